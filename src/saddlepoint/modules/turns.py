@@ -1,0 +1,50 @@
+"""Who moves when: the only place that decides it."""
+
+SCORINGS = ("separate", "together", "half")
+
+
+class Turns:
+    """A round is `discriminator_steps` batches, one update of D each, then `generator_steps` updates of G.
+
+    Lengths are in images. `scoring` says how D meets a batch: `separate` scores reals and fakes as two batches,
+    `together` as one concatenated batch (they share BatchNorm statistics), `half` makes two updates, one on N/2 reals,
+    one on N/2 fakes, out of a batch of N.
+    """
+
+    def __init__(self, discriminator_steps: int = 1, generator_steps: int = 1, generator_batch_multiple: int = 1,
+                 fake_batch_multiple: int = 1, scoring: str = "separate", fakes_in_eval: bool = False,
+                 generator_warmup_images: int = 0, discriminator_warmup_images: int = 0):
+        if scoring not in SCORINGS:
+            raise ValueError(f"model.turns.scoring={scoring} must be one of {', '.join(SCORINGS)}")
+        if generator_warmup_images and discriminator_warmup_images:
+            raise ValueError("model.turns.generator_warmup_images and discriminator_warmup_images are both set: "
+                             "nobody would move; set one of them to 0")
+        self.discriminator_steps = discriminator_steps
+        self.generator_steps = generator_steps
+        self.generator_batch_multiple = generator_batch_multiple
+        self.fake_batch_multiple = fake_batch_multiple
+        self.scoring = scoring
+        self.fakes_in_eval = fakes_in_eval
+        self.generator_warmup_images = generator_warmup_images
+        self.discriminator_warmup_images = discriminator_warmup_images
+
+    def real_images(self, batch_size: int) -> int:
+        """How many reals D is shown per step: what the data module has to load for a batch of `batch_size`."""
+        return batch_size // 2 if self.scoring == "half" else batch_size
+
+    def discriminator_fakes(self, num_real: int) -> int:
+        return num_real * self.fake_batch_multiple
+
+    def generator_fakes(self, num_real: int) -> int:
+        whole_batch = 2 * num_real if self.scoring == "half" else num_real
+        return whole_batch * self.generator_batch_multiple
+
+    def discriminator_moves(self, images_seen: int) -> bool:
+        return images_seen >= self.generator_warmup_images
+
+    def generator_moves(self, images_seen: int, discriminator_steps_taken: int) -> int:
+        """How many updates G makes after this batch."""
+        if images_seen < self.discriminator_warmup_images:
+            return 0
+        round_is_over = discriminator_steps_taken % self.discriminator_steps == 0
+        return self.generator_steps if round_is_over else 0

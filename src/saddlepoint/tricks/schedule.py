@@ -1,0 +1,60 @@
+"""Values that change over training, as functions of the number of real images the discriminator has been shown."""
+
+import math
+from abc import ABC, abstractmethod
+
+
+class Schedule(ABC):
+    @abstractmethod
+    def __call__(self, images_seen: int) -> float: ...
+
+
+class Constant(Schedule):
+    def __init__(self, value: float):
+        self.value = float(value)
+
+    def __call__(self, images_seen: int) -> float:
+        return self.value
+
+
+class _Ramp(Schedule):
+    """From `start` to `end` while `images` images are seen, then `end` for good. Nothing moves before `begin_at`."""
+
+    def __init__(self, start: float, end: float, images: int, begin_at: int = 0):
+        if images <= 0:
+            raise ValueError(f"a schedule's images must be at least 1, got {images}")
+        self.start, self.end, self.images, self.begin_at = float(start), float(end), images, begin_at
+
+    def progress(self, images_seen: int) -> float:
+        return min(max((images_seen - self.begin_at) / self.images, 0.0), 1.0)
+
+
+class Linear(_Ramp):
+    """start + (end - start) t, with t from 0 to 1."""
+
+    def __call__(self, images_seen: int) -> float:
+        return self.start + (self.end - self.start) * self.progress(images_seen)
+
+
+class Cosine(_Ramp):
+    """end + (start - end) (1 + cos(pi t)) / 2: flat at both ends (Loshchilov and Hutter 2017, eq. 5, one period)."""
+
+    def __call__(self, images_seen: int) -> float:
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * self.progress(images_seen))) / 2
+
+
+class Exponential(_Ramp):
+    """start (end / start)^t: the same factor for every image."""
+
+    def __init__(self, start: float, end: float, images: int, begin_at: int = 0):
+        super().__init__(start, end, images, begin_at)
+        if self.start <= 0 or self.end <= 0:
+            raise ValueError(f"an exponential schedule needs start and end above 0, got {start} and {end}")
+
+    def __call__(self, images_seen: int) -> float:
+        return self.start * (self.end / self.start) ** self.progress(images_seen)
+
+
+def as_schedule(value: "Schedule | float") -> Schedule:
+    """A plain number in a yaml file is a constant schedule."""
+    return value if isinstance(value, Schedule) else Constant(value)
