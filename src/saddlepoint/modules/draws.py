@@ -33,22 +33,28 @@ def seed_of(seed: int, step: int, purpose: str) -> int:
 
 
 class Draws:
-    """The random numbers of one step.
+    """The random numbers of one update of one player.
 
-    Each process draws for the whole global batch and keeps its own rows: `shape[0]` is the length of this process's
-    share, and row i of process r is row r * shape[0] + i of the global draw.
+    The n-th draw for a purpose is a function of (seed, step, player, purpose, n). Each process draws for the whole
+    global batch and keeps its own rows: `shape[0]` is the length of this process's share, and row i of process r is row
+    r * shape[0] + i of the global draw.
     """
 
-    def __init__(self, seed: int, step: int, device: torch.device | str = "cpu", rank: int = 0, num_processes: int = 1):
-        self.seed, self.step, self.device, self.rank, self.num_processes = seed, step, device, rank, num_processes
+    def __init__(self, seed: int, step: int, device: torch.device | str = "cpu", rank: int = 0, num_processes: int = 1,
+                 player: str = ""):
+        self.seed, self.step, self.device, self.player = seed, step, torch.device(device), player
+        self.rank, self.num_processes = rank, num_processes
+        self._drawn: dict[str, int] = {}
 
     def generator(self, purpose: str) -> torch.Generator:
-        """For draws that are the same on every process. Asked twice for one purpose, it starts again."""
-        return torch.Generator(self.device).manual_seed(seed_of(self.seed, self.step, purpose))
+        """A fresh generator for the next draw of this purpose, the same on every process."""
+        nth = self._drawn[purpose] = self._drawn.get(purpose, -1) + 1
+        return torch.Generator(self.device).manual_seed(seed_of(self.seed, self.step, f"{self.player}/{purpose}/{nth}"))
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
         """N(0, 1)"""
-        return self._share(torch.empty(self._global(shape), device=self.device).normal_(generator=self.generator(purpose)))
+        whole = torch.empty(self._global(shape), device=self.device)
+        return self._share(whole.normal_(generator=self.generator(purpose)))
 
     def uniform(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
         """U[0, 1)"""
@@ -58,6 +64,17 @@ class Draws:
         """uniform on 0 .. high - 1, int64"""
         whole = torch.randint(high, self._global(shape), device=self.device, generator=self.generator(purpose))
         return self._share(whole)
+
+    def seed_networks(self) -> None:
+        """Layers that draw for themselves (dropout) use torch's global generator: put it at a place of this update's own.
+
+        Each process gets another one, since a layer draws for its own share only.
+        """
+        seed = seed_of(self.seed, self.step, f"{self.player}/networks/{self.rank}")
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
 
     def _global(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0] * self.num_processes, *shape[1:])
