@@ -1,6 +1,7 @@
 """Values that change over training, as functions of the number of real images the discriminator has been shown."""
 
 import math
+import sys
 from abc import ABC, abstractmethod
 
 
@@ -55,6 +56,12 @@ class Exponential(_Ramp):
         return self.start * (self.end / self.start) ** self.progress(images_seen)
 
 
-def as_schedule(value: "Schedule | float") -> Schedule:
-    """A plain number in a yaml file is a constant schedule."""
-    return value if isinstance(value, Schedule) else Constant(value)
+def as_schedule(value: Schedule | float, setting: str = "value", low: float = -math.inf, high: float = math.inf
+                ) -> Schedule:
+    """A plain number in a yaml file is a constant schedule. `setting` names it when it leaves low .. high."""
+    schedule = value if isinstance(value, Schedule) else Constant(value)
+    for reached in (schedule(0), schedule(sys.maxsize)):  # where a ramp has its extremes
+        if not (math.isfinite(reached) and low <= reached <= high):
+            wanted = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+            raise ValueError(f"{setting} is {reached:g} and must be {wanted}")
+    return schedule

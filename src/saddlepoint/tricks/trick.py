@@ -50,6 +50,10 @@ class Trick(nn.Module):
     softens_targets: ClassVar[bool] = False  # True: needs a loss with real/fake targets
     needs_both_batches: ClassVar[bool] = False  # True: D's term needs real and fake in the same update
 
+    def name_in(self, recipe: "Recipe") -> str:
+        """As typed in trick=[...]: sentences about a trick name it as its user does."""
+        return next(name for name, trick in recipe.tricks.items() if trick is self)
+
     def problems(self, recipe: "Recipe") -> "Iterable[Problem]":
         return ()
 

@@ -1,0 +1,58 @@
+"""The generator that people see: an average of the one that is trained."""
+
+import copy
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from saddlepoint.tricks.schedule import Schedule, as_schedule
+from saddlepoint.tricks.trick import Step, Trick
+
+
+class ExponentialMovingAverage(Trick):
+    """w_ema <- w + (w_ema - w) 2^(-n / half_life), n the real images since the last update.
+
+    Yazici et al. 2019, https://arxiv.org/abs/1806.04498. Half-life in images, and at most `rampup` * images seen, so
+    that the first, poor generators are forgotten early: Karras et al. 2020, https://arxiv.org/abs/2006.06676 (ema_kimg
+    and ema_rampup of their code). Running statistics and other buffers are copied.
+    """
+
+    def __init__(self, half_life_images: Schedule | float = 10_000, rampup: float | None = 0.05):
+        super().__init__()
+        self.half_life_images = as_schedule(half_life_images, "tricks.ema.half_life_images", low=1)
+        if rampup is not None and rampup <= 0:
+            raise ValueError(f"tricks.ema.rampup={rampup} must be above 0, or null for none")
+        self.rampup = rampup
+        self.updated_at: int | None = None  # images seen; None: the average is still empty
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"half_life_images": self.half_life_images}
+
+    def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        self.generator = copy.deepcopy(generator).requires_grad_(False)
+
+    @torch.no_grad()
+    def after_generator_step(self, step: Step) -> None:
+        newest = 1 - self.share_kept(step.images_seen)
+        torch._foreach_lerp_(list(self.generator.parameters()), list(step.generator.parameters()), newest)
+        for average, live in zip(self.generator.buffers(), step.generator.buffers(), strict=True):
+            average.copy_(live)
+        self.updated_at = step.images_seen
+
+    def share_kept(self, images_seen: int) -> float:
+        if self.updated_at is None:
+            return 0.0
+        half_life = self.half_life_images(images_seen)
+        if self.rampup is not None:
+            half_life = min(half_life, max(self.rampup * images_seen, 1.0))
+        return 0.5 ** ((images_seen - self.updated_at) / half_life)
+
+    def sampling_generator(self, generator: nn.Module) -> nn.Module:
+        return self.generator.eval()  # here, not in build: Lightning sets every part of a model training
+
+    def get_extra_state(self) -> int | None:
+        return self.updated_at
+
+    def set_extra_state(self, state: int | None) -> None:
+        self.updated_at = state

@@ -1,0 +1,153 @@
+"""Penalties on the gradient of D's score with respect to what it is shown, one image at a time.
+
+They differ in where the gradient is measured and in the norm they ask for. N real images of C channels and H x W
+pixels, M fakes, M a multiple of N.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from saddlepoint.recipe import Problem, Recipe
+from saddlepoint.tricks.schedule import Schedule, as_schedule
+from saddlepoint.tricks.trick import Step, Trick
+
+# sqrt(s) has an infinite slope at s = 0; sqrt(s + UNDER_ROOT) has a gradient there, and from s = 1e-4 on it is the same
+# in float32.
+UNDER_ROOT = 1e-12
+
+
+def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """||grad_x D(x)||^2 over all pixels and channels of each image: images [N, C, H, W] -> [N]
+
+    `score` gives logits of any shape; those of one image (patches) are summed. The result carries the graph, so that D
+    can be trained on it, and is float32 under autocast: half precision overflows where a gradient's square does.
+    """
+    images = images.detach().float().requires_grad_()
+    with torch.autocast(images.device.type, enabled=False):
+        (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1)
+
+
+class GradientPenalty(Trick):
+    """A term of D's loss made of ||grad_x D(x)||^2, through whatever input tricks the step uses."""
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        name = self.name_in(recipe)
+        if recipe.discriminator_mixes_images:
+            yield Problem(
+                f"trick=[{name}] penalises the gradient of each image's score, and BatchNorm in the discriminator "
+                "mixes the images of a batch: no image has a score of its own",
+                instead={"model.discriminator.normalization": "layer"})
+        if recipe.turns.scoring == "half":
+            yield Problem(
+                f"trick=[{name}] adds one term to an update on real and fake images, and model.turns.scoring=half "
+                "makes two updates, one on each: the term would count twice",
+                instead={"model.turns.scoring": "separate"})
+
+    def squared_norms(self, step: Step, images: Tensor, labels: Tensor) -> Tensor:
+        """images [n, C, H, W], labels [n] -> [n]"""
+        return squared_gradient_norm(lambda images: step.score(images, labels), images)
+
+
+class _ToOne(GradientPenalty):
+    """weight * E[(||grad_x D(x)|| - 1)^2]: a slope of 1 at the points a subclass chooses."""
+
+    setting: ClassVar[str]  # the trick's name in tricks.<name>
+
+    def __init__(self, weight: Schedule | float = 10.0):
+        super().__init__()
+        self.weight = as_schedule(weight, f"tricks.{self.setting}.weight", low=0)
+
+    def points(self, step: Step) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"weight": self.weight}
+
+    def discriminator_loss(self, step: Step) -> Tensor:
+        norms = (self.squared_norms(step, self.points(step), step.real_labels) + UNDER_ROOT).sqrt()
+        return self.weight(step.images_seen) * (norms - 1).square().mean()
+
+
+class WassersteinGradientPenalty(_ToOne):
+    """weight * E[(||grad D(e x + (1 - e) x~)|| - 1)^2], e ~ U[0, 1) one number per image.
+
+    Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, eq. 3. Mixed images carry the label of their real one. Of
+    M > N fakes every (M/N)-th is mixed, so that the same pairs meet on any number of processes.
+    """
+
+    provides = frozenset({"lipschitz"})
+    needs_both_batches = True
+    setting = "wgan_gp"
+
+    def points(self, step: Step) -> Tensor:
+        mixing = step.draws.uniform("wgan_gp", (len(step.real), 1, 1, 1))
+        fake = step.fake[:: len(step.fake) // len(step.real)]
+        return mixing * step.real + (1 - mixing) * fake
+
+
+class Dragan(_ToOne):
+    """weight * E[(||grad D(x + a u std(x) / 2)|| - 1)^2], a ~ U[0, 1) per image, u ~ U[0, 1) per pixel: near reals.
+
+    Kodali et al. 2017, https://arxiv.org/abs/1705.07215, with the perturbation of the authors' code, except that std(x)
+    is of one image instead of the batch: an image's penalty does not depend on its neighbours.
+    """
+
+    setting = "dragan"
+
+    def points(self, step: Step) -> Tensor:
+        far = step.draws.uniform("dragan/distance", (len(step.real), 1, 1, 1))
+        direction = step.draws.uniform("dragan/direction", step.real.shape)
+        return step.real + far * direction * step.real.std(dim=(1, 2, 3), correction=0, keepdim=True) / 2
+
+
+class _ToZero(GradientPenalty):
+    """gamma/2 * E||grad_x D(x)||^2, at the images a subclass chooses.
+
+    Mescheder, Geiger and Nowozin 2018, https://arxiv.org/abs/1801.04406, section 4.1. Lazy when `every` > 1: one D step
+    in `every`, `every` times as strong (Karras et al. 2020, https://arxiv.org/abs/1912.04958, section 3.1; their change
+    of Adam's settings is left to optimizer.discriminator).
+    """
+
+    setting: ClassVar[str]
+
+    def __init__(self, gamma: Schedule | float = 10.0, every: int = 1):
+        super().__init__()
+        self.gamma = as_schedule(gamma, f"tricks.{self.setting}.gamma", low=0)
+        if every < 1:
+            raise ValueError(f"tricks.{self.setting}.every={every} must be at least 1 discriminator step")
+        self.every = every
+
+    def images(self, step: Step) -> tuple[Tensor, Tensor]:
+        """-> images [n, C, H, W], labels [n]"""
+        raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"gamma": self.gamma}
+
+    def discriminator_loss(self, step: Step) -> Tensor | None:
+        if step.images_seen // step.batch_size % self.every:
+            return None
+        norms = self.squared_norms(step, *self.images(step))
+        return self.every * self.gamma(step.images_seen) / 2 * norms.mean()
+
+
+class R1(_ToZero):
+    """gamma/2 * E||grad D(x)||^2 at real images (Mescheder et al. 2018, eq. 9)."""
+
+    setting = "r1"
+
+    def images(self, step: Step) -> tuple[Tensor, Tensor]:
+        return step.real, step.real_labels
+
+
+class R2(_ToZero):
+    """gamma/2 * E||grad D(G(z))||^2 at fakes (Mescheder et al. 2018, eq. 10)."""
+
+    setting = "r2"
+
+    def images(self, step: Step) -> tuple[Tensor, Tensor]:
+        return step.fake, step.fake_labels

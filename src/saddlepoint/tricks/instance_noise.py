@@ -1,0 +1,31 @@
+"""Noise on everything the discriminator is shown."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from saddlepoint.tricks.schedule import Schedule, as_schedule
+from saddlepoint.tricks.trick import Step, Trick
+
+
+class InstanceNoise(Trick):
+    """D(x + sigma n), n ~ N(0, I): reals and fakes alike, in D's step and in G's, until sigma has gone to 0.
+
+    The two distributions overlap as long as there is noise, so D's gradient means something from the first step on.
+    Arjovsky and Bottou 2017, https://arxiv.org/abs/1701.04862, section 3; annealed as in Sonderby et al. 2017,
+    https://arxiv.org/abs/1610.04490 ("instance noise"). Sigma is in units of pixels in [-1, 1].
+    """
+
+    def __init__(self, sigma: Schedule | float):
+        super().__init__()
+        self.sigma = as_schedule(sigma, "tricks.instance_noise.sigma", low=0)
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"sigma": self.sigma}
+
+    def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
+        sigma = self.sigma(step.images_seen)
+        if sigma == 0:
+            return images
+        return torch.add(images, step.draws.normal("instance_noise", images.shape), alpha=sigma)

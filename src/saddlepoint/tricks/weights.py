@@ -1,0 +1,74 @@
+"""Bounds on the discriminator's weights."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.parametrizations import spectral_norm
+
+from saddlepoint.recipe import Problem, Recipe
+from saddlepoint.tricks.gradient_penalty import GradientPenalty
+from saddlepoint.tricks.schedule import Schedule, as_schedule
+from saddlepoint.tricks.trick import Step, Trick
+
+
+class WeightClipping(Trick):
+    """w <- min(max(w, -limit), limit) for every parameter of D, after each of its steps.
+
+    Arjovsky, Chintala and Bottou 2017, https://arxiv.org/abs/1701.07875, algorithm 1.
+    """
+
+    provides = frozenset({"lipschitz"})
+
+    def __init__(self, limit: Schedule | float = 0.01):
+        super().__init__()
+        self.limit = as_schedule(limit, "tricks.weight_clipping.limit", low=1e-6)
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        penalties = [name for name, trick in recipe.tricks.items() if isinstance(trick, GradientPenalty)]
+        name = self.name_in(recipe)
+        if penalties:
+            yield Problem(
+                f"trick=[{name}] cuts off the weights by which trick=[{','.join(penalties)}] steers the "
+                "discriminator's gradients: one of the two is enough",
+                instead={"trick": recipe.trick_list(without=[name])})
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"limit": self.limit}
+
+    @torch.no_grad()
+    def after_discriminator_step(self, step: Step) -> None:
+        limit = self.limit(step.images_seen)
+        weights = list(step.discriminator.parameters())
+        torch._foreach_clamp_min_(weights, -limit)
+        torch._foreach_clamp_max_(weights, limit)
+
+
+class SpectralNorm(Trick):
+    """w <- w / sigma(w), sigma the largest singular value, in every convolution, linear layer and embedding of D.
+
+    Miyato et al. 2018, https://arxiv.org/abs/1802.05957, section 2.1 and algorithm 1. Sigma is followed by power
+    iteration, one or more steps for each forward pass in training; its vectors are buffers of the network.
+    """
+
+    provides = frozenset({"lipschitz"})
+    changes_networks = True
+
+    def __init__(self, generator: bool = False, power_iterations: int = 1):
+        super().__init__()
+        if power_iterations < 1:
+            raise ValueError(f"tricks.spectral_norm.power_iterations={power_iterations} must be at least 1")
+        self.generator, self.power_iterations = generator, power_iterations
+
+    def warnings(self, recipe: Recipe) -> Iterable[str]:
+        if recipe.discriminator_mixes_images:
+            yield (f"trick=[{self.name_in(recipe)}] bounds each layer of the discriminator, and BatchNorm scales what "
+                   "comes out of them freely: model.discriminator.normalization=none keeps the bound")
+
+    def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        for network in (generator, discriminator) if self.generator else (discriminator,):
+            for layer in list(network.modules()):
+                # A weight that already is parametrised is no parameter of its layer any more, and stays as it is.
+                if isinstance(layer, nn.Linear | _ConvNd | nn.Embedding) and "weight" in layer._parameters:
+                    spectral_norm(layer, n_power_iterations=self.power_iterations)
