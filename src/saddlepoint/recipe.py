@@ -1,13 +1,18 @@
-"""Refuses what cannot train, before anything is allocated, with every reason at once and what to type instead."""
+"""Refuses what cannot train, before anything is allocated, with every reason at once and what to type instead.
 
-from collections.abc import Iterable, Mapping
+N images in a batch, C channels, H x W pixels.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 if TYPE_CHECKING:
     from saddlepoint.losses.adversarial import AdversarialLoss
+    from saddlepoint.modules.latents import Latents
     from saddlepoint.modules.turns import Turns
     from saddlepoint.tricks.trick import Trick
 
@@ -30,6 +35,7 @@ class Recipe:
     loss_name: str  # as typed after loss=
     tricks: "Mapping[str, Trick]"  # in the order given
     turns: "Turns"
+    latents: "Latents"
     channels: int
     image_size: int
     num_classes: int  # 0 when the data has no classes
@@ -46,4 +52,67 @@ class Recipe:
     @property
     def discriminator_mixes_images(self) -> bool:
         """D(x_i) depends on the other images of the batch, so the gradient of one score is not one image's."""
-        return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in self.discriminator.modules())
+        return has_batch_norm(self.discriminator)
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+
+
+def problems(recipe: Recipe) -> list[Problem]:
+    """Every reason, from the loss, the tricks and the shapes, each once."""
+    found = [*recipe.loss.problems(recipe)]
+    for trick in recipe.tricks.values():
+        found += trick.problems(recipe)
+    found += _batch_problems(recipe)
+    found += _class_problems(recipe)
+    found += _shape_problems(recipe)
+    return list({problem.reason: problem for problem in found}.values())
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    return [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+
+
+def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
+    if recipe.turns.scoring == "half" and recipe.batch_size % 2:
+        yield Problem(f"model.turns.scoring=half splits a batch in two, and data.batch_size={recipe.batch_size} is odd",
+                      {"data.batch_size": recipe.batch_size + 1})
+    elif recipe.turns.real_images(recipe.batch_size) < 2:
+        for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+            if has_batch_norm(network):
+                yield Problem(f"data.batch_size={recipe.batch_size} leaves BatchNorm in the {name} a single image, and "
+                              "one image has no statistics", {f"model.{name}.normalization": "layer"})
+
+
+def _class_problems(recipe: Recipe) -> Iterator[Problem]:
+    for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+        classes = getattr(network, "num_classes", 0)
+        if classes and not recipe.num_classes:
+            yield Problem(f"model.{name} is conditional ({classes} classes) and the data has no classes "
+                          "(data.num_classes=0): choose data with classes or an unconditional model, e.g. model=dcgan")
+
+
+def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Runs two images through both networks on the meta device."""
+    image = (2, recipe.channels, recipe.image_size, recipe.image_size)
+    if recipe.generator.latent_dim != recipe.latents.size:
+        yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
+                      f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})
+        return
+    labels = torch.zeros(2, dtype=torch.long, device="meta")
+    try:
+        made = tuple(recipe.generator(torch.empty(2, recipe.latents.size, device="meta"), labels).shape)
+        if made != image:
+            yield Problem(f"the generator makes images of {_size(made)} and the data has {_size(image)}: "
+                          "model.generator and data.channels, data.image_size must agree")
+        logits = tuple(recipe.discriminator(torch.empty(image, device="meta"), labels).shape)
+    except RuntimeError as error:
+        yield Problem(f"the networks do not fit images of {_size(image)} (data.channels, data.image_size): {error}")
+        return
+    if logits != (2,) and logits[:2] != (2, 1):
+        yield Problem(f"the discriminator must give one logit an image, [N] or [N, 1, h, w], and gives {list(logits)}")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(length) for length in shape[1:])

@@ -39,6 +39,7 @@ class AdversarialModule(pl.LightningModule):
         self.seed, self.adversarial_weight = seed, adversarial_weight
         self.score_batch = scoring.BY_NAME[turns.scoring]
         self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = 0
+        self.images_before = 0  # where the newest batch began, for callbacks that act at moments
         self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for those who look
         self.register_buffer("real_target", torch.tensor(1.0), persistent=False)
         self.register_buffer("fake_target", torch.tensor(0.0), persistent=False)
@@ -56,6 +57,7 @@ class AdversarialModule(pl.LightningModule):
     # The game.
 
     def training_step(self, batch: ImageBatch, batch_index: int) -> None:
+        self.images_before = self.images_seen
         generator_optimizer, discriminator_optimizer = self.optimizers()
         self.players_optimizers.apply_schedule((generator_optimizer, discriminator_optimizer), self.images_seen)
         if self.turns.discriminator_moves(self.images_seen):
@@ -72,7 +74,8 @@ class AdversarialModule(pl.LightningModule):
         targets = self.tricks.targets(Targets(self.real_target, self.fake_target), step)
         for adversarial, real_logits, fake_logits in self.score_batch(self.loss, step, targets):
             step = replace(step, real_logits=real_logits, fake_logits=fake_logits)
-            self.update(optimizer, "discriminator", {"adversarial": adversarial} | self.tricks.discriminator_losses(step))
+            terms = {"adversarial": adversarial} | self.tricks.discriminator_losses(step)
+            self.update(optimizer, "discriminator", terms)
             self.remember({"logits/real": real_logits, "logits/fake": fake_logits})
         self.tricks.after_discriminator_step(step)
         self.discriminator_steps_taken += 1

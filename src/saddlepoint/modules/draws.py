@@ -66,7 +66,7 @@ class Draws:
         return self._share(whole)
 
     def seed_networks(self) -> None:
-        """Layers that draw for themselves (dropout) use torch's global generator: put it at a place of this update's own.
+        """Layers that draw for themselves (dropout) use torch's global generator: give it a seed of this update's own.
 
         Each process gets another one, since a layer draws for its own share only.
         """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from torch import nn
 from torch.optim import Optimizer
 
-from saddlepoint.tricks.schedule import Schedule
+from saddlepoint.tricks.schedule import Schedule, as_schedule
 
 
 class Optimizers:
@@ -15,8 +15,9 @@ class Optimizers:
     """
 
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
-                 discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule):
-        self.make_generator, self.make_discriminator, self.schedule = generator, discriminator, schedule
+                 discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
+        self.make_generator, self.make_discriminator = generator, discriminator
+        self.schedule = as_schedule(schedule)
         self._applied: float | None = None
 
     def build(self, generator: nn.Module, discriminator: nn.Module) -> list[Optimizer]:

@@ -1,7 +1,7 @@
 """How the discriminator meets a batch, by the name in model.turns.scoring.
 
-Each yields (loss, logits of reals or None, logits of fakes or None) once per update; the caller updates D before it asks
-for the next, so a second update is scored by the discriminator the first one left.
+Each yields (loss, logits of reals or None, logits of fakes or None) once per update; the caller updates D before it
+asks for the next, so a second update is scored by the discriminator the first one left.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,194 @@
+"""Configuration -> objects: with command_line.py the only file of the package that knows Hydra.
+
+`make` is the single call of `instantiate`. A configuration may come out of a checkpoint somebody else wrote, so a
+`_target_` is resolved by hand first and must be a class of a known package and a known kind; functions are refused.
+"""
+
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from pytorch_lightning.loggers import Logger
+from torch import nn
+from torch.optim import Optimizer
+from torch.utils.data import Dataset
+from torchmetrics import Metric
+
+from saddlepoint import recipe
+from saddlepoint.errors import RequestError
+from saddlepoint.losses.adversarial import AdversarialLoss
+from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.modules.latents import Latents
+from saddlepoint.modules.optimizers import Optimizers
+from saddlepoint.modules.turns import Turns
+from saddlepoint.recipe import Problem, Recipe
+from saddlepoint.run_directory import revision, versions
+from saddlepoint.setting_rules import nearest
+from saddlepoint.tricks.schedule import Schedule
+from saddlepoint.tricks.trick import Trick
+
+TRUSTED = ("saddlepoint", "torch", "torchvision", "torchmetrics", "pytorch_lightning")
+KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
+         Schedule, Latents)
+
+Settings = Mapping[str, Any]  # a resolved configuration: plain dictionaries, lists, numbers, strings
+
+
+def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: Any) -> Any:
+    """The object that `settings` describes, a `kind`; `where` is its place in the configuration, for messages."""
+    check_targets(settings, where)
+    target = target_class(settings, where)
+    if not issubclass(target, kind):
+        raise RequestError(f"{where}._target_={settings['_target_']} must be a {_kind_name(kind)}, and is not")
+    try:
+        return instantiate(dict(settings), _convert_="all", **more)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError | RequestError):
+            raise RequestError(str(error.__cause__)) from error
+        raise error.__cause__ or error from None
+
+
+def check_targets(settings: Any, where: str) -> None:
+    """Every `_target_` at any depth is trusted and takes the settings beside it; nothing else steers instantiation."""
+    if isinstance(settings, Mapping):
+        if "_target_" in settings:
+            _check_arguments(target_class(settings, where), settings, where)
+        for key, value in settings.items():
+            if key.startswith("_") and key not in ("_target_", "_partial_"):
+                raise RequestError(f"{where}.{key} is not allowed in a configuration")
+            check_targets(value, f"{where}.{key}")
+    elif isinstance(settings, list | tuple):
+        for index, value in enumerate(settings):
+            check_targets(value, f"{where}[{index}]")
+
+
+def target_class(settings: Settings, where: str) -> type:
+    path = settings.get("_target_")
+    module_name, _, name = str(path).rpartition(".")
+    if module_name.split(".")[0] not in TRUSTED:
+        raise RequestError(f"{where}._target_={path} must name a class of {', '.join(TRUSTED)}")
+    try:
+        target = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise RequestError(f"{where}._target_={path} does not exist: {error}") from error
+    trusted = inspect.isclass(target) and target.__module__.split(".")[0] in TRUSTED and issubclass(target, KINDS)
+    if not trusted:
+        raise RequestError(f"{where}._target_={path} is refused: it must be a class of {', '.join(TRUSTED)}, and a "
+                           f"{_kind_name(KINDS)}")
+    return target
+
+
+def _check_arguments(target: type, settings: Settings, where: str) -> None:
+    parameters = inspect.signature(target).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in settings:
+        if name not in parameters and not name.startswith("_"):
+            raise RequestError(f"{where}.{name} is not a setting of {target.__name__}{nearest(name, parameters)}")
+
+
+def _kind_name(kind: type | tuple[type, ...]) -> str:
+    return " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
+
+
+# What an experiment consists of.
+
+
+def networks(settings: Settings) -> tuple[nn.Module, nn.Module]:
+    """-> generator, discriminator, with random weights from torch's global generator"""
+    model = settings["model"]
+    return (make(model["generator"], nn.Module, "model.generator"),
+            make(model["discriminator"], nn.Module, "model.discriminator"))
+
+
+def tricks(settings: Settings) -> dict[str, Trick]:
+    return {name: make(settings["tricks"][name], Trick, f"tricks.{name}") for name in settings["trick"]}
+
+
+def _schedule(settings: Settings | float) -> Schedule | float:
+    return make(settings, Schedule, "optimizer.schedule") if isinstance(settings, Mapping) else settings
+
+
+def module(settings: Settings) -> AdversarialModule:
+    """The whole game, its first weights a function of the seed. Carries the settings it was built from."""
+    model, optimizer = settings["model"], settings["optimizer"]
+    parts = {
+        "loss": make(settings["loss"], AdversarialLoss, "loss"),
+        "tricks": tricks(settings),
+        "optimizers": Optimizers(
+            make(optimizer["generator"], Optimizer, "optimizer.generator"),
+            make(optimizer["discriminator"], Optimizer, "optimizer.discriminator"),
+            _schedule(optimizer["schedule"]),
+        ),
+        "turns": make(model["turns"], Turns, "model.turns"),
+        "latents": make(model["latents"], Latents, "model.latents"),
+        "num_classes": settings["data"]["num_classes"],
+        "seed": settings["seed"],
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(settings["seed"])
+        generator, discriminator = networks(settings)
+        made = make(model["module"], AdversarialModule, "model.module",
+                    generator=generator, discriminator=discriminator, **parts)
+    made.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision()}
+    return made
+
+
+def data(settings: Settings) -> pl.LightningDataModule:
+    return make(settings["data"], pl.LightningDataModule, "data")
+
+
+def callbacks(settings: Settings) -> list[pl.Callback]:
+    return [make(each, pl.Callback, f"callbacks.{name}") for name, each in settings["callbacks"].items()]
+
+
+def logger(settings: Settings, directory: str | os.PathLike) -> Logger | bool:
+    if not settings["logger"]:
+        return False
+    return make(settings["logger"], Logger, "logger", save_dir=str(directory))
+
+
+# Refusals.
+
+
+def read_recipe(settings: Settings) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe on the meta device, or why not even that can be built: every part's complaint."""
+    parts: dict[str, Any] = {}
+    problems: list[Problem] = []
+
+    def attempt(name: str, build: Callable[[], Any]) -> None:
+        try:
+            parts[name] = build()
+        except RequestError as error:
+            problems.append(Problem(str(error)))
+
+    model = settings["model"]
+    with torch.device("meta"):
+        attempt("generator", lambda: make(model["generator"], nn.Module, "model.generator"))
+        attempt("discriminator", lambda: make(model["discriminator"], nn.Module, "model.discriminator"))
+    attempt("loss", lambda: make(settings["loss"], AdversarialLoss, "loss"))
+    attempt("tricks", lambda: tricks(settings))
+    attempt("turns", lambda: make(model["turns"], Turns, "model.turns"))
+    attempt("latents", lambda: make(model["latents"], Latents, "model.latents"))
+    if problems:
+        return None, problems
+    data_settings = settings["data"]
+    return Recipe(**parts, loss_name=settings["choices"]["loss"], channels=data_settings["channels"],
+                  image_size=data_settings["image_size"], num_classes=data_settings["num_classes"],
+                  batch_size=data_settings["batch_size"]), []
+
+
+def problems_of(settings: Settings) -> list[Problem]:
+    read, problems = read_recipe(settings)
+    return problems if read is None else recipe.problems(read)
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    read, _ = read_recipe(settings)
+    return [] if read is None else recipe.warnings(read)

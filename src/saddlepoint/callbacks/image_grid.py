@@ -1,0 +1,44 @@
+"""Pictures of the same latents through training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from saddlepoint import pictures
+from saddlepoint.callbacks.moments import Moments
+from saddlepoint.modules.synthesis import SynthesisModule
+from saddlepoint.sampling import evaluating
+
+
+class ImageGrid(pl.Callback):
+    """samples/images_<images seen>.png and samples/fixed in TensorBoard, drawn by the sampling generator.
+
+    Latents are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not notice.
+    """
+
+    def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int):
+        self.at_start = 0 in moments
+        self.moments = Moments(every_images, moments)
+        self.count, self.seed = count, seed
+
+    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        self.latents = module.latents.of_images(self.seed, 0, self.count).to(module.device)
+        if self.at_start and module.images_seen == 0:
+            self.draw(trainer, module)
+
+    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self.draw(trainer, module)
+
+    def draw(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        labels = torch.zeros(self.count, dtype=torch.long, device=module.device)
+        with torch.no_grad(), evaluating(module.sampling_generator) as generator:
+            grid = pictures.grid(pictures.to_bytes(generator(self.latents, labels).cpu()))
+        pictures.write_png(Path(trainer.default_root_dir) / "samples" / f"images_{module.images_seen:010d}.png", grid)
+        for logger in trainer.loggers:
+            if hasattr(logger.experiment, "add_image"):
+                logger.experiment.add_image("samples/fixed", grid, module.images_seen)

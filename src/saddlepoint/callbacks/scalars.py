@@ -1,0 +1,105 @@
+"""Curves: metrics.csv and the logger. Every tensor that training left behind is read at once, every n-th image only."""
+
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from saddlepoint.callbacks.moments import Moments
+from saddlepoint.modules.adversarial import AdversarialModule
+
+
+class Scalars(pl.Callback):
+    """Terms of both losses, mean scores, D's accuracy, schedules and throughput, at steps `every_images` apart.
+
+    D's accuracy is the share of reals it scores above 0 and of fakes it scores below, averaged: 0.5 at equilibrium.
+    """
+
+    def __init__(self, every_images: int):
+        self.moments = Moments(every_images)
+        self.written_at = -1
+
+    def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv") if trainer.is_global_zero else None
+        self.written_at, self.clock = module.images_seen, time.perf_counter()
+
+    def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self.write(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        if module.images_seen != self.written_at:
+            self.write(trainer, module)
+
+    def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        names, tensors = zip(*measured(module), strict=True)
+        values = dict(zip(names, torch.stack([tensor.float() for tensor in tensors]).tolist(), strict=True))
+        values |= schedules(module)
+        now = time.perf_counter()
+        values["throughput/images_per_second"] = (module.images_seen - self.written_at) / (now - self.clock)
+        self.written_at, self.clock = module.images_seen, now
+        for logger in trainer.loggers:
+            logger.log_metrics(values, step=module.images_seen)
+        if self.table:
+            self.table.add({"images_seen": module.images_seen} | values)
+
+
+def measured(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
+    """(tag, scalar) of everything the newest step left behind"""
+    logits = {}
+    for name, tensor in module.latest.items():
+        if name.startswith("logits/"):
+            logits[name.removeprefix("logits/")] = tensor
+        else:
+            yield name, tensor.mean()
+    for side, scores in logits.items():
+        yield f"score/{side}", scores.mean()
+        if module.loss.uses_targets:
+            yield f"probability/{side}", scores.sigmoid().mean()
+    if len(logits) == 2:
+        right = (logits["real"] > 0).float().mean() + (logits["fake"] < 0).float().mean()
+        yield "score/accuracy", right / 2
+
+
+def schedules(module: AdversarialModule) -> dict[str, float]:
+    """Learning rates and the tricks' changing settings, as they are now."""
+    values = {
+        f"schedule/{player}.lr": optimizer.param_groups[0]["lr"]
+        for player, optimizer in zip(("generator", "discriminator"), module.optimizers(), strict=True)
+    }
+    for trick_name, trick in module.tricks.items():
+        for setting, schedule in trick.schedules().items():
+            values[f"schedule/{trick_name}.{setting}"] = schedule(module.images_seen)
+    return values
+
+
+class Table:
+    """A CSV file that grows by rows; a column seen for the first time is added to the header."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.columns: list[str] = []
+
+    def add(self, row: dict[str, float]) -> None:
+        new = [name for name in row if name not in self.columns]
+        if new:
+            self._add_columns(new)
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns).writerow(row)
+
+    def _add_columns(self, new: list[str]) -> None:
+        rows: list[dict[str, str]] = []
+        if self.path.exists():
+            with self.path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+        self.columns += new
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        with temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        temporary.replace(self.path)

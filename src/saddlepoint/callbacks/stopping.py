@@ -1,0 +1,55 @@
+"""When training ends: the budget is used up, or a signal asked for it."""
+
+import signal
+
+import pytorch_lightning as pl
+
+from saddlepoint.modules.adversarial import AdversarialModule
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Budget(pl.Callback):
+    """Ends training at the first step with images_seen >= `images`."""
+
+    def __init__(self, images: int):
+        self.images = images
+
+    def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if module.images_seen >= self.images:
+            trainer.should_stop = True
+
+
+class StopOnSignal(pl.Callback):
+    """A signal sets a flag, and the step under way is finished, so the checkpoint is one of a whole step.
+
+    A second signal acts as if nobody listened.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self.before: dict[signal.Signals, object] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.before = {each: signal.signal(each, self.note) for each in SIGNALS}  # after Lightning set its own
+
+    def note(self, number: int, frame: object) -> None:
+        self.received = signal.Signals(number)
+        self.restore()
+
+    def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if self.received:
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        for each, handler in self.before.items():
+            signal.signal(each, handler if handler is not None else signal.SIG_DFL)
+        self.before = {}
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell names the end by a signal; SIGUSR1, a scheduler's warning, counts as SIGTERM."""
+        return 130 if self.received == signal.SIGINT else 143

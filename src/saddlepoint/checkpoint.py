@@ -1,0 +1,81 @@
+"""Checkpoint files: plain containers and tensors, written whole or not at all, verified before they are read.
+
+A file is torch's own zip format with the SHA-256 of everything before it as the zip comment, so one rename publishes
+data and digest together and `torch.load(path, weights_only=True)` still reads it.
+"""
+
+import hashlib
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from saddlepoint.errors import RequestError
+
+_DIGEST_LABEL = b"sha256:"
+_COMMENT_LENGTH = len(_DIGEST_LABEL) + 64
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """`write` fills a temporary file beside `path`; it takes the place of `path` once it is safely on disk."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def save(path: Path, content: dict) -> None:
+    """Write `content` (containers, numbers, strings, tensors) to `path` atomically, with its digest."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: _write_with_digest(temporary, content))
+
+
+def load(path: Path) -> dict:
+    """Read a file that `save` wrote, tensors on the CPU. A missing, damaged or foreign file is a RequestError."""
+    if not path.is_file():
+        raise RequestError(f"{path} is not there: name a run directory or one of its checkpoints")
+    if not _digest_holds(path):
+        raise RequestError(f"{path} is damaged or was not written by saddlepoint: its SHA-256 digest does not match "
+                           "its content, so it is not read")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise RequestError(f"{path} is refused: it holds more than tensors and plain containers ({error})") from error
+
+
+def _write_with_digest(path: Path, content: dict) -> None:
+    torch.save(content, path)
+    with path.open("rb+") as file:
+        file.seek(-2, os.SEEK_END)  # a zip ends in the length of its comment, and torch writes none
+        file.write(struct.pack("<H", _COMMENT_LENGTH))
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0, os.SEEK_END)
+        file.write(_DIGEST_LABEL + digest.encode())
+
+
+def _digest_holds(path: Path) -> bool:
+    size = path.stat().st_size
+    if size <= _COMMENT_LENGTH:
+        return False
+    with path.open("rb") as file:
+        hashed, left = hashlib.sha256(), size - _COMMENT_LENGTH
+        while left:
+            block = file.read(min(left, 1 << 20))
+            if not block:
+                return False
+            hashed.update(block)
+            left -= len(block)
+        return file.read() == _DIGEST_LABEL + hashed.hexdigest().encode()

@@ -1,0 +1,131 @@
+"""What stands between the shell and Hydra: quoting of paths, the bare -m, refusals in sentences, exit codes.
+
+Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong setting answer in under a second.
+"""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from saddlepoint.config_check import leaves
+from saddlepoint.errors import EndOfRun, RequestError
+from saddlepoint.setting_rules import nearest
+
+PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output")
+OVERRIDE = re.compile(r"^(\+{0,2}~?)([\w./@]+)=(.*)$", re.DOTALL)
+
+
+def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None) -> int:
+    """Run a function decorated with hydra.main and return the exit code; bugs keep their traceback."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing and exiting with 1
+    config_directory = Path(sys.argv[0]).resolve().parent / "conf"
+    try:
+        sys.argv[1:] = prepare(sys.argv[1:], default_sweep)
+        command()
+    except EndOfRun as end:
+        return finish(end)
+    except (HydraException, OmegaConfBaseException) as refusal:
+        return finish(RequestError(explain(refusal, overrides_in(sys.argv[1:]), config_directory, config_name)))
+    return 0
+
+
+def finish(end: EndOfRun) -> int:
+    if not getattr(end, "said", False):
+        print(end, file=sys.stderr)
+    return end.exit_code
+
+
+# Before Hydra.
+
+
+def prepare(arguments: list[str], default_sweep: str | None) -> list[str]:
+    """The arguments as Hydra should see them: paths quoted, and a bare -m given something to sweep."""
+    prepared = [quote_path(argument) for argument in arguments]
+    if default_sweep and any(flag in arguments for flag in ("-m", "--multirun")):
+        overrides = parse(overrides_in(prepared))
+        named = {override.key_or_group for override in overrides}
+        sweeping = any(override.is_sweep_override() for override in overrides)
+        own_sweeper = any(key.startswith("hydra/sweeper") or key.startswith("hydra.sweeper") for key in named)
+        if not sweeping and not own_sweeper and default_sweep.partition("=")[0] not in named:
+            prepared.append(default_sweep)
+    return prepared
+
+
+def quote_path(argument: str) -> str:
+    """Paths may hold anything, and in Hydra's grammar ( ) , = { } mean something: `run=runs/a (1),b` is quoted."""
+    match = OVERRIDE.match(argument)
+    if not match or match[2] not in PATH_SETTINGS or match[3] in ("", "null") or match[3][0] in "'\"":
+        return argument
+    value = match[3].replace("\\", "\\\\") if match[3].endswith("\\") else match[3]
+    return f"{match[1]}{match[2]}='{value.replace(chr(39), chr(92) + chr(39))}'"
+
+
+def overrides_in(arguments: Iterable[str]) -> list[str]:
+    return [argument for argument in arguments if OVERRIDE.match(argument) or argument.startswith("~")]
+
+
+def parse(overrides: Iterable[str]) -> list[Override]:
+    return OverridesParser.create().parse_overrides(list(overrides))
+
+
+# After a refusal.
+
+
+def explain(refusal: Exception, overrides: list[str], config_directory: Path, config_name: str) -> str:
+    """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
+    try:
+        parsed = parse(overrides)
+    except OverrideParseException as error:
+        return (f"{error.override} cannot be read: {str(error).splitlines()[0]}. Put the whole setting in quotes, e.g. "
+                "'trick=[r1,ema]'")
+    with initialize_config_dir(str(config_directory), version_base="1.3"):
+        sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
+    return "\n".join(sentences) or str(refusal).strip()
+
+
+def _complaints(override: Override, everything: list[Override], config_name: str) -> list[str]:
+    """What is wrong with one override, asked of Hydra itself: the group's options, or the names of all settings."""
+    from hydra.core.global_hydra import GlobalHydra
+    loader = GlobalHydra.instance().config_loader()
+    key, groups = override.key_or_group, loader.list_groups("")
+    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+    if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
+        options = loader.get_group_options(key.split("@")[0])
+        return [f"{key}={value} does not exist{nearest(str(value), options)} ({key}= takes {', '.join(options)})"
+                for value in values if str(value) not in [*options, "None", "null"]]
+    if key.startswith("hydra") or override.is_add() or override.is_force_add():
+        return []
+    chosen = [each.input_line for each in everything if loader.get_group_options(each.key_or_group)
+              and not each.is_sweep_override() and str(each.value()) in loader.get_group_options(each.key_or_group)]
+    known = list(leaves(OmegaConf.to_container(compose(config_name, overrides=chosen)), inner=True))
+    if key in known:
+        return []
+    return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]
+
+
+# The line to type.
+
+
+def line(script: str, overrides: Iterable[str], changes: Mapping[str, object]) -> str:
+    """The command with some settings changed, quoted for the shell."""
+    kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in changes]
+    changed = [f"{key}={render(value)}" for key, value in changes.items()]
+    return shlex.join(["python", script, *kept, *changed])
+
+
+def render(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(map(render, value)) + "]"
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    return str(value)

@@ -1,0 +1,37 @@
+"""From a generator's output to picture files. N images of C channels and H x W pixels."""
+
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from saddlepoint.checkpoint import write_atomically
+
+GAP = 2  # pixels between the images of a grid
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """[N, C, H, W] in [-1, 1] -> uint8, rounded to the nearest level and clipped"""
+    return images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """uint8 [N, C, H, W] -> uint8 [C, rows, columns] with a gap between the images; as square as can be by default"""
+    count, channels, height, width = images.shape
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    canvas = torch.zeros(channels, rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, dtype=torch.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + GAP), index % columns * (width + GAP)
+        canvas[:, top:top + height, left:left + width] = image
+    return canvas
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB)"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
+    picture = Image.fromarray(pixels.contiguous().numpy())
+    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))

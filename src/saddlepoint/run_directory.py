@@ -1,0 +1,123 @@
+"""One directory per run: lock, resolved config, environment, status, metrics, and where everything else goes."""
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import filelock
+
+from saddlepoint.errors import RequestError, RunDirectoryInUse
+
+PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
+            "numpy")
+
+
+def new_path(root: Path, experiment: str) -> Path:
+    """root/<experiment>/<date>_<time>_<4 hex>: runs started in the same second stay apart."""
+    return root / experiment / f"{datetime.now():%Y-%m-%d_%H%M%S}_{os.urandom(2).hex()}"
+
+
+class RunDirectory:
+    """Open one with `create`; `close` gives the lock back and says how the run ended."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+        self.last = self.checkpoints / "last.ckpt"
+        self.lock = filelock.FileLock(path / ".lock")
+        self.started = _now()
+
+    @classmethod
+    def create(cls, path: Path) -> "RunDirectory":
+        """A new run in an empty or missing directory, locked."""
+        if path.is_dir() and any(entry.name != ".lock" for entry in path.iterdir()):
+            raise RequestError(f"run.dir={path} is not empty, and a run never writes over another: "
+                               "choose another directory or remove this one")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(f"run.dir={path} cannot be made: {error.strerror or error}. "
+                               "Choose a directory you may write to") from error
+        run = cls(path)
+        run.acquire()
+        for folder in (run.checkpoints, run.samples):
+            folder.mkdir(exist_ok=True)
+        return run
+
+    def acquire(self) -> None:
+        try:
+            self.lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise RunDirectoryInUse(f"run.dir={self.path} is in use by another process ({self._owner()}): "
+                                    "wait for it or choose another directory") from error
+        except OSError as error:
+            raise RequestError(f"run.dir={self.path} cannot be written to: {error.strerror or error}. "
+                               "Choose a directory you may write to") from error
+
+    def _owner(self) -> str:
+        try:
+            environment = json.loads((self.path / "environment.json").read_text())
+        except (OSError, ValueError):
+            return "it has not said who it is"
+        return f"process {environment['process']} on {environment['host']}"
+
+    def describe(self, config_yaml: str, seed: int, threads: int) -> None:
+        """The resolved configuration and where it runs."""
+        (self.path / "config.yaml").write_text(config_yaml)
+        _write_json(self.path / "environment.json", {
+            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "seed": seed,
+            "threads": threads,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "host": platform.node(),
+            "process": os.getpid(),
+            "versions": versions(),
+            "revision": revision(),
+        })
+
+    def status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
+        """state: running, completed, diverged, stopped or failed"""
+        _write_json(self.path / "status.json", {
+            "state": state, "reason": reason, "images_seen": images_seen, "started": self.started,
+            "ended": None if state == "running" else _now(),
+        })
+
+    def write_metrics(self, content: dict) -> None:
+        _write_json(self.path / "metrics.json", content)
+
+    def close(self) -> None:
+        self.lock.release()
+        (self.path / ".lock").unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def revision() -> str:
+    """The git revision of the code, with +changes when the tree differs from it; empty outside a checkout."""
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write_json(path: Path, content: dict) -> None:
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(path)

@@ -1,0 +1,149 @@
+"""One run from its settings to its results: data, game, Lightning's loop, and the files that stay."""
+
+import logging
+import resource
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_only
+from omegaconf import OmegaConf
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from safetensors.torch import save_file
+
+from saddlepoint import build
+from saddlepoint.callbacks.stopping import Budget, StopOnSignal
+from saddlepoint.checkpoint import write_atomically
+from saddlepoint.errors import RequestError, Stopped
+from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.run_directory import RunDirectory, new_path
+
+
+def train(settings: Mapping[str, Any], directory: Path | None = None) -> Path:
+    """Train to the end of the budget -> the run directory. `directory` is used when run.dir says nothing."""
+    quieten_lightning()
+    if settings["threads"]:
+        torch.set_num_threads(settings["threads"])
+    data = build.data(settings)
+    data.prepare_data()
+    data.setup("fit")
+    module = build.module(settings)
+    run = RunDirectory.create(place(settings, directory))
+    try:
+        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
+        fit(settings, module, data, run)
+    finally:
+        run.close()
+    return run.path
+
+
+def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
+    """run.dir as typed, else the sweep's directory, else a new one under runs/"""
+    chosen = settings["choices"]
+    name = chosen.get("experiment") or f"{chosen['model']}_{chosen['data']}"
+    return Path(settings["run"]["dir"]) if settings["run"]["dir"] else directory or new_path(Path("runs"), name)
+
+
+def fit(settings: Mapping[str, Any], module: AdversarialModule, data: pl.LightningDataModule,
+        run: RunDirectory) -> None:
+    stop = StopOnSignal()
+    trainer = make_trainer(settings, run, [*build.callbacks(settings), Budget(settings["budget"]["images"]), stop])
+    prepare(settings, module, data)
+    run.status("running")
+    announce(settings, module, run)
+    started = time.perf_counter()
+    try:
+        trainer.fit(module, data)
+    except BaseException as error:
+        run.status("failed", f"{type(error).__name__}: {error}", module.images_seen)
+        raise
+    run.write_metrics({"metrics": [], "cost": cost(module, time.perf_counter() - started)})
+    export(module, run)
+    if stop.received:
+        run.status("stopped", stop.received.name, module.images_seen)
+        raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
+                      stop.exit_code)
+    run.status("completed", "", module.images_seen)
+    conclude(run, module)
+
+
+def make_trainer(settings: Mapping[str, Any], run: RunDirectory, callbacks: list[pl.Callback]) -> pl.Trainer:
+    place = settings["trainer"]
+    try:
+        return pl.Trainer(
+            accelerator=place["accelerator"], devices=place["devices"], precision=settings["precision"],
+            max_epochs=1,  # the stream of batches has no end; the budget ends it
+            default_root_dir=run.path, logger=build.logger(settings, run.path), callbacks=callbacks,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            use_distributed_sampler=False, num_sanity_val_steps=0,
+        )
+    except MisconfigurationException as error:
+        raise RequestError(f"trainer.accelerator={place['accelerator']} cannot be used here: {error} "
+                           "Type trainer=cpu or trainer=auto") from error
+
+
+def prepare(settings: Mapping[str, Any], module: AdversarialModule, data: pl.LightningDataModule) -> None:
+    module.budget_images = settings["budget"]["images"]
+    if settings["trainer"]["channels_last"]:
+        module.to(memory_format=torch.channels_last)
+    data.real_images_per_step = module.turns.real_images(data.batch_size)
+    data.start_at(module.images_seen)
+    if data.num_classes:
+        module.follow_classes(data.class_counts)
+
+
+# What is said and what stays.
+
+
+@rank_zero_only
+def announce(settings: Mapping[str, Any], module: AdversarialModule, run: RunDirectory) -> None:
+    chosen, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
+    sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
+    print(f"model {chosen['model']}, data {chosen['data']}, loss {chosen['loss']}, tricks {trick}\n"
+          f"parameters: {sizes}\nrun directory: {run.path}")
+
+
+@rank_zero_only
+def conclude(run: RunDirectory, module: AdversarialModule) -> None:
+    print(f"Done: {module.images_seen:,} images.\n"
+          f"  samples:     {run.samples}\n"
+          f"  curves:      {run.path / 'metrics.csv'} (make tensorboard shows them)\n"
+          f"  checkpoint:  {run.last}\n"
+          f"  draw more:   python sample.py run={run.path}")
+
+
+@rank_zero_only
+def export(module: AdversarialModule, run: RunDirectory) -> None:
+    """generator.safetensors: the sampling generator's weights alone, for other programs."""
+    weights = {name: tensor.contiguous() for name, tensor in module.sampling_generator.state_dict().items()}
+    write_atomically(run.path / "generator.safetensors", lambda temporary: save_file(weights, temporary))
+
+
+def parameters(module: AdversarialModule) -> dict[str, int]:
+    networks = {"generator": module.generator, "discriminator": module.discriminator}
+    return {name: sum(p.numel() for p in network.parameters() if p.requires_grad) for name, network in networks.items()}
+
+
+def cost(module: AdversarialModule, seconds: float) -> dict[str, Any]:
+    return {
+        "seconds": seconds,
+        "images_per_second": module.images_seen / seconds,
+        "parameters": parameters(module),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # of this process, on Linux
+    }
+
+
+def to_yaml(settings: Mapping[str, Any]) -> str:
+    return OmegaConf.to_yaml(OmegaConf.create(dict(settings)))
+
+
+def quieten_lightning() -> None:
+    """Lightning's advice about things this project decides itself: workers, checkpointing, steps per log line."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in ("does not have many workers", "The number of training batches", "GPU available but not used",
+                    "Found .* module", ".*litlogger.*", "Checkpoint directory .* exists"):
+        warnings.filterwarnings("ignore", f".*{message}")
