@@ -1,0 +1,105 @@
+"""Networks small enough for closed forms, and the step as the game makes it. N images [N, 2, 3, 4] unless said."""
+
+from dataclasses import fields
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.modules.draws import Draws
+from saddlepoint.modules.turns import Turns
+from saddlepoint.recipe import Recipe
+from saddlepoint.tricks.ema import ExponentialMovingAverage
+from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
+from saddlepoint.tricks.instance_noise import InstanceNoise
+from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
+from saddlepoint.tricks.trick import Step, Trick, TrickStack
+from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
+
+IMAGE = (2, 3, 4)
+
+TRICKS = {
+    "label_smoothing": LabelSmoothing, "label_flip": LabelFlip, "instance_noise": lambda: InstanceNoise(0.1),
+    "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
+    "weight_clipping": WeightClipping, "spectral_norm": SpectralNorm, "ema": ExponentialMovingAverage,
+}
+
+
+class Linear(nn.Module):
+    """D(x) = <w, x>, whose gradient is w everywhere"""
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return images.flatten(1) @ self.weight
+
+
+class Quadratic(nn.Module):
+    """D(x) = <x, x> / 2, whose gradient is x"""
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return images.flatten(1).square().sum(1) / 2
+
+
+class Patches(nn.Module):
+    """Convolutions and a label embedding: logits [N, 1, 3, 4], one per patch"""
+
+    def __init__(self, normalization: nn.Module | None = None):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), normalization or nn.Identity(), nn.Softplus(),
+                                    nn.Conv2d(5, 1, 3, padding=1))
+        self.embedding = nn.Embedding(3, 1)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.layers(images) + self.embedding(labels)[:, :, None, None]
+
+
+class Generator(nn.Module):
+    """latents [N, 6] -> images, with running statistics"""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 24), nn.Unflatten(1, IMAGE), nn.BatchNorm2d(2))
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return self.layers(latents).tanh()
+
+
+def images(count: int, seed: int = 0) -> Tensor:
+    return torch.rand(count, *IMAGE, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def built(tricks: dict[str, Trick], generator: nn.Module, discriminator: nn.Module) -> TrickStack:
+    stack = TrickStack(tricks)
+    stack.build(generator, discriminator)
+    return stack
+
+
+def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack: TrickStack | None = None,
+         real: Tensor | None = None, fake: Tensor | None = None, images_seen: int = 0,
+         draws: Draws | None = None) -> Step:
+    """One update, whose score shows D everything through the input tricks of a stack."""
+    generator = generator or nn.Identity()
+    stack = stack or built({}, generator, discriminator)
+    real = images(8, seed=1) if real is None else real
+    fake = images(8, seed=2) if fake is None else fake
+    draws = draws or Draws(seed=0, step=0)
+
+    def score(shown: Tensor, labels: Tensor) -> Tensor:
+        return discriminator(stack.discriminator_input(shown, made), labels)
+
+    made = Step(
+        images_seen=images_seen, batch_size=len(real) * draws.num_processes, draws=draws,
+        generator=generator, discriminator=discriminator, score=score, real=real, fake=fake,
+        real_labels=torch.arange(len(real)) % 3, fake_labels=torch.arange(len(fake)) % 3)
+    return made
+
+
+def recipe(tricks: dict[str, Trick], *, discriminator: nn.Module | None = None, uses_targets: bool = True,
+           **turns) -> Recipe:
+    """What tricks ask of a recipe; the rest is None."""
+    known = {"generator": Generator(), "discriminator": discriminator or Patches(), "loss_name": "a_loss",
+             "loss": SimpleNamespace(uses_targets=uses_targets), "tricks": tricks, "turns": Turns(**turns)}
+    return Recipe(**{field.name: known.get(field.name) for field in fields(Recipe)})
