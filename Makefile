@@ -1,0 +1,59 @@
+# `make train` and `make test` do everything on a machine with Python 3.11 and make: the first call sets up .venv.
+# Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, bench and
+# tensorboard hand on.
+
+PYTHON ?= python3
+
+# The adapter alone says which basicsr it adapts. It is installed apart: what basicsr asks for includes tb-nightly,
+# which overwrites tensorboard, and its build would fetch torch a second time. Python 3.13 cannot build it.
+adapter := src/saddlepoint/compat/basicsr.py
+basicsr := basicsr==$(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' $(adapter)); python_version < "3.13"
+
+supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+python := .venv/bin/python
+install := $(python) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup train test test-slow lint bench tensorboard clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r target does; do \
+	    printf 'make %-12s%s\n' "$$target" "$$does"; done
+
+setup: .venv/complete ## install everything into .venv (other targets do it themselves)
+
+train: setup ## train a GAN: make train ARGS="model=dcgan data=cifar10"; without ARGS, digits in minutes
+	$(python) train.py $(ARGS)
+
+test: lint ## lint, then every test that is not slow: make test ARGS="tests/data -x"
+	$(python) -m pytest -m "not slow" $(ARGS)
+
+test-slow: setup ## the tests that take minutes
+	$(python) -m pytest -m slow $(ARGS)
+
+lint: setup ## look for unused and undefined names, import order and the like
+	$(python) -m ruff check
+
+bench: setup ## time every benchmarks/*.py that does not start with an underscore
+	@for script in benchmarks/[!_]*.py; do $(python) "$$script" $(ARGS) || exit 1; done
+
+tensorboard: setup ## show the curves and images of runs/ and multirun/: make tensorboard ARGS="--port 6007"
+	$(python) -m tensorboard.main --logdir_spec runs:runs,multirun:multirun $(ARGS)
+
+clean: ## delete .venv and caches; runs/, multirun/ and data/ stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	find src tests benchmarks -name __pycache__ -exec rm -rf {} +
+
+# Without this file a set-up has not begun or was interrupted, and starts over; with it, newer requirements are
+# installed on top.
+.venv/complete: requirements.lock pyproject.toml $(adapter)
+	@test -f $@ || $(PYTHON) -c '$(supported)' 2>/dev/null || { \
+	    echo "PYTHON=$(PYTHON) must be Python 3.11, 3.12 or 3.13: type, for example, make setup PYTHON=python3.12" >&2; \
+	    exit 2; }
+	@test -f $@ || { echo "Setting up .venv, once"; $(PYTHON) -m venv --clear .venv; }
+	@rm -f $@
+	@echo "Installing requirements.lock: 2 to 10 minutes and 6 GB the first time where torch brings CUDA"
+	@$(install) --no-warn-conflicts -r requirements.lock
+	@echo "Installing basicsr (left out on Python 3.13, which cannot build it) and saddlepoint"
+	@$(install) --use-pep517 --no-deps --no-build-isolation '$(basicsr)'
+	@$(install) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,198 @@
+"""What a fresh machine gets: the lock, the Makefile's targets run against a stand-in for Python, and the licence."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from saddlepoint.compat import basicsr
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK_LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+LOCKED = {canonicalize_name(name): version for name, version in (line.split("==") for line in LOCK_LINES)}
+TARGETS = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+# Written down, in this order, is everything it is asked to do; asked for something that contains $FAIL_AT, it fails.
+STAND_IN = f"""#!/bin/sh
+case "$1" in -c) exec '{sys.executable}' "$@";; esac
+echo "$*" >> asked
+case "$*" in
+    *"${{FAIL_AT:-never}}"*) exit 1;;
+    "-m venv --clear .venv") rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
+esac
+"""
+
+
+class Checkout:
+    def __init__(self, root: Path):
+        self.root, self.stamp = root, root / ".venv" / "complete"
+        for name in ("Makefile", "pyproject.toml", "requirements.lock", "src/saddlepoint/compat/basicsr.py"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+        self.script("python", STAND_IN)
+
+    def script(self, name: str, text: str) -> None:
+        (self.root / name).write_text(text)
+        (self.root / name).chmod(0o755)
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        """Nothing else of the environment goes in: `make test` hands its own arguments on in MAKEFLAGS."""
+        return subprocess.run(["make", "PYTHON=./python", *arguments], cwd=self.root, capture_output=True, text=True,
+                              env={"PATH": os.environ["PATH"], "LC_ALL": "C", **environment})
+
+    def asked(self) -> list[str]:
+        """What Python was asked to do since the last call of this."""
+        asked = self.root / "asked"
+        lines = asked.read_text().splitlines() if asked.exists() else []
+        asked.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    return Checkout(tmp_path / "path with spaces")
+
+
+def test_lock_has_only_exact_versions_each_package_once():
+    assert [line for line in LOCK_LINES if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    assert len(LOCKED) == len(LOCK_LINES)
+
+
+def test_lock_leaves_cuda_to_torch_and_basicsr_to_the_makefile():
+    assert [name for name in LOCKED if re.match(r"nvidia-|cuda-|triton|basicsr|tb-nightly|saddlepoint", name)] == []
+    assert (LOCKED["torch"], LOCKED["torchvision"]) == ("2.14.1", "0.29.1")
+
+
+@pytest.mark.parametrize("group", ["dependencies", *PROJECT["optional-dependencies"]])
+def test_lock_satisfies_what_pyproject_asks_for(group):
+    asked = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
+    for requirement in map(Requirement, asked):
+        assert requirement.specifier.contains(LOCKED[canonicalize_name(requirement.name)]), requirement
+
+
+def test_installed_is_what_the_lock_says_and_lacks_nothing():
+    for name, version in LOCKED.items():
+        assert metadata.version(name) == version, name
+        needed = map(Requirement, metadata.requires(name) or ())
+        for requirement in (one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})):
+            installed = metadata.version(requirement.name)
+            assert requirement.specifier.contains(installed, prereleases=True), f"{name} needs {requirement}"
+
+
+def test_help_lists_every_target_and_is_the_default(checkout):
+    listed = re.findall(r"^make ([a-z-]+) +\S", checkout.make("help").stdout, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(TARGETS)
+    assert checkout.make().stdout == checkout.make("help").stdout
+
+
+@pytest.mark.parametrize("target", sorted({*TARGETS} - {"help", "clean"}))
+def test_every_target_sets_up_what_it_needs(checkout, target):
+    assert "-m venv --clear .venv" in checkout.make("-n", target).stdout
+
+
+def test_set_up_installs_the_lock_then_basicsr_alone_then_this_project(checkout):
+    assert checkout.make("setup").returncode == 0
+    venv, lock, apart, project = checkout.asked()
+    assert venv == "-m venv --clear .venv"
+    assert lock.endswith("-r requirements.lock")
+    assert "--no-deps --no-build-isolation" in apart
+    marked = Requirement(apart.partition("--no-build-isolation ")[2])
+    assert str(marked.specifier) == f"=={basicsr.VERSION}"
+    assert "--no-deps --no-build-isolation --editable ." in project
+
+
+def test_second_call_sets_nothing_up(checkout):
+    checkout.make("setup")
+    checkout.asked()
+    assert checkout.make("test").returncode == 0
+    assert checkout.asked() == ["-m ruff check", "-m pytest -m not slow"]
+
+
+@pytest.mark.parametrize("step", ["requirements.lock", "basicsr", "--editable"])
+@pytest.mark.parametrize("updates", [False, True])
+def test_interrupted_set_up_fails_and_starts_over_the_next_time(checkout, step, updates):
+    if updates:
+        checkout.make("setup")
+        os.utime(checkout.stamp, (0, 0))
+    assert checkout.make("train", FAIL_AT=step).returncode != 0
+    assert "train.py" not in checkout.asked()
+    assert checkout.make("train").returncode == 0
+    assert checkout.asked()[0] == "-m venv --clear .venv"
+
+
+@pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml", "src/saddlepoint/compat/basicsr.py"])
+def test_newer_requirements_are_installed_on_top(checkout, changed):
+    checkout.make("setup")
+    checkout.asked()
+    os.utime(checkout.stamp, (0, 0))
+    os.utime(checkout.root / changed)
+    checkout.make("setup")
+    assert [asked.split()[:3] for asked in checkout.asked()] == [["-m", "pip", "install"]] * 3
+    checkout.make("setup")
+    assert checkout.asked() == []
+
+
+@pytest.mark.parametrize("minor", range(9, 16))
+def test_pythons_that_pyproject_excludes_are_refused_in_one_sentence(checkout, minor):
+    checkout.script("aged", f"""#!/bin/sh
+case "$1" in -c) exec '{sys.executable}' -c "import sys; sys.version_info = (3, {minor}, 1); $2";; esac
+exec ./python "$@"
+""")
+    attempt = checkout.make("setup", "PYTHON=./aged")
+    if SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.1"):
+        assert attempt.returncode == 0
+    else:
+        refusal, _ = attempt.stderr.splitlines()  # and make's own line
+        assert refusal.startswith("PYTHON=./aged must be Python 3.11, 3.12 or 3.13: type, for example, make setup")
+        assert not (checkout.root / ".venv").exists()
+
+
+def test_basicsr_is_left_out_where_its_adapter_says_it_cannot_be_had(checkout):
+    marker = Marker(re.search(r"'basicsr==.*; (.*)'", checkout.make("-n", "setup").stdout)[1])
+    for minor in (11, 12, 13):
+        assert marker.evaluate({"python_version": f"3.{minor}"}) == ((3, minor) < basicsr.FIRST_PYTHON_WITHOUT)
+
+
+def test_continuous_integration_is_make_test_at_the_root_and_passes_its_exit_code_through(tmp_path):
+    (tmp_path / "make").write_text('#!/bin/sh\necho "$PWD: make $*"\nexit 3\n')
+    (tmp_path / "make").chmod(0o755)
+    called = subprocess.run(["bash", ROOT / ".ci/run"], cwd=tmp_path, capture_output=True, text=True,
+                            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert (called.stdout, called.returncode) == (f"{ROOT}: make test\n", 3)
+
+
+def test_licence_is_mit():
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License\n\nCopyright (c) 2026 saddlepoint contributors\n")
+    assert PROJECT["license"] == "MIT"
+
+
+def project_files() -> list[Path]:
+    made_by_running = {"runs", "multirun", "outputs", "data"}
+    tops = [top for top in ROOT.iterdir() if top.name not in made_by_running and not top.name.startswith(".")]
+    files = [file for top in [*tops, ROOT / ".ci", ROOT / ".gitignore"] for file in [top, *top.rglob("*")]]
+    return [file for file in files if file.is_file() and not re.search(r"__pycache__|\.egg-info", str(file))]
+
+
+def files_that_say(pattern: bytes) -> dict[str, bytes]:
+    found = {str(file.relative_to(ROOT)): re.search(pattern, file.read_bytes()) for file in project_files()}
+    return {name: match[0] for name, match in found.items() if match}
+
+
+def test_version_of_basicsr_stands_in_its_adapter_alone():
+    assert files_that_say(rb"basicsr\W{1,3}" + re.escape(basicsr.VERSION).encode()) == {}
+
+
+def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
+    assert files_that_say(rb"py(pi|thonhosted)\.org|download\.pytorch\.org|registry\.npmjs|deb\.debian\.org") == {}
+    assert files_that_say(rb"(?<![\w.}])/(root|work)/\w|[.]pyenv") == {}
