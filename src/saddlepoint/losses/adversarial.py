@@ -1,0 +1,195 @@
+"""What each player minimises, on logits: side by side, the differences are the documentation.
+
+x are real images, G(z) fakes, D(.) a logit, s(.) the sigmoid; E is the mean over a batch, patches included, so that
+logits may be [N] or [N, 1, h, w]. Every formula is in the form that stays finite at any logit.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from saddlepoint.recipe import Problem, Recipe
+from saddlepoint.tricks.trick import Targets
+
+REDUCTIONS = {"sum": 1.0, "mean": 0.5}
+
+
+class AdversarialLoss(ABC):
+    """`reduction` says what a player with one term on reals and one on fakes does with them: it adds them (`sum`, as
+    most papers) or averages them (`mean`, half the value and half the gradient). One term alone is the same in both."""
+
+    uses_targets: ClassVar[bool] = False  # True: real and fake targets exist, and tricks may soften or flip them
+    needs_real_logits: ClassVar[bool] = False  # True: the generator is scored against real images
+
+    def __init__(self, reduction: str = "sum"):
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"loss.reduction={reduction} must be one of {', '.join(REDUCTIONS)}")
+        self.share = REDUCTIONS[reduction]
+
+    @abstractmethod
+    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
+        """logits of reals, logits of fakes -> []; targets are read only where `uses_targets`"""
+
+    @abstractmethod
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        """logits of fakes, and of reals where `needs_real_logits` -> []"""
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        return ()
+
+
+class SeparableLoss(AdversarialLoss):
+    """D's loss is a term on reals plus a term on fakes, so `model.turns.scoring=half` can update on either alone."""
+
+    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
+        return self.real_term(real, targets) + self.fake_term(fake, targets)
+
+    @abstractmethod
+    def real_term(self, real: Tensor, targets: Targets) -> Tensor: ...
+
+    @abstractmethod
+    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor: ...
+
+
+def _like(target: Tensor, logits: Tensor) -> Tensor:
+    """target [] or [N], logits [N, ...] -> the image's target at each of its logits"""
+    return target.view(-1, *[1] * (logits.ndim - 1)).expand_as(logits)
+
+
+class NonSaturating(SeparableLoss):
+    """D: -E[t log s(D(x)) + (1 - t) log(1 - s(D(x)))] - the same on G(z), t the targets (1 for reals, 0 for fakes)
+    G: -E[log s(D(G(z)))]
+
+    Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661. D is at its best where s(D) = p / (p + q),
+    p the density of the data, q of the fakes.
+    """
+
+    uses_targets = True
+
+    def real_term(self, real: Tensor, targets: Targets) -> Tensor:
+        return self.share * F.binary_cross_entropy_with_logits(real, _like(targets.real, real))
+
+    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
+        return self.share * F.binary_cross_entropy_with_logits(fake, _like(targets.fake, fake))
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return F.softplus(-fake).mean()
+
+
+class Minimax(NonSaturating):
+    """D: as non-saturating. G: E[log(1 - s(D(G(z))))], whose gradient vanishes where D is sure of a fake.
+
+    Goodfellow et al. 2014, eq. 1, https://arxiv.org/abs/1406.2661
+    """
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return -F.softplus(fake).mean()
+
+
+class LeastSquares(SeparableLoss):
+    """D: 1/2 E[(D(x) - t)^2] + 1/2 E[(D(G(z)) - t)^2], t the targets (1 for reals, 0 for fakes)
+    G: 1/2 E[(D(G(z)) - 1)^2]
+
+    Mao et al. 2017, eq. 2 with a = 0 and b = c = 1, https://arxiv.org/abs/1611.04076
+    """
+
+    uses_targets = True
+
+    def real_term(self, real: Tensor, targets: Targets) -> Tensor:
+        return self.share * 0.5 * (real - _like(targets.real, real)).square().mean()
+
+    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
+        return self.share * 0.5 * (fake - _like(targets.fake, fake)).square().mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return 0.5 * (fake - 1).square().mean()
+
+
+class Hinge(SeparableLoss):
+    """D: E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]
+    G: -E[D(G(z))]
+
+    Lim and Ye 2017, https://arxiv.org/abs/1705.02894; Miyato et al. 2018, eq. 16 and 17
+    """
+
+    def real_term(self, real: Tensor, targets: Targets) -> Tensor:
+        return self.share * F.relu(1 - real).mean()
+
+    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
+        return self.share * F.relu(1 + fake).mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return -fake.mean()
+
+
+class Wasserstein(SeparableLoss):
+    """D: E[D(G(z))] - E[D(x)]
+    G: -E[D(G(z))]
+
+    Arjovsky et al. 2017, eq. 2, https://arxiv.org/abs/1701.07875. Unbounded unless D is Lipschitz.
+    """
+
+    def real_term(self, real: Tensor, targets: Targets) -> Tensor:
+        return -self.share * real.mean()
+
+    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
+        return self.share * fake.mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return -fake.mean()
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        if not recipe.provides("lipschitz"):
+            yield Problem(f"loss={recipe.loss_name} needs a Lipschitz critic and nothing here makes one: add the trick "
+                          "wgan_gp, weight_clipping or spectral_norm", {"trick": recipe.trick_list(add=["wgan_gp"])})
+
+
+class RelativeLoss(AdversarialLoss):
+    """Scores reals against fakes, for both players, so it needs as many of each in every update."""
+
+    needs_real_logits = True
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        turns = recipe.turns
+        if turns.scoring == "half":
+            yield Problem(f"loss={recipe.loss_name} compares reals with fakes, and model.turns.scoring=half never "
+                          "shows D both in one update", {"model.turns.scoring": "separate"})
+        for setting in ("generator_batch_multiple", "fake_batch_multiple"):
+            multiple = getattr(turns, setting)
+            if multiple != 1:
+                yield Problem(f"loss={recipe.loss_name} compares as many reals as fakes, and "
+                              f"model.turns.{setting}={multiple} makes {multiple} fakes for each real",
+                              {f"model.turns.{setting}": 1})
+
+
+class Relativistic(RelativeLoss):
+    """D: E[softplus(-(D(x) - D(G(z))))], each real paired with one fake
+    G: E[softplus(-(D(G(z)) - D(x)))]
+
+    Jolicoeur-Martineau 2018, section 4, https://arxiv.org/abs/1807.00734; with R1 and R2 it is R3GAN's loss (Huang et
+    al. 2024, https://arxiv.org/abs/2501.05441).
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
+        return F.softplus(fake - real).mean()
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return F.softplus(real - fake).mean()
+
+
+class RelativisticAverage(RelativeLoss):
+    """D: E[softplus(-(D(x) - E[D(G(z))]))] + E[softplus(D(G(z)) - E[D(x)])]
+    G: E[softplus(-(D(G(z)) - E[D(x)]))] + E[softplus(D(x) - E[D(G(z))])]
+
+    Jolicoeur-Martineau 2018, section 4, https://arxiv.org/abs/1807.00734. Both players' two terms follow `reduction`,
+    and gradients flow through the means. ESRGAN's code is `reduction=mean`, but detaches the mean in D's two terms.
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
+        return self.share * (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean())
+
+    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return self.share * (F.softplus(real.mean() - fake).mean() + F.softplus(real - fake.mean()).mean())

@@ -1,0 +1,92 @@
+"""DCGAN: Radford, Metz and Chintala 2016, section 3, https://arxiv.org/abs/1511.06434
+
+N images of C channels and S x S pixels. Each layer doubles or halves the side of the maps and changes their number
+the other way; `width` is their number next to the image (S/2 x S/2). The paper: kernel_size=5, width=128. Its common
+ports: kernel_size=4, width=64.
+"""
+
+from torch import Tensor, nn
+
+from saddlepoint.networks.initialisation import normal
+from saddlepoint.networks.layers import (
+    FRACTION,
+    NORMALIZATIONS,
+    FirstMaps,
+    activation,
+    doublings,
+    map_normalization,
+    outputs_of_each,
+    require,
+    require_whole_numbers,
+)
+
+KERNEL_SIZES = (4, 5)
+
+
+def _check(player: str, width: int, kernel_size: int, normalization: str) -> None:
+    require_whole_numbers({f"model.{player}.width": width})
+    require(kernel_size in KERNEL_SIZES, f"model.{player}.kernel_size", kernel_size, "4 (ports) or 5 (the paper)")
+    require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
+            "one of " + ", ".join(NORMALIZATIONS))
+
+
+class DCGANGenerator(nn.Module):
+    """4x4 maps from the latents, then transposed convolutions of stride 2 up to the image; ReLU inside, tanh out.
+
+    No convolution has a bias where the network normalises, as in the ports; with normalization=none, where nothing
+    else could shift a map, all of them do. The output is never normalised.
+    """
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, width: int = 64, kernel_size: int = 4,
+                 normalization: str = "batch"):
+        super().__init__()
+        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
+        _check("generator", width, kernel_size, normalization)
+        self.latent_dim = latent_dim
+        bias = normalization == "none"
+        maps = [width * 2**level for level in reversed(range(doublings(image_size, start=4)))]
+        layers = [FirstMaps(latent_dim, maps[0], bias)]
+        for inputs, outputs in zip(maps, [*maps[1:], channels], strict=True):
+            layers += [*map_normalization(normalization, inputs), activation(0.0),
+                       nn.ConvTranspose2d(inputs, outputs, kernel_size, stride=2, padding=(kernel_size - 1) // 2,
+                                          output_padding=kernel_size % 2, bias=bias)]
+        self.layers = nn.Sequential(*layers, nn.Tanh())
+        normal(self, std=0.02)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
+        return self.layers(latents)
+
+
+class DCGANDiscriminator(nn.Module):
+    """Convolutions of stride 2 down to 4x4 maps, LeakyReLU after each, then one linear logit; biases as in G.
+
+    The first convolution is never normalised. `dropout` is the probability of dropping a value after each activation.
+    """
+
+    def __init__(self, channels: int, image_size: int, width: int = 64, kernel_size: int = 4,
+                 normalization: str = "batch", negative_slope: float = 0.2, dropout: float = 0.0):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels})
+        _check("discriminator", width, kernel_size, normalization)
+        require(0 <= negative_slope < 1, "model.discriminator.negative_slope", negative_slope, FRACTION)
+        require(0 <= dropout < 1, "model.discriminator.dropout", dropout, FRACTION)
+        bias = normalization == "none"
+        maps = [width * 2**level for level in range(doublings(image_size, start=4))]
+        self.blocks = nn.Sequential()
+        for level, (inputs, outputs) in enumerate(zip([channels, *maps], maps, strict=False)):
+            self.blocks.append(nn.Sequential(
+                nn.Conv2d(inputs, outputs, kernel_size, stride=2, padding=(kernel_size - 1) // 2, bias=bias),
+                *(map_normalization(normalization, outputs) if level else ()),
+                activation(negative_slope),
+                *([nn.Dropout(dropout)] if dropout else ())))
+        self.logit = nn.Linear(4 * 4 * maps[-1], 1, bias=bias)
+        normal(self, std=0.02)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        return self.logit(self.blocks(images).flatten(1)).squeeze(1)
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S] -> activations [N, width, S/2, S/2], [N, 2 width, S/4, S/4], ..., 4x4"""
+        return outputs_of_each(self.blocks, images)

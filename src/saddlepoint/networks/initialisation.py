@@ -1,0 +1,55 @@
+"""Where weights start. Each function fills every linear map and convolution inside a network, biases with zero
+unless it says otherwise."""
+
+import math
+from collections.abc import Iterator
+
+from torch import nn
+
+_WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+_NORMALIZING = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
+
+
+def _weighted_layers(network: nn.Module) -> Iterator[nn.Module]:
+    return (layer for layer in network.modules() if isinstance(layer, _WEIGHTED))
+
+
+def _zero_bias(layer: nn.Module) -> None:
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def normal(network: nn.Module, std: float = 0.02) -> None:
+    """N(0, std) for weights, N(1, std) for the scales of normalising layers, 0 for their shifts.
+
+    Radford, Metz and Chintala 2016, section 4, https://arxiv.org/abs/1511.06434; the scales as its ports have them.
+    """
+    for layer in _weighted_layers(network):
+        nn.init.normal_(layer.weight, 0.0, std)
+        _zero_bias(layer)
+    for layer in network.modules():
+        if isinstance(layer, _NORMALIZING):
+            nn.init.normal_(layer.weight, 1.0, std)
+            nn.init.zeros_(layer.bias)
+
+
+def uniform_fan_out(network: nn.Module) -> None:
+    """U(-1/sqrt(n), 1/sqrt(n)) for weights and biases of a linear layer with n outputs (torch's own uses its inputs)"""
+    for layer in (layer for layer in network.modules() if isinstance(layer, nn.Linear)):
+        bound = 1 / math.sqrt(layer.out_features)
+        nn.init.uniform_(layer.weight, -bound, bound)
+        nn.init.uniform_(layer.bias, -bound, bound)
+
+
+def he(network: nn.Module) -> None:
+    """Uniform with variance 2 / fan_in: He et al. 2015, eq. 10, https://arxiv.org/abs/1502.01852"""
+    for layer in _weighted_layers(network):
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        _zero_bias(layer)
+
+
+def xavier(network: nn.Module, gain: float = 1.0) -> None:
+    """Uniform with variance gain^2 * 2 / (fan_in + fan_out): Glorot and Bengio 2010, eq. 16"""
+    for layer in _weighted_layers(network):
+        nn.init.xavier_uniform_(layer.weight, gain)
+        _zero_bias(layer)

@@ -1,0 +1,122 @@
+"""Fully connected networks: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
+
+N images of C channels and S x S pixels, P = C S^2 numbers each. Public fully connected GANs agree on little: where
+the normalisation stands, what is dropped, whether the output is activated. Each of these is a setting here, which is
+why the constructors are long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.networks.initialisation import normal, uniform_fan_out
+from saddlepoint.networks.layers import FRACTION, activation, outputs_of_each, require, require_whole_numbers
+
+INITIALISATIONS = {"default": lambda network: None, "normal": normal, "uniform_fan_out": uniform_fan_out}
+NORMALIZATIONS = ("none", "batch", "layer")  # no `instance`: a vector has one value per channel, always its own mean
+POSITIONS = ("before", "after")
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How the layers of one network look: linear [norm] activation [norm] [dropout], the output never normalised."""
+
+    player: str
+    negative_slope: float
+    activate_output: bool
+    normalization: str
+    normalization_position: str
+    normalize_first: bool
+    epsilon: float
+    momentum: float
+    dropout: float | Sequence[float]
+    initialisation: str
+
+    def layers(self, inputs: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
+        """One block per layer, the output layer's last."""
+        self._check(widths)
+        drops = self._drops(len(widths))
+        network = nn.Sequential()
+        for index, (before, after) in enumerate(zip([inputs, *widths], [*widths, outputs], strict=True)):
+            hidden = index < len(widths)
+            normalized = self._normalized(after) if hidden and (index or self.normalize_first) else []
+            activated = [activation(self.negative_slope)] if hidden or self.activate_output else []
+            dropped = [nn.Dropout(drops[index])] if drops[index] else []
+            middle = normalized + activated if self.normalization_position == "before" else activated + normalized
+            network.append(nn.Sequential(nn.Linear(before, after), *middle, *dropped))
+        INITIALISATIONS[self.initialisation](network)
+        return network
+
+    def _normalized(self, width: int) -> list[nn.Module]:
+        if self.normalization == "none":
+            return []
+        if self.normalization == "layer":
+            return [nn.LayerNorm(width, self.epsilon)]
+        return [nn.BatchNorm1d(width, self.epsilon, self.momentum)]
+
+    def _drops(self, num_hidden: int) -> list[float]:
+        """one probability per layer, the output layer's last; a single number is for the hidden layers only"""
+        if isinstance(self.dropout, Sequence):
+            return list(self.dropout)
+        return [self.dropout] * num_hidden + [0.0]
+
+    def _check(self, widths: Sequence[int]) -> None:
+        model = f"model.{self.player}"
+        whole = isinstance(widths, Sequence) and all(isinstance(width, int) and width >= 1 for width in widths)
+        require(whole, f"{model}.widths", widths, "a list of whole numbers of at least 1, such as [256,512]")
+        for setting, choices in {"normalization": NORMALIZATIONS, "normalization_position": POSITIONS,
+                                 "initialisation": tuple(INITIALISATIONS)}.items():
+            value = getattr(self, setting)
+            require(value in choices, f"{model}.{setting}", value, "one of " + ", ".join(choices))
+        drops = self._drops(len(widths))
+        require(len(drops) == len(widths) + 1, f"{model}.dropout", self.dropout,
+                f"one number or a list of {len(widths) + 1}, the output layer's last")
+        require(all(0 <= drop < 1 for drop in drops), f"{model}.dropout", self.dropout, FRACTION)
+        require(0 <= self.negative_slope < 1, f"{model}.negative_slope", self.negative_slope, FRACTION)
+        require(self.epsilon > 0, f"{model}.epsilon", self.epsilon, "above 0")
+        require(0 < self.momentum <= 1, f"{model}.momentum", self.momentum, "above 0 and at most 1")
+
+
+class MLPGenerator(nn.Module):
+    """latents -> hidden layers of the given widths -> tanh"""
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, widths: Sequence[int],
+                 negative_slope: float = 0.2, activate_output: bool = False, normalization: str = "none",
+                 normalization_position: str = "before", normalize_first: bool = True, epsilon: float = 1e-5,
+                 momentum: float = 0.1, dropout: float | Sequence[float] = 0.0, initialisation: str = "default"):
+        super().__init__()
+        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
+                               "data.image_size": image_size})
+        self.latent_dim = latent_dim
+        self.shape = (channels, image_size, image_size)
+        style = _Style("generator", negative_slope, activate_output, normalization, normalization_position,
+                       normalize_first, epsilon, momentum, dropout, initialisation)
+        self.layers = style.layers(latent_dim, widths, channels * image_size**2)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
+        return torch.tanh(self.layers(latents)).view(-1, *self.shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """images -> hidden layers of the given widths -> one logit, activated and dropped only if the settings say so"""
+
+    def __init__(self, channels: int, image_size: int, widths: Sequence[int], negative_slope: float = 0.2,
+                 activate_output: bool = False, normalization: str = "none", normalization_position: str = "before",
+                 normalize_first: bool = True, epsilon: float = 1e-5, momentum: float = 0.1,
+                 dropout: float | Sequence[float] = 0.0, initialisation: str = "default"):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels, "data.image_size": image_size})
+        style = _Style("discriminator", negative_slope, activate_output, normalization, normalization_position,
+                       normalize_first, epsilon, momentum, dropout, initialisation)
+        self.layers = style.layers(channels * image_size**2, widths, 1)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        return self.layers(images.flatten(1)).squeeze(1)
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S] -> activations [N, width] of each hidden layer"""
+        return outputs_of_each(self.layers[:-1], images.flatten(1))

@@ -1,0 +1,160 @@
+"""The residual networks of WGAN-GP and SNGAN for CIFAR-10: the same layers in both papers.
+
+WGAN-GP: Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028 (width 128, mean pooling).
+SNGAN: Miyato et al. 2018, https://arxiv.org/abs/1802.05957 (G 256 wide, sum pooling; its spectral norm
+is a trick here, `trick=[spectral_norm]`, not part of the network).
+
+N images of C channels and S x S pixels. At 32x32 these are the papers' networks. For other sizes there is one
+resampling block more or less, and above 32x32 the maps halve in number whenever they double in size, so that no block
+costs much more than the 32x32 one.
+
+A 1x1 convolution commutes with nearest upsampling and with mean pooling, so every shortcut convolves at the smaller
+size, whichever order the paper draws: the same function at a quarter of the work.
+"""
+
+import functools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.networks.initialisation import he, xavier
+from saddlepoint.networks.layers import (
+    NORMALIZATIONS,
+    FirstMaps,
+    doublings,
+    map_normalization,
+    outputs_of_each,
+    require,
+    require_whole_numbers,
+)
+
+# Of the residual 3x3 convolutions; every other layer is Xavier-uniform with gain 1. The two differ only where a
+# convolution changes the number of maps. `xavier` is what both papers' code computes: WGAN-GP's calls it He, but takes
+# the mean of fan_in and fan_out; `he` takes fan_in.
+INITIALISATIONS = {"xavier": functools.partial(xavier, gain=math.sqrt(2)), "he": he}
+POOLINGS = {"mean": torch.mean, "sum": torch.sum}
+
+
+class Residual(nn.Module):
+    def __init__(self, residual: nn.Module, shortcut: nn.Module):
+        super().__init__()
+        self.residual, self.shortcut = residual, shortcut
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.residual(maps) + self.shortcut(maps)
+
+
+def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel_size, padding=kernel_size // 2)
+
+
+def _upsample() -> nn.Module:
+    return nn.Upsample(scale_factor=2, mode="nearest")
+
+
+def up_block(inputs: int, outputs: int, normalization: str) -> Residual:
+    """maps [N, inputs, s, s] -> [N, outputs, 2s, 2s]"""
+    return Residual(
+        nn.Sequential(*map_normalization(normalization, inputs), nn.ReLU(), _upsample(),
+                      _convolution(inputs, outputs, 3),
+                      *map_normalization(normalization, outputs), nn.ReLU(), _convolution(outputs, outputs, 3)),
+        shortcut=nn.Sequential(_convolution(inputs, outputs, 1), _upsample()))
+
+
+def first_block(channels: int, outputs: int) -> Residual:
+    """images [N, C, S, S] -> maps [N, outputs, S/2, S/2]: neither ReLU nor normalisation may touch the image itself"""
+    return Residual(
+        nn.Sequential(_convolution(channels, outputs, 3), nn.ReLU(), _convolution(outputs, outputs, 3),
+                      nn.AvgPool2d(2)),
+        shortcut=nn.Sequential(nn.AvgPool2d(2), _convolution(channels, outputs, 1)))
+
+
+def _preactivated(inputs: int, outputs: int, normalization: str) -> list[nn.Module]:
+    return [*map_normalization(normalization, inputs), nn.ReLU(), _convolution(inputs, inputs, 3),
+            *map_normalization(normalization, inputs), nn.ReLU(), _convolution(inputs, outputs, 3)]
+
+
+def down_block(inputs: int, outputs: int, normalization: str) -> Residual:
+    """maps [N, inputs, 2s, 2s] -> [N, outputs, s, s]"""
+    return Residual(nn.Sequential(*_preactivated(inputs, outputs, normalization), nn.AvgPool2d(2)),
+                    shortcut=nn.Sequential(nn.AvgPool2d(2), _convolution(inputs, outputs, 1)))
+
+
+def same_block(maps: int, normalization: str) -> Residual:
+    return Residual(nn.Sequential(*_preactivated(maps, maps, normalization)), shortcut=nn.Identity())
+
+
+def _maps(width: int, side: int) -> int:
+    """how many maps of `side` x `side` pixels"""
+    return width * 32 // max(side, 32)
+
+
+def _check(player: str, width: int, image_size: int, normalization: str, initialisation: str) -> None:
+    require_whole_numbers({f"model.{player}.width": width})
+    step = max(image_size // 32, 1)
+    require(width % step == 0, f"model.{player}.width", width, f"a multiple of {step} at data.image_size={image_size}")
+    require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
+            "one of " + ", ".join(NORMALIZATIONS))
+    require(initialisation in INITIALISATIONS, f"model.{player}.initialisation", initialisation, "xavier or he")
+
+
+def _initialise(network: nn.Module, blocks: nn.Sequential, initialisation: str) -> None:
+    xavier(network)
+    for block in blocks:
+        INITIALISATIONS[initialisation](block.residual)
+
+
+class ResNetGenerator(nn.Module):
+    """4x4 maps from the latents, a block for each doubling, a 3x3 convolution to the image, tanh."""
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, width: int = 128,
+                 normalization: str = "batch", initialisation: str = "xavier"):
+        super().__init__()
+        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
+        sides = [4 * 2**level for level in range(doublings(image_size, start=4) + 1)]
+        _check("generator", width, image_size, normalization, initialisation)
+        self.latent_dim = latent_dim
+        self.first = FirstMaps(latent_dim, width, bias=True)
+        self.blocks = nn.Sequential(*(up_block(_maps(width, side), _maps(width, 2 * side), normalization)
+                                      for side in sides[:-1]))
+        last = _maps(width, image_size)
+        self.image = nn.Sequential(*map_normalization(normalization, last), nn.ReLU(), _convolution(last, channels, 3),
+                                   nn.Tanh())
+        _initialise(self, self.blocks, initialisation)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
+        return self.image(self.blocks(self.first(latents)))
+
+
+class ResNetDiscriminator(nn.Module):
+    """A block for each halving down to 8x8, two blocks at that size, ReLU, pooling over all 64 places, a linear logit.
+
+    `pooling`: mean (WGAN-GP) or sum (SNGAN). `normalization` stands before each ReLU of every block but the first;
+    neither paper uses any.
+    """
+
+    def __init__(self, channels: int, image_size: int, width: int = 128, normalization: str = "none",
+                 pooling: str = "mean", initialisation: str = "xavier"):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels})
+        sides = [image_size // 2**level for level in range(doublings(image_size, start=8))]
+        _check("discriminator", width, image_size, normalization, initialisation)
+        require(pooling in POOLINGS, "model.discriminator.pooling", pooling, "mean or sum")
+        self.pooling = pooling
+        self.blocks = nn.Sequential(
+            first_block(channels, _maps(width, image_size)),
+            *(down_block(_maps(width, 2 * side), _maps(width, side), normalization) for side in sides[1:]),
+            same_block(width, normalization), same_block(width, normalization))
+        self.logit = nn.Linear(width, 1)
+        _initialise(self, self.blocks, initialisation)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        maps = torch.relu(self.blocks(images))
+        return self.logit(POOLINGS[self.pooling](maps, dim=(2, 3))).squeeze(1)
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S] -> what each block puts out, the last two [N, width, 8, 8]"""
+        return outputs_of_each(self.blocks, images)

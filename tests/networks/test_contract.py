@@ -1,0 +1,168 @@
+"""What every generator and discriminator of saddlepoint owes the game, whichever it is."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from saddlepoint.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
+from saddlepoint.networks.protocols import HasFeatures
+from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
+
+GENERATORS = {
+    "mlp": lambda channels=3, size=16, **settings: MLPGenerator(5, channels, size, widths=[8, 8], **settings),
+    "dcgan": lambda channels=3, size=16, **settings: DCGANGenerator(5, channels, size, width=4, **settings),
+    "resnet": lambda channels=3, size=16, **settings: ResNetGenerator(5, channels, size, width=8, **settings),
+}
+DISCRIMINATORS = {
+    "mlp": lambda channels=3, size=16, **settings: MLPDiscriminator(channels, size, widths=[8, 8], **settings),
+    "dcgan": lambda channels=3, size=16, **settings: DCGANDiscriminator(channels, size, width=4, **settings),
+    "resnet": lambda channels=3, size=16, **settings: ResNetDiscriminator(channels, size, width=8, **settings),
+}
+LABELS = torch.zeros(6, dtype=torch.long)
+every_generator = pytest.mark.parametrize("name", GENERATORS)
+every_discriminator = pytest.mark.parametrize("name", DISCRIMINATORS)
+
+
+@every_generator
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 4), st.sampled_from([16, 32, 64, 128]), st.integers(1, 3))
+def test_latents_become_images_and_images_become_one_logit_each(name, channels, size, num_images):
+    with torch.device("meta"):
+        labels = torch.zeros(num_images, dtype=torch.long)
+        generator, discriminator = GENERATORS[name](channels, size), DISCRIMINATORS[name](channels, size)
+        images = generator(torch.empty(num_images, generator.latent_dim), labels)
+        logits = discriminator(images, labels)
+    assert images.shape == (num_images, channels, size, size)
+    assert logits.shape == (num_images,)
+    assert images.is_meta
+    assert logits.is_meta
+
+
+@every_generator
+def test_images_stay_within_minus_one_and_one_and_come_near_both(name):
+    torch.manual_seed(0)
+    generator = GENERATORS[name]()
+    for parameter in generator.parameters():
+        parameter.data *= 100
+    images = generator(torch.randn(6, 5), LABELS)
+    assert images.abs().max() <= 1
+    assert images.max() > 0.99
+    assert images.min() < -0.99
+
+
+def all_normalizations(networks: dict) -> list:
+    return [(name, kind) for name in networks for kind in ("none", "batch", "layer", "instance")
+            if (name, kind) != ("mlp", "instance")]
+
+
+def parameters_without_gradient(network: nn.Module) -> list[str]:
+    return [name for name, parameter in network.named_parameters()
+            if parameter.grad is None or not parameter.grad.isfinite().all()]
+
+
+@pytest.mark.parametrize(("name", "normalization"), all_normalizations(GENERATORS))
+def test_a_finite_gradient_reaches_every_parameter_of_the_generator(name, normalization):
+    torch.manual_seed(0)
+    generator = GENERATORS[name](normalization=normalization)
+    generator(torch.randn(6, 5), LABELS).square().sum().backward()
+    assert parameters_without_gradient(generator) == []
+
+
+@pytest.mark.parametrize(("name", "normalization"), all_normalizations(DISCRIMINATORS))
+def test_a_finite_gradient_reaches_every_parameter_of_the_discriminator(name, normalization):
+    torch.manual_seed(0)
+    discriminator = DISCRIMINATORS[name](normalization=normalization)
+    discriminator(torch.randn(6, 3, 16, 16), LABELS).sum().backward()
+    assert parameters_without_gradient(discriminator) == []
+
+
+@pytest.mark.parametrize(("name", "normalization"), all_normalizations(DISCRIMINATORS))
+def test_only_batch_normalisation_makes_a_score_depend_on_the_other_images(name, normalization):
+    torch.manual_seed(0)
+    discriminator = DISCRIMINATORS[name](normalization=normalization).double()
+    images = torch.randn(6, 3, 16, 16, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(discriminator(images, LABELS)[2], images)
+    influence = gradient.flatten(1).abs().sum(1)
+    others = influence[torch.arange(6) != 2]
+    assert influence[2] > 0
+    assert bool(others.any()) == (normalization == "batch")
+
+
+@every_discriminator
+def test_the_scores_of_a_permuted_batch_are_the_permuted_scores(name):
+    torch.manual_seed(0)
+    discriminator, order = DISCRIMINATORS[name](normalization="layer"), torch.randperm(6)
+    images = torch.randn(6, 3, 16, 16)
+    torch.testing.assert_close(discriminator(images[order], LABELS), discriminator(images, LABELS)[order])
+
+
+@every_discriminator
+def test_a_gradient_penalty_can_be_differentiated_again(name):
+    """Half the squared gradient norm of the score, against central differences along one direction."""
+    torch.manual_seed(0)
+    discriminator = DISCRIMINATORS[name](normalization="layer").double()
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64, requires_grad=True)
+
+    def penalty() -> torch.Tensor:
+        (gradient,) = torch.autograd.grad(discriminator(images, LABELS[:2]).sum(), images, create_graph=True)
+        return gradient.square().sum() / 2
+
+    weight = next(discriminator.parameters())
+    direction = torch.randn_like(weight)
+    (analytic,) = torch.autograd.grad(penalty(), weight)
+    values = []
+    for step in (1e-6, -1e-6):
+        with torch.no_grad():
+            weight += step * direction
+        values.append(penalty().item())
+        with torch.no_grad():
+            weight -= step * direction
+    assert (values[0] - values[1]) / 2e-6 == pytest.approx((analytic * direction).sum().item(), rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize(("networks", "inputs"), [
+    (GENERATORS, torch.randn(6, 5)), (DISCRIMINATORS, torch.randn(6, 3, 16, 16))])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_the_memory_layout_changes_no_value(networks, inputs, name):
+    torch.manual_seed(0)
+    network = networks[name]()
+    channels_last = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    torch.testing.assert_close(channels_last(inputs, LABELS), network(inputs, LABELS), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "resnet"])
+def test_maps_stay_channels_last_from_the_latents_to_the_image(name):
+    generator = GENERATORS[name]().to(memory_format=torch.channels_last)
+    strays = []
+
+    def note(layer: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        if output.ndim == 4 and not output.is_contiguous(memory_format=torch.channels_last):
+            strays.append(type(layer).__name__)
+
+    for layer in generator.modules():
+        layer.register_forward_hook(note)
+    generator(torch.randn(6, 5), LABELS)
+    assert strays == []
+
+
+@every_discriminator
+def test_features_hold_one_tensor_of_the_whole_batch_per_hidden_stage(name):
+    discriminator = DISCRIMINATORS[name](size=32)
+    assert isinstance(discriminator, HasFeatures)
+    features = discriminator.features(torch.randn(6, 3, 32, 32), LABELS)
+    assert len(features) == {"mlp": 2, "dcgan": 3, "resnet": 4}[name]
+    assert all(len(values) == 6 and values.requires_grad for values in features)
+
+
+@every_generator
+def test_unconditional_networks_ignore_labels(name):
+    generator, discriminator = GENERATORS[name]().eval(), DISCRIMINATORS[name]().eval()
+    latents, images = torch.randn(6, 5), torch.randn(6, 3, 16, 16)
+    others = torch.arange(6)
+    torch.testing.assert_close(generator(latents, others), generator(latents, LABELS), rtol=0, atol=0)
+    torch.testing.assert_close(discriminator(images, others), discriminator(images, LABELS), rtol=0, atol=0)

@@ -1,0 +1,72 @@
+"""conf/model/: each yaml builds the networks it says, from exactly the arguments they take."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from tests.networks.counting import trainable
+
+CONF = Path(__file__).parents[2] / "conf" / "model"
+NETWORKS = ["mlp", "dcgan", "resnet"]
+
+
+def settings_of(name: str, channels: int = 3, image_size: int = 32) -> dict:
+    model = OmegaConf.load(CONF / f"{name}.yaml")
+    config = OmegaConf.create({"data": {"channels": channels, "image_size": image_size}, "model": model})
+    return OmegaConf.to_container(config, resolve=True)["model"]
+
+
+def constructor(target: str) -> type:
+    module, name = target.rsplit(".", 1)
+    return getattr(importlib.import_module(module), name)
+
+
+def build(settings: dict) -> nn.Module:
+    arguments = {name: value for name, value in settings.items() if name != "_target_"}
+    return constructor(settings["_target_"])(**arguments)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("player", ["latents", "generator", "discriminator"])
+def test_keys_are_the_constructors_arguments(name, player):
+    settings = settings_of(name)[player]
+    arguments = list(inspect.signature(constructor(settings["_target_"])).parameters)
+    assert [key for key in settings if key != "_target_"] == arguments
+
+
+@pytest.mark.parametrize(("name", "size", "generator_count", "discriminator_count"), [
+    ("dcgan", 64, 3_576_704, 2_765_568), ("dcgan", 32, 1_068_928, 663_296), ("resnet", 32, 1_204_483, 1_053_825)])
+def test_the_defaults_are_the_recipes_networks(name, size, generator_count, discriminator_count):
+    settings = settings_of(name, image_size=size)
+    with torch.device("meta"):
+        assert trainable(build(settings["generator"])) == generator_count
+        assert trainable(build(settings["discriminator"])) == discriminator_count
+
+
+def dense_count(*widths: int) -> int:
+    return sum(inputs * outputs + outputs for inputs, outputs in zip(widths, widths[1:], strict=False))
+
+
+def test_the_default_mlp_has_the_public_notebooks_widths_and_normalises_from_the_second_layer():
+    settings = settings_of("mlp", channels=1, image_size=28)
+    with torch.device("meta"):
+        generator, discriminator = build(settings["generator"]), build(settings["discriminator"])
+    assert trainable(generator) == dense_count(100, 128, 256, 512, 1024, 784) + 2 * (256 + 512 + 1024)
+    assert trainable(discriminator) == dense_count(784, 512, 256, 1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("channels", "image_size"), [(1, 32), (3, 32), (3, 64)])
+def test_the_networks_of_a_model_fit_each_other_and_the_data(name, channels, image_size):
+    settings = settings_of(name, channels, image_size)
+    with torch.device("meta"):
+        generator, discriminator = build(settings["generator"]), build(settings["discriminator"])
+        latents, labels = torch.empty(2, settings["latents"]["size"]), torch.zeros(2, dtype=torch.long)
+        images = generator(latents, labels)
+        assert images.shape == (2, channels, image_size, image_size)
+        assert discriminator(images, labels).shape == (2,)
