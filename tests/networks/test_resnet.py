@@ -52,7 +52,7 @@ def test_the_first_block_pools_the_image_before_the_shortcuts_convolution():
     first, second = convolutions(block.residual)
     (shortcut,) = convolutions(block.shortcut)
     residual = mean_pooled(convolved(F.relu(convolved(images, first)), second))
-    torch.testing.assert_close(block(images), residual + convolved(mean_pooled(images), shortcut))
+    torch.testing.assert_close(block(images.clone()), residual + convolved(mean_pooled(images), shortcut))
 
 
 def test_a_down_block_is_the_papers_with_the_shortcut_pooled_after_its_convolution():
@@ -60,7 +60,7 @@ def test_a_down_block_is_the_papers_with_the_shortcut_pooled_after_its_convoluti
     first, second = convolutions(block.residual)
     (shortcut,) = convolutions(block.shortcut)
     residual = mean_pooled(convolved(F.relu(convolved(F.relu(maps), first)), second))
-    torch.testing.assert_close(block(maps), residual + mean_pooled(convolved(maps, shortcut)))
+    torch.testing.assert_close(block(maps.clone()), residual + mean_pooled(convolved(maps, shortcut)))
 
 
 def test_an_up_block_is_the_papers_with_the_shortcut_upsampled_before_its_convolution():
@@ -68,14 +68,14 @@ def test_an_up_block_is_the_papers_with_the_shortcut_upsampled_before_its_convol
     first, second = convolutions(block.residual)
     (shortcut,) = convolutions(block.shortcut)
     residual = convolved(F.relu(convolved(repeated(F.relu(maps)), first)), second)
-    torch.testing.assert_close(block(maps), residual + convolved(repeated(maps), shortcut))
+    torch.testing.assert_close(block(maps.clone()), residual + convolved(repeated(maps), shortcut))
 
 
 def test_a_block_of_one_size_adds_to_its_input_unchanged():
     block, maps = same_block(3, "none"), torch.randn(4, 3, 4, 4)
     nn.init.zeros_(convolutions(block)[-1].weight)
     nn.init.zeros_(convolutions(block)[-1].bias)
-    torch.testing.assert_close(block(maps), maps, rtol=0, atol=0)
+    torch.testing.assert_close(block(maps.clone()), maps, rtol=0, atol=0)
 
 
 def test_layers_stand_in_the_papers_order():
