@@ -62,10 +62,10 @@ class LabelFlip(TargetTrick):
 
     def targets(self, targets: Targets, step: Step) -> Targets:
         return Targets(
-            real=torch.where(self.flipped("label_flip/real", step.real, step), targets.fake, targets.real),
-            fake=torch.where(self.flipped("label_flip/fake", step.fake, step), targets.real, targets.fake),
+            real=torch.where(self.flipped(step.real, step), targets.fake, targets.real),
+            fake=torch.where(self.flipped(step.fake, step), targets.real, targets.fake),
         )
 
-    def flipped(self, purpose: str, images: Tensor, step: Step) -> Tensor:
+    def flipped(self, images: Tensor, step: Step) -> Tensor:
         """images [n, C, H, W] -> [n] bool"""
-        return step.draws.uniform(purpose, images.shape[:1]) < self.probability(step.images_seen)
+        return step.draws.uniform("label_flip", images.shape[:1]) < self.probability(step.images_seen)
