@@ -9,24 +9,18 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from saddlepoint import command_line
-from saddlepoint.config_check import checked_settings
-from saddlepoint.errors import EndOfRun
+from saddlepoint.config_check import checked_settings, chosen
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def train(config: DictConfig) -> None:
-    hydra_state = HydraConfig.get()
-    sweeping = hydra_state.mode == RunMode.MULTIRUN
-    try:
-        settings = checked_settings(config, hydra_state.runtime.choices)
+    with command_line.reported():
+        hydra_state = HydraConfig.get()
+        settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices)}
         from saddlepoint import refusals, training  # torch comes in after the settings are known to be good
         refusals.refuse(settings, "train.py", list(hydra_state.overrides.task))
+        sweeping = hydra_state.mode == RunMode.MULTIRUN
         training.train(settings, Path(hydra_state.runtime.output_dir) if sweeping else None)
-    except EndOfRun as end:
-        if sweeping:  # the sweep goes on, so say it now
-            print(end, file=sys.stderr)
-            end.said = True
-        raise
 
 
 if __name__ == "__main__":

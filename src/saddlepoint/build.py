@@ -85,12 +85,22 @@ def target_class(settings: Settings, where: str) -> type:
 
 
 def _check_arguments(target: type, settings: Settings, where: str) -> None:
-    parameters = inspect.signature(target).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
+    known = arguments(target)
     for name in settings:
-        if name not in parameters and not name.startswith("_"):
-            raise RequestError(f"{where}.{name} is not a setting of {target.__name__}{nearest(name, parameters)}")
+        if name not in known and not name.startswith("_"):
+            raise RequestError(f"{where}.{name} is not a setting of {target.__name__}{nearest(name, known)}")
+
+
+def arguments(target: type) -> set[str]:
+    """The names a constructor takes; where it hands **settings on to its base class, the base's as well."""
+    names: set[str] = set()
+    for each in target.__mro__:
+        if "__init__" in vars(each):
+            parameters = inspect.signature(each.__init__).parameters.values()
+            names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return names
 
 
 def _kind_name(kind: type | tuple[type, ...]) -> str:
@@ -166,7 +176,8 @@ def read_recipe(settings: Settings) -> tuple[Recipe | None, list[Problem]]:
         try:
             parts[name] = build()
         except RequestError as error:
-            problems.append(Problem(str(error)))
+            if Problem(str(error)) not in problems:  # both networks complain of data.image_size in the same words
+                problems.append(Problem(str(error)))
 
     model = settings["model"]
     with torch.device("meta"):

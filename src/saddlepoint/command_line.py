@@ -7,7 +7,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -25,6 +26,20 @@ PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output")
 OVERRIDE = re.compile(r"^(\+{0,2}~?)([\w./@]+)=(.*)$", re.DOTALL)
 
 
+_ends: list[EndOfRun] = []  # of the jobs of this process: one, or those of a sweep
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Inside the function that hydra.main calls: an end that is not a bug is printed and remembered, and the next job
+    of a sweep goes on. (Left to Hydra, it would be introduced as an error and end the sweep.)"""
+    try:
+        yield
+    except EndOfRun as end:
+        print(end, file=sys.stderr)
+        _ends.append(end)
+
+
 def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None) -> int:
     """Run a function decorated with hydra.main and return the exit code; bugs keep their traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing and exiting with 1
@@ -32,17 +47,10 @@ def run(command: Callable[[], object], config_name: str, default_sweep: str | No
     try:
         sys.argv[1:] = prepare(sys.argv[1:], default_sweep)
         command()
-    except EndOfRun as end:
-        return finish(end)
     except (HydraException, OmegaConfBaseException) as refusal:
-        return finish(RequestError(explain(refusal, overrides_in(sys.argv[1:]), config_directory, config_name)))
-    return 0
-
-
-def finish(end: EndOfRun) -> int:
-    if not getattr(end, "said", False):
-        print(end, file=sys.stderr)
-    return end.exit_code
+        print(explain(refusal, overrides_in(sys.argv[1:]), config_directory, config_name), file=sys.stderr)
+        return RequestError.exit_code
+    return _ends[0].exit_code if _ends else 0
 
 
 # Before Hydra.

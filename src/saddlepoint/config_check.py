@@ -13,15 +13,22 @@ from saddlepoint.errors import RequestError
 from saddlepoint.setting_rules import as_typed, finite, nearest, rule_for
 
 
-def checked_settings(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
-    """The resolved configuration as plain containers, with what was chosen from each group under `choices`."""
+def checked_settings(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain containers; every complaint about it at once."""
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    settings["trick"] = [settings["trick"]] if isinstance(settings["trick"], str) else settings["trick"] or []
-    complaints = [*_misspelt_tricks(settings), *_bad_values(settings)]
+    if isinstance(settings.get("trick"), str):
+        settings["trick"] = [settings["trick"]]
+    complaints = [*_bad_values(settings, OmegaConf.to_container(config))]
+    if "trick" in settings:
+        complaints += rule_for("trick")(settings["trick"]) is None and _misspelt_tricks(settings) or []
     if complaints:
         raise RequestError("\n".join(complaints))
-    settings["choices"] = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
     return settings
+
+
+def chosen(choices: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What was chosen from each group of ours, e.g. {"model": "dcgan", "data": "mnist5k"}"""
+    return {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
 
 
 def leaves(settings: Any, path: str = "", inner: bool = False) -> Iterator[str]:
@@ -44,23 +51,30 @@ def _misspelt_tricks(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"trick={name} is given twice: name it once"
 
 
-def _bad_values(settings: Mapping[str, Any]) -> Iterator[str]:
+def _bad_values(settings: Mapping[str, Any], unresolved: Mapping[str, Any]) -> Iterator[str]:
+    """A value written as ${...} is somebody else's and complained about there."""
     for path in leaves(settings):
         parent, _, name = path.rpartition(".")
-        value, holder = _at(settings, path), _at(settings, parent)
-        if name.startswith("_"):
+        if name.startswith("_") or str(_at(unresolved, path)).startswith("${"):
             continue
-        rule = rule_for(path)
-        if rule is None:
-            foreign = isinstance(holder, Mapping) and "_target_" in holder
-            must_be = finite(value) if foreign else f"removed: it is not a setting{nearest(path, leaves(settings))}"
+        value, rule = _at(settings, path), rule_for(path)
+        if rule is None and _is_foreign(_at(settings, parent)):
+            must_be = finite(value)
+        elif rule is None:
+            others = [other for other in leaves(settings) if other != path]
+            must_be = f"removed: it is not a setting{nearest(path, others)}"
         else:
             must_be = rule(value)
         if must_be:
             yield f"{path}={as_typed(value)} must be {must_be}"
 
 
+def _is_foreign(holder: Any) -> bool:
+    return isinstance(holder, Mapping) and not str(holder.get("_target_", "saddlepoint.")).startswith("saddlepoint.")
+
+
 def _at(settings: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None below a value that is not a dictionary."""
     for key in path.split(".") if path else ():
-        settings = settings[key]
+        settings = settings.get(key) if isinstance(settings, Mapping) else None
     return settings

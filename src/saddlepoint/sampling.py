@@ -32,9 +32,9 @@ class SamplingGenerator(nn.Module):
     Call it on latents [N, size] and labels [N] as any generator, or let `sample` draw.
     """
 
-    def __init__(self, generator: nn.Module, latents: Latents, class_names: tuple[str, ...] = ()):
+    def __init__(self, generator: nn.Module, latents: Latents):
         super().__init__()
-        self.generator, self.latents, self.class_names = generator.eval().requires_grad_(False), latents, class_names
+        self.generator, self.latents = generator.eval().requires_grad_(False), latents
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""

@@ -124,6 +124,7 @@ RULES: dict[str, Rule] = {
     "data.fit": one_of("pad", "resize"),
     "data.resize": one_of("short_side", "stretch", "none"),
     "data.crop": one_of("center", "random", "none"),
+    "data.extensions": list_of(text),
     "data.corrupt": one_of("skip", "fail"),
     "data.train_fraction": optional(number(0, 1, above=True)),
     "data.max_pixels": COUNT,
@@ -177,6 +178,15 @@ RULES: dict[str, Rule] = {
     "tricks.spectral_norm.power_iterations": COUNT,
     **scheduled("tricks.ema.half_life_images", number(1)),
     "tricks.ema.rampup": optional(number(0, above=True)),
+    # Drawing
+    "run": optional(text),
+    "output": optional(text),
+    "overwrite": boolean,
+    "count": COUNT,
+    "columns": optional(COUNT),
+    "files": boolean,
+    "interpolate": list_of(SEED, empty=True),
+    "steps": integer(2),
     # What looks, and where it runs
     "callbacks.*.every_images": optional(COUNT),
     "callbacks.*.moments": list_of(integer(0), empty=True),
@@ -190,5 +200,4 @@ RULES: dict[str, Rule] = {
     "trainer.accelerator": one_of("auto", "cpu", "gpu"),
     "trainer.devices": COUNT,
     "trainer.channels_last": boolean,
-    "choices.*": optional(text),
 }

@@ -16,7 +16,8 @@ from saddlepoint.modules.adversarial import AdversarialModule
 class Scalars(pl.Callback):
     """Terms of both losses, mean scores, D's accuracy, schedules and throughput, at steps `every_images` apart.
 
-    D's accuracy is the share of reals it scores above 0 and of fakes it scores below, averaged: 0.5 at equilibrium.
+    D's accuracy is the share of reals on the real side of the loss's boundary and of fakes on the other, averaged;
+    where only differences of logits count, the share of (real, fake) pairs ranked right. 0.5 at equilibrium.
     """
 
     def __init__(self, every_images: int):
@@ -58,11 +59,17 @@ def measured(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
             yield name, tensor.mean()
     for side, scores in logits.items():
         yield f"score/{side}", scores.mean()
-        if module.loss.uses_targets:
-            yield f"probability/{side}", scores.sigmoid().mean()
+        probability = module.loss.probability(scores)
+        if probability is not None:
+            yield f"probability/{side}", probability.mean()
     if len(logits) == 2:
-        right = (logits["real"] > 0).float().mean() + (logits["fake"] < 0).float().mean()
-        yield "score/accuracy", right / 2
+        yield "score/accuracy", accuracy(logits["real"], logits["fake"], module.loss.boundary)
+
+
+def accuracy(real: Tensor, fake: Tensor, boundary: float | None) -> Tensor:
+    if boundary is None:
+        return (real.flatten()[:, None] > fake.flatten()).float().mean()
+    return ((real > boundary).float().mean() + (fake < boundary).float().mean()) / 2
 
 
 def schedules(module: AdversarialModule) -> dict[str, float]:

@@ -23,6 +23,7 @@ class AdversarialLoss(ABC):
 
     uses_targets: ClassVar[bool] = False  # True: real and fake targets exist, and tricks may soften or flip them
     needs_real_logits: ClassVar[bool] = False  # True: the generator is scored against real images
+    boundary: ClassVar[float | None] = None  # the logit between real and fake; None: only differences count
 
     def __init__(self, reduction: str = "sum"):
         if reduction not in REDUCTIONS:
@@ -36,6 +37,10 @@ class AdversarialLoss(ABC):
     @abstractmethod
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """logits of fakes, and of reals where `needs_real_logits` -> []"""
+
+    def probability(self, logits: Tensor) -> Tensor | None:
+        """What D takes for the probability that an image is real; None where logits do not say."""
+        return None
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         return ()
@@ -68,6 +73,10 @@ class NonSaturating(SeparableLoss):
     """
 
     uses_targets = True
+    boundary = 0.0
+
+    def probability(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
 
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
         return self.share * F.binary_cross_entropy_with_logits(real, _like(targets.real, real))
@@ -93,10 +102,14 @@ class LeastSquares(SeparableLoss):
     """D: 1/2 E[(D(x) - t)^2] + 1/2 E[(D(G(z)) - t)^2], t the targets (1 for reals, 0 for fakes)
     G: 1/2 E[(D(G(z)) - 1)^2]
 
-    Mao et al. 2017, eq. 2 with a = 0 and b = c = 1, https://arxiv.org/abs/1611.04076
+    Mao et al. 2017, eq. 2 with a = 0 and b = c = 1, https://arxiv.org/abs/1611.04076. D is at its best at p / (p + q).
     """
 
     uses_targets = True
+    boundary = 0.5
+
+    def probability(self, logits: Tensor) -> Tensor:
+        return logits.clamp(0, 1)
 
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
         return self.share * 0.5 * (real - _like(targets.real, real)).square().mean()

@@ -131,8 +131,10 @@ class AdversarialModule(pl.LightningModule):
             yield
             return
         self.generator.eval()
-        yield
-        self.generator.train()
+        try:
+            yield
+        finally:
+            self.generator.train()
 
     @contextmanager
     def frozen_discriminator(self):

@@ -1,0 +1,43 @@
+"""Configurations as train.py composes them, and runs small enough for tests."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from saddlepoint.config_check import checked_settings, chosen
+
+CONF = Path(__file__).parent.parent / "conf"
+SMALL = ("budget.images=16", "data.batch_size=8", "callbacks=none", "logger=none", "data.subset_size=16", "trainer=cpu")
+
+
+def composed(*overrides: str, config: str = "train") -> tuple[DictConfig, dict[str, str | None]]:
+    """-> the configuration, and what was chosen from each group"""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole = compose(config, overrides=list(overrides), return_hydra_config=True)
+    choices = chosen(whole.hydra.runtime.choices)
+    OmegaConf.set_struct(whole, False)
+    del whole["hydra"]
+    return whole, choices
+
+
+def settings(*overrides: str) -> dict[str, Any]:
+    """What train.py hands on for these overrides, checked."""
+    config, choices = composed(*overrides)
+    return checked_settings(config) | {"choices": choices}
+
+
+@cache
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def groups() -> list[str]:
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())

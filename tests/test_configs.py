@@ -1,0 +1,97 @@
+"""Every yaml file fits the class it names, every setting has a rule, every option composes and trains."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from saddlepoint import build
+from saddlepoint.config_check import leaves
+from saddlepoint.modules.synthesis import SynthesisModule
+from saddlepoint.setting_rules import RULES, rule_for
+from saddlepoint.training import train
+from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
+from tests.data.formats import write_cifar10, write_idx, write_photo_folder
+
+DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
+              "image_folder": write_photo_folder}
+# What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
+NEEDS = {
+    ("loss", "wasserstein"): ("trick=wgan_gp", "model.discriminator.normalization=layer"),
+    ("tricks", "wgan_gp"): ("model.discriminator.normalization=layer",),
+    ("tricks", "dragan"): ("model.discriminator.normalization=layer",),
+    ("tricks", "r1"): ("model.discriminator.normalization=layer",),
+    ("tricks", "r2"): ("model.discriminator.normalization=layer",),
+}
+TRAINED = ("data", "model", "loss", "optimizer", "tricks", "experiment", "turns")
+FAST = ("model.generator.width=4", "model.discriminator.width=4")
+
+
+def nodes_with_target(content, path=""):
+    if isinstance(content, dict):
+        if "_target_" in content:
+            yield path, content
+        for key, value in content.items():
+            yield from nodes_with_target(value, f"{path}.{key}" if path else key)
+
+
+def target_nodes_of_ours() -> list:
+    found = []
+    for file in sorted(CONF.rglob("*.yaml")):
+        for path, node in nodes_with_target(read_yaml(file)):
+            if node["_target_"].startswith("saddlepoint."):
+                found.append(pytest.param(node, id=f"{file.relative_to(CONF)}:{path}"))
+    return found
+
+
+@pytest.mark.parametrize("node", target_nodes_of_ours())
+def test_a_yaml_file_holds_the_arguments_of_its_class(node):
+    """All of them, so that each can be overridden, except those that build.py hands over as objects."""
+    target = build.target_class(node, "here")
+    handed_over = build.arguments(SynthesisModule) if target is SynthesisModule else set()
+    assert {key for key in node if key != "_target_"} == build.arguments(target) - handed_over
+
+
+@pytest.mark.parametrize("file", [pytest.param(path, id=str(path.relative_to(CONF))) for path in CONF.rglob("*.yaml")])
+def test_a_yaml_file_opens_with_what_it_is(file):
+    assert file.read_text().startswith("# ")
+
+
+def every_setting() -> set[str]:
+    """The paths of all settings of train.py and sample.py, whatever is chosen from each group."""
+    paths = set(leaves(OmegaConf.to_container(composed(config="sample")[0])))
+    for group in groups():
+        for option in options(group) if group not in ("tricks", "turns", "experiment") else ():
+            paths |= set(leaves(OmegaConf.to_container(composed(f"{group}={option}")[0], resolve=True)))
+    return {path for path in paths if not path.rpartition(".")[2].startswith("_")}
+
+
+def test_every_setting_has_a_rule():
+    assert {path for path in every_setting() if rule_for(path) is None} == set()
+
+
+def test_every_rule_is_for_a_setting():
+    """A schedule's parts aside: where a yaml file writes a number, they may be typed."""
+    parts = {"start", "end", "value", "images", "begin_at"}
+    used = {rule_for(path) for path in every_setting()}
+    unused = {pattern for pattern, rule in RULES.items() if rule not in used and pattern.split(".")[-1] not in parts}
+    assert unused <= {"optimizer.schedule", "tricks.instance_noise.sigma"}
+
+
+def trained_options():
+    return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if group in groups()
+            for option in options(group) if (group, option) not in (("tricks", "all"), ("turns", "alternating"))]
+
+
+@pytest.mark.parametrize(("group", "option"), trained_options())
+def test_every_option_trains_two_batches(group, option, tmp_path):
+    choice = f"trick={option}" if group == "tricks" else f"{group}={option}"
+    overrides = [*SMALL, choice, *NEEDS.get((group, option), ())]
+    if group == "data" and option in DATA_FILES:
+        DATA_FILES[option](tmp_path / "files")
+        overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
+    if group == "data" and option == "image_folder":
+        overrides += ["data.image_size=16", "data.subset_size=4"]
+    if (group, option) not in (("model", "mlp"),):
+        overrides += FAST
+    run = train(settings(*overrides), tmp_path / "run")
+    assert read_yaml(run / "status.json")["state"] == "completed"
+    assert read_yaml(run / "status.json")["images_seen"] == 16
