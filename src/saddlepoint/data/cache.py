@@ -1,0 +1,58 @@
+"""Decoded images on disk: one .npy file each, made when an image is first needed, by whichever process needs it."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import PIL
+
+from saddlepoint.errors import RequestError
+
+_VERSION = 1  # of what is stored: goes up when decoding changes
+
+
+class DecodedCache:
+    """A file's key is all that its decoded form depends on: the file (place, size, time of change), `settings` of the
+    decoding, Pillow's version. Nothing is ever out of date; the folder may be deleted at any time."""
+
+    def __init__(self, folder: Path, settings: str):
+        self.folder, self.settings = folder, settings
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise RequestError(f"data.cache={folder} cannot be written ({error.strerror}): type data.cache=FOLDER for "
+                               f"another folder, or data.cache=null to decode every time") from error
+
+    def get(self, path: Path, decode: Callable[[], numpy.ndarray]) -> numpy.ndarray:
+        """[H, W, C] uint8"""
+        stored = self._place(path)
+        try:
+            return numpy.load(stored, allow_pickle=False)
+        except (OSError, ValueError, EOFError):  # not there yet, or spoiled: made again
+            pixels = decode()
+        with contextlib.suppress(OSError):  # a full disk costs time, not the run
+            self._store(stored, pixels)
+        return pixels
+
+    def _place(self, path: Path) -> Path:
+        status = path.stat()
+        dependencies = (_VERSION, PIL.__version__, self.settings, path.resolve(), status.st_size, status.st_mtime_ns)
+        key = hashlib.sha256(repr(dependencies).encode(errors="surrogateescape")).hexdigest()
+        return self.folder / key[:2] / f"{key[2:]}.npy"  # 256 folders: one with a million files is slow
+
+    @staticmethod
+    def _store(stored: Path, pixels: numpy.ndarray) -> None:
+        """Under a name of its own first: another process, or a crash, never sees half a file."""
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(dir=stored.parent, suffix=".unfinished")
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                numpy.save(stream, pixels, allow_pickle=False)
+            Path(unfinished).replace(stored)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""Folders of image files as a data set."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from saddlepoint.batches import ImageBatch
+from saddlepoint.data.decoding import MODES, MOST_PIXELS, Unreadable
+from saddlepoint.data.framing import Framing
+from saddlepoint.data.images import ImageDataModule, one_of
+from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, image_files, split_in_two
+from saddlepoint.data.loading import DecodedBatches, ImageLoader
+from saddlepoint.data.sampling import EndlessOrder, at_most
+from saddlepoint.errors import RequestError
+
+log = logging.getLogger(__name__)
+MOST_NAMED = 10  # files in one message; `skipped` has all
+
+
+class ImageFolder(ImageDataModule):
+    """Class folders or any others, files of any mode, sides and format that Pillow reads.
+
+    Headers are read in set-up, which finds what is empty, no image, too large or too small; a file that breaks off
+    later is found when it is decoded. `corrupt` says what to do then: skip (name it, count it, show another) or fail.
+    """
+
+    def __init__(self, root: str | None, extensions: Sequence[str], train_fraction: float | None = None,
+                 split_seed: int = 42, resize: str = "short_side", crop: str = "center", corrupt: str = "skip",
+                 cache: str | None = None, max_pixels: int = 50_000_000, **settings):
+        super().__init__(**settings)
+        if self.channels not in MODES:
+            raise ValueError(f"data.channels={self.channels} must be 1 (grey) or 3 (RGB)")
+        if train_fraction is not None and not 0 < train_fraction <= 1:
+            raise ValueError(f"data.train_fraction={train_fraction} must be above 0 and at most 1; null takes all")
+        if not 1 <= max_pixels <= MOST_PIXELS:
+            raise ValueError(f"data.max_pixels={max_pixels} must be from 1 to {MOST_PIXELS}")
+        self.root = Path(root).expanduser() if root is not None else None
+        self.extensions, self.train_fraction, self.split_seed = extensions, train_fraction or 1.0, split_seed
+        self.corrupt = one_of("corrupt", corrupt, ("skip", "fail"))
+        self.framing = Framing(self.image_size, resize, crop)
+        self.cache, self.max_pixels = Path(cache).expanduser() if cache is not None else None, max_pixels
+        self._parts: dict[str, list[ImageFile]] = {}
+
+    def files(self, split: str = "train") -> list[Path]:
+        """The image files of `train` (those that data.subset_size leaves) or `test` (the rest of train_fraction)."""
+        self.setup()
+        return [file.path for file in self._parts[split]]
+
+    def open(self) -> Dataset:
+        everything = self._listed()
+        classes, self.class_names = [0] * len(everything), ()
+        if self.num_classes:
+            classes, self.class_names = class_of_each(everything, self.root, self.num_classes)
+        train, test = split_in_two(everything, self.train_fraction, self.split_seed)
+        if self.subset_size is not None:
+            train = sorted(by_digest(train, "subset")[:at_most(len(train), self.subset_size)])
+        self._parts = {"train": train, "test": test}
+        class_of = dict(zip(everything, classes, strict=True))
+        load = ImageLoader(self.channels, self.framing, self.max_pixels, self.cache)
+        labels = torch.tensor([class_of[file] for file in train])
+        unreadable = self._checked(train, load)
+        self.num_images = len(train)
+        self._report(unreadable)
+        order = EndlessOrder(len(train), self.seed)
+        return DecodedBatches(train, labels, order, load, self.horizontal_flip, unreadable)
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor, dict[int, str]], dataloader_idx: int) -> ImageBatch:
+        images, labels, unreadable = batch
+        if unreadable:
+            self._report(unreadable)
+        return super().on_after_batch_transfer((images, labels), dataloader_idx)
+
+    def _listed(self) -> list[ImageFile]:
+        if self.root is None:
+            raise RequestError("data=image_folder needs to know the folder: type data.root=FOLDER")
+        if not self.root.is_dir():
+            what = "is not a folder" if self.root.exists() else "does not exist"
+            raise RequestError(f"data.root={self.root} {what}: type data.root=FOLDER for the folder with the images")
+        if not (files := image_files(self.root, self.extensions)):
+            raise RequestError(f"data.root={self.root} has no file that ends in {', '.join(self.extensions)}: type "
+                               f"data.root=FOLDER for another folder, or name the ending in data.extensions")
+        return files
+
+    @staticmethod
+    def _checked(files: list[ImageFile], load: ImageLoader) -> dict[int, str]:
+        unreadable = {}
+        for index, file in enumerate(files):
+            try:
+                load.check(file.path)
+            except Unreadable as error:
+                unreadable[index] = str(error)
+        return unreadable
+
+    def _report(self, unreadable: dict[int, str]) -> None:
+        """Names and counts files, each once: several workers may meet the same one."""
+        train = self._parts["train"]
+        reasons = {train[index].name: why for index, why in unreadable.items() if train[index].name not in self.skipped}
+        if not reasons:
+            return
+        self.skipped += reasons
+        self.num_images = len(train) - len(self.skipped)
+        what = (f"{len(self.skipped)} of {len(train)} image files in data.root={self.root} cannot be used: "
+                + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
+                + ("; and more" if len(reasons) > MOST_NAMED else ""))
+        if not self.num_images:
+            raise RequestError(f"{what}. None is left to train on.")
+        if self.corrupt == "fail":
+            raise RequestError(f"{what}. Mend or remove them, or type data.corrupt=skip to train on the others.")
+        log.warning("%s. Others are shown in their place.", what)

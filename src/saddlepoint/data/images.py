@@ -1,0 +1,98 @@
+"""What every set of images is to the rest: its shape known before a file is read, then an endless stream of batches.
+
+N images of C channels and H x W pixels. They stay uint8 until they are on the device that trains.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from saddlepoint.batches import ImageBatch
+from saddlepoint.data.sampling import Batches
+from saddlepoint.errors import RequestError
+
+
+class ImageDataModule(LightningDataModule, ABC):
+    """Batches of `batch_size` real images over all processes, as `ImageBatch` on the device.
+
+    The constructor takes what every set needs, so that the sets' own constructors need not repeat it.
+    """
+
+    def __init__(self, name: str, channels: int, image_size: int, batch_size: int, num_classes: int = 0,
+                 num_workers: int = 0, horizontal_flip: bool = False, subset_size: int | None = None, seed: int = 0):
+        super().__init__()
+        at_least(1, channels=channels, image_size=image_size, batch_size=batch_size, subset_size=subset_size)
+        at_least(0, num_classes=num_classes, num_workers=num_workers)
+        self.name, self.channels, self.image_size, self.num_classes = name, channels, image_size, num_classes
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self.horizontal_flip, self.subset_size = horizontal_flip, subset_size
+        self.real_images_per_step: int | None = None  # over all processes; None: batch_size
+        self.class_names: tuple[str, ...] = ()
+        self.num_images = 0
+        self.skipped: list[str] = []  # files that could not be read
+        self.class_counts = torch.zeros(max(num_classes, 1), dtype=torch.long)  # [K] images of each class
+        self._first_position = 0
+        self._dataset: Dataset | None = None
+
+    @abstractmethod
+    def open(self) -> Dataset:
+        """Finds and verifies the files and sets class_names and num_images. The data set is asked for a range of the
+        stream's positions and answers (images [N, C, H, W] uint8, labels [N] int64); its `labels` are those of all."""
+
+    def setup(self, stage: str | None = None) -> None:
+        if self._dataset is None:
+            self._dataset = self.open()
+            self.class_counts = torch.bincount(self._dataset.labels, minlength=len(self.class_counts))
+
+    def start_at(self, images_seen: int) -> None:
+        """The next train_dataloader begins at this position of the stream."""
+        self._first_position = images_seen
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(
+            self._dataset, batch_sampler=self._batches(), collate_fn=_as_it_is, num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0, pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator())  # its own: by default, starting to iterate draws from the global one
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> ImageBatch:
+        images, labels = batch
+        return ImageBatch(to_unit_range(images), labels)
+
+    def _batches(self) -> Batches:
+        rank, num_processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batch_size = self.real_images_per_step or self.batch_size
+        if batch_size % num_processes:
+            raise RequestError(
+                f"data.batch_size={self.batch_size} makes steps of {batch_size} real images, which {num_processes} "
+                f"processes cannot share equally: type data.batch_size={self.batch_size * num_processes}, or another "
+                f"multiple")
+        return Batches(self._first_position, batch_size, rank, num_processes)
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """uint8 -> float32 in [-1, 1], x / 127.5 - 1; 0 and 255 land on -1 and 1 exactly."""
+    return images.to(torch.float32).sub_(127.5).mul_(1 / 127.5)  # a division takes twice the time
+
+
+def mirrored(images: Tensor, which: Tensor) -> Tensor:
+    """images [N, C, H, W], which [N] bool: those are flipped left to right"""
+    return torch.where(which.view(-1, 1, 1, 1), images.flip(-1), images)
+
+
+def at_least(lowest: int, **settings: int | None) -> None:
+    for setting, value in settings.items():
+        if value is not None and value < lowest:
+            raise ValueError(f"data.{setting}={value} must be at least {lowest}")
+
+
+def one_of(setting: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"data.{setting}={value} must be one of {', '.join(choices)}")
+    return value
+
+
+def _as_it_is(batch: tuple) -> tuple:
+    return batch

@@ -1,0 +1,91 @@
+"""Batches of decoded image files, made in the loader's workers.
+
+H x W pixels of C channels, S x S after cropping.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from saddlepoint.data.cache import DecodedCache
+from saddlepoint.data.decoding import Unreadable, decode, measure
+from saddlepoint.data.framing import Framing
+from saddlepoint.data.images import mirrored
+from saddlepoint.data.listing import ImageFile
+from saddlepoint.data.sampling import EndlessOrder
+
+
+class ImageLoader:
+    """path -> decoded, scaled pixels [H, W, C] uint8, from the cache where there is one"""
+
+    def __init__(self, channels: int, framing: Framing, max_pixels: int, cache_folder: Path | None):
+        self.channels, self.framing, self.max_pixels = channels, framing, max_pixels
+        settings = repr((channels, framing.image_size, framing.resize, framing.is_random))
+        self.cache = DecodedCache(cache_folder, settings) if cache_folder else None
+
+    def check(self, path: Path) -> None:
+        self.framing.check(*measure(path, self.max_pixels))
+
+    def pixels(self, path: Path) -> numpy.ndarray:
+        try:
+            return self.cache.get(path, lambda: self._decoded(path)) if self.cache else self._decoded(path)
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error)) from error
+
+    def _decoded(self, path: Path) -> numpy.ndarray:
+        image = decode(path, self.channels, self.max_pixels)
+        self.framing.check(*image.size)
+        pixels = numpy.atleast_3d(numpy.asarray(self.framing.scaled(image)))  # grey gets its one channel
+        return pixels if self.framing.is_random else self.framing.cropped(pixels)
+
+
+class DecodedBatches(Dataset):
+    """A range of the stream's positions -> (images [len, C, S, S] uint8, labels [len] int64, {index: why unreadable})
+
+    Where a file cannot be read, another takes its place, chosen by the position: the order of the rest stays, and the
+    stream is the same each time and from wherever it starts.
+    """
+
+    def __init__(self, files: list[ImageFile], labels: Tensor, order: EndlessOrder, load: ImageLoader,
+                 horizontal_flip: bool, unreadable: dict[int, str]):
+        self.files, self.labels, self.order, self.load = files, labels, order, load
+        self.horizontal_flip, self.unreadable = horizontal_flip, unreadable
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitems__(self, positions: range) -> tuple[Tensor, Tensor, dict[int, str]]:
+        known = len(self.unreadable)
+        indices = self.order.images(positions).tolist()
+        shown = [self._readable(index, position) for index, position in zip(indices, positions, strict=True)]
+        pixels = torch.from_numpy(numpy.stack(self._squares([image for _, image in shown], positions)))
+        images = pixels.permute(0, 3, 1, 2).contiguous()
+        if self.horizontal_flip:
+            images = mirrored(images, self.order.coins("flip", positions))
+        labels = self.labels[[index for index, _ in shown]]
+        return images, labels, dict(list(self.unreadable.items())[known:])
+
+    def _squares(self, images: list[numpy.ndarray], positions: range) -> list[numpy.ndarray]:
+        framing = self.load.framing
+        if not framing.is_random:
+            return images
+        points = self.order.points("crop", positions).tolist()
+        return [framing.cropped(image, point) for image, point in zip(images, points, strict=True)]
+
+    def _readable(self, index: int, position: int) -> tuple[int, numpy.ndarray]:
+        for candidate in self._candidates(index, position):
+            if candidate not in self.unreadable:
+                try:
+                    return candidate, self.load.pixels(self.files[candidate].path)
+                except Unreadable as error:
+                    self.unreadable[candidate] = str(error)
+        size = self.load.framing.image_size  # the main process refuses as soon as it hears of it
+        return index, numpy.zeros((size, size, self.load.channels), numpy.uint8)
+
+    def _candidates(self, index: int, position: int) -> Iterator[int]:
+        yield index
+        yield from self.order.other_images(position).tolist()

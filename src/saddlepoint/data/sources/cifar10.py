@@ -1,0 +1,146 @@
+"""CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html): 50,000 and 10,000 images of 3 x 32 x 32 in
+ten classes. Each image is 3,072 bytes: red, green, blue, each by rows.
+"""
+
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import torch
+from torchvision import datasets
+
+from saddlepoint.data.memory import InMemoryImages, LabelledImages, names_for
+from saddlepoint.data.sources.downloading import Remote, download, not_there
+from saddlepoint.data.sources.files import Damage, find, naming, unzipped
+from saddlepoint.data.sources.pickles import read_pickled_dictionary
+from saddlepoint.errors import RequestError
+
+_PIXELS = 3 * 32 * 32
+_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+class Part(NamedTuple):
+    pixels: numpy.ndarray  # [N, 3072] uint8
+    labels: numpy.ndarray  # [N]
+
+
+def parse_pickle(content: bytes) -> Part:
+    """A dictionary with `data`, uint8 [N, 3072], and `labels`, N class numbers that fit a byte as in the other form."""
+    found = read_pickled_dictionary(content)
+    pixels = found.get("data")
+    if not isinstance(pixels, numpy.ndarray) or pixels.dtype != numpy.uint8 or pixels.shape[1:] != (_PIXELS,):
+        raise Damage(f"its `data` is not an array of N x {_PIXELS} unsigned bytes")
+    try:
+        labels = numpy.array(list(found.get("labels", ())), dtype=numpy.uint8)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Damage(f"its `labels` are not class numbers ({error})") from error
+    if len(pixels) == 0 or labels.shape != pixels.shape[:1]:
+        raise Damage(f"it has {len(pixels)} images and {labels.size} labels")
+    return Part(pixels, labels)
+
+
+def parse_records(content: bytes) -> Part:
+    """Records of 3,073 bytes: the class, then the image."""
+    if not content or len(content) % (_PIXELS + 1):
+        raise Damage(f"its {len(content):,} bytes are not a whole number of records of {_PIXELS + 1:,}")
+    records = numpy.frombuffer(content, numpy.uint8).reshape(-1, _PIXELS + 1)
+    return Part(records[:, 1:], records[:, 0])
+
+
+def parse_pickled_names(content: bytes) -> tuple[str, ...]:
+    names = read_pickled_dictionary(content).get("label_names", ())
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str | bytes) for name in names):
+        raise Damage("its `label_names` are not a list of names")
+    return tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in names)
+
+
+def parse_lines(content: bytes) -> tuple[str, ...]:
+    return tuple(content.decode("latin1").split())
+
+
+@dataclass(frozen=True)
+class Form:
+    """One of the two ways in which the set is published."""
+
+    folder: str
+    archive: str  # without .gz
+    ending: str
+    names_file: str
+    parse: Callable[[bytes], Part]
+    parse_names: Callable[[bytes], tuple[str, ...]]
+
+    def parts(self, split: str) -> list[str]:
+        names = ["test_batch"] if split == "test" else [f"data_batch_{i}" for i in range(1, 6)]
+        return [name + self.ending for name in names]
+
+
+PYTHON = Form("cifar-10-batches-py", "cifar-10-python.tar", "", "batches.meta", parse_pickle, parse_pickled_names)
+BINARY = Form("cifar-10-batches-bin", "cifar-10-binary.tar", ".bin", "batches.meta.txt", parse_records, parse_lines)
+
+
+class Place(NamedTuple):
+    """A folder or an archive with the files of one form."""
+
+    form: Form
+    path: Path
+
+    def files(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        """The content of those of `names` that are there, not always in this order."""
+        return self._folder_files(names) if self.path.is_dir() else self._archive_files(names)
+
+    def _folder_files(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        for name in names:
+            if file := find([self.path], [name]):
+                with unzipped(file) as stream:
+                    yield name, stream.read()
+
+    def _archive_files(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        with naming(self.path), tarfile.open(self.path) as archive:
+            for member in archive:
+                name = Path(member.name).name
+                if name in names and member.isfile():
+                    yield name, archive.extractfile(member).read()
+
+
+class CIFAR10(InMemoryImages):
+    """Reads either form, unpacked into `root` or its own folder there, or as the archive it comes in."""
+
+    def __init__(self, root: str, **settings):
+        super().__init__(**settings)
+        self.root = Path(root).expanduser()
+
+    def prepare_data(self) -> None:
+        if not self._find("train"):
+            download(self._remote_files(), self.root, self.name)
+
+    def read(self, split: str) -> LabelledImages:
+        place = self._find(split)
+        if place is None:
+            raise not_there(self._remote_files(), self.root, self.name, "neither batches nor an archive of them")
+        form, parts, class_names = place.form, {}, _CLASSES
+        for name, content in place.files([*form.parts(split), form.names_file]):
+            with naming(place.path / name):
+                if name == form.names_file:
+                    class_names = form.parse_names(content) or _CLASSES
+                else:
+                    parts[name] = form.parse(content)
+        if missing := [name for name in form.parts(split) if name not in parts]:
+            raise RequestError(f"{place.path} lacks {', '.join(missing)}: replace it with a good copy.")
+        ordered = [parts[name] for name in form.parts(split)]
+        labels = torch.from_numpy(numpy.concatenate([part.labels for part in ordered])).long()
+        pixels = torch.from_numpy(numpy.concatenate([part.pixels for part in ordered]))
+        return LabelledImages(pixels.view(-1, 3, 32, 32), labels, names_for(labels, class_names))
+
+    def _find(self, split: str) -> Place | None:
+        for form in (PYTHON, BINARY):
+            for folder in (self.root, self.root / form.folder):
+                if all(find([folder], [name]) for name in form.parts(split)):
+                    return Place(form, folder)
+        archives = ((form, find([self.root], [form.archive])) for form in (PYTHON, BINARY))
+        return next((Place(form, path) for form, path in archives if path), None)
+
+    def _remote_files(self) -> list[Remote]:
+        return [Remote(datasets.CIFAR10.filename, [datasets.CIFAR10.url], datasets.CIFAR10.tgz_md5)]

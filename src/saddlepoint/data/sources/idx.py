@@ -1,0 +1,53 @@
+"""IDX, the format of MNIST's files (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
+
+Two zero bytes, a byte for the type (8: unsigned byte), one for the number of dimensions, each dimension as a big-endian
+32-bit number, then the values, the last dimension running fastest.
+"""
+
+import math
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from saddlepoint.data.sources.files import Damage, unzipped
+
+_UNSIGNED_BYTE = 8
+_MOST_THAT_GZIP_SAVES = 1032  # deflate's limit: no file holds more than this many times its size
+
+
+def read_idx(path: Path, num_dimensions: int) -> Tensor:
+    """The whole file as a uint8 tensor of that many dimensions, its bytes read straight into it."""
+    with unzipped(path) as stream:
+        shape = _shape(stream, num_dimensions)
+        length = math.prod(shape)
+        if not 0 < length <= _MOST_THAT_GZIP_SAVES * path.stat().st_size:
+            raise Damage(f"its header promises {length:,} values, which a file of this size cannot hold")
+        values = torch.empty(shape, dtype=torch.uint8)
+        if (missing := length - _fill(values, stream)) > 0:
+            raise Damage(f"{missing:,} of the {length:,} bytes that its header promises are missing at its end")
+        if stream.read(1):
+            raise Damage(f"it goes on after the {length:,} bytes that its header promises")
+    return values
+
+
+def _shape(stream: BinaryIO, num_dimensions: int) -> tuple[int, ...]:
+    magic, expected = stream.read(4), bytes((0, 0, _UNSIGNED_BYTE, num_dimensions))
+    if magic != expected:
+        raise Damage(f"its first bytes are {magic.hex(' ') or 'missing'}, those of an IDX file of unsigned bytes in "
+                     f"{num_dimensions} dimensions are {expected.hex(' ')}")
+    header = stream.read(4 * num_dimensions)
+    if len(header) < 4 * num_dimensions:
+        raise Damage("it ends inside its header")
+    return struct.unpack(f">{num_dimensions}I", header)
+
+
+def _fill(values: Tensor, stream: BinaryIO) -> int:
+    """How many bytes there were; a gzipped stream gives them in pieces."""
+    memory = memoryview(values.view(-1).numpy())
+    filled = 0
+    while filled < len(memory) and (count := stream.readinto(memory[filled:])):
+        filled += count
+    return filled

@@ -1,0 +1,140 @@
+import pickle
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from saddlepoint.batches import ImageBatch
+from saddlepoint.data.images import to_unit_range
+from saddlepoint.data.memory import resized
+from saddlepoint.errors import RequestError
+from tests.data.formats import photo
+from tests.data.memory_data import Large, Numbered, batches, numbered, stream
+
+
+def test_the_shape_is_known_before_anything_is_read():
+    class Unread(Numbered):
+        def read(self, split):
+            raise AssertionError("read too early")
+
+    data = Unread(name="unread", channels=1, image_size=6, num_classes=10, batch_size=8, seed=1)
+    assert (data.name, data.channels, data.image_size, data.num_classes, data.batch_size) == ("unread", 1, 6, 10, 8)
+
+
+def test_setting_up_twice_reads_once(monkeypatch):
+    data = numbered()
+    monkeypatch.setattr(Numbered, "read", None)
+    data.setup("fit")
+    assert data.num_images == 90
+    assert data.class_names == tuple("0123456789")
+    assert data.class_counts.tolist() == [9] * 10
+    assert data.skipped == []
+
+
+def test_every_byte_becomes_its_place_between_minus_one_and_one():
+    values = to_unit_range(torch.arange(256, dtype=torch.uint8))
+    torch.testing.assert_close(values, (torch.arange(256).double() / 127.5 - 1).float(), atol=1e-7, rtol=0)
+    assert (values[0], values[255]) == (-1, 1)
+    assert values.dtype == torch.float32
+
+
+def test_a_batch_leaves_the_loader_in_bytes_and_reaches_the_device_as_an_image_batch():
+    data = numbered()
+    images, labels = next(iter(data.train_dataloader()))
+    assert (images.dtype, labels.dtype) == (torch.uint8, torch.int64)
+    batch = data.on_after_batch_transfer((images, labels), 0)
+    assert isinstance(batch, ImageBatch)
+    assert batch.real.shape == (8, 1, 6, 6)
+    assert batch.real.is_contiguous()
+    torch.testing.assert_close((batch.real[:, 0, 0, 0] + 1) * 127.5 % 10, labels.float())  # each image with its label
+
+
+@pytest.mark.parametrize(("image_size", "before", "after"), [(8, 1, 1), (9, 1, 2), (32, 13, 13)])
+def test_padding_is_black_and_all_round(image_size, before, after):
+    small, large = batches(numbered(), 1)[0].real, batches(numbered(image_size=image_size), 1)[0].real
+    assert large.shape == (8, 1, image_size, image_size)
+    inner = slice(before, image_size - after)
+    torch.testing.assert_close(large[:, :, inner, inner], small)
+    large[:, :, inner, inner] = -1
+    assert (large == -1).all()
+
+
+def test_without_classes_all_labels_are_zero():
+    data = numbered(num_classes=0)
+    assert data.class_names == ()
+    assert data.class_counts.tolist() == [90]
+    assert (batches(data, 1)[0].labels == 0).all()
+
+
+def test_a_subset_is_shown_and_nothing_else():
+    data = numbered(subset_size=20)
+    assert data.num_images == 20
+    shown = {int(image[0, 0, 0].item()) for image in ((stream(data, 5) + 1) * 127.5).round()}
+    assert shown == {int(image[0, 0, 0]) for image in data.images()}
+    assert len(shown) == 20
+    assert torch.equal(numbered(subset_size=20, seed=99).images(), data.images())
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"channels": 3}, "data.channels=3, but .* have 1: type data.channels=1"),
+    ({"image_size": 5}, "data.image_size=5 is less than the 6 pixels .*type data.fit=resize .*or data.image_size=6"),
+    ({"num_classes": 7}, "data.num_classes=7, but .* has 10 classes: type data.num_classes=10, or 0"),
+    ({"subset_size": 91}, "data.subset_size=91 is more than the 90 images"),
+])
+def test_a_setting_that_disagrees_with_the_data_is_refused(changes, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        numbered(**changes)
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"batch_size": 0}, "data.batch_size=0 must be at least 1"),
+    ({"image_size": 0}, "data.image_size=0 must be at least 1"),
+    ({"num_classes": -1}, "data.num_classes=-1 must be at least 0"),
+    ({"num_workers": -1}, "data.num_workers=-1 must be at least 0"),
+    ({"subset_size": 0}, "data.subset_size=0 must be at least 1"),
+    ({"fit": "stretch"}, "data.fit=stretch must be one of pad, resize"),
+])
+def test_a_setting_out_of_range_is_refused_by_its_name(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        numbered(**changes)
+
+
+def test_images_that_are_not_square_are_refused():
+    class Oblong(Numbered):
+        shape = (1, 4, 6)
+
+    data = Oblong(name="oblong", channels=1, image_size=8, batch_size=8)
+    with pytest.raises(RequestError, match="4 x 6 pixels; they must be square"):
+        data.setup("fit")
+
+
+@pytest.mark.parametrize("size", [12, 20, 28, 45])
+def test_resizing_agrees_with_pillow_within_its_rounding(size):
+    pictures = [photo(28, 28, seed) for seed in range(5)]
+    images = torch.from_numpy(numpy.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+    for picture, ours in zip(pictures, resized(images, size), strict=True):
+        pillow = numpy.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)).astype(int)
+        assert abs(pillow - ours.permute(1, 2, 0).numpy()).max() <= 1  # Pillow rounds between its two passes too
+
+
+def test_resizing_is_done_once_when_the_images_are_read():
+    data = numbered(image_size=4, fit="resize")
+    assert data.images().shape == (90, 1, 4, 4)
+    assert batches(data, 1)[0].real.shape == (8, 1, 4, 4)
+
+
+def test_images_gives_the_bytes_before_padding():
+    data = numbered(image_size=32)
+    assert data.images().shape == (90, 1, 6, 6)
+    assert data.images().dtype == torch.uint8
+    assert data.images("train").data_ptr() == data.images().data_ptr()
+
+
+def test_padded_images_cost_their_own_bytes_once():
+    data = Large(name="large", channels=1, image_size=32, num_classes=10, batch_size=50, horizontal_flip=True)
+    data.setup("fit")
+    batches(data, 100)
+    held = len(pickle.dumps(data))  # every tensor that the module can reach, with all of its storage
+    images = 3500 * 28 * 28
+    assert images <= held < images * 1.03 + 4096  # 17 bytes an image for its label, place and flip
