@@ -57,16 +57,19 @@ def run(command: Callable[[], object], config_name: str, default_sweep: str | No
 
 
 def prepare(arguments: list[str], default_sweep: str | None) -> list[str]:
-    """The arguments as Hydra should see them: paths quoted, and a bare -m given something to sweep."""
-    prepared = [quote_path(argument) for argument in arguments]
-    if default_sweep and any(flag in arguments for flag in ("-m", "--multirun")):
-        overrides = parse(overrides_in(prepared))
+    """The arguments as Hydra should see them: settings first (its parser stops reading them at a flag such as -m),
+    paths quoted, and a bare -m given something to sweep."""
+    settings = overrides_in(arguments)
+    flags = [argument for argument in arguments if argument not in settings]
+    prepared = [quote_path(setting) for setting in settings]
+    if default_sweep and any(flag in flags for flag in ("-m", "--multirun")):
+        overrides = parse(prepared)
         named = {override.key_or_group for override in overrides}
         sweeping = any(override.is_sweep_override() for override in overrides)
         own_sweeper = any(key.startswith("hydra/sweeper") or key.startswith("hydra.sweeper") for key in named)
         if not sweeping and not own_sweeper and default_sweep.partition("=")[0] not in named:
             prepared.append(default_sweep)
-    return prepared
+    return prepared + flags
 
 
 def quote_path(argument: str) -> str:
@@ -74,8 +77,9 @@ def quote_path(argument: str) -> str:
     match = OVERRIDE.match(argument)
     if not match or match[2] not in PATH_SETTINGS or match[3] in ("", "null") or match[3][0] in "'\"":
         return argument
-    value = match[3].replace("\\", "\\\\") if match[3].endswith("\\") else match[3]
-    return f"{match[1]}{match[2]}='{value.replace(chr(39), chr(92) + chr(39))}'"
+    value = re.sub(r"(\\*)'", r"\1\1\'", match[3])  # backslashes count only before a quote, where each is doubled
+    value = re.sub(r"(\\+)$", r"\1\1", value)
+    return f"{match[1]}{match[2]}='{value}'"
 
 
 def overrides_in(arguments: Iterable[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -14,18 +12,6 @@ from saddlepoint.modules.latents import Latents
 BLOCK = 16  # images computed at once, whatever is asked for: results then do not depend on how many are
 
 
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[nn.Module]:
-    """The network in evaluation mode, then each layer as it was."""
-    modes = [(layer, layer.training) for layer in network.modules()]
-    network.eval()
-    try:
-        yield network
-    finally:
-        for layer, training in modes:
-            layer.training = training
-
-
 class SamplingGenerator(nn.Module):
     """A run's generator in evaluation mode (EMA weights when the run kept them), with the latents it was trained on.
 
@@ -34,7 +20,8 @@ class SamplingGenerator(nn.Module):
 
     def __init__(self, generator: nn.Module, latents: Latents):
         super().__init__()
-        self.generator, self.latents = generator.eval().requires_grad_(False), latents
+        self.generator, self.latents = generator.requires_grad_(False), latents
+        self.eval()
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""

@@ -127,7 +127,7 @@ RULES: dict[str, Rule] = {
     "data.extensions": list_of(text),
     "data.corrupt": one_of("skip", "fail"),
     "data.train_fraction": optional(number(0, 1, above=True)),
-    "data.max_pixels": COUNT,
+    "data.max_pixels": integer(1, 89_478_485),  # Pillow's own limit
     # Models
     "model.latents.size": COUNT,
     "model.latents.distribution": one_of("normal", "uniform"),
@@ -189,6 +189,7 @@ RULES: dict[str, Rule] = {
     "steps": integer(2),
     # What looks, and where it runs
     "callbacks.*.every_images": optional(COUNT),
+    "callbacks.*.every_minutes": optional(number(0, above=True)),
     "callbacks.*.moments": list_of(integer(0), empty=True),
     "callbacks.*.count": COUNT,
     "callbacks.*.seed": SEED,

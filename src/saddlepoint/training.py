@@ -145,5 +145,5 @@ def quieten_lightning() -> None:
     """Lightning's advice about things this project decides itself: workers, checkpointing, steps per log line."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in ("does not have many workers", "The number of training batches", "GPU available but not used",
-                    "Found .* module", ".*litlogger.*", "Checkpoint directory .* exists"):
+                    "Found .* module", ".*LeafSpec.* is deprecated", ".*litlogger.*", "Checkpoint directory .* exists"):
         warnings.filterwarnings("ignore", f".*{message}")

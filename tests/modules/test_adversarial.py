@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from saddlepoint.losses.adversarial import Hinge, NonSaturating, Relativistic
 from saddlepoint.modules.draws import Draws
+from saddlepoint.modules.modes import frozen
 from saddlepoint.modules.turns import Turns
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelSmoothing
@@ -121,7 +122,7 @@ def test_the_generator_step_leaves_no_gradient_in_the_discriminator():
     assert all(parameter.requires_grad for parameter in module.discriminator.parameters())
     kept = [parameter.grad.clone() for parameter in module.discriminator.parameters()]
     made = module.generator(latents("generator", 9, 8), batches(1)[0].labels)
-    with module.frozen_discriminator():
+    with frozen(module.discriminator_parameters):
         F.softplus(-module.discriminator(made, None)).mean().backward()
     assert all(torch.equal(p.grad, k) for p, k in zip(module.discriminator.parameters(), kept, strict=True))
     assert torch.equal(weights(module.discriminator), weights(replayed))

@@ -1,5 +1,7 @@
 """checkpoints/last.ckpt: everything a run is, from which sampling and training can be rebuilt."""
 
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,18 @@ FORMAT = 1
 
 
 class Checkpointing(pl.Callback):
-    """Writes last.ckpt every `every_images` images and at the end, after the step that reached the moment."""
+    """Writes last.ckpt every `every_images` images, every `every_minutes` and at the end, always after a whole step."""
 
-    def __init__(self, every_images: int):
+    def __init__(self, every_images: int | None, every_minutes: float | None = None):
         self.moments = Moments(every_images)
+        self.seconds = math.inf if every_minutes is None else 60 * every_minutes
+
+    def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.written = time.monotonic()
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        if self.moments.due(module.images_before, module.images_seen):
+        due = self.moments.due(module.images_before, module.images_seen)
+        if due or time.monotonic() - self.written > self.seconds:
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
@@ -28,6 +35,7 @@ class Checkpointing(pl.Callback):
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         if trainer.is_global_zero:
             checkpoint.save(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt", state(module))
+        self.written = time.monotonic()
 
 
 def state(module: AdversarialModule) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import torch
 
 from saddlepoint import pictures
 from saddlepoint.callbacks.moments import Moments
+from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
-from saddlepoint.sampling import evaluating
 
 
 class ImageGrid(pl.Callback):
@@ -22,6 +22,7 @@ class ImageGrid(pl.Callback):
         self.at_start = 0 in moments
         self.moments = Moments(every_images, moments)
         self.count, self.seed = count, seed
+        self.drawn_at = -1
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         self.latents = module.latents.of_images(self.seed, 0, self.count).to(module.device)
@@ -32,7 +33,12 @@ class ImageGrid(pl.Callback):
         if self.moments.due(module.images_before, module.images_seen):
             self.draw(trainer, module)
 
+    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if module.images_seen != self.drawn_at:
+            self.draw(trainer, module)
+
     def draw(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        self.drawn_at = module.images_seen
         if not trainer.is_global_zero:
             return
         labels = torch.zeros(self.count, dtype=torch.long, device=module.device)

@@ -4,7 +4,6 @@ N images of C channels and H x W pixels, float32 in [-1, 1]; M fakes, a multiple
 """
 
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytorch_lightning as pl
@@ -15,6 +14,7 @@ from saddlepoint.batches import ImageBatch
 from saddlepoint.losses.adversarial import AdversarialLoss
 from saddlepoint.modules import scoring
 from saddlepoint.modules.draws import Draws
+from saddlepoint.modules.modes import evaluating, frozen
 from saddlepoint.modules.optimizers import Optimizers
 from saddlepoint.modules.turns import Turns
 from saddlepoint.tricks.trick import Step, Targets, Trick, TrickStack
@@ -68,87 +68,65 @@ class AdversarialModule(pl.LightningModule):
 
     def discriminator_turn(self, batch: ImageBatch, optimizer) -> None:
         draws = self.draws("discriminator", self.discriminator_steps_taken)
-        with torch.no_grad(), self.generator_mode():
+        with torch.no_grad(), evaluating(self.generator, self.turns.fakes_in_eval):
             fake, fake_labels = self.generate(batch, self.turns.discriminator_fakes(len(batch.real)), draws)
         step = self.step(batch, draws, fake, fake_labels)
         targets = self.tricks.targets(Targets(self.real_target, self.fake_target), step)
+        played: dict[str, Tensor] = {}  # summed over the updates, which are two when half a batch is scored alone
         for adversarial, real_logits, fake_logits in self.score_batch(self.loss, step, targets):
             step = replace(step, real_logits=real_logits, fake_logits=fake_logits)
             terms = {"adversarial": adversarial} | self.tricks.discriminator_losses(step)
-            self.update(optimizer, "discriminator", terms)
-            self.remember({"logits/real": real_logits, "logits/fake": fake_logits})
+            for name, term in self.update(optimizer, terms).items():
+                played[name] = played[name] + term if name in played else term
+            self.remember("logits", {"real": real_logits, "fake": fake_logits})
+        self.remember("discriminator", played)
         self.tricks.after_discriminator_step(step)
         self.discriminator_steps_taken += 1
 
     def generator_turn(self, batch: ImageBatch, optimizer) -> None:
         draws = self.draws("generator", self.generator_steps_taken)
-        with self.frozen_discriminator():
+        with frozen(self.discriminator_parameters):
             fake, fake_labels = self.generate(batch, self.turns.generator_fakes(len(batch.real)), draws)
             step = self.step(batch, draws, fake, fake_labels)
-            real_logits = self.reals_for_the_generator(step)
+            real_logits = step.score(step.real, step.real_labels) if self.loss.needs_real_logits else None
             step = replace(step, fake_logits=step.score(fake, fake_labels), real_logits=real_logits)
             adversarial = self.adversarial_weight * self.loss.generator(step.fake_logits, real_logits)
             terms = {"adversarial": adversarial} | self.content_terms(batch, fake) | self.tricks.generator_losses(step)
-            self.update(optimizer, "generator", terms)
+            self.remember("generator", self.update(optimizer, terms))
         self.tricks.after_generator_step(step)
         self.generator_steps_taken += 1
 
-    def reals_for_the_generator(self, step: Step) -> Tensor | None:
-        if not self.loss.needs_real_logits:
-            return None
-        with torch.no_grad():
-            return step.score(step.real, step.real_labels)
-
-    def update(self, optimizer, player: str, terms: dict[str, Tensor]) -> None:
+    def update(self, optimizer, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """-> the terms and their total"""
         total = sum(terms.values())
         optimizer.zero_grad()
         self.manual_backward(total)
         optimizer.step()
-        self.remember({f"{player}/{name}": term for name, term in terms.items()} | {f"{player}/total": total})
+        return terms | {"total": total}
+
+    def remember(self, kind: str, tensors: dict[str, Tensor | None]) -> None:
+        for name, tensor in tensors.items():
+            if tensor is not None:
+                self.latest[f"{kind}/{name}"] = tensor.detach()
 
     # What the step is made of.
 
     def step(self, batch: ImageBatch, draws: Draws, fake: Tensor, fake_labels: Tensor) -> Step:
-        def score(images: Tensor, labels: Tensor) -> Tensor:
-            return self.discriminator(self.tricks.discriminator_input(images, step), labels)
+        def prepare(images: Tensor) -> Tensor:
+            return self.tricks.discriminator_input(images, step)
 
-        step = Step(
-            images_seen=self.images_seen, batch_size=len(batch.real) * draws.num_processes, draws=draws,
-            generator=self.generator, discriminator=self.discriminator, score=score,
-            real=batch.real, fake=fake, real_labels=batch.labels, fake_labels=fake_labels,
-        )
+        def score(images: Tensor, labels: Tensor) -> Tensor:
+            return self.discriminator(prepare(images), labels)
+
+        step = Step(self.images_seen, len(batch.real) * draws.num_processes, draws, self.generator, self.discriminator,
+                    prepare, score, real=batch.real, fake=fake, real_labels=batch.labels, fake_labels=fake_labels)
         return step
 
     def draws(self, player: str, step: int) -> Draws:
+        """The update's random numbers; layers that draw for themselves are seeded on the way."""
         draws = Draws(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
         draws.seed_networks()
         return draws
-
-    @contextmanager
-    def generator_mode(self):
-        """Fakes for D come from G in training mode, or in evaluation mode when the turns say so."""
-        if not self.turns.fakes_in_eval:
-            yield
-            return
-        self.generator.eval()
-        try:
-            yield
-        finally:
-            self.generator.train()
-
-    @contextmanager
-    def frozen_discriminator(self):
-        """The generator's loss flows through D without leaving gradients there."""
-        for parameter in self.discriminator_parameters:
-            parameter.requires_grad_(False)
-        try:
-            yield
-        finally:
-            for parameter in self.discriminator_parameters:
-                parameter.requires_grad_(True)
-
-    def remember(self, tensors: dict[str, Tensor | None]) -> None:
-        self.latest.update((name, tensor.detach()) for name, tensor in tensors.items() if tensor is not None)
 
     # State.
 

@@ -22,7 +22,8 @@ def separate(loss: AdversarialLoss, step: Step, targets: Targets) -> Iterator[Up
 
 
 def together(loss: AdversarialLoss, step: Step, targets: Targets) -> Iterator[Update]:
-    logits = step.score(torch.cat([step.real, step.fake]), torch.cat([step.real_labels, step.fake_labels]))
+    images = torch.cat([step.prepare(step.real), step.prepare(step.fake)])  # apart: noise is drawn by place in a batch
+    logits = step.discriminator(images, torch.cat([step.real_labels, step.fake_labels]))
     real_logits, fake_logits = logits.split([len(step.real), len(step.fake)])
     yield loss.discriminator(real_logits, fake_logits, targets), real_logits, fake_logits
 

@@ -80,7 +80,6 @@ class WassersteinGradientPenalty(_ToOne):
     """
 
     provides = frozenset({"lipschitz"})
-    needs_both_batches = True
     setting = "wgan_gp"
 
     def points(self, step: Step) -> Tensor:

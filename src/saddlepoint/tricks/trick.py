@@ -33,6 +33,7 @@ class Step:
     draws: "Draws"  # the step's only source of random numbers
     generator: nn.Module
     discriminator: nn.Module
+    prepare: Callable[[Tensor], Tensor] | None = None  # images -> what D is shown of them: the input tricks
     score: Callable[[Tensor, Tensor], Tensor] | None = None  # (images, labels) -> logits, input tricks included
     real: Tensor | None = None  # [N, C, H, W]
     fake: Tensor | None = None  # [M, C, H, W]; detached in D's step
@@ -48,7 +49,6 @@ class Trick(nn.Module):
     provides: ClassVar[frozenset[str]] = frozenset()  # e.g. {"lipschitz"}
     changes_networks: ClassVar[bool] = False  # True: built before the others, so that EMA copies the changed network
     softens_targets: ClassVar[bool] = False  # True: needs a loss with real/fake targets
-    needs_both_batches: ClassVar[bool] = False  # True: D's term needs real and fake in the same update
 
     def name_in(self, recipe: "Recipe") -> str:
         """As typed in trick=[...]: sentences about a trick name it as its user does."""

@@ -1,0 +1,70 @@
+"""The loops that people write by hand, for benchmarks to compare with: no logging, no bar, data in memory."""
+
+import time
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class HandWritten:
+    """The non-saturating game on given networks: D on reals and fakes, then G on fresh noise."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, batch_size: int, latent_dim: int):
+        self.generator, self.discriminator = generator, discriminator
+        self.batch_size, self.latent_dim = batch_size, latent_dim
+        self.labels = torch.zeros(batch_size, dtype=torch.long)
+        self.generator_optimizer = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999), fused=True)
+        self.discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999), fused=True)
+
+    def noise(self) -> Tensor:
+        return torch.randn(self.batch_size, self.latent_dim)
+
+    def step(self, real: Tensor) -> None:
+        generator, discriminator, labels = self.generator, self.discriminator, self.labels
+        with torch.no_grad():
+            fake = generator(self.noise(), labels)
+        real_logits, fake_logits = discriminator(real, labels), discriminator(fake, labels)
+        loss = (F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
+                + F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits)))
+        self.discriminator_optimizer.zero_grad()
+        loss.backward()
+        self.discriminator_optimizer.step()
+
+        for parameter in discriminator.parameters():
+            parameter.requires_grad_(False)
+        logits = discriminator(generator(self.noise(), labels), labels)
+        loss = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+        self.generator_optimizer.zero_grad()
+        loss.backward()
+        self.generator_optimizer.step()
+        for parameter in discriminator.parameters():
+            parameter.requires_grad_(True)
+
+
+def seconds_from_memory(loop: HandWritten, images: Tensor, padding: int, steps: int, warm_up: int) -> float:
+    """images: uint8 [N, 1, H, W], shuffled once an epoch, a batch gathered at once -> seconds for `steps` steps"""
+    size, order, started = loop.batch_size, torch.randperm(len(images)), 0.0
+    per_epoch = len(images) // size
+    for index in range(warm_up + steps):
+        if index == warm_up:
+            started = time.perf_counter()
+        if index % per_epoch == 0:
+            order = torch.randperm(len(images))
+        at = index % per_epoch * size
+        batch = F.pad(images[order[at:at + size]], [padding] * 4)
+        loop.step(batch.float().div_(127.5).sub_(1))
+    return time.perf_counter() - started
+
+
+def seconds_from_loader(loop: HandWritten, loader, steps: int, warm_up: int) -> float:
+    """As the documents do it: a torchvision data set, transformed image by image, behind a DataLoader."""
+    started, index = 0.0, 0
+    while True:
+        for real, _ in loader:
+            if index == warm_up:
+                started = time.perf_counter()
+            if index == warm_up + steps:
+                return time.perf_counter() - started
+            loop.step(real)
+            index += 1

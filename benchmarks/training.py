@@ -1,0 +1,117 @@
+"""Images per second of train.py's path against hand-written loops, in one run, in turn; medians of the ratios.
+
+    python benchmarks/training.py root=FOLDER_OF_FASHION_MNIST_IDX_FILES rounds=5
+
+Ours runs as train.py does: Lightning, run directory, TensorBoard and metrics.csv, progress, checkpoints. Both sides use
+the same networks, fused Adam, order of operations, memory layout and threads. Without root, MNIST's 5,000 digits serve.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from _hand_written import HandWritten, seconds_from_loader, seconds_from_memory
+from torchvision import datasets, transforms
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from saddlepoint import build, training  # noqa: E402
+from tests.composing import settings  # noqa: E402
+
+A1 = ("model=mlp", "data.image_size=28", "data.batch_size=100", "model.generator.widths=[256,512]",
+      "model.generator.normalization=none", "model.generator.negative_slope=0.3",
+      "model.generator.activate_output=true",
+      "model.discriminator.widths=[256,100]", "model.discriminator.activate_output=true",
+      "model.discriminator.dropout=[0.0,0.2,0.2]")
+CASES = {  # overrides, padding to the image size, steps, warm-up steps
+    "MLP (A1), batch 100": (A1, 0, 600, 50),
+    "DCGAN 32x32, batch 64": (("model=dcgan", "data.batch_size=64"), 2, 40, 4),
+}
+
+
+class Stopwatch(pl.Callback):
+    """Seconds from the end of the warm-up to the end of the last step, everything that happens in between included."""
+
+    def __init__(self, warm_up: int, steps: int):
+        self.warm_up, self.last = warm_up, warm_up + steps - 1
+        self.started = self.seconds = 0.0
+
+    def on_train_batch_start(self, trainer, module, batch, batch_index) -> None:
+        if batch_index == self.warm_up:
+            self.started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
+        if batch_index == self.last:
+            self.seconds = time.perf_counter() - self.started
+
+
+def ours(overrides: list[str], steps: int, warm_up: int) -> float:
+    watch, configured = Stopwatch(warm_up, steps), build.callbacks
+    batch_size = settings(*overrides)["data"]["batch_size"]
+    made = settings(*overrides, f"budget.images={(warm_up + steps) * batch_size}")
+    build.callbacks = lambda given: [*configured(given), watch]
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            training.train(made, Path(directory) / "run")
+    finally:
+        build.callbacks = configured
+    return watch.seconds
+
+
+def by_hand(overrides: list[str]) -> HandWritten:
+    made = settings(*overrides)
+    generator, discriminator = build.networks(made)
+    for network in (generator, discriminator):
+        network.to(memory_format=torch.channels_last)
+    return HandWritten(generator, discriminator, made["data"]["batch_size"], made["model"]["latents"]["size"])
+
+
+def torchvision_loader(data: pl.LightningDataModule, batch_size: int, directory: str):
+    """The same images as a torchvision data set, as the documents load them."""
+    dataset = datasets.VisionDataset(directory, transform=transforms.Compose(
+        [transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))]))
+    images = data.images()[:, 0].numpy()
+    mnist = datasets.MNIST.__new__(datasets.MNIST)  # its __getitem__ on our tensor, without its files
+    mnist.data, mnist.targets = torch.from_numpy(images), torch.zeros(len(images), dtype=torch.long)
+    mnist.transform, mnist.target_transform, mnist.root = dataset.transform, None, directory
+    return torch.utils.data.DataLoader(mnist, batch_size=batch_size, shuffle=True)
+
+
+def main() -> None:
+    arguments = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    where = ["data=fashion_mnist", f"data.root='{arguments['root']}'"] if "root" in arguments else ["data=mnist5k"]
+    data = build.data(settings(*where))
+    data.prepare_data()
+    data.setup("fit")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {data.name}")
+    for name, (overrides, padding, steps, warm_up) in CASES.items():
+        overrides = [*where, *overrides]
+        rows = []
+        for _ in range(int(arguments.get("rounds", 5))):
+            rows.append([ours(overrides, steps, warm_up),
+                         seconds_from_memory(by_hand(overrides), data.images(), padding, steps, warm_up)])
+            if not padding:
+                with tempfile.TemporaryDirectory() as directory:
+                    loop = by_hand(overrides)
+                    loader = torchvision_loader(data, loop.batch_size, directory)
+                    rows[-1].append(seconds_from_loader(loop, loader, steps, warm_up))
+            print("  seconds for", steps, "steps:", " ".join(f"{each:.2f}" for each in rows[-1]), flush=True)
+        report(name, rows, steps)
+
+
+def report(name: str, rows: list[list[float]], steps: int) -> None:
+    ratio = statistics.median(hand / own for own, hand, *_ in rows)
+    print(f"{name}: {1000 * statistics.median(row[0] for row in rows) / steps:.2f} ms a step; "
+          f"{ratio:.3f} of the hand-written loop's images/s")
+    if len(rows[0]) == 3:
+        ratio = statistics.median(row[2] / row[0] for row in rows)
+        print(f"{name}: {ratio:.2f} times the images/s of a torchvision data set behind a DataLoader")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Networks put into a state for a while, and back into the one they had."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluating(network: nn.Module, really: bool = True) -> Iterator[nn.Module]:
+    """The network in evaluation mode, then each layer as it was; unless `really`, as it is."""
+    modes = [(layer, layer.training) for layer in network.modules()] if really else []
+    if really:
+        network.eval()
+    try:
+        yield network
+    finally:
+        for layer, training in modes:
+            layer.training = training
+
+
+@contextmanager
+def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """A loss flows through these parameters without leaving gradients there."""
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

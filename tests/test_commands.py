@@ -1,0 +1,133 @@
+"""Commands as a person types them: each a process of its own, so only what needs one is here."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.data.formats import write_cifar10
+
+ROOT = Path(__file__).parent.parent
+TINY = "budget.images=16 data.batch_size=8 model.generator.width=4 model.discriminator.width=4 trainer=cpu threads=1"
+
+
+def typed(line: str, directory: Path, timeout: float = 120) -> subprocess.CompletedProcess:
+    script, *arguments = shlex.split(line)
+    command = [sys.executable, str(ROOT / script), *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def assert_refused(done: subprocess.CompletedProcess, *words: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr and "HYDRA_FULL_ERROR" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def state(run: Path) -> str:
+    return json.loads((run / "status.json").read_text())["state"]
+
+
+def test_train_then_sample(tmp_path):
+    done = typed(f"train.py {TINY}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    [run] = (tmp_path / "runs" / "dcgan_small_mnist5k").iterdir()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d{6}_[0-9a-f]{4}", run.name) and state(run) == "completed"
+    for place in ("samples", "metrics.csv", "last.ckpt"):
+        assert place in done.stdout
+    assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
+    sampled = typed(f"sample.py run={run} count=4 seed=7", tmp_path)
+    assert sampled.returncode == 0, sampled.stderr
+    assert (run / "drawn" / "last_seed7_count4.png").is_file()
+
+
+def test_a_bare_m_on_cifar10_sweeps_three_seeds(tmp_path):
+    """python train.py model=dcgan data=cifar10 -m, on files in CIFAR-10's genuine format"""
+    write_cifar10(tmp_path / "data" / "cifar10")
+    done = typed(f"train.py model=dcgan data=cifar10 -m {TINY}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    [sweep] = (tmp_path / "multirun").iterdir()
+    runs = sorted(path for path in sweep.iterdir() if path.is_dir())
+    assert [run.name for run in runs] == ["0", "1", "2"]
+    assert [state(run) for run in runs] == ["completed"] * 3
+    assert [json.loads((run / "environment.json").read_text())["seed"] for run in runs] == [0, 1, 2]
+
+
+def test_a_sweep_goes_on_past_a_job_that_cannot_train(tmp_path):
+    done = typed(f"train.py loss=wasserstein,hinge -m {TINY}", tmp_path)
+    assert_refused(done, "loss=wasserstein needs a Lipschitz critic")
+    [sweep] = (tmp_path / "multirun").iterdir()
+    assert not any((sweep / "0").iterdir()) and state(sweep / "1") == "completed"
+
+
+def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp_path):
+    done = typed("train.py model=dcgan loss=wasserstein", tmp_path)
+    assert_refused(done, "Lipschitz", "BatchNorm" if "BatchNorm" in done.stderr else "wgan_gp",
+                   "python train.py model=dcgan loss=wasserstein 'trick=[wgan_gp]' "
+                   "model.discriminator.normalization=layer")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("train.py model=dcgn", ["model=dcgn does not exist: did you mean dcgan?", "mlp"]),
+    ("train.py modle=dcgan", ["modle is not a setting: did you mean model?"]),
+    ("train.py budget.image=10", ["budget.image is not a setting: did you mean budget.images?"]),
+    ("train.py lr=1e-4", ["lr is not a setting: did you mean optimizer.generator.lr or optimizer.discriminator.lr?"]),
+    ("train.py model=dcgn lossy=hinge", ["model=dcgn does not exist", "lossy is not a setting: did you mean loss?"]),
+    ("train.py budget.images=many", ["budget.images=many must be a whole number of at least 1"]),
+    ("train.py 'trick=[r1'", ["trick=[r1 cannot be read"]),
+    ("train.py 'trick=[emma]'", ["trick=emma does not exist: did you mean ema?"]),
+    ("train.py -m model=dcgan,mpl", ["model=mpl does not exist: did you mean mlp?"]),
+    ("sample.py", ["run is not set"]),
+    ("sample.py run=nowhere counts=3", ["counts is not a setting: did you mean count?"]),
+])
+def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, tmp_path):
+    started = time.perf_counter()
+    done = typed(line, tmp_path)
+    seconds = time.perf_counter() - started
+    assert_refused(done, *words)
+    assert not any(path.name != "multirun" for path in tmp_path.iterdir())
+    if "run is not set" not in words:  # that one is found after torch
+        assert seconds < 4  # around 0.6 s on a quiet machine; with torch it cannot be under 4 on a busy one
+
+
+@pytest.mark.parametrize("line", ["train.py --help", "train.py --cfg job", "sample.py --help"])
+def test_help_needs_no_torch(line, tmp_path):
+    script, *arguments = shlex.split(line)
+    code = ("import runpy, sys\nsys.argv = sys.argv[1:]\ntry:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            "finally:\n    assert 'torch' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT / script), *arguments], cwd=tmp_path,
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "budget" in done.stdout or "run:" in done.stdout
+
+
+def test_paths_may_hold_anything(tmp_path):
+    place = tmp_path / "a (b), {c}=d"
+    done = typed(f"train.py {TINY} callbacks=none logger=none {shlex.quote(f'run.dir={place}')}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert state(place) == "completed"
+    again = typed(f"train.py {TINY} {shlex.quote(f'run.dir={place}')}", tmp_path)
+    assert_refused(again, "is not empty")
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_a_checkpoint(number, exit_code, tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "budget.images=100000000",
+                                f"run.dir={run}", "callbacks.scalars.every_images=8"], cwd=tmp_path,
+                               stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    while not (run / "metrics.csv").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == exit_code, said
+    assert "Traceback" not in said and f"Stopped by {number.name}" in said
+    assert state(run) == "stopped" and (run / "checkpoints" / "last.ckpt").is_file()
