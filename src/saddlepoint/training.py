@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from saddlepoint import build
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
+from saddlepoint.callbacks.together import Together
 from saddlepoint.checkpoint import write_atomically
 from saddlepoint.errors import RequestError, Stopped
 from saddlepoint.modules.adversarial import AdversarialModule
@@ -77,7 +78,7 @@ def make_trainer(settings: Mapping[str, Any], run: RunDirectory, callbacks: list
         return pl.Trainer(
             accelerator=place["accelerator"], devices=place["devices"], precision=settings["precision"],
             max_epochs=1,  # the stream of batches has no end; the budget ends it
-            default_root_dir=run.path, logger=build.logger(settings, run.path), callbacks=callbacks,
+            default_root_dir=run.path, logger=build.logger(settings, run.path), callbacks=Together(callbacks),
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             use_distributed_sampler=False, num_sanity_val_steps=0,
         )

@@ -23,8 +23,8 @@ from saddlepoint.tricks.trick import Step, Targets, Trick, TrickStack
 class AdversarialModule(pl.LightningModule):
     """min over G, max over D (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1).
 
-    One batch is one discriminator step; the generator moves when `turns` says so, on fresh noise. `images_seen` counts
-    the real images D was shown, over all processes, and is the clock of everything.
+    One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen`, the clock of
+    everything, counts the real images D was shown over all processes.
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss,
@@ -99,15 +99,11 @@ class AdversarialModule(pl.LightningModule):
     def update(self, optimizer, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """-> the terms and their total"""
         total = sum(terms.values())
-        optimizer.zero_grad()
-        self.manual_backward(total)
-        optimizer.step()
+        self.players_optimizers.step(self, optimizer, total)
         return terms | {"total": total}
 
     def remember(self, kind: str, tensors: dict[str, Tensor | None]) -> None:
-        for name, tensor in tensors.items():
-            if tensor is not None:
-                self.latest[f"{kind}/{name}"] = tensor.detach()
+        self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items() if tensor is not None}
 
     # What the step is made of.
 
@@ -129,6 +125,9 @@ class AdversarialModule(pl.LightningModule):
         return draws
 
     # State.
+
+    def on_train_start(self) -> None:
+        self.players_optimizers.listen_to(self.trainer)
 
     def configure_optimizers(self):
         self.discriminator_parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
