@@ -19,21 +19,29 @@ _DIGEST_LABEL = b"sha256:"
 _COMMENT_LENGTH = len(_DIGEST_LABEL) + 64
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """`write` fills a temporary file beside `path`; it takes the place of `path` once it is safely on disk."""
+def write_atomically(path: Path, write: Callable[[Path], None], durably: bool = True) -> None:
+    """`write` fills a temporary file beside `path`, which then takes the place of `path`: whole or not at all.
+
+    `durably`: once it is safely on disk, so that a power failure cannot undo it either.
+    """
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if durably:
+            _flush(temporary, os.O_RDWR)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
+    if durably:
+        _flush(path.parent, os.O_RDONLY)
+
+
+def _flush(path: Path, mode: int) -> None:
+    handle = os.open(path, mode)
     try:
-        os.fsync(directory)
+        os.fsync(handle)
     finally:
-        os.close(directory)
+        os.close(handle)
 
 
 def save(path: Path, content: dict) -> None:

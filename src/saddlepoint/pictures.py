@@ -34,4 +34,4 @@ def write_png(path: Path, image: Tensor) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
     picture = Image.fromarray(pixels.contiguous().numpy())
-    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))
+    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG", compress_level=1), durably=False)

@@ -5,7 +5,7 @@ import torch
 
 from saddlepoint.modules.draws import Draws
 from saddlepoint.modules.latents import Latents
-from tests.modules.playing import game
+from tests.modules.playing import TinyDiscriminator, game
 
 
 def test_an_image_has_the_same_latents_however_many_are_drawn():
@@ -41,10 +41,13 @@ def test_impossible_latents_are_refused(settings):
 
 
 def test_labels_of_fakes_follow_the_classes_of_the_data():
-    module = game(num_classes=3)
+    conditional = TinyDiscriminator()
+    conditional.num_classes = 3
+    module = game(num_classes=3, discriminator=conditional)
     even = module.labels(6000, Draws(0, 0)).bincount(minlength=3) / 6000
     torch.testing.assert_close(even, torch.full((3,), 1 / 3), atol=0.03, rtol=0)
     module.follow_classes(torch.tensor([10, 0, 30]))
     skewed = module.labels(6000, Draws(0, 0)).bincount(minlength=3) / 6000
     torch.testing.assert_close(skewed, torch.tensor([0.25, 0.0, 0.75]), atol=0.03, rtol=0)
-    assert game().labels(5, Draws(0, 0)).tolist() == [0] * 5
+    assert game().labels(5, Draws(0, 0)).tolist() == [0] * 5  # no classes
+    assert game(num_classes=3).labels(5, Draws(0, 0)).tolist() == [0] * 5  # classes, and networks that ignore them

@@ -15,6 +15,7 @@ class SynthesisModule(AdversarialModule):
     def __init__(self, latents: Latents, num_classes: int = 0, **game):
         super().__init__(**game)
         self.latents = latents
+        self.draws_labels = any(getattr(network, "num_classes", 0) for network in (self.generator, self.discriminator))
         uniform = torch.linspace(0, 1, num_classes + 1)[1:] if num_classes else torch.ones(1)
         self.register_buffer("class_distribution", uniform)  # [K] cumulative
 
@@ -23,8 +24,8 @@ class SynthesisModule(AdversarialModule):
         self.class_distribution.copy_(counts.double().cumsum(0) / counts.sum())
 
     def labels(self, count: int, draws: Draws) -> Tensor:
-        """-> [count] class ids; all zero when the data has no classes"""
-        if len(self.class_distribution) == 1:
+        """-> [count] class ids; all zero when the data has no classes or both networks ignore them"""
+        if not self.draws_labels:
             return torch.zeros(count, dtype=torch.long, device=self.device)
         drawn = torch.searchsorted(self.class_distribution, draws.uniform("labels", (count,)), right=True)
         return drawn.clamp(max=len(self.class_distribution) - 1)
