@@ -19,7 +19,7 @@ _DIGEST_LABEL = b"sha256:"
 _COMMENT_LENGTH = len(_DIGEST_LABEL) + 64
 
 
-def write_atomically(path: Path, write: Callable[[Path], None], durably: bool = True) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], durably: bool = True) -> None:
     """`write` fills a temporary file beside `path`, which then takes the place of `path`: whole or not at all.
 
     `durably`: once it is safely on disk, so that a power failure cannot undo it either.

@@ -1,5 +1,6 @@
 """From a generator's output to picture files. N images of C channels and H x W pixels."""
 
+import io
 import math
 from pathlib import Path
 
@@ -29,9 +30,15 @@ def grid(images: Tensor, columns: int | None = None) -> Tensor:
     return canvas
 
 
-def write_png(path: Path, image: Tensor) -> None:
-    """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB)"""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def png(image: Tensor) -> bytes:
+    """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB) -> the content of a PNG file"""
     pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
-    picture = Image.fromarray(pixels.contiguous().numpy())
-    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG", compress_level=1), durably=False)
+    content = io.BytesIO()
+    Image.fromarray(pixels.contiguous().numpy()).save(content, format="PNG", compress_level=1)
+    return content.getvalue()
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    content = png(image)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content), durably=False)

@@ -43,6 +43,8 @@ def test_pictures_are_drawn_before_the_first_step_and_at_every_moment(runs):
     events = EventAccumulator(str(runs[0]), size_guidance={"images": 0})
     events.Reload()
     assert [event.step for event in events.Images("samples/fixed")] == seen
+    for event, path in zip(events.Images("samples/fixed"), sorted((runs[0] / "samples").iterdir()), strict=True):
+        assert event.encoded_image_string == path.read_bytes()
     assert not any((runs[1] / "samples").iterdir())
 
 
