@@ -6,7 +6,7 @@ import pytest
 
 from saddlepoint import build
 from saddlepoint.errors import RequestError
-from saddlepoint.refusals import changes_that_work, refuse
+from saddlepoint.refusals import changes_that_work, problems_of, read_recipe, refuse
 from tests.composing import settings
 
 REFUSED = [
@@ -75,15 +75,15 @@ def test_the_same_sentence_is_said_once():
 
 
 def test_all_reasons_are_given_at_once():
-    problems = build.problems_of(settings("loss=wasserstein", "trick=[label_smoothing,r1]", "data.batch_size=1"))
+    problems = problems_of(settings("loss=wasserstein", "trick=[label_smoothing,r1]", "data.batch_size=1"))
     assert len(problems) >= 4
 
 
 def test_a_conditional_network_on_data_without_classes_is_refused(monkeypatch):
     from saddlepoint.networks.dcgan import DCGANGenerator
     monkeypatch.setattr(DCGANGenerator, "num_classes", 10, raising=False)
-    assert not build.problems_of(settings())
-    [problem] = build.problems_of(settings("data.num_classes=0"))
+    assert not problems_of(settings())
+    [problem] = problems_of(settings("data.num_classes=0"))
     assert "model.generator is conditional (10 classes) and the data has no classes" in problem.reason
 
 
@@ -102,5 +102,5 @@ def test_without_a_change_that_helps_none_is_proposed():
 def test_a_check_allocates_no_networks():
     """256 x 256 at width 512 would be gigabytes."""
     made = settings("data.image_size=256", "model.generator.width=512", "model.discriminator.width=512")
-    recipe, problems = build.read_recipe(made)
+    recipe, problems = read_recipe(made)
     assert problems == [] and all(p.is_meta for p in recipe.generator.parameters())

@@ -7,7 +7,7 @@
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,14 +20,12 @@ from torch.optim import Optimizer
 from torch.utils.data import Dataset
 from torchmetrics import Metric
 
-from saddlepoint import recipe
 from saddlepoint.errors import RequestError
 from saddlepoint.losses.adversarial import AdversarialLoss
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.latents import Latents
 from saddlepoint.modules.optimizers import Optimizers
 from saddlepoint.modules.turns import Turns
-from saddlepoint.recipe import Problem, Recipe
 from saddlepoint.run_directory import revision, versions
 from saddlepoint.setting_rules import nearest
 from saddlepoint.tricks.schedule import Schedule
@@ -162,44 +160,3 @@ def logger(settings: Settings, directory: str | os.PathLike) -> Logger | bool:
     if not settings["logger"]:
         return False
     return make(settings["logger"], Logger, "logger", save_dir=str(directory))
-
-
-# Refusals.
-
-
-def read_recipe(settings: Settings) -> tuple[Recipe | None, list[Problem]]:
-    """The recipe on the meta device, or why not even that can be built: every part's complaint."""
-    parts: dict[str, Any] = {}
-    problems: list[Problem] = []
-
-    def attempt(name: str, build: Callable[[], Any]) -> None:
-        try:
-            parts[name] = build()
-        except RequestError as error:
-            if Problem(str(error)) not in problems:  # both networks complain of data.image_size in the same words
-                problems.append(Problem(str(error)))
-
-    model = settings["model"]
-    with torch.device("meta"):
-        attempt("generator", lambda: make(model["generator"], nn.Module, "model.generator"))
-        attempt("discriminator", lambda: make(model["discriminator"], nn.Module, "model.discriminator"))
-    attempt("loss", lambda: make(settings["loss"], AdversarialLoss, "loss"))
-    attempt("tricks", lambda: tricks(settings))
-    attempt("turns", lambda: make(model["turns"], Turns, "model.turns"))
-    attempt("latents", lambda: make(model["latents"], Latents, "model.latents"))
-    if problems:
-        return None, problems
-    data_settings = settings["data"]
-    return Recipe(**parts, loss_name=settings["choices"]["loss"], channels=data_settings["channels"],
-                  image_size=data_settings["image_size"], num_classes=data_settings["num_classes"],
-                  batch_size=data_settings["batch_size"]), []
-
-
-def problems_of(settings: Settings) -> list[Problem]:
-    read, problems = read_recipe(settings)
-    return problems if read is None else recipe.problems(read)
-
-
-def warnings_of(settings: Settings) -> list[str]:
-    read, _ = read_recipe(settings)
-    return [] if read is None else recipe.warnings(read)

@@ -2,18 +2,25 @@
 
 import copy
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from saddlepoint import build, command_line
+import torch
+from torch import nn
+
+from saddlepoint import build, command_line, recipe
 from saddlepoint.errors import RequestError
+from saddlepoint.losses.adversarial import AdversarialLoss
+from saddlepoint.modules.latents import Latents
+from saddlepoint.modules.turns import Turns
+from saddlepoint.recipe import Problem, Recipe
 
 ROUNDS = 8  # changes tried one after the other: a change may bring a problem of its own (wgan_gp meets BatchNorm)
 
 
 def refuse(settings: Mapping[str, Any], script: str, overrides: Sequence[str]) -> None:
     """Raise if the recipe cannot train; print what deserves a warning if it can."""
-    problems = build.problems_of(settings)
+    problems = problems_of(settings)
     if problems:
         reasons = "\n".join(f"  - {problem.reason}" for problem in problems)
         message = f"This recipe cannot train:\n{reasons}"
@@ -21,7 +28,7 @@ def refuse(settings: Mapping[str, Any], script: str, overrides: Sequence[str]) -
         if changes:
             message += f"\nType instead:\n  {command_line.line(script, overrides, changes)}"
         raise RequestError(message)
-    for sentence in build.warnings_of(settings):
+    for sentence in warnings_of(settings):
         print(f"warning: {sentence}", file=sys.stderr)
 
 
@@ -29,7 +36,7 @@ def changes_that_work(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings after which nothing is left to refuse, found by applying the problems' own proposals; {} if none do."""
     changes: dict[str, Any] = {}
     for _ in range(ROUNDS):
-        problems = build.problems_of(changed(settings, changes))
+        problems = problems_of(changed(settings, changes))
         if not problems:
             return changes
         proposal = next((problem.instead for problem in problems if problem.instead), None)
@@ -49,3 +56,41 @@ def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
             holder = holder[parent]
         holder[name] = value
     return result
+
+
+def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe on the meta device, or why not even that can be built: every part's complaint."""
+    parts: dict[str, Any] = {}
+    problems: list[Problem] = []
+
+    def attempt(name: str, make: Callable[[], Any]) -> None:
+        try:
+            parts[name] = make()
+        except RequestError as error:
+            if Problem(str(error)) not in problems:  # both networks complain of data.image_size in the same words
+                problems.append(Problem(str(error)))
+
+    model = settings["model"]
+    with torch.device("meta"):
+        attempt("generator", lambda: build.make(model["generator"], nn.Module, "model.generator"))
+        attempt("discriminator", lambda: build.make(model["discriminator"], nn.Module, "model.discriminator"))
+    attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
+    attempt("tricks", lambda: build.tricks(settings))
+    attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
+    attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
+    if problems:
+        return None, problems
+    data_settings = settings["data"]
+    return Recipe(**parts, loss_name=settings["choices"]["loss"], channels=data_settings["channels"],
+                  image_size=data_settings["image_size"], num_classes=data_settings["num_classes"],
+                  batch_size=data_settings["batch_size"]), []
+
+
+def problems_of(settings: Mapping[str, Any]) -> list[Problem]:
+    read, problems = read_recipe(settings)
+    return problems if read is None else recipe.problems(read)
+
+
+def warnings_of(settings: Mapping[str, Any]) -> list[str]:
+    read, _ = read_recipe(settings)
+    return [] if read is None else recipe.warnings(read)
