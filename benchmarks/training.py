@@ -2,8 +2,8 @@
 
     python benchmarks/training.py root=FOLDER_OF_FASHION_MNIST_IDX_FILES rounds=5
 
-Ours runs as train.py does: Lightning, run directory, TensorBoard and metrics.csv, progress, checkpoints. The
-first comparison has the same networks, fused Adam, order of operations, memory layout and threads; the second is the way
+Ours runs as train.py does: Lightning, run directory, TensorBoard and metrics.csv, progress, checkpoints. The first
+comparison has the same networks, fused Adam, order of operations, memory layout and threads. The second is the way
 reports and lessons train: a torchvision data set behind a DataLoader, Adam as it comes. Without root, MNIST's 5,000
 digits serve.
 """
