@@ -1,11 +1,14 @@
 """What happens to a command line before Hydra reads it, and to the line a refusal proposes."""
 
+import re
 import shlex
 
 import pytest
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
 
-from saddlepoint.command_line import line, parse, prepare, quote_path
+from saddlepoint.command_line import explain, line, parse, prepare, quote_path, refuse_arguments, reported
+from saddlepoint.errors import RequestError, Stopped
+from tests.composing import CONF
 
 
 @pytest.mark.parametrize(("typed", "swept"), [
@@ -44,6 +47,38 @@ def test_a_path_reaches_hydra_as_it_was_typed(path):
 def test_other_values_and_quoted_ones_are_left_alone():
     for typed in ("model=dcgan,mlp", "trick=[r1,ema]", "output='a b.png'", "output=null", "run="):
         assert quote_path(typed) == typed
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["~logger"], "~logger removes a setting"),
+    (["seed"], "seed is not a setting: settings are written name=value"),
+    (["logger=null"], "logger=null is not a choice: logger= takes none, tensorboard"),
+    (["--cfg", "job", "-m"], "--cfg -m exclude each other"),
+])
+def test_what_hydra_answers_with_a_traceback_is_refused_before(arguments, words):
+    with pytest.raises(RequestError, match=re.escape(words)):
+        refuse_arguments(arguments, CONF)
+    refuse_arguments(["seed=1", "experiment=null", "--cfg", "job", "--package", "model"], CONF)
+
+
+def test_a_list_without_brackets_is_told_both_ways_out():
+    said = explain(HydraException("ambiguous"), ["trick=r1,ema"], CONF, "train")
+    assert said == ("trick=r1,ema has several values: type 'trick=[r1,ema]' for a list, or add -m to try one after the "
+                    "other")
+
+
+def test_a_path_is_not_blamed_for_another_settings_slip():
+    said = explain(HydraException("x"), ["data.root=a (1)", "trick=[r1", "-m"], CONF, "train")
+    assert said.startswith("trick=[r1 cannot be read")
+
+
+def test_a_stop_ends_a_sweep_and_a_refusal_does_not(capsys):
+    with reported():
+        raise RequestError("this job cannot be")
+    with pytest.raises(BaseException) as ended, reported():
+        raise Stopped("enough", 143)
+    assert not isinstance(ended.value, Exception)  # Hydra catches every Exception and goes on
+    assert capsys.readouterr().err == "this job cannot be\nenough\n"
 
 
 def test_a_broken_setting_is_hydras_to_refuse():

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.data.formats import write_cifar10
+from tests.data.formats import write_cifar10, write_photo_folder
 
 ROOT = Path(__file__).parent.parent
 TINY = "budget.images=16 data.batch_size=8 model.generator.width=4 model.discriminator.width=4 trainer=cpu threads=1"
@@ -107,6 +108,28 @@ def test_help_needs_no_torch(line, tmp_path):
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "budget" in done.stdout or "run:" in done.stdout
+
+
+def test_a_place_that_cannot_run_is_refused_before_there_is_a_directory(tmp_path):
+    if torch.cuda.is_available():
+        assert typed(f"train.py {TINY} trainer=gpu run.dir=run", tmp_path).returncode == 0
+        return
+    assert_refused(typed("train.py trainer=gpu run.dir=run", tmp_path), "trainer.accelerator=gpu cannot be used here")
+    assert not any(tmp_path.iterdir())
+
+
+def test_ctrl_c_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(tmp_path):
+    write_photo_folder(tmp_path / "photos")
+    command = [sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "data=image_folder", "data.root=photos",
+               "data.image_size=16", "data.num_workers=2", "budget.images=100000000", "run.dir=run",
+               "callbacks.scalars.every_images=8"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (tmp_path / "run" / "metrics.csv").exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the whole group
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said and (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_paths_may_hold_anything(tmp_path):

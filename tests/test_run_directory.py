@@ -30,6 +30,24 @@ def test_a_second_process_is_kept_out_and_told_by_whom(tmp_path):
     assert subprocess.run([sys.executable, "-c", code, str(run.path)], check=False).returncode == 0
 
 
+def test_a_run_under_way_is_told_from_one_that_is_over(tmp_path):
+    run = RunDirectory.create(tmp_path / "run")
+    run.describe("seed: 0\n", seed=0, threads=1)
+    code = ("import sys; from pathlib import Path; from saddlepoint.run_directory import RunDirectory\n"
+            "RunDirectory.create(Path(sys.argv[1]))")
+    def second():
+        command = [sys.executable, "-c", code, str(run.path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    assert "RunDirectoryInUse" in second() and (run.path / ".lock").exists()
+    run.close()
+    assert "is not empty" in second() and not (run.path / ".lock").exists()
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="File name too long"):
+        RunDirectory.create(tmp_path / ("a" * 300))
+
+
 def test_runs_of_the_same_second_get_directories_of_their_own(tmp_path):
     assert len({new_path(tmp_path, "dcgan_mnist5k") for _ in range(100)}) > 95  # 4 hex digits: 65,536 names a second
 

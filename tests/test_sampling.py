@@ -124,6 +124,7 @@ def test_a_file_of_the_users_is_never_replaced_unasked(run, tmp_path):
 @pytest.mark.parametrize(("overrides", "words"), [
     (("interpolate=[3]",), "a walk needs two"),
     (("output='/proc/nothing/here.png'",), "cannot be written"),
+    (("output='grid'",), "output=grid must be a PNG file: type output=grid.png"),
 ])
 def test_an_impossible_wish_is_refused(run, overrides, words):
     with pytest.raises(RequestError, match=words):

@@ -52,9 +52,13 @@ def save(path: Path, content: dict) -> None:
 
 def load(path: Path) -> dict:
     """Read a file that `save` wrote, tensors on the CPU. A missing, damaged or foreign file is a RequestError."""
-    if not path.is_file():
-        raise RequestError(f"{path} is not there: name a run directory or one of its checkpoints")
-    if not _digest_holds(path):
+    try:
+        if not path.is_file():
+            raise RequestError(f"{path} is not there: name a run directory or one of its checkpoints")
+        whole = _digest_holds(path)
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not whole:
         raise RequestError(f"{path} is damaged or was not written by saddlepoint: its SHA-256 digest does not match "
                            "its content, so it is not read")
     try:

@@ -3,6 +3,7 @@
 Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong setting answer in under a second.
 """
 
+import logging
 import os
 import re
 import shlex
@@ -19,38 +20,82 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint.config_check import leaves
-from saddlepoint.errors import EndOfRun, RequestError
+from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.setting_rules import nearest
 
 PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output")
-OVERRIDE = re.compile(r"^(\+{0,2}~?)([\w./@]+)=(.*)$", re.DOTALL)
+OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
+SWEEP = ("-m", "--multirun")
+MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
 
 
 _ends: list[EndOfRun] = []  # of the jobs of this process: one, or those of a sweep
 
 
+class _SweepStopped(BaseException):
+    """Not an Exception, so that Hydra lets it through and starts no further job."""
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Inside the function that hydra.main calls: an end that is not a bug is printed and remembered, and the next job
-    of a sweep goes on. (Left to Hydra, it would be introduced as an error and end the sweep.)"""
+    of a sweep goes on, unless a signal asked for the end. (Hydra would introduce it as an error and end the sweep.)"""
     try:
         yield
     except EndOfRun as end:
         print(end, file=sys.stderr)
         _ends.append(end)
+        if isinstance(end, Stopped):
+            raise _SweepStopped from end
 
 
 def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None) -> int:
     """Run a function decorated with hydra.main and return the exit code; bugs keep their traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing and exiting with 1
     config_directory = Path(sys.argv[0]).resolve().parent / "conf"
+    speak_plainly()
     try:
+        refuse_arguments(sys.argv[1:], config_directory)
         sys.argv[1:] = prepare(sys.argv[1:], default_sweep)
         command()
+    except RequestError as refusal:
+        print(refusal, file=sys.stderr)
+        return refusal.exit_code
     except (HydraException, OmegaConfBaseException) as refusal:
-        print(explain(refusal, overrides_in(sys.argv[1:]), config_directory, config_name), file=sys.stderr)
+        print(explain(refusal, sys.argv[1:], config_directory, config_name), file=sys.stderr)
         return RequestError.exit_code
+    except _SweepStopped:
+        return _ends[-1].exit_code
+    except KeyboardInterrupt:
+        print("Stopped by SIGINT before training began", file=sys.stderr)
+        return 130
     return _ends[0].exit_code if _ends else 0
+
+
+def speak_plainly() -> None:
+    """Warnings of ours go to stderr as they are; Hydra's handler would print them to stdout in its own name."""
+    handler, log = logging.StreamHandler(), logging.getLogger("saddlepoint")
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    log.addHandler(handler)
+    log.propagate = False
+
+
+def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
+    """What Hydra would answer with a traceback."""
+    modes = [argument for argument in arguments if argument in MODES]
+    if len(modes) > 1:
+        raise RequestError(f"{' '.join(modes)} exclude each other: type one of them")
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        name, equals, value = argument.partition("=")
+        if argument.startswith("~"):
+            raise RequestError(f"{argument} removes a setting, and every setting is needed: choose another value, "
+                               "e.g. logger=none")
+        if not equals and not argument.startswith("-") and not before.startswith("-"):
+            raise RequestError(f"{argument} is not a setting: settings are written name=value, e.g. seed=1")
+        group = config_directory / name
+        if value == "null" and name != "experiment" and group.is_dir():
+            options = sorted(path.stem for path in group.glob("*.yaml"))
+            raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}")
 
 
 # Before Hydra.
@@ -62,7 +107,7 @@ def prepare(arguments: list[str], default_sweep: str | None) -> list[str]:
     settings = overrides_in(arguments)
     flags = [argument for argument in arguments if argument not in settings]
     prepared = [quote_path(setting) for setting in settings]
-    if default_sweep and any(flag in flags for flag in ("-m", "--multirun")):
+    if default_sweep and any(flag in SWEEP for flag in flags):
         overrides = parse(prepared)
         named = {override.key_or_group for override in overrides}
         sweeping = any(override.is_sweep_override() for override in overrides)
@@ -83,7 +128,7 @@ def quote_path(argument: str) -> str:
 
 
 def overrides_in(arguments: Iterable[str]) -> list[str]:
-    return [argument for argument in arguments if OVERRIDE.match(argument) or argument.startswith("~")]
+    return [argument for argument in arguments if OVERRIDE.match(argument)]
 
 
 def parse(overrides: Iterable[str]) -> list[Override]:
@@ -93,13 +138,19 @@ def parse(overrides: Iterable[str]) -> list[Override]:
 # After a refusal.
 
 
-def explain(refusal: Exception, overrides: list[str], config_directory: Path, config_name: str) -> str:
+def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
     """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
+    overrides = [quote_path(override) for override in overrides_in(arguments)]
     try:
         parsed = parse(overrides)
     except OverrideParseException as error:
         return (f"{error.override} cannot be read: {str(error).splitlines()[0]}. Put the whole setting in quotes, e.g. "
                 "'trick=[r1,ema]'")
+    several = [override for override in parsed if override.is_sweep_override()]
+    if several and not any(argument in SWEEP for argument in arguments):
+        return "\n".join(f"{override.input_line} has several values: type '{override.key_or_group}="
+                         f"[{override.input_line.partition('=')[2]}]' for a list, or add -m to try one after the other"
+                         for override in several)
     with initialize_config_dir(str(config_directory), version_base="1.3"):
         sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
     return "\n".join(sentences) or str(refusal).strip()
@@ -113,7 +164,8 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
     if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
         options = loader.get_group_options(key.split("@")[0])
-        return [f"{key}={value} does not exist{nearest(str(value), options)} ({key}= takes {', '.join(options)})"
+        takes = f"{key}= takes {', '.join(options)}" if options else f"conf/{key}/ holds none"
+        return [f"{key}={value} does not exist{nearest(str(value), options)} ({takes})"
                 for value in values if str(value) not in [*options, "None", "null"]]
     if key.startswith("hydra") or override.is_add() or override.is_force_add():
         return []

@@ -14,10 +14,12 @@ from saddlepoint.sampling import SamplingGenerator, checkpoint_of, load_generato
 
 def draw(settings: Mapping[str, Any]) -> None:
     if not settings["run"]:
-        raise RequestError("run is not set: name a run directory, e.g. python sample.py run=runs/dcgan_mnist5k/...")
+        raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
     if len(settings["interpolate"]) == 1:
         raise RequestError(f"interpolate={settings['interpolate']} is one seed, and a walk needs two: e.g. [3,8]")
-    output = Path(settings["output"]) if settings["output"] else default_output(settings)
+    output = Path(settings["output"]).expanduser() if settings["output"] else default_output(settings)
+    if output.suffix.lower() != ".png":
+        raise RequestError(f"output={output} must be a PNG file: type output={output}.png")
     if settings["output"] and output.exists() and not settings["overwrite"]:
         raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
     generator = load_generator(settings["run"])
@@ -40,7 +42,7 @@ def draw(settings: Mapping[str, Any]) -> None:
 
 def default_output(settings: Mapping[str, Any]) -> Path:
     """Beside the run's checkpoints, named after what makes the picture what it is; drawing it again replaces it."""
-    checkpoint = checkpoint_of(Path(settings["run"]))
+    checkpoint = checkpoint_of(Path(settings["run"]).expanduser())
     home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     walking = "-".join(map(str, settings["interpolate"]))
     name = f"walk{walking}_steps{settings['steps']}" if walking else f"seed{settings['seed']}_count{settings['count']}"

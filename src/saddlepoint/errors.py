@@ -15,6 +15,12 @@ class RunDirectoryInUse(EndOfRun):
     exit_code = 4
 
 
+class Diverged(EndOfRun):
+    """A loss stopped being finite."""
+
+    exit_code = 3
+
+
 class Stopped(EndOfRun):
     """A signal asked for the end; a checkpoint was written."""
 

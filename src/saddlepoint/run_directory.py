@@ -31,22 +31,26 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"
         self.last = self.checkpoints / "last.ckpt"
-        self.lock = filelock.FileLock(path / ".lock")
+        self.lock_file = path / ".lock"
+        self.lock = filelock.FileLock(self.lock_file)
         self.started = _now()
 
     @classmethod
     def create(cls, path: Path) -> "RunDirectory":
         """A new run in an empty or missing directory, locked."""
-        if path.is_dir() and any(entry.name != ".lock" for entry in path.iterdir()):
-            raise RequestError(f"run.dir={path} is not empty, and a run never writes over another: "
-                               "choose another directory or remove this one")
         try:
+            occupied = path.is_dir() and any(entry.name != ".lock" for entry in path.iterdir())
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RequestError(f"run.dir={path} cannot be made: {error.strerror or error}. "
                                "Choose a directory you may write to") from error
         run = cls(path)
-        run.acquire()
+        if not occupied or run.lock_file.exists():  # a lock tells a run under way from one that is over
+            run.acquire()
+        if occupied:
+            run.close()
+            raise RequestError(f"run.dir={path} is not empty, and a run never writes over another: "
+                               "choose another directory")
         for folder in (run.checkpoints, run.samples):
             folder.mkdir(exist_ok=True)
         return run
@@ -94,8 +98,9 @@ class RunDirectory:
         _write_json(self.path / "metrics.json", content)
 
     def close(self) -> None:
-        self.lock.release()
-        (self.path / ".lock").unlink(missing_ok=True)
+        if self.lock.is_locked:
+            self.lock.release()
+            self.lock_file.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

@@ -58,7 +58,7 @@ def load_generator(run: str | Path) -> SamplingGenerator:
     """
     from saddlepoint import build  # Hydra and Lightning only when a network has to be rebuilt
 
-    path = checkpoint_of(Path(run))
+    path = checkpoint_of(Path(run).expanduser())
     saved = checkpoint.load(path)
     try:
         module = build.module(saved["settings"])
@@ -75,6 +75,6 @@ def checkpoint_of(run: Path) -> Path:
             raise RequestError(f"run={run} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
         return last
     if not run.exists():
-        raise RequestError(f"run={run} does not exist: name a run directory, e.g. runs/dcgan_mnist5k/..., "
+        raise RequestError(f"run={run} does not exist: name a run directory, e.g. runs/dcgan_small_mnist5k/..., "
                            "or a checkpoint file")
     return run

@@ -12,11 +12,10 @@ Rule = Callable[[Any], str | None]  # value -> what it must be, or None when it 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """`: did you mean ...?`, or nothing when no valid name is near"""
     valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
-    if not close:  # the right word in the wrong place: lr -> optimizer.generator.lr
-        last = name.rpartition(".")[2]
-        close = [path for path in valid if path.rpartition(".")[2] == last]
-        close = close or difflib.get_close_matches(last, valid, n=1, cutoff=0.6)
+    last = name.rpartition(".")[2]  # the right word in the wrong place: lr -> optimizer.generator.lr
+    close = [path for path in valid if path.rpartition(".")[2] == last]
+    close = close or difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    close = close or difflib.get_close_matches(last, valid, n=1, cutoff=0.6)
     return f": did you mean {' or '.join(close[:2])}?" if close else ""
 
 
@@ -30,7 +29,8 @@ def integer(low: int, high: int | None = None) -> Rule:
     def rule(value: Any) -> str | None:
         good = isinstance(value, int) and not isinstance(value, bool)
         good = good and low <= value and (high is None or value <= high)
-        return None if good else f"a whole number {bounds}"
+        digits = f", written {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+        return None if good else f"a whole number {bounds}{digits}"
     return rule
 
 

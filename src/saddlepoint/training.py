@@ -2,6 +2,7 @@
 
 import logging
 import resource
+import shlex
 import time
 import warnings
 from collections.abc import Mapping
@@ -13,13 +14,13 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from saddlepoint import build
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
 from saddlepoint.checkpoint import write_atomically
-from saddlepoint.errors import RequestError, Stopped
+from saddlepoint.errors import Diverged, RequestError, Stopped
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.run_directory import RunDirectory, new_path
 
@@ -33,52 +34,50 @@ def train(settings: Mapping[str, Any], directory: Path | None = None) -> Path:
     data.prepare_data()
     data.setup("fit")
     module = build.module(settings)
-    run = RunDirectory.create(place(settings, directory))
+    path, stop = place(settings, directory), StopOnSignal()
+    trainer = make_trainer(settings, path, [*build.callbacks(settings), Budget(settings["budget"]["images"]), stop])
+    run = RunDirectory.create(path)
     try:
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
-        fit(settings, module, data, run)
+        run.status("running")
+        prepare(settings, module, data)
+        announce(settings, module, run)
+        fit(trainer, module, data, run)
+        conclude(run, module, stop)
+    except (Stopped, Diverged) as end:
+        run.status(type(end).__name__.lower(), str(end), module.images_seen)
+        raise
+    except BaseException as error:
+        run.status("failed", f"{type(error).__name__}: {error}", module.images_seen)
+        raise
     finally:
         run.close()
-    return run.path
+    return path
 
 
 def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
     """run.dir as typed, else the sweep's directory, else a new one under runs/"""
     chosen = settings["choices"]
     name = chosen.get("experiment") or f"{chosen['model']}_{chosen['data']}"
-    return Path(settings["run"]["dir"]) if settings["run"]["dir"] else directory or new_path(Path("runs"), name)
+    typed = settings["run"]["dir"]
+    return Path(typed).expanduser() if typed else directory or new_path(Path("runs"), name)
 
 
-def fit(settings: Mapping[str, Any], module: AdversarialModule, data: pl.LightningDataModule,
-        run: RunDirectory) -> None:
-    stop = StopOnSignal()
-    trainer = make_trainer(settings, run, [*build.callbacks(settings), Budget(settings["budget"]["images"]), stop])
-    prepare(settings, module, data)
-    run.status("running")
-    announce(settings, module, run)
+def fit(trainer: pl.Trainer, module: AdversarialModule, data: pl.LightningDataModule, run: RunDirectory) -> None:
     started = time.perf_counter()
-    try:
-        trainer.fit(module, data)
-    except BaseException as error:
-        run.status("failed", f"{type(error).__name__}: {error}", module.images_seen)
-        raise
+    trainer.fit(module, data)
     run.write_metrics({"metrics": [], "cost": cost(module, time.perf_counter() - started)})
     export(module, run)
-    if stop.received:
-        run.status("stopped", stop.received.name, module.images_seen)
-        raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
-                      stop.exit_code)
-    run.status("completed", "", module.images_seen)
-    conclude(run, module)
 
 
-def make_trainer(settings: Mapping[str, Any], run: RunDirectory, callbacks: list[pl.Callback]) -> pl.Trainer:
+def make_trainer(settings: Mapping[str, Any], directory: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Writes nothing yet: what cannot run is refused before there is a directory."""
     place = settings["trainer"]
     try:
         return pl.Trainer(
             accelerator=place["accelerator"], devices=place["devices"], precision=settings["precision"],
             max_epochs=1,  # the stream of batches has no end; the budget ends it
-            default_root_dir=run.path, logger=build.logger(settings, run.path), callbacks=Together(callbacks),
+            default_root_dir=directory, logger=build.logger(settings, directory), callbacks=Together(callbacks),
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             use_distributed_sampler=False, num_sanity_val_steps=0,
         )
@@ -108,20 +107,24 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, run: RunDir
           f"parameters: {sizes}\nrun directory: {run.path}")
 
 
-@rank_zero_only
-def conclude(run: RunDirectory, module: AdversarialModule) -> None:
-    print(f"Done: {module.images_seen:,} images.\n"
-          f"  samples:     {run.samples}\n"
-          f"  curves:      {run.path / 'metrics.csv'} (make tensorboard shows them)\n"
-          f"  checkpoint:  {run.last}\n"
-          f"  draw more:   python sample.py run={run.path}")
+def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:
+    if stop.received:
+        raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
+                      stop.exit_code)
+    run.status("completed", "", module.images_seen)
+    rank_zero_only(print)(
+        f"Done: {module.images_seen:,} images.\n"
+        f"  samples:     {run.samples}\n"
+        f"  curves:      {run.path / 'metrics.csv'} (make tensorboard shows them)\n"
+        f"  checkpoint:  {run.last}\n"
+        f"  draw more:   {shlex.join(['python', 'sample.py', f'run={run.path}'])}")
 
 
 @rank_zero_only
 def export(module: AdversarialModule, run: RunDirectory) -> None:
     """generator.safetensors: the sampling generator's weights alone, for other programs."""
     weights = {name: tensor.contiguous() for name, tensor in module.sampling_generator.state_dict().items()}
-    write_atomically(run.path / "generator.safetensors", lambda temporary: save_file(weights, temporary))
+    write_atomically(run.path / "generator.safetensors", lambda temporary: temporary.write_bytes(save(weights)))
 
 
 def parameters(module: AdversarialModule) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """What is written: every term, score and schedule, at the moments asked for, in two places."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from saddlepoint.callbacks.scalars import Table, accuracy
+from saddlepoint.errors import Diverged
 from saddlepoint.losses.adversarial import LeastSquares, NonSaturating, Wasserstein
 from saddlepoint.training import train
 from tests.composing import settings
@@ -54,6 +56,14 @@ def test_tensorboard_shows_the_same_numbers_over_images_seen(run):
         shown = [(event.step, event.value) for event in events.Scalars(tag)]
         written = [(int(row["images_seen"]), float(row[tag])) for row in rows(run)]
         np.testing.assert_allclose(shown, written, rtol=1e-6)
+
+
+def test_a_run_that_diverges_says_so_and_is_not_called_completed(tmp_path):
+    wild = ("optimizer.generator.lr=1e30", "optimizer.discriminator.lr=1e30", "callbacks.scalars.every_images=8")
+    with pytest.raises(Diverged, match="Diverged: .*total.* not finite after"):
+        train(settings(*TINY, *wild, "budget.images=400", "callbacks=none", "logger=none"), tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "diverged"
+    assert Diverged.exit_code == 3
 
 
 def test_accuracy_is_counted_on_the_losss_own_boundary():

@@ -1,6 +1,7 @@
 """Curves: metrics.csv and the logger. Every tensor that training left behind is read at once, every n-th image only."""
 
 import csv
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from saddlepoint.callbacks.moments import Moments
+from saddlepoint.errors import Diverged
 from saddlepoint.modules.adversarial import AdversarialModule
 
 
@@ -43,10 +45,18 @@ class Scalars(pl.Callback):
         now = time.perf_counter()
         values["throughput/images_per_second"] = (module.images_seen - self.written_at) / (now - self.clock)
         self.written_at, self.clock = module.images_seen, now
+        refuse_divergence(values, module.images_seen)
         for logger in trainer.loggers:
             logger.log_metrics(values, step=module.images_seen)
         if self.table:
             self.table.add({"images_seen": module.images_seen} | values)
+
+
+def refuse_divergence(values: dict[str, float], images_seen: int) -> None:
+    lost = [name for name, value in values.items() if not math.isfinite(value)]
+    if lost:
+        raise Diverged(f"Diverged: {', '.join(lost)} not finite after {images_seen:,} images. Try a lower "
+                       "optimizer.generator.lr and optimizer.discriminator.lr")
 
 
 def measured(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:

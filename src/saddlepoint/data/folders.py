@@ -1,6 +1,7 @@
 """Folders of image files as a data set."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,8 +78,8 @@ class ImageFolder(ImageDataModule):
     def _listed(self) -> list[ImageFile]:
         if self.root is None:
             raise RequestError("data=image_folder needs to know the folder: type data.root=FOLDER")
-        if not self.root.is_dir():
-            what = "is not a folder" if self.root.exists() else "does not exist"
+        if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
+            what = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
             raise RequestError(f"data.root={self.root} {what}: type data.root=FOLDER for the folder with the images")
         if not (files := image_files(self.root, self.extensions)):
             raise RequestError(f"data.root={self.root} has no file that ends in {', '.join(self.extensions)}: type "

@@ -3,6 +3,7 @@
 N images of C channels and H x W pixels. They stay uint8 until they are on the device that trains.
 """
 
+import signal
 from abc import ABC, abstractmethod
 
 import torch
@@ -54,7 +55,8 @@ class ImageDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader:
         return DataLoader(
             self._dataset, batch_sampler=self._batches(), collate_fn=_as_it_is, num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0, pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0, worker_init_fn=_leave_signals_to_the_main_process,
+            pin_memory=torch.cuda.is_available(),
             generator=torch.Generator())  # its own: by default, starting to iterate draws from the global one
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> ImageBatch:
@@ -92,6 +94,14 @@ def one_of(setting: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"data.{setting}={value} must be one of {', '.join(choices)}")
     return value
+
+
+def _leave_signals_to_the_main_process(worker: int) -> None:
+    """Ctrl-C reaches workers too; the main process finishes its step and then ends them. What they inherited from it
+    would only set a flag nobody reads."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for each in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(each, signal.SIG_DFL)
 
 
 def _as_it_is(batch: tuple) -> tuple:
