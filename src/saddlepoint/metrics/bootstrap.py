@@ -1,0 +1,37 @@
+"""Intervals from resampling images with replacement (Efron and Tibshirani 1993, An Introduction to the Bootstrap,
+chapter 13). N images, B resamples."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+QUANTILES = (0.025, 0.975)  # 95 %
+
+
+def resampling_weights(count: int, seed: int, resamples: int) -> Iterator[Tensor]:
+    """For each resample, how often each image was drawn: [count] int64, summing to count."""
+    draws = torch.Generator().manual_seed(seed)
+    for _ in range(resamples):
+        yield torch.randint(count, (count,), generator=draws).bincount(minlength=count)
+
+
+def interval_of_mean(values: Tensor, seed: int, resamples: int) -> tuple[float, float]:
+    """values [N]: percentiles of the mean, for metrics that are one. Memory is O(N + B): one resample at a time."""
+    exact = values.detach().cpu().double()
+    means = [weights.double().dot(exact) / len(exact) for weights in resampling_weights(len(exact), seed, resamples)]
+    return _percentiles(torch.stack(means))
+
+
+def centred_interval(value: float, resampled: Tensor) -> tuple[float, float]:
+    """value + quantiles(resampled - mean(resampled)), resampled [B] float64: for metrics whose bias depends on the
+    number of distinct images, of which a resample holds about 63 %. All of `resampled` may lie above `value`; it lends
+    only its spread.
+    """
+    low, high = _percentiles(resampled - resampled.mean())
+    return value + low, value + high
+
+
+def _percentiles(resampled: Tensor) -> tuple[float, float]:
+    low, high = resampled.quantile(resampled.new_tensor(QUANTILES)).tolist()
+    return low, high
