@@ -16,6 +16,7 @@ from saddlepoint.data.images import ImageDataModule, one_of
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, image_files, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.sampling import EndlessOrder, at_most
+from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,19 @@ class ImageFolder(ImageDataModule):
         self.setup()
         return [file.path for file in self._parts[split]]
 
+    def still(self, split: str = "train") -> StillFiles:
+        """Without the files that set-up found unreadable."""
+        self.setup()
+        files = [file for file in self._parts[split] if file.name not in self.skipped]
+        if not files:
+            raise RequestError(f"data.train_fraction={self.train_fraction:g} leaves no image of data.root={self.root} "
+                               f"to the {split} part: type a smaller one")
+        labels = torch.tensor([self._class_of[file] for file in files])
+        crop = "center" if self.framing.is_random else self.framing.crop
+        framing = Framing(self.image_size, self.framing.resize, crop)
+        load = ImageLoader(self.channels, framing, self.max_pixels, self.cache)
+        return StillFiles(self.name, split, [file.path for file in files], labels, load)
+
     def open(self) -> Dataset:
         everything = self._listed()
         classes, self.class_names = [0] * len(everything), ()
@@ -60,7 +74,7 @@ class ImageFolder(ImageDataModule):
         if self.subset_size is not None:
             train = sorted(by_digest(train, "subset")[:at_most(len(train), self.subset_size)])
         self._parts = {"train": train, "test": test}
-        class_of = dict(zip(everything, classes, strict=True))
+        self._class_of = class_of = dict(zip(everything, classes, strict=True))
         load = ImageLoader(self.channels, self.framing, self.max_pixels, self.cache)
         labels = torch.tensor([class_of[file] for file in train])
         unreadable = self._checked(train, load)

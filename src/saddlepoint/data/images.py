@@ -5,6 +5,7 @@ N images of C channels and H x W pixels. They stay uint8 until they are on the d
 
 import signal
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -14,6 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from saddlepoint.batches import ImageBatch
 from saddlepoint.data.sampling import Batches
 from saddlepoint.errors import RequestError
+
+if TYPE_CHECKING:
+    from saddlepoint.data.still import StillImages
 
 
 class ImageDataModule(LightningDataModule, ABC):
@@ -42,6 +46,10 @@ class ImageDataModule(LightningDataModule, ABC):
     def open(self) -> Dataset:
         """Finds and verifies the files and sets class_names and num_images. The data set is asked for a range of the
         stream's positions and answers (images [N, C, H, W] uint8, labels [N] int64); its `labels` are those of all."""
+
+    @abstractmethod
+    def still(self, split: str = "train") -> "StillImages":
+        """The images of `train` (what is trained on) or `test`, in the shape D sees them, for metrics."""
 
     def setup(self, stage: str | None = None) -> None:
         if self._dataset is None:

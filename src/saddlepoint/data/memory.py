@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from saddlepoint.batches import ImageBatch
 from saddlepoint.data.images import ImageDataModule, mirrored, one_of
 from saddlepoint.data.sampling import EndlessOrder, fixed_subset
+from saddlepoint.data.still import StillTensor
 from saddlepoint.errors import RequestError
 
 
@@ -56,21 +57,23 @@ class InMemoryImages(ImageDataModule):
 
     def images(self, split: str = "train") -> Tensor:
         """[N, C, H, W] uint8, before padding. `train` is what is trained on; `test` is read from its file each time."""
+        return self.still(split).images
+
+    def still(self, split: str = "train") -> StillTensor:
         if split not in self.splits:
             raise RequestError(f"data={self.name} has no {split} images, only {' and '.join(self.splits)}: "
                                f"name one of these, or another set in data=")
         if split == "train" and self._dataset is not None:
-            return self._dataset.images
-        return self._read_and_fit(split).images
+            images, labels = self._dataset.images, self._dataset.labels
+        else:
+            images, labels, _ = self._read_and_fit(split)
+        return StillTensor(self.name, split, images, labels, self._padding_of(images))
 
     def open(self) -> Dataset:
         images, labels, class_names = self._read_and_fit("train")
-        missing = self.image_size - images.shape[-1]
-        self._padding = (missing // 2, missing - missing // 2) * 2
+        self._padding = self._padding_of(images)
         self.class_names = class_names if self.num_classes else ()
         self.num_images = len(images)
-        if not self.num_classes:
-            labels = torch.zeros_like(labels)
         return GatheredBatches(images, labels, EndlessOrder(len(images), self.seed), self.horizontal_flip)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> ImageBatch:
@@ -87,7 +90,11 @@ class InMemoryImages(ImageDataModule):
             data = data._replace(images=data.images[chosen], labels=data.labels[chosen])
         if self.fit == "resize" and data.images.shape[-1] != self.image_size:
             data = data._replace(images=resized(data.images, self.image_size))
-        return data
+        return data if self.num_classes else data._replace(labels=torch.zeros_like(data.labels))
+
+    def _padding_of(self, images: Tensor) -> tuple[int, int, int, int]:
+        missing = self.image_size - images.shape[-1]
+        return (missing // 2, missing - missing // 2) * 2
 
     def _verify(self, data: LabelledImages) -> None:
         channels, height, width = data.images.shape[1:]

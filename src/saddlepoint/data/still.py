@@ -1,0 +1,105 @@
+"""Images as metrics look at them: numbered, each once, in a fixed order, never mirrored or cropped at random.
+
+N images of C channels and S x S pixels.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from saddlepoint.data.decoding import Unreadable
+from saddlepoint.data.loading import ImageLoader
+from saddlepoint.data.sampling import fixed_subset
+
+
+class Block(NamedTuple):
+    images: Tensor  # [N, C, S, S] uint8
+    labels: Tensor  # [N] int64
+    unreadable: dict[str, str]  # file: why; these are missing from the images
+
+
+class StillImages(ABC):
+    """`identity` stands for the images themselves: what is equal there has the same statistics."""
+
+    channels: int
+    image_size: int
+
+    def __init__(self, name: str, split: str, labels: Tensor):
+        self.name, self.split, self.labels = name, split, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def limited(self, count: int | None) -> "StillImages":
+        """At most `count` of them, always the same ones; null: all"""
+        return self if count is None or count >= len(self) else self.chosen(fixed_subset(len(self), count).sort().values)
+
+    @abstractmethod
+    def chosen(self, indices: Tensor) -> "StillImages": ...
+
+    @abstractmethod
+    def block(self, indices: range) -> Block: ...
+
+    @abstractmethod
+    def identity(self) -> str: ...
+
+
+class StillTensor(StillImages):
+    """From memory; black is added around the images as it is before D sees them. `padding`: left, right, above, below"""
+
+    def __init__(self, name: str, split: str, images: Tensor, labels: Tensor, padding: Sequence[int] = (0, 0, 0, 0)):
+        super().__init__(name, split, labels)
+        self.images, self.padding = images, tuple(padding)
+        self.channels, self.image_size = images.shape[1], images.shape[-1] + padding[0] + padding[1]
+
+    def chosen(self, indices: Tensor) -> "StillTensor":
+        return StillTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding)
+
+    def block(self, indices: range) -> Block:
+        images = functional.pad(self.images[indices.start:indices.stop], self.padding)
+        return Block(images, self.labels[indices.start:indices.stop], {})
+
+    def identity(self) -> str:
+        content = hashlib.sha256(self.images.numpy().data)
+        content.update(self.labels.numpy().data)
+        return f"{content.hexdigest()} {tuple(self.images.shape)} {self.padding}"
+
+
+class StillFiles(StillImages):
+    """From image files, decoded when they are looked at, cropped in the centre."""
+
+    def __init__(self, name: str, split: str, files: Sequence[Path], labels: Tensor, load: ImageLoader):
+        super().__init__(name, split, labels)
+        self.files, self.load = list(files), load
+        self.channels, self.image_size = load.channels, load.framing.image_size
+
+    def chosen(self, indices: Tensor) -> "StillFiles":
+        files = [self.files[index] for index in indices.tolist()]
+        return StillFiles(self.name, self.split, files, self.labels[indices], self.load)
+
+    def block(self, indices: range) -> Block:
+        read, unreadable = {}, {}
+        for index in indices:
+            try:
+                read[index] = self.load.framing.cropped(self.load.pixels(self.files[index]))
+            except Unreadable as error:
+                unreadable[str(self.files[index])] = str(error)
+        size = (0, self.image_size, self.image_size, self.channels)
+        pixels = numpy.stack([*read.values()]) if read else numpy.empty(size, numpy.uint8)
+        return Block(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), self.labels[list(read)], unreadable)
+
+    def identity(self) -> str:
+        framing = self.load.framing
+        content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize)).encode())
+        for path, label in zip(self.files, self.labels.tolist(), strict=True):
+            status = path.stat()
+            content.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label)).encode("utf-8",
+                                                                                                       "surrogateescape"))
+        return content.hexdigest()
