@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from saddlepoint.metrics.bootstrap import centred_interval, interval_of_mean, resampling_weights
 
 
