@@ -6,7 +6,13 @@ import torch
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def in_an_empty_directory(tmp_path, monkeypatch):
-    """Relative paths of the settings (runs/, data/) must never meet the checkout."""
+def in_an_empty_directory(tmp_path, monkeypatch, cache):
+    """Relative paths of the settings (runs/, data/) must never meet the checkout, nor what is remembered the user's."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SADDLEPOINT_CACHE", str(cache))

@@ -18,10 +18,13 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
-from torchmetrics import Metric
 
+from saddlepoint.callbacks.sample_quality import Subject
+from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
 from saddlepoint.losses.adversarial import AdversarialLoss
+from saddlepoint.metrics.extractors.extractor import Extractor
+from saddlepoint.metrics.metric import Metric
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.latents import Latents
 from saddlepoint.modules.optimizers import Optimizers
@@ -148,12 +151,28 @@ def module(settings: Settings) -> AdversarialModule:
     return made
 
 
-def data(settings: Settings) -> pl.LightningDataModule:
-    return make(settings["data"], pl.LightningDataModule, "data")
+def data(settings: Settings) -> ImageDataModule:
+    return make(settings["data"], ImageDataModule, "data")
 
 
-def callbacks(settings: Settings) -> list[pl.Callback]:
-    return [make(each, pl.Callback, f"callbacks.{name}") for name, each in settings["callbacks"].items()]
+def extractor(settings: Settings) -> Extractor:
+    return make(settings["extractor"], Extractor, "extractor").requires_grad_(False).eval()
+
+
+def metrics(settings: Settings) -> dict[str, Metric]:
+    """All there are; metric=[...] says which are measured."""
+    return {name: make(each, Metric, f"metrics.{name}") for name, each in settings["metrics"].items()}
+
+
+def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModule) -> list[pl.Callback]:
+    """A callback that measures is handed a subject as well."""
+    made = []
+    for name, each in settings["callbacks"].items():
+        where, more = f"callbacks.{name}", {}
+        if "subject" in arguments(target_class(each, where)):
+            more = {"subject": Subject(extractor(settings), metrics(settings), data, module)}
+        made.append(make(each, pl.Callback, where, **more))
+    return made
 
 
 def logger(settings: Settings, directory: str | os.PathLike) -> Logger | bool:

@@ -24,7 +24,8 @@ from saddlepoint.config_check import leaves
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.setting_rules import nearest
 
-PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output")
+PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output", "real", "fake", "extractor.weights")
+OPTIONAL_GROUPS = ("experiment", "extractor")
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
 SWEEP = ("-m", "--multirun")
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
@@ -85,7 +86,7 @@ def help_text(config_directory: Path, config_name: str, arguments: list[str]) ->
         config = compose(config_name, overrides_in(arguments), return_hydra_config=True)
     template = string.Template(config.hydra.help.template)
     choices = [f"{group.name}: {', '.join(sorted(path.stem for path in group.glob('*.yaml')))}"
-               for group in sorted(config_directory.iterdir()) if group.is_dir()]
+               for group in sorted(config_directory.iterdir()) if group.name in config.hydra.runtime.choices]
     settings = {name: value for name, value in OmegaConf.to_container(config).items() if name != "hydra"}
     return template.safe_substitute(APP_CONFIG_GROUPS="\n".join(choices),
                                     CONFIG=OmegaConf.to_yaml(OmegaConf.create(settings)))
@@ -112,7 +113,7 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
         if not equals and not argument.startswith("-") and not before.startswith("-"):
             raise RequestError(f"{argument} is not a setting: settings are written name=value, e.g. seed=1")
         group = config_directory / name
-        if value == "null" and name != "experiment" and group.is_dir():
+        if value == "null" and name not in OPTIONAL_GROUPS and group.is_dir():
             options = sorted(path.stem for path in group.glob("*.yaml"))
             raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}")
 

@@ -12,15 +12,22 @@ from omegaconf import DictConfig, OmegaConf
 from saddlepoint.errors import RequestError
 from saddlepoint.setting_rules import as_typed, finite, nearest, rule_for
 
+# Lists of names, and where the settings of what they name stand.
+NAMES = {"trick": "tricks", "metric": "metrics", "callbacks.sample_quality.metric": "metrics"}
+
 
 def checked_settings(config: DictConfig) -> dict[str, Any]:
     """The resolved configuration as plain containers; every complaint about it at once."""
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    if isinstance(settings.get("trick"), str):
-        settings["trick"] = [settings["trick"]]
+    for path in NAMES:
+        parent, _, key = path.rpartition(".")
+        if isinstance(_at(settings, path), str):  # trick=ema means trick=[ema]
+            _at(settings, parent)[key] = [_at(settings, path)]
     complaints = [*_bad_values(settings, OmegaConf.to_container(config))]
-    if "trick" in settings:
-        complaints += rule_for("trick")(settings["trick"]) is None and _misspelt_tricks(settings) or []
+    for path, holder in NAMES.items():
+        names = _at(settings, path)
+        if isinstance(names, list) and rule_for(path)(names) is None:
+            complaints += _misspelt(path, names, list(settings[holder]))
     if complaints:
         raise RequestError("\n".join(complaints))
     return settings
@@ -42,13 +49,12 @@ def leaves(settings: Any, path: str = "", inner: bool = False) -> Iterator[str]:
         yield path
 
 
-def _misspelt_tricks(settings: Mapping[str, Any]) -> Iterator[str]:
-    known = list(settings["tricks"])
-    for index, name in enumerate(settings["trick"]):
+def _misspelt(path: str, names: list[str], known: list[str]) -> Iterator[str]:
+    for index, name in enumerate(names):
         if name not in known:
-            yield f"trick={name} does not exist{nearest(str(name), known)} (trick= takes a list of {', '.join(known)})"
-        elif name in settings["trick"][:index]:
-            yield f"trick={name} is given twice: name it once"
+            yield f"{path}={name} does not exist{nearest(name, known)} ({path}= takes a list of {', '.join(known)})"
+        elif name in names[:index]:
+            yield f"{path}={name} is given twice: name it once"
 
 
 def _bad_values(settings: Mapping[str, Any], unresolved: Mapping[str, Any]) -> Iterator[str]:

@@ -56,7 +56,11 @@ class Recipe:
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+    return bool(batch_norms(network))
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 def problems(recipe: Recipe) -> list[Problem]:

@@ -1,5 +1,6 @@
 """One directory per run: lock, resolved config, environment, status, metrics, and where everything else goes."""
 
+import functools
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ import filelock
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
-            "numpy")
+            "torch-fidelity", "numpy", "pillow")
 
 
 def new_path(root: Path, experiment: str) -> Path:
@@ -75,7 +76,7 @@ class RunDirectory:
     def describe(self, config_yaml: str, seed: int, threads: int) -> None:
         """The resolved configuration and where it runs."""
         (self.path / "config.yaml").write_text(config_yaml)
-        _write_json(self.path / "environment.json", {
+        write_json(self.path / "environment.json", {
             "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "seed": seed,
             "threads": threads,
@@ -89,13 +90,13 @@ class RunDirectory:
 
     def status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
         """state: running, completed, diverged, stopped or failed"""
-        _write_json(self.path / "status.json", {
+        write_json(self.path / "status.json", {
             "state": state, "reason": reason, "images_seen": images_seen, "started": self.started,
             "ended": None if state == "running" else _now(),
         })
 
     def write_metrics(self, content: dict) -> None:
-        _write_json(self.path / "metrics.json", content)
+        update_metrics(self.path, content)
 
     def close(self) -> None:
         if self.lock.is_locked:
@@ -103,10 +104,20 @@ class RunDirectory:
             self.lock_file.unlink(missing_ok=True)
 
 
+def update_metrics(run: Path, content: dict) -> None:
+    """Parts of metrics.json (metrics/schema.json describes it) take the place of earlier ones; costs are added to."""
+    path = run / "metrics.json"
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    cost = before.get("cost", {}) | content.get("cost", {})
+    write_json(path, {"metrics": []} | before | content | ({"cost": cost} if cost else {}))
+
+
+@functools.cache
 def versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in PACKAGES}
 
 
+@functools.cache
 def revision() -> str:
     """The git revision of the code, with +changes when the tree differs from it; empty outside a checkout."""
     def git(*arguments: str) -> str:
@@ -122,7 +133,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict) -> None:
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     temporary.replace(path)

@@ -1,6 +1,7 @@
 """Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,9 @@ from torch import Tensor, nn
 from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
 from saddlepoint.modules.latents import Latents
+
+if TYPE_CHECKING:
+    from saddlepoint.modules.synthesis import SynthesisModule
 
 BLOCK = 16  # images computed at once, whatever is asked for: results then do not depend on how many are
 
@@ -56,16 +60,21 @@ def load_generator(run: str | Path) -> SamplingGenerator:
 
     Rebuilt from the checkpoint alone; nothing in it is executed.
     """
+    module, _ = load_module(checkpoint_of(Path(run).expanduser()))
+    return SamplingGenerator(module.sampling_generator, module.latents)
+
+
+def load_module(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
+    """-> the game as a checkpoint file has it, and what else is in the file"""
     from saddlepoint import build  # Hydra and Lightning only when a network has to be rebuilt
 
-    path = checkpoint_of(Path(run).expanduser())
     saved = checkpoint.load(path)
     try:
         module = build.module(saved["settings"])
         module.load_state_dict(saved["module"])
     except (KeyError, RuntimeError) as error:
         raise RequestError(f"{path} does not fit this version of saddlepoint: {error}") from error
-    return SamplingGenerator(module.sampling_generator, module.latents)
+    return module, saved
 
 
 def checkpoint_of(run: Path) -> Path:

@@ -35,7 +35,8 @@ def train(settings: Mapping[str, Any], directory: Path | None = None) -> Path:
     data.setup("fit")
     module = build.module(settings)
     path, stop = place(settings, directory), StopOnSignal()
-    trainer = make_trainer(settings, path, [*build.callbacks(settings), Budget(settings["budget"]["images"]), stop])
+    callbacks = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), stop]
+    trainer = make_trainer(settings, path, callbacks)
     run = RunDirectory.create(path)
     try:
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
@@ -66,7 +67,7 @@ def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
 def fit(trainer: pl.Trainer, module: AdversarialModule, data: pl.LightningDataModule, run: RunDirectory) -> None:
     started = time.perf_counter()
     trainer.fit(module, data)
-    run.write_metrics({"metrics": [], "cost": cost(module, time.perf_counter() - started)})
+    run.write_metrics({"cost": cost(module, time.perf_counter() - started)})
     export(module, run)
 
 

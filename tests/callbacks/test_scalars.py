@@ -8,7 +8,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from saddlepoint.callbacks.scalars import Table, accuracy
+from saddlepoint.callbacks.scalars import accuracy
+from saddlepoint.callbacks.table import Table
 from saddlepoint.errors import Diverged
 from saddlepoint.losses.adversarial import LeastSquares, NonSaturating, Wasserstein
 from saddlepoint.training import train

@@ -1,6 +1,5 @@
 """Curves: metrics.csv and the logger. Every tensor that training left behind is read at once, every n-th image only."""
 
-import csv
 import math
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from saddlepoint.callbacks.moments import Moments
+from saddlepoint.callbacks.table import Table
 from saddlepoint.errors import Diverged
 from saddlepoint.modules.adversarial import AdversarialModule
 
@@ -92,31 +92,3 @@ def schedules(module: AdversarialModule) -> dict[str, float]:
         for setting, schedule in trick.schedules().items():
             values[f"schedule/{trick_name}.{setting}"] = schedule(module.images_seen)
     return values
-
-
-class Table:
-    """A CSV file that grows by rows; a column seen for the first time is added to the header."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.columns: list[str] = []
-
-    def add(self, row: dict[str, float]) -> None:
-        new = [name for name in row if name not in self.columns]
-        if new:
-            self._add_columns(new)
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self.columns).writerow(row)
-
-    def _add_columns(self, new: list[str]) -> None:
-        rows: list[dict[str, str]] = []
-        if self.path.exists():
-            with self.path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-        self.columns += new
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        temporary.replace(self.path)

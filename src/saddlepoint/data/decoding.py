@@ -28,9 +28,15 @@ class Unreadable(Exception):
 
 def measure(path: Path, max_pixels: int) -> tuple[int, int]:
     """The sides of the image in pixels, from its header alone."""
+    return shape_of(path, max_pixels)[:2]
+
+
+def shape_of(path: Path, max_pixels: int) -> tuple[int, int, int]:
+    """-> width, height, and 1 (grey) or 3 (colours) channels, from the header alone"""
     try:
         with _opened(path) as image:
-            return _checked(image, max_pixels).size
+            grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+            return *_checked(image, max_pixels).size, 1 if grey else 3
     except _CANNOT_READ as error:
         raise Unreadable(_why(path, error)) from error
 

@@ -67,7 +67,9 @@ class InMemoryImages(ImageDataModule):
             images, labels = self._dataset.images, self._dataset.labels
         else:
             images, labels, _ = self._read_and_fit(split)
-        return StillTensor(self.name, split, images, labels, self._padding_of(images))
+        padding = self._padding_of(images)
+        framing = self.fit if any(padding) or self.fit == "resize" else "none"
+        return StillTensor(self.name, split, images, labels, padding, framing)
 
     def open(self) -> Dataset:
         images, labels, class_names = self._read_and_fit("train")

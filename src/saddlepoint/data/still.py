@@ -31,6 +31,8 @@ class StillImages(ABC):
     channels: int
     image_size: int
 
+    framing: str  # how the images were brought to this size, for people
+
     def __init__(self, name: str, split: str, labels: Tensor):
         self.name, self.split, self.labels = name, split, labels
 
@@ -39,7 +41,9 @@ class StillImages(ABC):
 
     def limited(self, count: int | None) -> "StillImages":
         """At most `count` of them, always the same ones; null: all"""
-        return self if count is None or count >= len(self) else self.chosen(fixed_subset(len(self), count).sort().values)
+        if count is None or count >= len(self):
+            return self
+        return self.chosen(fixed_subset(len(self), count).sort().values)
 
     @abstractmethod
     def chosen(self, indices: Tensor) -> "StillImages": ...
@@ -52,15 +56,17 @@ class StillImages(ABC):
 
 
 class StillTensor(StillImages):
-    """From memory; black is added around the images as it is before D sees them. `padding`: left, right, above, below"""
+    """From memory. `padding`: black pixels added left, right, above and below, as before D sees the images."""
 
-    def __init__(self, name: str, split: str, images: Tensor, labels: Tensor, padding: Sequence[int] = (0, 0, 0, 0)):
+    def __init__(self, name: str, split: str, images: Tensor, labels: Tensor, padding: Sequence[int] = (0, 0, 0, 0),
+                 framing: str = "none"):
         super().__init__(name, split, labels)
-        self.images, self.padding = images, tuple(padding)
+        self.images, self.padding, self.framing = images, tuple(padding), framing
         self.channels, self.image_size = images.shape[1], images.shape[-1] + padding[0] + padding[1]
 
     def chosen(self, indices: Tensor) -> "StillTensor":
-        return StillTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding)
+        return StillTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding,
+                           self.framing)
 
     def block(self, indices: range) -> Block:
         images = functional.pad(self.images[indices.start:indices.stop], self.padding)
@@ -79,6 +85,7 @@ class StillFiles(StillImages):
         super().__init__(name, split, labels)
         self.files, self.load = list(files), load
         self.channels, self.image_size = load.channels, load.framing.image_size
+        self.framing = f"{load.framing.resize}, {load.framing.crop}"
 
     def chosen(self, indices: Tensor) -> "StillFiles":
         files = [self.files[index] for index in indices.tolist()]
@@ -100,6 +107,6 @@ class StillFiles(StillImages):
         content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize)).encode())
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             status = path.stat()
-            content.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label)).encode("utf-8",
-                                                                                                       "surrogateescape"))
+            file = repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label))
+            content.update(file.encode(errors="surrogateescape"))
         return content.hexdigest()

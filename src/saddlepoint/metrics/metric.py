@@ -21,7 +21,8 @@ class Sample:
     scores: "SplitScores | None" = None  # None: the extractor knows no classes
     features: Tensor | None = None  # [N, D] float32
     logits: Tensor | None = None  # [N, K] float32
-    labels: Tensor | None = None  # [N] int64, the classes the images are of or were asked for; None: there are none
+    labels: Tensor | None = None  # [N] int64, the classes the images are of or were asked for; all 0: there are none
+    digest: str = ""  # SHA-256 of the images and their labels, in order
 
     @property
     def count(self) -> int:
@@ -38,6 +39,7 @@ class Setup:
     num_real: int
     num_fake: int
     labelled: bool = False  # fakes were made for classes, and these are the classes of the real images
+    same_classes: bool = False  # the extractor tells apart the very classes that the data has
     class_counts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # real and fake images of each class, if labelled
 
 
@@ -64,6 +66,9 @@ class Metric(ABC):
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
         if self.needs_labels and not setup.labelled:
             return f"{self.name} needs fakes made for a class, and these are not (a conditional model makes them)"
+        if self.needs_labels and self.needs_classes and not setup.same_classes:
+            return (f"{self.name} needs an extractor that knows the classes of the data, and {setup.extractor} knows "
+                    "others")
         return None
 
     @abstractmethod

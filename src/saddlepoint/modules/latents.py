@@ -44,3 +44,17 @@ class Latents:
         if angle.sin() < 1e-6:  # parallel: the arc is the line
             return torch.lerp(start, end, fraction)
         return (torch.sin((1 - fraction) * angle) * start + torch.sin(fraction * angle) * end) / angle.sin()
+
+
+def class_labels(distribution: Tensor | None, seed: int, first: int, count: int) -> Tensor:
+    """The classes of images first .. first + count - 1 of a seed -> [count]; `distribution` [K] cumulative, or None when
+    there are no classes to draw. As with latents, an image's class is a function of (seed, image)."""
+    if distribution is None:
+        return torch.zeros(count, dtype=torch.long)
+    uniform = torch.cat([Draws(seed, index).uniform("labels", (1,)) for index in range(first, first + count)])
+    return classes_at(distribution.cpu(), uniform)
+
+
+def classes_at(distribution: Tensor, uniform: Tensor) -> Tensor:
+    """distribution [K] cumulative, uniform [N] in [0, 1) -> class ids [N]"""
+    return torch.searchsorted(distribution, uniform, right=True).clamp(max=len(distribution) - 1)

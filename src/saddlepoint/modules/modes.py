@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
+import torch
 from torch import nn
 
 
@@ -29,3 +31,7 @@ def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    return next(chain(network.parameters(), network.buffers())).device

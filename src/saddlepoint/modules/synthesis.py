@@ -6,7 +6,7 @@ from torch import Tensor
 from saddlepoint.batches import ImageBatch
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.draws import Draws
-from saddlepoint.modules.latents import Latents
+from saddlepoint.modules.latents import Latents, classes_at
 
 
 class SynthesisModule(AdversarialModule):
@@ -27,8 +27,7 @@ class SynthesisModule(AdversarialModule):
         """-> [count] class ids; all zero when the data has no classes or both networks ignore them"""
         if not self.draws_labels:
             return torch.zeros(count, dtype=torch.long, device=self.device)
-        drawn = torch.searchsorted(self.class_distribution, draws.uniform("labels", (count,)), right=True)
-        return drawn.clamp(max=len(self.class_distribution) - 1)
+        return classes_at(self.class_distribution, draws.uniform("labels", (count,)))
 
     def generate(self, batch: ImageBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
         labels = self.labels(count, draws)

@@ -1,0 +1,126 @@
+"""FID and its relatives through training, measured on the generator that people see; training does not notice."""
+
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from saddlepoint import checkpoint
+from saddlepoint.callbacks.checkpointing import state
+from saddlepoint.callbacks.moments import Moments
+from saddlepoint.callbacks.table import Table
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.errors import RequestError
+from saddlepoint.metrics.batchnorm import kind_of_batchnorm
+from saddlepoint.metrics.extractors.extractor import Extractor
+from saddlepoint.metrics.images import GeneratedImages
+from saddlepoint.metrics.judge import Judge
+from saddlepoint.metrics.metric import Metric
+from saddlepoint.metrics.provenance import Value, protocol, values
+from saddlepoint.metrics.reference import cache_folder
+from saddlepoint.modules.modes import evaluating
+from saddlepoint.modules.synthesis import SynthesisModule
+from saddlepoint.run_directory import update_metrics
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, and with what."""
+
+    extractor: Extractor
+    metrics: Mapping[str, Metric]  # all there are
+    data: ImageDataModule
+    module: SynthesisModule
+
+
+class SampleQuality(pl.Callback):
+    """Every `every_images` images (null: never) and at the end of the budget: `metric`, of `num_fake` images of latents
+    that are always the same, against at most `num_real` training images. The first of `metric` decides which
+    checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
+
+    def __init__(self, subject: Subject, metric: Sequence[str] | None, every_images: int | None, num_fake: int,
+                 num_real: int | None, seed: int):
+        extractor, data = subject.extractor, subject.data
+        self.moments, self.num_fake, self.seed = Moments(every_images), num_fake, seed
+        if metric is None:
+            metric = ["fid", "is"] if extractor.num_classes else ["fid"]
+        self.judge = Judge(extractor, {name: subject.metrics[name] for name in metric}, seed, cache=cache_folder())
+        self.active = bool(metric)
+        self.best: Value | None = None
+        self.measured_at, self.seconds = -1, 0.0
+        if self.active:
+            self.real, self.num_workers = data.still("train").limited(num_real), data.num_workers
+            self.refuse(data, subject.module)
+
+    def refuse(self, data: ImageDataModule, module: SynthesisModule) -> None:
+        """What cannot be measured is said before training, not after the first hour."""
+        self.judge.extractor.check(data.channels, data.image_size)
+        class_names = data.class_names if module.draws_labels else ()
+        problems = self.judge.problems(self.judge.setup(self.real, self.num_fake, class_names))
+        if problems:
+            rest = ",".join(name for name in self.judge.metrics if name not in problems)
+            raise RequestError("\n".join(problems.values()) + "\nType callbacks.sample_quality.num_fake=N for another "
+                               f"number of fakes, or 'callbacks.sample_quality.metric=[{rest}]' to train without")
+
+    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
+        if self.active:
+            started = time.perf_counter()
+            self.judge.extractor.to(module.device)
+            self.judge.aloud = True
+            self.reference = self.judge.look_at_real(self.real, self.num_workers)
+            self.judge.aloud = False
+            self.seconds += time.perf_counter() - started
+
+    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
+        if self.active and self.moments.due(module.images_before, module.images_seen):
+            self.measure(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        ended = module.images_seen >= module.budget_images  # else a signal, and whoever sent it is waiting
+        if self.active and ended and module.images_seen != self.measured_at:
+            self.measure(trainer, module)
+
+    def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        started = time.perf_counter()
+        generator = module.sampling_generator
+        with evaluating(generator):
+            classes = module.class_distribution if module.draws_labels else None
+            fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_fake)
+            sample = self.judge.look_at_fakes(fakes)
+        measured = values(
+            self.judge.measure(self.reference, sample),
+            protocol(self.judge.extractor, self.real, self.reference, self.num_fake, self.seed,
+                     ema=generator is not module.generator, batchnorm=kind_of_batchnorm(generator)),
+            module.images_seen)
+        self.measured_at = module.images_seen
+        if trainer.is_global_zero:
+            self.keep_best(trainer, module, measured[0])
+            self.seconds += time.perf_counter() - started
+            self.write(trainer, measured)
+            said = ", ".join(f"{value.name} {value.value:.4g}" for value in measured)
+            tqdm.write(f"{module.images_seen:,} images: {said}", file=sys.stderr)
+
+    def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
+        sign = 1 if next(iter(self.judge.metrics.values())).greater_is_better else -1
+        better = self.best is None or sign * value.value > sign * self.best.value
+        if math.isfinite(value.value) and better:
+            self.best = value
+            path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
+            checkpoint.save(path, state(module) | {"best": value.as_json()})
+
+    def write(self, trainer: pl.Trainer, measured: list[Value]) -> None:
+        update_metrics(Path(trainer.default_root_dir), {
+            "metrics": [value.as_json() for value in measured],
+            "best": self.best and self.best.as_json(),
+            "cost": {"evaluation_seconds": self.seconds},
+        })
+        curves = {f"quality/{value.name}": value.value for value in measured}
+        self.table.add({"images_seen": self.measured_at} | curves)
+        for logger in trainer.loggers:
+            logger.log_metrics(curves, step=self.measured_at)

@@ -1,0 +1,192 @@
+"""What evaluate.py does: a run, or a folder of fakes, against real images, through one extractor."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saddlepoint import build, pictures
+from saddlepoint.data.still import StillImages
+from saddlepoint.errors import RequestError
+from saddlepoint.metrics import batchnorm
+from saddlepoint.metrics.distributed import joined
+from saddlepoint.metrics.folders import folder_images, same_shape
+from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
+from saddlepoint.metrics.judge import Judge, without
+from saddlepoint.metrics.metric import Sample
+from saddlepoint.metrics.neighbours import closest_training_images
+from saddlepoint.metrics.provenance import protocol, table, values
+from saddlepoint.metrics.reference import cache_folder
+from saddlepoint.run_directory import write_json
+from saddlepoint.sampling import checkpoint_of, load_module
+
+Settings = Mapping[str, Any]
+NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
+MOST_FAKES = 10_000  # of a run, unless num_fake= says otherwise
+
+
+@dataclass(frozen=True)
+class Fakes:
+    images: Images
+    name: str  # for the output
+    home: Path  # where the output goes unless output= says otherwise
+    ema: bool | None = None
+    batchnorm: str = "none"
+    quantisation: str = "8 bits, rounded"
+    images_seen: int | None = None
+    class_names: tuple[str, ...] = ()  # if they are made for classes
+
+
+def evaluate(settings: Settings) -> None:
+    refuse_contradictions(settings)
+    if settings["threads"]:
+        torch.set_num_threads(settings["threads"])
+    with joined() as is_first:
+        real, fakes, extractor_settings = of_run(settings) if settings["run"] else of_folders(settings)
+        extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
+        extractor.check(real.channels, real.image_size)
+        output = output_for(settings, fakes, extractor.name)
+        judge = make_judge(settings, extractor, real, fakes)
+        device = device_named(settings["device"])
+        extractor.to(device)
+        reference, sample = judge.look_at_real(real, settings["num_workers"]), judge.look_at_fakes(fakes.images)
+        if is_first:
+            conclude(settings, judge, real, reference, fakes, sample, output)
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    if not settings["run"] and not settings["fake"]:
+        raise RequestError("Nothing to evaluate: type run=RUN for a trained run, or real=FOLDER fake=FOLDER")
+    if settings["run"] and settings["fake"]:
+        raise RequestError(f"run={settings['run']} and fake={settings['fake']} are two sources of fakes: name one")
+    if not settings["run"] and not settings["real"]:
+        raise RequestError(f"fake={settings['fake']} needs real images to be compared with: type real=FOLDER")
+    if not settings["run"] and not settings.get("extractor"):
+        raise RequestError("extractor is not set, and folders have none of their own: type extractor=random, "
+                           "extractor=inception, extractor=digits or extractor=classifier")
+
+
+# Where the images come from.
+
+
+def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | None]:
+    path = checkpoint_of(Path(settings["run"]).expanduser())
+    module, saved = load_module(path)
+    trained = saved["settings"]
+    device = device_named(settings["device"])
+    generator, ema = weights_of(module, settings["weights"])
+    generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
+    classes = module.class_distribution if module.draws_labels else None
+    kind = settings["batchnorm"]
+    if kind == "standing":
+        batchnorm.use_standing_statistics(generator, module.latents, classes, settings["seed"],
+                                          settings["standing_batches"])
+    elif kind == "batch":
+        batchnorm.use_batch_statistics(generator)
+    data = build.data(trained | {"data": trained["data"] | settings["data"]} if settings["data"]["root"] else trained)
+    data.prepare_data()
+    data.setup("fit")
+    if settings["real"]:
+        real = folder_images(settings, "real", data.channels, data.image_size)
+    else:
+        real = data.still(settings["split"])
+    home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    fakes = Fakes(
+        GeneratedImages(generator, module.latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES),
+        name=path.stem, home=home / "evaluations", ema=ema, images_seen=saved["images_seen"],
+        batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]),
+        class_names=data.class_names if module.draws_labels else ())
+    return real.limited(settings["num_real"]), fakes, trained.get("extractor")
+
+
+def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
+    """-> a generator, and whether its weights are an average"""
+    has_average = module.sampling_generator is not module.generator
+    if typed == "ema" and not has_average:
+        raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type weights=raw")
+    average = has_average and typed != "raw"
+    return (module.sampling_generator if average else module.generator), average
+
+
+def of_folders(settings: Settings) -> tuple[StillImages, Fakes, None]:
+    channels, size = same_shape(settings)
+    real = folder_images(settings, "real", channels, size).limited(settings["num_real"])
+    fake = folder_images(settings, "fake", channels, size).limited(settings["num_fake"])
+    fakes = Fakes(StillBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
+                  quantisation="files")
+    return real, fakes, None
+
+
+def device_named(device: str) -> torch.device:
+    if device == "gpu" and not torch.cuda.is_available():
+        raise RequestError("device=gpu: torch finds no GPU here: type device=cpu or device=auto")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+# What is measured, and what stays.
+
+
+def make_judge(settings: Settings, extractor: Any, real: StillImages, fakes: Fakes) -> Judge:
+    """With the metrics that were asked for, all of which must be possible, or with all that are possible."""
+    everything = build.metrics(settings)
+    asked = settings["metric"]
+    metrics = everything if asked is None else {name: everything[name] for name in asked}
+    cache = cache_folder() if settings["remember"] else None
+    judge = Judge(extractor, metrics, settings["seed"], settings["resamples"], cache, aloud=True)
+    problems = judge.problems(judge.setup(real, fakes.images.count, fakes.class_names))
+    if asked is not None and problems or len(problems) == len(metrics):
+        raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
+    for sentence in problems.values():
+        print(f"left out: {sentence}", file=sys.stderr)
+    judge.metrics = without(metrics, problems)
+    return judge
+
+
+def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
+    """Named after what makes the numbers what they are; measuring again replaces it."""
+    if settings["output"]:
+        output = Path(settings["output"]).expanduser()
+        if output.suffix != ".json":
+            raise RequestError(f"output={output} must be a JSON file: type output={output}.json")
+        if output.exists() and not settings["overwrite"]:
+            raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
+        return output
+    against = f"_{settings['split']}" if settings["run"] and not settings["real"] else ""
+    protocol_name = f"{extractor}{against}_seed{settings['seed']}_fakes{fakes.images.count}"
+    options = "".join(f"_{option}" for option in (settings["weights"], settings["batchnorm"])
+                      if settings["run"] and option not in (None, "running"))
+    return fakes.home / f"{fakes.name}_{protocol_name}{options}.json"
+
+
+def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sample, fakes: Fakes, sample: Sample,
+             output: Path) -> None:
+    how = protocol(judge.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
+                   fakes.quantisation)
+    measured = values(judge.measure(reference, sample), how, fakes.images_seen)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_json(output, {"metrics": [value.as_json() for value in measured],
+                            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])})
+        pictured = picture(real, reference, fakes, sample, output.with_suffix(".neighbours.png"))
+    except OSError as error:
+        raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
+                           "Choose a place you may write to") from error
+    weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
+    print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {reference.count:,} images of "
+          f"{real.name} ({real.split}), extractor {judge.extractor.name}\n{table(measured)}\n{output}{pictured}")
+
+
+def picture(real: StillImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
+    """Fakes (left) beside the training images nearest to them (right), nearest first -> a line that says so"""
+    complete = reference.count == len(real) and sample.count == fakes.images.count  # else numbers are not places
+    if reference.features is None or sample.features is None or not complete:
+        return ""
+    fake_numbers, real_numbers, _ = closest_training_images(reference, sample, NEIGHBOURS)
+    left, right = one_by_one(fakes.images, fake_numbers), one_by_one(StillBlocks(real), real_numbers)
+    pairs = torch.stack([left, right], 1).flatten(0, 1)
+    pictures.write_png(path, pictures.grid(pairs, columns=8))
+    return f"\n{path}: the fakes nearest to real images, each beside its real image"

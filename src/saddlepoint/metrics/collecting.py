@@ -1,0 +1,103 @@
+"""One pass of images through an extractor, from which every metric is computed.
+
+N images, D features, K classes. Memory: D^2 numbers and one block of images; N (D + K) more where metrics need them.
+"""
+
+import hashlib
+import logging
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from saddlepoint.data.still import Block
+from saddlepoint.errors import RequestError
+from saddlepoint.metrics.distributed import summed
+from saddlepoint.metrics.extractors.extractor import Extractor
+from saddlepoint.metrics.frechet import Moments
+from saddlepoint.metrics.images import BLOCK, Blocks
+from saddlepoint.metrics.inception_score import SplitScores
+from saddlepoint.metrics.metric import Sample
+from saddlepoint.modules.modes import device_of
+
+log = logging.getLogger(__name__)
+MOST_NAMED = 10  # files in one message
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What is kept of every single image."""
+
+    features: bool = False
+    logits: bool = False
+
+
+def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits: int = 1) -> Sample:
+    """All processes together look at `count` images; each gets the whole sample. `splits`: of the Inception Score."""
+    collector = Collector(count, extractor, keep, splits)
+    for first, block in blocks:
+        collector.add(first, block)
+    return collector.sample()
+
+
+class Collector:
+    def __init__(self, count: int, extractor: Extractor, keep: Keep, splits: int):
+        self.extractor, self.num_classes = extractor, extractor.num_classes
+        self.moments = Moments(extractor.num_features)
+        self.scores = SplitScores(self.num_classes, count, splits) if self.num_classes else None
+        self.unreadable: dict[str, str] = {}
+        self.rows: dict[str, Tensor] = {  # one per image; those of other processes stay zero until they are added
+            "labels": torch.zeros(count, dtype=torch.long),
+            "seen": torch.zeros(count, dtype=torch.uint8),
+            "digests": torch.zeros(math.ceil(count / BLOCK), 32, dtype=torch.uint8),
+        }
+        if keep.features:
+            self.rows["features"] = torch.zeros(count, extractor.num_features)
+        if keep.logits and self.num_classes:
+            self.rows["logits"] = torch.zeros(count, self.num_classes)
+
+    @torch.no_grad()
+    def add(self, first: int, block: Block) -> None:
+        self.unreadable |= block.unreadable
+        device = device_of(self.extractor)
+        with torch.autocast(device.type, enabled=False):  # half precision would move every number
+            features, logits = self.extractor(block.images.to(device))
+        features = features.cpu()
+        self.moments.update(features)
+        if self.scores is not None:
+            logits = logits.cpu()
+            self.scores.update(logits, first)
+        place = slice(first, first + len(features))
+        kept = {"labels": block.labels, "seen": 1, "features": features, "logits": logits}
+        for name in self.rows.keys() & kept.keys():
+            self.rows[name][place] = kept[name]
+        self.rows["digests"][first // BLOCK] = _digest(block)
+
+    def sample(self) -> Sample:
+        moments = Moments.from_tensors(summed(self.moments.tensors()))
+        scores = self.scores
+        if scores is not None:
+            scores = SplitScores.from_tensors(summed(scores.tensors()))
+        rows = summed(self.rows)
+        digests, seen = rows.pop("digests"), rows.pop("seen").bool()
+        if self.unreadable:
+            log.warning("%s", left_out(self.unreadable))
+        if not seen.any():
+            raise RequestError("Not one of the images can be read")
+        if not seen.all():
+            rows = {name: tensor[seen] for name, tensor in rows.items()}
+        return Sample(moments, scores, **rows, digest=hashlib.sha256(digests.numpy().tobytes()).hexdigest())
+
+
+def left_out(unreadable: dict[str, str]) -> str:
+    named = "; ".join(f"{name}: {why}" for name, why in list(unreadable.items())[:MOST_NAMED])
+    more = "; and more" if len(unreadable) > MOST_NAMED else ""
+    return f"{len(unreadable)} image files cannot be read and were left out of the metrics: {named}{more}"
+
+
+def _digest(block: Block) -> Tensor:
+    content = hashlib.sha256(repr(tuple(block.images.shape)).encode())
+    content.update(block.images.contiguous().numpy().data)
+    content.update(block.labels.numpy().data)
+    return torch.frombuffer(bytearray(content.digest()), dtype=torch.uint8)
