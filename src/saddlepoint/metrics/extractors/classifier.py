@@ -1,0 +1,91 @@
+"""Small classifiers as extractors: the digits' one, which is shipped, and those that train_classifier.py makes.
+
+N images of C channels and H x W pixels, brought to S x S.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from saddlepoint.data.images import to_unit_range
+from saddlepoint.errors import RequestError
+from saddlepoint.metrics.extractors.classifier_files import Card, read
+from saddlepoint.metrics.extractors.classifier_network import NUM_FEATURES, ClassifierNetwork
+from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
+from saddlepoint.metrics.extractors.files import digest_of
+from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
+
+RESERVED = ("inception", "digits", "random")  # extractors that are no file of a user's
+DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
+DIGITS_SHA256 = "0"
+
+
+class LoadedClassifier(Extractor):
+    """A trained network and its card."""
+
+    num_features = NUM_FEATURES
+
+    def __init__(self, card: Card, network: ClassifierNetwork, digest: str):
+        super().__init__()
+        self.card, self.network, self.name, self.digest = card, network, card.name, digest
+        self.class_names, self.num_classes = card.class_names, len(card.class_names)
+        self.resize = rule(card.image_size)
+        if small := card.padded_from:
+            self.resize = f"{small} x {small} padded with black, other sizes {self.resize}"
+        self.requires_grad_(False).eval()
+
+    def check(self, channels: int, image_size: int) -> None:
+        if channels != self.card.channels:
+            raise RequestError(f"extractor={self.name} looks at {COLOURS[self.card.channels]} images, and these have "
+                               f"{channels} channel{'s' if channels > 1 else ''} (data.channels={channels}): type "
+                               "extractor=random or extractor=inception")
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Embedding:
+        return Embedding(*self.network(self.prepared(images)))
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """[N, C, H, W] uint8 -> [N, C, S, S] in [-1, 1]"""
+        small, size = self.card.padded_from, self.card.image_size
+        if images.shape[-2:] == (small, small):
+            before = (size - small) // 2
+            images = functional.pad(images, (before, size - small - before) * 2)
+        return resized(to_unit_range(images), size)
+
+
+class Classifier(LoadedClassifier):
+    """weights: a file that train_classifier.py wrote"""
+
+    def __init__(self, weights: str | None):
+        if weights is None:
+            raise RequestError("extractor=classifier needs extractor.weights=FILE, made by "
+                               "python train_classifier.py data=...")
+        where, path = f"extractor.weights={weights}", Path(weights).expanduser()
+        digest = digest_of(path, where)
+        card, network = read(path, where)
+        refuse_reserved(card.name, where)
+        super().__init__(card, network, digest)
+
+
+class Digits(LoadedClassifier):
+    """Handwritten digits, grey, ten classes: weights/digits.json says how it was made and how well it reads.
+
+    It learned from images of data=mnist5k, which are training images of MNIST as well: GANs learn from the same images,
+    and are compared with them.
+    """
+
+    def __init__(self):
+        where = f"The file of extractor=digits, {DIGITS_FILE},"
+        digest = digest_of(DIGITS_FILE, where)
+        if digest != DIGITS_SHA256:
+            raise RequestError(f"{where} is damaged, since its SHA-256 is {digest} instead of {DIGITS_SHA256}: install "
+                               "saddlepoint again")
+        super().__init__(*read(DIGITS_FILE, where), digest)
+
+
+def refuse_reserved(name: str, where: str) -> None:
+    if name in RESERVED:
+        raise RequestError(f"{where} has the name {name}, which is that of an extractor of saddlepoint's own: train it "
+                           f"under another, e.g. name=my_{name}")

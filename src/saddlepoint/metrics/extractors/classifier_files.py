@@ -1,0 +1,81 @@
+"""A classifier on disk: weights in a .safetensors file, whose metadata has a card that says what they are."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from saddlepoint.checkpoint import write_atomically
+from saddlepoint.errors import RequestError
+from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
+from saddlepoint.metrics.extractors.files import digest_of
+from saddlepoint.metrics.extractors.preparing import COLOURS
+
+
+@dataclass(frozen=True)
+class Card:
+    """ValueError where it says something impossible."""
+
+    name: str  # metrics become fid_<name>
+    channels: int  # 1 or 3
+    image_size: int  # pixels of each side
+    padded_from: int | None  # images of this size get black all round, as the training images did; None: none do
+    class_names: tuple[str, ...]
+    data: str  # name of the set it was trained on
+    training_images: int
+    held_out: str  # which images were kept from it
+    held_out_images: int
+    accuracy: float  # on these, 0 to 1
+    command: str
+    versions: Mapping[str, str]
+    note: str
+
+    def __post_init__(self):
+        object.__setattr__(self, "class_names", tuple(self.class_names))  # JSON has lists
+        check_name(self.name)
+        if self.channels not in COLOURS or self.image_size not in SIZES:
+            raise ValueError(f"there is no classifier of {self.channels} channels and {self.image_size} pixels")
+        if self.padded_from is not None and self.padded_from not in range(1, self.image_size):
+            raise ValueError(f"padded_from={self.padded_from} is not below image_size={self.image_size}")
+
+
+def check_name(name: str) -> None:
+    if not re.fullmatch("[a-z0-9_]+", name):
+        raise ValueError(f"name={name} must consist of a-z, 0-9 and _, because metrics become fid_<name>: "
+                         "type name=my_data, for example")
+
+
+def read(path: Path, where: str) -> tuple[Card, ClassifierNetwork]:
+    """Weights may be float16 or float32; nothing in the file is executed. `where` is how the user knows it."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = Card(**json.loads((file.metadata() or {}).get("card", "{}")))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
+        network = seeded_network(card.channels, len(card.class_names), seed=0)
+        network.load_state_dict(weights)
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise RequestError(f"{where} is damaged or was not written by train_classifier.py "
+                           f"({str(error).splitlines()[0]})") from error
+    return card, network
+
+
+def write(path: Path, card: Card, network: ClassifierNetwork) -> None:
+    """As float16. The card stands beside the weights as well, with their digest, for people."""
+    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(weights, metadata={"card": json.dumps(asdict(card))})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+        text = json.dumps(asdict(card) | {"sha256": digest_of(path, str(path))}, indent=2) + "\n"
+        write_atomically(card_file(path), lambda temporary: temporary.write_text(text))
+    except OSError as error:
+        raise RequestError(f"output={path} cannot be written: {error.strerror or error}. "
+                           "Choose a place you may write to") from error
+
+
+def card_file(path: Path) -> Path:
+    return path.with_suffix(".json")

@@ -1,0 +1,110 @@
+"""The network of FID's and IS's papers. N images of C channels and H x W pixels."""
+
+import hashlib
+import http.client
+import io
+import os
+import shutil
+import sys
+import urllib.request
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.checkpoint import write_atomically
+from saddlepoint.errors import RequestError
+from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
+from saddlepoint.metrics.extractors.files import digest_of
+from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour
+
+FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
+SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+ADDRESS = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{FILE_NAME}"
+VARIABLE = "SADDLEPOINT_INCEPTION_WEIGHTS"
+
+
+class Inception(Extractor):
+    """Inception-v3 as trained in 2015 (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567), the network behind every
+    published FID and IS, as torch-fidelity converted it from TensorFlow.
+
+    Features are those of the last pooling; logits are without the last layer's bias, as the code of IS's paper has
+    them (Salimans et al. 2016, https://arxiv.org/abs/1606.03498).
+    """
+
+    name = "inception"
+    digest = SHA256
+    resize = "bilinear as in TensorFlow 1 (corners not aligned, no antialiasing), to 299 x 299"
+    num_features = 2048
+    num_classes = 1008
+
+    def __init__(self, weights: str | None):
+        super().__init__()
+        path, where = located(weights)
+        self.network = network(verified(path, where))
+
+    def check(self, channels: int, image_size: int) -> None:
+        refuse_unless_grey_or_colour(self.name, channels)
+
+    def train(self, mode: bool = True) -> "Inception":
+        return super().train(False)  # its BatchNorm must never look at the batch
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Embedding:
+        return Embedding(*self.network(in_colour(images)))
+
+
+def network(content: bytes) -> nn.Module:
+    """torch-fidelity's network with these weights. Its constructor unpickles whatever file it is given: so the file is
+    read here, as tensors only, and what it is given is what we wrote ourselves."""
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    rewritten = io.BytesIO()
+    torch.save(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), rewritten)
+    rewritten.seek(0)
+    with torch.random.fork_rng(devices=[]):  # its first weights are random, and replaced
+        return FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], rewritten)
+
+
+def located(weights: str | None) -> tuple[Path, str]:
+    """The file, and how the user knows it. Downloaded if nobody says where it is and torch hub's folder lacks it."""
+    if weights is not None:
+        return Path(weights).expanduser(), f"extractor.weights={weights}"
+    if named := os.environ.get(VARIABLE):
+        return Path(named).expanduser(), f"{VARIABLE}={named} (an environment variable)"
+    path = Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
+    if not path.exists():
+        download(path)
+    return path, str(path)
+
+
+def verified(path: Path, where: str) -> bytes:
+    """The content, read once, so that what is verified is what is loaded."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"{where} cannot be read ({error.strerror or error}): it must be {FILE_NAME}, "
+                           f"from {ADDRESS}") from error
+    if (digest := hashlib.sha256(content).hexdigest()) != SHA256:
+        raise RequestError(f"{where} is damaged or not {FILE_NAME}, since its SHA-256 is {digest} instead of {SHA256}: "
+                           f"replace it with the file from {ADDRESS}")
+    return content
+
+
+def download(path: Path) -> None:
+    """Whole and verified, or not at all."""
+    print(f"Downloading {FILE_NAME} (96 MB) into {path.parent}", file=sys.stderr)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, fetch)
+    except (OSError, http.client.HTTPException) as error:
+        raise RequestError(f"extractor=inception needs {FILE_NAME} (SHA-256 {SHA256}), which could not be downloaded "
+                           f"({error}): put it into {path.parent}, type extractor.weights=FILE for where you have it, "
+                           "or type extractor=random") from error
+
+
+def fetch(path: Path) -> None:
+    from saddlepoint.data.sources.downloading import SILENCE
+    with urllib.request.urlopen(ADDRESS, timeout=SILENCE) as response, path.open("wb") as file:
+        shutil.copyfileobj(response, file)
+    if digest_of(path, str(path)) != SHA256:
+        raise OSError(f"{ADDRESS} has another file, or it did not arrive whole")

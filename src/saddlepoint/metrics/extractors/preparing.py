@@ -1,0 +1,33 @@
+"""How images come to the channels and the size an extractor looks at. N images of C channels and H x W pixels."""
+
+import torch.nn.functional as functional
+from torch import Tensor
+
+from saddlepoint.errors import RequestError
+
+COLOURS = {1: "grey", 3: "RGB"}  # by number of channels
+
+
+def resized(images: Tensor, image_size: int) -> Tensor:
+    """[N, C, H, W] float -> [N, C, image_size, image_size]; images of that size are left as they are.
+
+    Without antialiasing, shrinking skips pixels, and scores move (Parmar et al. 2022, https://arxiv.org/abs/2104.11222).
+    """
+    if images.shape[-2:] == (image_size, image_size):
+        return images
+    return functional.interpolate(images, size=(image_size, image_size), mode="bilinear", antialias=True)
+
+
+def rule(image_size: int) -> str:
+    return f"bilinear, antialiased, to {image_size} x {image_size}"
+
+
+def in_colour(images: Tensor) -> Tensor:
+    """[N, 1 or 3, H, W] -> [N, 3, H, W]; grey is red, green and blue alike"""
+    return images.expand(-1, 3, -1, -1)
+
+
+def refuse_unless_grey_or_colour(extractor: str, channels: int) -> None:
+    if channels not in COLOURS:
+        raise RequestError(f"extractor={extractor} looks at grey or RGB images, and these have {channels} channels "
+                           f"(data.channels={channels}): type data.channels=1 or data.channels=3")

@@ -1,0 +1,65 @@
+"""An extractor that needs no training and no file. N images of C channels and H x W pixels, brought to S x S."""
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.data.images import to_unit_range
+from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
+from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resized, rule
+
+WIDTH = 32  # maps of each convolution
+GRID = 2  # rows and columns of the regions over which maps are averaged: one mean of all would lose where things are
+
+
+class RandomConvolutions(Extractor):
+    """Three convolutions with random weights, then means over the four quarters of the image: 128 features.
+
+    Random filters, rectified and pooled, tell images apart without any training (Saxe et al. 2011,
+    https://mlanthology.org/icml/2011/saxe2011icml-random/). They notice noise, blur, brightness, places and kinds of
+    images that are missing, and know nothing of what an image shows.
+    """
+
+    name = "random"
+    num_features = WIDTH * GRID ** 2
+
+    def __init__(self, seed: int, image_size: int):
+        super().__init__()
+        if image_size < 8:
+            raise ValueError(f"extractor.image_size={image_size} must be at least 8")
+        self.image_size, self.resize = image_size, rule(image_size)
+        with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
+            self.network = nn.Sequential(
+                nn.Conv2d(3, WIDTH, 3, padding=1), nn.ReLU(),
+                nn.Conv2d(WIDTH, WIDTH, 3, stride=2, padding=1), nn.ReLU(),
+                nn.Conv2d(WIDTH, WIDTH, 3, stride=2, padding=1), nn.ReLU(),
+                nn.AdaptiveAvgPool2d(GRID), nn.Flatten())
+        self.requires_grad_(False).eval()
+        self.draw_weights(torch.Generator().manual_seed(seed))
+        self.digest = self.digest_of_weights()
+        self.network.to(memory_format=torch.channels_last)  # faster on a CPU
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """U(-b, b) with b = sqrt(6 / inputs) keeps the size of activations (He et al. 2015, section 2.2,
+        https://arxiv.org/abs/1502.01852). Uniform and computed like this, they are the same to the bit on every
+        processor, and so is the digest."""
+        for layer in self.network:
+            if isinstance(layer, nn.Conv2d):
+                bound = math.sqrt(6 / layer.weight[0].numel())
+                layer.weight.copy_((2 * torch.rand(layer.weight.shape, generator=generator) - 1) * bound)
+                layer.bias.zero_()
+
+    def digest_of_weights(self) -> str:
+        content = hashlib.sha256()
+        for parameter in self.network.parameters():  # in the order of the layers
+            content.update(parameter.numpy().astype("<f4").tobytes())
+        return content.hexdigest()
+
+    def check(self, channels: int, image_size: int) -> None:
+        refuse_unless_grey_or_colour(self.name, channels)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Embedding:
+        return Embedding(self.network(in_colour(resized(to_unit_range(images), self.image_size))), None)
