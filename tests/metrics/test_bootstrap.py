@@ -17,14 +17,14 @@ def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
     assert high == pytest.approx(values.mean().item() + half_width, abs=0.12 * half_width)
 
 
-def test_interval_of_a_mean_covers_the_truth_in_95_of_100_samples():
-    """Binomial(200, 0.95) is from 180 to 199 with probability 0.999."""
+def test_interval_of_a_mean_covers_the_truth_in_about_95_of_100_samples():
+    """Binomial(100, 0.95) is from 87 to 99 with probability 0.99."""
     draws = torch.Generator().manual_seed(2)
     covered = 0
-    for seed in range(200):
+    for seed in range(100):
         low, high = interval_of_mean(torch.rand(100, generator=draws), seed, resamples=200)
         covered += low <= 0.5 <= high
-    assert 180 <= covered <= 199
+    assert 87 <= covered <= 99
 
 
 def test_interval_of_equal_values_has_no_width():
