@@ -1,0 +1,68 @@
+"""Of models that make an image of a class they are given: is it of that class, and like the real images of that class?
+
+N images, D features, K classes.
+"""
+
+import torch
+from torch import Tensor
+
+from saddlepoint.metrics.bootstrap import interval_of_mean
+from saddlepoint.metrics.frechet import Moments, frechet_distance
+from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
+from saddlepoint.modules.draws import seed_of
+
+
+class LabelAccuracy(Metric):
+    """Share of fakes whose most probable class is the one that was asked for, overall and in each class. The
+    extractor's classes must be the data's, in the same order. It cannot exceed what the extractor itself recognises."""
+
+    name = "label_accuracy"
+    greater_is_better = True
+    needs_classes = True
+    needs_labels = True
+
+    def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
+        right = (fake.logits.argmax(1) == fake.labels).double()
+        interval = interval_of_mean(right, seed_of(seed, 0, self.name), resamples) if resamples else None
+        each = {str(label): right[fake.labels == label].mean().item() for label in _classes(fake)}
+        return Measurement(right.mean().item(), interval, details=each)
+
+
+class ClassFrechetDistance(Metric):
+    """The Fréchet distance between real images and fakes of the same class, mean over the classes: intra FID (Miyato
+    and Koyama 2018, section 5, https://arxiv.org/abs/1802.05637). Unlike the distance of the whole it sees classes
+    that are mixed up or of which all images are alike. No interval."""
+
+    name = "class_fid"
+    greater_is_better = False
+    needs_features = True
+    needs_labels = True
+
+    def problem(self, setup: Setup) -> str | None:
+        """A covariance of D features has full rank from D + 1 images on; below, the distance says more about their
+        number than about the images."""
+        return super().problem(setup) or self._class_with_too_few(setup)
+
+    def _class_with_too_few(self, setup: Setup) -> str | None:
+        fewest = [min(counts, default=0) for counts in setup.class_counts]
+        needed = setup.num_features + 1
+        if min(fewest) >= needed:
+            return None
+        of = "real images" if fewest[0] <= fewest[1] else "fakes"
+        label = setup.class_counts[0 if of == "real images" else 1].index(min(fewest))
+        return (f"{self.name}_{setup.extractor} needs {needed} real images and fakes of each class, one more than "
+                f"{setup.extractor} has features, and there are {min(fewest)} {of} of class {label}: ask for more, or "
+                f"leave {self.name} out of metric=")
+
+    def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
+        each = {str(label): self._distance(real.features[real.labels == label], fake.features[fake.labels == label])
+                for label in _classes(real)}
+        return Measurement(sum(each.values()) / len(each), details=each)
+
+    def _distance(self, real: Tensor, fake: Tensor) -> float:
+        one, other = Moments.of(real), Moments.of(fake)
+        return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
+
+
+def _classes(sample: Sample) -> list[int]:
+    return torch.unique(sample.labels).tolist()

@@ -1,0 +1,105 @@
+"""What the nearest neighbours of fakes say: does the generator repeat itself, does it repeat the training images?
+
+N real images, M fakes, D features. Memory is O(N + M) beside the features and one tile of distances.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from saddlepoint.metrics.distances import nearest, radii
+from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
+from saddlepoint.modules.draws import seed_of
+
+
+class Duplicates(Metric):
+    """Share of fakes whose nearest other fake is as close as only `quantile` of real images are to their nearest other:
+    about `quantile` when fakes are as diverse as real images, 1 when the generator makes one image only. Of our own
+    making; real images and fakes are compared at equal numbers, a random subset of the larger set, because the more
+    images there are the nearer they lie.
+
+    No interval: two fakes near each other count together, so the fakes are no independent draws, and a resample with
+    replacement would consist of duplicates.
+    """
+
+    name = "duplicates"
+    greater_is_better = False
+    needs_features = True
+
+    def __init__(self, quantile: float = 0.01):
+        if not 0 < quantile < 1:
+            raise ValueError(f"metrics.duplicates.quantile={quantile} must be above 0 and below 1: type "
+                             "metrics.duplicates.quantile=0.01")
+        self.quantile = quantile
+
+    def problem(self, setup: Setup) -> str | None:
+        return super().problem(setup) or _too_few(self.name, setup, num_real=2, num_fake=2)
+
+    def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
+        count = min(len(real.features), len(fake.features))
+        between_reals, between_fakes = (
+            radii(_some(sample.features, count, seed_of(seed, 0, "duplicates")), 1).sqrt() for sample in (real, fake))
+        threshold = between_reals.quantile(self.quantile)
+        share = (between_fakes <= threshold).double().mean().item()
+        return Measurement(share, None, {"quantile": self.quantile, "compared": count},
+                           {"threshold": threshold.item()})
+
+
+def _some(features: Tensor, count: int, seed: int) -> Tensor:
+    if len(features) == count:
+        return features
+    draws = torch.Generator().manual_seed(seed)
+    return features[torch.randperm(len(features), generator=draws)[:count].to(features.device)]
+
+
+class NeighbourDistance(Metric):
+    """Median distance of a fake to its nearest training image, divided by the median distance of a training image to
+    its nearest other: 0 for copies, about 1 when fakes are new in the way training images are to one another. Of our
+    own making, after the usual check for memorisation by nearest neighbours.
+
+    A warning when it is small, not a score to rank by: noise is far from everything. `greater_is_better` says in which
+    direction it worries less. nan when more than half of the training images have an exact copy among themselves.
+    """
+
+    name = "neighbour_distance"
+    greater_is_better = True
+    needs_features = True
+
+    def problem(self, setup: Setup) -> str | None:
+        return super().problem(setup) or _too_few(self.name, setup, num_real=2, num_fake=1)
+
+    def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
+        to_real = nearest(fake.features, real.features)[0].sqrt().double()
+        of_fakes = to_real.quantile(0.5).item()
+        of_reals = radii(real.features, 1).sqrt().double().quantile(0.5).item()
+        scale = 1 / of_reals if of_reals else math.nan
+        interval = None
+        if resamples:
+            low, high = interval_of_median(to_real)
+            interval = low * scale, high * scale
+        return Measurement(of_fakes * scale, interval, details={"fake_to_real": of_fakes, "real_to_real": of_reals})
+
+
+def interval_of_median(values: Tensor) -> tuple[float, float]:
+    """values [N] -> the 95 % interval of their median that holds for any distribution: from one order statistic to
+    another, since the number of values below the median is binomial (N, 1/2). No resampling."""
+    ordered, count = values.sort().values, len(values)
+    reach = 1.96 * math.sqrt(count) / 2
+    low, high = math.floor(count / 2 - reach), math.ceil(count / 2 + reach) + 1  # ranks, from 1
+    return ordered[max(low, 1) - 1].item(), ordered[min(high, count) - 1].item()
+
+
+def closest_training_images(real: Sample, fake: Sample, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` fakes that lie nearest to a training image, nearest first -> their numbers, the numbers of these
+    training images, and the distances, each [min(count, M)]."""
+    squared, numbers = nearest(fake.features, real.features)
+    ordered, fakes = squared.sort(stable=True)
+    return fakes[:count], numbers[fakes[:count]], ordered[:count].sqrt()
+
+
+def _too_few(name: str, setup: Setup, num_real: int, num_fake: int) -> str | None:
+    if setup.num_real >= num_real and setup.num_fake >= num_fake:
+        return None
+    return (f"{name}_{setup.extractor} needs at least {num_real} real images and {num_fake} fakes, and there are "
+            f"{setup.num_real} and {setup.num_fake}: ask for more")
