@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -82,6 +83,17 @@ def text(value: Any) -> str | None:
     return None if isinstance(value, str) else "a text"
 
 
+def a_class(value: Any) -> str | None:
+    return text(value) and integer(0)(value) and "the name of a class, or its number, of at least 0"
+
+
+def sum_of_images(value: Any) -> str | None:
+    numbers = r"\s*\d+(?:[\s,]+\d+)*\s*"
+    group = rf"(?:{numbers}|\s*\[{numbers}\]\s*)"
+    good = isinstance(value, str) and re.fullmatch(rf"[+-]?{group}(?:[+-]{group})*", value)
+    return None if good else "groups of image numbers with + or - between them, e.g. 1,2,3-4,5,6+7,8,9"
+
+
 def finite(value: Any) -> str | None:
     return "finite" if isinstance(value, float) and not math.isfinite(value) else None
 
@@ -139,6 +151,11 @@ RULES: dict[str, Rule] = {
     "model.*.width": COUNT,
     "model.*.widths": list_of(COUNT),
     "model.*.kernel_size": COUNT,
+    "model.*.kernel_sizes": list_of(integer(2)),
+    "model.*.maps": list_of(COUNT),
+    "model.*.first_maps": COUNT,
+    "model.*.num_classes": COUNT,
+    "model.*.embedding_size": optional(COUNT),
     "model.*.normalization": NORMALIZATION,
     "model.*.normalization_position": one_of("before", "after"),
     "model.*.normalize_first": boolean,
@@ -174,6 +191,9 @@ RULES: dict[str, Rule] = {
     **scheduled("tricks.*.gamma", number(0)),
     "tricks.*.every": COUNT,
     **scheduled("tricks.weight_clipping.limit", number(1e-6)),
+    **scheduled("tricks.auxiliary_classifier.discriminator_weight", number(0)),
+    **scheduled("tricks.auxiliary_classifier.generator_weight", number(0)),
+    "tricks.auxiliary_classifier.fakes": boolean,
     "tricks.spectral_norm.generator": boolean,
     "tricks.spectral_norm.power_iterations": COUNT,
     **scheduled("tricks.ema.half_life_images", number(1)),
@@ -182,16 +202,22 @@ RULES: dict[str, Rule] = {
     "run": optional(text),
     "output": optional(text),
     "overwrite": boolean,
-    "count": COUNT,
+    "class": optional(a_class),
+    "layout": one_of("rows", "columns"),
+    "count": optional(COUNT),
     "columns": optional(COUNT),
     "files": boolean,
     "interpolate": list_of(SEED, empty=True),
+    "interpolate_class": list_of(a_class, empty=True),
     "steps": integer(2),
+    "arithmetic": optional(sum_of_images),
     # Measuring
     "extractor.seed": SEED,
     "extractor.image_size": COUNT,
     "extractor.weights": optional(text),
     "metrics.is.splits": COUNT,
+    "metrics.fid_infinity.points": integer(2),
+    "metrics.fid_infinity.smallest_share": number(0, 1, above=True, below=True),
     "metrics.kid.subsets": COUNT,
     "metrics.kid.subset_size": integer(2),
     "metrics.kid.degree": COUNT,
@@ -219,6 +245,7 @@ RULES: dict[str, Rule] = {
     "callbacks.*.every_minutes": optional(number(0, above=True)),
     "callbacks.*.moments": list_of(integer(0), empty=True),
     "callbacks.*.count": COUNT,
+    "callbacks.*.per_class": integer(0),
     "callbacks.*.seed": SEED,
     "callbacks.*.metric": optional(list_of(text, empty=True)),
     "callbacks.*.num_fake": COUNT,

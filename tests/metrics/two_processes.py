@@ -1,10 +1,10 @@
 """Run alone or under torchrun: measures the same fakes by as many processes as there are, and the first writes what
 came out. Not a test itself."""
 
-import os
 import sys
+from pathlib import Path
 
-sys.path.insert(0, os.getcwd())
+sys.path.insert(0, str(Path.cwd()))
 
 import torch  # noqa: E402
 from torch import nn  # noqa: E402

@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -28,14 +27,12 @@ from saddlepoint.modules.synthesis import SynthesisModule
 from saddlepoint.run_directory import update_metrics
 
 
-@dataclass(frozen=True)
 class Subject:
-    """What is measured, and with what."""
+    """What is measured, and with what: all the metrics there are. No dataclass, which Hydra would turn into a dict."""
 
-    extractor: Extractor
-    metrics: Mapping[str, Metric]  # all there are
-    data: ImageDataModule
-    module: SynthesisModule
+    def __init__(self, extractor: Extractor, metrics: Mapping[str, Metric], data: ImageDataModule,
+                 module: SynthesisModule):
+        self.extractor, self.metrics, self.data, self.module = extractor, metrics, data, module
 
 
 class SampleQuality(pl.Callback):

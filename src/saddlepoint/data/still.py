@@ -73,8 +73,8 @@ class StillTensor(StillImages):
         return Block(images, self.labels[indices.start:indices.stop], {})
 
     def identity(self) -> str:
-        content = hashlib.sha256(self.images.numpy().data)
-        content.update(self.labels.numpy().data)
+        content = hashlib.sha256(self.images.contiguous().numpy().data)
+        content.update(self.labels.contiguous().numpy().data)
         return f"{content.hexdigest()} {tuple(self.images.shape)} {self.padding}"
 
 

@@ -99,5 +99,5 @@ def left_out(unreadable: dict[str, str]) -> str:
 def _digest(block: Block) -> Tensor:
     content = hashlib.sha256(repr(tuple(block.images.shape)).encode())
     content.update(block.images.contiguous().numpy().data)
-    content.update(block.labels.numpy().data)
+    content.update(block.labels.contiguous().numpy().data)
     return torch.frombuffer(bytearray(content.digest()), dtype=torch.uint8)
