@@ -19,6 +19,10 @@ def train(config: DictConfig) -> None:
         settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices)}
         from saddlepoint import refusals, training  # torch comes in after the settings are known to be good
         refusals.refuse(settings, "train.py", list(hydra_state.overrides.task))
+        if settings["describe"]:
+            from saddlepoint import description
+            description.describe(settings)
+            return
         sweeping = hydra_state.mode == RunMode.MULTIRUN
         training.train(settings, Path(hydra_state.runtime.output_dir) if sweeping else None)
 
