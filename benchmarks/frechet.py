@@ -47,7 +47,8 @@ def timed(way: Callable[..., float], arguments: tuple[Tensor, ...]) -> tuple[flo
 def main() -> None:
     given = {name: int(value) for name, value in (argument.split("=", 1) for argument in sys.argv[1:])}
     features, images = given.get("features", 2048), given.get("images", 4096)
-    print(f"{features} features; torch {torch.__version__}, scipy {scipy.__version__}, {torch.get_num_threads()} threads")
+    print(f"{features} features; torch {torch.__version__}, scipy {scipy.__version__}; "
+          f"{torch.get_num_threads()} threads")
     for spread in (1.0, 0.01):
         moments = [random_moments(images, features, spread, seed) for seed in range(2)]
         arguments = tuple(part for each in moments for part in (each.mean, each.covariance))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 NOISE = 1e-13  # of a feature's mean square: five times what rounding of sums over 50,000 images was seen to leave
+PRECISION = 1e-9  # relative to the distance: at worst, where the fast way is good enough
 
 
 class Gaussian(NamedTuple):
@@ -59,11 +60,26 @@ def nuclear_norm(matrix: Tensor) -> float:
     return total
 
 
+def sum_of_roots(gram: Tensor) -> tuple[float, float]:
+    """gram = M^T M [n, n] -> the nuclear norm of M, and how far off it may be, in a quarter of the time.
+
+    Entries of gram are rounded in proportion to the lengths of two columns of M, so that eigenvalues are off by
+    rounding of the trace, and their roots by that over the root.
+    """
+    noise = torch.finfo(gram.dtype).eps * gram.trace()
+    roots = torch.linalg.eigvalsh(gram).clamp(min=noise).sqrt()
+    return roots.sum().item(), (noise / roots).nansum().item()
+
+
 def distance(first: Gaussian, second: Gaussian) -> float:
     """tr (S1 S2)^(1/2) is the nuclear norm of A1^T A2, where S = A A^T."""
     more, fewer = first.root, second.root
     if more.shape[1] < fewer.shape[1]:
         more, fewer = fewer, more
-    squares = (first.mean - second.mean).square().sum() + more.square().sum() + fewer.square().sum()
-    # Between equals a difference of equal numbers is left, and its rounding may be below 0.
-    return max(0.0, squares.item() - 2 * nuclear_norm(more.T @ fewer))
+    squares = ((first.mean - second.mean).square().sum() + more.square().sum() + fewer.square().sum()).item()
+    product = more.T @ fewer
+    total, uncertainty = sum_of_roots(product.T @ product)
+    value = squares - 2 * total
+    if uncertainty > PRECISION * value:
+        value = squares - 2 * nuclear_norm(product)
+    return max(0.0, value)  # between equals rounding is left, which may be below 0
