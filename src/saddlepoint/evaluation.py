@@ -1,6 +1,5 @@
 """What evaluate.py does: a run, or a folder of fakes, against real images, through one extractor."""
 
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import protocol, table, values
 from saddlepoint.metrics.reference import cache_folder
-from saddlepoint.run_directory import write_json
+from saddlepoint.run_directory import command, write_json
 from saddlepoint.sampling import checkpoint_of, load_module
 
 Settings = Mapping[str, Any]
@@ -170,7 +169,7 @@ def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sam
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"metrics": [value.as_json() for value in measured],
-                            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])})
+                            "command": command()})
         pictured = picture(real, reference, fakes, sample, output.with_suffix(".neighbours.png"))
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "

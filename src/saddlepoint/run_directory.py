@@ -77,7 +77,7 @@ class RunDirectory:
         """The resolved configuration and where it runs."""
         (self.path / "config.yaml").write_text(config_yaml)
         write_json(self.path / "environment.json", {
-            "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": command(),
             "seed": seed,
             "threads": threads,
             "python": platform.python_version(),
@@ -110,6 +110,14 @@ def update_metrics(run: Path, content: dict) -> None:
     before = json.loads(path.read_text()) if path.is_file() else {}
     cost = before.get("cost", {}) | content.get("cost", {})
     write_json(path, {"metrics": []} | before | content | ({"cost": cost} if cost else {}))
+
+
+def command() -> str:
+    """As it was typed; in sys.argv, paths have been quoted for Hydra."""
+    script, *arguments = sys.argv
+    if script in sys.orig_argv:
+        arguments = sys.orig_argv[sys.orig_argv.index(script) + 1:]
+    return shlex.join([Path(script).name, *arguments])
 
 
 @functools.cache

@@ -128,7 +128,7 @@ class Unconditional:
 def quality(metric, extractor=None):
     metrics = {"fid": FrechetDistance(), "is": InceptionScore(2)}
     subject = Subject(extractor or BlockMeans(), metrics, Still(grey(100)), Unconditional())
-    return SampleQuality(subject, metric, every_images=None, num_fake=100, num_real=None, seed=0)
+    return SampleQuality(subject, metric, every_images=None, moments=[], num_fake=100, num_real=None, seed=0)
 
 
 @pytest.mark.parametrize(("metric", "offered", "kept"), [

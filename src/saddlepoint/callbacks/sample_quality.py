@@ -36,14 +36,14 @@ class Subject:
 
 
 class SampleQuality(pl.Callback):
-    """Every `every_images` images (null: never) and at the end of the budget: `metric`, of `num_fake` images of latents
+    """Every `every_images` images (null: never), at `moments` and at the end of the budget: `metric`, of `num_fake` images of latents
     that are always the same, against at most `num_real` training images. The first of `metric` decides which
     checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
 
-    def __init__(self, subject: Subject, metric: Sequence[str] | None, every_images: int | None, num_fake: int,
-                 num_real: int | None, seed: int):
+    def __init__(self, subject: Subject, metric: Sequence[str] | None, every_images: int | None,
+                 moments: Sequence[int], num_fake: int, num_real: int | None, seed: int):
         extractor, data = subject.extractor, subject.data
-        self.moments, self.num_fake, self.seed = Moments(every_images), num_fake, seed
+        self.moments, self.num_fake, self.seed = Moments(every_images, moments), num_fake, seed
         if metric is None:
             metric = ["fid", "is"] if extractor.num_classes else ["fid"]
         self.judge = Judge(extractor, {name: subject.metrics[name] for name in metric}, seed, cache=cache_folder())
