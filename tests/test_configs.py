@@ -20,9 +20,13 @@ NEEDS = {
     ("tricks", "dragan"): ("model.discriminator.normalization=layer",),
     ("tricks", "r1"): ("model.discriminator.normalization=layer",),
     ("tricks", "r2"): ("model.discriminator.normalization=layer",),
+    ("tricks", "auxiliary_classifier"): ("model=acgan_dcgan",),
+    ("model", "acgan"): ("trick=auxiliary_classifier",),
+    ("model", "acgan_dcgan"): ("trick=auxiliary_classifier",),
 }
 TRAINED = ("data", "model", "loss", "optimizer", "tricks", "experiment", "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
+WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
 
 
 def nodes_with_target(content, path=""):
@@ -90,7 +94,7 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
         overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
     if group == "data" and option == "image_folder":
         overrides += ["data.image_size=16", "data.subset_size=4"]
-    if (group, option) not in (("model", "mlp"),):
+    if (group, option) not in WITHOUT_WIDTH:
         overrides += FAST
     run = train(settings(*overrides), tmp_path / "run")
     assert read_yaml(run / "status.json")["state"] == "completed"

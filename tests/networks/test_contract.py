@@ -8,22 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from saddlepoint.networks.dcgan import DCGANDiscriminator, DCGANGenerator
-from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
 from saddlepoint.networks.protocols import HasFeatures
-from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from tests.networks.every_network import (
+    CLASSIFYING,
+    DISCRIMINATORS,
+    DISCRIMINATORS_OFFER,
+    GENERATORS,
+    GENERATORS_OFFER,
+    LABELS,
+    NORMALIZATIONS,
+    OTHERS,
+    normalized,
+)
 
-GENERATORS = {
-    "mlp": lambda channels=3, size=16, **settings: MLPGenerator(5, channels, size, widths=[8, 8], **settings),
-    "dcgan": lambda channels=3, size=16, **settings: DCGANGenerator(5, channels, size, width=4, **settings),
-    "resnet": lambda channels=3, size=16, **settings: ResNetGenerator(5, channels, size, width=8, **settings),
-}
-DISCRIMINATORS = {
-    "mlp": lambda channels=3, size=16, **settings: MLPDiscriminator(channels, size, widths=[8, 8], **settings),
-    "dcgan": lambda channels=3, size=16, **settings: DCGANDiscriminator(channels, size, width=4, **settings),
-    "resnet": lambda channels=3, size=16, **settings: ResNetDiscriminator(channels, size, width=8, **settings),
-}
-LABELS = torch.zeros(6, dtype=torch.long)
 every_generator = pytest.mark.parametrize("name", GENERATORS)
 every_discriminator = pytest.mark.parametrize("name", DISCRIMINATORS)
 
@@ -55,9 +52,8 @@ def test_images_stay_within_minus_one_and_one_and_come_near_both(name):
     assert images.min() < -0.99
 
 
-def all_normalizations(networks: dict) -> list:
-    return [(name, kind) for name in networks for kind in ("none", "batch", "layer", "instance")
-            if (name, kind) != ("mlp", "instance")]
+def all_normalizations(networks: dict, offered: dict) -> list:
+    return [(name, kind) for name in networks for kind in offered.get(name, NORMALIZATIONS)]
 
 
 def parameters_without_gradient(network: nn.Module) -> list[str]:
@@ -65,7 +61,7 @@ def parameters_without_gradient(network: nn.Module) -> list[str]:
             if parameter.grad is None or not parameter.grad.isfinite().all()]
 
 
-@pytest.mark.parametrize(("name", "normalization"), all_normalizations(GENERATORS))
+@pytest.mark.parametrize(("name", "normalization"), all_normalizations(GENERATORS, GENERATORS_OFFER))
 def test_a_finite_gradient_reaches_every_parameter_of_the_generator(name, normalization):
     torch.manual_seed(0)
     generator = GENERATORS[name](normalization=normalization)
@@ -73,18 +69,21 @@ def test_a_finite_gradient_reaches_every_parameter_of_the_generator(name, normal
     assert parameters_without_gradient(generator) == []
 
 
-@pytest.mark.parametrize(("name", "normalization"), all_normalizations(DISCRIMINATORS))
+@pytest.mark.parametrize(("name", "normalization"), all_normalizations(DISCRIMINATORS, DISCRIMINATORS_OFFER))
 def test_a_finite_gradient_reaches_every_parameter_of_the_discriminator(name, normalization):
     torch.manual_seed(0)
-    discriminator = DISCRIMINATORS[name](normalization=normalization)
-    discriminator(torch.randn(6, 3, 16, 16), LABELS).sum().backward()
+    discriminator, images = normalized(name, normalization), torch.randn(6, 3, 16, 16)
+    discriminator(images, LABELS).sum().backward()
+    if name in CLASSIFYING:
+        assert parameters_without_gradient(discriminator) == ["classes.weight", "classes.bias"]
+        discriminator.class_logits(images, LABELS).square().sum().backward()
     assert parameters_without_gradient(discriminator) == []
 
 
-@pytest.mark.parametrize(("name", "normalization"), all_normalizations(DISCRIMINATORS))
+@pytest.mark.parametrize(("name", "normalization"), all_normalizations(DISCRIMINATORS, DISCRIMINATORS_OFFER))
 def test_only_batch_normalisation_makes_a_score_depend_on_the_other_images(name, normalization):
     torch.manual_seed(0)
-    discriminator = DISCRIMINATORS[name](normalization=normalization).double()
+    discriminator = normalized(name, normalization).double()
     images = torch.randn(6, 3, 16, 16, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(discriminator(images, LABELS)[2], images)
     influence = gradient.flatten(1).abs().sum(1)
@@ -96,16 +95,16 @@ def test_only_batch_normalisation_makes_a_score_depend_on_the_other_images(name,
 @every_discriminator
 def test_the_scores_of_a_permuted_batch_are_the_permuted_scores(name):
     torch.manual_seed(0)
-    discriminator, order = DISCRIMINATORS[name](normalization="layer"), torch.randperm(6)
+    discriminator, order = normalized(name, "layer"), torch.randperm(6)
     images = torch.randn(6, 3, 16, 16)
-    torch.testing.assert_close(discriminator(images[order], LABELS), discriminator(images, LABELS)[order])
+    torch.testing.assert_close(discriminator(images[order], OTHERS[order]), discriminator(images, OTHERS)[order])
 
 
 @every_discriminator
 def test_a_gradient_penalty_can_be_differentiated_again(name):
     """Half the squared gradient norm of the score, against central differences along one direction."""
     torch.manual_seed(0)
-    discriminator = DISCRIMINATORS[name](normalization="layer").double()
+    discriminator = normalized(name, "layer").double()
     images = torch.randn(2, 3, 16, 16, dtype=torch.float64, requires_grad=True)
 
     def penalty() -> torch.Tensor:
@@ -135,7 +134,7 @@ def test_the_memory_layout_changes_no_value(networks, inputs, name):
     torch.testing.assert_close(channels_last(inputs, LABELS), network(inputs, LABELS), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "resnet"])
+@pytest.mark.parametrize("name", ["dcgan", "resnet", "lecture_dcgan", "lecture_cgan", "projection", "acgan_dcgan"])
 def test_maps_stay_channels_last_from_the_latents_to_the_image(name):
     generator = GENERATORS[name]().to(memory_format=torch.channels_last)
     strays = []
@@ -155,14 +154,6 @@ def test_features_hold_one_tensor_of_the_whole_batch_per_hidden_stage(name):
     discriminator = DISCRIMINATORS[name](size=32)
     assert isinstance(discriminator, HasFeatures)
     features = discriminator.features(torch.randn(6, 3, 32, 32), LABELS)
-    assert len(features) == {"mlp": 2, "dcgan": 3, "resnet": 4}[name]
+    assert len(features) == {"mlp": 2, "dcgan": 3, "resnet": 4, "lecture_dcgan": 3, "cgan": 2, "lecture_cgan": 3,
+                             "projection": 4, "acgan": 4, "acgan_dcgan": 3}[name]
     assert all(len(values) == 6 and values.requires_grad for values in features)
-
-
-@every_generator
-def test_unconditional_networks_ignore_labels(name):
-    generator, discriminator = GENERATORS[name]().eval(), DISCRIMINATORS[name]().eval()
-    latents, images = torch.randn(6, 5), torch.randn(6, 3, 16, 16)
-    others = torch.arange(6)
-    torch.testing.assert_close(generator(latents, others), generator(latents, LABELS), rtol=0, atol=0)
-    torch.testing.assert_close(discriminator(images, others), discriminator(images, LABELS), rtol=0, atol=0)

@@ -11,12 +11,12 @@ from torch import nn
 from tests.networks.counting import trainable
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-NETWORKS = ["mlp", "dcgan", "resnet"]
+NETWORKS = ["mlp", "dcgan", "resnet", "cgan", "lecture_dcgan", "lecture_cgan", "projection", "acgan", "acgan_dcgan"]
 
 
 def settings_of(name: str, channels: int = 3, image_size: int = 32) -> dict:
-    model = OmegaConf.load(CONF / f"{name}.yaml")
-    config = OmegaConf.create({"data": {"channels": channels, "image_size": image_size}, "model": model})
+    data = {"channels": channels, "image_size": image_size, "num_classes": 10}
+    config = OmegaConf.create({"data": data, "model": OmegaConf.load(CONF / f"{name}.yaml")})
     return OmegaConf.to_container(config, resolve=True)["model"]
 
 
@@ -31,7 +31,8 @@ def build(settings: dict) -> nn.Module:
 
 
 @pytest.mark.parametrize(("name", "size", "generator_count", "discriminator_count"), [
-    ("dcgan", 64, 3_576_704, 2_765_568), ("dcgan", 32, 1_068_928, 663_296), ("resnet", 32, 1_204_483, 1_053_825)])
+    ("dcgan", 64, 3_576_704, 2_765_568), ("dcgan", 32, 1_068_928, 663_296), ("resnet", 32, 1_204_483, 1_053_825),
+    ("lecture_dcgan", 256, 34_512_035, 921_025), ("lecture_cgan", 256, 34_566_295, 3_978_165)])
 def test_the_defaults_are_the_recipes_networks(name, size, generator_count, discriminator_count):
     settings = settings_of(name, image_size=size)
     with torch.device("meta"):
@@ -49,6 +50,27 @@ def test_the_default_mlp_has_the_public_notebooks_widths_and_normalises_from_the
         generator, discriminator = build(settings["generator"]), build(settings["discriminator"])
     assert trainable(generator) == dense_count(100, 128, 256, 512, 1024, 784) + 2 * (256 + 512 + 1024)
     assert trainable(discriminator) == dense_count(784, 512, 256, 1)
+
+
+def test_the_default_cgan_is_its_public_versions_with_ten_numbers_for_each_of_ten_classes():
+    settings = settings_of("cgan", channels=1, image_size=28)
+    with torch.device("meta"):
+        generator, discriminator = build(settings["generator"]), build(settings["discriminator"])
+    assert trainable(generator) == 10 * 10 + dense_count(110, 128, 256, 512, 1024, 784) + 2 * (256 + 512 + 1024)
+    assert trainable(discriminator) == 10 * 10 + dense_count(794, 512, 512, 512, 1)
+    dropped = [layer.p for layer in discriminator.modules() if isinstance(layer, nn.Dropout)]
+    assert dropped == [0.4, 0.4]
+
+
+@pytest.mark.parametrize(("name", "unconditional", "width", "head"), [
+    ("projection", 4_276_739, 256, 10 * 128), ("acgan", 1_204_483, 128, 10 * 128 + 10)])
+def test_a_conditional_resnet_is_the_papers_with_ten_scales_and_shifts_in_each_block_norm(name, unconditional, width,
+                                                                                          head):
+    settings = settings_of(name)
+    with torch.device("meta"):
+        generator, discriminator = build(settings["generator"]), build(settings["discriminator"])
+    assert trainable(generator) == unconditional + 3 * 2 * (10 - 1) * 2 * width
+    assert trainable(discriminator) == 1_053_825 + head
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from saddlepoint.modules.draws import Draws
 from saddlepoint.modules.turns import Turns
 from saddlepoint.recipe import Recipe
+from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
@@ -21,7 +22,8 @@ IMAGE = (2, 3, 4)
 TRICKS = {
     "label_smoothing": LabelSmoothing, "label_flip": LabelFlip, "instance_noise": lambda: InstanceNoise(0.1),
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
-    "weight_clipping": WeightClipping, "spectral_norm": SpectralNorm, "ema": ExponentialMovingAverage,
+    "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
+    "ema": ExponentialMovingAverage,
 }
 
 
@@ -55,6 +57,9 @@ class Patches(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         return self.layers(images) + self.embedding(labels)[:, :, None, None]
 
+    def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.layers[:3](images).mean((2, 3))[:, :3]
+
 
 class Generator(nn.Module):
     """latents [N, 6] -> images, with running statistics"""
@@ -87,12 +92,15 @@ def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack:
     fake = images(8, seed=2) if fake is None else fake
     draws = draws or Draws(seed=0, step=0)
 
+    def prepare(shown: Tensor) -> Tensor:
+        return stack.discriminator_input(shown, made)
+
     def score(shown: Tensor, labels: Tensor) -> Tensor:
-        return discriminator(stack.discriminator_input(shown, made), labels)
+        return discriminator(prepare(shown), labels)
 
     made = Step(
         images_seen=images_seen, batch_size=len(real) * draws.num_processes, draws=draws,
-        generator=generator, discriminator=discriminator, score=score, real=real, fake=fake,
+        generator=generator, discriminator=discriminator, prepare=prepare, score=score, real=real, fake=fake,
         real_labels=torch.arange(len(real)) % 3, fake_labels=torch.arange(len(fake)) % 3)
     return made
 

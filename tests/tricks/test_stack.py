@@ -14,6 +14,7 @@ ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},
     "wgan_gp": {"discriminator_loss"}, "dragan": {"discriminator_loss"}, "r1": {"discriminator_loss"},
     "r2": {"discriminator_loss"}, "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
+    "auxiliary_classifier": {"discriminator_loss", "generator_loss"},
     "ema": {"after_generator_step", "sampling_generator"},
 }
 PLAIN = Targets(real=torch.tensor(1.0), fake=torch.tensor(0.0))

@@ -85,7 +85,11 @@ class DCGANDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
-        return self.logit(self.blocks(images).flatten(1)).squeeze(1)
+        return self.logit(self.last_maps(images)).squeeze(1)
+
+    def last_maps(self, images: Tensor) -> Tensor:
+        """images [N, C, S, S] -> what the logit is a linear function of, the 4x4 maps as [N, 16 * maps]"""
+        return self.blocks(images).flatten(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, S, S] -> activations [N, width, S/2, S/2], [N, 2 width, S/4, S/4], ..., 4x4"""

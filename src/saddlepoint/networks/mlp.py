@@ -2,7 +2,7 @@
 
 N images of C channels and S x S pixels, P = C S^2 numbers each. Public fully connected GANs agree on little: where
 the normalisation stands, what is dropped, whether the output is activated. Each of these is a setting here, which is
-why the constructors are long.
+why one constructor is long.
 """
 
 from collections.abc import Sequence
@@ -79,44 +79,57 @@ class _Style:
         require(0 < self.momentum <= 1, f"{model}.momentum", self.momentum, "above 0 and at most 1")
 
 
-class MLPGenerator(nn.Module):
+class FullyConnected(nn.Module):
+    """The layers of one network [N, inputs] -> [N, outputs] and every setting they have, the same for all networks."""
+
+    def __init__(self, player: str, inputs: int, outputs: int, /, widths: Sequence[int], negative_slope: float = 0.2,
+                 activate_output: bool = False, normalization: str = "none", normalization_position: str = "before",
+                 normalize_first: bool = True, epsilon: float = 1e-5, momentum: float = 0.1,
+                 dropout: float | Sequence[float] = 0.0, initialisation: str = "default"):
+        super().__init__()
+        style = _Style(player, negative_slope, activate_output, normalization, normalization_position,
+                       normalize_first, epsilon, momentum, dropout, initialisation)
+        self.layers = style.layers(inputs, widths, outputs)
+
+
+class MLPGenerator(FullyConnected):
     """latents -> hidden layers of the given widths -> tanh"""
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, widths: Sequence[int],
-                 negative_slope: float = 0.2, activate_output: bool = False, normalization: str = "none",
-                 normalization_position: str = "before", normalize_first: bool = True, epsilon: float = 1e-5,
-                 momentum: float = 0.1, dropout: float | Sequence[float] = 0.0, initialisation: str = "default"):
-        super().__init__()
+    def __init__(self, latent_dim: int, channels: int, image_size: int, **layers):
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "data.image_size": image_size})
+        super().__init__("generator", latent_dim, channels * image_size**2, **layers)
         self.latent_dim = latent_dim
         self.shape = (channels, image_size, image_size)
-        style = _Style("generator", negative_slope, activate_output, normalization, normalization_position,
-                       normalize_first, epsilon, momentum, dropout, initialisation)
-        self.layers = style.layers(latent_dim, widths, channels * image_size**2)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
         return torch.tanh(self.layers(latents)).view(-1, *self.shape)
 
 
-class MLPDiscriminator(nn.Module):
-    """images -> hidden layers of the given widths -> one logit, activated and dropped only if the settings say so"""
+class FullyConnectedDiscriminator(FullyConnected):
+    """What a discriminator shows of its layers; `numbers` says what goes into them."""
 
-    def __init__(self, channels: int, image_size: int, widths: Sequence[int], negative_slope: float = 0.2,
-                 activate_output: bool = False, normalization: str = "none", normalization_position: str = "before",
-                 normalize_first: bool = True, epsilon: float = 1e-5, momentum: float = 0.1,
-                 dropout: float | Sequence[float] = 0.0, initialisation: str = "default"):
-        super().__init__()
+    def __init__(self, channels: int, image_size: int, more_numbers: int, /, **layers):
         require_whole_numbers({"data.channels": channels, "data.image_size": image_size})
-        style = _Style("discriminator", negative_slope, activate_output, normalization, normalization_position,
-                       normalize_first, epsilon, momentum, dropout, initialisation)
-        self.layers = style.layers(channels * image_size**2, widths, 1)
+        super().__init__("discriminator", channels * image_size**2 + more_numbers, 1, **layers)
+
+    def numbers(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] -> [N, P + more_numbers]"""
+        return images.flatten(1)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
-        return self.layers(images.flatten(1)).squeeze(1)
+        """images [N, C, S, S], labels [N] -> logits [N]"""
+        return self.layers(self.numbers(images, labels)).squeeze(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S] -> activations [N, width] of each hidden layer"""
-        return outputs_of_each(self.layers[:-1], images.flatten(1))
+        """images [N, C, S, S], labels [N] -> activations [N, width] of each hidden layer"""
+        return outputs_of_each(self.layers[:-1], self.numbers(images, labels))
+
+
+class MLPDiscriminator(FullyConnectedDiscriminator):
+    """images -> hidden layers of the given widths -> one logit, activated and dropped only if the settings say so;
+    labels are ignored"""
+
+    def __init__(self, channels: int, image_size: int, **layers):
+        super().__init__(channels, image_size, 0, **layers)

@@ -28,3 +28,11 @@ class HasFeatures(Protocol):
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, H, W], labels [N] -> one tensor [N, ...] per hidden layer or block, from the image inwards"""
+
+
+@runtime_checkable
+class HasClassLogits(Protocol):
+    """A discriminator that also says which of K classes an image shows; the trick auxiliary_classifier trains it."""
+
+    def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] (not to be read: they are what is asked for) -> [N, K]"""

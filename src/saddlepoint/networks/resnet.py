@@ -18,15 +18,19 @@ import math
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.networks.conditioning import normalization_of
 from saddlepoint.networks.initialisation import he, xavier
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
     FirstMaps,
+    Labelled,
+    ReadsLabels,
     doublings,
     map_normalization,
     outputs_of_each,
     require,
     require_whole_numbers,
+    through,
 )
 
 # Of the residual 3x3 convolutions; every other layer is Xavier-uniform with gain 1. The two differ only where a
@@ -36,13 +40,15 @@ INITIALISATIONS = {"xavier": functools.partial(xavier, gain=math.sqrt(2)), "he":
 POOLINGS = {"mean": torch.mean, "sum": torch.sum}
 
 
-class Residual(nn.Module):
+class Residual(ReadsLabels):
+    """residual(maps), which may read labels, + shortcut(maps)"""
+
     def __init__(self, residual: nn.Module, shortcut: nn.Module):
         super().__init__()
         self.residual, self.shortcut = residual, shortcut
 
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.residual(maps) + self.shortcut(maps)
+    def forward(self, maps: Tensor, labels: Tensor | None = None) -> Tensor:
+        return through(self.residual, maps, labels) + self.shortcut(maps)
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Conv2d:
@@ -53,12 +59,12 @@ def _upsample() -> nn.Module:
     return nn.Upsample(scale_factor=2, mode="nearest")
 
 
-def up_block(inputs: int, outputs: int, normalization: str) -> Residual:
-    """maps [N, inputs, s, s] -> [N, outputs, 2s, 2s]"""
+def up_block(inputs: int, outputs: int, normalization: str, num_classes: int = 0) -> Residual:
+    """maps [N, inputs, s, s] -> [N, outputs, 2s, 2s], normalised by class unless `num_classes` is 0"""
     return Residual(
-        nn.Sequential(*map_normalization(normalization, inputs), nn.ReLU(), _upsample(),
-                      _convolution(inputs, outputs, 3),
-                      *map_normalization(normalization, outputs), nn.ReLU(), _convolution(outputs, outputs, 3)),
+        Labelled(*normalization_of(normalization, inputs, num_classes), nn.ReLU(), _upsample(),
+                 _convolution(inputs, outputs, 3),
+                 *normalization_of(normalization, outputs, num_classes), nn.ReLU(), _convolution(outputs, outputs, 3)),
         shortcut=nn.Sequential(_convolution(inputs, outputs, 1), _upsample()))
 
 
@@ -105,10 +111,13 @@ def _initialise(network: nn.Module, blocks: nn.Sequential, initialisation: str) 
         INITIALISATIONS[initialisation](block.residual)
 
 
-class ResNetGenerator(nn.Module):
-    """4x4 maps from the latents, a block for each doubling, a 3x3 convolution to the image, tanh."""
+class UpsamplingResNet(nn.Module):
+    """4x4 maps from the latents, a block for each doubling, a 3x3 convolution to the image, tanh.
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, width: int = 128,
+    With `num_classes` above 0 the blocks normalise by class; the layers after them do not, in either paper's code.
+    """
+
+    def __init__(self, num_classes: int, /, latent_dim: int, channels: int, image_size: int, width: int = 128,
                  normalization: str = "batch", initialisation: str = "xavier"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
@@ -116,16 +125,23 @@ class ResNetGenerator(nn.Module):
         _check("generator", width, image_size, normalization, initialisation)
         self.latent_dim = latent_dim
         self.first = FirstMaps(latent_dim, width, bias=True)
-        self.blocks = nn.Sequential(*(up_block(_maps(width, side), _maps(width, 2 * side), normalization)
-                                      for side in sides[:-1]))
+        self.blocks = Labelled(*(up_block(_maps(width, side), _maps(width, 2 * side), normalization, num_classes)
+                                 for side in sides[:-1]))
         last = _maps(width, image_size)
         self.image = nn.Sequential(*map_normalization(normalization, last), nn.ReLU(), _convolution(last, channels, 3),
                                    nn.Tanh())
         _initialise(self, self.blocks, initialisation)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
-        return self.image(self.blocks(self.first(latents)))
+        """latents [N, latent_dim], labels [N] -> images [N, C, S, S] in [-1, 1]"""
+        return self.image(self.blocks(self.first(latents), labels))
+
+
+class ResNetGenerator(UpsamplingResNet):
+    """Labels are ignored."""
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, **layers):
+        super().__init__(0, latent_dim, channels, image_size, **layers)
 
 
 class ResNetDiscriminator(nn.Module):
@@ -152,8 +168,11 @@ class ResNetDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
-        maps = torch.relu(self.blocks(images))
-        return self.logit(POOLINGS[self.pooling](maps, dim=(2, 3))).squeeze(1)
+        return self.logit(self.pooled(images)).squeeze(1)
+
+    def pooled(self, images: Tensor) -> Tensor:
+        """images [N, C, S, S] -> what the logit is a linear function of, [N, width]"""
+        return POOLINGS[self.pooling](torch.relu(self.blocks(images)), dim=(2, 3))
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, S, S] -> what each block puts out, the last two [N, width, 8, 8]"""

@@ -1,0 +1,57 @@
+"""The residual networks of resnet.py with labels. N images of C channels and S x S pixels, K classes.
+
+Projection: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637 (spectral norm: `trick=[spectral_norm]`, which
+normalises the embedding as well). Auxiliary classifier: Odena et al. 2017, https://arxiv.org/abs/1610.09585, in the
+form of WGAN-GP's code for labelled CIFAR-10 (Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, section 5.3).
+"""
+
+from torch import Tensor, nn
+
+from saddlepoint.networks.initialisation import xavier
+from saddlepoint.networks.layers import require, require_classes
+from saddlepoint.networks.resnet import ResNetDiscriminator, UpsamplingResNet
+
+
+class ConditionalResNetGenerator(UpsamplingResNet):
+    """Labels enter by the normalisation of every block: a scale and a shift per class and map."""
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, num_classes: int, **layers):
+        require_classes(num_classes)
+        require(layers.get("normalization") != "none", "model.generator.normalization", "none",
+                "batch, layer or instance: it is where this generator reads its labels")
+        super().__init__(num_classes, latent_dim, channels, image_size, **layers)
+        self.num_classes = num_classes
+
+
+class ProjectionResNetDiscriminator(ResNetDiscriminator):
+    """logit(x, y) = <w, h(x)> + b + <v_y, h(x)>, h the pooled features (Miyato and Koyama 2018, eq. 3 and figure 1d).
+
+    The paper's code has no b; with it an unconditional network has the parameters that recipes count.
+    """
+
+    def __init__(self, channels: int, image_size: int, num_classes: int, **layers):
+        require_classes(num_classes)
+        super().__init__(channels, image_size, **layers)
+        self.num_classes = num_classes
+        self.embedding = nn.Embedding(num_classes, self.logit.in_features)
+        nn.init.xavier_uniform_(self.embedding.weight)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] -> logits [N]"""
+        pooled = self.pooled(images)
+        return self.logit(pooled).squeeze(1) + (self.embedding(labels) * pooled).sum(1)
+
+
+class ClassifyingResNetDiscriminator(ResNetDiscriminator):
+    """Beside the logit, which ignores labels, one logit for each class; both linear in the pooled features."""
+
+    def __init__(self, channels: int, image_size: int, num_classes: int, **layers):
+        require_classes(num_classes)
+        super().__init__(channels, image_size, **layers)
+        self.num_classes = num_classes
+        self.classes = nn.Linear(self.logit.in_features, num_classes)
+        xavier(self.classes)
+
+    def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> [N, K]"""
+        return self.classes(self.pooled(images))

@@ -1,0 +1,160 @@
+"""The lecture's DCGAN and conditional DCGAN, at 256x256 and 32x32 there, here at any size that halves often enough.
+
+Keras's layers with Keras's numbers: a bias in every layer, the zeros of "same" padding where Keras puts them, BatchNorm
+with epsilon 1e-3 and momentum 0.99 (torch counts the other way round: 0.01), Glorot-uniform weights, embeddings on
+[-0.05, 0.05]. Where the lecture's printed table and its code disagree, the settings allow both:
+
+  maps of G                       table [128, 64, 32]   code [128, 32, 16]
+  kernel sizes of the cGAN's D    table [4, 3, 3]       code [4, 4, 4]
+
+Slips that are not repeated: data scaled to [0, 1] against a tanh generator (images are in [-1, 1] here), and resized to
+512 where the text says 256. N images of C channels and S x S pixels, K classes.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from saddlepoint.networks.conditioning import BesideLabelMap
+from saddlepoint.networks.initialisation import xavier
+from saddlepoint.networks.layers import (
+    FRACTION,
+    NORMALIZATIONS,
+    FirstMaps,
+    Labelled,
+    activation,
+    map_normalization,
+    outputs_of_each,
+    require,
+    require_classes,
+    require_whole_numbers,
+    same_convolution,
+)
+
+EPSILON, MOMENTUM = 1e-3, 0.01  # Keras's BatchNormalization
+EMBEDDING_BOUND = 0.05  # Keras's Embedding starts on U(-0.05, 0.05)
+IMAGE_KERNEL = 8  # pixels, of the convolution that makes the image
+BESIDE_LABEL_SLOPE = 0.2  # of LeakyReLU on the first maps of the conditional G, as in D
+
+
+class LectureUpsampling(nn.Module):
+    """First maps from the latents, transposed convolutions k4s2 that double them to S x S, convolution k8, tanh.
+
+    Each transposed convolution is normalised and rectified. So are the first maps, unless a label map stands beside
+    them (`num_classes` above 0): then they are LeakyReLU alone.
+    """
+
+    def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: int, channels: int, image_size: int,
+                 first_maps: int = 256, maps: Sequence[int] = (128, 64, 32), normalization: str = "batch"):
+        super().__init__()
+        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
+                               "model.generator.first_maps": first_maps})
+        side = _smallest_side("generator", image_size, maps)
+        require(normalization in NORMALIZATIONS, "model.generator.normalization", normalization,
+                "one of " + ", ".join(NORMALIZATIONS))
+        self.latent_dim, self.num_classes = latent_dim, num_classes
+
+        def rectified(num_maps: int) -> list[nn.Module]:
+            return [*map_normalization(normalization, num_maps, epsilon=EPSILON, momentum=MOMENTUM), activation(0.0)]
+
+        beside = [BesideLabelMap(num_classes, embedding_size, side)] if num_classes else []
+        first = [activation(BESIDE_LABEL_SLOPE), *beside] if num_classes else rectified(first_maps)
+        layers = [FirstMaps(latent_dim, first_maps, bias=True, side=side), *first]
+        for inputs, outputs in zip([first_maps + len(beside), *maps], maps, strict=False):
+            layers += [nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1), *rectified(outputs)]
+        self.layers = Labelled(*layers, *same_convolution(maps[-1], channels, IMAGE_KERNEL), nn.Tanh())
+        _initialise(self)
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] -> images [N, C, S, S] in [-1, 1]"""
+        return self.layers(latents, labels)
+
+
+class LectureDownsampling(nn.Module):
+    """Convolutions of stride 2, each with LeakyReLU and dropout, then one linear logit; no normalisation.
+
+    With `num_classes` above 0 the image has one more channel, a label map.
+    """
+
+    def __init__(self, num_classes: int, embedding_size: int, /, channels: int, image_size: int,
+                 maps: Sequence[int] = (64, 128, 256), kernel_sizes: Sequence[int] = (4, 4, 4),
+                 negative_slope: float = 0.2, dropout: float = 0.25):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels})
+        side = _smallest_side("discriminator", image_size, maps)
+        require(len(kernel_sizes) == len(maps) and min(kernel_sizes) >= 2, "model.discriminator.kernel_sizes",
+                kernel_sizes, f"a list of {len(maps)} whole numbers of at least 2, as many as model.discriminator.maps")
+        require(0 <= negative_slope < 1, "model.discriminator.negative_slope", negative_slope, FRACTION)
+        require(0 <= dropout < 1, "model.discriminator.dropout", dropout, FRACTION)
+        self.num_classes = num_classes
+        beside = [BesideLabelMap(num_classes, embedding_size, image_size)] if num_classes else []
+        inputs = [channels + len(beside), *maps[:-1]]
+        blocks = [[*same_convolution(*layer, stride=2), activation(negative_slope), nn.Dropout(dropout)]
+                  for layer in zip(inputs, maps, kernel_sizes, strict=True)]
+        blocks[0] = [*beside, *blocks[0]]
+        self.blocks = Labelled(*(Labelled(*block) for block in blocks))
+        self.logit = nn.Linear(side * side * maps[-1], 1)
+        _initialise(self)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] -> logits [N]"""
+        return self.logit(self.blocks(images, labels).flatten(1)).squeeze(1)
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S], labels [N] -> activations [N, 64, S/2, S/2], [N, 128, S/4, S/4], ..."""
+        return outputs_of_each(self.blocks, images, labels)
+
+
+class LectureGenerator(LectureUpsampling):
+    """The DCGAN's: labels are ignored."""
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, **layers):
+        super().__init__(0, 0, latent_dim, channels, image_size, **layers)
+
+
+class LectureDiscriminator(LectureDownsampling):
+    """The DCGAN's: labels are ignored."""
+
+    def __init__(self, channels: int, image_size: int, **layers):
+        super().__init__(0, 0, channels, image_size, **layers)
+
+
+class ConditionalLectureGenerator(LectureUpsampling):
+    """`embedding_size` numbers describe a class; a linear layer draws them as one map beside the first maps."""
+
+    def __init__(self, latent_dim: int, channels: int, image_size: int, num_classes: int, embedding_size: int = 50,
+                 **layers):
+        _check_labels("generator", num_classes, embedding_size)
+        super().__init__(num_classes, embedding_size, latent_dim, channels, image_size, **layers)
+
+
+class ConditionalLectureDiscriminator(LectureDownsampling):
+    """`embedding_size` numbers describe a class; a linear layer draws them as one more channel of the image."""
+
+    def __init__(self, channels: int, image_size: int, num_classes: int, embedding_size: int = 50, **layers):
+        _check_labels("discriminator", num_classes, embedding_size)
+        super().__init__(num_classes, embedding_size, channels, image_size, **layers)
+
+
+def _check_labels(player: str, num_classes: int, embedding_size: int) -> None:
+    require_classes(num_classes)
+    require_whole_numbers({f"model.{player}.embedding_size": embedding_size})
+
+
+def _smallest_side(player: str, image_size: int, maps: Sequence[int]) -> int:
+    """Pixels left of `image_size` after a halving for each of `maps`."""
+    require_whole_numbers({"data.image_size": image_size})
+    whole = isinstance(maps, Sequence) and all(isinstance(count, int) and count >= 1 for count in maps)
+    require(whole and len(maps) > 0, f"model.{player}.maps", maps,
+            "a list of whole numbers of at least 1, such as [128,64,32]")
+    step = 2 ** len(maps)
+    require(image_size % step == 0, "data.image_size", image_size,
+            f"a multiple of {step} for this model: type data.image_size={max(round(image_size / step), 1) * step}")
+    return image_size // step
+
+
+def _initialise(network: nn.Module) -> None:
+    xavier(network)
+    for layer in network.modules():
+        if isinstance(layer, nn.Embedding):
+            nn.init.uniform_(layer.weight, -EMBEDDING_BOUND, EMBEDDING_BOUND)

@@ -1,0 +1,61 @@
+"""The class terms of ACGAN: the discriminator also says what an image shows, and the generator is held to it."""
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from saddlepoint.networks.protocols import HasClassLogits
+from saddlepoint.recipe import Problem, Recipe
+from saddlepoint.tricks.schedule import Schedule, as_schedule
+from saddlepoint.tricks.trick import Step, Trick
+
+
+class AuxiliaryClassifier(Trick):
+    """weight * -E[log P(y | x)], y the class of a real image x or the one a fake was made for; P is D's softmax.
+
+    D's term is on reals, and on fakes as well with `fakes`; G's is on fakes. Odena, Olah and Shlens 2017, eq. 3,
+    https://arxiv.org/abs/1610.09585: both weights 1, with fakes. WGAN-GP's code for labelled CIFAR-10 (Gulrajani et al.
+    2017, https://arxiv.org/abs/1704.00028): 1 in D, 0.1 in G, reals only.
+
+    The step's score gives logits and no features, so D is run once more on what it classifies. D may be updated on half
+    a batch at a time (model.turns.scoring=half): each update then has the term of what it saw.
+    """
+
+    def __init__(self, discriminator_weight: Schedule | float = 1.0, generator_weight: Schedule | float = 0.1,
+                 fakes: bool = False):
+        super().__init__()
+        where = "tricks.auxiliary_classifier"
+        self.discriminator_weight = as_schedule(discriminator_weight, f"{where}.discriminator_weight", low=0)
+        self.generator_weight = as_schedule(generator_weight, f"{where}.generator_weight", low=0)
+        self.fakes = fakes
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        name = self.name_in(recipe)
+        without = {"trick": recipe.trick_list(without=[name])}
+        if not isinstance(recipe.discriminator, HasClassLogits):
+            yield Problem(f"trick=[{name}] needs a discriminator that also tells classes apart, which "
+                          f"{type(recipe.discriminator).__name__} does not: type model=acgan or model=acgan_dcgan, or "
+                          "leave the trick out", instead=without)
+        if not recipe.num_classes:
+            yield Problem(f"trick=[{name}] learns the classes of images, and the data has none (data.num_classes=0): "
+                          "choose data with classes, or leave the trick out", instead=without)
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"discriminator_weight": self.discriminator_weight, "generator_weight": self.generator_weight}
+
+    def discriminator_loss(self, step: Step) -> Tensor | None:
+        terms = []
+        if step.real_logits is not None:
+            terms.append(cross_entropy(step, step.real, step.real_labels))
+        if step.fake_logits is not None and self.fakes:
+            terms.append(cross_entropy(step, step.fake, step.fake_labels))
+        return self.discriminator_weight(step.images_seen) * sum(terms) if terms else None
+
+    def generator_loss(self, step: Step) -> Tensor:
+        return self.generator_weight(step.images_seen) * cross_entropy(step, step.fake, step.fake_labels)
+
+
+def cross_entropy(step: Step, images: Tensor, labels: Tensor) -> Tensor:
+    """images [n, C, H, W], labels [n] -> []; D classifies what it is shown, input tricks included"""
+    return F.cross_entropy(step.discriminator.class_logits(step.prepare(images), labels), labels)

@@ -1,0 +1,68 @@
+"""Every generator and discriminator of saddlepoint by the name of its model, small. Images are [N, 3, 16, 16]."""
+
+import torch
+from torch import nn
+
+from saddlepoint.networks.conditional_dcgan import ClassifyingDCGANDiscriminator, ConditionalDCGANGenerator
+from saddlepoint.networks.conditional_mlp import ConditionalMLPDiscriminator, ConditionalMLPGenerator
+from saddlepoint.networks.conditional_resnet import (
+    ClassifyingResNetDiscriminator,
+    ConditionalResNetGenerator,
+    ProjectionResNetDiscriminator,
+)
+from saddlepoint.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from saddlepoint.networks.lecture import (
+    ConditionalLectureDiscriminator,
+    ConditionalLectureGenerator,
+    LectureDiscriminator,
+    LectureGenerator,
+)
+from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
+from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
+
+
+def small(network: type, **defaults):
+    """A constructor of it for images [N, channels, size, size], small unless told otherwise."""
+    def build(channels: int = 3, size: int = 16, **settings) -> nn.Module:
+        return network(channels=channels, image_size=size, **(defaults | settings))
+    return build
+
+
+MLP, WIDE4, WIDE8, CLASSES = {"widths": [8, 8]}, {"width": 4}, {"width": 8}, {"num_classes": 6}
+LECTURE_G = {"first_maps": 8, "maps": [6, 4, 3]}
+LECTURE_D = {"maps": [3, 4, 6], "kernel_sizes": [4, 3, 3], "dropout": 0.0}
+GENERATORS = {
+    "mlp": small(MLPGenerator, latent_dim=5, **MLP),
+    "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
+    "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
+    "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
+    "cgan": small(ConditionalMLPGenerator, latent_dim=5, **MLP, **CLASSES),
+    "lecture_cgan": small(ConditionalLectureGenerator, latent_dim=5, embedding_size=4, **LECTURE_G, **CLASSES),
+    "projection": small(ConditionalResNetGenerator, latent_dim=5, **WIDE8, **CLASSES),
+    "acgan": small(ConditionalResNetGenerator, latent_dim=5, **WIDE8, **CLASSES),
+    "acgan_dcgan": small(ConditionalDCGANGenerator, latent_dim=5, **WIDE4, **CLASSES),
+}
+DISCRIMINATORS = {
+    "mlp": small(MLPDiscriminator, **MLP),
+    "dcgan": small(DCGANDiscriminator, **WIDE4),
+    "resnet": small(ResNetDiscriminator, **WIDE8),
+    "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
+    "cgan": small(ConditionalMLPDiscriminator, **MLP, **CLASSES),
+    "lecture_cgan": small(ConditionalLectureDiscriminator, embedding_size=4, **LECTURE_D, **CLASSES),
+    "projection": small(ProjectionResNetDiscriminator, **WIDE8, **CLASSES),
+    "acgan": small(ClassifyingResNetDiscriminator, **WIDE8, **CLASSES),
+    "acgan_dcgan": small(ClassifyingDCGANDiscriminator, **WIDE4, **CLASSES),
+}
+LABELS = torch.zeros(6, dtype=torch.long)
+OTHERS = torch.arange(6)
+UNCONDITIONAL = ["mlp", "dcgan", "resnet", "lecture_dcgan"]
+CLASSIFYING = ["acgan", "acgan_dcgan"]  # their scores ignore labels
+NORMALIZATIONS = ("none", "batch", "layer", "instance")
+DENSE = dict.fromkeys(["mlp", "cgan"], ("none", "batch", "layer"))
+GENERATORS_OFFER = DENSE | dict.fromkeys(["projection", "acgan"], ("batch", "layer", "instance"))
+DISCRIMINATORS_OFFER = DENSE | dict.fromkeys(["lecture_dcgan", "lecture_cgan"], ("none",))
+
+
+def normalized(name: str, kind: str) -> nn.Module:
+    """A discriminator with that normalisation, or without where it offers none."""
+    return DISCRIMINATORS[name](**({} if DISCRIMINATORS_OFFER.get(name) == ("none",) else {"normalization": kind}))
