@@ -15,8 +15,13 @@ def train_classifier(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config)
         from saddlepoint.metrics.extractors import classifier_training  # torch comes in after the settings
-        command = command_line.line("train_classifier.py", HydraConfig.get().overrides.task, {})
-        classifier_training.train(settings, command)
+        classifier_training.train(settings, command_line.line("train_classifier.py", typed(), {}))
+
+
+def typed() -> list[str]:
+    """The settings as they were typed, without the quotes that Hydra wants around paths"""
+    overrides = command_line.parse(HydraConfig.get().overrides.task)
+    return [f"{each.key_or_group}={command_line.render(each.value())}" for each in overrides]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
 
 RESERVED = ("inception", "digits", "random")  # extractors that are no file of a user's
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
-DIGITS_SHA256 = "0"
+DIGITS_SHA256 = "ea094a9f31a44e8f631791624c6b988552b4e0608472299b5d91c2401a0316cf"
 
 
 class LoadedClassifier(Extractor):

@@ -55,11 +55,14 @@ def read(path: Path, where: str) -> tuple[Card, ClassifierNetwork]:
         with safe_open(path, framework="pt") as file:
             card = Card(**json.loads((file.metadata() or {}).get("card", "{}")))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
-        network = seeded_network(card.channels, len(card.class_names), seed=0)
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        raise RequestError(f"{where} is damaged or was not written by train_classifier.py ({error})") from error
+    network = seeded_network(card.channels, len(card.class_names), seed=0)
+    try:
         network.load_state_dict(weights)
-    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise RequestError(f"{where} is damaged or was not written by train_classifier.py "
-                           f"({str(error).splitlines()[0]})") from error
+    except RuntimeError as error:
+        raise RequestError(f"{where} is damaged or was not written by train_classifier.py (its weights are not those "
+                           "of its card)") from error
     return card, network
 
 

@@ -4,6 +4,7 @@ N images of C channels and S x S pixels, K classes.
 """
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ def train(settings: Mapping[str, Any], command: str) -> Path:
     card = replace(card, accuracy=accuracy(LoadedClassifier(card, network, digest=""), held_out))
     write(output, card, network)
     print(f"{len(training.images):,} training images, {card.accuracy:.2%} of {card.held_out_images:,} held-out images "
-          f"right ({kept})\n{output}: type extractor=classifier extractor.weights={output}")
+          f"right ({kept})\n{output}: type {shlex.join(['extractor=classifier', f'extractor.weights={output}'])}")
     return output
 
 
@@ -152,7 +153,7 @@ def fit(examples: Examples, num_classes: int, course: Course) -> ClassifierNetwo
     network = seeded_network(examples.images.shape[1], num_classes, course.seed)
     order, distortions = EndlessOrder(len(examples.images), course.seed), course.generator("distortions")
     steps = math.ceil(course.images / course.batch_size)
-    optimizer = torch.optim.AdamW(network.parameters(), course.lr, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(network.parameters(), course.lr, weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.lr, total_steps=steps)
     for step in tqdm(range(steps), unit="step", disable=None):
         chosen = order.images(range(step * course.batch_size, (step + 1) * course.batch_size))
@@ -174,14 +175,17 @@ def fit(examples: Examples, num_classes: int, course: Course) -> ClassifierNetwo
 
 def distorted(images: Tensor, generator: torch.Generator) -> Tensor:
     """[N, C, S, S], each turned by up to 15 degrees, sheared by up to 0.2, its sides scaled by 0.85 to 1.15, moved by
-    up to S/12 pixels; what comes in from outside repeats the border."""
+    up to S/12 pixels and bent by up to about S/25 (Simard et al. 2003, https://doi.org/10.1109/ICDAR.2003.1227801).
+    What comes in from outside repeats the border."""
     angle, shear, *scales, right, down = (torch.rand(6, len(images), generator=generator) * 2 - 1).unbind()
     angle, shear, scales = angle * math.radians(15), shear * 0.2, [1 + 0.15 * scale for scale in scales]
     matrices = torch.stack([
         scales[0] * angle.cos(), scales[1] * (shear - angle.sin()), right / 6,
         scales[0] * angle.sin(), scales[1] * angle.cos(), down / 6], dim=1).view(-1, 2, 3)
-    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    places = functional.affine_grid(matrices, list(images.shape), align_corners=False)  # [N, S, S, 2] in [-1, 1]
+    corners = (torch.rand(len(images), 2, 5, 5, generator=generator) * 2 - 1) * 0.08  # of a coarse net over the image
+    bends = functional.interpolate(corners, size=images.shape[-2:], mode="bicubic", align_corners=True)
+    return functional.grid_sample(images, places + bends.movedim(1, -1), padding_mode="border", align_corners=False)
 
 
 def accuracy(classifier: LoadedClassifier, examples: Examples) -> float:
