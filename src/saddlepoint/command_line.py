@@ -25,6 +25,7 @@ from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.setting_rules import nearest
 
 PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output", "real", "fake", "extractor.weights")
+QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep
 OPTIONAL_GROUPS = ("experiment", "extractor")
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
 SWEEP = ("-m", "--multirun")
@@ -140,7 +141,7 @@ def prepare(arguments: list[str], default_sweep: str | None) -> list[str]:
 def quote_path(argument: str) -> str:
     """Paths may hold anything, and in Hydra's grammar ( ) , = { } mean something: `run=runs/a (1),b` is quoted."""
     match = OVERRIDE.match(argument)
-    if not match or match[2] not in PATH_SETTINGS or match[3] in ("", "null") or match[3][0] in "'\"":
+    if not match or match[2] not in QUOTED_SETTINGS or match[3] in ("", "null") or match[3][0] in "'\"":
         return argument
     value = re.sub(r"(\\*)'", r"\1\1\'", match[3])  # backslashes count only before a quote, where each is doubled
     value = re.sub(r"(\\+)$", r"\1\1", value)

@@ -1,56 +1,96 @@
-"""What sample.py does: a grid, single files, or walks between seeds."""
+"""What sample.py does: a grid, single files, walks, or arithmetic."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from saddlepoint import pictures
+from saddlepoint import compositions, latent_arithmetic, pictures
+from saddlepoint.compositions import Picture
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import SamplingGenerator, checkpoint_of, load_generator
 
+Settings = Mapping[str, Any]
+EVERY_CLASS = "all"
+COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of each walk, unless count= says otherwise
 
-def draw(settings: Mapping[str, Any]) -> None:
-    if not settings["run"]:
-        raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
-    if len(settings["interpolate"]) == 1:
-        raise RequestError(f"interpolate={settings['interpolate']} is one seed, and a walk needs two: e.g. [3,8]")
-    output = Path(settings["output"]).expanduser() if settings["output"] else default_output(settings)
-    if output.suffix.lower() != ".png":
-        raise RequestError(f"output={output} must be a PNG file: type output={output}.png")
-    if settings["output"] and output.exists() and not settings["overwrite"]:
-        raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
+
+def draw(settings: Settings) -> None:
+    refuse_contradictions(settings)
+    output = typed_output(settings)
     generator = load_generator(settings["run"])
-    if settings["interpolate"]:
-        images, columns = walk(generator, settings["interpolate"], settings["steps"]), settings["steps"]
-    else:
-        images, columns = generator.sample(settings["count"], settings["seed"]), settings["columns"]
-    images = pictures.to_bytes(images)
+    picture = composed(generator, settings)
+    output = output or default_output(settings, picture.name)
+    images = pictures.to_bytes(picture.images)
     try:
-        pictures.write_png(output, pictures.grid(images, columns))
+        pictures.write_png(output, pictures.grid(images, picture.columns))
         if settings["files"]:
-            for index, image in enumerate(images):
-                pictures.write_png(output.with_suffix("") / f"{index:06d}.png", image)
+            for name, image in zip(picture.files, images, strict=True):
+                if name:
+                    pictures.write_png(output.with_suffix("") / f"{name}.png", image)
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error
     singly = f", one by one in {output.with_suffix('')}" if settings["files"] else ""
-    print(f"{len(images)} images: {output}{singly}")
+    count = sum(name is not None for name in picture.files)
+    print(f"{count} images{picture.about}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
 
 
-def default_output(settings: Mapping[str, Any]) -> Path:
+def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
+    seed, count, steps, which = (settings[name] for name in ("seed", "count", "steps", "class"))
+    if settings["interpolate_class"]:
+        labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
+        return compositions.walk_between_classes(generator, labels, seed, count or COUNT_OF_EACH, steps)
+    if which == EVERY_CLASS:
+        generator.require_classes("class=all")
+        return compositions.of_every_class(generator, seed, count or COUNT_OF_EACH, settings["layout"])
+    label = None if which is None else generator.label_of(which)
+    if settings["interpolate"]:
+        return compositions.walk(generator, settings["interpolate"], steps, label)
+    if settings["arithmetic"]:
+        if generator.num_classes and label is None:
+            raise RequestError("arithmetic adds latents, and images of different classes differ in more than those: "
+                               "choose one with class=, look at it (leave arithmetic= out), and number its images")
+        return latent_arithmetic.arithmetic(generator, settings["arithmetic"], seed, label)
+    return compositions.of_seed(generator, seed, count or COUNT, settings["columns"], label)
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    if not settings["run"]:
+        raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
+    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic") if settings[name]]
+    if len(kinds) > 1:
+        raise RequestError(f"{kinds[0]}= and {kinds[1]}= are two pictures: type one of them")
+    if len(settings["interpolate"]) == 1:
+        raise RequestError(f"interpolate={settings['interpolate']} is one seed, and a walk needs two: e.g. [3,8]")
+    if len(settings["interpolate_class"]) == 1:
+        raise RequestError(f"interpolate_class={settings['interpolate_class']} is one class, and a walk needs two: "
+                           "e.g. [3,8]")
+    if settings["class"] is not None and settings["interpolate_class"]:
+        raise RequestError(f"class={settings['class']} and interpolate_class= both choose classes: leave class= out")
+    every_class = settings["class"] == EVERY_CLASS
+    if every_class and kinds:
+        raise RequestError(f"class=all draws a grid, and {kinds[0]}= is of one class: choose it, e.g. class=0")
+    if every_class and settings["columns"]:
+        raise RequestError(f"columns={settings['columns']}: with class=all each row is a class. Type "
+                           f"count={settings['columns']} for that many of each, or layout=columns to turn the grid")
+    if settings["layout"] != "rows" and not every_class:
+        raise RequestError(f"layout={settings['layout']} is how class=all is laid out: add class=all, or type "
+                           "columns=N for a grid of N columns")
+
+
+def typed_output(settings: Settings) -> Path | None:
+    if not settings["output"]:
+        return None
+    output = Path(settings["output"]).expanduser()
+    if output.suffix.lower() != ".png":
+        raise RequestError(f"output={output} must be a PNG file: type output={output}.png")
+    if output.exists() and not settings["overwrite"]:
+        raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
+    return output
+
+
+def default_output(settings: Settings, name: str) -> Path:
     """Beside the run's checkpoints, named after what makes the picture what it is; drawing it again replaces it."""
     checkpoint = checkpoint_of(Path(settings["run"]).expanduser())
     home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    walking = "-".join(map(str, settings["interpolate"]))
-    name = f"walk{walking}_steps{settings['steps']}" if walking else f"seed{settings['seed']}_count{settings['count']}"
     return home / "drawn" / f"{checkpoint.stem}_{name}.png"
-
-
-def walk(generator: SamplingGenerator, seeds: list[int], steps: int) -> Tensor:
-    """A row of `steps` images from the first of each seed to that of the next -> [(seeds - 1) * steps, C, H, W]"""
-    ends = [generator.latents.of_images(seed, 0, 1)[0] for seed in seeds]
-    rows = [generator.latents.between(start, end, steps) for start, end in zip(ends, ends[1:], strict=False)]
-    return generator.of_latents(torch.cat(rows))

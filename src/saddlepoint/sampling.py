@@ -1,5 +1,7 @@
 """Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
 
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +10,10 @@ from torch import Tensor, nn
 
 from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
-from saddlepoint.modules.latents import Latents
+from saddlepoint.modules.latents import Latents, class_labels
+from saddlepoint.modules.mixed_labels import MixedLabels
+from saddlepoint.modules.modes import device_of
+from saddlepoint.setting_rules import nearest
 
 if TYPE_CHECKING:
     from saddlepoint.modules.synthesis import SynthesisModule
@@ -19,49 +24,111 @@ BLOCK = 16  # images computed at once, whatever is asked for: results then do no
 class SamplingGenerator(nn.Module):
     """A run's generator in evaluation mode (EMA weights when the run kept them), with the latents it was trained on.
 
-    Call it on latents [N, size] and labels [N] as any generator, or let `sample` draw.
+    Call it on latents [N, size] and labels [N] as any generator, or let `sample` draw. `class_names` are those of the K
+    classes it is conditional on, none if it ignores labels; `class_distribution` [K] is how often each is drawn,
+    cumulative.
     """
 
-    def __init__(self, generator: nn.Module, latents: Latents):
+    def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None = None,
+                 class_names: Sequence[str] = ()):
         super().__init__()
         self.generator, self.latents = generator.requires_grad_(False), latents
+        self.num_classes = getattr(generator, "num_classes", 0)
+        named = len(class_names) == self.num_classes
+        self.class_names = tuple(map(str, class_names if named else range(self.num_classes)))
+        self.class_distribution = class_distribution if self.num_classes else None
         self.eval()
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""
         if labels is None:
+            if self.num_classes:
+                raise ValueError("This generator makes images of classes: give it labels [N], class ids from 0 to "
+                                 f"{self.num_classes - 1}, beside the latents")
             labels = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
         return self.generator(latents, labels)
 
     @torch.no_grad()
-    def sample(self, count: int, seed: int = 0, first: int = 0) -> Tensor:
+    def sample(self, count: int, seed: int = 0, first: int = 0, labels: Tensor | int | str | None = None) -> Tensor:
         """Images first .. first + count - 1 of a seed -> [count, C, H, W] on the CPU.
 
         Each image has latents of its own and is computed in a block of fixed size at a fixed place: bit for bit the
-        same picture however many are drawn.
+        same picture however many are drawn. Its class is drawn as training and evaluate.py draw it, unless `labels`
+        says otherwise: a class for all of them (number or name), or ids [count].
         """
         start = first // BLOCK * BLOCK
-        blocks = [self._block(seed, at) for at in range(start, first + count, BLOCK)]
-        return torch.cat(blocks)[first - start:first - start + count]
+        length = math.ceil((first + count - start) / BLOCK) * BLOCK
+        if labels is None:
+            labels = self.labels_of_images(seed, start, length)
+        elif isinstance(labels, Tensor):
+            labels = torch.nn.functional.pad(labels, (first - start, start + length - first - count))
+        else:
+            labels = torch.full((length,), self.label_of(labels))
+        latents = self.latents.of_images(seed, start, length)
+        return self.of_latents(latents, labels)[first - start:first - start + count]
 
-    def _block(self, seed: int, at: int) -> Tensor:
-        return self.of_latents(self.latents.of_images(seed, at, BLOCK))
+    def labels_of_images(self, seed: int, first: int, count: int) -> Tensor:
+        """The classes of images first .. first + count - 1 of a seed -> [count], all zero if it knows none"""
+        return class_labels(self.class_distribution, seed, first, count)
 
     @torch.no_grad()
-    def of_latents(self, latents: Tensor) -> Tensor:
-        """latents [N, size] -> images [N, C, H, W] on the CPU, a block at a time"""
-        device = next(self.generator.parameters()).device
-        padded = torch.cat([latents, latents[-1:].expand(-len(latents) % BLOCK, -1)])
-        return torch.cat([self(block.to(device)).cpu() for block in padded.split(BLOCK)])[:len(latents)]
+    def of_latents(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """latents [N, size], labels [N] -> images [N, C, H, W] on the CPU, a block at a time"""
+        return self._in_blocks(self, latents) if labels is None else self._in_blocks(self, latents, labels)
+
+    @torch.no_grad()
+    def between_classes(self, latents: Tensor, start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
+        """latents [N, size], labels [N] at the start and at the end, fraction [N] of the way -> images [N, C, H, W]"""
+        if torch.equal(start, end):
+            return self.of_latents(latents, start)
+        return self._in_blocks(lambda rows, *mixture: self(rows, MixedLabels(*mixture)), latents, start, end, fraction)
+
+    def _in_blocks(self, draw: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+        """`draw` of BLOCK rows of each tensor at once; the last row is repeated to fill the last block."""
+        count, device = len(rows[0]), device_of(self.generator)
+        padded = [torch.cat([each, each[-1:].expand(-count % BLOCK, *each.shape[1:])]) for each in rows]
+        blocks = zip(*(each.split(BLOCK) for each in padded), strict=True)
+        return torch.cat([draw(*(each.to(device) for each in block)).cpu() for block in blocks])[:count]
+
+    def require_classes(self, typed: str) -> None:
+        if not self.num_classes:
+            setting = typed.partition("=")[0]
+            raise RequestError(f"{typed}: this run's generator takes no classes. Leave {setting}= out, or draw from a "
+                               "run of a conditional model, e.g. one of python train.py model=cgan")
+
+    def label_of(self, which: int | str, setting: str = "class") -> int:
+        """The number of a class, given its name, or its number where no class is called so."""
+        name = str(which)
+        self.require_classes(f"{setting}={name}")
+        if name in self.class_names:
+            return self.class_names.index(name)
+        if name.isdecimal() and int(name) < self.num_classes:
+            return int(name)
+        named = self.class_names != tuple(map(str, range(self.num_classes)))
+        names = f" or a name: {listed(self.class_names)}" if named else ""
+        near = nearest(name, self.class_names) or "."
+        raise RequestError(f"{setting}={name} is not a class of this run{near} Type a number from 0 to "
+                           f"{self.num_classes - 1}{names}")
+
+    def title_of(self, label: int) -> str:
+        """e.g. `class 3 (cat)`"""
+        name = self.class_names[label]
+        return f"class {label}" if name == str(label) else f"class {label} ({name})"
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def load_generator(run: str | Path) -> SamplingGenerator:
     """The sampling generator of a run, ready to call: `run` is a run directory or a checkpoint file.
 
-    Rebuilt from the checkpoint alone; nothing in it is executed.
+    Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
+    them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
-    module, _ = load_module(checkpoint_of(Path(run).expanduser()))
-    return SamplingGenerator(module.sampling_generator, module.latents)
+    module, saved = load_module(checkpoint_of(Path(run).expanduser()))
+    return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
+                             saved.get("class_names", ()))
 
 
 def load_module(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":

@@ -95,6 +95,7 @@ def prepare(settings: Mapping[str, Any], module: AdversarialModule, data: pl.Lig
     data.start_at(module.images_seen)
     if data.num_classes:
         module.follow_classes(data.class_counts)
+        module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data
 
 
 # What is said and what stays.

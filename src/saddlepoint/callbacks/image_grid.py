@@ -7,29 +7,38 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from saddlepoint import pictures
 from saddlepoint.callbacks.moments import Moments
+from saddlepoint.modules.latents import class_labels
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
 
+MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=all draws them all
+
 
 class ImageGrid(pl.Callback):
-    """samples/images_<images seen>.png and samples/fixed in TensorBoard, drawn by the sampling generator.
+    """samples/images_<images seen>.png and samples/fixed in TensorBoard, drawn by the sampling generator; where it is
+    conditional also samples/by_class_<images seen>.png and samples/by_class, `per_class` images in a row of each class.
 
-    Latents are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not notice.
+    Latents and labels are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not
+    notice.
     """
 
-    def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int):
+    def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int, per_class: int = 10):
         self.at_start = 0 in moments
         self.moments = Moments(every_images, moments)
-        self.count, self.seed = count, seed
+        self.count, self.seed, self.per_class = count, seed, per_class
         self.drawn_at = -1
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        self.latents = module.latents.of_images(self.seed, 0, self.count).to(module.device)
+        self.rows = min(getattr(module.generator, "num_classes", 0), MOST_ROWS) if self.per_class else 0
+        most = max(self.count, self.per_class if self.rows else 0)
+        self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)
+        classes = module.class_distribution if module.draws_labels else None
+        self.labels = class_labels(classes, self.seed, 0, self.count).to(module.device)
         if self.at_start and module.images_seen == 0:
             self.draw(trainer, module)
 
@@ -45,13 +54,24 @@ class ImageGrid(pl.Callback):
         self.drawn_at = module.images_seen
         if not trainer.is_global_zero:
             return
-        labels = torch.zeros(self.count, dtype=torch.long, device=module.device)
         with torch.no_grad(), evaluating(module.sampling_generator) as generator:
-            grid = pictures.grid(pictures.to_bytes(generator(self.latents, labels).cpu()))
-        pictures.write_png(Path(trainer.default_root_dir) / "samples" / f"images_{module.images_seen:010d}.png", grid)
+            grid = pictures.grid(pictures.to_bytes(generator(self.latents[:self.count], self.labels).cpu()))
+            self.publish(trainer, module.images_seen, "images", "samples/fixed", grid)
+            if self.rows:
+                self.publish(trainer, module.images_seen, "by_class", "samples/by_class", self.by_class(generator))
+
+    def by_class(self, generator: nn.Module) -> Tensor:
+        """-> uint8 [C, rows, columns], class by class, so that many classes need no more memory than one"""
+        latents = self.latents[:self.per_class]
+        labels = torch.arange(self.rows, device=latents.device).repeat_interleave(self.per_class)
+        rows = [pictures.to_bytes(generator(latents, row)) for row in labels.split(self.per_class)]
+        return pictures.grid(torch.cat(rows).cpu(), self.per_class)
+
+    def publish(self, trainer: pl.Trainer, images_seen: int, name: str, tag: str, grid: Tensor) -> None:
+        pictures.write_png(Path(trainer.default_root_dir) / "samples" / f"{name}_{images_seen:010d}.png", grid)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                show(logger.experiment, "samples/fixed", grid, module.images_seen)
+                show(logger.experiment, tag, grid, images_seen)
 
 
 def show(writer: SummaryWriter, tag: str, image: Tensor, images_seen: int) -> None:

@@ -1,0 +1,75 @@
+"""Labels between two classes, for networks that were only ever shown whole ones. N images."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saddlepoint.errors import RequestError
+
+
+class MixedLabels(Tensor):
+    """Labels [N], of which image i is (1 - fraction[i]) of class start[i] and fraction[i] of class end[i].
+
+    A network handles them as int64 labels. What it makes of labels alone it makes of both; where that first is
+    floating point (an embedding, the scale and shift of a normalisation, a one-hot vector), the two are mixed linearly
+    and the network goes on with an ordinary tensor. Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, section
+    5.1, walk between classes so ("category morphing"), there with a conditional BatchNorm's scales and shifts.
+    """
+
+    start: Tensor
+    end: Tensor
+    fraction: Tensor
+
+    @staticmethod
+    def __new__(cls, start: Tensor, end: Tensor, fraction: Tensor) -> "MixedLabels":
+        labels = start.as_subclass(cls)
+        labels.start, labels.end, labels.fraction = start, end, fraction
+        return labels
+
+    def __repr__(self) -> str:
+        return f"MixedLabels({self.start}, {self.end}, {self.fraction})"
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), keywords=None):
+        """Every function of labels comes here instead: see torch's "Extending torch"."""
+        everything = (arguments, keywords or {})
+        fraction = next(_mixtures(everything)).fraction
+        (ours, named), (theirs, also_named) = _side(everything, "start"), _side(everything, "end")
+        return _mixed(function(*ours, **named), function(*theirs, **also_named), fraction)
+
+
+def _mixtures(value: Any) -> Iterator[MixedLabels]:
+    """All MixedLabels in nested containers."""
+    if isinstance(value, MixedLabels):
+        yield value
+    elif isinstance(value, Mapping | tuple | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _mixtures(each)
+
+
+def _side(value: Any, side: str) -> Any:
+    """The same with the labels of one side."""
+    if isinstance(value, MixedLabels):
+        return getattr(value, side)
+    if isinstance(value, Mapping):
+        return {key: _side(each, side) for key, each in value.items()}
+    return type(value)(_side(each, side) for each in value) if type(value) in (tuple, list) else value
+
+
+def _mixed(start: Any, end: Any, fraction: Tensor) -> Any:
+    if type(start) in (tuple, list):
+        return type(start)(_mixed(one, other, fraction) for one, other in zip(start, end, strict=True))
+    if not isinstance(start, Tensor):
+        same = start is not None and start == end  # a shape, a device: the same of any labels
+    else:
+        same = start is not end and (start.shape[:1] == fraction.shape or not start.is_floating_point())
+    if not same:  # one tensor that both wrote to, or not one value per image
+        raise RequestError("This generator does not read its labels one by one, so there is nothing between two "
+                           "classes: walk within one, e.g. class=0 'interpolate=[1,2]'")
+    if not isinstance(start, Tensor):
+        return start
+    if not start.is_floating_point():
+        return MixedLabels(start, end, fraction)
+    return torch.lerp(start, end, fraction.to(start).view(-1, *[1] * (start.dim() - 1)))
