@@ -7,6 +7,11 @@ from torch.nn import functional
 
 from saddlepoint.errors import RequestError
 from saddlepoint.modules.mixed_labels import MixedLabels
+from saddlepoint.networks.conditional_dcgan import ConditionalDCGANGenerator
+from saddlepoint.networks.conditional_mlp import ConditionalMLPGenerator
+from saddlepoint.networks.conditional_resnet import ConditionalResNetGenerator
+from saddlepoint.networks.conditioning import ConditionalNormalization
+from saddlepoint.networks.lecture import ConditionalLectureGenerator
 
 START, END, FRACTION = torch.tensor([0, 1, 2, 0]), torch.tensor([2, 2, 0, 1]), torch.tensor([0.0, 0.25, 1.0, 0.5])
 TABLE = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
@@ -43,6 +48,28 @@ def test_a_network_that_is_not_linear_sees_the_mixture_not_the_results_mixed():
     expected = network[1:](SHARES @ network[0].weight)
     torch.testing.assert_close(network(mixed()), expected)
     assert not torch.allclose(expected, torch.lerp(network(START), network(END), FRACTION[:, None]), atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [
+    lambda **shape: ConditionalMLPGenerator(widths=[8], **shape),
+    lambda **shape: ConditionalDCGANGenerator(width=4, **shape),
+    lambda **shape: ConditionalResNetGenerator(width=4, **shape),
+    lambda **shape: ConditionalLectureGenerator(first_maps=4, maps=[4, 4], **shape),
+], ids=["MLP", "DCGAN", "ResNet", "lecture"])
+def test_half_of_two_classes_is_a_third_class_with_the_mean_of_their_numbers(make):
+    torch.manual_seed(0)
+    generator = make(latent_dim=5, channels=1, image_size=16, num_classes=3).double().eval()
+    tables = [layer.weight for layer in generator.modules() if isinstance(layer, nn.Embedding)]
+    tables += [table for layer in generator.modules() if isinstance(layer, ConditionalNormalization)
+               for table in (layer.scale, layer.shift)]
+    with torch.no_grad():
+        for table in tables:
+            table.normal_()
+            table[2] = (table[0] + table[1]) / 2
+        latents, ones = torch.randn(4, 5).double(), torch.ones(4, dtype=torch.long)
+        halfway = generator(latents, MixedLabels(0 * ones, ones, torch.full((4,), 0.5)))
+        torch.testing.assert_close(halfway, generator(latents, 2 * ones), rtol=1e-6, atol=0)
+        assert not torch.allclose(halfway, generator(latents, ones), rtol=1e-3, atol=0)
 
 
 def test_labels_keep_the_looks_of_labels():
