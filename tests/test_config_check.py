@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from saddlepoint.errors import RequestError
-from saddlepoint.setting_rules import either, integer, list_of, number, one_of, optional
+from saddlepoint.rules import either, integer, list_of, number, one_of, optional
 from tests.composing import settings
 
 

@@ -29,8 +29,8 @@ from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.latents import Latents
 from saddlepoint.modules.optimizers import Optimizers
 from saddlepoint.modules.turns import Turns
+from saddlepoint.rules import nearest
 from saddlepoint.run_directory import revision, versions
-from saddlepoint.setting_rules import nearest
 from saddlepoint.tricks.schedule import Schedule
 from saddlepoint.tricks.trick import Trick
 

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint.config_check import leaves
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
-from saddlepoint.setting_rules import nearest
+from saddlepoint.rules import nearest
 
 PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output", "real", "fake", "extractor.weights")
 QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep

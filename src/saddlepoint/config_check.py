@@ -10,7 +10,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from saddlepoint.errors import RequestError
-from saddlepoint.setting_rules import as_typed, finite, nearest, rule_for
+from saddlepoint.rules import as_typed, finite, nearest
+from saddlepoint.setting_rules import rule_for
 
 # Lists of names, and where the settings of what they name stand.
 NAMES = {"trick": "tricks", "metric": "metrics", "callbacks.sample_quality.metric": "metrics"}

@@ -13,7 +13,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.modules.latents import Latents, class_labels
 from saddlepoint.modules.mixed_labels import MixedLabels
 from saddlepoint.modules.modes import device_of
-from saddlepoint.setting_rules import nearest
+from saddlepoint.rules import nearest
 
 if TYPE_CHECKING:
     from saddlepoint.modules.synthesis import SynthesisModule

@@ -36,9 +36,9 @@ class Subject:
 
 
 class SampleQuality(pl.Callback):
-    """Every `every_images` images (null: never), at `moments` and at the end of the budget: `metric`, of `num_fake` images of latents
-    that are always the same, against at most `num_real` training images. The first of `metric` decides which
-    checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
+    """Every `every_images` images (null: never), at `moments` and at the end of the budget: `metric`, of `num_fake`
+    images of latents that are always the same, against at most `num_real` training images. The first of `metric`
+    decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
 
     def __init__(self, subject: Subject, metric: Sequence[str] | None, every_images: int | None,
                  moments: Sequence[int], num_fake: int, num_real: int | None, seed: int):

@@ -47,8 +47,8 @@ class Latents:
 
 
 def class_labels(distribution: Tensor | None, seed: int, first: int, count: int) -> Tensor:
-    """The classes of images first .. first + count - 1 of a seed -> [count]; `distribution` [K] cumulative, or None when
-    there are no classes to draw. As with latents, an image's class is a function of (seed, image)."""
+    """The classes of images first .. first + count - 1 of a seed -> [count]; `distribution` [K] cumulative, or None
+    when there are no classes to draw. As with latents, an image's class is a function of (seed, image)."""
     if distribution is None:
         return torch.zeros(count, dtype=torch.long)
     uniform = torch.cat([Draws(seed, index).uniform("labels", (1,)) for index in range(first, first + count)])

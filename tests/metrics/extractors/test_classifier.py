@@ -52,6 +52,12 @@ def test_an_uneven_border_is_the_data_modules(tmp_path):
     torch.testing.assert_close(prepared, padded / 127.5 - 1)
 
 
+def test_other_channels_are_refused_with_the_name_on_the_card(tmp_path):
+    weights = write_classifier(tmp_path / "tiny.safetensors", channels=3, padded_from=None)
+    with pytest.raises(RequestError, match=r"^extractor=classifier \(tiny\) looks at RGB images, and these have 1 channel "):
+        Classifier(str(weights)).check(1, 32)
+
+
 def test_without_a_file_it_says_how_to_make_one():
     with pytest.raises(RequestError, match="needs extractor.weights=FILE, made by python train_classifier.py"):
         Classifier(None)

@@ -38,7 +38,8 @@ class LoadedClassifier(Extractor):
 
     def check(self, channels: int, image_size: int) -> None:
         if channels != self.card.channels:
-            raise RequestError(f"extractor={self.name} looks at {COLOURS[self.card.channels]} images, and these have "
+            typed = self.name if self.name in RESERVED else f"classifier ({self.name})"
+            raise RequestError(f"extractor={typed} looks at {COLOURS[self.card.channels]} images, and these have "
                                f"{channels} channel{'s' if channels > 1 else ''} (data.channels={channels}): type "
                                "extractor=random or extractor=inception")
 
