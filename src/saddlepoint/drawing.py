@@ -48,8 +48,8 @@ def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
         return compositions.walk(generator, settings["interpolate"], steps, label)
     if settings["arithmetic"]:
         if generator.num_classes and label is None:
-            raise RequestError("arithmetic adds latents, and images of different classes differ in more than those: "
-                               "choose one with class=, look at it (leave arithmetic= out), and number its images")
+            raise RequestError(f"arithmetic={settings['arithmetic']} needs one class, since it adds latents and those "
+                               "know none: choose it, e.g. class=0 (without arithmetic= to see and number its images)")
         return latent_arithmetic.arithmetic(generator, settings["arithmetic"], seed, label)
     return compositions.of_seed(generator, seed, count or COUNT, settings["columns"], label)
 

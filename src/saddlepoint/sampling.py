@@ -106,7 +106,7 @@ class SamplingGenerator(nn.Module):
             return int(name)
         named = self.class_names != tuple(map(str, range(self.num_classes)))
         names = f" or a name: {listed(self.class_names)}" if named else ""
-        near = nearest(name, self.class_names) or "."
+        near = nearest(name, self.class_names if not name.isdecimal() else ()) or "."
         raise RequestError(f"{setting}={name} is not a class of this run{near} Type a number from 0 to "
                            f"{self.num_classes - 1}{names}")
 
