@@ -26,6 +26,8 @@ NEEDS = {
 }
 TRAINED = ("data", "model", "loss", "optimizer", "tricks", "experiment", "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
+WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
+              (CONF / "experiment" / f"{name}.yaml").read_text()}
 WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
 
 
@@ -50,8 +52,8 @@ def target_nodes_of_ours() -> list:
 def test_a_yaml_file_holds_the_arguments_of_its_class(node):
     """All of them, so that each can be overridden, except those that build.py hands over as objects."""
     target = build.target_class(node, "here")
-    handed_over = build.arguments(SynthesisModule) if target is SynthesisModule else set()
-    assert {key for key in node if key != "_target_"} == build.arguments(target) - handed_over
+    handed_over = build.arguments(SynthesisModule) if target is SynthesisModule else {"subject"}
+    assert node.keys() - {"_target_", "defaults"} == build.arguments(target) - handed_over
 
 
 @pytest.mark.parametrize("file", [pytest.param(path, id=str(path.relative_to(CONF))) for path in CONF.rglob("*.yaml")])
@@ -60,10 +62,12 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 
 
 def every_setting() -> set[str]:
-    """The paths of all settings of train.py and sample.py, whatever is chosen from each group."""
-    paths = set(leaves(OmegaConf.to_container(composed(config="sample")[0])))
+    """The paths of all settings of all commands, whatever is chosen from each group."""
+    paths = set()
+    for command in ("sample", "evaluate", "train_classifier"):
+        paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
     for group in groups():
-        for option in options(group) if group not in ("tricks", "turns", "experiment") else ():
+        for option in options(group) if group not in ("tricks", "turns", "experiment", "metrics") else ():
             paths |= set(leaves(OmegaConf.to_container(composed(f"{group}={option}")[0], resolve=True)))
     return {path for path in paths if not path.rpartition(".")[2].startswith("_")}
 
@@ -85,6 +89,22 @@ def trained_options():
             for option in options(group) if (group, option) not in (("tricks", "all"), ("turns", "alternating"))]
 
 
+def small_experiment(name, files):
+    """Its data in little, and where the networks have widths, few maps."""
+    made = settings(f"experiment={name}", "data.root=nowhere") if name in WITH_FILES else settings(f"experiment={name}")
+    overrides = []
+    if name in WITH_FILES:
+        if made["data"]["name"] == "cifar10":
+            write_cifar10(files)
+        else:
+            write_photo_folder(files, classes=tuple("abcdefghij") if made["data"]["num_classes"] else ())
+            overrides += ["data.image_size=32", "data.subset_size=null", "data.num_workers=0"]
+        overrides.append(f"data.root={files}")
+    if "maps" in made["model"]["generator"]:
+        overrides += ["model.generator.maps=[8,8,8]", "model.discriminator.maps=[8,8,8]"]
+    return overrides + (list(FAST) if "width" in made["model"]["generator"] else [])
+
+
 @pytest.mark.parametrize(("group", "option"), trained_options())
 def test_every_option_trains_two_batches(group, option, tmp_path):
     choice = f"trick={option}" if group == "tricks" else f"{group}={option}"
@@ -94,7 +114,9 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
         overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
     if group == "data" and option == "image_folder":
         overrides += ["data.image_size=16", "data.subset_size=4"]
-    if (group, option) not in WITHOUT_WIDTH:
+    if group == "experiment":
+        overrides += small_experiment(option, tmp_path / "files")
+    elif (group, option) not in WITHOUT_WIDTH:
         overrides += FAST
     run = train(settings(*overrides), tmp_path / "run")
     assert read_yaml(run / "status.json")["state"] == "completed"

@@ -168,6 +168,8 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
     """A callback that measures is handed a subject as well."""
     made = []
     for name, each in settings["callbacks"].items():
+        if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
+            continue
         where, more = f"callbacks.{name}", {}
         if "subject" in arguments(target_class(each, where)):
             more = {"subject": Subject(extractor(settings), metrics(settings), data, module)}

@@ -25,6 +25,7 @@ from saddlepoint.sampling import checkpoint_of, load_module
 
 Settings = Mapping[str, Any]
 NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
+MOST_FEATURES = 512  # for which intervals are measured unless resamples= says otherwise
 MOST_FAKES = 10_000  # of a run, unless num_fake= says otherwise
 
 
@@ -135,7 +136,7 @@ def make_judge(settings: Settings, extractor: Any, real: StillImages, fakes: Fak
     asked = settings["metric"]
     metrics = everything if asked is None else {name: everything[name] for name in asked}
     cache = cache_folder() if settings["remember"] else None
-    judge = Judge(extractor, metrics, settings["seed"], settings["resamples"], cache, aloud=True)
+    judge = Judge(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
     problems = judge.problems(judge.setup(real, fakes.images.count, fakes.class_names))
     if asked is not None and problems or len(problems) == len(metrics):
         raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
@@ -143,6 +144,17 @@ def make_judge(settings: Settings, extractor: Any, real: StillImages, fakes: Fak
         print(f"left out: {sentence}", file=sys.stderr)
     judge.metrics = without(metrics, problems)
     return judge
+
+
+def resamples_for(settings: Settings, extractor: Any) -> int:
+    """A Fréchet distance of 2,048 features takes seconds, and a hundred of them as many minutes: only if asked for."""
+    if settings["resamples"] is not None:
+        return settings["resamples"]
+    if extractor.num_features <= MOST_FEATURES:
+        return 100
+    print(f"no intervals: {extractor.name} has {extractor.num_features:,} features, and each resample takes seconds; "
+          "resamples=20 measures them", file=sys.stderr)
+    return 0
 
 
 def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:

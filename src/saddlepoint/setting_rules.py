@@ -128,8 +128,11 @@ RULES: dict[str, Rule] = {
     "steps": integer(2),
     "arithmetic": optional(sum_of_images),
     # Measuring
+    "name": optional(text),  # a-z, 0-9 and _: the card says so
+    "lr": number(0, above=True),
+    "augment": boolean,
     "extractor.seed": SEED,
-    "extractor.image_size": COUNT,
+    "extractor.image_size": integer(8),
     "extractor.weights": optional(text),
     "metrics.is.splits": COUNT,
     "metrics.fid_infinity.points": integer(2),
@@ -145,7 +148,7 @@ RULES: dict[str, Rule] = {
     "split": one_of("train", "test"),
     "num_fake": optional(COUNT),
     "num_real": optional(COUNT),
-    "resamples": integer(0),
+    "resamples": optional(integer(0)),
     "weights": one_of("ema", "raw", None),
     "batchnorm": one_of("running", "standing", "batch"),
     "standing_batches": COUNT,
