@@ -14,7 +14,7 @@ from saddlepoint.data.sources.mnist import FashionMNIST
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors import classifier_training
 from saddlepoint.metrics.extractors.classifier import DIGITS_FILE, Classifier
-from saddlepoint.metrics.extractors.classifier_training import accuracy, split, train
+from saddlepoint.metrics.extractors.classifier_training import accuracy, sharpness, split, train
 from tests.composing import composed
 from tests.data.formats import write_idx, write_photo_folder
 from tests.metrics.extractors.examples import noise
@@ -126,3 +126,12 @@ def test_an_output_that_cannot_be_written_is_named():
     Path("file").touch()
     with pytest.raises(RequestError, match="output=file/tiny.safetensors cannot be written"):
         train(settings(*TINY, "output=file/tiny.safetensors"), "command")
+
+
+def test_sharpened_logits_say_how_often_they_are_right():
+    """Labels drawn from softmax(3 z): the factor that explains them best is 3, to the error of 20,000 draws."""
+    draws = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 5, generator=draws)
+    labels = (3 * logits).softmax(1).multinomial(1, generator=draws).flatten()
+    assert sharpness(logits, labels) == pytest.approx(3, rel=0.05)
+    torch.testing.assert_close(sharpness(logits / 7, labels), 7 * sharpness(logits, labels), rtol=1e-6, atol=0)

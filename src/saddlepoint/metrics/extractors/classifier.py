@@ -19,7 +19,7 @@ from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
 
 RESERVED = ("inception", "digits", "random")  # extractors that are no file of a user's
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
-DIGITS_SHA256 = "ea094a9f31a44e8f631791624c6b988552b4e0608472299b5d91c2401a0316cf"
+DIGITS_SHA256 = "703a1790f72e310835e771d8a0dcbff8df7d6d6bd4bf6f14d99c89476f0fd917"
 
 
 class LoadedClassifier(Extractor):
