@@ -87,6 +87,21 @@ def test_a_conditional_network_on_data_without_classes_is_refused(monkeypatch):
     assert "model.generator is conditional (10 classes) and the data has no classes" in problem.reason
 
 
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_a_number_of_classes_that_is_not_the_datas_is_refused_with_the_fix(player):
+    chosen = settings("model=cgan", f"model.{player}.num_classes=3")
+    [problem] = problems_of(chosen)
+    assert f"model.{player}.num_classes=3 and data.num_classes=10 must be equal" in problem.reason
+    assert changes_that_work(chosen) == {f"model.{player}.num_classes": 10}
+
+
+def test_a_classifier_that_nothing_teaches_is_warned_of(capsys):
+    refuse(settings("model=acgan_dcgan"), "train.py", [])
+    assert "add trick=[auxiliary_classifier]" in capsys.readouterr().err
+    refuse(settings("model=acgan_dcgan", "trick=[auxiliary_classifier]"), "train.py", [])
+    assert capsys.readouterr().err == ""
+
+
 def test_spectral_norm_beside_batch_norm_only_warns(capsys):
     refuse(settings("trick=[spectral_norm]"), "train.py", [])
     warning = capsys.readouterr().err

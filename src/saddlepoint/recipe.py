@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from saddlepoint.networks.protocols import HasClassLogits
+
 if TYPE_CHECKING:
     from saddlepoint.losses.adversarial import AdversarialLoss
     from saddlepoint.modules.latents import Latents
@@ -75,7 +77,11 @@ def problems(recipe: Recipe) -> list[Problem]:
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    return [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+    found = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+    if isinstance(recipe.discriminator, HasClassLogits) and not recipe.provides("class_terms"):
+        found.append("the discriminator tells classes apart only if it is taught to, and without that the generator's "
+                     "classes mean nothing: add trick=[auxiliary_classifier]")
+    return found
 
 
 def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -95,6 +101,9 @@ def _class_problems(recipe: Recipe) -> Iterator[Problem]:
         if classes and not recipe.num_classes:
             yield Problem(f"model.{name} is conditional ({classes} classes) and the data has no classes "
                           "(data.num_classes=0): choose data with classes or an unconditional model, e.g. model=dcgan")
+        elif classes and classes != recipe.num_classes:
+            yield Problem(f"model.{name}.num_classes={classes} and data.num_classes={recipe.num_classes} must be equal",
+                          {f"model.{name}.num_classes": recipe.num_classes})
 
 
 def _shape_problems(recipe: Recipe) -> Iterator[Problem]:

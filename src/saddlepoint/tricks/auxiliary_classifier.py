@@ -22,6 +22,8 @@ class AuxiliaryClassifier(Trick):
     a batch at a time (model.turns.scoring=half): each update then has the term of what it saw.
     """
 
+    provides = frozenset({"class_terms"})
+
     def __init__(self, discriminator_weight: Schedule | float = 1.0, generator_weight: Schedule | float = 0.1,
                  fakes: bool = False):
         super().__init__()
