@@ -78,7 +78,7 @@ CHOICES = [
     Choice("8 bits", "truncated", quantise=truncated),
     Choice("8 bits", "stretched over each batch", quantise=stretched),
     Choice("files between", "JPEG, quality 90", store=through_jpeg),
-    *(Choice("extractor", f"random, seed {seed}", extractor=lambda seed=seed: RandomConvolutions(seed))
+    *(Choice("extractor", f"random, seed {seed}", extractor=lambda seed=seed: RandomConvolutions(seed, image_size=32))
       for seed in (0, 1)),
 ]
 

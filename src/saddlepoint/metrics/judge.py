@@ -1,9 +1,11 @@
 """Measures what was asked for, through one extractor; every image passes it once, whatever the number of metrics."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from saddlepoint.data.still import StillImages
 from saddlepoint.metrics.collecting import Keep, collect
@@ -50,7 +52,14 @@ class Judge:
         return self._look(images, Keep(self._keeps_features, needs_logits), "fakes", splits)
 
     def measure(self, real: Sample, fake: Sample) -> dict[str, Measurement]:
-        return {name: metric.measure(real, fake, self.seed, self.resamples) for name, metric in self.metrics.items()}
+        """A metric after the other; those with intervals may take longer than the images did."""
+        hidden = not self.aloud or not sys.stderr.isatty()
+        shown = tqdm(self.metrics.items(), desc="metrics", leave=False, disable=hidden)
+        measured = {}
+        for name, metric in shown:
+            shown.set_postfix_str(name)
+            measured[name] = metric.measure(real, fake, self.seed, self.resamples)
+        return measured
 
     @property
     def _keeps_features(self) -> bool:
