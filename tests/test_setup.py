@@ -116,7 +116,7 @@ def test_second_call_sets_nothing_up(checkout):
     checkout.make("setup")
     checkout.asked()
     assert checkout.make("test").returncode == 0
-    assert checkout.asked() == ["-m ruff check", "-m pytest -m not slow"]
+    assert checkout.asked() == ["-m ruff check", "-m pytest -m not slow --numprocesses 2"]
 
 
 @pytest.mark.parametrize("step", ["requirements.lock", "basicsr", "--editable"])
