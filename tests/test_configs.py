@@ -1,5 +1,7 @@
 """Every yaml file fits the class it names, every setting has a rule, every option composes and trains."""
 
+from functools import cache
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -61,6 +63,7 @@ def test_a_yaml_file_opens_with_what_it_is(file):
     assert file.read_text().startswith("# ")
 
 
+@cache
 def every_setting() -> set[str]:
     """The paths of all settings of all commands, whatever is chosen from each group."""
     paths = set()
