@@ -58,7 +58,7 @@ def test_other_values_and_quoted_ones_are_left_alone():
 def test_what_hydra_answers_with_a_traceback_is_refused_before(arguments, words):
     with pytest.raises(RequestError, match=re.escape(words)):
         refuse_arguments(arguments, CONF)
-    refuse_arguments(["seed=1", "experiment=null", "--cfg", "job", "--package", "model"], CONF)
+    refuse_arguments(["seed=1", "--cfg", "job", "--package", "model"], CONF)
 
 
 def test_a_list_without_brackets_is_told_both_ways_out():

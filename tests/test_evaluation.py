@@ -17,7 +17,7 @@ from tests.composing import composed, settings
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
 TINY = ("data.batch_size=8", "trainer=cpu", "model.generator.width=4", "model.discriminator.width=4", "logger=none",
         "budget.images=64", "trick=[ema]", "data.subset_size=200", "extractor=random", "callbacks=none")
-FEW = ("num_fake=150", "resamples=4", "metrics.kid.subset_size=50", "metrics.kid.subsets=4", "device=cpu")
+FEW = ("num_fake=150", "resamples=10", "metrics.kid.subset_size=50", "metrics.kid.subsets=4", "device=cpu")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def written(path):
 def test_a_run_is_measured_by_all_that_can_be_measured(run, capsys):
     evaluated(f"run='{run}'")
     said = capsys.readouterr()
-    place = run / "evaluations" / "last_random_train_seed0_fakes150.json"
+    place, = (run / "evaluations").glob("last_random_train_seed0_fakes150_*.json")
     values = written(place)
     assert {"fid_random", "kid_random", "precision_random", "recall_random", "density_random", "coverage_random",
             "duplicates_random", "neighbour_distance_random"} <= values.keys()
@@ -172,7 +172,7 @@ def test_too_few_images_are_refused_with_the_number_when_asked_for_and_said_othe
 def test_nothing_is_overwritten_unless_asked(run, tmp_path):
     typed = tmp_path / "out.json"
     typed.write_text("precious")
-    with pytest.raises(RequestError, match="exists: choose another file or add overwrite=true"):
+    with pytest.raises(RequestError, match="exists: choose another file with output=, or add overwrite=true"):
         evaluated(f"run='{run}'", f"output={typed}")
     assert typed.read_text() == "precious"
     with pytest.raises(RequestError, match="must be a JSON file: type output=.*out.txt.json"):
@@ -194,6 +194,25 @@ def test_a_generator_that_diverged_has_no_score(run, tmp_path):
     with pytest.raises(Diverged, match="not finite"):
         evaluated(f"run={tmp_path / 'lost.ckpt'}", "metric=[fid]")
     assert not (tmp_path / "evaluations").exists()
+
+
+def test_files_that_break_off_do_not_get_past_the_least_number(tmp_path):
+    """129 files for 128 features, of which one is cut in half: its header is good, its pixels are not."""
+    files = folder(tmp_path / "files", 129, size=32)
+    whole = (files / "5.png").read_bytes()
+    (files / "5.png").write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(RequestError, match="needs at least 129 .* 128 real"):
+        evaluated(f"real={files}", f"fake={files}", "extractor=random", "metric=[fid]",
+                  f"output={tmp_path / 'out.json'}")
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_evaluations_of_other_protocols_do_not_replace_each_other(run):
+    before = set((run / "evaluations").glob("*.json"))
+    for chosen in ("metric=[precision]", "metric=[recall]"):
+        evaluated(f"run='{run}'", chosen, "seed=5")
+    evaluated(f"run='{run}'", "metric=[recall]", "seed=5")
+    assert len(set((run / "evaluations").glob("*.json")) - before) == 2
 
 
 def test_a_split_the_data_does_not_have_is_refused(run):

@@ -26,7 +26,6 @@ from saddlepoint.rules import nearest
 
 PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output", "real", "fake", "extractor.weights")
 QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep
-OPTIONAL_GROUPS = ("experiment", "extractor")
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
 SWEEP = ("-m", "--multirun")
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
@@ -114,7 +113,7 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
         if not equals and not argument.startswith("-") and not before.startswith("-"):
             raise RequestError(f"{argument} is not a setting: settings are written name=value, e.g. seed=1")
         group = config_directory / name
-        if value == "null" and name not in OPTIONAL_GROUPS and group.is_dir():
+        if value == "null" and group.is_dir():
             options = sorted(path.stem for path in group.glob("*.yaml"))
             raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}")
 

@@ -1,5 +1,6 @@
 """What evaluate.py does: a run, or a folder of fakes, against real images, through one extractor."""
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from saddlepoint.sampling import checkpoint_of, load_module
 
 Settings = Mapping[str, Any]
 NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
+WITHOUT_EFFECT = ("output", "overwrite", "threads", "device", "num_workers", "remember", "run")  # on the numbers
 MOST_FEATURES = 512  # for which intervals are measured unless resamples= says otherwise
 MOST_FAKES = 10_000  # of a run, unless num_fake= says otherwise
 
@@ -54,6 +56,7 @@ def evaluate(settings: Settings) -> None:
         device = device_named(settings["device"])
         extractor.to(device)
         reference, sample = judge.look_at_real(real, settings["num_workers"]), judge.look_at_fakes(fakes.images)
+        judge.refuse_too_few(real, reference, sample, fakes.class_names)
         if is_first:
             conclude(settings, judge, real, reference, fakes, sample, output)
 
@@ -158,19 +161,29 @@ def resamples_for(settings: Settings, extractor: Any) -> int:
 
 
 def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
-    """Named after what makes the numbers what they are; measuring again replaces it."""
+    """Named after what makes the numbers what they are, the rest of it as a digest; measuring the same again replaces
+    it, measuring anything else does not."""
     if settings["output"]:
         output = Path(settings["output"]).expanduser()
         if output.suffix != ".json":
             raise RequestError(f"output={output} must be a JSON file: type output={output}.json")
-        if output.exists() and not settings["overwrite"]:
-            raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
+        for path in (output, picture_of(output)):
+            if path.exists() and not settings["overwrite"]:
+                raise RequestError(f"{path} exists: choose another file with output=, or add overwrite=true")
+        if output.is_dir():
+            raise RequestError(f"output={output} is a folder: type output={output / 'evaluation.json'}")
         return output
     against = f"_{settings['split']}" if settings["run"] and not settings["real"] else ""
     protocol_name = f"{extractor}{against}_seed{settings['seed']}_fakes{fakes.images.count}"
     options = "".join(f"_{option}" for option in (settings["weights"], settings["batchnorm"])
                       if settings["run"] and option not in (None, "running"))
-    return fakes.home / f"{fakes.name}_{protocol_name}{options}.json"
+    rest = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
+    digest = hashlib.sha256(repr(sorted(rest.items())).encode(errors="surrogateescape")).hexdigest()[:6]
+    return fakes.home / f"{fakes.name}_{protocol_name}{options}_{digest}.json"
+
+
+def picture_of(output: Path) -> Path:
+    return output.with_suffix(".neighbours.png")
 
 
 def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sample, fakes: Fakes, sample: Sample,
@@ -182,7 +195,7 @@ def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sam
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"metrics": [value.as_json() for value in measured],
                             "command": command()})
-        pictured = picture(real, reference, fakes, sample, output.with_suffix(".neighbours.png"))
+        pictured = picture(real, reference, fakes, sample, picture_of(output))
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

@@ -148,7 +148,7 @@ RULES: dict[str, Rule] = {
     "split": one_of("train", "test"),
     "num_fake": optional(COUNT),
     "num_real": optional(COUNT),
-    "resamples": optional(integer(0)),
+    "resamples": optional(either(one_of(0), integer(10))),
     "weights": one_of("ema", "raw", None),
     "batchnorm": one_of("running", "standing", "batch"),
     "standing_batches": COUNT,

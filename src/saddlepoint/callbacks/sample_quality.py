@@ -61,8 +61,9 @@ class SampleQuality(pl.Callback):
         problems = self.judge.problems(self.judge.setup(self.real, self.num_fake, class_names))
         if problems:
             rest = ",".join(name for name in self.judge.metrics if name not in problems)
-            raise RequestError("\n".join(problems.values()) + "\nType callbacks.sample_quality.num_fake=N for another "
-                               f"number of fakes, or 'callbacks.sample_quality.metric=[{rest}]' to train without")
+            raise RequestError("\n".join(problems.values()) + "\nType 'callbacks.sample_quality.metric="
+                               f"[{rest}]' to train without, or, where fakes are too few, "
+                               "callbacks.sample_quality.num_fake=N")
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")

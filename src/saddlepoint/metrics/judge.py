@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from saddlepoint.data.still import StillImages
+from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import Blocks, Images, StillBlocks
@@ -39,6 +41,13 @@ class Judge:
         """Why some of the metrics cannot be measured, by name."""
         reasons = {name: metric.problem(setup) for name, metric in self.metrics.items()}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    def refuse_too_few(self, real: StillImages, reference: Sample, fake: Sample,
+                       class_names: Sequence[str] = ()) -> None:
+        """Files that broke off may have left fewer images than there were when the metrics were chosen."""
+        setup = replace(self.setup(real, fake.count, class_names), num_real=reference.count)
+        if problems := self.problems(setup):
+            raise RequestError("\n".join(problems.values()))
 
     def look_at_real(self, still: StillImages, num_workers: int = 0) -> Sample:
         keep = Keep(features=self._keeps_features)

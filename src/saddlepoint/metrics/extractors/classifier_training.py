@@ -80,7 +80,10 @@ def train(settings: Mapping[str, Any], command: str) -> Path:
 def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
     """What can be refused before an image is read."""
     data = settings["data"]
-    check_name(name)
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
     if output.resolve() != DIGITS_FILE:  # the one place where a reserved name belongs
         refuse_reserved(name, "The classifier")
     if output.suffix != ".safetensors":
