@@ -109,7 +109,7 @@ def test_two_processes_measure_what_one_does(tmp_path):
                "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", str(TWO), str(tmp_path / "two.pt")]
     subprocess.run(command, check=True, cwd=TWO.parents[2], timeout=120, capture_output=True)
     subprocess.run([sys.executable, str(TWO), str(tmp_path / "one.pt")], check=True, cwd=TWO.parents[2], timeout=120)
-    one, two = torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt")
+    one, two = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("one", "two"))
     assert one.keys() == two.keys() and len(one) >= 8
     for name in one:
         assert two[name] == pytest.approx(one[name], rel=1e-6), name
