@@ -1,0 +1,101 @@
+"""RRDBNet: Wang et al. 2018 (ESRGAN), section 3.1, https://arxiv.org/abs/1809.00219, and Real-ESRGAN's x2 and x1:
+Wang et al. 2021, section 3.4, https://arxiv.org/abs/2107.10833. Parameters carry BasicSR's names, so its files load.
+
+N images of C channels and H x W pixels in [0, 1], upscaled `scale` times; W_f = `width` feature maps. Nothing
+normalises, nothing bounds the output.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from saddlepoint.networks.layers import require, require_whole_numbers
+
+FOLDS = {4: 1, 2: 2, 1: 4}  # scale -> side of the squares of pixels that become channels before the first layer
+RESIDUAL_SCALE = 0.2
+NEGATIVE_SLOPE = 0.2
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def _activated(maps: Tensor) -> Tensor:
+    return F.leaky_relu(maps, NEGATIVE_SLOPE, inplace=True)
+
+
+class DenseBlock(nn.Module):
+    """maps + 0.2 * conv5(all before it); each of the four convolutions before it adds `growth` maps to what follows."""
+
+    def __init__(self, width: int, growth: int):
+        super().__init__()
+        self.conv1, self.conv2, self.conv3, self.conv4 = (
+            _convolution(width + grown * growth, growth) for grown in range(4))
+        self.conv5 = _convolution(width + 4 * growth, width)
+        for layer in self.children():
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+            with torch.no_grad():
+                layer.weight.mul_(0.1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """maps [N, W_f, H, W] -> [N, W_f, H, W]"""
+        dense = maps
+        for layer in (self.conv1, self.conv2, self.conv3, self.conv4):
+            dense = torch.cat((dense, _activated(layer(dense))), dim=1)
+        return torch.add(maps, self.conv5(dense), alpha=RESIDUAL_SCALE)
+
+
+class ResidualInResidual(nn.Module):
+    """maps + 0.2 * three dense blocks in a row"""
+
+    def __init__(self, width: int, growth: int):
+        super().__init__()
+        self.rdb1, self.rdb2, self.rdb3 = (DenseBlock(width, growth) for _ in range(3))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.add(maps, self.rdb3(self.rdb2(self.rdb1(maps))), alpha=RESIDUAL_SCALE)
+
+
+class RRDBNet(nn.Module):
+    """The dense blocks work at the size of the input; two doublings (nearest pixel, convolution) follow.
+
+    For scale 2 and 1 every 2x2 or 4x4 square of pixels first becomes the channels of one, so the input's sides must be
+    a multiple of 2 or 4. In the dense blocks weights start Kaiming-normal x 0.1, which keeps a deep network near the
+    identity (ESRGAN, section 3.1); biases there start at 0.
+    """
+
+    def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, growth: int = 32, num_blocks: int = 23):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels, "model.generator.width": width,
+                               "model.generator.growth": growth, "model.generator.num_blocks": num_blocks})
+        require(scale in FOLDS, "data.scale", scale, "4, 2 or 1 for RRDBNet")
+        self.channels, self.scale = channels, scale
+        self.multiple = FOLDS[scale]
+        self.receptive_field = _receptive_field(num_blocks, self.multiple)
+        self.conv_first = _convolution(channels * self.multiple**2, width)
+        self.body = nn.Sequential(*(ResidualInResidual(width, growth) for _ in range(num_blocks)))
+        self.conv_body, self.conv_up1, self.conv_up2, self.conv_hr = (_convolution(width, width) for _ in range(4))
+        self.conv_last = _convolution(width, channels)
+
+    def forward(self, low: Tensor) -> Tensor:
+        """low [N, C, H, W] in [0, 1] -> high [N, C, s*H, s*W], around [0, 1] but not clamped"""
+        if low.shape[-2] % self.multiple or low.shape[-1] % self.multiple:
+            raise ValueError(f"an image of {low.shape[-2]} x {low.shape[-1]} pixels cannot go through RRDBNet of scale "
+                             f"{self.scale}: both sides must be a multiple of {self.multiple}, so pad it first")
+        maps = self.conv_first(F.pixel_unshuffle(low, self.multiple))
+        maps = maps + self.conv_body(self.body(maps))
+        for layer in (self.conv_up1, self.conv_up2):
+            maps = _activated(layer(F.interpolate(maps, scale_factor=2, mode="nearest")))
+        return self.conv_last(_activated(self.conv_hr(maps)))
+
+
+def _receptive_field(num_blocks: int, fold: int) -> int:
+    """How many input pixels away an input pixel can change the outputs that belong to another.
+
+    At the size the dense blocks see, each 3x3 convolution reaches one place further: 1 + 15 num_blocks + 1. An output
+    pixel p (four to a place) depends on the places under p - 3 to p + 3, through the three convolutions at its own
+    size, and one half place further through the one at half its size: 2 places whatever p is. A place holds `fold`
+    pixels, and the worst pixel of one place (its last, towards the left) meets the far edge of the other.
+    """
+    return fold * (15 * num_blocks + 4)
