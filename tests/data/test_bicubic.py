@@ -1,8 +1,10 @@
+import sys
+
 import numpy
 import pytest
 import torch
 
-from saddlepoint.compat.basicsr import module
+from saddlepoint.compat.basicsr import FIRST_PYTHON_WITHOUT, module
 from saddlepoint.data import bicubic
 
 
@@ -10,30 +12,30 @@ def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("scale", [1 / 2, 1 / 3, 1 / 4, 2, 4])
-@pytest.mark.parametrize(("height", "width"), [(48, 64), (51, 37), (33, 300)])
-def test_it_equals_basicsr_on_even_and_odd_sizes(scale, height, width):
-    image = random_images(3, height, width)
-    expected = module("utils.matlab_functions").imresize(image, scale)
-    for dtype in (torch.float32, torch.float64):
-        ours = bicubic.by_scale(image[None].to(dtype), scale)[0]
-        torch.testing.assert_close(ours, expected.to(dtype), atol=1e-6, rtol=0)
+if sys.version_info < FIRST_PYTHON_WITHOUT:
+    @pytest.mark.parametrize("scale", [1 / 2, 1 / 3, 1 / 4, 2, 4])
+    @pytest.mark.parametrize(("height", "width"), [(48, 64), (51, 37), (33, 300)])
+    def test_it_equals_basicsr_on_even_and_odd_sizes(scale, height, width):
+        image = random_images(3, height, width)
+        expected = module("utils.matlab_functions").imresize(image, scale)
+        for dtype in (torch.float32, torch.float64):
+            ours = bicubic.by_scale(image[None].to(dtype), scale)[0]
+            torch.testing.assert_close(ours, expected.to(dtype), atol=1e-6, rtol=0)
 
-
-@pytest.mark.parametrize("scale", [0.37, 1 / 3, 0.9, 1.5, 3])
-def test_where_basicsr_rounds_its_grid_to_float32_its_weights_in_float64_are_ours(scale):
-    row = random_images(101).double()
-    size = int(numpy.ceil(101 * scale))
-    torch.set_default_dtype(torch.float64)
-    try:
-        weights, columns, before, after = module("utils.matlab_functions").calculate_weights_indices(
-            101, size, scale, "cubic", 4, True)
-    finally:
-        torch.set_default_dtype(torch.float32)
-    padded = torch.from_numpy(numpy.pad(row.numpy(), (before, after), mode="symmetric"))
-    expected = (weights * padded[columns.long()]).sum(dim=1)
-    ours = bicubic.by_scale(row[None, None, None].expand(1, 1, 3, 101), scale)[0, 0, 0]
-    torch.testing.assert_close(ours, expected, atol=1e-12, rtol=0)
+    @pytest.mark.parametrize("scale", [0.37, 1 / 3, 0.9, 1.5, 3])
+    def test_where_basicsr_rounds_its_grid_to_float32_its_weights_in_float64_are_ours(scale):
+        row = random_images(101).double()
+        size = int(numpy.ceil(101 * scale))
+        torch.set_default_dtype(torch.float64)
+        try:
+            weights, columns, before, after = module("utils.matlab_functions").calculate_weights_indices(
+                101, size, scale, "cubic", 4, True)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        padded = torch.from_numpy(numpy.pad(row.numpy(), (before, after), mode="symmetric"))
+        expected = (weights * padded[columns.long()]).sum(dim=1)
+        ours = bicubic.by_scale(row[None, None, None].expand(1, 1, 3, 101), scale)[0, 0, 0]
+        torch.testing.assert_close(ours, expected, atol=1e-12, rtol=0)
 
 
 def test_halving_weighs_by_the_cubic_at_quarters():

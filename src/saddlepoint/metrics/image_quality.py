@@ -1,0 +1,90 @@
+"""How near an enlarged image is to the original: PSNR and SSIM as tables of super-resolution papers have them.
+
+On images rounded to 8 bits, with `border` pixels (the scale, by convention) cut off at each side, on the luma Y and on
+all channels: the two differ by several dB, so each number carries which it is. Equal to BasicSR's.
+C channels (1 grey, 3 RGB), H x W pixels, values 0 to 255, of any dtype; computed in float64.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from saddlepoint.errors import RequestError
+
+PEAK = 255.0
+WINDOW = 11  # pixels; and its standard deviation:
+SIGMA = 1.5
+
+
+class ImageQuality(NamedTuple):
+    psnr_y: float  # dB, inf where nothing differs
+    ssim_y: float  # at most 1
+    psnr_rgb: float
+    ssim_rgb: float
+
+
+def measure(one: Tensor, other: Tensor, scale: int) -> ImageQuality:
+    """uint8 [C, H, W] twice; `scale` pixels are cut off at each side"""
+    luma_one, luma_other = luma(one), luma(other)
+    return ImageQuality(psnr(luma_one, luma_other, scale), ssim(luma_one, luma_other, scale),
+                        psnr(one, other, scale), ssim(one, other, scale))
+
+
+def luma(image: Tensor) -> Tensor:
+    """RGB [3, H, W] -> Y [1, H, W] in [16, 235] as MATLAB's rgb2ycbcr has it (ITU-R BT.601), not rounded; grey stays as
+    it is, with its range of 0 to 255."""
+    if len(image) == 1:
+        return image.double()
+    weights = torch.tensor((65.481, 128.553, 24.966), dtype=torch.float64, device=image.device) / PEAK
+    return 16 + (weights[:, None, None] * image.double()).sum(dim=0, keepdim=True)
+
+
+def psnr(one: Tensor, other: Tensor, border: int) -> float:
+    """10 log10(255^2 / mean squared difference) in dB, over all pixels and channels of [C, H, W]"""
+    one, other = _without_border(one, other, border, least=1)
+    error = (one - other).square().mean().item()
+    return 10 * math.log10(PEAK**2 / error) if error else math.inf
+
+
+def ssim(one: Tensor, other: Tensor, border: int) -> float:
+    """Structural similarity of [C, H, W] (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861): Gaussian window
+    of 11 x 11 pixels, wherever it lies within the image, K1 = 0.01, K2 = 0.03; mean over windows, then channels."""
+    one, other = _without_border(one, other, border, least=WINDOW)
+    return torch.stack([_similarity(*channels).mean() for channels in zip(one, other, strict=True)]).mean().item()
+
+
+def _similarity(x: Tensor, y: Tensor) -> Tensor:
+    """[H, W] twice -> [H - 10, W - 10]"""
+    c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = _windowed(torch.stack((x, y, x * x, y * y, x * y)))
+    variances = mean_xx - mean_x**2 + mean_yy - mean_y**2
+    covariance = mean_xy - mean_x * mean_y
+    return ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+            / ((mean_x**2 + mean_y**2 + c1) * (variances + c2)))
+
+
+def _windowed(maps: Tensor) -> Tensor:
+    """[..., H, W] -> Gaussian means over every 11 x 11 pixels, [..., H - 10, W - 10]"""
+    weights = [math.exp(-(offset / SIGMA) ** 2 / 2) for offset in range(-(WINDOW // 2), WINDOW // 2 + 1)]
+    for dim in (-1, -2):
+        places = maps.shape[dim] - WINDOW + 1
+        maps = sum(weight / sum(weights) * maps.narrow(dim, start, places) for start, weight in enumerate(weights))
+    return maps
+
+
+def _without_border(one: Tensor, other: Tensor, border: int, least: int) -> tuple[Tensor, Tensor]:
+    if one.shape != other.shape:
+        raise RequestError(f"images of {_size(one)} and {_size(other)} cannot be compared: the sizes must be the same")
+    height, width = one.shape[-2:]
+    needed = least + 2 * border
+    if min(height, width) < needed:
+        raise RequestError(f"an image of {width} x {height} pixels is too small to be measured with {border} pixels "
+                           f"cut off at each side: it must have at least {needed} x {needed}")
+    return tuple(image[:, border:height - border, border:width - border].double() for image in (one, other))
+
+
+def _size(image: Tensor) -> str:
+    channels, height, width = image.shape
+    return f"{width} x {height} pixels in {channels} channel{'s' if channels > 1 else ''}"
