@@ -20,6 +20,7 @@ class LabelAccuracy(Metric):
     greater_is_better = True
     needs_classes = True
     needs_labels = True
+    needs_logits = True
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         right = (fake.logits.argmax(1) == fake.labels).double()

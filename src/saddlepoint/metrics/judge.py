@@ -55,7 +55,7 @@ class Judge:
         return reference(still, self.extractor, keep, lambda: self._look(images, keep, "real images", 1), self.cache)
 
     def look_at_fakes(self, images: Images) -> Sample:
-        needs_logits = any(metric.needs_classes and (metric.needs_labels or self.resamples)
+        needs_logits = any(metric.needs_logits or metric.needs_classes and self.resamples
                            for metric in self.metrics.values())
         splits = self.metrics["is"].splits if "is" in self.metrics else 1
         return self._look(images, Keep(self._keeps_features, needs_logits), "fakes", splits)

@@ -59,6 +59,7 @@ class Metric(ABC):
     needs_features: ClassVar[bool] = False  # of every image, not only their moments
     needs_classes: ClassVar[bool] = False  # an extractor that knows classes
     needs_labels: ClassVar[bool] = False  # fakes that were made for a class
+    needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
 
     def problem(self, setup: Setup) -> str | None:
         """Why it cannot be measured here, in a sentence with the numbers; None: it can."""

@@ -1,0 +1,34 @@
+"""Which kinds of images a generator leaves out. N fakes, K classes."""
+
+import torch
+
+from saddlepoint.metrics.bootstrap import centred_interval, resampling_weights
+from saddlepoint.metrics.metric import Measurement, Metric, Sample
+from saddlepoint.modules.draws import seed_of
+
+
+class RarestClass(Metric):
+    """The smallest share that a class has among the fakes, each fake counted for its most probable class: from 0, a
+    class that is never drawn, to 1 / K, all drawn alike. The share of each class is in the details. Counting classes is
+    how missing modes are found since Metz et al. 2017, section 3.3.1, https://arxiv.org/abs/1611.02163.
+
+    A classifier names a class for any image, of noise as well: a high value says that nothing is left out, not that the
+    images are good.
+    """
+
+    name = "rarest_class"
+    greater_is_better = True
+    needs_classes = True
+    needs_logits = True
+
+    def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
+        classes = fake.logits.argmax(1)
+        num_classes = fake.logits.shape[1]
+        shares = classes.bincount(minlength=num_classes).double() / len(classes)
+        interval = None
+        if resamples:
+            drawn = torch.nn.functional.one_hot(classes, num_classes).double()
+            weights = resampling_weights(len(classes), seed_of(seed, 0, self.name), resamples)
+            smallest = torch.stack([(row.double() @ drawn).min() / len(classes) for row in weights])
+            interval = centred_interval(shares.min().item(), smallest)
+        return Measurement(shares.min().item(), interval, details={str(k): s for k, s in enumerate(shares.tolist())})
