@@ -20,6 +20,19 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
+def start_small(network: nn.Module) -> None:
+    """Convolutions Kaiming-normal x 0.1, biases 0: a deep residual network starts near the identity.
+
+    Wang et al. 2018, section 3.1; 0.1 and the zeros from its code.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+            with torch.no_grad():
+                layer.weight.mul_(0.1)
+
+
 def _activated(maps: Tensor) -> Tensor:
     return F.leaky_relu(maps, NEGATIVE_SLOPE, inplace=True)
 
@@ -32,11 +45,7 @@ class DenseBlock(nn.Module):
         self.conv1, self.conv2, self.conv3, self.conv4 = (
             _convolution(width + grown * growth, growth) for grown in range(4))
         self.conv5 = _convolution(width + 4 * growth, width)
-        for layer in self.children():
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-            with torch.no_grad():
-                layer.weight.mul_(0.1)
+        start_small(self)
 
     def forward(self, maps: Tensor) -> Tensor:
         """maps [N, W_f, H, W] -> [N, W_f, H, W]"""
@@ -61,8 +70,7 @@ class RRDBNet(nn.Module):
     """The dense blocks work at the size of the input; two doublings (nearest pixel, convolution) follow.
 
     For scale 2 and 1 every 2x2 or 4x4 square of pixels first becomes the channels of one, so the input's sides must be
-    a multiple of 2 or 4. In the dense blocks weights start Kaiming-normal x 0.1, which keeps a deep network near the
-    identity (ESRGAN, section 3.1); biases there start at 0.
+    a multiple of 2 or 4. Only the dense blocks `start_small`.
     """
 
     def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, growth: int = 32, num_blocks: int = 23):
