@@ -1,0 +1,90 @@
+"""LPIPS, the distance of two images in the features of a classifier (Zhang et al. 2018, section 3,
+https://arxiv.org/abs/1801.03924), as torchmetrics computes it, with the linear weights that it ships.
+
+The classifier's own weights are torchvision's. They are looked for in torch hub's folder and never downloaded here.
+"""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.errors import RequestError
+
+SOURCE = "https://download.pytorch.org/models/"
+
+
+class Backbone(NamedTuple):
+    file_name: str
+    digest: str  # the SHA-256 begins with it
+    least: int  # pixels per side that its poolings need
+
+
+BACKBONES = {
+    "alex": Backbone("alexnet-owt-7be5be79.pth", "7be5be79", 31),
+    "vgg": Backbone("vgg16-397923af.pth", "397923af", 16),
+}
+
+
+def missing(backbone: str = "alex") -> str | None:
+    """What LPIPS lacks, in a sentence; None if it can be measured. Looks for the file without reading it."""
+    file_name, digest, _ = BACKBONES[backbone]
+    path = _path(backbone)
+    if path.is_file():
+        return None
+    return (f"LPIPS ({backbone}) needs {file_name} (its SHA-256 begins with {digest}) in {path.parent}: "
+            f"put it there, from {SOURCE}{file_name}")
+
+
+class Lpips(nn.Module):
+    """one, other: [N, C, H, W] in [0, 1], C 1 (grey) or 3 (RGB) -> distances [N]"""
+
+    def __init__(self, backbone: str = "alex"):
+        super().__init__()
+        if lacking := missing(backbone):
+            raise RequestError(lacking)
+        self.backbone = backbone
+        self.network = _network(backbone, _verified(backbone))
+
+    def train(self, mode: bool = True) -> "Lpips":
+        return super().train(False)  # the linear weights stand behind dropout
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        least = BACKBONES[self.backbone].least
+        if one.shape != other.shape or min(one.shape[-2:]) < least:
+            raise RequestError(f"LPIPS ({self.backbone}) compares images of the same size, at least {least} x {least} "
+                               f"pixels, and was given {_size(one)} and {_size(other)}")
+        colour = one.shape[0], 3, *one.shape[2:]
+        return self.network(one.expand(colour), other.expand(colour), normalize=True).flatten()
+
+
+def _network(backbone: str, content: bytes) -> nn.Module:
+    """torchmetrics' network. Its public class would have torchvision unpickle the file: so it is built with a random
+    classifier, whose layers carry their places in torchvision's as names, and the file is read as tensors only."""
+    from torchmetrics.functional.image.lpips import _LPIPS
+    with torch.random.fork_rng(devices=[]):
+        network = _LPIPS(net=backbone, pnet_rand=True)
+    weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    network.net.load_state_dict({name: weights["features." + name.partition(".")[2]]
+                                 for name in network.net.state_dict()})
+    return network
+
+
+def _verified(backbone: str) -> bytes:
+    path, digest = _path(backbone), BACKBONES[backbone].digest
+    content = path.read_bytes()
+    if not hashlib.sha256(content).hexdigest().startswith(digest):
+        raise RequestError(f"{path} is damaged or another file, since its SHA-256 does not begin with {digest}: "
+                           f"replace it with {SOURCE}{path.name}")
+    return content
+
+
+def _path(backbone: str) -> Path:
+    return Path(torch.hub.get_dir(), "checkpoints", BACKBONES[backbone].file_name)
+
+
+def _size(images: Tensor) -> str:
+    return f"{images.shape[-1]} x {images.shape[-2]}"
