@@ -163,6 +163,7 @@ RULES: dict[str, Rule] = {
     "callbacks.*.every_images": optional(COUNT),
     "callbacks.*.every_minutes": optional(number(0, above=True)),
     "callbacks.*.moments": list_of(integer(0), empty=True),
+    "callbacks.*.average": boolean,
     "callbacks.*.count": COUNT,
     "callbacks.*.per_class": integer(0),
     "callbacks.*.seed": SEED,

@@ -59,6 +59,19 @@ def test_tensorboard_shows_the_same_numbers_over_images_seen(run):
         np.testing.assert_allclose(shown, written, rtol=1e-6)
 
 
+def test_averaged_losses_are_the_means_of_the_steps_since_the_row_before(tmp_path):
+    """Steps of 8 images: a row after each, against rows after every fourth"""
+    few = (*TINY, "budget.images=96", "callbacks=none", "logger=none")
+    each = rows(train(settings(*few, "callbacks.scalars.every_images=8"), tmp_path / "each"))
+    means = rows(train(settings(*few, "callbacks.scalars.every_images=32", "callbacks.scalars.average=true"),
+                       tmp_path / "means"))
+    assert [int(row["images_seen"]) for row in means] == [32, 64, 96]
+    for name in ("discriminator/total", "generator/adversarial"):
+        steps = np.array([float(row[name]) for row in each])
+        np.testing.assert_allclose([float(row[name]) for row in means], steps.reshape(3, 4).mean(1), rtol=1e-5)
+    assert [row["score/real"] for row in means] == [row["score/real"] for row in each[3::4]]
+
+
 def test_a_run_that_diverges_says_so_and_is_not_called_completed(tmp_path):
     wild = ("optimizer.generator.lr=1e30", "optimizer.discriminator.lr=1e30", "callbacks.scalars.every_images=8")
     with pytest.raises(Diverged, match="Diverged: .*total.* not finite after"):

@@ -20,17 +20,24 @@ class Scalars(pl.Callback):
 
     D's accuracy is the share of reals on the real side of the loss's boundary and of fakes on the other, averaged;
     where only differences of logits count, the share of (real, fake) pairs ranked right. 0.5 at equilibrium.
+
+    `average`: the terms of both losses are means over the steps since the row before, as papers that print one error an
+    epoch have them; everything else is still of the newest step.
     """
 
-    def __init__(self, every_images: int):
-        self.moments = Moments(every_images)
+    def __init__(self, every_images: int, average: bool = False):
+        self.moments, self.average = Moments(every_images), average
         self.written_at = -1
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv") if trainer.is_global_zero else None
         self.written_at, self.clock = module.images_seen, time.perf_counter()
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if self.average:
+            self.add(module)
         if self.moments.due(module.images_before, module.images_seen):
             self.write(trainer, module)
 
@@ -38,8 +45,16 @@ class Scalars(pl.Callback):
         if module.images_seen != self.written_at:
             self.write(trainer, module)
 
+    def add(self, module: AdversarialModule) -> None:
+        self.steps += 1
+        for name, tensor in module.latest.items():
+            if not name.startswith("logits/"):
+                self.sums[name] = self.sums[name] + tensor if name in self.sums else tensor
+
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        names, tensors = zip(*measured(module), strict=True)
+        means = {name: total / self.steps for name, total in self.sums.items()}
+        names, tensors = zip(*(dict(measured(module)) | means).items(), strict=True)
+        self.sums, self.steps = {}, 0
         values = dict(zip(names, torch.stack([tensor.float() for tensor in tensors]).tolist(), strict=True))
         values |= schedules(module)
         now = time.perf_counter()
