@@ -1,0 +1,175 @@
+"""Who judges upscaled images: the discriminators of SRGAN, ESRGAN and Real-ESRGAN.
+
+N images of C channels and S x S pixels in [-1, 1], as everywhere in the game. BasicSR's discriminators are trained on
+[0, 1]; on the same tensor and weights the logits are the same, but weights trained there expect (images + 1) / 2.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from saddlepoint.networks.layers import (
+    NORMALIZATIONS,
+    activation,
+    doublings,
+    map_normalization,
+    outputs_of_each,
+    require,
+    require_whole_numbers,
+)
+
+NEGATIVE_SLOPE = 0.2
+SRGAN_HALVINGS = 4
+UNET_HALVINGS = 3
+# The names spectral norm gives a layer's weight and its first singular vectors: torch's parametrization, its old hook.
+SPECTRAL_NAMES = {".parametrizations.weight.original": ".weight_orig", ".parametrizations.weight.0._u": ".weight_u",
+                  ".parametrizations.weight.0._v": ".weight_v"}
+
+
+def _check(channels: int, width: int, normalization: str) -> None:
+    require_whole_numbers({"data.channels": channels, "model.discriminator.width": width})
+    require(normalization in NORMALIZATIONS, "model.discriminator.normalization", normalization,
+            "one of " + ", ".join(NORMALIZATIONS))
+
+
+class SRGANDiscriminator(nn.Module):
+    """Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802 (S = 96): eight 3x3 convolutions, every second
+    of stride 2, maps doubling from `width` to 8 width; then 1024 units and one logit.
+
+    The first convolution is never normalised; all of them have a bias. S must be a multiple of 16.
+    """
+
+    def __init__(self, channels: int = 3, image_size: int = 96, width: int = 64, normalization: str = "batch"):
+        super().__init__()
+        _check(channels, width, normalization)
+        multiple = 2**SRGAN_HALVINGS
+        nearest = max(round(image_size / multiple), 1) * multiple
+        require(image_size == nearest, "data.image_size", image_size,
+                f"a multiple of {multiple} for this discriminator: type data.image_size={nearest}")
+        maps = [width * 2**level for level in range(SRGAN_HALVINGS) for _ in range(2)]
+        self.blocks = nn.Sequential()
+        for place, (inputs, outputs) in enumerate(pairwise([channels, *maps])):
+            self.blocks.append(nn.Sequential(
+                nn.Conv2d(inputs, outputs, 3, stride=1 + place % 2, padding=1),
+                *(map_normalization(normalization, outputs) if place else ()), activation(NEGATIVE_SLOPE)))
+        self.logit = nn.Sequential(nn.Linear(maps[-1] * (image_size // multiple)**2, 1024), activation(NEGATIVE_SLOPE),
+                                   nn.Linear(1024, 1))
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        return self.logit(self.blocks(images).flatten(1)).squeeze(1)
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S] -> activations [N, width, S, S], [N, width, S/2, S/2], ..., [N, 8 width, S/16, S/16]"""
+        return outputs_of_each(self.blocks, images)
+
+
+class VGGStyleDiscriminator(nn.Module):
+    """ESRGAN's, Wang et al. 2018, https://arxiv.org/abs/1809.00219 (S = 128), under BasicSR's parameter names: pairs of
+    a 3x3 convolution and a 4x4 one of stride 2 down to 4x4 maps, then 100 units and one logit.
+
+    The first convolution is never normalised and has a bias; the others have one where nothing normalises.
+    """
+
+    def __init__(self, channels: int = 3, image_size: int = 128, width: int = 64, normalization: str = "batch"):
+        super().__init__()
+        _check(channels, width, normalization)
+        levels = doublings(image_size, start=4)
+        maps = [width * min(2**level, 8) for level in range(levels)]
+        self.places = [f"{level}_{half}" for level in range(levels) for half in range(2)]
+        for place, (inputs, outputs) in zip(self.places, pairwise([channels, *(m for m in maps for _ in range(2))]),
+                                            strict=True):
+            first, halves = place == "0_0", place.endswith("1")
+            self.add_module(f"conv{place}", nn.Conv2d(inputs, outputs, 3 + halves, stride=1 + halves, padding=1,
+                                                      bias=first or normalization == "none"))
+            normalized = map_normalization("none" if first else normalization, outputs)
+            self.add_module(f"bn{place}", *(normalized or [nn.Identity()]))
+        self.linear1, self.linear2 = nn.Linear(maps[-1] * 4 * 4, 100), nn.Linear(100, 1)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        last = self.features(images, labels)[-1]
+        return self.linear2(_activated(self.linear1(last.flatten(1)))).squeeze(1)
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S] -> activations [N, width, S, S], [N, width, S/2, S/2], ..., [N, 8 width, 4, 4]"""
+        outputs, maps = [], images
+        for place in self.places:
+            maps = _activated(self.get_submodule(f"bn{place}")(self.get_submodule(f"conv{place}")(maps)))
+            outputs.append(maps)
+        return outputs
+
+
+class UNetDiscriminator(nn.Module):
+    """Real-ESRGAN's, Wang et al. 2021, section 3.3, https://arxiv.org/abs/2107.10833, under BasicSR's layer names: one
+    logit per pixel, from maps halved three times and doubled again, each added to the maps of its size on the way down.
+
+    Spectral norm on all convolutions but the first and the last. `load_state_dict` also takes BasicSR's files;
+    `basicsr_state` gives one. Sides must be a multiple of 8.
+    """
+
+    def __init__(self, channels: int = 3, width: int = 64):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels, "model.discriminator.width": width})
+        self.conv0 = nn.Conv2d(channels, width, 3, padding=1)
+        self.conv1, self.conv2, self.conv3 = (
+            spectral_norm(nn.Conv2d(width * 2**level, width * 2**(level + 1), 4, stride=2, padding=1, bias=False))
+            for level in range(UNET_HALVINGS))
+        self.conv4, self.conv5, self.conv6, self.conv7, self.conv8 = (
+            spectral_norm(nn.Conv2d(inputs * width, outputs * width, 3, padding=1, bias=False))
+            for inputs, outputs in ((8, 4), (4, 2), (2, 1), (1, 1), (1, 1)))
+        self.conv9 = nn.Conv2d(width, 1, 3, padding=1)
+        self.register_load_state_dict_pre_hook(_rename_in_place)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] (ignored) -> logits [N, 1, H, W]"""
+        return self.conv9(self.features(images, labels)[-1])
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, H, W] -> four activations on the way down, [N, width, H, W] to [N, 8 width, H/8, W/8], three on
+        the way up with what was added, and two [N, width, H, W]"""
+        _require_multiple(images, 2**UNET_HALVINGS)
+        outputs = [_activated(self.conv0(images))]
+        for layer in (self.conv1, self.conv2, self.conv3):
+            outputs.append(_activated(layer(outputs[-1])))
+        for layer, same_size in zip((self.conv4, self.conv5, self.conv6), outputs[2::-1], strict=True):
+            larger = F.interpolate(outputs[-1], scale_factor=2, mode="bilinear", align_corners=False)
+            outputs.append(_activated(layer(larger)) + same_size)
+        for layer in (self.conv7, self.conv8):
+            outputs.append(_activated(layer(outputs[-1])))
+        return outputs
+
+    def basicsr_state(self) -> dict[str, Tensor]:
+        """the state dict under the names BasicSR's UNetDiscriminatorSN reads and writes"""
+        return renamed(self.state_dict(), SPECTRAL_NAMES)
+
+
+def renamed(state: Mapping[str, Tensor], endings: Mapping[str, str]) -> dict[str, Tensor]:
+    """The same tensors in the same order; a name that ends in a key of `endings` ends in its value instead."""
+    names = {}
+    for name in state:
+        ending = next((ending for ending in endings if name.endswith(ending)), "")
+        names[name] = name.removesuffix(ending) + endings.get(ending, "")
+    return {names[name]: values for name, values in state.items()}
+
+
+def _rename_in_place(network: nn.Module, state: dict[str, Tensor], *_) -> None:
+    """load_state_dict hands its own copy of the dict, to be changed: old hook's names become the parametrization's."""
+    translated = renamed(state, {old: new for new, old in SPECTRAL_NAMES.items()})
+    state.clear()
+    state.update(translated)
+
+
+def _require_multiple(images: Tensor, multiple: int) -> None:
+    height, width = images.shape[-2:]
+    if height % multiple or width % multiple:
+        nearest = max(round(height / multiple), 1) * multiple
+        raise ValueError(f"images of {height} x {width} pixels cannot be halved three times by this discriminator: "
+                         f"both sides must be a multiple of {multiple}, e.g. data.image_size={nearest}")
+
+
+def _activated(maps: Tensor) -> Tensor:
+    return F.leaky_relu(maps, NEGATIVE_SLOPE, inplace=True)
