@@ -33,21 +33,25 @@ def measure(path: Path, max_pixels: int) -> tuple[int, int]:
 
 def shape_of(path: Path, max_pixels: int) -> tuple[int, int, int]:
     """-> width, height, and 1 (grey) or 3 (colours) channels, from the header alone"""
-    try:
-        with _opened(path) as image:
-            grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
-            return *_checked(image, max_pixels).size, 1 if grey else 3
-    except _CANNOT_READ as error:
-        raise Unreadable(_why(path, error)) from error
+    with reading(path) as image:
+        grey = image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+        return *_checked(image, max_pixels).size, 1 if grey else 3
 
 
 def decode(path: Path, channels: int, max_pixels: int) -> Image.Image:
     """Mode L or RGB, upright as its EXIF data says; of an animation, the first picture."""
+    with reading(path) as image:
+        image_format = _checked(image, max_pixels).format
+        upright = ImageOps.exif_transpose(image)
+        return _without_transparency(_eight_bits(upright, image_format)).convert(MODES[channels])
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Image.Image]:
+    """The file, opened but not decoded; whatever goes wrong with it inside the block becomes Unreadable."""
     try:
         with _opened(path) as image:
-            image_format = _checked(image, max_pixels).format
-            upright = ImageOps.exif_transpose(image)
-            return _without_transparency(_eight_bits(upright, image_format)).convert(MODES[channels])
+            yield image
     except _CANNOT_READ as error:
         raise Unreadable(_why(path, error)) from error
 
