@@ -1,0 +1,169 @@
+"""Which network a file of upscaling weights belongs to, found from the names and shapes of its tensors.
+
+Files of BasicSR and Real-ESRGAN (bare, or under `params` or `params_ema`), of the first ESRGAN
+(https://github.com/xinntao/ESRGAN), of BSRGAN and RealSR, and of saddlepoint's SRResNet. What is recognised is then
+compared, name by name and shape by shape, with the network it is said to be.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.errors import RequestError
+from saddlepoint.networks.rrdb import FOLDS, RRDBNet
+from saddlepoint.networks.srresnet import MSRResNet, SRResNet
+from saddlepoint.networks.srvgg import SRVGGNetCompact
+
+KNOWN = ("RRDBNet (ESRGAN, Real-ESRGAN, BSRGAN), SRVGGNetCompact or MSRResNet in BasicSR's layout, RRDBNet in the "
+         "first ESRGAN's, SRResNet in saddlepoint's")
+WRAPPERS = ("params_ema", "params")  # the averaged weights are the ones to use where a file has both
+_FIRST_ESRGAN = (
+    (r"model\.0\.(\w+)", r"conv_first.\1"),
+    (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(\w+)", r"body.\1.rdb\2.conv\3.\4"),
+    (r"model\.1\.sub\.\d+\.(\w+)", r"conv_body.\1"),
+    (r"model\.3\.(\w+)", r"conv_up1.\1"),
+    (r"model\.6\.(\w+)", r"conv_up2.\1"),
+    (r"model\.8\.(\w+)", r"conv_hr.\1"),
+    (r"model\.10\.(\w+)", r"conv_last.\1"),
+)
+_BSRGAN = (
+    (r"RRDB_trunk\.(\d+)\.RDB(\d)\.(.+)", r"body.\1.rdb\2.\3"),
+    (r"trunk_conv\.(\w+)", r"conv_body.\1"),
+    (r"upconv(\d)\.(\w+)", r"conv_up\1.\2"),
+    (r"HRconv\.(\w+)", r"conv_hr.\1"),
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    network: type[nn.Module]
+    arguments: dict[str, int | str]  # of its constructor
+    state: dict[str, Tensor]  # under our names
+    layout: str  # whose names the file has
+
+
+def recognise(state: Mapping[str, Tensor]) -> Recognised:
+    """What was read from a file (a state dict, or a dict that holds one) -> the network it fits, exactly"""
+    weights = _unwrapped(state)
+    for layout, (signature, names, read_arguments) in _LAYOUTS.items():
+        if signature in weights:
+            weights = {_translated(name, names): values for name, values in weights.items()}
+            network, arguments = read_arguments(_Shapes(weights))
+            _require_fit(network, arguments, weights)
+            return Recognised(network, arguments, weights, layout)
+    raise RequestError(f"These weights fit no network known here ({KNOWN}): {_found(weights)}. Type "
+                       "weights=realesrgan_x4plus, or give a file of one of these networks")
+
+
+def build(state: Mapping[str, Tensor]) -> nn.Module:
+    """The network a file is of, with its weights, in float32 on the CPU"""
+    found = recognise(state)
+    with torch.device("meta"):  # no starting weights are drawn that the file's would replace
+        network = found.network(**found.arguments)
+    network.to_empty(device="cpu").load_state_dict(found.state, strict=True)
+    return network
+
+
+class _Shapes:
+    """Sizes of a file's tensors, and a sentence where one is missing or of other dimensions."""
+
+    def __init__(self, weights: Mapping[str, Tensor]):
+        self.weights = weights
+
+    def convolution(self, name: str) -> tuple[int, int, int]:
+        """(first dimension, second, kernel size): outputs, inputs unless it is transposed"""
+        weight = self.weights.get(f"{name}.weight")
+        if weight is None or weight.ndim != 4 or 0 in weight.shape:
+            raise RequestError(f"These weights have no convolution {name}.weight where one is expected: "
+                               + _found(self.weights))
+        return weight.shape[0], weight.shape[1], weight.shape[2]
+
+    def count(self, pattern: str) -> int:
+        return len({match[0] for match in (re.match(pattern, name) for name in self.weights) if match})
+
+
+def _rrdbnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
+    width, folded, _ = shapes.convolution("conv_first")
+    channels = shapes.convolution("conv_last")[0]
+    scales = {channels * fold**2: scale for scale, fold in FOLDS.items()}
+    if folded not in scales:
+        raise RequestError(f"These weights are an RRDBNet whose first layer reads {folded} channels and whose last "
+                           f"writes {channels}: it must read as many (x4), 4 times (x2) or 16 times as many (x1)")
+    return RRDBNet, {"channels": channels, "scale": scales[folded], "width": width,
+                     "growth": shapes.convolution("body.0.rdb1.conv1")[0],
+                     "num_blocks": shapes.count(r"body\.\d+\.")}
+
+
+def _srvgg(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
+    width, channels, _ = shapes.convolution("body.0")
+    num_convolutions = (shapes.count(r"body\.\d+\.") - 3) // 2
+    shuffled = shapes.convolution(f"body.{2 * num_convolutions + 2}")[0]
+    return SRVGGNetCompact, {"channels": channels, "scale": math.isqrt(shuffled // channels), "width": width,
+                             "num_convolutions": num_convolutions}
+
+
+def _msrresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
+    width, channels, _ = shapes.convolution("conv_first")
+    factor = math.isqrt(shapes.convolution("upconv1")[0] // width)
+    return MSRResNet, {"channels": channels, "scale": factor ** shapes.count(r"upconv\d\."), "width": width,
+                       "num_blocks": shapes.count(r"body\.\d+\.")}
+
+
+def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
+    width, channels, _ = shapes.convolution("first.0")
+    outputs, _, kernel_size = shapes.convolution("upsampling.0.0")
+    shuffled = kernel_size == 3  # a transposed convolution's kernel is its factor + 2
+    factor = math.isqrt(outputs // width) if shuffled else kernel_size - 2
+    return SRResNet, {"channels": channels, "scale": factor ** shapes.count(r"upsampling\.\d+\."), "width": width,
+                      "num_blocks": shapes.count(r"body\.\d+\.0\."),
+                      "upsampling": "pixel_shuffle" if shuffled else "transposed",
+                      "normalization": "batch" if shapes.count(r".*\.running_mean") else "none"}
+
+
+# A tensor only this layout has; its names -> ours; who finds the constructor's arguments.
+_LAYOUTS: dict[str, tuple[str, tuple, Callable[[_Shapes], tuple[type[nn.Module], dict]]]] = {
+    "BasicSR": ("body.0.rdb1.conv1.weight", (), _rrdbnet),
+    "first ESRGAN": ("model.1.sub.0.RDB1.conv1.0.weight", _FIRST_ESRGAN, _rrdbnet),
+    "BSRGAN": ("RRDB_trunk.0.RDB1.conv1.weight", _BSRGAN, _rrdbnet),
+    "BasicSR, MSRResNet": ("upconv1.weight", (), _msrresnet),
+    "saddlepoint": ("upsampling.0.0.weight", (), _srresnet),
+    "BasicSR, compact": ("body.0.weight", (), _srvgg),
+}
+
+
+def _unwrapped(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    weights = next((state[wrapper] for wrapper in WRAPPERS if wrapper in state), state)
+    if not isinstance(weights, Mapping) or not all(isinstance(values, Tensor) for values in weights.values()):
+        raise RequestError(f"These weights are not a state dict (names and tensors) of a network known here ({KNOWN}), "
+                           f"bare or under {' or '.join(WRAPPERS)}: found {', '.join(map(str, list(state)[:5]))}")
+    return weights
+
+
+def _translated(name: str, patterns: tuple[tuple[str, str], ...]) -> str:
+    for pattern, ours in patterns:
+        if match := re.fullmatch(pattern, name):
+            return match.expand(ours)
+    return name
+
+
+def _require_fit(network: type[nn.Module], arguments: dict, weights: Mapping[str, Tensor]) -> None:
+    described = f"{network.__name__}({', '.join(f'{name}={value}' for name, value in arguments.items())})"
+    try:
+        with torch.device("meta"):
+            expected = {name: tuple(values.shape) for name, values in network(**arguments).state_dict().items()}
+    except ValueError as error:
+        raise RequestError(f"These weights look like {described}, which cannot be: {error}") from error
+    found = {name: tuple(values.shape) for name, values in weights.items()}
+    differing = [f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'nothing')}"
+                 for name in {**expected, **found} if found.get(name) != expected.get(name)]
+    if differing:
+        raise RequestError(f"These weights look like {described}, but {len(differing)} tensors differ: "
+                           + "; ".join(differing[:3]))
+
+
+def _found(weights: Mapping[str, Tensor]) -> str:
+    return f"{len(weights)} tensors were found, named {', '.join(map(str, list(weights)[:5]))}"

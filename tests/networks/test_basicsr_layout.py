@@ -1,0 +1,142 @@
+"""Files of weights are recognised from names and shapes, and what does not fit exactly is refused."""
+
+import pytest
+import torch
+from torch import nn
+
+from saddlepoint.compat import basicsr
+from saddlepoint.errors import RequestError
+from saddlepoint.networks.basicsr_layout import build, recognise
+from saddlepoint.networks.rrdb import RRDBNet
+from saddlepoint.networks.srresnet import MSRResNet, SRResNet
+from saddlepoint.networks.srvgg import SRVGGNetCompact
+from saddlepoint.networks.upscaling_discriminators import UNetDiscriminator
+from tests.networks.reach import with_large_weights
+
+NETWORKS = [
+    *((RRDBNet, {"channels": channels, "scale": scale, "width": 8, "growth": 4, "num_blocks": blocks})
+      for channels, scale, blocks in ((3, 4, 2), (3, 2, 1), (1, 2, 1), (4, 1, 12))),
+    *((SRVGGNetCompact, {"channels": channels, "scale": scale, "width": 8, "num_convolutions": layers})
+      for channels, scale, layers in ((3, 4, 3), (3, 1, 12), (1, 2, 1))),
+    *((MSRResNet, {"channels": 3, "scale": scale, "width": 8, "num_blocks": 2}) for scale in (2, 3, 4)),
+    *((SRResNet, {"channels": 1, "scale": scale, "width": 4, "num_blocks": 11, "upsampling": upsampling,
+                  "normalization": normalization})
+      for scale, upsampling, normalization in ((4, "pixel_shuffle", "batch"), (3, "pixel_shuffle", "none"),
+                                               (8, "transposed", "batch"), (3, "transposed", "none"))),
+]
+LAST = {"conv_first": "0", "conv_up1": "3", "conv_up2": "6", "conv_hr": "8", "conv_last": "10"}
+BSRGAN = {"conv_body": "trunk_conv", "conv_up1": "upconv1", "conv_up2": "upconv2", "conv_hr": "HRconv"}
+
+
+def as_the_first_esrgan(state, num_blocks: int):
+    """its nn.Sequential: first layer 0, blocks and the convolution after them in 1.sub, the rest by place"""
+    names = {}
+    for name in state:
+        layer, *rest = name.split(".")
+        if layer == "body":
+            block, dense, convolution, kind = rest
+            names[name] = f"model.1.sub.{block}.{dense.upper()}.{convolution}.0.{kind}"
+        elif layer == "conv_body":
+            names[name] = f"model.1.sub.{num_blocks}.{rest[0]}"
+        else:
+            names[name] = f"model.{LAST[layer]}.{rest[0]}"
+    return {names[name]: values for name, values in state.items()}
+
+
+def as_bsrgan(state):
+    def named(name: str) -> str:
+        layer, rest = name.split(".", 1)
+        return f"RRDB_trunk.{rest.replace('rdb', 'RDB')}" if layer == "body" else f"{BSRGAN.get(layer, layer)}.{rest}"
+    return {named(name): values for name, values in state.items()}
+
+
+@pytest.mark.parametrize(("network", "arguments"), NETWORKS)
+def test_each_network_is_found_with_the_arguments_it_was_made_with(network, arguments):
+    state = network(**arguments).state_dict()
+    found = recognise(state)
+    assert (found.network, found.arguments) == (network, arguments)
+    assert list(found.state) == list(state)
+
+
+@pytest.mark.parametrize(("network", "arguments"), NETWORKS)
+def test_what_is_built_computes_what_was_saved(network, arguments):
+    torch.manual_seed(0)
+    original = with_large_weights(network(**arguments))
+    low = torch.rand(1, original.channels, 8, 4)
+    rebuilt = build(original.state_dict()).eval()
+    torch.testing.assert_close(rebuilt(low), original(low), atol=0, rtol=0)
+    assert rebuilt.scale == original.scale
+
+
+def test_a_file_of_half_precision_gives_a_network_of_float32():
+    network = build({name: values.half() for name, values in RRDBNet(width=4, growth=2, num_blocks=1)
+                    .state_dict().items()})
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_files_that_basicsr_writes_are_recognised():
+    archs = {name: basicsr.module(f"archs.{name}_arch") for name in ("rrdbnet", "srvgg", "srresnet")}
+    low = torch.rand(1, 3, 4, 4)
+    for theirs in (archs["rrdbnet"].RRDBNet(3, 3, 2, num_feat=8, num_block=1, num_grow_ch=4),
+                   archs["srvgg"].SRVGGNetCompact(3, 3, 8, 2, upscale=3), archs["srresnet"].MSRResNet(3, 3, 8, 1)):
+        torch.testing.assert_close(build(theirs.state_dict())(low), theirs(low), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("num_blocks", [1, 23])
+def test_the_layouts_of_the_first_esrgan_and_of_bsrgan_are_translated(num_blocks):
+    arguments = {"channels": 3, "scale": 4, "width": 4, "growth": 2, "num_blocks": num_blocks}
+    state = RRDBNet(**arguments).state_dict()
+    for layout, file in (("first ESRGAN", as_the_first_esrgan(state, num_blocks)), ("BSRGAN", as_bsrgan(state))):
+        found = recognise(file)
+        assert (found.layout, found.network, found.arguments) == (layout, RRDBNet, arguments)
+        assert all(torch.equal(found.state[name], values) for name, values in state.items())
+        assert len(found.state) == len(state)
+
+
+def test_averaged_weights_are_preferred_and_wrapped_ones_unwrapped():
+    plain, averaged = (MSRResNet(width=4, num_blocks=1).state_dict() for _ in range(2))
+    for file, expected in (({"params": plain}, plain), ({"params_ema": averaged}, averaged),
+                           ({"params": plain, "params_ema": averaged}, averaged)):
+        assert torch.equal(recognise(file).state["conv_last.weight"], expected["conv_last.weight"])
+
+
+def changed(**changes) -> dict:
+    return RRDBNet(width=4, growth=2, num_blocks=1).state_dict() | {
+        name.replace("__", "."): values for name, values in changes.items()}
+
+
+def without(name: str) -> dict:
+    return {key: values for key, values in changed().items() if key != name}
+
+
+@pytest.mark.parametrize(("state", "sentence"), [
+    ({}, "0 tensors were found"),
+    (nn.Linear(2, 3).state_dict(), "fit no network known here .* 2 tensors were found, named weight, bias"),
+    (UNetDiscriminator(width=2).state_dict(), r"fit no network known here .* named conv0\.weight, conv0\.bias"),
+    ({"generator": changed()}, "not a state dict .* found generator"),
+    ({"params": [torch.zeros(1)]}, "not a state dict .* found params"),
+    (without("conv_hr.bias"), r"RRDBNet\(channels=3, scale=4, .*1 tensors differ: conv_hr\.bias is missing"),
+    (without("conv_last.weight"), r"no convolution conv_last\.weight"),
+    (changed(extra=torch.zeros(2)), r"extra is \(2,\), expected nothing"),
+    (changed(conv_up1__weight=torch.zeros(4, 4, 5, 5)),
+     r"conv_up1\.weight is \(4, 4, 5, 5\), expected \(4, 4, 3, 3\)"),
+    (changed(conv_first__weight=torch.zeros(4, 6, 3, 3)), "first layer reads 6 channels and whose last writes 3"),
+    (changed(conv_first__weight=torch.zeros(4)), r"no convolution conv_first\.weight"),
+    (changed(conv_last__weight=torch.zeros(0, 4, 3, 3)), r"no convolution conv_last\.weight"),
+    (MSRResNet(width=4, scale=2, num_blocks=1).state_dict() | {"upconv1.weight": torch.zeros(100, 4, 3, 3)},
+     r"MSRResNet\(.*cannot be: data\.scale=5 must be 2, 3 or 4"),
+    ({"body.0.weight": torch.zeros(4, 3, 3, 3), "body.0.bias": torch.zeros(4)}, r"num_convolutions=-1\), which cannot be: model\.generator\.num_convolutions=-1"),
+])
+def test_what_fits_nothing_is_refused_with_what_was_found(state, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        recognise(state)
+
+
+def test_an_x2_model_of_the_first_esrgan_has_one_doubling_and_is_refused():
+    file = as_the_first_esrgan(RRDBNet(width=4, growth=2, num_blocks=1).state_dict(), 1)
+    places = {"model.8": "model.5", "model.10": "model.7"}
+    x2 = {next((name.replace(old, new) for old, new in places.items() if name.startswith(old)), name): values
+          for name, values in file.items() if not name.startswith("model.6")}
+    with pytest.raises(RequestError, match=r"no convolution conv_last\.weight"):
+        recognise(x2)
