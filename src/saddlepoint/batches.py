@@ -11,5 +11,7 @@ class ImageBatch(NamedTuple):
 
 
 class PairedBatch(NamedTuple):
-    real: Tensor  # [N, C, s*H, s*W] float32 in [0, 1], high resolution
-    low: Tensor  # [N, C, H, W] the same scenes, s times smaller
+    real: Tensor  # [N, C, s*H, s*W] float32 in [-1, 1], high resolution: what D is shown
+    labels: Tensor  # [N] int64, all zero
+    low: Tensor  # [N, C, H, W] in [0, 1], the same scenes s times smaller
+    target: Tensor  # [N, C, s*H, s*W] in [0, 1]: what content losses compare with, the reals or the reals sharpened

@@ -14,6 +14,7 @@ from saddlepoint.networks.protocols import HasClassLogits
 
 if TYPE_CHECKING:
     from saddlepoint.losses.adversarial import AdversarialLoss
+    from saddlepoint.modules.adversarial import AdversarialModule
     from saddlepoint.modules.latents import Latents
     from saddlepoint.modules.turns import Turns
     from saddlepoint.tricks.trick import Trick
@@ -37,11 +38,13 @@ class Recipe:
     loss_name: str  # as typed after loss=
     tricks: "Mapping[str, Trick]"  # in the order given
     turns: "Turns"
-    latents: "Latents"
+    module: "type[AdversarialModule]"  # the task: how fakes are made
+    latents: "Latents | None"  # None: fakes are not made from noise
     channels: int
     image_size: int
     num_classes: int  # 0 when the data has no classes
     batch_size: int
+    scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
 
     def provides(self, what: str) -> bool:
         return any(what in trick.provides for trick in self.tricks.values())
@@ -50,6 +53,10 @@ class Recipe:
         """The value to type after trick= with some added at the end or left out."""
         left_out = set(without)
         return [*(name for name in self.tricks if name not in left_out), *add]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.channels, self.image_size, self.image_size
 
     @property
     def discriminator_mixes_images(self) -> bool:
@@ -107,25 +114,22 @@ def _class_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
-    """Runs two images through both networks on the meta device."""
-    image = (2, recipe.channels, recipe.image_size, recipe.image_size)
-    if recipe.generator.latent_dim != recipe.latents.size:
-        yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
-                      f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})
+    """What the task says of the generator, then two images through the discriminator on the meta device."""
+    found = list(recipe.module.problems(recipe))
+    yield from found
+    if found:
         return
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     try:
-        made = tuple(recipe.generator(torch.empty(2, recipe.latents.size, device="meta"), labels).shape)
-        if made != image:
-            yield Problem(f"the generator makes images of {_size(made)} and the data has {_size(image)}: "
-                          "model.generator and data.channels, data.image_size must agree")
-        logits = tuple(recipe.discriminator(torch.empty(image, device="meta"), labels).shape)
+        logits = tuple(recipe.discriminator(torch.empty(2, *recipe.image_shape, device="meta"), labels).shape)
     except RuntimeError as error:
-        yield Problem(f"the networks do not fit images of {_size(image)} (data.channels, data.image_size): {error}")
+        yield Problem(f"the discriminator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
+                      f"data.image_size): {error}")
         return
     if logits != (2,) and logits[:2] != (2, 1):
         yield Problem(f"the discriminator must give one logit an image, [N] or [N, 1, h, w], and gives {list(logits)}")
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(length) for length in shape[1:])
+def size_of(shape: tuple[int, ...]) -> str:
+    """e.g. 3 x 32 x 32"""
+    return " x ".join(map(str, shape))

@@ -77,13 +77,16 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
     attempt("tricks", lambda: build.tricks(settings))
     attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
-    attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
+    attempt("module", lambda: build.target_class(model["module"], "model.module"))
+    if "latents" in model:
+        attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
     if problems:
         return None, problems
     data_settings = settings["data"]
-    return Recipe(**parts, loss_name=settings["choices"]["loss"], channels=data_settings["channels"],
-                  image_size=data_settings["image_size"], num_classes=data_settings["num_classes"],
-                  batch_size=data_settings["batch_size"]), []
+    return Recipe(**{"latents": None} | parts, loss_name=settings["choices"]["loss"],
+                  channels=data_settings["channels"], image_size=data_settings["image_size"],
+                  num_classes=data_settings["num_classes"], batch_size=data_settings["batch_size"],
+                  scale=data_settings.get("scale")), []
 
 
 def problems_of(settings: Mapping[str, Any]) -> list[Problem]:

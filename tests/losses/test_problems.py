@@ -12,6 +12,7 @@ from saddlepoint.losses.adversarial import (
     Wasserstein,
 )
 from saddlepoint.modules.latents import Latents
+from saddlepoint.modules.synthesis import SynthesisModule
 from saddlepoint.modules.turns import Turns
 from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
 from saddlepoint.recipe import Recipe
@@ -29,7 +30,7 @@ def recipe(loss, tricks=None, turns=None, normalization="none") -> Recipe:
         generator=MLPGenerator(4, 1, 2, widths=[4]),
         discriminator=MLPDiscriminator(1, 2, widths=[4], normalization=normalization),
         loss=loss, loss_name="typed_name", tricks=tricks or {}, turns=turns or Turns(), latents=Latents(4),
-        channels=1, image_size=2, num_classes=0, batch_size=4)
+        module=SynthesisModule, channels=1, image_size=2, num_classes=0, batch_size=4)
 
 
 def problems(loss, **settings) -> list:

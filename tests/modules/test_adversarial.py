@@ -89,10 +89,13 @@ def test_the_generator_only_moves_at_the_end_of_a_round():
 
 def test_one_player_warms_up_while_the_other_stands_still():
     module = game(Turns(generator_warmup_images=16))
-    start = weights(module.discriminator)
+    module.content_terms = lambda batch, fake: {"content": (fake - batch.real).square().mean()}
+    start, terms = weights(module.discriminator), []
+    module.update, update = lambda optimizer, named: terms.append([*named]) or update(optimizer, named), module.update
     recorder = play(module, batches(4))
     assert torch.equal(recorder.discriminators[1], start) and not torch.equal(recorder.discriminators[2], start)
     assert [steps[2] for steps in recorder.steps] == [1, 2, 3, 4]
+    assert terms == [["content"]] * 2 + [["adversarial"], ["adversarial", "content"]] * 2
     module = game(Turns(discriminator_warmup_images=16))
     start = weights(module.generator)
     recorder = play(module, batches(4))

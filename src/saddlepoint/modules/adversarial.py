@@ -44,7 +44,7 @@ class AdversarialModule(pl.LightningModule):
         self.register_buffer("real_target", torch.tensor(1.0), persistent=False)
         self.register_buffer("fake_target", torch.tensor(0.0), persistent=False)
 
-    # What a task overrides.
+    # What a task overrides; its class method `problems(recipe)` says what it cannot do.
 
     def generate(self, batch: ImageBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
         """-> fakes [count, C, H, W], their labels [count]"""
@@ -87,11 +87,12 @@ class AdversarialModule(pl.LightningModule):
         draws = self.draws("generator", self.generator_steps_taken)
         with frozen(self.discriminator_parameters):
             fake, fake_labels = self.generate(batch, self.turns.generator_fakes(len(batch.real)), draws)
-            step = self.step(batch, draws, fake, fake_labels)
-            real_logits = step.score(step.real, step.real_labels) if self.loss.needs_real_logits else None
-            step = replace(step, fake_logits=step.score(fake, fake_labels), real_logits=real_logits)
-            adversarial = self.adversarial_weight * self.loss.generator(step.fake_logits, real_logits)
-            terms = {"adversarial": adversarial} | self.content_terms(batch, fake) | self.tricks.generator_losses(step)
+            step, terms = self.step(batch, draws, fake, fake_labels), self.content_terms(batch, fake)
+            if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on its content terms alone
+                real_logits = step.score(step.real, step.real_labels) if self.loss.needs_real_logits else None
+                step = replace(step, fake_logits=step.score(fake, fake_labels), real_logits=real_logits)
+                adversarial = self.adversarial_weight * self.loss.generator(step.fake_logits, real_logits)
+                terms = {"adversarial": adversarial} | terms | self.tricks.generator_losses(step)
             self.remember("generator", self.update(optimizer, terms))
         self.tricks.after_generator_step(step)
         self.generator_steps_taken += 1
@@ -123,8 +124,6 @@ class AdversarialModule(pl.LightningModule):
         draws = Draws(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
         draws.seed_networks()
         return draws
-
-    # State.
 
     def on_train_start(self) -> None:
         self.players_optimizers.listen_to(self.trainer)

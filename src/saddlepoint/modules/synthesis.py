@@ -1,5 +1,7 @@
 """Images from noise."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from saddlepoint.batches import ImageBatch
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.draws import Draws
 from saddlepoint.modules.latents import Latents, classes_at
+from saddlepoint.recipe import Problem, Recipe, size_of
 
 
 class SynthesisModule(AdversarialModule):
@@ -32,3 +35,27 @@ class SynthesisModule(AdversarialModule):
     def generate(self, batch: ImageBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
         labels = self.labels(count, draws)
         return self.generator(self.latents.draw(draws, count), labels), labels
+
+    @classmethod
+    def problems(cls, recipe: Recipe) -> Iterator[Problem]:
+        if recipe.scale is not None:
+            yield Problem("this model makes images from noise and the data is pairs of small and large images: choose "
+                          "data=image_folder, or a model that enlarges, e.g. model=srgan")
+        if recipe.turns.generator_warmup_images:
+            yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
+                          "generator learn from content losses alone, and one that starts from noise has none",
+                          {"model.turns.generator_warmup_images": 0})
+        if recipe.generator.latent_dim != recipe.latents.size:
+            yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
+                          f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})
+            return
+        latents, labels = torch.empty(2, recipe.latents.size, device="meta"), torch.zeros(2, dtype=int, device="meta")
+        try:
+            made = tuple(recipe.generator(latents, labels).shape[1:])
+        except RuntimeError as error:
+            yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
+                          f"data.image_size): {error}")
+            return
+        if made != recipe.image_shape:
+            yield Problem(f"the generator makes images of {size_of(made)} and the data has "
+                          f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must agree")

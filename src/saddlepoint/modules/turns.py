@@ -8,7 +8,8 @@ class Turns:
 
     Lengths are in images. `scoring` says how D meets a batch: `separate` scores reals and fakes as two batches,
     `together` as one concatenated batch (they share BatchNorm statistics), `half` makes two updates, one on N/2 reals,
-    one on N/2 fakes, out of a batch of N.
+    one on N/2 fakes, out of a batch of N. In its warm-up a player moves alone: D against
+    a G that stands still, G on its content terms (super-resolution), without the game.
     """
 
     def __init__(self, discriminator_steps: int = 1, generator_steps: int = 1, generator_batch_multiple: int = 1,
