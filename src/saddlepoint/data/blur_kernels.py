@@ -1,0 +1,77 @@
+"""Blur kernels of Real-ESRGAN (Wang et al. 2021, sections 3.1 and 3.3, https://arxiv.org/abs/2107.10833), and
+filtering with them.
+
+A kernel is [size, size], float64, of sum 1, size odd. Widths (sigma) are in pixels, angles in radians. N images, C
+channels, H x W pixels. All but `sinc` are functions of q = d^T S^-1 d, where d is the distance from the centre and S
+the covariance with standard deviations sigma_x, sigma_y along axes turned by `angle`.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def gaussian(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
+    """exp(-q / 2); isotropic where both widths are the same"""
+    return _normalised(torch.exp(-_quadratic_form(size, sigma_x, sigma_y, angle) / 2))
+
+
+def generalised_gaussian(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
+    """exp(-q^beta / 2) (Pascal et al. 2013, https://arxiv.org/abs/1302.6498): peaked below beta = 1, flat above"""
+    return _normalised(torch.exp(-_quadratic_form(size, sigma_x, sigma_y, angle) ** beta / 2))
+
+
+def plateau(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
+    """1 / (1 + q^beta)"""
+    return _normalised(1 / (1 + _quadratic_form(size, sigma_x, sigma_y, angle) ** beta))
+
+
+def sinc(size: int, cutoff: float) -> Tensor:
+    """cutoff J1(cutoff r) / (2 pi r): the ideal low-pass of all directions, cut to the kernel, which rings at edges.
+    `cutoff` is in radians per pixel, at most pi."""
+    x, y = _distances(size)
+    radius = torch.hypot(x, y)
+    values = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius)
+    return _normalised(values.where(radius > 0, cutoff**2 / (4 * math.pi)))  # J1(x) / x is 1/2 at 0
+
+
+def filtered(images: Tensor, kernels: Tensor) -> Tensor:
+    """images [N, C, H, W], one kernel each [N, size, size] -> [N, C, H, W], the image mirrored at its borders"""
+    count, channels, height, width = images.shape
+    size = kernels.shape[-1]
+    weights = kernels.to(images).repeat_interleave(channels, dim=0)[:, None]
+    padded = reflected(images, size // 2).reshape(1, count * channels, height + size - 1, width + size - 1)
+    return functional.conv2d(padded, weights, groups=count * channels).view_as(images)
+
+
+def reflected(images: Tensor, margin: int) -> Tensor:
+    """[..., H, W] -> [..., H + 2 margin, W + 2 margin]: 2 1 | 0 1 2 ... mirrored as often as the margin needs, where
+    torch's own padding refuses a margin wider than the image"""
+    rows, columns = (_mirrored(side, margin).to(images.device) for side in images.shape[-2:])
+    return images[..., rows[:, None], columns]
+
+
+def _mirrored(length: int, margin: int) -> Tensor:
+    period = max(1, 2 * (length - 1))
+    places = torch.arange(-margin, length + margin) % period
+    return places.where(places < length, period - places)
+
+
+def _quadratic_form(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
+    x, y = _distances(size)
+    along = x * math.cos(angle) + y * math.sin(angle)
+    across = y * math.cos(angle) - x * math.sin(angle)
+    return (along / sigma_x) ** 2 + (across / sigma_y) ** 2
+
+
+def _distances(size: int) -> tuple[Tensor, Tensor]:
+    """-> x, to the right, and y, downwards [size, size], of every pixel from the centre"""
+    line = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return x, y
+
+
+def _normalised(values: Tensor) -> Tensor:
+    return values / values.sum()

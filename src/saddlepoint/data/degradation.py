@@ -1,0 +1,63 @@
+"""Low-resolution images as the world makes them: Real-ESRGAN's second-order degradation (Wang et al. 2021, section 3,
+https://arxiv.org/abs/2107.10833), of float images [N, C, H, W] in [0, 1].
+"""
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.data.degradation_blur import Blur, FinalSinc
+from saddlepoint.data.degradation_draws import happens, require_probability
+from saddlepoint.data.degradation_steps import Jpeg, Noise, Resize, resized
+from saddlepoint.networks.layers import require_whole_numbers
+
+
+class SecondOrderDegradation(nn.Module):
+    """Blur, resize, noise and JPEG, twice; the second JPEG comes with the last resize and a sinc filter, after these or
+    (`jpeg_first_probability`, 0.5) before them.
+
+    Steps that are not given have the paper's settings, which their own docstrings name. The paper degrades images that
+    were sharpened (sharpening.py) and crops afterwards, 400 to 256 pixels. There is no state: a module, so that a
+    configuration can build it.
+    """
+
+    def __init__(self, scale: int, blur: Blur | None = None, resize: Resize | None = None, noise: Noise | None = None,
+                 jpeg: Jpeg | None = None, second_blur: Blur | None = None, second_resize: Resize | None = None,
+                 second_noise: Noise | None = None, second_jpeg: Jpeg | None = None,
+                 final_sinc: FinalSinc | None = None, jpeg_first_probability: float = 0.5):
+        super().__init__()
+        require_whole_numbers({"scale": scale})
+        require_probability("jpeg_first_probability", jpeg_first_probability)
+        self.scale, self.jpeg_first_probability = scale, jpeg_first_probability
+        self.blur, self.resize, self.noise = blur or Blur(), resize or Resize(), noise or Noise()
+        self.jpeg = jpeg or Jpeg()
+        self.second_blur = second_blur or Blur(probability=0.8, sigma=(0.2, 1.5))
+        self.second_resize = second_resize or Resize(probabilities=(0.3, 0.4, 0.3), factors=(0.3, 1.2))
+        self.second_noise = second_noise or Noise(sigma=(1, 25), poisson_scale=(0.05, 2.5))
+        self.second_jpeg = second_jpeg or Jpeg()
+        self.final_sinc = final_sinc or FinalSinc()
+
+    @torch.no_grad()
+    def degrade(self, high: Tensor, generator: torch.Generator) -> Tensor:
+        """high [N, C, H, W] in [0, 1] -> low [N, C, H // scale, W // scale] in [0, 1], rounded to the levels of 8 bits.
+
+        A function of the images and the generator's state: no other randomness takes part. The generator may be on
+        another device than the images.
+        """
+        height, width = high.shape[-2:]
+        images = self.blur(high, generator)
+        images = self.resize(images, height, width, generator)
+        images = self.noise(images, generator)
+        images = self.jpeg(images, generator)
+        images = self.second_blur(images, generator)
+        images = self.second_resize(images, height / self.scale, width / self.scale, generator)
+        images = self.second_noise(images, generator)
+        return self._finished(images, height // self.scale, width // self.scale, generator)
+
+    def _finished(self, images: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        jpeg_first = happens(generator, self.jpeg_first_probability)
+        if jpeg_first:
+            images = self.second_jpeg(images, generator)
+        images = self.final_sinc(resized(images, height, width, generator), generator)
+        if not jpeg_first:
+            images = self.second_jpeg(images, generator)
+        return images.mul(255).round().clamp(0, 255) / 255

@@ -1,0 +1,110 @@
+"""Blurs of Real-ESRGAN's degradation: a random kernel for each image (Wang et al. 2021, sections 3.1 and 3.3,
+https://arxiv.org/abs/2107.10833). images [N, C, H, W] -> [N, C, H, W], which a sinc may take out of [0, 1].
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saddlepoint.data import blur_kernels
+from saddlepoint.data.degradation_draws import (
+    Range,
+    choice,
+    happens,
+    require_probabilities,
+    require_probability,
+    require_range,
+    uniform,
+)
+from saddlepoint.networks.layers import require
+
+
+class Blur(nn.Module):
+    """With `probability` 1 (second stage: 0.8), a kernel for each image. Its size is one of the odd numbers of `sizes`,
+    7 to 21. With `sinc_probability` 0.1 it is a sinc of cutoff pi/3 (pi/5 from 13 pixels on) to pi; otherwise one of
+    the six `shapes`: Gaussian isotropic 0.45 and anisotropic 0.25, generalised Gaussian 0.12 and 0.03, plateau 0.12 and
+    0.03, of widths `sigma` 0.2 to 3 (second stage: 1.5) pixels. Exponents, 0.5 to 4 for `generalised_beta` and 1 to 2
+    for `plateau_beta`, are below and above 1 equally often."""
+
+    def __init__(self, probability: float = 1.0, sizes: tuple[int, int] = (7, 21), sinc_probability: float = 0.1,
+                 shapes: Sequence[float] = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03), sigma: Range = (0.2, 3.0),
+                 generalised_beta: Range = (0.5, 4.0), plateau_beta: Range = (1.0, 2.0)):
+        super().__init__()
+        require_probability("blur.probability", probability)
+        require_probability("blur.sinc_probability", sinc_probability)
+        require_probabilities("blur.shapes", shapes, 6)
+        _require_sizes("blur.sizes", sizes)
+        require_range("blur.sigma", sigma, 0.01)
+        for name, beta in (("blur.generalised_beta", generalised_beta), ("blur.plateau_beta", plateau_beta)):
+            require_range(name, beta, 0.01)
+            require(beta[0] <= 1 <= beta[1], name, list(beta), "a range with 1 in it")
+        self.probability, self.sizes, self.sinc_probability, self.shapes = probability, sizes, sinc_probability, shapes
+        self.sigma, self.generalised_beta, self.plateau_beta = sigma, generalised_beta, plateau_beta
+
+    def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        if not happens(generator, self.probability):
+            return images
+        return blur_kernels.filtered(images, torch.stack([self.kernel(generator) for _ in images]))
+
+    def kernel(self, generator: torch.Generator) -> Tensor:
+        """[largest size, largest size], with zeros around a smaller one"""
+        size = _odd_size(generator, self.sizes)
+        if happens(generator, self.sinc_probability):
+            kernel = blur_kernels.sinc(size, uniform(generator, math.pi / (3 if size < 13 else 5), math.pi))
+        else:
+            kernel = self._shaped(size, generator)
+        return _padded(kernel, self.sizes[1])
+
+    def _shaped(self, size: int, generator: torch.Generator) -> Tensor:
+        family, anisotropic = divmod(choice(generator, self.shapes), 2)
+        sigma_x = sigma_y = uniform(generator, *self.sigma)
+        angle = 0.0
+        if anisotropic:
+            sigma_y, angle = uniform(generator, *self.sigma), uniform(generator, -math.pi, math.pi)
+        if family == 0:
+            return blur_kernels.gaussian(size, sigma_x, sigma_y, angle)
+        if family == 1:
+            beta = _around_one(generator, self.generalised_beta)
+            return blur_kernels.generalised_gaussian(size, sigma_x, sigma_y, angle, beta)
+        return blur_kernels.plateau(size, sigma_x, sigma_y, angle, _around_one(generator, self.plateau_beta))
+
+
+class FinalSinc(nn.Module):
+    """With `probability` 0.8 for each image, a sinc of cutoff pi/3 to pi; see `Blur` for `sizes`."""
+
+    def __init__(self, probability: float = 0.8, sizes: tuple[int, int] = (7, 21)):
+        super().__init__()
+        require_probability("final_sinc.probability", probability)
+        _require_sizes("final_sinc.sizes", sizes)
+        self.probability, self.sizes = probability, sizes
+
+    def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return blur_kernels.filtered(images, torch.stack([self.kernel(generator) for _ in images]))
+
+    def kernel(self, generator: torch.Generator) -> Tensor:
+        kernel = torch.ones(1, 1, dtype=torch.float64)
+        if happens(generator, self.probability):
+            size = _odd_size(generator, self.sizes)
+            kernel = blur_kernels.sinc(size, uniform(generator, math.pi / 3, math.pi))
+        return _padded(kernel, self.sizes[1])
+
+
+def _odd_size(generator: torch.Generator, sizes: tuple[int, int]) -> int:
+    count = (sizes[1] - sizes[0]) // 2 + 1
+    return sizes[0] + 2 * choice(generator, [1] * count)
+
+
+def _around_one(generator: torch.Generator, beta: Range) -> float:
+    return uniform(generator, beta[0], 1) if happens(generator, 0.5) else uniform(generator, 1, beta[1])
+
+
+def _padded(kernel: Tensor, size: int) -> Tensor:
+    return functional.pad(kernel, [(size - len(kernel)) // 2] * 4)
+
+
+def _require_sizes(name: str, sizes: tuple[int, int]) -> None:
+    require_range(name, sizes, 3)
+    require(sizes[0] % 2 == 1 and sizes[1] % 2 == 1, name, list(sizes), "two odd numbers of pixels")

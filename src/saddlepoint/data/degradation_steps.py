@@ -1,0 +1,136 @@
+"""Resizing, noise and JPEG of Real-ESRGAN's degradation (Wang et al. 2021, section 3.1,
+https://arxiv.org/abs/2107.10833). N images, C channels, H x W pixels, in [0, 1].
+
+Sizes and the kind of noise are drawn once for a batch, as in the paper's code; strengths, qualities and whether noise
+is grey for each image. Bicubic resizing may leave [0, 1]; noise and JPEG end within it.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+
+import numpy
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saddlepoint.data.degradation_draws import (
+    Range,
+    choice,
+    happens,
+    require_probabilities,
+    require_probability,
+    require_range,
+    uniform,
+)
+from saddlepoint.networks.layers import require
+
+RESIZINGS = ("area", "bilinear", "bicubic")  # without antialiasing: aliasing is one of the degradations
+
+
+class Resize(nn.Module):
+    """To `factor` times the sides it is given: enlarging, reducing or neither, with `probabilities` 0.2, 0.7, 0.1
+    (second stage: 0.3, 0.4, 0.3), by a uniform factor of 1 to the upper end, or the lower end to 1, of `factors`, 0.15
+    to 1.5 (second stage: 0.3 to 1.2)."""
+
+    def __init__(self, probabilities: Sequence[float] = (0.2, 0.7, 0.1), factors: Range = (0.15, 1.5)):
+        super().__init__()
+        require_probabilities("resize.probabilities", probabilities, 3)
+        require_range("resize.factors", factors, 0.01)
+        require(factors[0] <= 1 <= factors[1], "resize.factors", list(factors), "a range with 1 in it")
+        self.probabilities, self.factors = probabilities, factors
+
+    def forward(self, images: Tensor, height: float, width: float, generator: torch.Generator) -> Tensor:
+        factor = self.factor(generator)
+        return resized(images, max(1, int(height * factor)), max(1, int(width * factor)), generator)
+
+    def factor(self, generator: torch.Generator) -> float:
+        low, high = ((1, self.factors[1]), (self.factors[0], 1), (1, 1))[choice(generator, self.probabilities)]
+        return uniform(generator, low, high)
+
+
+def resized(images: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """By one of three ways, equally often"""
+    mode = RESIZINGS[choice(generator, (1, 1, 1))]
+    return functional.interpolate(images, size=(height, width), mode=mode)
+
+
+class Noise(nn.Module):
+    """With `gaussian_probability` 0.5 Gaussian noise of `sigma` 1 to 30 (second stage: 25) grey levels of 255,
+    otherwise Poisson noise, multiplied by `poisson_scale` 0.05 to 3 (second stage: 2.5). With `grey_probability` 0.4
+    for each image, the same in all channels."""
+
+    def __init__(self, gaussian_probability: float = 0.5, sigma: Range = (1.0, 30.0),
+                 poisson_scale: Range = (0.05, 3.0), grey_probability: float = 0.4):
+        super().__init__()
+        require_probability("noise.gaussian_probability", gaussian_probability)
+        require_probability("noise.grey_probability", grey_probability)
+        require_range("noise.sigma", sigma, 0)
+        require_range("noise.poisson_scale", poisson_scale, 0)
+        self.gaussian_probability, self.grey_probability = gaussian_probability, grey_probability
+        self.sigma, self.poisson_scale = sigma, poisson_scale
+
+    def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        gaussian = happens(generator, self.gaussian_probability)
+        noise = torch.stack([(self._gaussian if gaussian else self._poisson)(image, generator) for image in images])
+        return (images + noise).clamp(0, 1)
+
+    def _gaussian(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        channels, height, width = image.shape
+        shape = (1 if happens(generator, self.grey_probability) else channels, height, width)
+        noise = torch.randn(shape, device=generator.device, generator=generator).to(image)
+        return (noise * (uniform(generator, *self.sigma) / 255)).expand_as(image)
+
+    def _poisson(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        source = _luma(image) if happens(generator, self.grey_probability) else image
+        noise = poisson_noise(source, generator) * uniform(generator, *self.poisson_scale)
+        return noise.expand_as(image)
+
+
+def poisson_noise(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Poisson(v x) / v - x of x in [0, 1]: a pixel counts photons, v of them for white. As in scikit-image, v is the
+    number of different grey levels in the image, rounded up to a power of two."""
+    levels = image.mul(255).round().clamp(0, 255) / 255
+    white = 2 ** math.ceil(math.log2(levels.unique().numel()))
+    photons = torch.poisson((levels * white).to(generator.device), generator=generator)
+    return photons.to(image) / white - levels
+
+
+class Jpeg(nn.Module):
+    """Through libjpeg and back, with a whole `quality` of 30 to 95 for each image, colour at half resolution.
+
+    A real encoder, and not basicsr's DiffJPEG: that approximates it without rounding to 8 bits between the steps and
+    with other upsampling of colour, is there to be differentiable, which nothing needs here, and would tie training to
+    basicsr. Its price is a copy of small images from a GPU and back.
+    """
+
+    def __init__(self, quality: tuple[int, int] = (30, 95)):
+        super().__init__()
+        require_range("jpeg.quality", quality, 1, 100)
+        self.quality = quality
+
+    def forward(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        qualities = [round(uniform(generator, *self.quality)) for _ in images]
+        pixels = images.mul(255).round().clamp(0, 255).byte().cpu()
+        decoded = [through_jpeg(image, quality) for image, quality in zip(pixels, qualities, strict=True)]
+        return torch.stack(decoded).to(images) / 255
+
+
+def through_jpeg(pixels: Tensor, quality: int) -> Tensor:
+    """uint8 [C, H, W] -> uint8 [C, H, W]"""
+    channels_last = pixels.permute(1, 2, 0).numpy()
+    file = io.BytesIO()
+    Image.fromarray(channels_last.squeeze(2) if len(pixels) == 1 else channels_last).save(
+        file, format="JPEG", quality=quality)
+    with Image.open(file) as image:
+        decoded = torch.from_numpy(numpy.array(image))
+    return decoded[None] if decoded.ndim == 2 else decoded.permute(2, 0, 1)
+
+
+def _luma(image: Tensor) -> Tensor:
+    """[C, H, W] -> [1, H, W] (ITU-R BT.601)"""
+    if len(image) == 1:
+        return image
+    weights = image.new_tensor((0.2989, 0.587, 0.114))
+    return (weights[:, None, None] * image).sum(dim=0, keepdim=True)

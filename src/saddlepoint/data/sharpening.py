@@ -1,0 +1,47 @@
+"""The sharpened targets of Real-ESRGAN's pixel and perceptual losses (Wang et al. 2021,
+https://arxiv.org/abs/2107.10833). Images [N, C, H, W] in [0, 1].
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saddlepoint.data.blur_kernels import reflected
+from saddlepoint.networks.layers import require
+
+
+class UnsharpMasking(nn.Module):
+    """I + m (clip(I + weight (I - B)) - I), with B = I blurred, and m the blurred mask of pixels where I and B differ
+    by more than `threshold` grey levels of 255, so that flat areas and their noise stay.
+
+    The paper's code has `radius` 50, `weight` 0.5 and `threshold` 10. `radius` is the width of the blur's window in
+    pixels, made odd; the Gaussian in it has the width OpenCV chooses for such a window, 8 pixels for 51.
+    """
+
+    window: Tensor  # [size]
+
+    def __init__(self, radius: int = 50, weight: float = 0.5, threshold: float = 10.0):
+        super().__init__()
+        require(isinstance(radius, int) and radius >= 2, "radius", radius, "a whole number of pixels, at least 2")
+        require(0 <= threshold <= 255, "threshold", threshold, "a number of grey levels from 0 to 255")
+        self.weight, self.threshold = weight, threshold
+        side = radius // 2
+        sigma = 0.3 * (side - 1) + 0.8
+        weights = torch.exp(-(torch.arange(-side, side + 1, dtype=torch.float64) / sigma).square() / 2)
+        self.register_buffer("window", (weights / weights.sum()).float(), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        difference = images - self._blurred(images)
+        mask = self._blurred((difference.abs() * 255 > self.threshold).to(images))
+        sharpened = (images + self.weight * difference).clamp(0, 1)
+        return images + mask * (sharpened - images)
+
+    def _blurred(self, images: Tensor) -> Tensor:
+        """Along x, then y: the window is a product"""
+        count, channels, height, width = images.shape
+        size = len(self.window)
+        padded = reflected(images, size // 2).reshape(count * channels, 1, height + size - 1, width + size - 1)
+        window = self.window.to(images)
+        along = functional.conv2d(padded, window.view(1, 1, 1, size))
+        return functional.conv2d(along, window.view(1, 1, size, 1)).view_as(images)
