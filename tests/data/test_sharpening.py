@@ -10,7 +10,8 @@ from saddlepoint.data.sharpening import UnsharpMasking
 
 def photographs() -> torch.Tensor:
     """Without a pixel that rounding could take over the threshold: one such changes its surroundings by 3e-4."""
-    images = [torch.from_numpy(getattr(skimage.data, name)()[60:160, 100:211].copy()) for name in ("chelsea", "astronaut")]
+    pictures = (getattr(skimage.data, name)() for name in ("chelsea", "astronaut"))
+    images = [torch.from_numpy(picture[60:160, 100:211].copy()) for picture in pictures]
     return torch.stack(images).permute(0, 3, 1, 2).contiguous().float() / 255
 
 

@@ -30,10 +30,11 @@ class PairPool(nn.Module):
         if self.held < self.size:
             self._fill(high, low)
             return high, low
+        self.high, self.low = self.high.to(high.device), self.low.to(low.device)  # restored, they are on the CPU
         shuffled = torch.randperm(self.size, device=generator.device, generator=generator)
-        places = shuffled[:len(high)].to(self.high.device)
-        drawn = self.high[places].to(high.device), self.low[places].to(low.device)
-        self.high[places], self.low[places] = high.to(self.high), low.to(self.low)
+        places = shuffled[:len(high)].to(high.device)
+        drawn = self.high[places], self.low[places]
+        self.high[places], self.low[places] = high, low
         return drawn
 
     @property
