@@ -38,7 +38,7 @@ def test_settings_may_be_typed_on_either_side_of_a_flag():
     "~/x", "null.png", "back\\'slash", "  spaced  ",
 ])
 def test_a_path_reaches_hydra_as_it_was_typed(path):
-    for name in ("data.root", "run.dir", "run", "output"):
+    for name in ("data.root", "run.dir", "run", "output", "input", "weights", "upscale"):
         [override] = parse([quote_path(f"{name}={path}")])
         assert override.value() == path
         assert not override.is_sweep_override()

@@ -24,7 +24,8 @@ from saddlepoint.config_check import leaves
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.rules import nearest
 
-PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output", "real", "fake", "extractor.weights")
+PATH_SETTINGS = ("data.root", "data.cache", "run", "run.dir", "output", "real", "fake", "extractor.weights", "input",
+                 "weights", "upscale")
 QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
 SWEEP = ("-m", "--multirun")
@@ -75,7 +76,7 @@ def run(command: Callable[[], object], config_name: str, default_sweep: str | No
     except _SweepStopped:
         return _ends[-1].exit_code
     except KeyboardInterrupt:
-        print("Stopped by SIGINT before training began", file=sys.stderr)
+        print("Stopped by SIGINT", file=sys.stderr)
         return 130
     return _ends[0].exit_code if _ends else 0
 

@@ -10,21 +10,22 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from saddlepoint.errors import RequestError
-from saddlepoint.rules import as_typed, finite, nearest
+from saddlepoint.rules import Rule, as_typed, finite, nearest
 from saddlepoint.setting_rules import rule_for
 
 # Lists of names, and where the settings of what they name stand.
 NAMES = {"trick": "tricks", "metric": "metrics", "callbacks.sample_quality.metric": "metrics"}
 
 
-def checked_settings(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration as plain containers; every complaint about it at once."""
+def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = None) -> dict[str, Any]:
+    """The resolved configuration as plain containers; every complaint about it at once. `own_rules`: for settings that
+    mean something else to this command than to others."""
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     for path in NAMES:
         parent, _, key = path.rpartition(".")
         if isinstance(_at(settings, path), str):  # trick=ema means trick=[ema]
             _at(settings, parent)[key] = [_at(settings, path)]
-    complaints = [*_bad_values(settings, OmegaConf.to_container(config))]
+    complaints = [*_bad_values(settings, OmegaConf.to_container(config), own_rules or {})]
     for path, holder in NAMES.items():
         names = _at(settings, path)
         if isinstance(names, list) and rule_for(path)(names) is None:
@@ -58,13 +59,14 @@ def _misspelt(path: str, names: list[str], known: list[str]) -> Iterator[str]:
             yield f"{path}={name} is given twice: name it once"
 
 
-def _bad_values(settings: Mapping[str, Any], unresolved: Mapping[str, Any]) -> Iterator[str]:
+def _bad_values(settings: Mapping[str, Any], unresolved: Mapping[str, Any],
+                own_rules: Mapping[str, Rule]) -> Iterator[str]:
     """A value written as ${...} is somebody else's and complained about there."""
     for path in leaves(settings):
         parent, _, name = path.rpartition(".")
         if name.startswith("_") or str(_at(unresolved, path)).startswith("${"):
             continue
-        value, rule = _at(settings, path), rule_for(path)
+        value, rule = _at(settings, path), own_rules.get(path) or rule_for(path)
         if rule is None and _is_foreign(_at(settings, parent)):
             must_be = finite(value)
         elif rule is None:

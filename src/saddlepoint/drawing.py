@@ -8,6 +8,7 @@ from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import SamplingGenerator, checkpoint_of, load_generator
+from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
 EVERY_CLASS = "all"
@@ -18,9 +19,11 @@ def draw(settings: Settings) -> None:
     refuse_contradictions(settings)
     output = typed_output(settings)
     generator = load_generator(settings["run"])
+    upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
     picture = composed(generator, settings)
-    output = output or default_output(settings, picture.name)
+    output = output or default_output(settings, f"{picture.name}_{upscaler.name}" if upscaler else picture.name)
     images = pictures.to_bytes(picture.images)
+    images = upscaler(images) if upscaler else images
     try:
         pictures.write_png(output, pictures.grid(images, picture.columns))
         if settings["files"]:
@@ -32,7 +35,8 @@ def draw(settings: Settings) -> None:
                            "Choose a place you may write to") from error
     singly = f", one by one in {output.with_suffix('')}" if settings["files"] else ""
     count = sum(name is not None for name in picture.files)
-    print(f"{count} images{picture.about}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
+    larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""
+    print(f"{count} images{picture.about}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
 
 
 def composed(generator: SamplingGenerator, settings: Settings) -> Picture:

@@ -127,6 +127,17 @@ RULES: dict[str, Rule] = {
     "interpolate_class": list_of(a_class, empty=True),
     "steps": integer(2),
     "arithmetic": optional(sum_of_images),
+    # Upscaling
+    "upscale": optional(text),
+    "input": optional(text),
+    "scale": optional(number(0, above=True)),
+    "compare": boolean,
+    "format": one_of("png", "jpg", "webp", "tiff", None),
+    "quality": optional(integer(1, 100)),
+    "recursive": boolean,
+    "tile": integer(16),
+    "overlap": optional(integer(0)),
+    "max_pixels": integer(1, 178_956_970),  # beyond it Pillow refuses
     # Measuring
     "name": optional(text),  # a-z, 0-9 and _: the card says so
     "lr": number(0, above=True),
@@ -179,3 +190,5 @@ RULES: dict[str, Rule] = {
     "trainer.devices": COUNT,
     "trainer.channels_last": boolean,
 }
+
+OF_UPSCALE: dict[str, Rule] = {"weights": text}  # evaluate.py has a setting of that name too

@@ -1,0 +1,48 @@
+"""How far a batch of pictures is: a bar on a terminal, plain lines elsewhere. Work is counted in input pixels."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+LINE_SECONDS = 10
+
+
+class Progress:
+    """On stderr: which file of how many, its tiles, and the time left for all."""
+
+    def __init__(self, files: int, pixels: int):
+        self.files, self.pixels, self.done, self.number = files, pixels, 0, 0
+        self.on_terminal = sys.stderr.isatty()
+        self.started = self.said = time.perf_counter()
+        self.bar = tqdm(total=pixels, unit="px", unit_scale=True, dynamic_ncols=True, disable=not self.on_terminal)
+
+    @contextmanager
+    def on(self, name: str, pixels: int) -> Iterator["Progress"]:
+        """While one file is worked on; `tile` is called meanwhile. Afterwards its pixels count as done, however it
+        ended."""
+        self.number, self.name, self.here = self.number + 1, name, pixels
+        self.bar.set_description(f"{self.number}/{self.files} {name}")
+        try:
+            yield self
+        finally:
+            self.done += pixels
+            self._move_to(self.done)
+
+    def tile(self, done: int, total: int) -> None:
+        position = self.done + self.here * done / total
+        self._move_to(position)
+        now = time.perf_counter()
+        if not self.on_terminal and now - self.said >= LINE_SECONDS:
+            self.said = now
+            left = (now - self.started) * (self.pixels - position) / position
+            print(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "
+                  f"{tqdm.format_interval(left)} left", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        self.bar.close()
+
+    def _move_to(self, position: float) -> None:
+        self.bar.update(round(position) - self.bar.n)

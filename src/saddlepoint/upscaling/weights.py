@@ -1,0 +1,92 @@
+"""What weights= means: an official name, a file in BasicSR's layout, or a run of ours. -> a network, ready to use"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from saddlepoint.errors import RequestError
+from saddlepoint.networks import basicsr_layout
+from saddlepoint.rules import nearest
+from saddlepoint.sampling import load_module
+from saddlepoint.upscaling import releases
+from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
+
+CHECKPOINT = ".ckpt"  # files of ours; all others are in BasicSR's layout
+ENDINGS = (".pth", ".pt", ".safetensors", CHECKPOINT)
+
+
+class Weights(NamedTuple):
+    network: nn.Module  # networks/protocols.py: Upscaler
+    name: str  # for titles and file names
+    source: str  # where they come from, for people
+
+
+def load(weights: str) -> Weights:
+    if weights in OFFICIAL:
+        return official(weights)
+    path = Path(weights).expanduser()
+    if path.is_dir() or path.suffix == CHECKPOINT:
+        return from_run(path)
+    if not path.is_file():
+        near = nearest(weights, OFFICIAL) or "."
+        raise RequestError(f"weights={weights} is neither a name known here nor a file{near} Type one of "
+                           f"{', '.join(OFFICIAL)}, or a file ({', '.join(ENDINGS)}), or a run directory")
+    return Weights(_built(_read(path), f"weights={weights}"), path.stem, str(path))
+
+
+def official(name: str) -> Weights:
+    if (path := releases.cached(name)).exists():
+        return _of_release(name, releases.verified(name, path))
+    if files := releases.packaged(name):
+        network = _built(releases.of_package(*files), f"weights={name} from the installed package {PACKAGE}")
+        return Weights(network, name, f"the installed package {PACKAGE} ({files[1]}, 16-bit floats)")
+    return _of_release(name, releases.download(name))
+
+
+def from_run(path: Path) -> Weights:
+    """A run directory (its last checkpoint) or a checkpoint of a super-resolution run; averaged weights if it has
+    them."""
+    checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    if not checkpoint.is_file():
+        raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one"
+                           if path.is_dir() else f"weights={path} does not exist: name a run directory or a file")
+    network = load_module(checkpoint)[0].sampling_generator
+    if not isinstance(getattr(network, "scale", None), int):
+        raise RequestError(f"weights={path} is a run whose generator makes images from noise, and does not enlarge "
+                           "them: name a super-resolution run, or draw from this one with python sample.py "
+                           f"run={path} upscale=realesrgan_x4plus")
+    name = path.resolve().name if path.is_dir() else path.stem
+    return Weights(network, name, str(checkpoint))
+
+
+def _of_release(name: str, path: Path) -> Weights:
+    return Weights(_built(_read(path), f"weights={name} ({path})"), name, str(path))
+
+
+def _built(state: Mapping[str, Any], typed: str) -> nn.Module:
+    try:
+        return basicsr_layout.build(state)
+    except RequestError as error:
+        raise RequestError(f"{typed}: {error}") from error
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Tensors and plain containers only: nothing in the file is executed."""
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError,
+            IndexError, OSError, MemoryError, safetensors.SafetensorError) as error:
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+        raise RequestError(f"weights={path} cannot be read: it is damaged, or holds more than tensors and plain "
+                           f"containers ({why.partition('. ')[0]})") from error
+    if not isinstance(content, Mapping):
+        raise RequestError(f"weights={path} holds a {type(content).__name__} instead of tensors with names")
+    return content

@@ -1,0 +1,22 @@
+"""Enlarge image files: compose -> validate -> load the weights -> upscale file by file -> say where the results are."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from saddlepoint import command_line
+from saddlepoint.config_check import checked_settings
+from saddlepoint.setting_rules import OF_UPSCALE
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="upscale")
+def upscale(config: DictConfig) -> None:
+    with command_line.reported():
+        settings = checked_settings(config, OF_UPSCALE)
+        from saddlepoint.upscaling import command  # torch comes in after the settings are known to be good
+        command.upscale(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(upscale, "upscale"))
