@@ -122,6 +122,21 @@ def tricks(settings: Settings) -> dict[str, Trick]:
     return {name: make(settings["tricks"][name], Trick, f"tricks.{name}") for name in settings["trick"]}
 
 
+def content(settings: Settings) -> dict[str, nn.Module]:
+    """The content losses whose weight is not 0; the perceptual one looks through the network of perceptual=."""
+    losses = {}
+    for name, each in settings["model"]["content"].items():
+        where, more = f"model.content.{name}", {}
+        if not each["weight"]:
+            continue
+        if "extractor" in arguments(target_class(each, where)):
+            if not settings["perceptual"]:
+                continue
+            more = {"extractor": make(settings["perceptual"], nn.Module, "perceptual")}
+        losses[name] = make(each, nn.Module, where, **more)
+    return losses
+
+
 def _schedule(settings: Settings | float) -> Schedule | float:
     return make(settings, Schedule, "optimizer.schedule") if isinstance(settings, Mapping) else settings
 
@@ -138,10 +153,13 @@ def module(settings: Settings) -> AdversarialModule:
             _schedule(optimizer["schedule"]),
         ),
         "turns": make(model["turns"], Turns, "model.turns"),
-        "latents": make(model["latents"], Latents, "model.latents"),
-        "num_classes": settings["data"]["num_classes"],
         "seed": settings["seed"],
     }
+    if "latents" in model:
+        parts |= {"latents": make(model["latents"], Latents, "model.latents"),
+                  "num_classes": settings["data"]["num_classes"]}
+    if "content" in model:
+        parts["content"] = content(settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
         generator, discriminator = networks(settings)
@@ -171,8 +189,11 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
         if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
             continue
         where, more = f"callbacks.{name}", {}
-        if "subject" in arguments(target_class(each, where)):
+        wanted = arguments(target_class(each, where))
+        if "subject" in wanted:
             more = {"subject": Subject(extractor(settings), metrics(settings), data, module)}
+        elif "data" in wanted:
+            more = {"data": data}
         made.append(make(each, pl.Callback, where, **more))
     return made
 

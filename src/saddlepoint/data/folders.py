@@ -80,6 +80,9 @@ class ImageFolder(ImageDataModule):
         unreadable = self._checked(train, load)
         self.num_images = len(train)
         self._report(unreadable)
+        return self.dataset(train, labels, load, unreadable)
+
+    def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
         order = EndlessOrder(len(train), self.seed)
         return DecodedBatches(train, labels, order, load, self.horizontal_flip, unreadable)
 

@@ -5,9 +5,11 @@ H x W pixels of C channels, S x S after cropping.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -32,15 +34,24 @@ class ImageLoader:
 
     def pixels(self, path: Path) -> numpy.ndarray:
         try:
-            return self.cache.get(path, lambda: self._decoded(path)) if self.cache else self._decoded(path)
+            return self.cache.get(path, lambda: self._framed(path)) if self.cache else self._framed(path)
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
-    def _decoded(self, path: Path) -> numpy.ndarray:
+    def decoded(self, path: Path) -> numpy.ndarray:
+        """As the file has it, whatever its size"""
+        return _with_channels(decode(path, self.channels, self.max_pixels))
+
+    def _framed(self, path: Path) -> numpy.ndarray:
         image = decode(path, self.channels, self.max_pixels)
         self.framing.check(*image.size)
-        pixels = numpy.atleast_3d(numpy.asarray(self.framing.scaled(image)))  # grey gets its one channel
+        pixels = _with_channels(self.framing.scaled(image))
         return pixels if self.framing.is_random else self.framing.cropped(pixels)
+
+
+def _with_channels(image: Image.Image) -> numpy.ndarray:
+    """[H, W, C]: grey gets its one channel"""
+    return numpy.atleast_3d(numpy.asarray(image))
 
 
 class DecodedBatches(Dataset):
@@ -76,15 +87,22 @@ class DecodedBatches(Dataset):
         points = self.order.points("crop", positions).tolist()
         return [framing.cropped(image, point) for image, point in zip(images, points, strict=True)]
 
-    def _readable(self, index: int, position: int) -> tuple[int, numpy.ndarray]:
+    def pixels(self, file: ImageFile) -> Any:
+        return self.load.pixels(file.path)
+
+    def nothing(self) -> Any:
+        """What stands for pixels when no file is readable: the main process refuses as soon as it hears of it."""
+        size = self.load.framing.image_size
+        return numpy.zeros((size, size, self.load.channels), numpy.uint8)
+
+    def _readable(self, index: int, position: int) -> tuple[int, Any]:
         for candidate in self._candidates(index, position):
             if candidate not in self.unreadable:
                 try:
-                    return candidate, self.load.pixels(self.files[candidate].path)
+                    return candidate, self.pixels(self.files[candidate])
                 except Unreadable as error:
                     self.unreadable[candidate] = str(error)
-        size = self.load.framing.image_size  # the main process refuses as soon as it hears of it
-        return index, numpy.zeros((size, size, self.load.channels), numpy.uint8)
+        return index, self.nothing()
 
     def _candidates(self, index: int, position: int) -> Iterator[int]:
         yield index

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.batches import PairedBatch
+from saddlepoint.losses.content import ContentLoss
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.draws import Draws
 from saddlepoint.recipe import Problem, Recipe, size_of
@@ -19,7 +20,7 @@ class SuperResolutionModule(AdversarialModule):
     one fake: it is computed once a batch.
     """
 
-    def __init__(self, content: Mapping[str, nn.Module], **game):
+    def __init__(self, content: Mapping[str, ContentLoss], **game):
         super().__init__(**game)
         self.content = nn.ModuleDict(content)
         self._made: tuple[PairedBatch, Tensor] | None = None  # the batch a fake was made for, and the fake
@@ -42,8 +43,8 @@ class SuperResolutionModule(AdversarialModule):
         return bool(moves) and not self.turns.fakes_in_eval
 
     def content_terms(self, batch: PairedBatch, fake: Tensor) -> dict[str, Tensor]:
-        high = (fake + 1) / 2
-        return {name: loss(high, batch.target) for name, loss in self.content.items()}
+        high, playing = (fake + 1) / 2, self.turns.discriminator_moves(self.images_seen)
+        return {name: loss(high, batch.target) for name, loss in self.content.items() if loss.counts(playing)}
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:

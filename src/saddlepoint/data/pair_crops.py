@@ -1,0 +1,148 @@
+"""Crops of image pairs, made in the loader's workers.
+
+H x W pixels of C channels, s times fewer in the low-resolution image; S x S is the high-resolution crop.
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy
+import torch
+from torch import Tensor
+
+from saddlepoint.data.bicubic import reduced_uint8
+from saddlepoint.data.decoding import Unreadable
+from saddlepoint.data.listing import ImageFile
+from saddlepoint.data.loading import DecodedBatches, ImageLoader
+
+MARGIN = 4  # low-resolution pixels around a crop that its bicubic reduction looks at: the kernel reaches 2 s
+
+
+def cut_to_multiple(pixels: numpy.ndarray, scale: int) -> numpy.ndarray:
+    """[H, W, C] without the last rows and columns that make no whole low-resolution pixel"""
+    height, width = pixels.shape[:2]
+    return pixels[:height // scale * scale, :width // scale * scale]
+
+
+class Lows:
+    """Where low-resolution pixels come from: files of `root` that belong to the high ones, or reduction."""
+
+    def __init__(self, scale: int, root: Path | None, load: ImageLoader):
+        self.scale, self.root, self.load = scale, root, load
+
+    def whole(self, file: ImageFile, high: numpy.ndarray) -> numpy.ndarray:
+        """high [H, W, C] uint8 -> [H / s, W / s, C] uint8"""
+        return self.of_file(file, high.shape) if self.root else reduced(high, self.scale)
+
+    def of_file(self, file: ImageFile, shape: tuple[int, ...]) -> numpy.ndarray:
+        low = self.load.decoded(self.path(file))
+        wanted = tuple(side // self.scale for side in shape[:2])
+        if low.shape[:2] != wanted:
+            raise Unreadable(f"{self.path(file)} has {low.shape[1]} x {low.shape[0]} pixels, not the {wanted[1]} x "
+                             f"{wanted[0]} that data.scale={self.scale} asks for")
+        return low
+
+    def path(self, file: ImageFile) -> Path:
+        """The same name, or with x4 at its end as DIV2K has it, with any extension"""
+        folder, stem = (self.root / file.name).parent, Path(file.name).stem
+        for name in (stem, f"{stem}x{self.scale}"):
+            found = sorted(folder.glob(f"{glob_escaped(name)}.*"))
+            if found:
+                return found[0]
+        raise Unreadable(f"data.low_root={self.root} has no file {stem}.* or {stem}x{self.scale}.* for it")
+
+
+def glob_escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def reduced(high: numpy.ndarray, scale: int) -> numpy.ndarray:
+    """MATLAB's bicubic, [H, W, C] uint8 -> [H / s, W / s, C] uint8"""
+    return reduced_uint8(torch.from_numpy(high.copy()).permute(2, 0, 1), scale).permute(1, 2, 0).numpy()
+
+
+class CroppedPairs(DecodedBatches):
+    """A range of the stream's positions -> (high [len, C, S, S] uint8, low [len, C, S / s, S / s] uint8, {index: why
+    unreadable}). The crop's place and orientation belong to the position."""
+
+    def __init__(self, *arguments, rotate: bool, lows: Lows, memory: int):
+        super().__init__(*arguments)
+        self.rotate, self.lows = rotate, lows
+        self.recent = Recent(memory)
+
+    def __getitems__(self, positions: range) -> tuple[Tensor, Tensor, dict[int, str]]:
+        known = len(self.unreadable)
+        indices = self.order.images(positions).tolist()
+        points = self.order.points("crop", positions).tolist()
+        turns = self._orientations(positions)
+        highs, lows = [], []
+        for index, position, point, turn in zip(indices, positions, points, turns, strict=True):
+            _, (high, low) = self._readable(index, position)
+            for crops, pixels in zip((highs, lows), self._crop(high, low, point), strict=True):
+                crops.append(oriented(pixels, *turn))
+        new = dict(list(self.unreadable.items())[known:])
+        return *(torch.from_numpy(numpy.stack(crops)).permute(0, 3, 1, 2).contiguous() for crops in (highs, lows)), new
+
+    def pixels(self, file: ImageFile) -> tuple[numpy.ndarray, numpy.ndarray | None]:
+        """The whole high image, and the whole low one where it is a file"""
+        def decoded() -> tuple[numpy.ndarray, numpy.ndarray | None]:
+            high = cut_to_multiple(self.load.pixels(file.path), self.lows.scale)
+            return high, self.lows.of_file(file, high.shape) if self.lows.root else None
+
+        return self.recent.get(file.name, decoded)
+
+    def nothing(self) -> tuple[numpy.ndarray, numpy.ndarray | None]:
+        side = self.load.framing.image_size
+        return numpy.zeros((side, side, self.load.channels), numpy.uint8), None
+
+    def _orientations(self, positions: range) -> list[tuple[bool, bool, bool]]:
+        """mirrored left to right, upside down, transposed: all eight orientations are as likely"""
+        none = [False] * len(positions)
+        flips = self.order.coins("flip", positions).tolist() if self.horizontal_flip else none
+        turned = [self.order.coins(purpose, positions).tolist() if self.rotate else none
+                  for purpose in ("upside_down", "transpose")]
+        return list(zip(flips, *turned, strict=True))
+
+    def _crop(self, high: numpy.ndarray, low: numpy.ndarray | None,
+              point: tuple[float, float]) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """The low crop is a piece of the whole low image, also where it is made here: pixels around the high crop take
+        part, and the image's own border is mirrored only where it is the border."""
+        scale, size = self.lows.scale, self.load.framing.image_size // self.lows.scale
+        sides = [side // scale for side in high.shape[:2]]
+        top, left = (int(share * (side - size + 1)) for share, side in zip(point, sides, strict=True))
+        crop = high[top * scale:(top + size) * scale, left * scale:(left + size) * scale]
+        if low is not None:
+            return crop, low[top:top + size, left:left + size]
+        above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
+        around = high[above * scale:(top + size + MARGIN) * scale, before * scale:(left + size + MARGIN) * scale]
+        small = reduced(around, scale)
+        return crop, small[top - above:top - above + size, left - before:left - before + size]
+
+
+def oriented(pixels: numpy.ndarray, mirror: bool, upside_down: bool, transpose: bool) -> numpy.ndarray:
+    pixels = pixels[:, ::-1] if mirror else pixels
+    pixels = pixels[::-1] if upside_down else pixels
+    return pixels.transpose(1, 0, 2) if transpose else pixels
+
+
+class Recent:
+    """What was decoded last, up to a number of bytes."""
+
+    def __init__(self, memory: int):
+        self.memory, self.used = memory, 0
+        self.kept: OrderedDict[str, tuple] = OrderedDict()
+
+    def get(self, name: str, make):
+        if name in self.kept:
+            self.kept.move_to_end(name)
+            return self.kept[name]
+        made = make()
+        self.kept[name] = made
+        self.used += _bytes(made)
+        while self.used > self.memory and len(self.kept) > 1:
+            self.used -= _bytes(self.kept.popitem(last=False)[1])
+        return made
+
+
+def _bytes(arrays: tuple) -> int:
+    return sum(array.nbytes for array in arrays if array is not None)

@@ -1,0 +1,72 @@
+"""Losses between the image that was made and the image it should be.
+
+Images [N, C, H, W] in [0, 1]; each loss is a mean, times its weight, so that weights do not depend on the sizes of
+batches and images.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CRITERIA = {
+    "l1": F.l1_loss,
+    "mse": F.mse_loss,
+    "charbonnier": lambda made, target: ((made - target).square() + CHARBONNIER_EPSILON).sqrt().mean(),
+}
+CHARBONNIER_EPSILON = 1e-12  # epsilon squared of Charbonnier et al. 1994, as BasicSR has it
+
+
+def criterion(setting: str, name: str):
+    if name not in CRITERIA:
+        raise ValueError(f"{setting}={name} must be one of {', '.join(CRITERIA)}")
+    return CRITERIA[name]
+
+
+class ContentLoss(nn.Module):
+    """`during`: warmup (while G is alone), game (after that) or always"""
+
+    def __init__(self, weight: float, during: str):
+        super().__init__()
+        if during not in ("always", "warmup", "game"):
+            raise ValueError(f"model.content.*.during={during} must be always, warmup or game")
+        self.weight, self.during = weight, during
+
+    def counts(self, playing: bool) -> bool:
+        return self.during == "always" or (self.during == "game") == playing
+
+
+class PixelLoss(ContentLoss):
+    """weight * mean distance of pixels: l1 = |a - b|, mse = (a - b)^2, charbonnier = sqrt((a - b)^2 + 1e-12)"""
+
+    def __init__(self, weight: float = 1.0, distance: str = "l1", during: str = "always"):
+        super().__init__(weight, during)
+        self.distance = criterion("model.content.pixel.distance", distance)
+
+    def forward(self, made: Tensor, target: Tensor) -> Tensor:
+        return self.weight * self.distance(made, target)
+
+
+class TotalVariation(ContentLoss):
+    """weight * (mean |a[i+1, j] - a[i, j]| + mean |a[i, j+1] - a[i, j]|) of the image made: spatial coherence (Rudin,
+    Osher and Fatemi 1992, in the anisotropic form)"""
+
+    def __init__(self, weight: float = 0.0, during: str = "always"):
+        super().__init__(weight, during)
+
+    def forward(self, made: Tensor, target: Tensor) -> Tensor:
+        down, across = made.diff(dim=-2).abs().mean(), made.diff(dim=-1).abs().mean()
+        return self.weight * (down + across)
+
+
+class PerceptualLoss(ContentLoss):
+    """weight * sum over layers of layer weight * distance of the features there (Johnson et al. 2016, section 3.2,
+    https://arxiv.org/abs/1603.08155). `extractor`: images [N, 3, H, W] in [0, 1] -> {layer: features}."""
+
+    def __init__(self, extractor: nn.Module, weight: float = 1.0, distance: str = "l1", during: str = "always"):
+        super().__init__(weight, during)
+        self.extractor = extractor
+        self.distance = criterion("model.content.perceptual.distance", distance)
+
+    def forward(self, made: Tensor, target: Tensor) -> Tensor:
+        wanted = self.extractor(target)
+        return self.weight * sum(self.extractor.layers[layer] * self.distance(features, wanted[layer].detach())
+                                 for layer, features in self.extractor(made).items())

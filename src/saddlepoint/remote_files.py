@@ -1,0 +1,28 @@
+"""Files of weights from their authors' addresses: whole and verified, or not at all."""
+
+import hashlib
+import http.client
+import shutil
+import sys
+import urllib.request
+from pathlib import Path
+
+from saddlepoint.checkpoint import write_atomically
+
+SILENCE = 60  # seconds without a byte after which a server is given up
+CANNOT_DOWNLOAD = (OSError, http.client.HTTPException)
+
+
+def download(address: str, path: Path, sha256: str, megabytes: int) -> None:
+    """`sha256`: the digest, or the beginning of it where the authors publish no more. Raises CANNOT_DOWNLOAD."""
+    print(f"Downloading {path.name} ({megabytes} MB) into {path.parent}", file=sys.stderr)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: _fetch(address, temporary, sha256))
+
+
+def _fetch(address: str, path: Path, sha256: str) -> None:
+    with urllib.request.urlopen(address, timeout=SILENCE) as response, path.open("wb") as file:
+        shutil.copyfileobj(response, file)
+    with path.open("rb") as file:
+        if not hashlib.file_digest(file, "sha256").hexdigest().startswith(sha256):
+            raise OSError(f"{address} has another file, or it did not arrive whole")
