@@ -65,7 +65,7 @@ def build(state: Mapping[str, Tensor]) -> nn.Module:
     with torch.device("meta"):  # no starting weights are drawn that the file's would replace
         network = found.network(**found.arguments)
     network.to_empty(device="cpu").load_state_dict(found.state, strict=True)
-    return network
+    return network.to(memory_format=torch.channels_last)  # faster on a CPU
 
 
 class _Shapes:

