@@ -41,7 +41,8 @@ class Picture:
 
 def of_pixels(pixels: numpy.ndarray, about: About | None = None, notes: tuple[str, ...] = ()) -> Picture:
     """pixels: uint8 or uint16 [h, w] or [h, w, 1 to 4 channels]; an even number of channels ends in alpha."""
-    planes = torch.from_numpy(numpy.ascontiguousarray(pixels)).view(*pixels.shape[:2], -1).permute(2, 0, 1)
+    own = numpy.require(pixels, requirements=("C", "W"))  # torch warns of memory that may only be read
+    planes = torch.from_numpy(own).view(*pixels.shape[:2], -1).permute(2, 0, 1)
     colours = planes.shape[0] - 1 + planes.shape[0] % 2
     alpha = planes[colours:] if colours < planes.shape[0] else None
     return Picture(planes[:colours], alpha, about or About(), notes)

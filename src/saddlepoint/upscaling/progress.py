@@ -35,7 +35,7 @@ class Progress:
         position = self.done + self.here * done / total
         self._move_to(position)
         now = time.perf_counter()
-        if not self.on_terminal and now - self.said >= LINE_SECONDS:
+        if not self.on_terminal and now - self.said >= LINE_SECONDS and position < self.pixels:
             self.said = now
             left = (now - self.started) * (self.pixels - position) / position
             print(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "

