@@ -75,6 +75,21 @@ def test_a_file_of_half_precision_gives_a_network_of_float32():
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
+def test_a_network_owns_its_weights():
+    state = MSRResNet(width=4, num_blocks=1).state_dict()
+    network = build(state)
+    state["conv_last.weight"].zero_()
+    assert network.conv_last.weight.any()
+
+
+def test_a_small_file_cannot_ask_for_a_huge_network():
+    """A convolution of 2**20 maps onto themselves would take 40 TB in each of four places."""
+    one = torch.zeros(1)
+    file = changed(conv_first__weight=one.expand(2**20, 3, 3, 3), conv_last__weight=one.expand(3, 2**20, 3, 3))
+    with pytest.raises(RequestError, match=r"width=1048576, .* tensors differ"):
+        recognise(file)
+
+
 def test_files_that_basicsr_writes_are_recognised():
     archs = {name: basicsr.module(f"archs.{name}_arch") for name in ("rrdbnet", "srvgg", "srresnet")}
     low = torch.rand(1, 3, 4, 4)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from saddlepoint.errors import RequestError
 from saddlepoint.networks.rrdb import FOLDS, RRDBNet
@@ -21,6 +22,7 @@ from saddlepoint.networks.srvgg import SRVGGNetCompact
 KNOWN = ("RRDBNet (ESRGAN, Real-ESRGAN, BSRGAN), SRVGGNetCompact or MSRResNet in BasicSR's layout, RRDBNet in the "
          "first ESRGAN's, SRResNet in saddlepoint's")
 WRAPPERS = ("params_ema", "params")  # the averaged weights are the ones to use where a file has both
+DRAWS = ("normal_", "uniform_", "kaiming_uniform_")  # of tensors, and torch.nn.init's
 _FIRST_ESRGAN = (
     (r"model\.0\.(\w+)", r"conv_first.\1"),
     (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(\w+)", r"body.\1.rdb\2.conv\3.\4"),
@@ -62,10 +64,26 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
 def build(state: Mapping[str, Tensor]) -> nn.Module:
     """The network a file is of, with its weights, in float32 on the CPU"""
     found = recognise(state)
-    with torch.device("meta"):  # no starting weights are drawn that the file's would replace
-        network = found.network(**found.arguments)
-    network.to_empty(device="cpu").load_state_dict(found.state, strict=True)
+    network = _without_weights(found.network, found.arguments)
+    copies = {name: found.state[name].to("cpu", values.dtype, copy=True)
+              for name, values in network.state_dict().items()}
+    network.load_state_dict(copies, strict=True, assign=True)
     return network.to(memory_format=torch.channels_last)  # faster on a CPU
+
+
+class _NoDraws(TorchFunctionMode):
+    """Leaves out starting weights, which would be replaced; on the meta device, drawing them imports for seconds."""
+
+    def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
+        if function.__name__ in DRAWS:
+            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
+        return function(*args, **(kwargs or {}))
+
+
+def _without_weights(network: type[nn.Module], arguments: dict[str, int | str]) -> nn.Module:
+    """It takes no memory, so a small file cannot ask for a huge network."""
+    with torch.device("meta"), _NoDraws():
+        return network(**arguments)
 
 
 class _Shapes:
@@ -153,8 +171,8 @@ def _translated(name: str, patterns: tuple[tuple[str, str], ...]) -> str:
 def _require_fit(network: type[nn.Module], arguments: dict, weights: Mapping[str, Tensor]) -> None:
     described = f"{network.__name__}({', '.join(f'{name}={value}' for name, value in arguments.items())})"
     try:
-        with torch.device("meta"):
-            expected = {name: tuple(values.shape) for name, values in network(**arguments).state_dict().items()}
+        expected = {name: tuple(values.shape)
+                    for name, values in _without_weights(network, arguments).state_dict().items()}
     except ValueError as error:
         raise RequestError(f"These weights look like {described}, which cannot be: {error}") from error
     found = {name: tuple(values.shape) for name, values in weights.items()}
