@@ -20,9 +20,10 @@ from saddlepoint.metrics.judge import Judge, without
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import protocol, table, values
-from saddlepoint.metrics.reference import cache_folder
+from saddlepoint.modules.modes import device_named
+from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import command, write_json
-from saddlepoint.sampling import checkpoint_of, load_module
+from saddlepoint.sampling import checkpoint_of, load_synthesis
 
 Settings = Mapping[str, Any]
 NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
@@ -78,7 +79,7 @@ def refuse_contradictions(settings: Settings) -> None:
 
 def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | None]:
     path = checkpoint_of(Path(settings["run"]).expanduser())
-    module, saved = load_module(path)
+    module, saved = load_synthesis(path)
     trained = saved["settings"]
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
@@ -122,12 +123,6 @@ def of_folders(settings: Settings) -> tuple[StillImages, Fakes, None]:
     fakes = Fakes(StillBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
                   quantisation="files")
     return real, fakes, None
-
-
-def device_named(device: str) -> torch.device:
-    if device == "gpu" and not torch.cuda.is_available():
-        raise RequestError("device=gpu: torch finds no GPU here: type device=cpu or device=auto")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 # What is measured, and what stays.

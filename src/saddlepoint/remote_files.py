@@ -1,7 +1,8 @@
-"""Files of weights from their authors' addresses: whole and verified, or not at all."""
+"""Files of weights from their authors' addresses: whole and verified, or not at all; and the folder that keeps them."""
 
 import hashlib
 import http.client
+import os
 import shutil
 import sys
 import urllib.request
@@ -11,6 +12,13 @@ from saddlepoint.checkpoint import write_atomically
 
 SILENCE = 60  # seconds without a byte after which a server is given up
 CANNOT_DOWNLOAD = (OSError, http.client.HTTPException)
+
+
+def cache_folder() -> Path:
+    """$SADDLEPOINT_CACHE, else saddlepoint/ in the user's cache folder"""
+    typed = os.environ.get("SADDLEPOINT_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(typed).expanduser() if typed else Path(home).expanduser() / "saddlepoint"
 
 
 def download(address: str, path: Path, sha256: str, megabytes: int) -> None:

@@ -6,7 +6,8 @@ import torch
 from saddlepoint import checkpoint
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.images import StillBlocks
-from saddlepoint.metrics.reference import cache_folder, reference
+from saddlepoint.metrics.reference import reference
+from saddlepoint.remote_files import cache_folder
 from tests.metrics.stand_ins import BlockMeans, grey
 
 

@@ -21,9 +21,9 @@ from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.judge import Judge
 from saddlepoint.metrics.metric import Metric
 from saddlepoint.metrics.provenance import Value, protocol, values
-from saddlepoint.metrics.reference import cache_folder
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
+from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import update_metrics
 
 

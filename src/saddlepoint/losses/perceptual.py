@@ -12,8 +12,7 @@ from torchvision.models import vgg19
 
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.files import digest_of
-from saddlepoint.metrics.reference import cache_folder
-from saddlepoint.remote_files import CANNOT_DOWNLOAD, download
+from saddlepoint.remote_files import CANNOT_DOWNLOAD, cache_folder, download
 
 FILE, SHA256 = "vgg19-dcbb9e9d.pth", "dcbb9e9d"  # torchvision publishes the beginning, in the name
 ADDRESS = f"https://download.pytorch.org/models/{FILE}"

@@ -6,7 +6,6 @@ A file's key is everything its content depends on, so nothing is ever out of dat
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -26,13 +25,6 @@ from saddlepoint.metrics.metric import Sample
 
 _VERSION = 1  # of what is stored: goes up when an extractor's arithmetic or the file's content changes
 _PACKAGES = ("torch", "torchvision", "pillow", "numpy")
-
-
-def cache_folder() -> Path:
-    """$SADDLEPOINT_CACHE, else saddlepoint/ in the user's cache folder"""
-    typed = os.environ.get("SADDLEPOINT_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(typed).expanduser() if typed else Path(home).expanduser() / "saddlepoint"
 
 
 def reference(still: StillImages, extractor: Extractor, keep: Keep, look: Callable[[], Sample],

@@ -1,4 +1,4 @@
-"""Networks put into a state for a while, and back into the one they had."""
+"""Networks put into a state for a while, and back into the one they had; and where they are."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,8 @@ from itertools import chain
 
 import torch
 from torch import nn
+
+from saddlepoint.errors import RequestError
 
 
 @contextmanager
@@ -35,3 +37,10 @@ def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
 
 def device_of(network: nn.Module) -> torch.device:
     return next(chain(network.parameters(), network.buffers())).device
+
+
+def device_named(device: str) -> torch.device:
+    """device=auto, cpu or gpu"""
+    if device == "gpu" and not torch.cuda.is_available():
+        raise RequestError("device=gpu: torch finds no GPU here: type device=cpu or device=auto")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

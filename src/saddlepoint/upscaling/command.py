@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
-from saddlepoint.evaluation import device_named
+from saddlepoint.modules.modes import device_named
 from saddlepoint.upscaling import files, reading, weights, writing
 from saddlepoint.upscaling.enlarging import enlarged, size_after
 from saddlepoint.upscaling.files import Job

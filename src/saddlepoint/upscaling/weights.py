@@ -46,7 +46,7 @@ def official(name: str) -> Weights:
     if files := releases.packaged(name):
         network = _built(releases.of_package(*files), f"weights={name} from the installed package {PACKAGE}")
         return Weights(network, name, f"the installed package {PACKAGE} ({files[1]}, 16-bit floats)")
-    return _of_release(name, releases.download(name))
+    return _of_release(name, releases.fetched(name))
 
 
 def from_run(path: Path) -> Weights:

@@ -1,0 +1,66 @@
+"""upscale.py as a person types it: each a process of its own, so only what needs one is here."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from tests.data.formats import photo
+from tests.test_commands import ROOT, assert_refused, typed
+from tests.upscaling.weight_files import small_rrdbnet, write_pth
+
+
+def test_names_with_anything_in_them_reach_their_files(tmp_path):
+    folder = tmp_path / "my photos, (new) {x}=y"
+    folder.mkdir()
+    photo(12, 9).save(folder / "it's a [1], b.png")
+    write_pth(tmp_path / "my net (1).pth", small_rrdbnet())
+    done = typed(f"""upscale.py "input={folder}/it's a [1], b.png" 'weights=my net (1).pth' threads=1""", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(folder / "it's a [1], b_x4.png").size == (48, 36)
+    assert "Warning" not in done.stderr and not done.stderr.strip()
+
+
+def test_a_folder_with_a_bad_file_exits_1_and_without_a_good_one_2(tmp_path):
+    write_pth(tmp_path / "net.pth", small_rrdbnet())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.png").write_bytes(b"no image")
+    photo(8, 8).save(tmp_path / "in" / "good.png")
+    done = typed("upscale.py input=in weights=net.pth threads=1", tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "in/bad.png was left out" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "in_x4" / "good.png").is_file()
+    assert_refused(typed("upscale.py input=in/bad.png weights=net.pth", tmp_path), "its content is not that of")
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("upscale.py input=a.png scales=2", ["scales is not a setting: did you mean scale?"]),
+    ("upscale.py input=a.png scale=two", ["scale=two must be a number above 0"]),
+    ("upscale.py input=a.png format=jpeg compare=yep", ["format=jpeg must be one of png, jpg", "compare=yep must be"]),
+])
+def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, tmp_path, tmp_path_factory):
+    bomb = tmp_path_factory.mktemp("bomb")
+    (bomb / "torch.py").write_text("raise SystemError('torch was imported')")
+    assert_refused(typed(line, tmp_path, PYTHONPATH=str(bomb)), *words)
+    assert not any(tmp_path.iterdir())
+
+
+def test_ctrl_c_ends_in_a_sentence_and_leaves_no_half_file(tmp_path):
+    write_pth(tmp_path / "net.pth", small_rrdbnet(num_blocks=23))
+    (tmp_path / "in").mkdir()
+    photo(8, 8).save(tmp_path / "in" / "a.png")
+    photo(3000, 3000).save(tmp_path / "in" / "b.png")
+    command = [sys.executable, str(ROOT / "upscale.py"), "input=in", "weights=net.pth", "threads=1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                               env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    while not (tmp_path / "in_x4" / "a.png").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Stopped by SIGINT: 1 of 2 done" in said and "Traceback" not in said
+    assert [path.name for path in (tmp_path / "in_x4").iterdir()] == ["a.png"]
