@@ -52,11 +52,12 @@ class Stopwatch(pl.Callback):
             self.seconds = time.perf_counter() - self.started
 
 
-def ours(overrides: list[str], steps: int, warm_up: int) -> float:
+def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | None = None) -> float:
+    """`images_a_step`: real ones, where that is not the batch size"""
     watch, configured = Stopwatch(warm_up, steps), build.callbacks
-    batch_size = settings(*overrides)["data"]["batch_size"]
-    made = settings(*overrides, f"budget.images={(warm_up + steps) * batch_size}")
-    build.callbacks = lambda given: [*configured(given), watch]
+    images_a_step = images_a_step or settings(*overrides)["data"]["batch_size"]
+    made = settings(*overrides, f"budget.images={(warm_up + steps) * images_a_step}")
+    build.callbacks = lambda *given: [*configured(*given), watch]
     try:
         with tempfile.TemporaryDirectory() as directory:
             training.train(made, Path(directory) / "run")
