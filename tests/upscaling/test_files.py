@@ -68,6 +68,13 @@ def test_the_folder_one_is_in_gets_its_results_inside():
     assert targets(".") == ["upscaled_x4/a.png"] == targets("./") == targets("*.png")
 
 
+def test_results_of_before_are_no_inputs():
+    files("a.png", "b/c.png", "upscaled_x4/a.png", "upscaled_x4/b/c.png")
+    assert targets(".", recursive=True) == ["upscaled_x4/a.png", "upscaled_x4/b/c.png"]
+    assert targets("**/*.png", "b/out") == ["b/out/a.png", "b/out/b/c.png", "b/out/upscaled_x4/a.png",
+                                            "b/out/upscaled_x4/b/c.png"]
+
+
 def test_a_pattern_takes_what_it_matches():
     files("photos/a.jpg", "photos/b.png", "photos/.c.jpg", "photos/2024/d.jpg")
     assert targets("photos/*.jpg") == ["photos_x4/a.jpg"]

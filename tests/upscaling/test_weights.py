@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
 from saddlepoint.training import train
 from saddlepoint.upscaling import releases, weights
@@ -117,17 +118,18 @@ def test_a_run_of_another_kind_is_refused(tmp_path):
             weights.load(str(typed))
 
 
-def test_a_super_resolution_run_gives_its_sampling_generator(tmp_path, monkeypatch):
-    class Module:
-        sampling_generator = small_rrdbnet()
-
-    asked = []
-    monkeypatch.setattr(weights, "load_module", lambda path: asked.append(path) or (Module, {}))
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "run" / "checkpoints" / "last.ckpt").touch()
-    found = weights.load(str(tmp_path / "run"))
-    assert found.network is Module.sampling_generator and found.name == "run"
-    assert asked == [tmp_path / "run" / "checkpoints" / "last.ckpt"]
+def test_a_super_resolution_run_gives_the_generator_it_samples_with(tmp_path):
+    """The average of its weights, when it kept one."""
+    run = train(settings("model=srgan", "data=sr_folder", "perceptual=random", "trick=[ema]", "callbacks=none",
+                         "logger=none", "trainer=cpu", "budget.images=4", "data.batch_size=2", "data.subset_size=2",
+                         "data.image_size=32", "model.generator.width=4", "model.generator.num_blocks=1",
+                         "model.discriminator.width=4"), tmp_path / "run (1)")
+    state = checkpoint.load(run / "checkpoints" / "last.ckpt")["module"]
+    for typed, name in ((run, "run (1)"), (run / "checkpoints" / "last.ckpt", "last")):
+        found = weights.load(str(typed))
+        assert found.name == name and found.network.scale == 4
+        for parameter, value in found.network.state_dict().items():
+            assert torch.equal(value, state[f"tricks.ema.generator.{parameter}"])
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):

@@ -35,7 +35,8 @@ def test_lossless_files_hold_every_bit_as_opencv_reads_them(kind, dtype, channel
         assert numpy.array_equal(tifffile.imread(path).reshape(pixels.shape), pixels)
     if dtype == numpy.uint8:
         assert numpy.array_equal(numpy.asarray(Image.open(path)).reshape(pixels.shape), pixels)
-    Image.open(path).verify() if kind == "png" else None
+    if kind == "png":
+        Image.open(path).verify()  # checksums
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("png", numpy.uint8), ("png", numpy.uint16), ("jpg", numpy.uint8),
@@ -106,3 +107,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         write(tmp_path / "x.jpg", of_pixels(numpy.zeros((1, 70000, 1), numpy.uint8)), "jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["x.jpg"]
     assert (tmp_path / "x.jpg").read_bytes() == b"precious"
+
+
+def test_more_exif_data_than_a_jpeg_takes_is_said_in_a_sentence(tmp_path):
+    exif = Image.Exif()
+    exif[270] = "x" * 70_000
+    picture = of_pixels(random_pixels(3), About(exif))
+    with pytest.raises(OSError, match="cannot be written as JPEG: .*EXIF"):
+        write(tmp_path / "x.jpg", picture, "jpg")
+    assert not list(tmp_path.iterdir())
+    write(tmp_path / "x.png", picture, "png")
+    assert Image.open(tmp_path / "x.png").getexif()[270] == exif[270]

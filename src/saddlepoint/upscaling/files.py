@@ -63,6 +63,8 @@ def jobs(chosen: Sources, output: str | None, kind: str | None, scale: float) ->
         raise RequestError(f"output={output} is a file, but input names several: type output=FOLDER")
     ending = f"_x{scale:g}"
     folder = Path(output).expanduser() if output else chosen.root if chosen.single else _folder_beside(chosen, ending)
+    if not chosen.single:
+        chosen = _without_results(chosen, folder)
     kinds = [kind or ENDINGS.get(Path(name).suffix.lower(), "png") for name in chosen.names]
     names = [Path(name).with_suffix(_suffix(name, each)) for name, each in zip(chosen.names, kinds, strict=True)]
     if chosen.single and not output:
@@ -108,6 +110,14 @@ def _single(source: Path, target: Path, kind: str | None) -> Job:
 
 def _is_folder(output: str) -> bool:
     return output.endswith(("/", "\\")) or Path(output).expanduser().is_dir()
+
+
+def _without_results(chosen: Sources, folder: Path) -> Sources:
+    """Results of the same command before, where they go into a folder among the inputs"""
+    if chosen.root.resolve() == folder.resolve():
+        return chosen
+    names = [name for name in chosen.names if not (chosen.root / name).resolve().is_relative_to(folder.resolve())]
+    return chosen._replace(names=names)
 
 
 def _suffix(name: str, kind: str) -> str:

@@ -40,9 +40,13 @@ def fitted(picture: Picture, kind: str) -> Picture:
 
 
 def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -> None:
-    """`picture` as `fitted` returned it; kind: a key of FORMATS; quality: 1 to 100, of JPEG and WebP"""
+    """`picture` as `fitted` returned it; kind: a key of FORMATS; quality: 1 to 100, of JPEG and WebP. Fails as an
+    OSError only."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: _write(temporary, picture, kind, quality or QUALITY))
+    try:
+        write_atomically(path, lambda temporary: _write(temporary, picture, kind, quality or QUALITY))
+    except (ValueError, struct.error, OverflowError) as error:  # more EXIF data than JPEG takes, a TIFF over 4 GB, ...
+        raise OSError(f"it cannot be written as {FORMATS[kind]}: {error}") from error
 
 
 def _write(path: Path, picture: Picture, kind: str, quality: int) -> None:
