@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 from saddlepoint import build
 from saddlepoint.config_check import leaves
-from saddlepoint.modules.synthesis import SynthesisModule
+from saddlepoint.data.pairs import PairFolder
+from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.setting_rules import RULES, rule_for
 from saddlepoint.training import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
@@ -15,6 +16,11 @@ from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder}
+OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
+SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
+SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
+ITS_OWN = {PairFolder: {"resize", "crop"}}  # what a class decides for its base class
+NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
 NEEDS = {
     ("loss", "wasserstein"): ("trick=wgan_gp", "model.discriminator.normalization=layer"),
@@ -25,11 +31,23 @@ NEEDS = {
     ("tricks", "auxiliary_classifier"): ("model=acgan_dcgan",),
     ("model", "acgan"): ("trick=auxiliary_classifier",),
     ("model", "acgan_dcgan"): ("trick=auxiliary_classifier",),
+    ("data", "sr_folder"): ("model=srgan", *SMALL_UPSCALER),
+    ("degradation", "bicubic"): ("data=sr_folder", "model=srgan", *SMALL_UPSCALER),
+    ("degradation", "real_esrgan"): ("data=sr_folder", "model=srgan", *SMALL_UPSCALER, *SMALL_DEGRADATION),
+    ("perceptual", "none"): ("data=sr_folder", "model=srgan", *OF_PERCEPTUAL),
+    ("perceptual", "random"): ("data=sr_folder", "model=srgan", *OF_PERCEPTUAL),
+    ("model", "srgan"): ("data=sr_folder", *SMALL_UPSCALER),
+    ("model", "esrgan"): ("data=sr_folder", *SMALL_UPSCALER),
+    ("model", "real_esrgan"): ("data=sr_folder", *SMALL_UPSCALER, *SMALL_DEGRADATION),
+    ("experiment", "srgan_x4"): (*SMALL_UPSCALER, "model.turns.generator_warmup_images=8"),
+    ("experiment", "esrgan_x4"): (*SMALL_UPSCALER, "data.num_workers=0"),
+    ("experiment", "real_esrgan_x4"): (*SMALL_UPSCALER, *SMALL_DEGRADATION, "data.num_workers=0"),
 }
-TRAINED = ("data", "model", "loss", "optimizer", "tricks", "experiment", "turns")
+OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",)}
+TRAINED = ("data", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment", "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
-              (CONF / "experiment" / f"{name}.yaml").read_text()}
+              (CONF / "experiment" / f"{name}.yaml").read_text()} - {"srgan_x4", "esrgan_x4", "real_esrgan_x4"}
 WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
 
 
@@ -54,8 +72,10 @@ def target_nodes_of_ours() -> list:
 def test_a_yaml_file_holds_the_arguments_of_its_class(node):
     """All of them, so that each can be overridden, except those that build.py hands over as objects."""
     target = build.target_class(node, "here")
-    handed_over = build.arguments(SynthesisModule) if target is SynthesisModule else {"subject"}
-    assert node.keys() - {"_target_", "defaults"} == build.arguments(target) - handed_over
+    arguments = build.arguments(target)
+    of_the_game = arguments - ({"adversarial_weight"} if "content" in arguments else set())
+    handed_over = of_the_game if issubclass(target, AdversarialModule) else {"subject", "data", "extractor"}
+    assert node.keys() - {"_target_", "defaults"} == arguments - handed_over - ITS_OWN.get(target, set())
 
 
 @pytest.mark.parametrize("file", [pytest.param(path, id=str(path.relative_to(CONF))) for path in CONF.rglob("*.yaml")])
@@ -71,7 +91,8 @@ def every_setting() -> set[str]:
         paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
     for group in groups():
         for option in options(group) if group not in ("tricks", "turns", "experiment", "metrics") else ():
-            paths |= set(leaves(OmegaConf.to_container(composed(f"{group}={option}")[0], resolve=True)))
+            of_group = (f"{group}={option}", *OF_GROUP.get(group, ()))
+            paths |= set(leaves(OmegaConf.to_container(composed(*of_group)[0], resolve=True)))
     return {path for path in paths if not path.rpartition(".")[2].startswith("_")}
 
 
@@ -89,7 +110,8 @@ def test_every_rule_is_for_a_setting():
 
 def trained_options():
     return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if group in groups()
-            for option in options(group) if (group, option) not in (("tricks", "all"), ("turns", "alternating"))]
+            for option in options(group)
+            if (group, option) not in {("tricks", "all"), ("turns", "alternating"), *NEED_DOWNLOADS}]
 
 
 def small_experiment(name, files):

@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 from saddlepoint.callbacks.sample_quality import Subject
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
+from saddlepoint.first_weights import initialise
 from saddlepoint.losses.adversarial import AdversarialLoss
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
@@ -123,18 +124,27 @@ def tricks(settings: Settings) -> dict[str, Trick]:
 
 
 def content(settings: Settings) -> dict[str, nn.Module]:
-    """The content losses whose weight is not 0; the perceptual one looks through the network of perceptual=."""
+    """The content losses that count; the perceptual one looks through the network of perceptual=."""
     losses = {}
-    for name, each in settings["model"]["content"].items():
-        where, more = f"model.content.{name}", {}
-        if not each["weight"]:
-            continue
-        if "extractor" in arguments(target_class(each, where)):
-            if not settings["perceptual"]:
-                continue
-            more = {"extractor": make(settings["perceptual"], nn.Module, "perceptual")}
-        losses[name] = make(each, nn.Module, where, **more)
+    for name, each in counting_content(settings):
+        looks = _looks_through_a_network(name, each)
+        more = {"extractor": make(settings["perceptual"], nn.Module, "perceptual")} if looks else {}
+        losses[name] = make(each, nn.Module, f"model.content.{name}", **more)
     return losses
+
+
+def counting_content(settings: Settings) -> list[tuple[str, Settings]]:
+    """Names and settings of those with a weight; without perceptual=, of those that need no network"""
+    return [(name, each) for name, each in settings["model"].get("content", {}).items()
+            if each["weight"] and (settings["perceptual"] or not _looks_through_a_network(name, each))]
+
+
+def content_moments(settings: Settings) -> frozenset[str]:
+    return frozenset(each["during"] for _, each in counting_content(settings))
+
+
+def _looks_through_a_network(name: str, loss: Settings) -> bool:
+    return "extractor" in arguments(target_class(loss, f"model.content.{name}"))
 
 
 def _schedule(settings: Settings | float) -> Schedule | float:
@@ -142,7 +152,8 @@ def _schedule(settings: Settings | float) -> Schedule | float:
 
 
 def module(settings: Settings) -> AdversarialModule:
-    """The whole game, its first weights a function of the seed. Carries the settings it was built from."""
+    """The whole game, its first weights a function of the seed and of model.initialise. Carries the settings it was
+    built from."""
     model, optimizer = settings["model"], settings["optimizer"]
     parts = {
         "loss": make(settings["loss"], AdversarialLoss, "loss"),
@@ -163,6 +174,8 @@ def module(settings: Settings) -> AdversarialModule:
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
         generator, discriminator = networks(settings)
+        if model.get("initialise"):
+            initialise(generator, model["initialise"])
         made = make(model["module"], AdversarialModule, "model.module",
                     generator=generator, discriminator=discriminator, **parts)
     made.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision()}

@@ -20,10 +20,13 @@ class Layer(NamedTuple):
 def describe(settings: Mapping[str, Any]) -> None:
     with torch.device("meta"):
         generator, discriminator = build.networks(settings)
-        latents, labels = torch.empty(2, settings["model"]["latents"]["size"]), torch.zeros(2, dtype=torch.long)
-        data = settings["data"]
+        data, labels = settings["data"], torch.zeros(2, dtype=torch.long)
         images = torch.empty(2, data["channels"], data["image_size"], data["image_size"])
-    for title, network, inputs in (("Generator", generator, (latents, labels)),
+        if "latents" in settings["model"]:
+            given = torch.empty(2, settings["model"]["latents"]["size"]), labels
+        else:
+            given = (images[..., ::data["scale"], ::data["scale"]],)
+    for title, network, inputs in (("Generator", generator, given),
                                    ("Discriminator", discriminator, (images, labels))):
         print(f"{title} ({type(network).__name__}), of {' and '.join(_shape(tensor) for tensor in inputs)}\n"
               f"{table(layers(network, *inputs))}\n")

@@ -44,6 +44,7 @@ class Recipe:
     image_size: int
     num_classes: int  # 0 when the data has no classes
     batch_size: int
+    content: frozenset[str] = frozenset()  # when content losses count: always, warmup, game
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
 
     def provides(self, what: str) -> bool:
@@ -122,7 +123,7 @@ def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     try:
         logits = tuple(recipe.discriminator(torch.empty(2, *recipe.image_shape, device="meta"), labels).shape)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         yield Problem(f"the discriminator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
                       f"data.image_size): {error}")
         return

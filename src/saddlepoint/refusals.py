@@ -70,23 +70,23 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
             if Problem(str(error)) not in problems:  # both networks complain of data.image_size in the same words
                 problems.append(Problem(str(error)))
 
-    model = settings["model"]
+    model, data = settings["model"], settings["data"]
+    attempt("module", lambda: build.target_class(model["module"], "model.module"))
+    if problems := problems or [*parts["module"].data_problems(data.get("scale"))]:
+        return None, problems  # of another task: what its networks say of the data's sizes would mislead
     with torch.device("meta"):
         attempt("generator", lambda: build.make(model["generator"], nn.Module, "model.generator"))
         attempt("discriminator", lambda: build.make(model["discriminator"], nn.Module, "model.discriminator"))
     attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
     attempt("tricks", lambda: build.tricks(settings))
     attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
-    attempt("module", lambda: build.target_class(model["module"], "model.module"))
     if "latents" in model:
         attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
     if problems:
         return None, problems
-    data_settings = settings["data"]
     return Recipe(**{"latents": None} | parts, loss_name=settings["choices"]["loss"],
-                  channels=data_settings["channels"], image_size=data_settings["image_size"],
-                  num_classes=data_settings["num_classes"], batch_size=data_settings["batch_size"],
-                  scale=data_settings.get("scale")), []
+                  channels=data["channels"], image_size=data["image_size"], num_classes=data["num_classes"],
+                  batch_size=data["batch_size"], content=build.content_moments(settings), scale=data.get("scale")), []
 
 
 def problems_of(settings: Mapping[str, Any]) -> list[Problem]:

@@ -1,7 +1,7 @@
 """Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from saddlepoint.modules.modes import device_of
 from saddlepoint.rules import nearest
 
 if TYPE_CHECKING:
+    from saddlepoint.modules.adversarial import AdversarialModule
     from saddlepoint.modules.synthesis import SynthesisModule
 
 BLOCK = 16  # images computed at once, whatever is asked for: results then do not depend on how many are
@@ -126,22 +127,39 @@ def load_generator(run: str | Path) -> SamplingGenerator:
     Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
     them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
-    module, saved = load_module(checkpoint_of(Path(run).expanduser()))
+    module, saved = load_synthesis(checkpoint_of(Path(run).expanduser()))
     return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
                              saved.get("class_names", ()))
 
 
-def load_module(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
+def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
+    """`load_module`, of a run whose generator makes images from noise"""
+    module, saved = load_module(path)
+    if "latents" not in saved["settings"]["model"]:
+        home = path.parent.parent if path.parent.name == "checkpoints" else path
+        raise RequestError(f"{path} is of a model that enlarges images and draws none from noise: type python "
+                           f"upscale.py weights={home} input=IMAGES; its PSNR and SSIM are in the run's metrics.json")
+    return module, saved
+
+
+def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
     """-> the game as a checkpoint file has it, and what else is in the file"""
     from saddlepoint import build  # Hydra and Lightning only when a network has to be rebuilt
 
     saved = checkpoint.load(path)
     try:
-        module = build.module(saved["settings"])
+        module = build.module(only_networks(saved["settings"]))
         module.load_state_dict(saved["module"])
     except (KeyError, RuntimeError) as error:
         raise RequestError(f"{path} does not fit this version of saddlepoint: {error}") from error
     return module, saved
+
+
+def only_networks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what training alone needs of other files: the generator's first weights, VGG's of content losses"""
+    if "content" not in settings["model"]:
+        return settings
+    return {**settings, "model": settings["model"] | {"initialise": None, "content": {}}}
 
 
 def checkpoint_of(run: Path) -> Path:

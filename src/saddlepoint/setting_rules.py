@@ -60,6 +60,20 @@ RULES: dict[str, Rule] = {
     "data.scale": one_of(2, 3, 4, 8),
     "data.rotate": boolean,
     "data.memory_megabytes": COUNT,
+    "data.degradation": lambda value: value and "null here: choose it with degradation=real_esrgan or bicubic",
+    "data.degradation.scale": one_of(2, 3, 4, 8),
+    "data.degradation.*probability": PROBABILITY,
+    "data.degradation.*.sizes": list_of(integer(3), length=2),
+    "data.degradation.*.shapes": list_of(number(0), length=6),
+    "data.degradation.*.sigma": list_of(number(0), length=2),
+    "data.degradation.*_beta": list_of(number(0, above=True), length=2),
+    "data.degradation.*.probabilities": list_of(number(0), length=3),
+    "data.degradation.*.factors": list_of(number(0, above=True), length=2),
+    "data.degradation.*.poisson_scale": list_of(number(0), length=2),
+    "data.degradation.*.quality": list_of(integer(1, 100), length=2),
+    "data.degradation_crop": optional(COUNT),
+    "data.pair_pool": integer(0),
+    "data.sharpen_target": boolean,
     "data.max_pixels": integer(1, 89_478_485),  # Pillow's own limit
     # Models
     "model.latents.size": COUNT,
@@ -111,6 +125,7 @@ RULES: dict[str, Rule] = {
     # Losses and optimizers
     "loss.reduction": one_of("sum", "mean"),
     "optimizer.*.lr": number(0, above=True),
+    "loss.detach_means": boolean,
     "optimizer.*.betas": list_of(number(0, 1, below=True), length=2),
     "optimizer.*.alpha": number(0, 1, below=True),
     "optimizer.*.eps": number(0),

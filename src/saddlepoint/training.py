@@ -119,7 +119,13 @@ def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -
         f"  samples:     {run.samples}\n"
         f"  curves:      {run.path / 'metrics.csv'} (make tensorboard shows them)\n"
         f"  checkpoint:  {run.last}\n"
-        f"  draw more:   {shlex.join(['python', 'sample.py', f'run={run.path}'])}")
+        f"  {use_of(module, run)}")
+
+
+def use_of(module: AdversarialModule, run: RunDirectory) -> str:
+    if "latents" in module.provenance["settings"]["model"]:
+        return f"draw more:   {shlex.join(['python', 'sample.py', f'run={run.path}'])}"
+    return f"enlarge:     {shlex.join(['python', 'upscale.py', f'weights={run.path}', 'input=IMAGES'])}"
 
 
 @rank_zero_only

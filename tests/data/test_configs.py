@@ -9,7 +9,7 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 
 
 def test_all_the_sets_are_here():
-    assert [path.stem for path in FILES] == ["cifar10", "fashion_mnist", "image_folder", "mnist", "mnist5k"]
+    assert [path.stem for path in FILES] == ["cifar10", "fashion_mnist", "image_folder", "mnist", "mnist5k", "sr_folder"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -49,6 +49,25 @@ def test_gradients_of_the_relativistic_average_flow_through_both_means():
     assert fake == pytest.approx((below + above.mean()).tolist())
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_detached_means_leave_only_the_gradients_of_the_terms_themselves_and_the_value(share):
+    """N d/dx_i (E[softplus(m_f - x)] + E[softplus(f - m_x)]) = -s(m_f - x_i), m_f and m_x constant; for f_j its mirror.
+    ESRGAN's two backward passes, each times 1/2, add up to the same."""
+    r, f = REAL.numpy(), FAKE.numpy()
+    loss = RelativisticAverage("sum" if share == 1 else "mean", detach_means=True)
+    real, fake = gradients(lambda real, fake: loss.discriminator(real, fake, HARD))
+    assert real == pytest.approx((-share * sigmoid(f.mean() - r)).tolist())
+    assert fake == pytest.approx((share * sigmoid(f - r.mean())).tolist())
+    flowing = RelativisticAverage("sum" if share == 1 else "mean")
+    assert loss.discriminator(REAL, FAKE, HARD).item() == flowing.discriminator(REAL, FAKE, HARD).item()
+
+
+def test_detached_means_are_the_discriminators_alone():
+    of_generator = [gradients(lambda real, fake, loss=loss: loss.generator(fake, real.detach()))[1]
+                    for loss in (RelativisticAverage(detach_means=True), RelativisticAverage())]
+    assert of_generator[0] == of_generator[1]
+
+
 @every_loss
 @pytest.mark.parametrize("size", [1e4, -1e4])
 def test_values_and_gradients_stay_finite_at_extreme_float32_logits(loss, size):

@@ -126,4 +126,4 @@ def test_each_yaml_names_its_loss_and_adds_the_terms_by_default(name, loss):
     target = OmegaConf.to_container(OmegaConf.load(path))
     module, class_name = target.pop("_target_").rsplit(".", 1)
     assert getattr(importlib.import_module(module), class_name) is loss
-    assert target == {"reduction": "sum"}
+    assert target == {"reduction": "sum"} | ({"detach_means": False} if loss is RelativisticAverage else {})

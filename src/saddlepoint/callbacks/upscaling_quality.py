@@ -9,7 +9,8 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from saddlepoint import checkpoint, pictures
@@ -23,6 +24,7 @@ from saddlepoint.data.pairs import PairFolder, WholePair
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics import image_quality
 from saddlepoint.modules.modes import evaluating
+from saddlepoint.metrics.provenance import or_null
 from saddlepoint.modules.super_resolution import SuperResolutionModule
 from saddlepoint.run_directory import update_metrics
 
@@ -31,13 +33,13 @@ GAP = 4  # white pixels between the pictures of a comparison
 
 
 class UpscalingQuality(pl.Callback):
-    """Every `every_images` images (null: never), at `moments` and at the end: the whole validation images enlarged by the
+    """Every `every_images` images (null: never), at `moments` and at the end: whole validation images enlarged by the
     generator that people see, their PSNR and SSIM (metrics/image_quality.py) averaged over the images, beside those of
-    bicubic enlargement. PSNR on Y decides which checkpoint is checkpoints/best.ckpt. `pictures` of them are drawn side by
-    side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle."""
+    bicubic enlargement. PSNR on Y decides which checkpoint is checkpoints/best.ckpt. `pictures` of them are drawn side
+    by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle."""
 
-    def __init__(self, data: PairFolder, every_images: int | None, moments: Sequence[int], most_images: int, pictures: int,
-                 picture_size: int):
+    def __init__(self, data: PairFolder, every_images: int | None, moments: Sequence[int], most_images: int,
+                 pictures: int, picture_size: int):
         self.moments, self.num_pictures, self.picture_size = Moments(every_images, moments), pictures, picture_size
         self.data, self.pairs = data, whole_pairs(data, most_images)
         self.best: float | None = None
@@ -64,7 +66,7 @@ class UpscalingQuality(pl.Callback):
             return
         started = time.perf_counter()
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
-            made = [to_bytes(generator(pair.low[None].to(module.device).float() / 255))[0].cpu() for pair in self.pairs]
+            made = [made_by(generator, pair.low.to(module.device)).cpu() for pair in self.pairs]
         values = self.averages(made)
         self.draw(trainer, made)
         self.keep_best(trainer, module, values["psnr_y"])
@@ -96,11 +98,12 @@ class UpscalingQuality(pl.Callback):
     def write(self, trainer: pl.Trainer, module: SuperResolutionModule, values: dict[str, float]) -> None:
         protocol = {"images": [pair.name for pair in self.pairs], "scale": self.data.scale, "border": self.data.scale,
                     "ema": module.sampling_generator is not module.generator, "quantisation": "uint8",
-                    "low": "files" if self.data.low_root else "bicubic (MATLAB)", "range_y": "16 to 235 (BT.601)"}
-        update_metrics(Path(trainer.default_root_dir), {
-            "image_quality": [{"name": name, "value": value, "bicubic": self.bicubic[name],
-                               "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()],
-            "cost": {"evaluation_seconds": self.seconds}})
+                    "low": "files" if self.data.validation_low_root else "bicubic (MATLAB)",
+                    "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}
+        measured = [{"name": name, "value": or_null(value), "bicubic": or_null(self.bicubic[name]),
+                     "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()]
+        update_metrics(Path(trainer.default_root_dir), {"image_quality": measured,
+                                                        "cost": {"evaluation_seconds": self.seconds}})
         curves = {f"quality/{name}": value for name, value in values.items()}
         self.table.add({"images_seen": self.measured_at} | curves)
         for logger in trainer.loggers:
@@ -134,6 +137,15 @@ def enlarged(pair: WholePair) -> Tensor:
 
 def to_bytes(images: Tensor) -> Tensor:
     """[0, 1] -> uint8, rounded and clipped"""
+def made_by(generator: nn.Module, low: Tensor) -> Tensor:
+    """uint8 [C, h, w] -> uint8 [C, s*h, s*w]. A network may want sides that are multiples of a number: they are filled
+    up with the last pixels, and what comes of these is cut off."""
+    height, width = low.shape[1:]
+    missing = (0, -width % generator.multiple, 0, -height % generator.multiple)
+    made = generator(functional.pad(low[None].float() / 255, missing, mode="replicate"))[0]
+    return to_bytes(made[:, :generator.scale * height, :generator.scale * width])
+
+
     return (images * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 

@@ -51,6 +51,11 @@ class ImageDataModule(LightningDataModule, ABC):
     def still(self, split: str = "train") -> "StillImages":
         """The images of `train` (what is trained on) or `test`, in the shape D sees them, for metrics."""
 
+    def validation_files(self) -> list:
+        """Whole images to measure an enlargement with: only sets of pairs have them."""
+        raise RequestError(f"data={self.name} has no pairs of small and large images, which callbacks=super_resolution "
+                           "measures: type callbacks=default, or data=sr_folder with e.g. model=srgan")
+
     def setup(self, stage: str | None = None) -> None:
         if self._dataset is None:
             self._dataset = self.open()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy
 import torch
-from torch import Tensor
 
 from saddlepoint.data.bicubic import reduced_uint8
 from saddlepoint.data.decoding import Unreadable
@@ -62,32 +61,35 @@ def reduced(high: numpy.ndarray, scale: int) -> numpy.ndarray:
 
 
 class CroppedPairs(DecodedBatches):
-    """A range of the stream's positions -> (high [len, C, S, S] uint8, low [len, C, S / s, S / s] uint8, {index: why
-    unreadable}). The crop's place and orientation belong to the position."""
+    """A range of the stream's positions -> (its first, high [len, C, S, S] uint8, low [len, C, S / s, S / s] uint8,
+    {index: why unreadable}). The crop's place and orientation belong to the position.
 
-    def __init__(self, *arguments, rotate: bool, lows: Lows, memory: int):
+    Without `lows` there are no low ones, and crops lie anywhere instead of at multiples of s.
+    """
+
+    def __init__(self, *arguments, rotate: bool, lows: Lows | None, memory: int):
         super().__init__(*arguments)
         self.rotate, self.lows = rotate, lows
+        self.scale = lows.scale if lows else 1
         self.recent = Recent(memory)
 
-    def __getitems__(self, positions: range) -> tuple[Tensor, Tensor, dict[int, str]]:
+    def __getitems__(self, positions: range) -> tuple:
         known = len(self.unreadable)
         indices = self.order.images(positions).tolist()
         points = self.order.points("crop", positions).tolist()
-        turns = self._orientations(positions)
-        highs, lows = [], []
-        for index, position, point, turn in zip(indices, positions, points, turns, strict=True):
+        shown = []
+        for index, position, point, turn in zip(indices, positions, points, self._turns(positions), strict=True):
             _, (high, low) = self._readable(index, position)
-            for crops, pixels in zip((highs, lows), self._crop(high, low, point), strict=True):
-                crops.append(oriented(pixels, *turn))
-        new = dict(list(self.unreadable.items())[known:])
-        return *(torch.from_numpy(numpy.stack(crops)).permute(0, 3, 1, 2).contiguous() for crops in (highs, lows)), new
+            shown.append([turned(pixels, *turn) for pixels in self._crops(high, low, point)])
+        images = [torch.from_numpy(numpy.stack(each)).permute(0, 3, 1, 2).contiguous()
+                  for each in zip(*shown, strict=True)]
+        return positions.start, *images, dict(list(self.unreadable.items())[known:])
 
     def pixels(self, file: ImageFile) -> tuple[numpy.ndarray, numpy.ndarray | None]:
         """The whole high image, and the whole low one where it is a file"""
         def decoded() -> tuple[numpy.ndarray, numpy.ndarray | None]:
-            high = cut_to_multiple(self.load.pixels(file.path), self.lows.scale)
-            return high, self.lows.of_file(file, high.shape) if self.lows.root else None
+            high = cut_to_multiple(self.load.pixels(file.path), self.scale)
+            return high, self.lows.of_file(file, high.shape) if self.lows and self.lows.root else None
 
         return self.recent.get(file.name, decoded)
 
@@ -95,34 +97,36 @@ class CroppedPairs(DecodedBatches):
         side = self.load.framing.image_size
         return numpy.zeros((side, side, self.load.channels), numpy.uint8), None
 
-    def _orientations(self, positions: range) -> list[tuple[bool, bool, bool]]:
-        """mirrored left to right, upside down, transposed: all eight orientations are as likely"""
-        none = [False] * len(positions)
-        flips = self.order.coins("flip", positions).tolist() if self.horizontal_flip else none
-        turned = [self.order.coins(purpose, positions).tolist() if self.rotate else none
-                  for purpose in ("upside_down", "transpose")]
-        return list(zip(flips, *turned, strict=True))
+    def _turns(self, positions: range) -> list[tuple[bool, int]]:
+        """mirrored left to right, then turned by quarters 0 to 3: all eight orientations are as likely"""
+        mirrors, halves, quarters = (
+            self.order.coins(purpose, positions).tolist() if wanted else [False] * len(positions)
+            for purpose, wanted in (("flip", self.horizontal_flip), ("half_turn", self.rotate),
+                                    ("quarter_turn", self.rotate)))
+        return [(mirror, 2 * half + quarter) for mirror, half, quarter in zip(mirrors, halves, quarters, strict=True)]
 
-    def _crop(self, high: numpy.ndarray, low: numpy.ndarray | None,
-              point: tuple[float, float]) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """The low crop is a piece of the whole low image, also where it is made here: pixels around the high crop take
-        part, and the image's own border is mirrored only where it is the border."""
-        scale, size = self.lows.scale, self.load.framing.image_size // self.lows.scale
-        sides = [side // scale for side in high.shape[:2]]
-        top, left = (int(share * (side - size + 1)) for share, side in zip(point, sides, strict=True))
+    def _crops(self, high: numpy.ndarray, low: numpy.ndarray | None, point: tuple[float, float]) -> list[numpy.ndarray]:
+        scale, size = self.scale, self.load.framing.image_size // self.scale
+        places = [side // scale - size + 1 for side in high.shape[:2]]
+        top, left = (int(share * count) for share, count in zip(point, places, strict=True))
         crop = high[top * scale:(top + size) * scale, left * scale:(left + size) * scale]
-        if low is not None:
-            return crop, low[top:top + size, left:left + size]
-        above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
-        around = high[above * scale:(top + size + MARGIN) * scale, before * scale:(left + size + MARGIN) * scale]
-        small = reduced(around, scale)
-        return crop, small[top - above:top - above + size, left - before:left - before + size]
+        if self.lows is None:
+            return [crop]
+        return [crop, reduced_crop(high, top, left, size, scale) if low is None
+                else low[top:top + size, left:left + size]]
 
 
-def oriented(pixels: numpy.ndarray, mirror: bool, upside_down: bool, transpose: bool) -> numpy.ndarray:
-    pixels = pixels[:, ::-1] if mirror else pixels
-    pixels = pixels[::-1] if upside_down else pixels
-    return pixels.transpose(1, 0, 2) if transpose else pixels
+def reduced_crop(high: numpy.ndarray, top: int, left: int, size: int, scale: int) -> numpy.ndarray:
+    """A piece of the whole low image without making the whole: pixels around the crop take part, and the image's own
+    border is mirrored only where it is the border."""
+    above, before = max(top - MARGIN, 0), max(left - MARGIN, 0)
+    around = high[above * scale:(top + size + MARGIN) * scale, before * scale:(left + size + MARGIN) * scale]
+    return reduced(around, scale)[top - above:top - above + size, left - before:left - before + size]
+
+
+def turned(pixels: numpy.ndarray, mirror: bool, quarters: int) -> numpy.ndarray:
+    """[H, W, C], counter-clockwise"""
+    return numpy.rot90(pixels[:, ::-1] if mirror else pixels, quarters)
 
 
 class Recent:

@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from saddlepoint.batches import PairedBatch
 from saddlepoint.data.decoding import Unreadable, measure
+from saddlepoint.data.degradation import SecondOrderDegradation
+from saddlepoint.data.degraded_pairs import DegradedPairs
 from saddlepoint.data.folders import ImageFolder
+from saddlepoint.data.framing import Framing
 from saddlepoint.data.images import to_unit_range
 from saddlepoint.data.listing import ImageFile, image_files
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.pair_crops import CroppedPairs, Lows, cut_to_multiple
 from saddlepoint.data.sampling import EndlessOrder
+from saddlepoint.data.sharpening import UnsharpMasking
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 
@@ -39,13 +43,15 @@ class PairFolder(ImageFolder):
     """Random crops of `image_size` pixels, at multiples of s, with the low-resolution crop that lies under them.
 
     `root` null: the photographs that come with scikit-image. The low-resolution image is MATLAB's bicubic reduction,
-    rounded to 8 bits, or the file of the same name below `low_root` (NAME or NAMExS, any extension). With
+    rounded to 8 bits, or the file of the same name below `low_root` (NAME or NAMExS, any extension), or `degradation`
+    of a crop of `degradation_crop` pixels (degraded_pairs.py), of which `pair_pool` pairs wait for another batch. With
     `horizontal_flip` and `rotate` each crop appears in its eight orientations. Decoded photographs are kept, up to
     `memory_megabytes` in each process that loads.
     """
 
     def __init__(self, scale: int, low_root: str | None, rotate: bool, validation_root: str | None,
-                 memory_megabytes: int, **settings):
+                 memory_megabytes: int, degradation: SecondOrderDegradation | None = None,
+                 degradation_crop: int | None = None, pair_pool: int = 0, sharpen_target: bool = False, **settings):
         super().__init__(resize="none", crop="random", **settings)
         if scale not in (2, 3, 4, 8):
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")
@@ -55,28 +61,69 @@ class PairFolder(ImageFolder):
         self.scale, self.rotate, self.memory_megabytes = scale, rotate, memory_megabytes
         self.low_root = Path(low_root).expanduser() if low_root is not None else None
         self.validation_root = Path(validation_root).expanduser() if validation_root is not None else None
+        self.sharpen = UnsharpMasking() if sharpen_target else nn.Identity()
+        self.degraded = None
+        self._refuse_contradictions(degradation, degradation_crop, pair_pool)
+        if degradation is not None:
+            self.framing = Framing(degradation_crop or self.image_size, "none", "random")
+            self.degraded = DegradedPairs(degradation, self.image_size, self.sharpen, pair_pool, self.seed)
+
+    def _refuse_contradictions(self, degradation: SecondOrderDegradation | None, crop: int | None, pool: int) -> None:
+        if degradation is None:
+            for name, value in (("degradation_crop", crop), ("pair_pool", pool)):
+                if value:
+                    raise ValueError(f"data.{name}={value} belongs to a degradation, and there is none: add "
+                                     f"degradation=real_esrgan, or leave it out")
+            return
+        if degradation.scale != self.scale:
+            raise ValueError(f"data.degradation.scale={degradation.scale} must equal data.scale={self.scale}")
+        if self.low_root is not None:
+            raise ValueError(f"data.low_root={self.low_root} and a degradation both say where low-resolution images "
+                             "come from: type data.low_root=null or degradation=bicubic")
+        if crop is not None and crop < self.image_size:
+            raise ValueError(f"data.degradation_crop={crop} must be at least data.image_size={self.image_size}, which "
+                             "is cut out of it: type data.degradation_crop=null for the same")
+        if pool and pool < self.batch_size:
+            raise ValueError(f"data.pair_pool={pool} must be 0 (none) or at least data.batch_size={self.batch_size}")
 
     def still(self, split: str = "train") -> StillImages:
         raise RequestError(f"data={self.name} is pairs of images for super-resolution: its models are judged by PSNR "
                            "and SSIM of whole images (callbacks=super_resolution), not by metrics of samples")
 
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
-        lows = Lows(self.scale, self.low_root, load)
+        lows = Lows(self.scale, self.low_root, load) if self.degraded is None else None
         return CroppedPairs(train, labels, EndlessOrder(len(train), self.seed), load, self.horizontal_flip, unreadable,
                             rotate=self.rotate, lows=lows, memory=self.memory_megabytes * 10**6)
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> PairedBatch:
-        high, low, unreadable = batch
+        first, *images, unreadable = batch
         if unreadable:
             self._report(unreadable)
-        real = to_unit_range(high)
-        labels = torch.zeros(len(real), dtype=torch.long, device=real.device)
-        return PairedBatch(real, labels, low.float() / 255, high.float() / 255)
+        high, low = images if self.degraded is None else self.degraded(*images, first)
+        labels = torch.zeros(len(high), dtype=torch.long, device=high.device)
+        return PairedBatch(to_unit_range(high), labels, low.float() / 255, self.sharpen(high.float() / 255))
+
+    def state_dict(self) -> dict:
+        """What the stream's position does not tell: the pairs that wait in this process's pool. Lightning asks for it
+        when it writes its own checkpoints; ours must, and hand it back, for a run to go on to the bit."""
+        return self.degraded.state_dict() if self.degraded is not None else {}
+
+    def load_state_dict(self, state: dict) -> None:
+        if self.degraded is not None:
+            self.degraded.load_state_dict(state)
 
     def _listed(self) -> list[ImageFile]:
         return embedded(EMBEDDED) if self.root is None else super()._listed()
 
-    # Whole images, to judge by.
+    # Whole images, to judge by: reduced by MATLAB's bicubic however training degrades its own.
+
+    @property
+    def low_in_training(self) -> str:
+        return "files" if self.low_root else "bicubic (MATLAB)" if self.degraded is None else "degraded (Real-ESRGAN)"
+
+    @property
+    def validation_low_root(self) -> Path | None:
+        return self.low_root if self.validation_root is None else None
 
     def validation_files(self) -> list[ImageFile]:
         """Of validation_root, else the part of root that train_fraction leaves, else of scikit-image; maybe none."""
@@ -95,9 +142,9 @@ class PairFolder(ImageFolder):
         if smallest < self.scale:
             raise Unreadable(f"it has {smallest} pixels at its shorter side, fewer than data.scale={self.scale}")
         high = cut_to_multiple(load.decoded(file.path), self.scale)
-        low_root = None if self.validation_root is not None else self.low_root
-        low = Lows(self.scale, low_root, load).whole(file, high)
-        return WholePair(Path(file.name).stem, *(torch.from_numpy(each.copy()).permute(2, 0, 1) for each in (high, low)))
+        low = Lows(self.scale, self.validation_low_root, load).whole(file, high)
+        tensors = (torch.from_numpy(each.copy()).permute(2, 0, 1) for each in (high, low))
+        return WholePair(Path(file.name).stem, *tensors)
 
 
 def embedded(names: Sequence[str]) -> list[ImageFile]:

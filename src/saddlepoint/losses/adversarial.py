@@ -198,11 +198,19 @@ class RelativisticAverage(RelativeLoss):
     G: E[softplus(-(D(G(z)) - E[D(x)]))] + E[softplus(D(x) - E[D(G(z))])]
 
     Jolicoeur-Martineau 2018, section 4, https://arxiv.org/abs/1807.00734. Both players' two terms follow `reduction`,
-    and gradients flow through the means. ESRGAN's code is `reduction=mean`, but detaches the mean in D's two terms.
+    and gradients flow through the means; with `detach_means` not through those of D's loss, whose value is the same.
+    ESRGAN's code (Wang et al. 2018, https://arxiv.org/abs/1809.00219) is reduction=mean detach_means=true.
     """
 
+    def __init__(self, reduction: str = "sum", detach_means: bool = False):
+        super().__init__(reduction)
+        self.detach_means = detach_means
+
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-        return self.share * (F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean())
+        of_real, of_fake = real.mean(), fake.mean()
+        if self.detach_means:
+            of_real, of_fake = of_real.detach(), of_fake.detach()
+        return self.share * (F.softplus(of_fake - real).mean() + F.softplus(fake - of_real).mean())
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return self.share * (F.softplus(real.mean() - fake).mean() + F.softplus(real - fake.mean()).mean())

@@ -54,12 +54,12 @@ class Value:
     protocol: Protocol
 
     def as_json(self) -> dict[str, Any]:
-        details = {name: _or_null(value) for name, value in self.details.items()}
+        details = {name: or_null(value) for name, value in self.details.items()}
         interval = None if self.interval is None else list(self.interval)
-        return asdict(self) | {"value": _or_null(self.value), "interval": interval, "details": details}
+        return asdict(self) | {"value": or_null(self.value), "interval": interval, "details": details}
 
 
-def _or_null(value: float) -> float | None:
+def or_null(value: float) -> float | None:
     """JSON has no word for what is not finite."""
     return value if math.isfinite(value) else None
 

@@ -47,11 +47,13 @@ class SuperResolutionModule(AdversarialModule):
         return {name: loss(high, batch.target) for name, loss in self.content.items() if loss.counts(playing)}
 
     @classmethod
+    def data_problems(cls, scale: int | None) -> Iterator[Problem]:
+        if scale is None:
+            yield Problem("this model enlarges images and the data has no small ones: choose data=sr_folder, or a "
+                          "model that makes images from noise, e.g. model=dcgan")
+
+    @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
-        if recipe.scale is None:
-            yield Problem("this model enlarges images and the data has no small ones: choose data=sr_folder, or a model "
-                          "that makes images from noise, e.g. model=dcgan")
-            return
         yield from _turns_problems(recipe)
         yield from _size_problems(recipe)
 
@@ -62,9 +64,13 @@ def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
         if getattr(turns, setting) != 1:
             yield Problem(f"model.turns.{setting}={getattr(turns, setting)} asks for more fakes than there are "
                           "low-resolution images to make them from", {f"model.turns.{setting}": 1})
+    if turns.generator_warmup_images and not recipe.content & {"always", "warmup"}:
+        yield Problem(f"model.turns.generator_warmup_images={turns.generator_warmup_images} lets the generator learn "
+                      "from content losses alone, and none with a weight counts then (model.content.*.during)",
+                      {"model.turns.generator_warmup_images": 0})
     if turns.scoring == "half":
-        yield Problem("model.turns.scoring=half shows the discriminator half a batch of reals and a whole one of fakes, "
-                      "and here each fake belongs to a real image", {"model.turns.scoring": "separate"})
+        yield Problem("model.turns.scoring=half shows the discriminator half a batch of reals and a whole one of "
+                      "fakes, and here each fake belongs to a real image", {"model.turns.scoring": "separate"})
 
 
 def _size_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -37,10 +37,13 @@ class SynthesisModule(AdversarialModule):
         return self.generator(self.latents.draw(draws, count), labels), labels
 
     @classmethod
-    def problems(cls, recipe: Recipe) -> Iterator[Problem]:
-        if recipe.scale is not None:
+    def data_problems(cls, scale: int | None) -> Iterator[Problem]:
+        if scale is not None:
             yield Problem("this model makes images from noise and the data is pairs of small and large images: choose "
                           "data=image_folder, or a model that enlarges, e.g. model=srgan")
+
+    @classmethod
+    def problems(cls, recipe: Recipe) -> Iterator[Problem]:
         if recipe.turns.generator_warmup_images:
             yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
                           "generator learn from content losses alone, and one that starts from noise has none",
@@ -58,4 +61,5 @@ class SynthesisModule(AdversarialModule):
             return
         if made != recipe.image_shape:
             yield Problem(f"the generator makes images of {size_of(made)} and the data has "
-                          f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must agree")
+                          f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must "
+                          "agree")
