@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -23,8 +24,8 @@ from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.pairs import PairFolder, WholePair
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics import image_quality
-from saddlepoint.modules.modes import evaluating
 from saddlepoint.metrics.provenance import or_null
+from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.super_resolution import SuperResolutionModule
 from saddlepoint.run_directory import update_metrics
 
@@ -59,6 +60,12 @@ class UpscalingQuality(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         if module.images_seen != self.measured_at and module.images_seen >= module.budget_images:
             self.measure(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         self.measured_at = module.images_seen
@@ -130,13 +137,6 @@ def whole_pairs(data: PairFolder, most_images: int) -> list[WholePair]:
     return pairs
 
 
-def enlarged(pair: WholePair) -> Tensor:
-    """By MATLAB's bicubic: uint8 [C, H, W]"""
-    return to_bytes(resize(pair.low[None].double() / 255, *pair.high.shape[1:]))[0]
-
-
-def to_bytes(images: Tensor) -> Tensor:
-    """[0, 1] -> uint8, rounded and clipped"""
 def made_by(generator: nn.Module, low: Tensor) -> Tensor:
     """uint8 [C, h, w] -> uint8 [C, s*h, s*w]. A network may want sides that are multiples of a number: they are filled
     up with the last pixels, and what comes of these is cut off."""
@@ -146,6 +146,13 @@ def made_by(generator: nn.Module, low: Tensor) -> Tensor:
     return to_bytes(made[:, :generator.scale * height, :generator.scale * width])
 
 
+def enlarged(pair: WholePair) -> Tensor:
+    """By MATLAB's bicubic: uint8 [C, H, W]"""
+    return to_bytes(resize(pair.low[None].double() / 255, *pair.high.shape[1:]))[0]
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """[0, 1] -> uint8, rounded and clipped"""
     return (images * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 
