@@ -17,14 +17,17 @@ def train(config: DictConfig) -> None:
     with command_line.reported():
         hydra_state = HydraConfig.get()
         settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices)}
-        from saddlepoint import refusals, training  # torch comes in after the settings are known to be good
-        refusals.refuse(settings, "train.py", list(hydra_state.overrides.task))
+        from saddlepoint import refusals, resuming, training  # torch comes in after the settings are known to be good
+        typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
+        directory = Path(hydra_state.runtime.output_dir) if sweeping else None
+        going_on = resuming.continuation(settings, typed, directory)
+        settings = going_on.settings if going_on else settings
+        refusals.refuse(settings, "train.py", typed)
         if settings["describe"]:
             from saddlepoint import description
             description.describe(settings)
             return
-        sweeping = hydra_state.mode == RunMode.MULTIRUN
-        training.train(settings, Path(hydra_state.runtime.output_dir) if sweeping else None)
+        training.train(settings, directory, going_on)
 
 
 if __name__ == "__main__":

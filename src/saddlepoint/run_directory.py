@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -52,6 +53,17 @@ class RunDirectory:
             run.close()
             raise RequestError(f"run.dir={path} is not empty, and a run never writes over another: "
                                "choose another directory")
+        for folder in (run.checkpoints, run.samples):
+            folder.mkdir(exist_ok=True)
+        return run
+
+    @classmethod
+    def reopen(cls, path: Path) -> "RunDirectory":
+        """An existing run, locked, to go on with; it keeps the time it was first started."""
+        run = cls(path)
+        run.acquire()
+        with suppress(OSError, ValueError, KeyError):  # it may have died before it said anything: it starts now
+            run.started = json.loads((path / "status.json").read_text())["started"]
         for folder in (run.checkpoints, run.samples):
             folder.mkdir(exist_ok=True)
         return run

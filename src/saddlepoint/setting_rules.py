@@ -36,6 +36,7 @@ RULES: dict[str, Rule] = {
     "precision": one_of("32-true", "bf16-mixed"),
     "threads": optional(COUNT),
     "run.dir": optional(text),
+    "resume": optional(text),
     # Data
     "data.name": text,
     "data.root": optional(text),
@@ -59,7 +60,6 @@ RULES: dict[str, Rule] = {
     "data.validation_root": optional(text),
     "data.scale": one_of(2, 3, 4, 8),
     "data.rotate": boolean,
-    "data.memory_megabytes": COUNT,
     "data.degradation": lambda value: value and "null here: choose it with degradation=real_esrgan or bicubic",
     "data.degradation.scale": one_of(2, 3, 4, 8),
     "data.degradation.*probability": PROBABILITY,
@@ -74,6 +74,7 @@ RULES: dict[str, Rule] = {
     "data.degradation_crop": optional(COUNT),
     "data.pair_pool": integer(0),
     "data.sharpen_target": boolean,
+    "data.memory_megabytes": COUNT,
     "data.max_pixels": integer(1, 89_478_485),  # Pillow's own limit
     # Models
     "model.latents.size": COUNT,
@@ -124,8 +125,8 @@ RULES: dict[str, Rule] = {
     "model.turns.*_warmup_images": integer(0),
     # Losses and optimizers
     "loss.reduction": one_of("sum", "mean"),
-    "optimizer.*.lr": number(0, above=True),
     "loss.detach_means": boolean,
+    "optimizer.*.lr": number(0, above=True),
     "optimizer.*.betas": list_of(number(0, 1, below=True), length=2),
     "optimizer.*.alpha": number(0, 1, below=True),
     "optimizer.*.eps": number(0),
@@ -209,6 +210,7 @@ RULES: dict[str, Rule] = {
     "callbacks.*.every_minutes": optional(number(0, above=True)),
     "callbacks.*.moments": list_of(integer(0), empty=True),
     "callbacks.*.average": boolean,
+    "callbacks.*.keep": COUNT,
     "callbacks.*.count": COUNT,
     "callbacks.*.per_class": integer(0),
     "callbacks.*.most_images": COUNT,

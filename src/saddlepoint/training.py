@@ -3,7 +3,6 @@
 import logging
 import resource
 import shlex
-import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,17 +15,33 @@ from omegaconf import OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from safetensors.torch import save
 
-from saddlepoint import build
+from saddlepoint import build, resuming
+from saddlepoint.callbacks.checkpointing import Checkpointing
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
 from saddlepoint.checkpoint import write_atomically
 from saddlepoint.errors import Diverged, RequestError, Stopped
 from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.resuming import Continuation
 from saddlepoint.run_directory import RunDirectory, new_path
 
 
-def train(settings: Mapping[str, Any], directory: Path | None = None) -> Path:
-    """Train to the end of the budget -> the run directory. `directory` is used when run.dir says nothing."""
+def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: Continuation | None = None) -> Path:
+    """Train to the end of the budget -> the run directory. `directory` is used when run.dir says nothing; `going_on` is
+    the run to go on with, whose settings are given."""
+    if going_on and going_on.saved["images_seen"] >= settings["budget"]["images"]:
+        print(f"{going_on.run.path} has seen its {going_on.saved['images_seen']:,} images: type a larger "
+              "budget.images= to go on")
+        going_on.run.close()
+        return going_on.run.path
+    try:
+        return _train(settings, directory, going_on)
+    finally:
+        if going_on:
+            going_on.run.close()
+
+
+def _train(settings: Mapping[str, Any], directory: Path | None, going_on: Continuation | None) -> Path:
     quieten_lightning()
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
@@ -34,16 +49,22 @@ def train(settings: Mapping[str, Any], directory: Path | None = None) -> Path:
     data.prepare_data()
     data.setup("fit")
     module = build.module(settings)
-    path, stop = place(settings, directory), StopOnSignal()
-    callbacks = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), stop]
-    trainer = make_trainer(settings, path, callbacks)
-    run = RunDirectory.create(path)
+    path, stop = going_on.run.path if going_on else place(settings, directory), StopOnSignal()
+    watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), stop]
+    callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))  # it saves what others know
+    if going_on:
+        resuming.restore(module, data, callbacks, going_on.saved)
+        resuming.warn_of_threads(going_on.saved)
+    trainer = make_trainer(settings, path, callbacks, module.images_seen)
+    run = going_on.run if going_on else RunDirectory.create(path)
     try:
+        if going_on:
+            resuming.cut_back(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
         run.status("running")
         prepare(settings, module, data)
         announce(settings, module, run)
-        fit(trainer, module, data, run)
+        fit(trainer, module, data, run, callbacks[-1])
         conclude(run, module, stop)
     except (Stopped, Diverged) as end:
         run.status(type(end).__name__.lower(), str(end), module.images_seen)
@@ -64,22 +85,23 @@ def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
     return Path(typed).expanduser() if typed else directory or new_path(Path("runs"), name)
 
 
-def fit(trainer: pl.Trainer, module: AdversarialModule, data: pl.LightningDataModule, run: RunDirectory) -> None:
-    started = time.perf_counter()
+def fit(trainer: pl.Trainer, module: AdversarialModule, data: pl.LightningDataModule, run: RunDirectory,
+        checkpointing: Checkpointing) -> None:
     trainer.fit(module, data)
-    run.write_metrics({"cost": cost(module, time.perf_counter() - started)})
+    run.write_metrics({"cost": cost(module, checkpointing.training_seconds())})
     export(module, run)
 
 
-def make_trainer(settings: Mapping[str, Any], directory: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+def make_trainer(settings: Mapping[str, Any], directory: Path, callbacks: list[pl.Callback],
+                 images_seen: int = 0) -> pl.Trainer:
     """Writes nothing yet: what cannot run is refused before there is a directory."""
     place = settings["trainer"]
     try:
         return pl.Trainer(
             accelerator=place["accelerator"], devices=place["devices"], precision=settings["precision"],
             max_epochs=1,  # the stream of batches has no end; the budget ends it
-            default_root_dir=directory, logger=build.logger(settings, directory), callbacks=Together(callbacks),
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            default_root_dir=directory, logger=build.logger(settings, directory, images_seen),
+            callbacks=Together(callbacks), enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             use_distributed_sampler=False, num_sanity_val_steps=0,
         )
     except MisconfigurationException as error:

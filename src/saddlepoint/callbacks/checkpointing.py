@@ -1,4 +1,4 @@
-"""checkpoints/last.ckpt: everything a run is, from which sampling and training can be rebuilt."""
+"""checkpoints/last.ckpt: everything a run is, from which drawing and training can be rebuilt, and those before it."""
 
 import math
 import time
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
 from saddlepoint import checkpoint
 from saddlepoint.callbacks.moments import Moments
@@ -15,14 +16,28 @@ FORMAT = 1
 
 
 class Checkpointing(pl.Callback):
-    """Writes last.ckpt every `every_images` images, every `every_minutes` and at the end, always after a whole step."""
+    """Writes last.ckpt every `every_images` images, every `every_minutes` and at the end, always after a whole step and
+    after all other callbacks, whose states are in it. The newest `keep` stay: last.ckpt, last-1.ckpt, ..."""
 
-    def __init__(self, every_images: int | None, every_minutes: float | None = None):
-        self.moments = Moments(every_images)
+    def __init__(self, every_images: int | None, every_minutes: float | None = None, keep: int = 2):
+        if keep < 1:
+            raise ValueError(f"callbacks.checkpointing.keep={keep} must be at least 1")
+        self.moments, self.keep = Moments(every_images), keep
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
+        self.before = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        self.written = time.monotonic()
+        self.started = self.written = time.monotonic()
+
+    def training_seconds(self) -> float:
+        """Of this process and those whose run it goes on with"""
+        return self.before + time.monotonic() - self.started
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.training_seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.before = state_dict["seconds"]
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         due = self.moments.due(module.images_before, module.images_seen)
@@ -33,9 +48,23 @@ class Checkpointing(pl.Callback):
         self.write(trainer, module)
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        if trainer.is_global_zero:
-            checkpoint.save(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt", state(module))
         self.written = time.monotonic()
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir) / "checkpoints"
+            content = state(module) | {"callbacks": states(trainer), "data": data_state(trainer),
+                                       "latest": module.latest}
+            checkpoint.save(folder / "last.ckpt", content, before=lambda: checkpoint.keep_newest(folder, self.keep))
+
+
+def states(trainer: pl.Trainer) -> dict[str, Any]:
+    """What callbacks remember from step to step, by class"""
+    everyone = [each for callback in trainer.callbacks for each in getattr(callback, "callbacks", [callback])]
+    return {type(callback).__name__: remembered for callback in everyone if (remembered := callback.state_dict())}
+
+
+def data_state(trainer: pl.Trainer) -> dict[str, Any]:
+    """Of data that remembers more than its position, which is images_seen"""
+    return trainer.datamodule.state_dict() if trainer.datamodule else {}
 
 
 def state(module: AdversarialModule) -> dict[str, Any]:
@@ -43,6 +72,7 @@ def state(module: AdversarialModule) -> dict[str, Any]:
         "format": FORMAT,
         **module.provenance,
         "images_seen": module.images_seen,
+        "threads": torch.get_num_threads(),
         "module": module.state_dict(),
         "optimizers": [optimizer.optimizer.state_dict() for optimizer in module.optimizers()],
     }

@@ -47,7 +47,7 @@ class ImageGrid(pl.Callback):
             self.draw(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        if module.images_seen != self.drawn_at:
+        if module.images_seen != self.drawn_at and module.images_seen >= module.budget_images:
             self.draw(trainer, module)
 
     def draw(self, trainer: pl.Trainer, module: SynthesisModule) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from tqdm import tqdm
@@ -83,6 +84,12 @@ class SampleQuality(pl.Callback):
         ended = module.images_seen >= module.budget_images  # else a signal, and whoever sent it is waiting
         if self.active and ended and module.images_seen != self.measured_at:
             self.measure(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best and self.best.as_json(), "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.seconds = state_dict["best"] and Value(**state_dict["best"]), state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         started = time.perf_counter()

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -42,8 +43,15 @@ class Scalars(pl.Callback):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        if module.images_seen != self.written_at:
+        ended = module.images_seen >= module.budget_images  # after a signal, the run that goes on writes its own rows
+        if ended and module.images_seen != self.written_at:
             self.write(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": self.sums, "steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.sums, self.steps = dict(state_dict["sums"]), state_dict["steps"]
 
     def add(self, module: AdversarialModule) -> None:
         self.steps += 1

@@ -37,11 +37,11 @@ class DegradedPairs(nn.Module):
 
     def pair(self, high: Tensor, position: int) -> tuple[Tensor, Tensor]:
         """high [C, D, D] -> a crop [C, S, S], its low-resolution image [C, S / s, S / s]"""
-        generator, scale = self._generator("degradation", position), self.degradation.scale
-        low = self.degradation.degrade(self.sharpen(high[None].float() / 255), generator)[0]
-        low = low.mul(255).round().to(torch.uint8)
+        whole = self.sharpen(high[None].float() / 255)
+        low = self.degradation.degrade(whole, self._generator("degradation", position))[0].mul(255).round().byte()
+        scale, places = self.degradation.scale, self._generator("cut", position)
         size = self.image_size // scale
-        top, left = (int(uniform(generator) * (side - size + 1)) for side in low.shape[1:])
+        top, left = (int(uniform(places) * (side - size + 1)) for side in low.shape[1:])
         crop = high[:, top * scale:(top + size) * scale, left * scale:(left + size) * scale]
         return crop, low[:, top:top + size, left:left + size]
 

@@ -40,6 +40,7 @@ class AdversarialModule(pl.LightningModule):
         self.score_batch = scoring.BY_NAME[turns.scoring]
         self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = 0
         self.images_before = 0  # where the newest batch began, for callbacks that act at moments
+        self.saved_optimizers: list[dict] = []  # their states, where a run goes on
         self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for those who look
         self.register_buffer("real_target", torch.tensor(1.0), persistent=False)
         self.register_buffer("fake_target", torch.tensor(0.0), persistent=False)
@@ -130,7 +131,7 @@ class AdversarialModule(pl.LightningModule):
 
     def configure_optimizers(self):
         self.discriminator_parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
-        return self.players_optimizers.build(self.generator, self.discriminator)
+        return self.players_optimizers.build(self.generator, self.discriminator, self.saved_optimizers)
 
     @property
     def sampling_generator(self) -> nn.Module:

@@ -1,6 +1,6 @@
 """The two players' optimizers and the learning rate over training."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytorch_lightning as pl
 from pytorch_lightning.core.optimizer import LightningOptimizer
@@ -28,8 +28,8 @@ class Optimizers:
         self._applied: float | None = None
         self.directly = False
 
-    def build(self, generator: nn.Module, discriminator: nn.Module) -> list[Optimizer]:
-        """-> [the generator's, the discriminator's], parameters that need no gradient left out"""
+    def build(self, generator: nn.Module, discriminator: nn.Module, states: Sequence[dict] = ()) -> list[Optimizer]:
+        """-> [the generator's, the discriminator's], parameters that need no gradient left out, in the states given"""
         made = [
             make([parameter for parameter in network.parameters() if parameter.requires_grad])
             for make, network in ((self.make_generator, generator), (self.make_discriminator, discriminator))
@@ -37,6 +37,8 @@ class Optimizers:
         for optimizer in made:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
+        for optimizer, state in zip(made, states, strict=False):
+            optimizer.load_state_dict(state)
         self._applied = None
         return made
 

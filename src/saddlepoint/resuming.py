@@ -1,0 +1,157 @@
+"""Going on with a run: which checkpoint, which settings, and files cut back to where it stands."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saddlepoint import checkpoint
+from saddlepoint.config_check import leaves
+from saddlepoint.errors import RequestError
+from saddlepoint.refusals import changed
+from saddlepoint.rules import as_typed
+from saddlepoint.run_directory import RunDirectory
+
+MAY_CHANGE = ("budget", "callbacks", "trainer", "logger", "threads", "run", "resume", "describe")
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A run to go on with."""
+
+    run: RunDirectory  # locked
+    settings: dict[str, Any]  # the saved ones, with what may change as it was typed
+    saved: dict[str, Any]  # the newest good checkpoint
+
+
+def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: Path | None) -> Continuation | None:
+    """What resume= asks for; None: begin a new run. `typed`: the overrides as Hydra lists them."""
+    wanted = settings["resume"]
+    if wanted is None:
+        return None
+    path = _directory(settings, directory)
+    if wanted == "auto" and not any((path / "checkpoints").glob("*.ckpt")):
+        print(f"resume=auto: {path} has no checkpoint, so training starts from the beginning", file=sys.stderr)
+        return None
+    run = RunDirectory.reopen(path)
+    try:
+        saved = checkpoint.newest_good(run.checkpoints)
+        return Continuation(run, merged(settings, saved["settings"], typed), saved)
+    except BaseException:
+        run.close()
+        raise
+
+
+def _directory(settings: Mapping[str, Any], directory: Path | None) -> Path:
+    wanted, given = settings["resume"], settings["run"]["dir"]
+    if wanted == "auto":
+        if given is None and directory is None:
+            raise RequestError("resume=auto needs to know the run: type run.dir=PATH as well, or resume=PATH")
+        return Path(given).expanduser() if given else directory
+    path = Path(wanted).expanduser()
+    if given is not None and Path(given).expanduser() != path:
+        raise RequestError(f"resume={wanted} goes on in that very directory: leave run.dir={given} out")
+    if not path.is_dir():
+        raise RequestError(f"resume={wanted} is not a directory: name a run directory, or type resume=auto "
+                           "run.dir=PATH to start where there is none")
+    return path
+
+
+def merged(given: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
+    """The saved settings; of what was typed, that which may change takes effect and is said, the rest must be equal."""
+    result, said, refused = dict(saved) | {"resume": given["resume"], "run": given["run"]}, [], []
+    for key in _touched(given, typed):
+        before, after = _at(saved, key), _at(given, key)
+        if key.startswith("choices."):
+            section = key.removeprefix("choices.")
+            if before != after and section not in MAY_CHANGE:
+                refused.append(f"{section}={after} (it is {before})")
+            elif before != after:
+                said.append(f"{section}={after} (was {before})")
+                result = changed(result, {section: given[section], key: after})
+        elif before != after and key.split(".")[0] in MAY_CHANGE:
+            said.append(f"{key}={as_typed(after)} (was {as_typed(before)})")
+            result = changed(result, {key: after})
+        elif before != after:
+            refused.append(f"{key}={as_typed(after)} (it is {as_typed(before)})")
+    if refused:
+        raise RequestError(f"resume={given['resume']} goes on with the run as it is, and this would change it: "
+                           f"{', '.join(refused)}. Leave it out, or start another run; only budget, callbacks, "
+                           "trainer, logger and threads may change")
+    if said:
+        print(f"changed on resuming: {', '.join(said)}", file=sys.stderr)
+    return result
+
+
+def _touched(given: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
+    """What the overrides are about: choices.<group>, or the dotted paths of the values they set"""
+    keys = []
+    for override in typed:
+        name = override.split("=")[0].lstrip("+~").split("@")[0]
+        if name in ("resume", "run.dir", "describe"):
+            continue
+        if name in given["choices"]:
+            keys.append(f"choices.{name}")
+        else:
+            inside = _at(given, name)
+            keys += [f"{name}.{leaf}" for leaf in leaves(inside)] if isinstance(inside, Mapping) else [name]
+    return keys
+
+
+def _at(settings: Mapping[str, Any], path: str) -> Any:
+    for key in path.split("."):
+        settings = settings.get(key) if isinstance(settings, Mapping) else None
+    return settings
+
+
+def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None:
+    """Everything a run is, as it was after the checkpoint's last step."""
+    module.load_state_dict(saved["module"])
+    module.saved_optimizers = saved["optimizers"]
+    module.latest = {name: tensor.to(module.device) for name, tensor in saved["latest"].items()}
+    if saved.get("data"):
+        data.load_state_dict(saved["data"])
+    states = saved.get("callbacks", {})
+    for callback in callbacks:
+        if type(callback).__name__ in states:
+            callback.load_state_dict(states[type(callback).__name__])
+
+
+def cut_back(run: RunDirectory, images_seen: int) -> None:
+    """Rows and pictures of steps that will be taken again go; temporary files of a process that died go as well."""
+    for leftover in (*run.path.glob(".*.tmp*"), *run.checkpoints.glob(".*.tmp*"), *run.samples.glob(".*.tmp*")):
+        leftover.unlink(missing_ok=True)
+    table = run.path / "metrics.csv"
+    if table.is_file():
+        _cut_table(table, images_seen)
+    for picture in run.samples.glob("*_[0-9]*.png"):
+        if int(picture.stem.rpartition("_")[2]) > images_seen:
+            picture.unlink()
+
+
+def _cut_table(table: Path, images_seen: int) -> None:
+    """A row that a crash left half-written goes too."""
+    with table.open(newline="") as file:
+        columns, *rows = list(csv.reader(file)) or [[]]
+    if not columns:
+        return
+    at = columns.index("images_seen")
+    kept = [row for row in rows if len(row) == len(columns) and row[at].isdecimal() and int(row[at]) <= images_seen]
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *kept])
+
+    checkpoint.write_atomically(table, write)
+
+
+def warn_of_threads(saved: Mapping[str, Any]) -> None:
+    before = saved.get("threads")
+    if before and before != torch.get_num_threads():
+        print(f"warning: this run used {before} threads and goes on with {torch.get_num_threads()}: sums are rounded "
+              f"in another order, so it will not be bit for bit the run it would have been; type threads={before}",
+              file=sys.stderr)
