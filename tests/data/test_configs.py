@@ -9,7 +9,8 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 
 
 def test_all_the_sets_are_here():
-    assert [path.stem for path in FILES] == ["cifar10", "fashion_mnist", "image_folder", "mnist", "mnist5k", "sr_folder"]
+    names = ["cifar10", "fashion_mnist", "image_folder", "mnist", "mnist5k", "sr_folder"]
+    assert [path.stem for path in FILES] == names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
