@@ -24,9 +24,9 @@ from saddlepoint.config_check import leaves
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.rules import nearest
 
-PATH_SETTINGS = ("data.root", "data.low_root", "data.validation_root", "data.cache", "run", "run.dir", "resume", "output",
-                 "real", "fake", "extractor.weights", "perceptual.weights", "model.initialise", "input", "weights",
-                 "upscale")
+PATH_SETTINGS = ("data.root", "data.low_root", "data.validation_root", "data.cache", "run", "run.dir", "resume",
+                 "output", "real", "fake", "extractor.weights", "perceptual.weights", "model.initialise", "input",
+                 "weights", "upscale")
 QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
 SWEEP = ("-m", "--multirun")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from saddlepoint.checkpoint import write_atomically
 
-SILENCE = 60  # seconds without a byte after which a server is given up
+SILENCE = 10.0  # seconds without a byte after which a server is given up
 CANNOT_DOWNLOAD = (OSError, http.client.HTTPException)
 
 

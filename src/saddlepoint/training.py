@@ -101,7 +101,8 @@ def make_trainer(settings: Mapping[str, Any], directory: Path, callbacks: list[p
             accelerator=place["accelerator"], devices=place["devices"], precision=settings["precision"],
             max_epochs=1,  # the stream of batches has no end; the budget ends it
             default_root_dir=directory, logger=build.logger(settings, directory, images_seen),
-            callbacks=Together(callbacks), enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            callbacks=Together(callbacks),
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             use_distributed_sampler=False, num_sanity_val_steps=0,
         )
     except MisconfigurationException as error:

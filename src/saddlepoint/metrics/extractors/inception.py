@@ -1,22 +1,17 @@
 """The network of FID's and IS's papers. N images of C channels and H x W pixels."""
 
 import hashlib
-import http.client
 import io
 import os
-import shutil
-import sys
-import urllib.request
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.checkpoint import write_atomically
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
-from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour
+from saddlepoint.remote_files import CANNOT_DOWNLOAD, download
 
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -73,7 +68,7 @@ def located(weights: str | None) -> tuple[Path, str]:
         return Path(named).expanduser(), f"{VARIABLE}={named} (an environment variable)"
     path = Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
     if not path.exists():
-        download(path)
+        fetched(path)
     return path, str(path)
 
 
@@ -90,21 +85,11 @@ def verified(path: Path, where: str) -> bytes:
     return content
 
 
-def download(path: Path) -> None:
+def fetched(path: Path) -> None:
     """Whole and verified, or not at all."""
-    print(f"Downloading {FILE_NAME} (96 MB) into {path.parent}", file=sys.stderr)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, fetch)
-    except (OSError, http.client.HTTPException) as error:
+        download(ADDRESS, path, SHA256, megabytes=96)
+    except CANNOT_DOWNLOAD as error:
         raise RequestError(f"extractor=inception needs {FILE_NAME} (SHA-256 {SHA256}), which could not be downloaded "
                            f"({error}): put it into {path.parent}, type extractor.weights=FILE for where you have it, "
                            "or type extractor=random") from error
-
-
-def fetch(path: Path) -> None:
-    from saddlepoint.data.sources.downloading import SILENCE
-    with urllib.request.urlopen(ADDRESS, timeout=SILENCE) as response, path.open("wb") as file:
-        shutil.copyfileobj(response, file)
-    if digest_of(path, str(path)) != SHA256:
-        raise OSError(f"{ADDRESS} has another file, or it did not arrive whole")
