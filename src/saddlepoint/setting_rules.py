@@ -216,6 +216,7 @@ RULES: dict[str, Rule] = {
     "callbacks.*.most_images": COUNT,
     "callbacks.*.pictures": integer(0),
     "callbacks.*.picture_size": COUNT,
+    "callbacks.*.more": list_of(one_of("niqe", "lpips"), empty=True),
     "callbacks.*.seed": SEED,
     "callbacks.*.metric": optional(list_of(text, empty=True)),
     "callbacks.*.num_fake": COUNT,

@@ -23,13 +23,12 @@ from saddlepoint.data.bicubic import resize
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.pairs import PairFolder, WholePair
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics import image_quality
+from saddlepoint.metrics.enlargement import Enlargement
 from saddlepoint.metrics.provenance import or_null
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.super_resolution import SuperResolutionModule
 from saddlepoint.run_directory import update_metrics
 
-NAMES = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 GAP = 4  # white pixels between the pictures of a comparison
 
 
@@ -37,12 +36,13 @@ class UpscalingQuality(pl.Callback):
     """Every `every_images` images (null: never), at `moments` and at the end: whole validation images enlarged by the
     generator that people see, their PSNR and SSIM (metrics/image_quality.py) averaged over the images, beside those of
     bicubic enlargement. PSNR on Y decides which checkpoint is checkpoints/best.ckpt. `pictures` of them are drawn side
-    by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle."""
+    by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle. `more`: niqe, lpips."""
 
     def __init__(self, data: PairFolder, every_images: int | None, moments: Sequence[int], most_images: int,
-                 pictures: int, picture_size: int):
+                 pictures: int, picture_size: int, more: Sequence[str] = ()):
         self.moments, self.num_pictures, self.picture_size = Moments(every_images, moments), pictures, picture_size
-        self.data, self.pairs = data, whole_pairs(data, most_images)
+        self.measures = Enlargement(more)
+        self.data, self.pairs = data, whole_pairs(data, most_images, self.measures)
         self.best: float | None = None
         self.measured_at, self.seconds = -1, 0.0
 
@@ -81,9 +81,7 @@ class UpscalingQuality(pl.Callback):
         self.write(trainer, module, values)
 
     def averages(self, made: list[Tensor]) -> dict[str, float]:
-        each = [image_quality.measure(image, pair.high, self.data.scale)
-                for image, pair in zip(made, self.pairs, strict=True)]
-        return {name: sum(getattr(one, name) for one in each) / len(each) for name in NAMES}
+        return self.measures.means(made, [pair.high for pair in self.pairs], self.data.scale)
 
     def draw(self, trainer: pl.Trainer, made: list[Tensor]) -> None:
         shown = list(zip(self.pairs, self.enlarged, made, strict=True))[:self.num_pictures]
@@ -119,13 +117,13 @@ class UpscalingQuality(pl.Callback):
         tqdm.write(f"{self.measured_at:,} images: {said}", file=sys.stderr)
 
 
-def whole_pairs(data: PairFolder, most_images: int) -> list[WholePair]:
+def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> list[WholePair]:
     """All that can be read; what cannot is named."""
     pairs, reasons = [], []
     for file in data.validation_files()[:most_images]:
         try:
             pair = data.whole_pair(file)
-            image_quality.measure(pair.high, pair.high, data.scale)  # large enough to be measured
+            measures(pair.high, pair.high, data.scale)  # large enough to be measured
             pairs.append(pair)
         except (Unreadable, ValueError, RequestError) as error:
             reasons.append(f"{file.name}: {error}")
