@@ -33,6 +33,9 @@ FAMILIES = {
     "super-resolution, warm-up, game": (*NARROW, "experiment=srgan_x4", "callbacks=none", "data.subset_size=null",
                                         "data.image_size=32", "model.generator.num_blocks=1",
                                         "model.turns.generator_warmup_images=32"),
+    "degraded pairs, some of which wait in the pool": (
+        *NARROW, "model=real_esrgan", "data=sr_folder", "perceptual=random", "callbacks=none", "data.subset_size=3",
+        "data.image_size=16", "data.degradation_crop=24", "data.pair_pool=20", "model.generator.num_blocks=1"),
 }
 
 

@@ -108,6 +108,12 @@ def _at(settings: Mapping[str, Any], path: str) -> Any:
     return settings
 
 
+def without_first_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The checkpoint's take their place: the file that model.initialise names may be gone by now."""
+    return {**settings, "model": {name: None if name == "initialise" else value
+                                  for name, value in settings["model"].items()}}
+
+
 def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None:
     """Everything a run is, as it was after the checkpoint's last step."""
     module.load_state_dict(saved["module"])

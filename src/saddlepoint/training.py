@@ -48,7 +48,8 @@ def _train(settings: Mapping[str, Any], directory: Path | None, going_on: Contin
     data = build.data(settings)
     data.prepare_data()
     data.setup("fit")
-    module = build.module(settings)
+    module = build.module(resuming.without_first_weights(settings) if going_on else settings)
+    module.provenance["settings"] = dict(settings)
     path, stop = going_on.run.path if going_on else place(settings, directory), StopOnSignal()
     watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), stop]
     callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))  # it saves what others know
