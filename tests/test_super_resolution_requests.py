@@ -61,7 +61,7 @@ def test_perceptual_content_without_a_network_does_not_count_in_the_warm_up():
 @pytest.mark.parametrize(("overrides", "sentence"), [
     (["callbacks=super_resolution"], "data=mnist5k has no pairs .* callbacks=super_resolution measures: type c"),
     (["degradation=real_esrgan"], "data.degradation.* is not a setting of MNIST5k"),
-    ([*SRGAN, "callbacks=default"], "data=sr_folder is pairs .*callbacks=super_resolution"),
+    ([*SRGAN, "callbacks=default"], "callbacks.image_grid draws images from noise"),
     ([*SRGAN, "data.pair_pool=9"], "data.pair_pool=9 belongs to a degradation"),
 ])
 def test_what_does_not_go_together_leaves_no_run_directory(overrides, sentence, tmp_path):
@@ -107,3 +107,11 @@ def test_transposed_convolutions_train_and_upscale(run):
     from saddlepoint.upscaling import weights
     network = weights.load(str(run)).network
     assert network(torch.rand(1, 3, 5, 6)).shape == (1, 3, 20, 24)
+
+
+def test_pictures_of_latents_are_refused_for_a_model_that_has_none(tmp_path):
+    made = settings("model=srgan", "data=sr_folder", "perceptual=random", "callbacks=default",
+                    "callbacks.sample_quality.metric=[]")
+    with pytest.raises(RequestError, match=r"callbacks.image_grid draws images from noise.*callbacks=super_resolution"):
+        training.train(made, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

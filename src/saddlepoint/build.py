@@ -202,7 +202,11 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
         if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
             continue
         where, more = f"callbacks.{name}", {}
-        wanted = arguments(target_class(each, where))
+        target = target_class(each, where)
+        if getattr(target, "needs_latents", False) and "latents" not in settings["model"]:
+            raise RequestError(f"{where} draws images from noise, and model={settings['choices']['model']} makes none: "
+                               "type callbacks=super_resolution")
+        wanted = arguments(target)
         if "subject" in wanted:
             more = {"subject": Subject(extractor(settings), metrics(settings), data, module)}
         elif "data" in wanted:

@@ -27,6 +27,8 @@ class ImageGrid(pl.Callback):
     notice.
     """
 
+    needs_latents = True  # of the model: build.py refuses others in a sentence
+
     def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int, per_class: int = 10):
         self.at_start = 0 in moments
         self.moments = Moments(every_images, moments)

@@ -38,7 +38,7 @@ class AdversarialModule(pl.LightningModule):
         self.loss, self.turns, self.players_optimizers = loss, turns, optimizers
         self.seed, self.adversarial_weight = seed, adversarial_weight
         self.score_batch = scoring.BY_NAME[turns.scoring]
-        self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = 0
+        self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = self.budget_images = 0
         self.images_before = 0  # where the newest batch began, for callbacks that act at moments
         self.saved_optimizers: list[dict] = []  # their states, where a run goes on
         self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for those who look
