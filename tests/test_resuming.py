@@ -191,6 +191,25 @@ def test_auto_begins_where_there_is_nothing_and_says_so(tmp_path, capsys):
     assert read_yaml(tmp_path / "new" / "status.json")["state"] == "completed"
 
 
+def test_auto_begins_again_in_the_directory_of_a_run_that_died_before_its_first_checkpoint(tmp_path, monkeypatch):
+    made = settings(*SMALL, *NARROW, "callbacks=none", "budget.images=32")
+    training.train(made, tmp_path / "whole")
+    die(made, tmp_path / "broken", 16, monkeypatch)
+    assert (tmp_path / "broken" / "metrics.csv").exists()
+    go_on(made, tmp_path / "broken")
+    same(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_a_directory_that_is_no_run_is_left_as_it_is(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    made = settings(*SMALL, *NARROW, "callbacks=none")
+    with pytest.raises(RequestError, match="holds no checkpoint"):
+        resuming.continuation(made | {"resume": str(tmp_path)}, [], None)
+    with pytest.raises(RequestError, match="is not empty"):
+        go_on(made, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_auto_without_a_directory_and_a_path_that_is_none_are_refused(tmp_path):
     made = settings(*SMALL)
     with pytest.raises(RequestError, match="type run.dir=PATH as well"):

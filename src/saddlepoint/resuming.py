@@ -34,8 +34,12 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
     if wanted is None:
         return None
     path = _directory(settings, directory)
-    if wanted == "auto" and not any((path / "checkpoints").glob("*.ckpt")):
+    if not any((path / "checkpoints").glob("last*.ckpt")):
+        if wanted != "auto":
+            raise RequestError(f"resume={wanted} holds no checkpoint (checkpoints/last.ckpt): name a run that wrote "
+                               "one")
         print(f"resume=auto: {path} has no checkpoint, so training starts from the beginning", file=sys.stderr)
+        RunDirectory.clear_unsaved(path)
         return None
     run = RunDirectory.reopen(path)
     try:

@@ -19,6 +19,8 @@ from saddlepoint.errors import RequestError, RunDirectoryInUse
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
 
+WRITTEN = ("config.yaml", "environment.json", "status.json", "metrics.csv", "metrics.json", "hparams.yaml")
+
 
 def new_path(root: Path, experiment: str) -> Path:
     """root/<experiment>/<date>_<time>_<4 hex>: runs started in the same second stay apart."""
@@ -56,6 +58,23 @@ class RunDirectory:
         for folder in (run.checkpoints, run.samples):
             folder.mkdir(exist_ok=True)
         return run
+
+    @classmethod
+    def clear_unsaved(cls, path: Path) -> None:
+        """What a run left that died before its first checkpoint goes, so that it can begin again there; no more."""
+        if not (path / "environment.json").is_file():
+            return
+        run = cls(path)
+        run.acquire()
+        try:
+            patterns = ("events.out.tfevents.*", "samples/*.png", ".*.tmp*", "checkpoints/.*.tmp*")
+            for file in [*(path / name for name in WRITTEN), *(file for each in patterns for file in path.glob(each))]:
+                file.unlink(missing_ok=True)
+            for folder in (run.checkpoints, run.samples):
+                with suppress(OSError):  # it holds something of somebody else's: the new run refuses the directory
+                    folder.rmdir()
+        finally:
+            run.close()
 
     @classmethod
     def reopen(cls, path: Path) -> "RunDirectory":
