@@ -48,6 +48,11 @@ def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, 
     assert not any(tmp_path.iterdir())
 
 
+def listening():
+    """A shell starts what runs in its background deaf to Ctrl-C, and so may have started these tests."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_in_a_sentence_and_leaves_no_half_file(tmp_path):
     write_pth(tmp_path / "net.pth", small_rrdbnet(num_blocks=23))
     (tmp_path / "in").mkdir()
@@ -55,7 +60,7 @@ def test_ctrl_c_ends_in_a_sentence_and_leaves_no_half_file(tmp_path):
     photo(3000, 3000).save(tmp_path / "in" / "b.png")
     command = [sys.executable, str(ROOT / "upscale.py"), "input=in", "weights=net.pth", "threads=1"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                               env={**os.environ, "PYTHONUNBUFFERED": "1"})
+                               env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=listening)
     while not (tmp_path / "in_x4" / "a.png").exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -93,10 +93,10 @@ def test_without_weights_one_sentence_names_file_digest_and_folder(hub, backbone
     assert list(hub.iterdir()) == []  # nothing was downloaded
 
 
-def test_the_file_names_are_torchvisions():
-    for backbone, weights in (("alex", torchvision.models.AlexNet_Weights.IMAGENET1K_V1),
-                              ("vgg", torchvision.models.VGG16_Weights.IMAGENET1K_V1)):
-        assert weights.url == lpips.SOURCE + lpips.BACKBONES[backbone].file_name
+def test_the_digests_are_those_in_torchvisions_file_names():
+    names = {backbone: lpips.BACKBONES[backbone].file_name for backbone in ("alex", "vgg")}
+    assert names == {"alex": f"alexnet-owt-{lpips.BACKBONES['alex'].digest}.pth",
+                     "vgg": f"vgg16-{lpips.BACKBONES['vgg'].digest}.pth"}
 
 
 def test_a_file_that_is_there_lacks_nothing_and_a_damaged_one_is_refused(hub):

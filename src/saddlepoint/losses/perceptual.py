@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import vgg19
+from torchvision.models import VGG19_Weights, vgg19
 
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.remote_files import CANNOT_DOWNLOAD, cache_folder, download
 
 FILE, SHA256 = "vgg19-dcbb9e9d.pth", "dcbb9e9d"  # torchvision publishes the beginning, in the name
-ADDRESS = f"https://download.pytorch.org/models/{FILE}"
+ADDRESS = VGG19_Weights.IMAGENET1K_V1.url
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of images in [0, 1]
 BLOCKS = (2, 2, 4, 4, 4)  # convolutions before each pooling of VGG19
 WITHOUT = "type perceptual=random to train without it (a network of random weights, named so in the results)"

@@ -11,32 +11,35 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import AlexNet_Weights, VGG16_Weights
 
 from saddlepoint.errors import RequestError
 
-SOURCE = "https://download.pytorch.org/models/"
-
 
 class Backbone(NamedTuple):
-    file_name: str
-    digest: str  # the SHA-256 begins with it
+    address: str  # torchvision's
+    digest: str  # the SHA-256 begins with it, as does the end of the file's name
     least: int  # pixels per side that its poolings need
+
+    @property
+    def file_name(self) -> str:
+        return self.address.rpartition("/")[2]
 
 
 BACKBONES = {
-    "alex": Backbone("alexnet-owt-7be5be79.pth", "7be5be79", 31),
-    "vgg": Backbone("vgg16-397923af.pth", "397923af", 16),
+    "alex": Backbone(AlexNet_Weights.IMAGENET1K_V1.url, "7be5be79", 31),
+    "vgg": Backbone(VGG16_Weights.IMAGENET1K_V1.url, "397923af", 16),
 }
 
 
 def missing(backbone: str = "alex") -> str | None:
     """What LPIPS lacks, in a sentence; None if it can be measured. Looks for the file without reading it."""
-    file_name, digest, _ = BACKBONES[backbone]
+    used = BACKBONES[backbone]
     path = _path(backbone)
     if path.is_file():
         return None
-    return (f"LPIPS ({backbone}) needs {file_name} (its SHA-256 begins with {digest}) in {path.parent}: "
-            f"put it there, from {SOURCE}{file_name}")
+    return (f"LPIPS ({backbone}) needs {used.file_name} (its SHA-256 begins with {used.digest}) in {path.parent}: "
+            f"put it there, from {used.address}")
 
 
 class Lpips(nn.Module):
@@ -78,7 +81,7 @@ def _verified(backbone: str) -> bytes:
     content = path.read_bytes()
     if not hashlib.sha256(content).hexdigest().startswith(digest):
         raise RequestError(f"{path} is damaged or another file, since its SHA-256 does not begin with {digest}: "
-                           f"replace it with {SOURCE}{path.name}")
+                           f"replace it with {BACKBONES[backbone].address}")
     return content
 
 
