@@ -100,9 +100,7 @@ class AdversarialModule(pl.LightningModule):
 
     def update(self, optimizer, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """-> the terms and their total"""
-        total = sum(terms.values())
-        self.players_optimizers.step(self, optimizer, total)
-        return terms | {"total": total}
+        return terms | {"total": self.players_optimizers.step(self, optimizer, terms)}
 
     def remember(self, kind: str, tensors: dict[str, Tensor | None]) -> None:
         self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items() if tensor is not None}

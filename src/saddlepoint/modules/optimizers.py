@@ -1,6 +1,6 @@
 """The two players' optimizers and the learning rate over training."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pytorch_lightning as pl
 from pytorch_lightning.core.optimizer import LightningOptimizer
@@ -11,6 +11,9 @@ from torch.optim import Optimizer
 
 from saddlepoint.callbacks.together import listens
 from saddlepoint.tricks.schedule import Schedule, as_schedule
+
+Watch = Callable[[pl.LightningModule, Optimizer, Mapping[str, Tensor]], None]
+"""Looks at the terms of an update and the gradients, before the optimizer steps; an exception it raises prevents it."""
 
 HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
@@ -27,6 +30,7 @@ class Optimizers:
         self.schedule = as_schedule(schedule)
         self._applied: float | None = None
         self.directly = False
+        self.watch: Watch | None = None
 
     def build(self, generator: nn.Module, discriminator: nn.Module, states: Sequence[dict] = ()) -> list[Optimizer]:
         """-> [the generator's, the discriminator's], parameters that need no gradient left out, in the states given"""
@@ -56,15 +60,19 @@ class Optimizers:
         plain = type(trainer.strategy) is SingleDeviceStrategy and type(trainer.precision_plugin) is Precision
         self.directly = plain and not any(listens(callback, HOOKS) for callback in trainer.callbacks)
 
-    def step(self, module: pl.LightningModule, optimizer: LightningOptimizer, loss: Tensor) -> None:
-        """One update. On one device, in plain precision and with nobody at the hooks in between, torch is called
-        directly: the same numbers without Lightning's bookkeeping, which costs as much as a twentieth of a small step.
+    def step(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor]) -> Tensor:
+        """One update from the sum of `terms`, which is returned. On one device, in plain precision and with nobody at
+        the hooks in between, torch is called directly: the same numbers without Lightning's bookkeeping, which costs as
+        much as a twentieth of a small step.
         """
+        total = sum(terms.values())
         if self.directly:
             optimizer.optimizer.zero_grad()
-            loss.backward()
-            optimizer.optimizer.step()
+            total.backward()
         else:
             optimizer.zero_grad()
-            module.manual_backward(loss)
-            optimizer.step()
+            module.manual_backward(total)
+        if self.watch:
+            self.watch(module, optimizer.optimizer, terms)
+        (optimizer.optimizer if self.directly else optimizer).step()
+        return total
