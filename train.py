@@ -10,23 +10,25 @@ from omegaconf import DictConfig
 
 from saddlepoint import command_line
 from saddlepoint.config_check import checked_settings, chosen
+from saddlepoint.parallel.first import only_the_first_speaks
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def train(config: DictConfig) -> None:
     with command_line.reported():
-        hydra_state = HydraConfig.get()
-        settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices)}
-        from saddlepoint import refusals, resuming, training  # torch comes in after the settings are known to be good
-        typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
-        directory = Path(hydra_state.runtime.output_dir) if sweeping else None
-        going_on = resuming.continuation(settings, typed, directory)
-        settings = going_on.settings if going_on else settings
-        refusals.refuse(settings, "train.py", typed)
-        if settings["describe"]:
-            from saddlepoint import description
-            description.describe(settings)
-            return
+        with only_the_first_speaks():
+            hydra_state = HydraConfig.get()
+            settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices)}
+            from saddlepoint import refusals, resuming, training  # torch comes after the settings are known to be good
+            typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
+            directory = Path(hydra_state.runtime.output_dir) if sweeping else None
+            going_on = resuming.continuation(settings, typed, directory)
+            settings = going_on.settings if going_on else settings
+            refusals.refuse(settings, "train.py", typed)
+            if settings["describe"]:
+                from saddlepoint import description
+                description.describe(settings)
+                return
         training.train(settings, directory, going_on)
 
 

@@ -20,8 +20,10 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from saddlepoint import disk_space
 from saddlepoint.config_check import leaves
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
+from saddlepoint.parallel.first import is_first, number
 from saddlepoint.rules import nearest
 
 PATH_SETTINGS = ("data.root", "data.low_root", "data.validation_root", "data.cache", "run", "run.dir", "resume",
@@ -43,11 +45,16 @@ class _SweepStopped(BaseException):
 @contextmanager
 def reported() -> Iterator[None]:
     """Inside the function that hydra.main calls: an end that is not a bug is printed and remembered, and the next job
-    of a sweep goes on, unless a signal asked for the end. (Hydra would introduce it as an error and end the sweep.)"""
+    of a sweep goes on, unless a signal asked for the end. (Hydra would introduce it as an error and end the sweep.)
+    A disk that is full is such an end too, whichever file it was met at."""
     try:
         yield
-    except EndOfRun as end:
-        print(end, file=sys.stderr)
+    except (EndOfRun, OSError) as error:
+        end = error if isinstance(error, EndOfRun) else disk_space.behind(error)
+        if end is None:
+            raise
+        if is_first() or not end.of_all:
+            print(end if is_first() else f"process {number()}: {end}", file=sys.stderr)
         _ends.append(end)
         if isinstance(end, Stopped):
             raise _SweepStopped from end
@@ -75,11 +82,17 @@ def run(command: Callable[[], object], config_name: str, default_sweep: str | No
         print(explain(refusal, sys.argv[1:], config_directory, config_name), file=sys.stderr)
         return RequestError.exit_code
     except _SweepStopped:
-        return _ends[-1].exit_code
+        return _exit_code(_ends[-1])
     except KeyboardInterrupt:
         print("Stopped by SIGINT", file=sys.stderr)
         return 130
-    return _ends[0].exit_code if _ends else 0
+    return _exit_code(_ends[0]) if _ends else 0
+
+
+def _exit_code(end: EndOfRun) -> int:
+    """What ends all processes of a run is said by the first one; Lightning would take it for a crash of the others and
+    kill the first while it says it."""
+    return 0 if end.of_all and not is_first() else end.exit_code
 
 
 def help_text(config_directory: Path, config_name: str, arguments: list[str]) -> str:

@@ -3,6 +3,11 @@
 
 class EndOfRun(Exception):
     exit_code = 1
+    of_all = False  # all processes of a run end so, and the first one says it
+
+
+class ProcessLost(EndOfRun):
+    """Of several processes one died."""
 
 
 class RequestError(EndOfRun):
@@ -16,14 +21,36 @@ class RunDirectoryInUse(EndOfRun):
 
 
 class Diverged(EndOfRun):
-    """A loss stopped being finite."""
+    """A loss or a gradient stopped being finite."""
 
     exit_code = 3
+    of_all = True
+
+
+class RollBack(Diverged):
+    """The same, where the run shall go on from its newest checkpoint, for the `count`-th time, with learning rates
+    `lr_factor` times as high as they are."""
+
+    def __init__(self, message: str, lr_factor: float, count: int):
+        super().__init__(message)
+        self.lr_factor, self.count = lr_factor, count
+
+
+class Collapsed(Diverged):
+    """The generator makes nearly the same picture of every latent."""
 
 
 class Stopped(EndOfRun):
     """A signal asked for the end; a checkpoint was written."""
 
+    of_all = True
+
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)
         self.exit_code = exit_code  # 128 + the signal's number: 130 SIGINT, 143 SIGTERM
+
+
+class DiskFull(EndOfRun, OSError):
+    """No room for a file, and nothing was lost. An OSError too, for those who can do without the file."""
+
+    exit_code = 5

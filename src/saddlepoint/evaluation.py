@@ -13,7 +13,6 @@ from saddlepoint import build, pictures
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics import batchnorm
-from saddlepoint.metrics.distributed import joined
 from saddlepoint.metrics.folders import folder_images, same_shape
 from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
 from saddlepoint.metrics.judge import Judge, without
@@ -21,6 +20,7 @@ from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import protocol, table, values
 from saddlepoint.modules.modes import device_named
+from saddlepoint.parallel.collectives import joined
 from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import command, write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis

@@ -10,11 +10,14 @@ from typing import Any
 import torch
 
 from saddlepoint import checkpoint
+from saddlepoint.callbacks.checkpointing import FORMAT
 from saddlepoint.config_check import leaves
 from saddlepoint.errors import RequestError
+from saddlepoint.parallel.collectives import place
+from saddlepoint.parallel.first import is_first
 from saddlepoint.refusals import changed
 from saddlepoint.rules import as_typed
-from saddlepoint.run_directory import RunDirectory
+from saddlepoint.run_directory import Onlooker, RunDirectory
 
 MAY_CHANGE = ("budget", "callbacks", "trainer", "logger", "threads", "run", "resume", "describe")
 
@@ -39,11 +42,15 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
             raise RequestError(f"resume={wanted} holds no checkpoint (checkpoints/last.ckpt): name a run that wrote "
                                "one")
         print(f"resume=auto: {path} has no checkpoint, so training starts from the beginning", file=sys.stderr)
-        RunDirectory.clear_unsaved(path)
+        if is_first():
+            RunDirectory.clear_unsaved(path)
         return None
-    run = RunDirectory.reopen(path)
+    run = RunDirectory.reopen(path) if is_first() else Onlooker(path)
     try:
         saved = checkpoint.newest_good(run.checkpoints)
+        if saved["format"] != FORMAT:
+            raise RequestError(f"resume={wanted} was written by another version of saddlepoint (checkpoints of format "
+                               f"{saved['format']}, here {FORMAT}): it can be drawn from, but not gone on with")
         return Continuation(run, merged(settings, saved["settings"], typed), saved)
     except BaseException:
         run.close()
@@ -122,13 +129,28 @@ def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None
     """Everything a run is, as it was after the checkpoint's last step."""
     module.load_state_dict(saved["module"])
     module.saved_optimizers = saved["optimizers"]
-    module.latest = {name: tensor.to(module.device) for name, tensor in saved["latest"].items()}
-    if saved.get("data"):
-        data.load_state_dict(saved["data"])
-    states = saved.get("callbacks", {})
+    own = _of_this_process(saved)
+    module.latest = {name: tensor.to(module.device) for name, tensor in own["latest"].items()}
+    if own.get("data"):
+        data.load_state_dict(own["data"])
     for callback in callbacks:
-        if type(callback).__name__ in states:
-            callback.load_state_dict(states[type(callback).__name__])
+        if type(callback).__name__ in own["callbacks"]:
+            callback.load_state_dict(own["callbacks"][type(callback).__name__])
+
+
+def _of_this_process(saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What processes do not share. Another number of them goes on with what the first one remembers."""
+    number, count = place()
+    remembered = saved["processes"]
+    if count == len(remembered):
+        return remembered[number]
+    if any(each.get("data") for each in remembered):
+        raise RequestError(f"this run was saved by {len(remembered)} processes, each with pairs of its own waiting in "
+                           f"its pool (data.pair_pool), and cannot go on with {count}: start as many again")
+    print(f"warning: this run was saved by {len(remembered)} processes and goes on with {count}: images and noise stay "
+          "the same, but sums are rounded in another order and dropout draws anew, so it will not be bit for bit the "
+          "run it would have been", file=sys.stderr)
+    return remembered[0]
 
 
 def cut_back(run: RunDirectory, images_seen: int) -> None:

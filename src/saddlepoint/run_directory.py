@@ -15,6 +15,7 @@ from pathlib import Path
 import filelock
 
 from saddlepoint.errors import RequestError, RunDirectoryInUse
+from saddlepoint.parallel.collectives import place
 
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
@@ -115,6 +116,7 @@ class RunDirectory:
             "platform": platform.platform(),
             "host": platform.node(),
             "process": os.getpid(),
+            "processes": place()[1],
             "versions": versions(),
             "revision": revision(),
         })
@@ -133,6 +135,16 @@ class RunDirectory:
         if self.lock.is_locked:
             self.lock.release()
             self.lock_file.unlink(missing_ok=True)
+
+
+class Onlooker(RunDirectory):
+    """A run as the other processes see it: the first one writes and holds the lock."""
+
+    def describe(self, config_yaml: str, seed: int, threads: int) -> None: ...
+
+    def status(self, state: str, reason: str = "", images_seen: int = 0) -> None: ...
+
+    def write_metrics(self, content: dict) -> None: ...
 
 
 def update_metrics(run: Path, content: dict) -> None:

@@ -1,71 +1,80 @@
 """One run from its settings to its results: data, game, Lightning's loop, and the files that stay."""
 
 import logging
-import resource
-import shlex
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_utilities.core.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from safetensors.torch import save
 
 from saddlepoint import build, resuming
 from saddlepoint.callbacks.checkpointing import Checkpointing
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
-from saddlepoint.checkpoint import write_atomically
 from saddlepoint.errors import Diverged, RequestError, Stopped
 from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.parallel import launching
+from saddlepoint.parallel.batchnorm import synchronise_batchnorm
+from saddlepoint.parallel.collectives import alone
+from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.resuming import Continuation
-from saddlepoint.run_directory import RunDirectory, new_path
+from saddlepoint.run_directory import Onlooker, RunDirectory, new_path
+from saddlepoint.run_results import announce, conclude, cost, export
+
+
+class Trainer(pl.Trainer):
+    """Lightning's, told where to write after it was made: by then the processes, which it starts, have agreed."""
+
+    directory = Path()
+
+    @property
+    def default_root_dir(self) -> str:
+        return str(self.directory)
 
 
 def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: Continuation | None = None) -> Path:
-    """Train to the end of the budget -> the run directory. `directory` is used when run.dir says nothing; `going_on` is
-    the run to go on with, whose settings are given."""
+    """Train to the end of the budget -> the run directory. `directory` is a sweep's, used when run.dir says nothing;
+    `going_on` is the run to go on with, whose settings are given."""
     if going_on and going_on.saved["images_seen"] >= settings["budget"]["images"]:
         print(f"{going_on.run.path} has seen its {going_on.saved['images_seen']:,} images: type a larger "
               "budget.images= to go on")
         going_on.run.close()
         return going_on.run.path
     try:
-        return _train(settings, directory, going_on)
+        quieten_lightning()
+        if settings["threads"]:
+            torch.set_num_threads(settings["threads"])
+        trainer = make_trainer(settings, sweeping=directory is not None)
+        launching.connect(trainer)
+        with launching.together(trainer):
+            return _train(settings, trainer, directory, going_on)
     finally:
         if going_on:
             going_on.run.close()
 
 
-def _train(settings: Mapping[str, Any], directory: Path | None, going_on: Continuation | None) -> Path:
-    quieten_lightning()
-    if settings["threads"]:
-        torch.set_num_threads(settings["threads"])
-    data = build.data(settings)
-    data.prepare_data()
-    data.setup("fit")
-    module = build.module(resuming.without_first_weights(settings) if going_on else settings)
-    module.provenance["settings"] = dict(settings)
-    path, stop = going_on.run.path if going_on else place(settings, directory), StopOnSignal()
-    watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), stop]
-    callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))  # it saves what others know
-    if going_on:
-        resuming.restore(module, data, callbacks, going_on.saved)
-        resuming.warn_of_threads(going_on.saved)
-    trainer = make_trainer(settings, path, callbacks, module.images_seen)
-    run = going_on.run if going_on else RunDirectory.create(path)
+def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None,
+           going_on: Continuation | None) -> Path:
+    with only_the_first_speaks():
+        module, data, callbacks = prepare(settings, trainer, going_on)
+        run = open_run(settings, directory, going_on)
+    stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
+    trainer.directory, trainer.callbacks = run.path, [Together(callbacks)]
     try:
-        if going_on:
+        trainer.logger = build.logger(settings, run.path, module.images_seen)
+        if going_on and is_first():
             resuming.cut_back(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
         run.status("running")
-        prepare(settings, module, data)
         announce(settings, module, run)
-        fit(trainer, module, data, run, callbacks[-1])
+        trainer.fit(module, data)
+        run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
+        export(module, run)
         conclude(run, module, stop)
     except (Stopped, Diverged) as end:
         run.status(type(end).__name__.lower(), str(end), module.images_seen)
@@ -75,7 +84,68 @@ def _train(settings: Mapping[str, Any], directory: Path | None, going_on: Contin
         raise
     finally:
         run.close()
-    return path
+    return run.path
+
+
+def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
+    """Writes nothing yet: what cannot run is refused before there is a directory."""
+    accelerator = settings["trainer"]["accelerator"]
+    if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
+        raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
+    try:
+        return Trainer(
+            accelerator=accelerator, precision=settings["precision"], **launching.processes(settings, sweeping),
+            max_epochs=1,  # the stream of batches has no end; the budget ends it
+            logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+            use_distributed_sampler=False, num_sanity_val_steps=0,
+        )
+    except MisconfigurationException as error:
+        raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
+                           "Type trainer=cpu or trainer=auto") from error
+
+
+def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuation | None,
+            ) -> tuple[AdversarialModule, pl.LightningDataModule, list[pl.Callback]]:
+    """-> the game, its data, and who watches, `Checkpointing` last: it saves what the others know"""
+    data = build.data(settings)
+    launching.one_after_the_other(trainer, partial(open_data, data))
+    module = build.module(resuming.without_first_weights(settings) if going_on else settings)
+    module.provenance["settings"] = dict(settings)
+    watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
+    callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))
+    data.real_images_per_step = module.turns.real_images(data.batch_size)
+    data.refuse_unequal_shares(trainer.world_size)
+    if going_on:
+        resuming.restore(module, data, callbacks, going_on.saved)
+        resuming.warn_of_threads(going_on.saved)
+    data.start_at(module.images_seen)
+    module.budget_images = settings["budget"]["images"]
+    if settings["trainer"]["synchronise_batchnorm"] and not alone():
+        synchronise_batchnorm(module)
+    if settings["trainer"]["channels_last"]:
+        module.to(memory_format=torch.channels_last)
+    if data.num_classes:
+        module.follow_classes(data.class_counts)
+        module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data
+    return module, data, callbacks
+
+
+def open_data(data: pl.LightningDataModule) -> None:
+    data.prepare_data()
+    data.setup("fit")
+
+
+def open_run(settings: Mapping[str, Any], directory: Path | None, going_on: Continuation | None) -> RunDirectory:
+    """The run as its first process makes it, locked; the others look on."""
+    opened: list[RunDirectory] = []
+
+    def make() -> Path:
+        if is_first():
+            opened.append(going_on.run if going_on else RunDirectory.create(place(settings, directory)))
+        return opened[0].path if opened else Path()
+
+    path = launching.in_agreement(make)[0]
+    return opened[0] if opened else Onlooker(path)
 
 
 def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
@@ -84,93 +154,6 @@ def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
     name = chosen.get("experiment") or f"{chosen['model']}_{chosen['data']}"
     typed = settings["run"]["dir"]
     return Path(typed).expanduser() if typed else directory or new_path(Path("runs"), name)
-
-
-def fit(trainer: pl.Trainer, module: AdversarialModule, data: pl.LightningDataModule, run: RunDirectory,
-        checkpointing: Checkpointing) -> None:
-    trainer.fit(module, data)
-    run.write_metrics({"cost": cost(module, checkpointing.training_seconds())})
-    export(module, run)
-
-
-def make_trainer(settings: Mapping[str, Any], directory: Path, callbacks: list[pl.Callback],
-                 images_seen: int = 0) -> pl.Trainer:
-    """Writes nothing yet: what cannot run is refused before there is a directory."""
-    place = settings["trainer"]
-    try:
-        return pl.Trainer(
-            accelerator=place["accelerator"], devices=place["devices"], precision=settings["precision"],
-            max_epochs=1,  # the stream of batches has no end; the budget ends it
-            default_root_dir=directory, logger=build.logger(settings, directory, images_seen),
-            callbacks=Together(callbacks),
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-            use_distributed_sampler=False, num_sanity_val_steps=0,
-        )
-    except MisconfigurationException as error:
-        raise RequestError(f"trainer.accelerator={place['accelerator']} cannot be used here: {error} "
-                           "Type trainer=cpu or trainer=auto") from error
-
-
-def prepare(settings: Mapping[str, Any], module: AdversarialModule, data: pl.LightningDataModule) -> None:
-    module.budget_images = settings["budget"]["images"]
-    if settings["trainer"]["channels_last"]:
-        module.to(memory_format=torch.channels_last)
-    data.real_images_per_step = module.turns.real_images(data.batch_size)
-    data.start_at(module.images_seen)
-    if data.num_classes:
-        module.follow_classes(data.class_counts)
-        module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data
-
-
-# What is said and what stays.
-
-
-@rank_zero_only
-def announce(settings: Mapping[str, Any], module: AdversarialModule, run: RunDirectory) -> None:
-    chosen, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
-    sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
-    print(f"model {chosen['model']}, data {chosen['data']}, loss {chosen['loss']}, tricks {trick}\n"
-          f"parameters: {sizes}\nrun directory: {run.path}")
-
-
-def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:
-    if stop.received:
-        raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
-                      stop.exit_code)
-    run.status("completed", "", module.images_seen)
-    rank_zero_only(print)(
-        f"Done: {module.images_seen:,} images.\n"
-        f"  samples:     {run.samples}\n"
-        f"  curves:      {run.path / 'metrics.csv'} (make tensorboard shows them)\n"
-        f"  checkpoint:  {run.last}\n"
-        f"  {use_of(module, run)}")
-
-
-def use_of(module: AdversarialModule, run: RunDirectory) -> str:
-    if "latents" in module.provenance["settings"]["model"]:
-        return f"draw more:   {shlex.join(['python', 'sample.py', f'run={run.path}'])}"
-    return f"enlarge:     {shlex.join(['python', 'upscale.py', f'weights={run.path}', 'input=IMAGES'])}"
-
-
-@rank_zero_only
-def export(module: AdversarialModule, run: RunDirectory) -> None:
-    """generator.safetensors: the sampling generator's weights alone, for other programs."""
-    weights = {name: tensor.contiguous() for name, tensor in module.sampling_generator.state_dict().items()}
-    write_atomically(run.path / "generator.safetensors", lambda temporary: temporary.write_bytes(save(weights)))
-
-
-def parameters(module: AdversarialModule) -> dict[str, int]:
-    networks = {"generator": module.generator, "discriminator": module.discriminator}
-    return {name: sum(p.numel() for p in network.parameters() if p.requires_grad) for name, network in networks.items()}
-
-
-def cost(module: AdversarialModule, seconds: float) -> dict[str, Any]:
-    return {
-        "seconds": seconds,
-        "images_per_second": module.images_seen / seconds,
-        "parameters": parameters(module),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # of this process, on Linux
-    }
 
 
 def to_yaml(settings: Mapping[str, Any]) -> str:

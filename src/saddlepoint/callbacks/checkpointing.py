@@ -11,8 +11,9 @@ import torch
 from saddlepoint import checkpoint
 from saddlepoint.callbacks.moments import Moments
 from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.parallel.collectives import gathered_objects, largest
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpointing(pl.Callback):
@@ -40,8 +41,8 @@ class Checkpointing(pl.Callback):
         self.before = state_dict["seconds"]
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        due = self.moments.due(module.images_before, module.images_seen)
-        if due or time.monotonic() - self.written > self.seconds:
+        late = self.seconds < math.inf and largest(time.monotonic() - self.written > self.seconds)
+        if late or self.moments.due(module.images_before, module.images_seen):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
@@ -49,11 +50,12 @@ class Checkpointing(pl.Callback):
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.written = time.monotonic()
+        own = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
+        remembered = gathered_objects(own)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir) / "checkpoints"
-            content = state(module) | {"callbacks": states(trainer), "data": data_state(trainer),
-                                       "latest": module.latest}
-            checkpoint.save(folder / "last.ckpt", content, before=lambda: checkpoint.keep_newest(folder, self.keep))
+            checkpoint.save(folder / "last.ckpt", state(module) | {"processes": remembered},
+                            before=lambda: checkpoint.keep_newest(folder, self.keep))
 
 
 def states(trainer: pl.Trainer) -> dict[str, Any]:

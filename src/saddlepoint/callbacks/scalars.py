@@ -14,6 +14,7 @@ from saddlepoint.callbacks.moments import Moments
 from saddlepoint.callbacks.table import Table
 from saddlepoint.errors import Diverged
 from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.parallel.collectives import gathered, global_mean
 
 
 class Scalars(pl.Callback):
@@ -63,7 +64,8 @@ class Scalars(pl.Callback):
         means = {name: total / self.steps for name, total in self.sums.items()}
         names, tensors = zip(*(dict(measured(module)) | means).items(), strict=True)
         self.sums, self.steps = {}, 0
-        values = dict(zip(names, torch.stack([tensor.float() for tensor in tensors]).tolist(), strict=True))
+        together = global_mean(torch.stack([tensor.float() for tensor in tensors]))
+        values = dict(zip(names, together.tolist(), strict=True))
         values |= schedules(module)
         now = time.perf_counter()
         values["throughput/images_per_second"] = (module.images_seen - self.written_at) / (now - self.clock)
@@ -83,11 +85,11 @@ def refuse_divergence(values: dict[str, float], images_seen: int) -> None:
 
 
 def measured(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
-    """(tag, scalar) of everything the newest step left behind"""
+    """(tag, scalar) of everything the newest step left behind; scores are those of all processes"""
     logits = {}
     for name, tensor in module.latest.items():
         if name.startswith("logits/"):
-            logits[name.removeprefix("logits/")] = tensor
+            logits[name.removeprefix("logits/")] = gathered(tensor)
         else:
             yield name, tensor.mean()
     for side, scores in logits.items():

@@ -5,6 +5,7 @@ import signal
 import pytorch_lightning as pl
 
 from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.parallel.collectives import largest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -23,7 +24,7 @@ class Budget(pl.Callback):
 class StopOnSignal(pl.Callback):
     """A signal sets a flag, and the step under way is finished, so the checkpoint is one of a whole step.
 
-    A second signal acts as if nobody listened.
+    A second signal acts as if nobody listened. Of several processes, a signal to one ends all after the same step.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,9 @@ class StopOnSignal(pl.Callback):
         self.restore()
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        if self.received:
+        number = largest(self.received or 0)
+        if number:
+            self.received = signal.Signals(number)
             trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:

@@ -78,13 +78,15 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def _batches(self) -> Batches:
         rank, num_processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return Batches(self._first_position, self.real_images_per_step or self.batch_size, rank, num_processes)
+
+    def refuse_unequal_shares(self, num_processes: int) -> None:
         batch_size = self.real_images_per_step or self.batch_size
         if batch_size % num_processes:
             raise RequestError(
                 f"data.batch_size={self.batch_size} makes steps of {batch_size} real images, which {num_processes} "
                 f"processes cannot share equally: type data.batch_size={self.batch_size * num_processes}, or another "
                 f"multiple")
-        return Batches(self._first_position, batch_size, rank, num_processes)
 
 
 def to_unit_range(images: Tensor) -> Tensor:

@@ -11,10 +11,12 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
+from saddlepoint.parallel.collectives import global_mean
 from saddlepoint.recipe import Problem, Recipe
 from saddlepoint.tricks.trick import Targets
 
 REDUCTIONS = {"sum": 1.0, "mean": 0.5}
+SURE = 0.99  # a probability at which D's gradient has shrunk to a hundredth of what a confident mistake gives
 
 
 class AdversarialLoss(ABC):
@@ -42,8 +44,17 @@ class AdversarialLoss(ABC):
         """What D takes for the probability that an image is real; None where logits do not say."""
         return None
 
+    def saturation(self, real: Tensor, fake: Tensor) -> Tensor | None:
+        """The share of logits that D is so sure about that it learns nothing more from them, the mean of the reals' and
+        the fakes' -> []; None where a loss goes on for ever."""
+        return None
+
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         return ()
+
+
+def _mean_share(of_reals: Tensor, of_fakes: Tensor) -> Tensor:
+    return (of_reals.float().mean() + of_fakes.float().mean()) / 2
 
 
 class SeparableLoss(AdversarialLoss):
@@ -78,6 +89,10 @@ class NonSaturating(SeparableLoss):
     def probability(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()
 
+    def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
+        """s(D(x)) > 0.99, s(D(G(z))) < 0.01"""
+        return _mean_share(real.sigmoid() > SURE, fake.sigmoid() < 1 - SURE)
+
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
         return self.share * F.binary_cross_entropy_with_logits(real, _like(targets.real, real))
 
@@ -111,6 +126,10 @@ class LeastSquares(SeparableLoss):
     def probability(self, logits: Tensor) -> Tensor:
         return logits.clamp(0, 1)
 
+    def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
+        """|D(x) - 1| < 0.01, |D(G(z))| < 0.01: farther out, on either side, D learns again."""
+        return _mean_share((real - 1).abs() < 1 - SURE, fake.abs() < 1 - SURE)
+
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
         return self.share * 0.5 * (real - _like(targets.real, real)).square().mean()
 
@@ -127,6 +146,10 @@ class Hinge(SeparableLoss):
 
     Lim and Ye 2017, https://arxiv.org/abs/1705.02894; Miyato et al. 2018, eq. 16 and 17
     """
+
+    def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
+        """D(x) >= 1, D(G(z)) <= -1: on the margin and beyond it, where the gradient is 0"""
+        return _mean_share(real >= 1, fake <= -1)
 
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
         return self.share * F.relu(1 - real).mean()
@@ -186,6 +209,10 @@ class Relativistic(RelativeLoss):
     al. 2024, https://arxiv.org/abs/2501.05441).
     """
 
+    def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
+        """s(D(x) - D(G(z))) > 0.99, of pairs"""
+        return ((real - fake).sigmoid() > SURE).float().mean()
+
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
         return F.softplus(fake - real).mean()
 
@@ -199,18 +226,24 @@ class RelativisticAverage(RelativeLoss):
 
     Jolicoeur-Martineau 2018, section 4, https://arxiv.org/abs/1807.00734. Both players' two terms follow `reduction`,
     and gradients flow through the means; with `detach_means` not through those of D's loss, whose value is the same.
-    ESRGAN's code (Wang et al. 2018, https://arxiv.org/abs/1809.00219) is reduction=mean detach_means=true.
+    ESRGAN's code (Wang et al. 2018, https://arxiv.org/abs/1809.00219) is reduction=mean detach_means=true. The means
+    are those of the batch of all processes.
     """
 
     def __init__(self, reduction: str = "sum", detach_means: bool = False):
         super().__init__(reduction)
         self.detach_means = detach_means
 
+    def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
+        """s(D(x) - E[D(G(z))]) > 0.99, s(D(G(z)) - E[D(x)]) < 0.01"""
+        return _mean_share((real - fake.mean()).sigmoid() > SURE, (fake - real.mean()).sigmoid() < 1 - SURE)
+
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-        of_real, of_fake = real.mean(), fake.mean()
+        of_real, of_fake = global_mean(real.mean()), global_mean(fake.mean())
         if self.detach_means:
             of_real, of_fake = of_real.detach(), of_fake.detach()
         return self.share * (F.softplus(of_fake - real).mean() + F.softplus(fake - of_real).mean())
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        return self.share * (F.softplus(real.mean() - fake).mean() + F.softplus(real - fake.mean()).mean())
+        of_real, of_fake = global_mean(real.mean()), global_mean(fake.mean())
+        return self.share * (F.softplus(of_real - fake).mean() + F.softplus(real - of_fake).mean())

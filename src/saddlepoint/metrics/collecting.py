@@ -13,13 +13,13 @@ from torch import Tensor
 
 from saddlepoint.data.still import Block
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.distributed import summed
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.frechet import Moments
 from saddlepoint.metrics.images import BLOCK, Blocks
 from saddlepoint.metrics.inception_score import SplitScores
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.modules.modes import device_of
+from saddlepoint.parallel.collectives import summed
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message

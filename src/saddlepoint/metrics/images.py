@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from saddlepoint.data.still import Block, StillImages
 from saddlepoint.errors import Diverged
-from saddlepoint.metrics.distributed import place
 from saddlepoint.modules.latents import Latents, class_labels
 from saddlepoint.modules.modes import device_of
+from saddlepoint.parallel.collectives import place
 from saddlepoint.pictures import to_bytes
 
 BLOCK = 64

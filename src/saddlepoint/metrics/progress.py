@@ -5,8 +5,8 @@ import time
 
 from tqdm import tqdm
 
-from saddlepoint.metrics.distributed import place
 from saddlepoint.metrics.images import Blocks
+from saddlepoint.parallel.collectives import place
 
 LINE_SECONDS = 10
 

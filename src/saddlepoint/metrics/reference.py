@@ -17,11 +17,11 @@ from saddlepoint import checkpoint
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import Keep
-from saddlepoint.metrics.distributed import place, summed
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.frechet import Moments
 from saddlepoint.metrics.images import BLOCK
 from saddlepoint.metrics.metric import Sample
+from saddlepoint.parallel.collectives import place, summed
 
 _VERSION = 1  # of what is stored: goes up when an extractor's arithmetic or the file's content changes
 _PACKAGES = ("torch", "torchvision", "pillow", "numpy")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from saddlepoint.callbacks.together import listens
+from saddlepoint.parallel.strategy import average_gradients
 from saddlepoint.tricks.schedule import Schedule, as_schedule
 
 Watch = Callable[[pl.LightningModule, Optimizer, Mapping[str, Tensor]], None]
@@ -72,6 +73,7 @@ class Optimizers:
         else:
             optimizer.zero_grad()
             module.manual_backward(total)
+        average_gradients(optimizer.optimizer)
         if self.watch:
             self.watch(module, optimizer.optimizer, terms)
         (optimizer.optimizer if self.directly else optimizer).step()

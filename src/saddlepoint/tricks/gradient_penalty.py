@@ -23,9 +23,10 @@ def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> 
     """||grad_x D(x)||^2 over all pixels and channels of each image: images [N, C, H, W] -> [N]
 
     `score` gives logits of any shape; those of one image (patches) are summed. The result carries the graph, so that D
-    can be trained on it, and is float32 under autocast: half precision overflows where a gradient's square does.
+    can be trained on it, and is float32 at least, also under autocast: half precision overflows where a gradient's
+    square does.
     """
-    images = images.detach().float().requires_grad_()
+    images = images.detach().to(torch.promote_types(images.dtype, torch.float32)).requires_grad_()
     with torch.autocast(images.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
     return gradient.square().flatten(1).sum(1)

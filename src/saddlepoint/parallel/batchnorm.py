@@ -1,0 +1,59 @@
+"""BatchNorm over the batch of all processes. torch's own SyncBatchNorm refuses CPUs."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from saddlepoint.parallel.collectives import global_mean, place
+
+
+class SynchronisedBatchNorm(_BatchNorm):
+    """In training the mean and the variance are those of the global batch, with gradient; every process holds as many
+    values of a map. Statistics are float32 at least, as torch's are. In evaluation it is BatchNorm."""
+
+    def _check_input_dim(self, values: Tensor) -> None:
+        """[N, C] and [N, C, ...] alike"""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """[N, C, ...] -> the same shape"""
+        if not self.training:
+            return super().forward(values)
+        axes = [0, *range(2, values.ndim)]
+        exact = values.to(torch.promote_types(values.dtype, torch.float32))
+        shape = (1, -1, *[1] * (values.ndim - 2))
+        mean = global_mean(exact.mean(axes))
+        centred = exact - mean.view(shape)
+        variance = global_mean(centred.square().mean(axes))
+        self._follow(mean.detach(), variance.detach(), values.numel() // values.shape[1] * place()[1])
+        normalised = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
+        return normalised.to(values.dtype)
+
+    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """The running statistics, of the unbiased variance of `count` values as in torch"""
+        if not self.track_running_stats:
+            return
+        self.num_batches_tracked += 1
+        momentum = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
+        unbiased = variance * (count / (count - 1))
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
+
+
+def synchronise_batchnorm(network: nn.Module) -> None:
+    """Every BatchNorm in the network becomes a synchronised one, with the same parameters and buffers."""
+    for parent in list(network.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, _BatchNorm) and not isinstance(layer, SynchronisedBatchNorm):
+                setattr(parent, name, _synchronised(layer))
+
+
+def _synchronised(layer: _BatchNorm) -> SynchronisedBatchNorm:
+    made = SynchronisedBatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine,
+                                 layer.track_running_stats, device="meta")
+    made.weight, made.bias = layer.weight, layer.bias
+    if layer.track_running_stats:
+        for name, buffer in layer.named_buffers():
+            setattr(made, name, buffer)
+    return made.train(layer.training)

@@ -1,0 +1,113 @@
+"""What the processes of a job compute together; a process that is alone gets its own numbers back.
+
+All processes must call each of these, in the same order. n processes.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from torch import Tensor
+
+
+def place() -> tuple[int, int]:
+    """-> the number of this process, and how many there are"""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def alone() -> bool:
+    return place()[1] == 1
+
+
+def summed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each tensor's sum over all processes, on the CPU"""
+    if alone():
+        return tensors
+    moved = {name: tensor.to(_device(), copy=True) for name, tensor in tensors.items()}
+    for tensor in moved.values():
+        distributed.all_reduce(tensor)
+    return {name: tensor.cpu() for name, tensor in moved.items()}
+
+
+class _Mean(torch.autograd.Function):
+    """y = 1/n sum_r x_r on every process. Its derivative is the same mean: each x_r enters every y with 1/n, and the loss
+    is the mean of what the processes make of their y."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        mean = tensor.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(mean)
+        return mean.div_(place()[1])
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return _Mean.apply(gradient)
+
+
+def global_mean(tensor: Tensor) -> Tensor:
+    """The mean over the processes, with gradient: right for losses whose gradients are averaged over the processes."""
+    return tensor if alone() else _Mean.apply(tensor)
+
+
+@torch.no_grad()
+def average_(tensors: Iterable[Tensor]) -> None:
+    """Replaces each by its mean over the processes; one message for all of a dtype."""
+    if alone():
+        return
+    by_dtype: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors:
+        by_dtype.setdefault(tensor.dtype, []).append(tensor)
+    for group in by_dtype.values():
+        message = torch.cat([tensor.reshape(-1) for tensor in group])
+        distributed.all_reduce(message)
+        message /= place()[1]
+        for tensor, mean in zip(group, message.split([tensor.numel() for tensor in group]), strict=True):
+            tensor.copy_(mean.view(tensor.shape))
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """[N, ...] -> [n N, ...], in the processes' order, without gradient; N is the same everywhere"""
+    if alone():
+        return tensor
+    pieces = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(place()[1])]
+    distributed.all_gather(pieces, tensor.detach().contiguous())
+    return torch.cat(pieces)
+
+
+def gathered_objects(value: Any) -> list[Any]:
+    """What each process holds, in their order: for small things, since they are pickled on the way"""
+    if alone():
+        return [value]
+    values: list[Any] = [None] * place()[1]
+    distributed.all_gather_object(values, value)
+    return values
+
+
+def largest(number: int) -> int:
+    if alone():
+        return number
+    message = torch.tensor(number, device=_device())
+    distributed.all_reduce(message, distributed.ReduceOp.MAX)
+    return int(message)
+
+
+def _device() -> str:
+    return "cuda" if distributed.get_backend() == "nccl" else "cpu"
+
+
+@contextmanager
+def joined() -> Iterator[bool]:
+    """Under a launcher such as torchrun, a group of processes for a while; True in the first one, which speaks."""
+    launched = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized()
+    if launched:
+        distributed.init_process_group("gloo")
+    try:
+        yield place()[0] == 0
+    finally:
+        if launched:
+            distributed.destroy_process_group()

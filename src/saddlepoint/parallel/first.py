@@ -1,0 +1,34 @@
+"""Which process speaks and writes, known from the environment before torch is imported."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from saddlepoint.errors import EndOfRun
+
+NUMBERS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")  # as torchrun, SLURM and Lightning's launcher set them
+
+
+def number() -> str:
+    """Of this process, for messages; of several numbers the first that is set"""
+    return next((os.environ[name] for name in NUMBERS if name in os.environ), "0")
+
+
+def is_first() -> bool:
+    return all(os.environ.get(name, "0") == "0" for name in NUMBERS)
+
+
+@contextmanager
+def only_the_first_speaks() -> Iterator[None]:
+    """Around what all processes do alike: the others' words, refusals included, would repeat those of the first. Bugs
+    keep their traceback everywhere."""
+    if is_first():
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        try:
+            yield
+        except EndOfRun as end:
+            end.of_all = True
+            raise

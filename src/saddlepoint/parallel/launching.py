@@ -1,0 +1,112 @@
+"""The processes of a run: how many, how they find each other, and how they end together."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as distributed
+from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+from saddlepoint.errors import EndOfRun, ProcessLost, RequestError
+from saddlepoint.parallel.collectives import alone, gathered_objects
+from saddlepoint.parallel.strategy import GameStrategy
+
+SECONDS_TO_END = 10  # which the other processes get when the first one is through
+
+
+def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, Any]:
+    """The part of pl.Trainer's arguments that trainer= decides. What torchrun or SLURM started is taken as it is."""
+    wanted = settings["trainer"]
+    devices, num_nodes = wanted["devices"], wanted["num_nodes"]
+    started = _started()
+    if started:
+        if (devices or started[0], num_nodes or started[1]) != started:
+            raise RequestError(
+                f"{started[0]} processes on each of {started[1]} machines were started for this run, and trainer.devices"
+                f"={devices} trainer.num_nodes={num_nodes} asks for others: type trainer=ddp, which takes them as they "
+                "are")
+        devices, num_nodes = started
+    devices = devices or _gpus(wanted["accelerator"])
+    if devices * (num_nodes or 1) == 1:
+        return {"devices": 1}
+    if sweeping and not started:
+        raise RequestError(f"a sweep of runs of {devices} processes needs them from the start: type torchrun "
+                           f"--nproc-per-node {devices} train.py trainer=ddp ... -m")
+    return {"devices": devices, "num_nodes": num_nodes or 1, "strategy": GameStrategy(),
+            "plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None}
+
+
+def _started() -> tuple[int, int] | None:
+    """-> processes on each machine, machines"""
+    if TorchElasticEnvironment.detect():
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        return here, int(os.environ["WORLD_SIZE"]) // here
+    if SLURMEnvironment.detect():
+        num_nodes = int(os.environ.get("SLURM_NNODES", "1"))
+        return int(os.environ["SLURM_NTASKS"]) // num_nodes, num_nodes
+    return None
+
+
+def _gpus(accelerator: str) -> int:
+    count = 0 if accelerator == "cpu" else torch.cuda.device_count()
+    if not count:
+        raise RequestError("trainer.devices=null takes all GPUs, and there are none: type how many processes, e.g. "
+                           "trainer.devices=2, or start them: torchrun --nproc-per-node 2 train.py trainer=ddp ...")
+    return count
+
+
+def connect(trainer: pl.Trainer) -> None:
+    """Start the other processes, if nobody has, and meet them. Before anything is written: only then can they agree."""
+    if trainer.strategy.launcher is not None:
+        trainer.strategy.launcher.launch(trainer.strategy.setup_environment, trainer=trainer)
+
+
+def in_agreement(act: Callable[[], Any]) -> list[Any]:
+    """What came of it on each process, on all; if one refuses, all of them end, and that one says why."""
+    result, refusal = None, None
+    try:
+        result = act()
+    except EndOfRun as end:
+        refusal = end
+    outcomes = gathered_objects((result, refusal and refusal.exit_code))
+    if refusal:
+        raise refusal
+    for _, exit_code in outcomes:
+        if exit_code:
+            end = EndOfRun("another process of this run refused")
+            end.of_all, end.exit_code = True, exit_code
+            raise end
+    return [outcome for outcome, _ in outcomes]
+
+
+def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
+    """First one process of each machine, which may download and decode; the rest then find it done."""
+    first_here = trainer.local_rank == 0
+    in_agreement(act if first_here else lambda: None)
+    in_agreement(lambda: None if first_here else act())
+
+
+@contextmanager
+def together(trainer: pl.Trainer) -> Iterator[None]:
+    """Training by several processes: one that dies ends them all, with a sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        if alone() or not (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+            raise
+        raise ProcessLost("A process of this run died or cannot be reached, so all of them end. To go on from the "
+                          f"newest checkpoint, type resume={trainer.default_root_dir} ({error})") from error
+    finally:
+        for process in getattr(trainer.strategy.launcher, "procs", []):
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    try:
+        process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()

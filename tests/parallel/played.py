@@ -1,0 +1,88 @@
+"""Run alone or under torchrun: a few steps of each family in float64, by as many processes as there are; the first
+writes the terms of both losses, the gradients and the weights after each step. Not a test itself."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from saddlepoint import build, training
+from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint.parallel.collectives import gathered, global_mean, place
+from tests.composing import settings
+
+STEPS = 5
+DEVICES = "null" if "WORLD_SIZE" in os.environ else "1"
+COMMON = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={DEVICES}", "data.batch_size=8",
+          f"budget.images={8 * STEPS}", "callbacks=none", "logger=none", "model.generator.width=4",
+          "model.discriminator.width=4",
+          # of a bias before BatchNorm the gradient is rounding, and Adam with an eps of 1e-8 would make steps of it
+          "optimizer.generator.eps=1e-4", "optimizer.discriminator.eps=1e-4")
+DIGITS = ("data.image_size=16", "data.fit=resize")
+FAMILIES = {
+    "dcgan": (*DIGITS, "trick=[instance_noise,ema]"),
+    "dcgan, scored together": (*DIGITS, "model.turns.scoring=together", "loss=least_squares"),
+    "dcgan, fakes in evaluation mode": (*DIGITS, "model.turns.fakes_in_eval=true"),
+    "wgan-gp with five critic steps": (
+        *DIGITS, "loss=wasserstein", "trick=[wgan_gp]", "model.turns.discriminator_steps=5",
+        "model.discriminator.normalization=layer", "optimizer=adam_wgan_gp"),
+    "conditional": (*DIGITS, "model=projection", "loss=hinge", "model.turns.generator_batch_multiple=2"),
+    "relativistic average": (*DIGITS, "loss=relativistic_average"),
+    "srgan": ("experiment=srgan_x4", "callbacks=none", "data.image_size=32", "model.generator.num_blocks=1",
+              "model.turns.generator_warmup_images=16"),
+    "esrgan": ("model=esrgan", "data=sr_folder", "perceptual=random", "data.image_size=32", "callbacks=none",
+               "loss=relativistic_average", "model.generator.num_blocks=1"),
+}
+
+
+class Recorder(pl.Callback):
+    def __init__(self) -> None:
+        self.steps: list[dict[str, Tensor]] = []
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
+        terms = {name: global_mean(tensor.clone()) for name, tensor in module.latest.items() if "logits" not in name}
+        gradients = {f"gradient of {name}": parameter.grad.clone() for name, parameter in module.named_parameters()
+                     if parameter.grad is not None}
+        weights = {f"weight {name}": tensor.clone() for name, tensor in module.state_dict().items()
+                   if isinstance(tensor, Tensor)}
+        self.steps.append(terms | gradients | weights)
+
+
+def in_float64(training_step: Callable[..., None]) -> Callable[..., None]:
+    """With images exact in float64, sums in another order differ by 1e-16, and 1e-9 tells a mistake from rounding."""
+    def convert(module: AdversarialModule, batch: tuple[Tensor, ...], batch_index: int) -> None:
+        exact = [tensor.double() if tensor.is_floating_point() else tensor for tensor in batch]
+        training_step(module, type(batch)(*exact), batch_index)
+    return convert
+
+
+def play(family: str, folder: Path) -> list[dict[str, Tensor]]:
+    recorder = Recorder()
+    configured = build.callbacks
+    build.callbacks = lambda *given: [*configured(*given), recorder]
+    try:
+        training.train(settings(*COMMON, *FAMILIES[family]), folder)
+    finally:
+        build.callbacks = configured
+    return recorder.steps
+
+
+def everyones(step: dict[str, Tensor]) -> list[Tensor]:
+    """[processes, ...] of each weight"""
+    return [gathered(tensor.double()[None]) for name, tensor in step.items() if name.startswith("weight")]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    AdversarialModule.training_step = in_float64(AdversarialModule.training_step)
+    folder = Path(sys.argv[1])
+    played = {family: play(family, folder / str(index)) for index, family in enumerate(FAMILIES)}
+    spread = {family: max(float((each - each[:1]).abs().max()) for each in everyones(steps[-1]))
+              for family, steps in played.items()}
+    if place()[0] == 0:
+        torch.save({"processes": place()[1], "steps": played, "spread": spread}, folder / "played.pt")
