@@ -1,0 +1,52 @@
+"""A disk that is full, said in a sentence. Imports no torch."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from saddlepoint.errors import DiskFull
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of a quota, over the limit of one file's size
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Writing `path`: a disk that is full meanwhile is a DiskFull that names it and what is free afterwards."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskFull(f"{path} cannot be written: {os.strerror(error.errno)}, {free_there(path)}") from error
+
+
+def refuse_too_little(path: Path, needed: int) -> None:
+    """Before anything is written. `needed`: bytes"""
+    disk = shutil.disk_usage(path.parent)
+    if disk.total and disk.free < needed:  # some network file systems say 0 of 0
+        raise DiskFull(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}, {free_there(path)}")
+
+
+def free_there(path: Path) -> str:
+    return f"{megabytes(shutil.disk_usage(path.parent).free)} are free there"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def behind(error: BaseException) -> DiskFull | None:
+    """The full disk that an error comes from: the error itself, or what was being handled when it was raised, as when
+    there is no room either for the note of why the run ended. The earliest DiskFull in words, since it says most."""
+    link, found = error, None
+    while link is not None:
+        if isinstance(link, DiskFull):
+            found = link
+        elif isinstance(link, OSError) and link.errno in FULL and found is None:
+            found = DiskFull(f"{link.filename or 'A file of the run'} cannot be written: {link.strerror}. Make room, "
+                             "then go on with resume=RUN: its newest checkpoint is as it was")
+        link = link.__context__
+    return found
