@@ -49,7 +49,8 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: 
         quieten_lightning()
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
-        trainer = make_trainer(settings, sweeping=directory is not None)
+        with only_the_first_speaks():
+            trainer = make_trainer(settings, sweeping=directory is not None)
         launching.connect(trainer)
         with launching.together(trainer):
             return _train(settings, trainer, directory, going_on)

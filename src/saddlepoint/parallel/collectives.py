@@ -35,8 +35,8 @@ def summed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class _Mean(torch.autograd.Function):
-    """y = 1/n sum_r x_r on every process. Its derivative is the same mean: each x_r enters every y with 1/n, and the loss
-    is the mean of what the processes make of their y."""
+    """y = 1/n sum_r x_r on every process. The derivative is the same mean: each x_r enters every y with 1/n, and the
+    loss is the mean of what the processes make of their y."""
 
     @staticmethod
     def forward(context: Any, tensor: Tensor) -> Tensor:

@@ -26,9 +26,9 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
     if started:
         if (devices or started[0], num_nodes or started[1]) != started:
             raise RequestError(
-                f"{started[0]} processes on each of {started[1]} machines were started for this run, and trainer.devices"
-                f"={devices} trainer.num_nodes={num_nodes} asks for others: type trainer=ddp, which takes them as they "
-                "are")
+                f"{started[0]} processes on each of {started[1]} machines were started for this run, and "
+                f"trainer.devices={devices} trainer.num_nodes={num_nodes} asks for others: type trainer=ddp, which "
+                "takes them as they are")
         devices, num_nodes = started
     devices = devices or _gpus(wanted["accelerator"])
     if devices * (num_nodes or 1) == 1:
