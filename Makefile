@@ -1,6 +1,6 @@
 # `make train` and `make test` do everything on a machine with Python 3.11 and make: the first call sets up .venv.
-# Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, bench and
-# tensorboard hand on.
+# Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, chaos, bench
+# and tensorboard hand on.
 
 PYTHON ?= python3
 
@@ -13,7 +13,7 @@ supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 python := .venv/bin/python
 install := $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup train test test-slow lint bench tensorboard clean
+.PHONY: help setup train test test-slow chaos lint bench tensorboard clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r target does; do \
@@ -29,6 +29,9 @@ test: lint ## lint, then every test that is not slow: make test ARGS="tests/data
 
 test-slow: setup ## the tests that take minutes
 	$(python) -m pytest -m slow $(ARGS)
+
+chaos: setup ## a quarter of an hour of kills, spoilt files, full disks: make chaos ARGS="--seed 7 --only saves"
+	$(python) -m tests.chaos $(ARGS)
 
 lint: setup ## look for unused and undefined names, import order and the like
 	$(python) -m ruff check

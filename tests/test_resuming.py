@@ -1,42 +1,17 @@
 """A run that dies and goes on is, bit for bit, the run that was never interrupted."""
 
-import csv
 from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
-import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from saddlepoint import build, checkpoint, resuming, training
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.run_directory import RunDirectory
+from tests.comparing_runs import FAMILIES, NARROW, SMALL, same
 from tests.composing import read_yaml, settings
 from tests.data.formats import write_photo_folder
-
-SMALL = ("trainer=cpu", "data.batch_size=8", "data.subset_size=40", "budget.images=96", "seed=5",
-         "callbacks.scalars.every_images=16", "callbacks.checkpointing.every_images=24")
-WATCHED = ("callbacks.image_grid.every_images=32", "callbacks.image_grid.count=4",
-           "callbacks.sample_quality.metric=[fid]", "callbacks.sample_quality.every_images=48",
-           "callbacks.sample_quality.num_fake=72", "data.subset_size=72")
-NARROW = ("model.generator.width=4", "model.discriminator.width=4")
-FAMILIES = {
-    "dcgan, moving average, averaged rows": (*NARROW, *WATCHED, "trick=[instance_noise,ema]",
-                                             "callbacks.scalars.average=true"),
-    "wgan-gp with three critic steps": (*NARROW, "callbacks=none", "model=resnet", "loss=wasserstein",
-                                        "trick=[wgan_gp]", "model.turns.discriminator_steps=3",
-                                        "optimizer=adam_wgan_gp", "model.discriminator.normalization=layer"),
-    "conditional, dropout": ("model=cgan", "callbacks=none", "model.discriminator.dropout=0.3",
-                             "model.turns.scoring=half"),
-    "spectral norm, hinge": (*NARROW, "callbacks=none", "loss=hinge", "trick=[spectral_norm]",
-                             "model.discriminator.normalization=none"),
-    "super-resolution, warm-up, game": (*NARROW, "experiment=srgan_x4", "callbacks=none", "data.subset_size=null",
-                                        "data.image_size=32", "model.generator.num_blocks=1",
-                                        "model.turns.generator_warmup_images=32"),
-    "degraded pairs, some of which wait in the pool": (
-        *NARROW, "model=real_esrgan", "data=sr_folder", "perceptual=random", "callbacks=none", "data.subset_size=3",
-        "data.image_size=16", "data.degradation_crop=24", "data.pair_pool=20", "model.generator.num_blocks=1"),
-}
 
 
 class Death(pl.Callback):
@@ -62,33 +37,6 @@ def go_on(made: dict, path: Path, *typed: str) -> None:
     wanted = made | {"resume": "auto", "run": {"dir": str(path)}}
     continuing = resuming.continuation(wanted, typed, None)
     training.train(continuing.settings if continuing else wanted, None, continuing)
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{name: value for name, value in row.items() if "per_second" not in name} for row in rows]
-
-
-def content(run: Path, name: str = "last.ckpt") -> dict[str, object]:
-    """What a checkpoint holds, flat, without clocks and without where it lies"""
-    def flat(value, path=""):
-        if isinstance(value, dict | list | tuple):
-            for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-                yield from flat(inner, f"{path}.{key}")
-        elif not path.endswith(".seconds") and not path.startswith((".settings.run", ".settings.resume")):
-            yield path, value.tolist() if isinstance(value, torch.Tensor) else value
-
-    return dict(flat(checkpoint.load(run / "checkpoints" / name)))
-
-
-def same(one: Path, other: Path) -> None:
-    assert content(one) == content(other)
-    assert rows(one) == rows(other)
-    for folder in ("samples", "checkpoints"):
-        assert {path.name for path in (one / folder).iterdir()} == {path.name for path in (other / folder).iterdir()}
-    for picture in (one / "samples").iterdir():
-        assert picture.read_bytes() == (other / "samples" / picture.name).read_bytes()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -7,17 +7,25 @@ data and digest together and `torch.load(path, weights_only=True)` still reads i
 import hashlib
 import os
 import pickle
+import re
+import shlex
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
 
-from saddlepoint.errors import RequestError
+from saddlepoint import disk_space
+from saddlepoint.errors import DiskFull, RequestError
 
 _DIGEST_LABEL = b"sha256:"
 _COMMENT_LENGTH = len(_DIGEST_LABEL) + 64
+# What torch's reader raises at content it does not know, besides its own errors
+_CANNOT_LOAD = (pickle.UnpicklingError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, EOFError,
+                OverflowError, MemoryError, AssertionError, struct.error)
+_PLACE = re.compile(r"last(?:-([0-9]+))?\.ckpt")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object], durably: bool = True,
@@ -27,16 +35,17 @@ def write_atomically(path: Path, write: Callable[[Path], object], durably: bool 
     `durably`: once it is safely on disk, so that a power failure cannot undo it either.
     """
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        write(temporary)
+    with disk_space.naming(path):  # outermost, so that what is free is counted when the temporary file is gone
+        try:
+            write(temporary)
+            if durably:
+                _flush(temporary, os.O_RDWR)
+            before()
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         if durably:
-            _flush(temporary, os.O_RDWR)
-        before()
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if durably:
-        _flush(path.parent, os.O_RDONLY)
+            _flush(path.parent, os.O_RDONLY)
 
 
 def _flush(path: Path, mode: int) -> None:
@@ -49,17 +58,50 @@ def _flush(path: Path, mode: int) -> None:
 
 def save(path: Path, content: dict, before: Callable[[], object] = lambda: None) -> None:
     """Write `content` (containers, numbers, strings, tensors) to `path` atomically, with its digest. `before` is called
-    when the whole file is safely on disk and only its name is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: _write_with_digest(temporary, content), before=before)
+    when the whole file is safely on disk and only its name is missing. Without room on the disk all files stay as they
+    are, and a DiskFull says what is needed."""
+    needed = _bytes_of(content)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        disk_space.refuse_too_little(path, needed)
+        write_atomically(path, lambda temporary: _write_with_digest(temporary, content), before=before)
+    except DiskFull as full:
+        raise DiskFull(f"{full}. It takes {disk_space.megabytes(needed)}. {_what_stays(path.parent)}") from full
+
+
+def _bytes_of(content: Any) -> int:
+    """Of all tensors, those that share memory counted once: nearly the size of the file"""
+    storages = [tensor.untyped_storage() for tensor in _tensors(content)]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def _tensors(content: Any) -> Iterator[torch.Tensor]:
+    if isinstance(content, torch.Tensor):
+        yield content
+    elif isinstance(content, dict | list | tuple):
+        for inner in content.values() if isinstance(content, dict) else content:
+            yield from _tensors(inner)
+
+
+def _what_stays(folder: Path) -> str:
+    try:
+        images_seen = newest_good(folder)["images_seen"]
+    except RequestError:
+        return "There is no checkpoint before it: make room and start again"
+    again = shlex.join(["python", "train.py", f"resume={folder.parent}"])
+    return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {again}"
 
 
 def keep_newest(folder: Path, count: int) -> None:
     """last.ckpt becomes last-1.ckpt, that last-2.ckpt and so on, `count` files with the one about to be written. A
-    crash in between leaves a gap, never a lost file."""
+    crash in between leaves a gap, never a lost file. A spoilt last.ckpt never takes the place of a whole one."""
+    last = folder / place_name(0)
+    if last.is_dir():
+        last.rename(folder / f"not-a-checkpoint-{os.urandom(4).hex()}")  # somebody's: out of the way, not deleted
+    spoilt = last.is_file() and not _digest_holds(last)
     for place in range(count - 1, 0, -1):
         older, newer = folder / place_name(place), folder / place_name(place - 1)
-        if newer.exists():
+        if newer.exists() and not (spoilt and newer == last):
             newer.replace(older)
 
 
@@ -70,7 +112,8 @@ def place_name(place: int) -> str:
 
 def newest_good(folder: Path) -> dict:
     """The content of last.ckpt, or of the newest file before it that is whole, naming those that are not."""
-    places = sorted((int(path.stem.partition("-")[2] or 0), path) for path in folder.glob("last*.ckpt"))
+    named = [(_PLACE.fullmatch(path.name), path) for path in folder.glob("last*.ckpt")]
+    places = sorted((int(match[1] or 0), path) for match, path in named if match)
     if not places:
         raise RequestError(f"{folder} holds no checkpoint (last.ckpt): name a run that wrote one")
     reasons = []
@@ -91,6 +134,8 @@ def newest_good(folder: Path) -> dict:
 def load(path: Path) -> dict:
     """Read a file that `save` wrote, tensors on the CPU. A missing, damaged or foreign file is a RequestError."""
     try:
+        if path.is_dir():
+            raise RequestError(f"{path} is a directory, not a checkpoint")
         if not path.is_file():
             raise RequestError(f"{path} is not there: name a run directory or one of its checkpoints")
         whole = _digest_holds(path)
@@ -101,13 +146,36 @@ def load(path: Path) -> dict:
                            "its content, so it is not read")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
+    except _CANNOT_LOAD as error:
         raise RequestError(f"{path} is refused: it holds more than tensors and plain containers ({error})") from error
 
 
+class _Remembering:
+    """A file for torch.save to write to that keeps its first error for later: torch's writer would hide what happened
+    behind a RuntimeError about positions."""
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, block: memoryview) -> int:
+        if self.error is None:
+            try:
+                self.file.write(block)
+            except OSError as error:
+                self.error = error
+        return len(block)
+
+    def flush(self) -> None:
+        """When it is closed"""
+
+
 def _write_with_digest(path: Path, content: dict) -> None:
-    torch.save(content, path)
-    with path.open("rb+") as file:
+    with path.open("wb+") as file:
+        through = _Remembering(file)
+        torch.save(content, through)
+        if through.error:
+            raise through.error
         file.seek(-2, os.SEEK_END)  # a zip ends in the length of its comment, and torch writes none
         file.write(struct.pack("<H", _COMMENT_LENGTH))
         file.seek(0)

@@ -1,0 +1,90 @@
+"""The short version of `make chaos`: the same code with smaller numbers, and proof that it can fail."""
+
+import random
+import shutil
+
+import pytest
+import torch
+
+from saddlepoint import checkpoint, training
+from tests.chaos import runs, saves, spoiling
+from tests.chaos.report import Report
+from tests.chaos.runs import Case
+from tests.comparing_runs import NARROW, SMALL, differences
+from tests.composing import settings
+
+SEED = 20
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(say=lambda line: None)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    training.train(settings(*SMALL, *NARROW, "callbacks=none", "logger=none", "budget.images=48"), tmp_path / "whole")
+    return tmp_path / "whole"
+
+
+@pytest.fixture
+def pair(whole, tmp_path) -> spoiling.Pair:
+    return spoiling.Pair(whole, tmp_path / "spoilt")
+
+
+def test_a_run_killed_three_times_ends_as_one_that_was_not(tmp_path, report):
+    case = Case("conditional, dropout", 1, tmp_path / "case", ("threads=1", "budget.images=960", "logger=none"))
+    training.train(settings(*case.settings), case.whole)
+    case.start, case.training = 4, 1  # seconds, about, and less than it takes: all kills hit one life, most likely
+    runs.kills(case, 3, random.Random(SEED), report)
+    assert not report.problems and sum(report.found.values()) == 3
+
+
+def test_saves_that_are_killed_leave_a_whole_checkpoint(tmp_path, report):
+    saves.saves(20, tmp_path, random.Random(SEED), report)
+    assert not report.problems and report.trials["saves"] == 20
+    assert report.found["saves: a file was half written"], "some kills hit a save"
+
+
+def test_flipped_bits_and_bytes_are_found(pair, report):
+    spoiling.flips(32, pair, random.Random(SEED), report)
+    assert not report.problems and report.trials["flips"] == 32
+
+
+def test_cut_files_and_what_is_no_file_are_found(pair, report):
+    spoiling.truncations(16, pair, random.Random(SEED), report)
+    assert not report.problems and report.trials["truncations"] > 16
+
+
+def test_reading_without_a_digest_would_be_noticed(pair, report, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_digest_holds", lambda path: True)
+    spoiling.flips(16, pair, random.Random(SEED), report)
+    assert any("it was loaded" in problem for problem in report.problems)
+
+
+def test_losing_the_good_file_to_a_spoilt_one_would_be_noticed(pair, report, monkeypatch):
+    def keep_newest(folder, count):
+        (folder / "last.ckpt").replace(folder / "last-1.ckpt")
+
+    monkeypatch.setattr(checkpoint, "keep_newest", keep_newest)
+    spoiling.flips(1, pair, random.Random(SEED), report)
+    assert any("put the spoilt file over the good one" in problem for problem in report.problems)
+
+
+@pytest.mark.parametrize("part", ["module.generator", "optimizers.0", "latest"])
+def test_one_number_that_was_not_brought_back_would_be_noticed(part, whole, tmp_path):
+    other = shutil.copytree(whole, tmp_path / "other")
+    assert not differences(whole, other)
+    saved = checkpoint.load(other / "checkpoints" / "last.ckpt")
+    tensor = next(tensor for path, tensor in tensors(saved) if f".{part}" in path)
+    tensor.view(-1)[0] += 1
+    checkpoint.save(other / "checkpoints" / "last.ckpt", saved)
+    assert [difference for difference in differences(whole, other) if f".{part}" in difference]
+
+
+def tensors(value, path=""):
+    if isinstance(value, torch.Tensor):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from tensors(inner, f"{path}.{key}")
