@@ -13,14 +13,15 @@ SMALL = ("trainer=cpu", "data.batch_size=8", "data.subset_size=40", "budget.imag
          "callbacks.scalars.every_images=16", "callbacks.checkpointing.every_images=24")
 WATCHED = ("callbacks.image_grid.every_images=32", "callbacks.image_grid.count=4",
            "callbacks.sample_quality.metric=[fid]", "callbacks.sample_quality.every_images=48",
-           "callbacks.sample_quality.num_fake=72", "data.subset_size=72")
+           "callbacks.sample_quality.num_fake=72", "data.subset_size=72", "callbacks.health.every_images=16")
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")
 FAMILIES = {
     "dcgan, moving average, averaged rows": (*NARROW, *WATCHED, "trick=[instance_noise,ema]",
                                              "callbacks.scalars.average=true"),
     "wgan-gp with three critic steps": (*NARROW, "callbacks=none", "model=resnet", "loss=wasserstein",
                                         "trick=[wgan_gp]", "model.turns.discriminator_steps=3",
-                                        "optimizer=adam_wgan_gp", "model.discriminator.normalization=layer"),
+                                        "optimizer=adam_wgan_gp", "model.discriminator.normalization=layer",
+                                        "callbacks.health.every_images=8"),
     "conditional, dropout": ("model=cgan", "callbacks=none", "model.discriminator.dropout=0.3",
                              "model.turns.scoring=half"),
     "spectral norm, hinge": (*NARROW, "callbacks=none", "loss=hinge", "trick=[spectral_norm]",

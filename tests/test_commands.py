@@ -64,6 +64,14 @@ def test_a_bare_m_on_cifar10_sweeps_three_seeds(tmp_path):
     assert [json.loads((run / "environment.json").read_text())["seed"] for run in runs] == [0, 1, 2]
 
 
+def test_a_run_that_diverges_exits_3_and_says_where_the_diagnosis_is(tmp_path):
+    done = typed(f"train.py {MEASURED} optimizer.generator.lr=1e30 optimizer.discriminator.lr=1e30 budget.images=400 "
+                 "callbacks=none run.dir=run", tmp_path)
+    assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
+    assert re.search(r"Diverged: .* not finite in update \d+ of the (dis|gen).*run/diagnosis.json has", done.stderr)
+    assert state(tmp_path / "run") == "diverged" and (tmp_path / "run" / "diagnosis.json").is_file()
+
+
 def test_a_sweep_goes_on_past_a_job_that_cannot_train(tmp_path):
     done = typed(f"train.py loss=wasserstein,hinge -m {TINY}", tmp_path)
     assert_refused(done, "loss=wasserstein needs a Lipschitz critic")

@@ -196,8 +196,8 @@ def metrics(settings: Settings) -> dict[str, Metric]:
 
 
 def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModule) -> list[pl.Callback]:
-    """A callback that measures is handed a subject as well."""
-    made = []
+    """Callbacks that measure are handed one subject."""
+    made, subject = [], Subject(lambda: extractor(settings), lambda: metrics(settings), data, module)
     for name, each in settings["callbacks"].items():
         if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
             continue
@@ -208,7 +208,7 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
                                "type callbacks=super_resolution")
         wanted = arguments(target)
         if "subject" in wanted:
-            more = {"subject": Subject(extractor(settings), metrics(settings), data, module)}
+            more = {"subject": subject}
         elif "data" in wanted:
             more = {"data": data}
         made.append(make(each, pl.Callback, where, **more))

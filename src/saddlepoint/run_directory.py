@@ -20,7 +20,8 @@ from saddlepoint.parallel.collectives import place
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
 
-WRITTEN = ("config.yaml", "environment.json", "status.json", "metrics.csv", "metrics.json", "hparams.yaml")
+WRITTEN = ("config.yaml", "environment.json", "status.json", "metrics.csv", "metrics.json", "hparams.yaml",
+           "diagnosis.json")
 
 
 def new_path(root: Path, experiment: str) -> Path:

@@ -127,7 +127,7 @@ class Unconditional:
 
 def quality(metric, extractor=None):
     metrics = {"fid": FrechetDistance(), "is": InceptionScore(2)}
-    subject = Subject(extractor or BlockMeans(), metrics, Still(grey(100)), Unconditional())
+    subject = Subject(lambda: extractor or BlockMeans(), lambda: metrics, Still(grey(100)), Unconditional())
     return SampleQuality(subject, metric, every_images=None, moments=[], num_fake=100, num_real=None, seed=0)
 
 

@@ -3,7 +3,8 @@
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.judge import Judge
 from saddlepoint.metrics.metric import Metric
 from saddlepoint.metrics.provenance import Value, protocol, values
+from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
 from saddlepoint.remote_files import cache_folder
@@ -29,11 +31,20 @@ from saddlepoint.run_directory import update_metrics
 
 
 class Subject:
-    """What is measured, and with what: all the metrics there are. No dataclass, which Hydra would turn into a dict."""
+    """What is measured, and with what: all the metrics there are. Extractor and metrics are built when somebody first
+    asks for them. No dataclass, which Hydra would turn into a dict."""
 
-    def __init__(self, extractor: Extractor, metrics: Mapping[str, Metric], data: ImageDataModule,
-                 module: SynthesisModule):
-        self.extractor, self.metrics, self.data, self.module = extractor, metrics, data, module
+    def __init__(self, extractor: Callable[[], Extractor], metrics: Callable[[], Mapping[str, Metric]],
+                 data: ImageDataModule, module: AdversarialModule):
+        self.make_extractor, self.make_metrics, self.data, self.module = extractor, metrics, data, module
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        return self.make_extractor()
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Metric]:
+        return self.make_metrics()
 
 
 class SampleQuality(pl.Callback):
