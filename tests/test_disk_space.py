@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 import pytest
 
@@ -36,13 +37,16 @@ def test_the_file_is_named_where_the_system_names_it(ends, capsys):
     assert "samples/a.png cannot be written" in capsys.readouterr().err
 
 
-def test_the_first_sentence_is_said_although_noting_it_down_failed_too(ends, capsys):
+def test_the_fullest_sentence_is_said_although_noting_it_down_failed_too(ends, capsys):
     with command_line.reported():
         try:
-            raise DiskFull("last.ckpt cannot be written")
+            try:
+                raise DiskFull("last.ckpt cannot be written")
+            except DiskFull as full:
+                raise DiskFull("last.ckpt cannot be written, and the one before is whole") from full
         except DiskFull:
             write_without_room()
-    assert capsys.readouterr().err == "last.ckpt cannot be written\n" and isinstance(ends[0], DiskFull)
+    assert capsys.readouterr().err == "last.ckpt cannot be written, and the one before is whole\n" and isinstance(ends[0], DiskFull)
 
 
 def test_a_closed_writer_is_explained_by_what_closed_it(ends):
@@ -52,6 +56,16 @@ def test_a_closed_writer_is_explained_by_what_closed_it(ends):
         except OSError:
             write_to_what_is_closed()
     assert isinstance(ends[0], DiskFull)
+
+
+def test_a_thread_that_finds_no_room_is_quiet_since_its_user_will_raise_it(capsys, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", command_line.speak_of_thread)
+    for write in (write_without_room, write_to_what_is_closed):
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+    said = capsys.readouterr().err
+    assert "No space" not in said and "Writer is closed" in said, "other errors keep their traceback"
 
 
 def test_other_errors_keep_their_traceback_and_refusals_their_words(ends, capsys):

@@ -9,6 +9,7 @@ import re
 import shlex
 import string
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,6 +114,14 @@ def speak_plainly() -> None:
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     log.addHandler(handler)
     log.propagate = False
+    threading.excepthook = speak_of_thread
+
+
+def speak_of_thread(failed: threading.ExceptHookArgs) -> None:
+    """TensorBoard's writer is a thread; a full disk that it meets is raised again by the next one to hand it something,
+    or to close it, and reported there."""
+    if failed.exc_value is None or disk_space.behind(failed.exc_value) is None:
+        threading.__excepthook__(failed)
 
 
 def refuse_arguments(arguments: list[str], config_directory: Path) -> None:

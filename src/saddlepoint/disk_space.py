@@ -40,12 +40,12 @@ def megabytes(size: int) -> str:
 
 def behind(error: BaseException) -> DiskFull | None:
     """The full disk that an error comes from: the error itself, or what was being handled when it was raised, as when
-    there is no room either for the note of why the run ended. The earliest DiskFull in words, since it says most."""
+    there is no room either for the note of why the run ended. What was put in words says most."""
     link, found = error, None
     while link is not None:
         if isinstance(link, DiskFull):
-            found = link
-        elif isinstance(link, OSError) and link.errno in FULL and found is None:
+            return link
+        elif isinstance(link, OSError) and link.errno in FULL:
             found = DiskFull(f"{link.filename or 'A file of the run'} cannot be written: {link.strerror}. Make room, "
                              "then go on with resume=RUN: its newest checkpoint is as it was")
         link = link.__context__

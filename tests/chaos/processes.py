@@ -7,12 +7,14 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOO_LONG = 600  # seconds
+GRACE = 10  # seconds for the last words of a process that is over
 GLANCE = 0.005  # seconds between two looks at a process
 
 
@@ -23,10 +25,18 @@ class Training:
         self.run, self.log = run, run.with_name(f"{run.name}.log")
         command = [sys.executable, str(ROOT / "train.py"), *settings, f"run.dir={run}", "resume=auto"]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "SADDLEPOINT_CACHE": str(run.parent / "cache")}
-        self.said_before = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=run.parent, stdout=log, stderr=log, env=environment,
-                                            start_new_session=True)
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        env=environment, start_new_session=True, text=True, errors="replace")
+        self.listening = threading.Thread(target=self.listen, daemon=True)
+        self.listening.start()
+
+    def listen(self) -> None:
+        """Through a pipe, which no limit of a file's size cuts short"""
+        with self.log.open("a") as log:
+            for line in self.process.stdout:
+                self.lines.append(line)
+                log.write(line)
 
     @property
     def is_over(self) -> bool:
@@ -76,9 +86,8 @@ class Training:
         return self.process.returncode
 
     def said(self) -> str:
-        with self.log.open("rb") as log:
-            log.seek(self.said_before)
-            return log.read().decode(errors="replace")
+        self.listening.join(GRACE)
+        return "".join(self.lines)
 
     def last_line(self) -> str:
         return (self.said().strip().splitlines() or ["nothing"])[-1]
