@@ -46,7 +46,8 @@ def test_the_fullest_sentence_is_said_although_noting_it_down_failed_too(ends, c
                 raise DiskFull("last.ckpt cannot be written, and the one before is whole") from full
         except DiskFull:
             write_without_room()
-    assert capsys.readouterr().err == "last.ckpt cannot be written, and the one before is whole\n" and isinstance(ends[0], DiskFull)
+    assert capsys.readouterr().err == "last.ckpt cannot be written, and the one before is whole\n"
+    assert isinstance(ends[0], DiskFull)
 
 
 def test_a_closed_writer_is_explained_by_what_closed_it(ends):

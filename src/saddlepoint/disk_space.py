@@ -45,7 +45,7 @@ def behind(error: BaseException) -> DiskFull | None:
     while link is not None:
         if isinstance(link, DiskFull):
             return link
-        elif isinstance(link, OSError) and link.errno in FULL:
+        if isinstance(link, OSError) and link.errno in FULL:
             found = DiskFull(f"{link.filename or 'A file of the run'} cannot be written: {link.strerror}. Make room, "
                              "then go on with resume=RUN: its newest checkpoint is as it was")
         link = link.__context__
