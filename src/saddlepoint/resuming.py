@@ -12,7 +12,7 @@ import torch
 from saddlepoint import checkpoint
 from saddlepoint.callbacks.checkpointing import FORMAT
 from saddlepoint.config_check import leaves
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.parallel.collectives import place
 from saddlepoint.parallel.first import is_first
 from saddlepoint.refusals import changed
@@ -117,6 +117,32 @@ def _at(settings: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         settings = settings.get(key) if isinstance(settings, Mapping) else None
     return settings
+
+
+def rolled_back(path: Path, settings: Mapping[str, Any], end: RollBack) -> Continuation:
+    """The newest good checkpoint of a run that has just diverged, with learning rates times `end.lr_factor` for each
+    roll-back since it was written. Said, and noted in metrics.json: what comes out is no longer what was asked for."""
+    run = RunDirectory.reopen(path) if is_first() else Onlooker(path)
+    try:
+        saved = checkpoint.newest_good(run.checkpoints)
+    except RequestError as error:
+        run.close()
+        raise Diverged(f"{end} There is nothing to roll back to yet: {error}; see callbacks.checkpointing") from error
+    factor = end.lr_factor ** (end.count - _health(saved, 0)["roll_backs_done"])
+    for optimizer in saved["optimizers"]:
+        for group in optimizer["param_groups"]:
+            group["initial_lr"] *= factor
+    for number in range(len(saved["processes"])):
+        _health(saved, number)["roll_backs_done"] = end.count
+    print(f"warning: {end} Roll-back {end.count}: on from {saved['images_seen']:,} images with learning rates times "
+          f"{end.lr_factor ** end.count:g}", file=sys.stderr)
+    run.write_metrics({"roll_backs": {"count": end.count, "learning_rates_times": end.lr_factor ** end.count}})
+    return Continuation(run, dict(settings), saved)
+
+
+def _health(saved: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """What the health callback of a process remembers"""
+    return saved["processes"][number]["callbacks"]["Health"]
 
 
 def without_first_weights(settings: Mapping[str, Any]) -> dict[str, Any]:

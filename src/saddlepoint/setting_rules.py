@@ -106,6 +106,7 @@ RULES: dict[str, Rule] = {
     "model.generator.num_blocks": COUNT,
     "model.generator.growth": COUNT,
     "model.generator.upsampling": one_of("pixel_shuffle", "transposed"),
+    "model.generator.skip": boolean,
     "model.initialise": optional(text),
     "model.content.*.weight": number(0),
     "model.content.*.distance": one_of("l1", "mse", "charbonnier"),

@@ -16,7 +16,7 @@ from saddlepoint import build, resuming
 from saddlepoint.callbacks.checkpointing import Checkpointing
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
-from saddlepoint.errors import Diverged, RequestError, Stopped
+from saddlepoint.errors import Diverged, RequestError, RollBack, Stopped
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
@@ -49,11 +49,15 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: 
         quieten_lightning()
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
-        with only_the_first_speaks():
-            trainer = make_trainer(settings, sweeping=directory is not None)
-        launching.connect(trainer)
+        trainer = make_trainer(settings, sweeping=directory is not None)
         with launching.together(trainer):
-            return _train(settings, trainer, directory, going_on)
+            while True:
+                try:
+                    return _train(settings, trainer, directory, going_on)
+                except RollBack as end:
+                    with only_the_first_speaks():
+                        going_on = resuming.rolled_back(trainer.directory, settings, end)
+                trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
         if going_on:
             going_on.run.close()
@@ -89,20 +93,24 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
 
 
 def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
-    """Writes nothing yet: what cannot run is refused before there is a directory."""
+    """Connected with the other processes. Nothing is written yet: what cannot run is refused before there is a
+    directory."""
     accelerator = settings["trainer"]["accelerator"]
-    if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
-        raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
-    try:
-        return Trainer(
-            accelerator=accelerator, precision=settings["precision"], **launching.processes(settings, sweeping),
-            max_epochs=1,  # the stream of batches has no end; the budget ends it
-            logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-            use_distributed_sampler=False, num_sanity_val_steps=0,
-        )
-    except MisconfigurationException as error:
-        raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
-                           "Type trainer=cpu or trainer=auto") from error
+    with only_the_first_speaks():
+        if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
+            raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
+        try:
+            trainer = Trainer(
+                accelerator=accelerator, precision=settings["precision"], **launching.processes(settings, sweeping),
+                max_epochs=1,  # the stream of batches has no end; the budget ends it
+                logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+                use_distributed_sampler=False, num_sanity_val_steps=0,
+            )
+        except MisconfigurationException as error:
+            raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
+                               "Type trainer=cpu or trainer=auto") from error
+    launching.connect(trainer)
+    return trainer
 
 
 def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuation | None,

@@ -38,6 +38,16 @@ def test_the_network_is_the_layers_written_out_by_hand():
     torch.testing.assert_close(network(low), F.conv2d(maps, last.weight, last.bias, padding=4))
 
 
+def test_with_a_skip_the_layers_add_to_the_bilinear_enlargement():
+    torch.manual_seed(0)
+    network = SRResNet(width=4, num_blocks=1, normalization="none", skip=True)
+    low = torch.rand(1, 3, 5, 4)
+    enlarged = F.interpolate(low, (20, 16), mode="bilinear")
+    alone = SRResNet(width=4, num_blocks=1, normalization="none")
+    alone.load_state_dict(network.state_dict())
+    torch.testing.assert_close(network(low), alone(low) + enlarged)
+
+
 @pytest.mark.parametrize("upsampling", ["pixel_shuffle", "transposed"])
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_every_scale_multiplies_the_sides(scale, upsampling):

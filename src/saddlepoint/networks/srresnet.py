@@ -70,11 +70,12 @@ class SRResNet(nn.Module):
     convolution. Every PReLU has one slope. The output is linear: the paper names no tanh.
 
     The paper: BatchNorm and pixel shuffling, on [-1, 1]; here the output is in [0, 1] as the input is. `transposed`
-    upsamples by transposed convolutions of 4x4 (5x5 for factor 3), for comparison.
+    upsamples by transposed convolutions of 4x4 (5x5 for factor 3), for comparison. With `skip` the layers make what
+    bilinear enlargement leaves to be added, as in BasicSR's MSRResNet: nothing need be learnt of colours and places.
     """
 
     def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, num_blocks: int = 16,
-                 upsampling: str = "pixel_shuffle", normalization: str = "batch"):
+                 upsampling: str = "pixel_shuffle", normalization: str = "batch", skip: bool = False):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "data.scale": scale, "model.generator.width": width,
                                "model.generator.num_blocks": num_blocks})
@@ -83,7 +84,7 @@ class SRResNet(nn.Module):
         require(upsampling in UPSAMPLINGS, "model.generator.upsampling", upsampling, "one of " + ", ".join(UPSAMPLINGS))
         require(normalization in NORMALIZATIONS, "model.generator.normalization", normalization,
                 "batch (the paper) or none")
-        self.channels, self.scale, self.multiple = channels, scale, 1
+        self.channels, self.scale, self.multiple, self.skip = channels, scale, 1, skip
         factors = [3] if scale == 3 else [2] * (scale.bit_length() - 1)
         upsample, read = UPSAMPLINGS[upsampling]
         self.receptive_field = 4 + 2 * num_blocks + 1 + _reach(factors, after=4, read=read)
@@ -95,7 +96,8 @@ class SRResNet(nn.Module):
 
     def forward(self, low: Tensor) -> Tensor:
         """low [N, C, H, W] in [0, 1] -> high [N, C, s*H, s*W], around [0, 1] but not clamped"""
-        return self.last(self.upsampling(self.body(self.first(low))))
+        high = self.last(self.upsampling(self.body(self.first(low))))
+        return high + _bilinear(low, self.scale) if self.skip else high
 
 
 class _PlainBlock(nn.Module):
@@ -134,7 +136,11 @@ class MSRResNet(nn.Module):
         if self.scale == 4:
             maps = _activated(self.shuffle(self.upconv2(maps)))
         residual = self.conv_last(_activated(self.conv_hr(maps)))
-        return residual + F.interpolate(low, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        return residual + _bilinear(low, self.scale)
+
+
+def _bilinear(low: Tensor, scale: int) -> Tensor:
+    return F.interpolate(low, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
 def _activated(maps: Tensor) -> Tensor:

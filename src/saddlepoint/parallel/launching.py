@@ -92,7 +92,8 @@ def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
 
 @contextmanager
 def together(trainer: pl.Trainer) -> Iterator[None]:
-    """Training by several processes: one that dies ends them all, with a sentence."""
+    """Training by several processes, of which this one may have started others with `trainer`: one that dies ends them
+    all, with a sentence, and none is left behind."""
     try:
         yield
     except RuntimeError as error:
