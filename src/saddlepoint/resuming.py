@@ -1,6 +1,7 @@
 """Going on with a run: which checkpoint, which settings, and files cut back to where it stands."""
 
 import csv
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ class Continuation:
 
 def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: Path | None) -> Continuation | None:
     """What resume= asks for; None: begin a new run. `typed`: the overrides as Hydra lists them."""
+    if requeued() and settings["resume"] is None and (directory or settings["run"]["dir"]):
+        print("SLURM started this job again: resume=auto", file=sys.stderr)
+        settings = {**settings, "resume": "auto"}
     wanted = settings["resume"]
     if wanted is None:
         return None
@@ -55,6 +59,10 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
     except BaseException:
         run.close()
         raise
+
+
+def requeued() -> bool:
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
 
 
 def _directory(settings: Mapping[str, Any], directory: Path | None) -> Path:

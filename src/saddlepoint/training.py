@@ -83,6 +83,8 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         conclude(run, module, stop)
     except (Stopped, Diverged) as end:
         run.status(type(end).__name__.lower(), str(end), module.images_seen)
+        run.close()
+        stop.hand_on()
         raise
     except BaseException as error:
         run.status("failed", f"{type(error).__name__}: {error}", module.images_seen)

@@ -25,14 +25,25 @@ class StopOnSignal(pl.Callback):
     """A signal sets a flag, and the step under way is finished, so the checkpoint is one of a whole step.
 
     A second signal acts as if nobody listened. Of several processes, a signal to one ends all after the same step.
+
+    Where somebody waits for SIGUSR2 already, as submitit does to put a job back into SLURM's queue, that signal is the
+    one to stop at: it is handed on when the checkpoint is written. SLURM's SIGTERM, which comes first and which
+    submitit ignores, is left to it.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.before: dict[signal.Signals, object] = {}
+        requeue = signal.getsignal(signal.SIGUSR2)
+        self.requeue = requeue if callable(requeue) else None
+        self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        self.before = {each: signal.signal(each, self.note) for each in SIGNALS}  # after Lightning set its own
+        """After Lightning set handlers of its own"""
+        wanted = dict.fromkeys(SIGNALS, self.note)
+        if self.requeue:
+            wanted |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
+        self.before = {each: signal.signal(each, handler) for each, handler in wanted.items()}
 
     def note(self, number: int, frame: object) -> None:
         self.received = signal.Signals(number)
@@ -52,7 +63,12 @@ class StopOnSignal(pl.Callback):
             signal.signal(each, handler if handler is not None else signal.SIG_DFL)
         self.before = {}
 
+    def hand_on(self) -> None:
+        """When nothing is left to write: whoever waited for SIGUSR2 may end the process now."""
+        if self.requeue and self.received == signal.SIGUSR2:
+            self.requeue(signal.SIGUSR2, None)
+
     @property
     def exit_code(self) -> int:
-        """As a shell names the end by a signal; SIGUSR1, a scheduler's warning, counts as SIGTERM."""
+        """As a shell names the end by a signal; SIGUSR1 and SIGUSR2, schedulers' warnings, count as SIGTERM."""
         return 130 if self.received == signal.SIGINT else 143

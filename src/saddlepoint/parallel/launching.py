@@ -31,13 +31,13 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
                 "takes them as they are")
         devices, num_nodes = started
     devices = devices or _gpus(wanted["accelerator"])
+    plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None  # signals are ours
     if devices * (num_nodes or 1) == 1:
-        return {"devices": 1}
+        return {"devices": 1, "plugins": plugins}
     if sweeping and not started:
         raise RequestError(f"a sweep of runs of {devices} processes needs them from the start: type torchrun "
                            f"--nproc-per-node {devices} train.py trainer=ddp ... -m")
-    return {"devices": devices, "num_nodes": num_nodes or 1, "strategy": GameStrategy(),
-            "plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None}
+    return {"devices": devices, "num_nodes": num_nodes or 1, "strategy": GameStrategy(), "plugins": plugins}
 
 
 def _started() -> tuple[int, int] | None:
