@@ -73,8 +73,10 @@ def rows(run: Path) -> list[dict[str, str]]:
     return [{name: value for name, value in row.items() if "per_second" not in name} for row in rows]
 
 
-def scores(run: Path) -> dict:
-    return {name: value for name, value in json.loads((run / "metrics.json").read_text()).items() if name != "cost"}
+def scores(run: Path) -> dict[str, object]:
+    found = json.loads((run / "metrics.json").read_text())
+    return {path: value for path, value in flat(found)
+            if not path.startswith(".cost.") and not path.endswith(".revision")}
 
 
 def status(run: Path) -> dict:
@@ -86,15 +88,20 @@ def images_seen(run: Path) -> int:
 
 
 def content(run: Path, name: str = "last.ckpt") -> dict[str, object]:
-    """What a checkpoint holds, flat, without clocks and without where it lies"""
+    """What a checkpoint holds, flat, without clocks, its place, and the code's revision, which may change meanwhile"""
     return {path: value for path, value in flat(checkpoint.load(run / "checkpoints" / name))
-            if not path.endswith(".seconds") and not path.startswith((".settings.run", ".settings.resume"))}
+            if not path.endswith((".seconds", ".revision"))
+            and not path.startswith((".settings.run", ".settings.resume"))}
 
 
 def flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """(dotted path, plain value or tensor as lists)"""
+    """(dotted path, plain value or a tensor's bits)"""
     if isinstance(value, dict | list | tuple):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from flat(inner, f"{path}.{key}")
     else:
-        yield path, value.tolist() if isinstance(value, torch.Tensor) else value
+        yield path, bits(value) if isinstance(value, torch.Tensor) else value
+
+
+def bits(tensor: torch.Tensor) -> tuple[torch.dtype, torch.Size, bytes]:
+    return tensor.dtype, tensor.shape, tensor.reshape(-1).view(torch.uint8).numpy().tobytes()

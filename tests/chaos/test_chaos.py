@@ -33,7 +33,7 @@ def pair(whole, tmp_path) -> spoiling.Pair:
 
 
 def test_a_run_killed_three_times_ends_as_one_that_was_not(tmp_path, report):
-    case = Case("conditional, dropout", 1, tmp_path / "case", ("threads=1", "budget.images=960", "logger=none"))
+    case = Case("spectral norm, hinge", 1, tmp_path / "case", ("threads=1", "budget.images=640", "logger=none"))
     training.train(settings(*case.settings), case.whole)
     case.start, case.training = 4, 1  # seconds, about, and less than it takes: all kills hit one life, most likely
     runs.kills(case, 3, random.Random(SEED), report)
