@@ -11,10 +11,12 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy
 import torch
+from _in_turn import in_turn
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -97,13 +99,8 @@ def main() -> None:
             given = [*CASES[name], f"data.root={folder}", "data.train_fraction=null", "callbacks=none", "logger=none",
                      "data.num_workers=0"]
             half = settings(*given)["data"]["batch_size"] // 2
-            rows = []
-            for index in range(rounds):  # who is first changes: the second finds memory that is mapped already
-                pair = [lambda: ours(given, steps, 1, half), lambda: by_hand(given, steps)]  # noqa: B023
-                order = pair if index % 2 else pair[::-1]
-                seconds = [measure() for measure in order]
-                rows.append(tuple(seconds if index % 2 else seconds[::-1]))
-                print("  seconds for", steps, "steps:", " ".join(f"{each:.1f}" for each in rows[-1]), flush=True)
+            rows = in_turn(rounds, partial(ours, given, steps, 1, half), partial(by_hand, given, steps),
+                           f"{steps} steps")
             a_step = statistics.median(row[0] for row in rows) / steps
             ratio = statistics.median(hand / own for own, hand in rows)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

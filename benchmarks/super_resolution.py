@@ -10,8 +10,10 @@ The first step of each is not timed.
 import statistics
 import sys
 import time
+from functools import partial
 
 import torch
+from _in_turn import in_turn
 from torch.nn import functional as F
 from training import ours
 
@@ -53,10 +55,8 @@ def main() -> None:
     arguments = dict(argument.split("=", 1) for argument in sys.argv[1:])
     rounds, steps = int(arguments.get("rounds", 3)), int(arguments.get("steps", 3))
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    batch_size, rows = settings(*OVERRIDES)["data"]["batch_size"], []
-    for _ in range(rounds):
-        rows.append((ours(OVERRIDES, steps, 1), by_hand(steps)))
-        print("  seconds for", steps, "steps:", " ".join(f"{each:.2f}" for each in rows[-1]), flush=True)
+    batch_size = settings(*OVERRIDES)["data"]["batch_size"]
+    rows = in_turn(rounds, partial(ours, OVERRIDES, steps, 1), partial(by_hand, steps), f"{steps} steps")
     seconds = statistics.median(row[0] for row in rows) / steps
     ratio = statistics.median(hand / own for own, hand in rows)
     print(f"SRGAN x4, crops of 96, batch {batch_size}: {seconds:.2f} s a step, {batch_size / seconds:.1f} images/s, "
