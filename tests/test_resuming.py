@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from saddlepoint import build, checkpoint, resuming, training
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.run_directory import RunDirectory
-from tests.comparing_runs import FAMILIES, NARROW, SMALL, same
+from tests.comparing_runs import FAMILIES, NARROW, SMALL, WATCHED, same
 from tests.composing import read_yaml, settings
 from tests.data.formats import write_photo_folder
 
@@ -91,6 +91,42 @@ def test_a_spoilt_checkpoint_is_named_and_the_one_before_it_used(harm, broken, c
     assert str(last) in said and "last-1.ckpt, of 48 images" in said
     go_on(made, run)
     assert read_yaml(run / "status.json")["state"] == "completed"
+
+
+def test_a_run_killed_before_it_had_described_itself_begins_again(tmp_path):
+    made = settings(*SMALL, *NARROW, "callbacks=none", "budget.images=8")
+    for folder in ("checkpoints", "samples"):
+        (tmp_path / "run" / folder).mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("seed: 5\n")
+    go_on(made, tmp_path / "run")
+    assert read_yaml(tmp_path / "run" / "status.json")["state"] == "completed"
+
+
+def test_a_run_killed_when_only_its_best_checkpoint_was_written_begins_again(tmp_path, monkeypatch):
+    made = settings(*SMALL, *NARROW, *WATCHED, "callbacks.checkpointing.every_images=90")
+    training.train(made, tmp_path / "whole")
+    die(made, tmp_path / "broken", 56, monkeypatch)
+    assert [path.name for path in (tmp_path / "broken" / "checkpoints").iterdir()] == ["best.ckpt"]
+    go_on(made, tmp_path / "broken")
+    same(tmp_path / "whole", tmp_path / "broken")
+
+
+@pytest.mark.parametrize("place", ["saddlepoint.callbacks.scalars.Scalars.on_train_end", "saddlepoint.training.export"])
+def test_a_run_killed_at_its_very_end_finishes_what_is_missing(place, tmp_path, monkeypatch):
+    """Before the last rows and pictures, and after the last checkpoint"""
+    made = settings(*SMALL, *NARROW, *WATCHED, "callbacks.image_grid.every_images=40",
+                    "callbacks.scalars.every_images=40")
+    training.train(made, tmp_path / "whole")
+
+    def end(*given) -> None:
+        raise MemoryError("the end")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, end)
+        with pytest.raises(MemoryError):
+            go_on(made, tmp_path / "broken")
+    go_on(made, tmp_path / "broken")
+    same(tmp_path / "whole", tmp_path / "broken")
 
 
 def test_without_any_whole_checkpoint_every_file_is_named(broken):

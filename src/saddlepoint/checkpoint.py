@@ -112,6 +112,15 @@ def place_name(place: int) -> str:
 
 def newest_good(folder: Path) -> dict:
     """The content of last.ckpt, or of the newest file before it that is whole, naming those that are not."""
+    return _newest(folder)[1]
+
+
+def newest_good_path(folder: Path) -> Path:
+    last = folder / place_name(0)
+    return last if last.is_file() and _digest_holds(last) else _newest(folder)[0]
+
+
+def _newest(folder: Path) -> tuple[Path, dict]:
     named = [(_PLACE.fullmatch(path.name), path) for path in folder.glob("last*.ckpt")]
     places = sorted((int(match[1] or 0), path) for match, path in named if match)
     if not places:
@@ -127,7 +136,7 @@ def newest_good(folder: Path) -> dict:
             missing = [] if places[0][0] == 0 else [f"{folder / place_name(0)} is missing"]
             print(f"warning: {'; '.join(missing + reasons)}. Using {path}, of {content.get('images_seen', 0):,} images",
                   file=sys.stderr)
-        return content
+        return path, content
     raise RequestError("; ".join(reasons) + ". No checkpoint of this run is whole")
 
 

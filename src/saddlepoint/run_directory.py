@@ -14,14 +14,15 @@ from pathlib import Path
 
 import filelock
 
+from saddlepoint import disk_space
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.parallel.collectives import place
 
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
 
-WRITTEN = ("config.yaml", "environment.json", "status.json", "metrics.csv", "metrics.json", "hparams.yaml",
-           "diagnosis.json")
+WRITTEN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
+           "environment.json")
 
 
 def new_path(root: Path, experiment: str) -> Path:
@@ -64,13 +65,14 @@ class RunDirectory:
     @classmethod
     def clear_unsaved(cls, path: Path) -> None:
         """What a run left that died before its first checkpoint goes, so that it can begin again there; no more."""
-        if not (path / "environment.json").is_file():
+        if not (path / "environment.json").is_file() and not only_begun(path):
             return
         run = cls(path)
         run.acquire()
         try:
-            patterns = ("events.out.tfevents.*", "samples/*.png", ".*.tmp*", "checkpoints/.*.tmp*")
-            for file in [*(path / name for name in WRITTEN), *(file for each in patterns for file in path.glob(each))]:
+            patterns = ("events.out.tfevents.*", "samples/*.png", ".*.tmp*", "*/.*.tmp*", "checkpoints/best.ckpt")
+            written = [path / name for name in WRITTEN]  # environment.json last: it says whose the others are
+            for file in [*(file for each in patterns for file in path.glob(each)), *written]:
                 file.unlink(missing_ok=True)
             for folder in (run.checkpoints, run.samples):
                 with suppress(OSError):  # it holds something of somebody else's: the new run refuses the directory
@@ -129,6 +131,13 @@ class RunDirectory:
             "ended": None if state == "running" else _now(),
         })
 
+    @property
+    def is_completed(self) -> bool:
+        try:
+            return json.loads((self.path / "status.json").read_text())["state"] == "completed"
+        except (OSError, ValueError, KeyError):
+            return False
+
     def write_metrics(self, content: dict) -> None:
         update_metrics(self.path, content)
 
@@ -146,6 +155,13 @@ class Onlooker(RunDirectory):
     def status(self, state: str, reason: str = "", images_seen: int = 0) -> None: ...
 
     def write_metrics(self, content: dict) -> None: ...
+
+
+def only_begun(path: Path) -> bool:
+    """A run that died before environment.json stood: empty folders and at most its settings"""
+    entries = [entry for entry in path.glob("*") if not entry.name.startswith(".")]
+    empty = all(not any(entry.iterdir()) for entry in entries if entry.is_dir())
+    return empty and {"checkpoints"} <= {entry.name for entry in entries} <= {"checkpoints", "samples", "config.yaml"}
 
 
 def update_metrics(run: Path, content: dict) -> None:
@@ -187,8 +203,9 @@ def _now() -> str:
 
 def write_json(path: Path, content: dict) -> None:
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     try:
+        with disk_space.naming(path):
+            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

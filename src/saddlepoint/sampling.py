@@ -163,11 +163,12 @@ def only_networks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def checkpoint_of(run: Path) -> Path:
+    """Of a run directory the newest whole one, saying so where it is not last.ckpt"""
     if run.is_dir():
-        last = run / "checkpoints" / "last.ckpt"
-        if not last.is_file():
+        folder = run / "checkpoints"
+        if not any(folder.glob("last*.ckpt")):
             raise RequestError(f"run={run} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
-        return last
+        return checkpoint.newest_good_path(folder)
     if not run.exists():
         raise RequestError(f"run={run} does not exist: name a run directory, e.g. runs/dcgan_small_mnist5k/..., "
                            "or a checkpoint file")

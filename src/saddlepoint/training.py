@@ -12,7 +12,7 @@ import torch
 from omegaconf import OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from saddlepoint import build, resuming
+from saddlepoint import build, disk_space, resuming
 from saddlepoint.callbacks.checkpointing import Checkpointing
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
@@ -40,7 +40,7 @@ class Trainer(pl.Trainer):
 def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: Continuation | None = None) -> Path:
     """Train to the end of the budget -> the run directory. `directory` is a sweep's, used when run.dir says nothing;
     `going_on` is the run to go on with, whose settings are given."""
-    if going_on and going_on.saved["images_seen"] >= settings["budget"]["images"]:
+    if going_on and going_on.saved["images_seen"] >= settings["budget"]["images"] and going_on.run.is_completed:
         print(f"{going_on.run.path} has seen its {going_on.saved['images_seen']:,} images: type a larger "
               "budget.images= to go on")
         going_on.run.close()
@@ -77,7 +77,8 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
         run.status("running")
         announce(settings, module, run)
-        trainer.fit(module, data)
+        if module.images_seen < module.budget_images:  # else only what comes after the last checkpoint is missing
+            trainer.fit(module, data)
         run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
         export(module, run)
         conclude(run, module, stop)
@@ -87,7 +88,8 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         stop.hand_on()
         raise
     except BaseException as error:
-        run.status("failed", f"{type(error).__name__}: {error}", module.images_seen)
+        reason = disk_space.behind(error) or f"{type(error).__name__}: {error}"
+        run.status("failed", str(reason), module.images_seen)
         raise
     finally:
         run.close()
@@ -129,6 +131,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuatio
     if going_on:
         resuming.restore(module, data, callbacks, going_on.saved)
         resuming.warn_of_threads(going_on.saved)
+        trainer.precision_plugin.load_state_dict(going_on.saved["precision"])
     data.start_at(module.images_seen)
     module.budget_images = settings["budget"]["images"]
     if settings["trainer"]["synchronise_batchnorm"] and not alone():

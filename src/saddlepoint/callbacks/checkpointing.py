@@ -25,7 +25,7 @@ class Checkpointing(pl.Callback):
             raise ValueError(f"callbacks.checkpointing.keep={keep} must be at least 1")
         self.moments, self.keep = Moments(every_images), keep
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
-        self.before = 0.0
+        self.before, self.started = 0.0, time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.started = self.written = time.monotonic()
@@ -41,6 +41,8 @@ class Checkpointing(pl.Callback):
         self.before = state_dict["seconds"]
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if module.images_seen >= module.budget_images:
+            return  # the end writes it, when the last rows and pictures are there: a run that goes on makes them again
         late = self.seconds < math.inf and largest(time.monotonic() - self.written > self.seconds)
         if late or self.moments.due(module.images_before, module.images_seen):
             self.write(trainer, module)
@@ -54,7 +56,8 @@ class Checkpointing(pl.Callback):
         remembered = gathered_objects(own)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir) / "checkpoints"
-            checkpoint.save(folder / "last.ckpt", state(module) | {"processes": remembered},
+            scaler = {"precision": trainer.precision_plugin.state_dict()}  # of 16-mixed: the factor of its losses
+            checkpoint.save(folder / "last.ckpt", state(module) | scaler | {"processes": remembered},
                             before=lambda: checkpoint.keep_newest(folder, self.keep))
 
 

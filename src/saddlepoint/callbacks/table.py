@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+from saddlepoint import disk_space
+
 
 class Table:
     """Grows by rows; a column seen for the first time is added to the header. What a row does not have stays empty."""
@@ -13,11 +15,12 @@ class Table:
     def add(self, row: dict[str, float]) -> None:
         columns = self.columns()
         new = [name for name in row if name not in columns]
-        if new:
-            columns += new
-            self._widen(columns)
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, columns).writerow(row)
+        with disk_space.naming(self.path):
+            if new:
+                columns += new
+                self._widen(columns)
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, columns).writerow(row)
 
     def columns(self) -> list[str]:
         """As the file has them: another may have added some."""
