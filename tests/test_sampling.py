@@ -78,6 +78,17 @@ def test_a_run_that_cannot_be_drawn_from_is_named(tmp_path, name, words):
         saddlepoint.load_generator(tmp_path / name)
 
 
+def test_a_run_is_drawn_from_its_newest_whole_checkpoint(run, tmp_path, capsys):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "checkpoints" / "last.ckpt").rename(copy / "checkpoints" / "last-1.ckpt")
+    (copy / "checkpoints" / "last.ckpt").write_bytes(b"half a checkpoint")
+    assert torch.equal(saddlepoint.load_generator(copy).sample(2), saddlepoint.load_generator(run).sample(2))
+    said = capsys.readouterr().err
+    assert "last.ckpt is damaged" in said and f"Using {copy / 'checkpoints' / 'last-1.ckpt'}, of 40 images" in said
+    with pytest.raises(RequestError, match="is damaged"):
+        saddlepoint.load_generator(copy / "checkpoints" / "last.ckpt")
+
+
 def test_a_checkpoint_of_another_shape_is_refused(run, tmp_path):
     saved = checkpoint.load(run / "checkpoints" / "last.ckpt")
     del saved["module"]["generator.layers.0.weight" if "generator.layers.0.weight" in saved["module"] else
