@@ -6,7 +6,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from saddlepoint import command_line
+from saddlepoint import command_line, overrides
 from saddlepoint.config_check import checked_settings
 
 
@@ -20,8 +20,8 @@ def train_classifier(config: DictConfig) -> None:
 
 def typed() -> list[str]:
     """The settings as they were typed, without the quotes that Hydra wants around paths"""
-    overrides = command_line.parse(HydraConfig.get().overrides.task)
-    return [f"{each.key_or_group}={command_line.render(each.value())}" for each in overrides]
+    parsed = overrides.parse(HydraConfig.get().overrides.task)
+    return [f"{each.key_or_group}={command_line.render(each.value())}" for each in parsed]
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ import shlex
 import pytest
 from hydra.errors import HydraException, OverrideParseException
 
-from saddlepoint.command_line import explain, line, parse, prepare, quote_path, refuse_arguments, reported
+from saddlepoint.command_line import line, refuse_arguments, reported
 from saddlepoint.errors import RequestError, Stopped
+from saddlepoint.hydra_refusals import explain
+from saddlepoint.overrides import parse, prepare, quote_path
 from tests.composing import CONF
 
 

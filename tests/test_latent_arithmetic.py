@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from saddlepoint import pictures
-from saddlepoint.command_line import prepare
 from saddlepoint.errors import RequestError
 from saddlepoint.latent_arithmetic import NEARBY, arithmetic, as_trained, nearby, terms_of
 from saddlepoint.modules.latents import Latents
+from saddlepoint.overrides import prepare
 from tests.painting import LEVEL, Studio, painting_generator
 
 

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from saddlepoint.errors import RequestError, RunDirectoryInUse
-from saddlepoint.run_directory import RunDirectory, new_path, revision, versions
+from saddlepoint.run_directory import RunDirectory, new_path
+from saddlepoint.versions import revision, versions
 
 
 def test_a_directory_with_something_in_it_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Configuration -> objects: with command_line.py the only file of the package that knows Hydra.
+"""Configuration -> objects. Only this file and what stands between the shell and Hydra know Hydra.
 
 `make` is the single call of `instantiate`. A configuration may come out of a checkpoint somebody else wrote, so a
 `_target_` is resolved by hand first and must be a class of a known package and a known kind; functions are refused.
@@ -31,9 +31,9 @@ from saddlepoint.modules.latents import Latents
 from saddlepoint.modules.optimizers import Optimizers
 from saddlepoint.modules.turns import Turns
 from saddlepoint.rules import nearest
-from saddlepoint.run_directory import revision, versions
 from saddlepoint.tricks.schedule import Schedule
 from saddlepoint.tricks.trick import Trick
+from saddlepoint.versions import revision, versions
 
 TRUSTED = ("saddlepoint", "torch", "torchvision", "torchmetrics", "pytorch_lightning")
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,

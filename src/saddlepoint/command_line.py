@@ -5,7 +5,6 @@ Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong 
 
 import logging
 import os
-import re
 import shlex
 import string
 import sys
@@ -15,24 +14,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint import disk_space
-from saddlepoint.config_check import leaves
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
+from saddlepoint.hydra_refusals import explain
+from saddlepoint.overrides import SWEEP, overrides_in, prepare
 from saddlepoint.parallel.first import is_first, number
-from saddlepoint.rules import nearest
 
-PATH_SETTINGS = ("data.root", "data.low_root", "data.validation_root", "data.cache", "run", "run.dir", "resume",
-                 "output", "real", "fake", "extractor.weights", "perceptual.weights", "model.initialise", "input",
-                 "weights", "upscale")
-QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep
-OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
-SWEEP = ("-m", "--multirun")
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
 
 
@@ -140,85 +131,6 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
         if value == "null" and group.is_dir():
             options = sorted(path.stem for path in group.glob("*.yaml"))
             raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}")
-
-
-# Before Hydra.
-
-
-def prepare(arguments: list[str], default_sweep: str | None) -> list[str]:
-    """The arguments as Hydra should see them: settings first (its parser stops reading them at a flag such as -m),
-    paths quoted, and a bare -m given something to sweep."""
-    settings = overrides_in(arguments)
-    flags = [argument for argument in arguments if argument not in settings]
-    prepared = [quote_path(setting) for setting in settings]
-    if default_sweep and any(flag in SWEEP for flag in flags):
-        overrides = parse(prepared)
-        named = {override.key_or_group for override in overrides}
-        sweeping = any(override.is_sweep_override() for override in overrides)
-        own_sweeper = any(key.startswith("hydra/sweeper") or key.startswith("hydra.sweeper") for key in named)
-        if not sweeping and not own_sweeper and default_sweep.partition("=")[0] not in named:
-            prepared.append(default_sweep)
-    return prepared + flags
-
-
-def quote_path(argument: str) -> str:
-    """Paths may hold anything, and in Hydra's grammar ( ) , = { } mean something: `run=runs/a (1),b` is quoted."""
-    match = OVERRIDE.match(argument)
-    if not match or match[2] not in QUOTED_SETTINGS or match[3] in ("", "null") or match[3][0] in "'\"":
-        return argument
-    value = re.sub(r"(\\*)'", r"\1\1\'", match[3])  # backslashes count only before a quote, where each is doubled
-    value = re.sub(r"(\\+)$", r"\1\1", value)
-    return f"{match[1]}{match[2]}='{value}'"
-
-
-def overrides_in(arguments: Iterable[str]) -> list[str]:
-    return [argument for argument in arguments if OVERRIDE.match(argument)]
-
-
-def parse(overrides: Iterable[str]) -> list[Override]:
-    return OverridesParser.create().parse_overrides(list(overrides))
-
-
-# After a refusal.
-
-
-def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
-    """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
-    overrides = [quote_path(override) for override in overrides_in(arguments)]
-    try:
-        parsed = parse(overrides)
-    except OverrideParseException as error:
-        return (f"{error.override} cannot be read: {str(error).splitlines()[0]}. Put the whole setting in quotes, e.g. "
-                "'trick=[r1,ema]'")
-    several = [override for override in parsed if override.is_sweep_override()]
-    if several and not any(argument in SWEEP for argument in arguments):
-        return "\n".join(f"{override.input_line} has several values: type '{override.key_or_group}="
-                         f"[{override.input_line.partition('=')[2]}]' for a list, or add -m to try one after the other"
-                         for override in several)
-    with initialize_config_dir(str(config_directory), version_base="1.3"):
-        sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
-    return "\n".join(sentences) or str(refusal).strip()
-
-
-def _complaints(override: Override, everything: list[Override], config_name: str) -> list[str]:
-    """What is wrong with one override, asked of Hydra itself: the group's options, or the names of all settings."""
-    from hydra.core.global_hydra import GlobalHydra
-    loader = GlobalHydra.instance().config_loader()
-    key, groups = override.key_or_group, loader.list_groups("")
-    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
-    if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
-        options = loader.get_group_options(key.split("@")[0])
-        takes = f"{key}= takes {', '.join(options)}" if options else f"conf/{key}/ holds none"
-        return [f"{key}={value} does not exist{nearest(str(value), options)} ({takes})"
-                for value in values if str(value) not in [*options, "None", "null"]]
-    if key.startswith("hydra") or override.is_add() or override.is_force_add():
-        return []
-    chosen = [each.input_line for each in everything if loader.get_group_options(each.key_or_group)
-              and not each.is_sweep_override() and str(each.value()) in loader.get_group_options(each.key_or_group)]
-    known = list(leaves(OmegaConf.to_container(compose(config_name, overrides=chosen)), inner=True))
-    if key in known:
-        return []
-    return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]
 
 
 # The line to type.

@@ -22,8 +22,9 @@ from saddlepoint.metrics.provenance import protocol, table, values
 from saddlepoint.modules.modes import device_named
 from saddlepoint.parallel.collectives import joined
 from saddlepoint.remote_files import cache_folder
-from saddlepoint.run_directory import command, write_json
+from saddlepoint.run_directory import write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis
+from saddlepoint.versions import command
 
 Settings = Mapping[str, Any]
 NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images

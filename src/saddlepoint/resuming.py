@@ -12,15 +12,11 @@ import torch
 
 from saddlepoint import checkpoint
 from saddlepoint.callbacks.checkpointing import FORMAT
-from saddlepoint.config_check import leaves
+from saddlepoint.continued_settings import merged
 from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.parallel.collectives import place
 from saddlepoint.parallel.first import is_first
-from saddlepoint.refusals import changed
-from saddlepoint.rules import as_typed
 from saddlepoint.run_directory import Onlooker, RunDirectory
-
-MAY_CHANGE = ("budget", "callbacks", "trainer", "logger", "threads", "run", "resume", "describe")
 
 
 @dataclass(frozen=True)
@@ -78,53 +74,6 @@ def _directory(settings: Mapping[str, Any], directory: Path | None) -> Path:
         raise RequestError(f"resume={wanted} is not a directory: name a run directory, or type resume=auto "
                            "run.dir=PATH to start where there is none")
     return path
-
-
-def merged(given: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
-    """The saved settings; of what was typed, that which may change takes effect and is said, the rest must be equal."""
-    result, said, refused = dict(saved) | {"resume": given["resume"], "run": given["run"]}, [], []
-    for key in _touched(given, typed):
-        before, after = _at(saved, key), _at(given, key)
-        if key.startswith("choices."):
-            section = key.removeprefix("choices.")
-            if before != after and section not in MAY_CHANGE:
-                refused.append(f"{section}={after} (it is {before})")
-            elif before != after:
-                said.append(f"{section}={after} (was {before})")
-                result = changed(result, {section: given[section], key: after})
-        elif before != after and key.split(".")[0] in MAY_CHANGE:
-            said.append(f"{key}={as_typed(after)} (was {as_typed(before)})")
-            result = changed(result, {key: after})
-        elif before != after:
-            refused.append(f"{key}={as_typed(after)} (it is {as_typed(before)})")
-    if refused:
-        raise RequestError(f"resume={given['resume']} goes on with the run as it is, and this would change it: "
-                           f"{', '.join(refused)}. Leave it out, or start another run; only budget, callbacks, "
-                           "trainer, logger and threads may change")
-    if said:
-        print(f"changed on resuming: {', '.join(said)}", file=sys.stderr)
-    return result
-
-
-def _touched(given: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
-    """What the overrides are about: choices.<group>, or the dotted paths of the values they set"""
-    keys = []
-    for override in typed:
-        name = override.split("=")[0].lstrip("+~").split("@")[0]
-        if name in ("resume", "run.dir", "describe"):
-            continue
-        if name in given["choices"]:
-            keys.append(f"choices.{name}")
-        else:
-            inside = _at(given, name)
-            keys += [f"{name}.{leaf}" for leaf in leaves(inside)] if isinstance(inside, Mapping) else [name]
-    return keys
-
-
-def _at(settings: Mapping[str, Any], path: str) -> Any:
-    for key in path.split("."):
-        settings = settings.get(key) if isinstance(settings, Mapping) else None
-    return settings
 
 
 def rolled_back(path: Path, settings: Mapping[str, Any], end: RollBack) -> Continuation:

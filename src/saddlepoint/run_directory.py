@@ -1,15 +1,10 @@
 """One directory per run: lock, resolved config, environment, status, metrics, and where everything else goes."""
 
-import functools
 import json
 import os
 import platform
-import shlex
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 import filelock
@@ -17,9 +12,7 @@ import filelock
 from saddlepoint import disk_space
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.parallel.collectives import place
-
-PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
-            "torch-fidelity", "numpy", "pillow")
+from saddlepoint.versions import command, revision, versions
 
 WRITTEN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
            "environment.json")
@@ -170,31 +163,6 @@ def update_metrics(run: Path, content: dict) -> None:
     before = json.loads(path.read_text()) if path.is_file() else {}
     cost = before.get("cost", {}) | content.get("cost", {})
     write_json(path, {"metrics": []} | before | content | ({"cost": cost} if cost else {}))
-
-
-def command() -> str:
-    """As it was typed; in sys.argv, paths have been quoted for Hydra."""
-    script, *arguments = sys.argv
-    if script in sys.orig_argv:
-        arguments = sys.orig_argv[sys.orig_argv.index(script) + 1:]
-    return shlex.join([Path(script).name, *arguments])
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in PACKAGES}
-
-
-@functools.cache
-def revision() -> str:
-    """The git revision of the code, with +changes when the tree differs from it; empty outside a checkout."""
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _now() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from saddlepoint.data.still import StillImages
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
-from saddlepoint.run_directory import revision, versions
+from saddlepoint.versions import revision, versions
 
 SAME_NUMBER = ("seed", "versions", "revision")  # may differ between values that are still compared
 

@@ -26,7 +26,7 @@ from saddlepoint.metrics.extractors.classifier_files import Card, card_file, che
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.preparing import COLOURS
 from saddlepoint.modules.draws import seed_of
-from saddlepoint.run_directory import versions
+from saddlepoint.versions import versions
 
 BLOCK = 500  # images at once, when accuracy is measured
 

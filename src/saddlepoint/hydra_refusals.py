@@ -1,0 +1,51 @@
+"""What Hydra and OmegaConf refuse, as sentences that name the setting and the nearest valid one."""
+
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+
+from saddlepoint.config_check import leaves
+from saddlepoint.overrides import SWEEP, overrides_in, parse, quote_path
+from saddlepoint.rules import nearest
+
+
+def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
+    """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
+    overrides = [quote_path(override) for override in overrides_in(arguments)]
+    try:
+        parsed = parse(overrides)
+    except OverrideParseException as error:
+        return (f"{error.override} cannot be read: {str(error).splitlines()[0]}. Put the whole setting in quotes, e.g. "
+                "'trick=[r1,ema]'")
+    several = [override for override in parsed if override.is_sweep_override()]
+    if several and not any(argument in SWEEP for argument in arguments):
+        return "\n".join(f"{override.input_line} has several values: type '{override.key_or_group}="
+                         f"[{override.input_line.partition('=')[2]}]' for a list, or add -m to try one after the other"
+                         for override in several)
+    with initialize_config_dir(str(config_directory), version_base="1.3"):
+        sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
+    return "\n".join(sentences) or str(refusal).strip()
+
+
+def _complaints(override: Override, everything: list[Override], config_name: str) -> list[str]:
+    """What is wrong with one override, asked of Hydra itself: the group's options, or the names of all settings."""
+    from hydra.core.global_hydra import GlobalHydra
+    loader = GlobalHydra.instance().config_loader()
+    key, groups = override.key_or_group, loader.list_groups("")
+    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+    if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
+        options = loader.get_group_options(key.split("@")[0])
+        takes = f"{key}= takes {', '.join(options)}" if options else f"conf/{key}/ holds none"
+        return [f"{key}={value} does not exist{nearest(str(value), options)} ({takes})"
+                for value in values if str(value) not in [*options, "None", "null"]]
+    if key.startswith("hydra") or override.is_add() or override.is_force_add():
+        return []
+    chosen = [each.input_line for each in everything if loader.get_group_options(each.key_or_group)
+              and not each.is_sweep_override() and str(each.value()) in loader.get_group_options(each.key_or_group)]
+    known = list(leaves(OmegaConf.to_container(compose(config_name, overrides=chosen)), inner=True))
+    if key in known:
+        return []
+    return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]

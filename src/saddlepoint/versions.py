@@ -1,0 +1,36 @@
+"""What code ran, and by which command: versions, git revision, the line that was typed."""
+
+import functools
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
+            "torch-fidelity", "numpy", "pillow")
+
+
+def command() -> str:
+    """As it was typed; in sys.argv, paths have been quoted for Hydra."""
+    script, *arguments = sys.argv
+    if script in sys.orig_argv:
+        arguments = sys.orig_argv[sys.orig_argv.index(script) + 1:]
+    return shlex.join([Path(script).name, *arguments])
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+@functools.cache
+def revision() -> str:
+    """The git revision of the code, with +changes when the tree differs from it; empty outside a checkout."""
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
