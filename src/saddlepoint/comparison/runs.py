@@ -1,0 +1,195 @@
+"""From directories to runs: finding them, reading each, and saying what is odd about them."""
+
+import glob
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.comparison import reading
+from saddlepoint.comparison.recipes import identity
+from saddlepoint.comparison.run import Cost, Gathered, Problem, Run, Score
+
+SIGNS = {"environment.json", "status.json", "metrics.json"}  # any of these: the directory is, or was, a run
+BEGUN = {"config.yaml", "checkpoints"}  # both: a run that died before it said anything
+
+
+def gather(paths: Iterable[str | Path]) -> Gathered:
+    """All runs at or below directories (runs/, multirun/..., single runs) and globs. Never raises for a bad one: what
+    cannot be used is a problem."""
+    problems: list[Problem] = []
+    directories = sorted(set(_run_directories(paths, problems)))
+    home = Path(os.path.commonpath([path.parent for path in directories])) if directories else Path()
+    found = [_read(path, str(path.relative_to(home)), problems) for path in directories]
+    runs, duplicates = _each_once([run for run in found if run], problems)
+    _name_versions(runs, problems)
+    return Gathered(tuple(runs), tuple(problems), tuple(duplicates))
+
+
+def _run_directories(paths: Iterable[str | Path], problems: list[Problem]) -> Iterator[Path]:
+    for asked in paths:
+        path = Path(asked).expanduser()
+        found = [path] if path.exists() else _matching(path)
+        if not found:
+            problems.append(Problem("missing", f"{asked} does not exist", (path,)))
+        for each in found:
+            if each.is_dir():
+                yield from _below(each, problems)
+            elif path == each:  # a glob may meet files, e.g. multirun.yaml
+                problems.append(Problem("missing", f"{asked} is a file, not the directory of a run", (path,)))
+
+
+def _matching(pattern: Path) -> list[Path]:
+    return [Path(each) for each in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 may be absolute
+
+
+def _below(top: Path, problems: list[Problem]) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        where = Path(error.filename or top)
+        problems.append(Problem("unreadable", f"{where} cannot be looked into ({error.strerror})", (where,)))
+
+    for folder, inner, files in os.walk(top, onerror=unreadable):
+        inner.sort()
+        if SIGNS & set(files) or {*files, *inner} >= BEGUN:
+            inner.clear()  # nothing in a run is another one
+            yield Path(folder).resolve()
+        elif not inner and not files:
+            said = f"{folder} is empty: its run was refused, or never began"
+            problems.append(Problem("empty", said, (Path(folder),)))
+        inner[:] = [name for name in inner if not name.startswith(".")]
+
+
+def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
+    """None: nothing can be said of it without its settings."""
+    def read(file: str, reader: Callable[[Path], Mapping[str, Any]] = reading.read_json) -> Mapping[str, Any] | None:
+        try:
+            return reader(path / file)
+        except reading.Unreadable as reason:
+            complaints.append(str(reason))
+            return None
+
+    complaints: list[str] = []
+    config = read("config.yaml", reading.read_yaml)
+    if config is None:
+        problems.append(Problem("unreadable", f"{name} is left out: {complaints[0]}", (path,)))
+        return None
+    status, environment = read("status.json") or {}, read("environment.json") or {}
+    begun = reading.text(status, "state") == "running" and not (path / "metrics.json").exists()
+    metrics = {} if begun else read("metrics.json") or {}
+    run = _run(path, name, config, status, environment, metrics)
+    if run.state == "completed" and not run.metrics and not complaints:
+        complaints.append("no score was measured")
+    if run.state == "killed":
+        complaints.append("it says that it is running, and its process is gone (resume= goes on with it)")
+    if complaints:
+        problems.append(Problem("incomplete", f"{name}: {'; '.join(complaints)}", (path,)))
+    return run
+
+
+def _run(path: Path, name: str, config: Mapping, status: Mapping, environment: Mapping, metrics: Mapping) -> Run:
+    state = reading.text(status, "state") or "unknown"
+    cost = reading.mapping(metrics, "cost")
+    return Run(
+        path, name,
+        settings={key: value for key, value in config.items() if key != "choices"},
+        choices=reading.mapping(config, "choices"),
+        state="killed" if state == "running" and _is_gone(environment) else state,
+        reason=reading.text(status, "reason"),
+        images_seen=reading.count(status, "images_seen"),
+        seed=reading.count(config, "seed"),
+        command=reading.text(environment, "command"),
+        versions=_versions(environment),
+        revision=reading.text(environment, "revision"),
+        host=reading.text(environment, "host"),
+        threads=reading.count(environment, "threads"),
+        metrics=_scores(metrics),
+        best=_score(metrics.get("best")),
+        cost=Cost(reading.finite(cost, "seconds"), reading.finite(cost, "images_per_second"),
+                  {network: number for network, number in reading.mapping(cost, "parameters").items()
+                   if isinstance(number, int)},
+                  reading.count(cost, "peak_memory_bytes")))
+
+
+def _versions(environment: Mapping[str, Any]) -> dict[str, str]:
+    python = {"python": reading.text(environment, "python")} if reading.text(environment, "python") else {}
+    return python | {str(name): str(version) for name, version in reading.mapping(environment, "versions").items()}
+
+
+def _is_gone(environment: Mapping[str, Any]) -> bool:
+    """The process, where it was on this machine; of another nothing is known."""
+    process = reading.count(environment, "process")
+    if not process or reading.text(environment, "host") != platform.node():
+        return False
+    try:
+        os.kill(process, 0)  # asks whether it is there; 0 is no signal
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False  # it is there, and somebody else's
+    return False
+
+
+def _scores(metrics: Mapping[str, Any]) -> tuple[Score, ...]:
+    listed = [each for part in ("metrics", "image_quality") if isinstance(metrics.get(part), list)
+              for each in metrics[part]]
+    return tuple(score for score in map(_score, listed) if score)
+
+
+def _score(content: Any) -> Score | None:
+    if not isinstance(content, Mapping) or not reading.text(content, "name"):
+        return None
+    interval = content.get("interval")
+    with suppress(TypeError, ValueError):
+        interval = (float(interval[0]), float(interval[1])) if interval else None
+    return Score(content["name"], reading.finite(content, "value"), interval if isinstance(interval, tuple) else None,
+                 reading.count(content, "images_seen"), reading.mapping(content, "protocol"))
+
+
+def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
+    """A seed that ran twice is no second seed: the run that got furthest stays."""
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        groups.setdefault((identity(run.settings), run.seed), []).append(run)
+    kept, aside = [], []
+    for group in groups.values():
+        first, *others = sorted(group, key=lambda run: (run.state != "completed", -(run.images_seen or 0), run.name))
+        kept.append(first)
+        aside += others
+        if others:
+            said = f"set aside, with the settings and the seed of {first.name}: {_listed([run.name for run in others])}"
+            problems.append(Problem("duplicate", said, tuple(run.path for run in others)))
+    return sorted(kept, key=lambda run: run.path), aside
+
+
+def _name_versions(runs: list[Run], problems: list[Problem]) -> None:
+    libraries = sorted({library for run in runs for library in run.versions})
+    told = [run for run in runs if run.versions]
+    for library in libraries:
+        _name_difference(library, {run.path: run.versions.get(library, "none") for run in told}, runs, problems)
+    _name_difference("the code (git revision)", {run.path: _short(run.revision) for run in told}, runs, problems)
+
+
+def _name_difference(of: str, versions: Mapping[Path, str], runs: list[Run], problems: list[Problem]) -> None:
+    """Each version with its runs; the paths are those of all but the commonest."""
+    having: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.path in versions:
+            having.setdefault(versions[run.path], []).append(run)
+    if len(having) < 2:
+        return
+    commonest, *others = sorted(having.items(), key=lambda each: -len(each[1]))
+    said = [f"{commonest[0]} ({len(commonest[1])} runs)"]
+    said += [f"{version} ({_listed([run.name for run in group])})" for version, group in others]
+    problems.append(Problem("versions", f"runs of different versions of {of}: {', '.join(said)}",
+                            tuple(run.path for _, group in others for run in group)))
+
+
+def _short(revision: str) -> str:
+    digits, changes, _ = revision.partition("+changes")
+    return digits[:8] + changes or "not known"
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
