@@ -28,7 +28,7 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
     complaints = [*_bad_values(settings, OmegaConf.to_container(config), own_rules or {})]
     for path, holder in NAMES.items():
         names = _at(settings, path)
-        if isinstance(names, list) and rule_for(path)(names) is None:
+        if isinstance(names, list) and holder in settings and rule_for(path)(names) is None:
             complaints += _misspelt(path, names, list(settings[holder]))
     if complaints:
         raise RequestError("\n".join(complaints))

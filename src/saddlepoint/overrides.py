@@ -8,8 +8,9 @@ from hydra.core.override_parser.types import Override
 
 PATH_SETTINGS = ("data.root", "data.low_root", "data.validation_root", "data.cache", "run", "run.dir", "resume",
                  "output", "real", "fake", "extractor.weights", "perceptual.weights", "model.initialise", "input",
-                 "weights", "upscale")
-QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic")  # its commas make no sweep
+                 "weights", "upscale", "runs", "published", "hydra.sweep.dir")
+QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic", "baseline")  # the commas of the one, the = of the other
+LISTS = ("runs",)  # of paths, where written [a,b]
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)
 SWEEP = ("-m", "--multirun")
 
@@ -34,6 +35,8 @@ def quote_path(argument: str) -> str:
     """Paths may hold anything, and in Hydra's grammar ( ) , = { } mean something: `run=runs/a (1),b` is quoted."""
     match = OVERRIDE.match(argument)
     if not match or match[2] not in QUOTED_SETTINGS or match[3] in ("", "null") or match[3][0] in "'\"":
+        return argument
+    if match[2] in LISTS and match[3].startswith("["):
         return argument
     value = re.sub(r"(\\*)'", r"\1\1\'", match[3])  # backslashes count only before a quote, where each is doubled
     value = re.sub(r"(\\+)$", r"\1\1", value)

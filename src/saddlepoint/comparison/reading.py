@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
     return _mapping(path, lambda text: yaml.load(text, Loader=LOADER))  # noqa: S506 a safe loader in both cases
+
+
+def json_files(folder: Path) -> list[Mapping[str, Any]]:
+    """Those that can be read."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        with suppress(Unreadable):
+            found.append(read_json(path))
+    return found
 
 
 def _mapping(path: Path, parse) -> Mapping[str, Any]:

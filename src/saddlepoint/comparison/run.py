@@ -8,6 +8,7 @@ from typing import Any
 
 from saddlepoint.comparison import reading
 
+
 @dataclass(frozen=True)
 class Score:
     """A number of metrics.json."""
@@ -17,6 +18,25 @@ class Score:
     interval: tuple[float, float] | None  # 95 %, for the choice of fakes
     images_seen: int | None
     protocol: Mapping[str, Any]
+
+
+def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
+    """Of metrics.json, or of a file that evaluate.py wrote."""
+    listed = [each for part in ("metrics", "image_quality") if isinstance(content.get(part), list)
+              for each in content[part]]
+    return tuple(each for each in map(score, listed) if each)
+
+
+def score(content: Any) -> Score | None:
+    if not isinstance(content, Mapping) or not reading.text(content, "name"):
+        return None
+    interval = content.get("interval")
+    try:
+        interval = (float(interval[0]), float(interval[1]))
+    except (TypeError, ValueError, IndexError, KeyError):
+        interval = None
+    return Score(content["name"], reading.finite(content, "value"), interval,
+                 reading.count(content, "images_seen"), reading.mapping(content, "protocol"))
 
 
 @dataclass(frozen=True)
@@ -29,7 +49,7 @@ class Cost:
     peak_memory_bytes: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     path: Path
     name: str  # relative to the folder that holds all runs gathered with it
@@ -56,6 +76,14 @@ class Run:
         """Column of metrics.csv -> (images seen, value), by images seen; read when first asked for. Values that are
         not finite are left out."""
         return self._curves
+
+    @cached_property
+    def _evaluations(self) -> tuple[Score, ...]:
+        return tuple(score for content in reading.json_files(self.path / "evaluations") for score in scores(content))
+
+    def evaluations(self) -> tuple[Score, ...]:
+        """What evaluate.py measured of it; read when first asked for. Files that cannot be read are left out."""
+        return self._evaluations
 
     def pictures(self) -> dict[str, list[tuple[int, Path]]]:
         """Name (images, by_class, or a photograph's) -> (images seen, PNG file), by images seen"""

@@ -4,13 +4,12 @@ import glob
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from saddlepoint.comparison import reading
 from saddlepoint.comparison.recipes import identity
-from saddlepoint.comparison.run import Cost, Gathered, Problem, Run, Score
+from saddlepoint.comparison.run import Cost, Gathered, Problem, Run, score, scores
 
 SIGNS = {"environment.json", "status.json", "metrics.json"}  # any of these: the directory is, or was, a run
 BEGUN = {"config.yaml", "checkpoints"}  # both: a run that died before it said anything
@@ -104,8 +103,8 @@ def _run(path: Path, name: str, config: Mapping, status: Mapping, environment: M
         revision=reading.text(environment, "revision"),
         host=reading.text(environment, "host"),
         threads=reading.count(environment, "threads"),
-        metrics=_scores(metrics),
-        best=_score(metrics.get("best")),
+        metrics=scores(metrics),
+        best=score(metrics.get("best")),
         cost=Cost(reading.finite(cost, "seconds"), reading.finite(cost, "images_per_second"),
                   {network: number for network, number in reading.mapping(cost, "parameters").items()
                    if isinstance(number, int)},
@@ -129,22 +128,6 @@ def _is_gone(environment: Mapping[str, Any]) -> bool:
     except OSError:
         return False  # it is there, and somebody else's
     return False
-
-
-def _scores(metrics: Mapping[str, Any]) -> tuple[Score, ...]:
-    listed = [each for part in ("metrics", "image_quality") if isinstance(metrics.get(part), list)
-              for each in metrics[part]]
-    return tuple(score for score in map(_score, listed) if score)
-
-
-def _score(content: Any) -> Score | None:
-    if not isinstance(content, Mapping) or not reading.text(content, "name"):
-        return None
-    interval = content.get("interval")
-    with suppress(TypeError, ValueError):
-        interval = (float(interval[0]), float(interval[1])) if interval else None
-    return Score(content["name"], reading.finite(content, "value"), interval if isinstance(interval, tuple) else None,
-                 reading.count(content, "images_seen"), reading.mapping(content, "protocol"))
 
 
 def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:

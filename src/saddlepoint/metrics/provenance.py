@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from saddlepoint.data.still import StillImages
+from saddlepoint.metrics.comparable import SAME_NUMBER
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
 from saddlepoint.versions import revision, versions
-
-SAME_NUMBER = ("seed", "versions", "revision")  # may differ between values that are still compared
 
 
 @dataclass(frozen=True)

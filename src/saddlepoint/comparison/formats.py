@@ -1,0 +1,77 @@
+"""A sheet for a terminal, as Markdown and as LaTeX."""
+
+import re
+from collections.abc import Sequence
+
+from saddlepoint.comparison.layout import Sheet, Text
+
+GAP = "  "
+MARK = "*"  # of the best, in a terminal
+LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+         "|": r"\textbar{}", '"': r"\textquotedbl{}", "–": "--", "±": r"$\pm$", "Δ": r"$\Delta$", "↑": r"$\uparrow$",
+         "↓": r"$\downarrow$"}
+MARKDOWN = re.compile(r"([\\`*|<>\[\]])")  # what would be markup inside a cell or a sentence
+
+
+def terminal(sheet: Sheet, notes: Sequence[str], width: int) -> str:
+    """As many tables below each other as the width asks for; each begins with what tells rows apart."""
+    lines = [_marked(line) for line in (sheet.header, *sheet.body)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(sheet.header))]
+    blocks = _blocks(widths, sheet.fixed, width)
+    drawn = ["\n".join(GAP.join(_set(line[place], widths[place], sheet.header[place]) for place in block).rstrip()
+                       for line in lines) for block in blocks]
+    return "\n\n".join([*drawn, "\n".join(notes)])
+
+
+def markdown(sheet: Sheet, notes: Sequence[str]) -> str:
+    rule = ["---:" if title.number else ":---" for title in sheet.header]
+    rows = [[f"**{_markdown(cell.words)}**" if cell.best else _markdown(cell.words) for cell in line]
+            for line in (sheet.header, *sheet.body)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
+    return "\n\n".join([table, "\n".join(f"- {_markdown(note)}" for note in notes)]) + "\n"
+
+
+def latex(sheet: Sheet, notes: Sequence[str]) -> str:
+    r"""A tabular for \usepackage{booktabs}, to be put into a table; notes as comments, for its caption."""
+    columns = "".join("r" if title.number else "l" for title in sheet.header)
+    cells = [[rf"\textbf{{{_latex(cell.words)}}}" if cell.best else _latex(cell.words) for cell in line]
+             for line in (sheet.header, *sheet.body)]
+    rows = [rf"{' & '.join(line)} \\" for line in cells]
+    comments = [f"% {' '.join(note.split())}" for note in (r"\usepackage{booktabs}", *notes)]
+    return "\n".join([*comments, rf"\begin{{tabular}}{{{columns}}}", r"\toprule", rows[0], r"\midrule", *rows[1:],
+                      r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _marked(line: Sequence[Text]) -> list[str]:
+    return [_one_line(cell.words) + (MARK if cell.best else "") for cell in line]
+
+
+def _set(words: str, width: int, title: Text) -> str:
+    return words.rjust(width) if title.number else words.ljust(width)
+
+
+def _blocks(widths: Sequence[int], fixed: int, width: int) -> list[list[int]]:
+    """Places of the columns of each table."""
+    naming = [*range(fixed)]
+    if sum(widths[:fixed]) > width / 2:  # too much to say it again and again: the row's number must do
+        naming = [0]
+    blocks = [[*naming]]
+    for place in range(len(naming), len(widths)):
+        taken = sum(widths[each] + len(GAP) for each in blocks[-1])
+        if len(blocks[-1]) > len(naming) and taken + widths[place] > width:
+            blocks.append([*naming])
+        blocks[-1].append(place)
+    return blocks
+
+
+def _markdown(words: str) -> str:
+    return MARKDOWN.sub(r"\\\1", _one_line(words))
+
+
+def _latex(words: str) -> str:
+    return "".join(LATEX.get(character, character) for character in _one_line(words))
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())

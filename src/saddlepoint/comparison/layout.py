@@ -1,0 +1,125 @@
+"""A table as texts: a header, rows, and marks on the best of each column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, isfinite, log10
+
+from saddlepoint.comparison.run import Run
+from saddlepoint.comparison.statistics import Summary
+from saddlepoint.comparison.table import Cell, Row, Table
+from saddlepoint.comparison.tabulating import direction
+
+NOTHING = "–"
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+
+
+@dataclass(frozen=True)
+class Text:
+    words: str
+    best: bool = False  # the best mean of its column
+    number: bool = True  # set flush right
+
+
+@dataclass(frozen=True)
+class Sheet:
+    header: tuple[Text, ...]
+    body: tuple[tuple[Text, ...], ...]
+    fixed: int  # the first so many columns tell which row it is
+
+
+def sheet(table: Table) -> Sheet:
+    titles = [Text("row"), *(Text(name, number=False) for name in table.differences.settings),
+              Text("seeds", number=False), Text("images seen"), Text("time"), Text("parameters")]
+    fixed = 1 + len(table.differences.settings) + 1
+    for place, column in enumerate(table.columns):
+        titles.append(Text(column.title + ARROWS[direction(column)]))
+        titles += [Text(title) for title in _beside(table, place)]
+    return Sheet(tuple(titles), tuple(_line(table, row) for row in table.rows), fixed)
+
+
+def _line(table: Table, row: Row) -> tuple[Text, ...]:
+    completed = [run for run in row.runs if run.state == "completed"] or row.runs
+    line = [Text(str(row.number)), *(Text(value, number=False) for value in row.settings),
+            Text(seeds(row), number=False), Text(_images(completed)), Text(_time(completed)),
+            Text(_parameters(row.runs))]
+    for place, cell in enumerate(row.cells):
+        line.append(Text(_value(cell, row), best=bool(cell) and cell.rank == 1))
+        said = {"published": _published(cell), "Δ": _delta(cell), "p": _p(cell)}
+        line += [Text(said[title]) for title in _beside(table, place)]
+    return tuple(line)
+
+
+def _beside(table: Table, place: int) -> list[str]:
+    """Titles of what stands beside a column's values."""
+    cells = [row.cells[place] for row in table.rows if row.cells[place]]
+    return [*(["published"] if any(cell.published for cell in cells) else []),
+            *(["Δ", "p"] if any(cell.difference for cell in cells) else [])]
+
+
+def seeds(row: Row) -> str:
+    """3, or `2 of 3, 1 diverged`"""
+    others = [f"{count} {state}" for state, count in row.states.items() if state != "completed"]
+    return ", ".join([f"{row.states['completed']} of {len(row.runs)}", *others]) if others else str(len(row.runs))
+
+
+def _value(cell: Cell | None, row: Row) -> str:
+    if cell is None:
+        return NOTHING
+    fewer = f" n={cell.summary.count}" if cell.summary.count != row.states["completed"] else ""
+    return figures(cell.summary) + fewer
+
+
+def figures(summary: Summary) -> str:
+    """12.1 (3.2) [4.0, 20.1], to two digits of the deviation"""
+    if summary.deviation is None:
+        return f"{summary.mean:.4g}"
+    places = decimals(summary.deviation)
+    low, high = summary.interval
+    return f"{summary.mean:.{places}f} ({summary.deviation:.{places}f}) [{low:.{places}f}, {high:.{places}f}]"
+
+
+def decimals(deviation: float) -> int:
+    """That show two digits of it, at most six."""
+    if not isfinite(deviation) or deviation <= 0:
+        return 4
+    return min(6, max(0, 1 - floor(log10(deviation))))
+
+
+def _published(cell: Cell | None) -> str:
+    if not cell or not cell.published:
+        return NOTHING
+    known = cell.published
+    return f"{known.value:g} ({known.verdict(cell.summary.mean, cell.values[0].score.protocol)})"
+
+
+def _delta(cell: Cell | None) -> str:
+    if not cell or not cell.difference:
+        return NOTHING
+    mean, deviation = cell.difference.mean, cell.summary.deviation
+    return f"{mean:+.{decimals(deviation)}f}" if deviation else f"{mean:+.4g}"
+
+
+def _p(cell: Cell | None) -> str:
+    return f"{cell.difference.p:.2g}" if cell and cell.difference else NOTHING
+
+
+def _images(runs: Sequence[Run]) -> str:
+    seen = sorted(run.images_seen for run in runs if run.images_seen is not None)
+    if not seen:
+        return NOTHING
+    return f"{seen[0]:,}" if seen[0] == seen[-1] else f"{seen[0]:,} to {seen[-1]:,}"
+
+
+def _time(runs: Sequence[Run]) -> str:
+    """The mean, in hours, minutes and seconds."""
+    times = [run.cost.seconds for run in runs if run.cost.seconds is not None]
+    if not times:
+        return NOTHING
+    whole = round(sum(times) / len(times))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def _parameters(runs: Sequence[Run]) -> str:
+    """Generator + discriminator"""
+    counts = next((run.cost.parameters for run in runs if run.cost.parameters), {})
+    return " + ".join(f"{count:,}" for count in counts.values()) or NOTHING

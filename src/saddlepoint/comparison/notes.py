@@ -1,0 +1,150 @@
+"""Sentences under a table: what its numbers are, and what a reader should not conclude from them."""
+
+from collections.abc import Iterator
+
+from saddlepoint.comparison.differing import ALWAYS_CHOSEN
+from saddlepoint.comparison.protocols import difference
+from saddlepoint.comparison.run import Gathered, Run
+from saddlepoint.comparison.statistics import MOST_EXACT
+from saddlepoint.comparison.table import Cell, Table
+from saddlepoint.comparison.values import curve
+
+MOST_NAMED = 12
+WHICH = {
+    "last": "the last value of a completed run",
+    "best": "the value of a run's best checkpoint by its first metric (the best of several measurements is too good)",
+}
+KINDS = {  # paired, exact
+    (True, True): "all sign flips of differences paired by seed",
+    (False, True): "all ways to deal the values of both rows",
+    (True, False): f"{MOST_EXACT:,} random sign flips of differences paired by seed",
+    (False, False): f"{MOST_EXACT:,} random ways to deal the values of both rows",
+}
+
+
+def notes(table: Table, gathered: Gathered) -> list[str]:
+    return [*_in_common(table), *_what_values_are(table), *_columns(table), *_rows(table), *_costs(table),
+            *_baseline(table), *_published(table), *(f"Note: {problem.text}." for problem in gathered.problems)]
+
+
+def _in_common(table: Table) -> Iterator[str]:
+    """Choices that all rows share, so that the table can be read without its command."""
+    runs = [row.runs[0] for row in table.rows]
+    shared = [f"{group}={runs[0].choices[group]}" for group in ALWAYS_CHOSEN if runs and group in runs[0].choices
+              and group not in table.differences.settings + table.differences.brought_along
+              and runs[0].choices[group] is not None]
+    if shared:
+        yield f"All rows: {', '.join(shared)}."
+
+
+def _what_values_are(table: Table) -> Iterator[str]:
+    """Which measurement, and what stands in brackets."""
+    which = WHICH.get(table.question.value) or f"the first value after {table.question.value:,} images"
+    most = max((cell.summary.count for cell in _cells(table)), default=0)
+    if most > 1:
+        yield (f"Each number is {which}: mean over seeds, (sample standard deviation over seeds), "
+               "[95 % interval of the mean, Student's t].")
+    elif most:
+        yield f"Each number is {which}, of one seed: one seed has no interval, and says little about a recipe."
+    else:
+        yield f"No run has a value to show: asked for was {which}."
+    if any(cell.rank == 1 for cell in _cells(table)):
+        yield "The best mean of a column is marked; overlapping intervals say that it may be chance."
+
+
+def _columns(table: Table) -> Iterator[str]:
+    """Why a metric has several columns, and images seen."""
+    metrics: dict[str, list[str]] = {}  # what is to be said -> of which metrics
+    for metric in dict.fromkeys(column.metric for column in table.columns):
+        first, *others = [column for column in table.columns if column.metric == metric]
+        apart = [f"[{other.letter}] differs from [{first.letter}] in {difference(first, other, table.question.across)}"
+                 for other in others]
+        metrics.setdefault("; ".join(apart), []).append(metric)
+    yield from (f"Columns of {' and of '.join(names)} do not compare: {apart}."
+                for apart, names in metrics.items() if apart)
+    if table.question.across:
+        yield f"Asked for with across=: values of one column may differ in {', '.join(table.question.across)}."
+    yield from _moments(table)
+    along = table.differences.brought_along
+    if along:
+        more = f" and {len(along) - MOST_NAMED} more" if len(along) > MOST_NAMED else ""
+        yield (f"Rows also differ in what comes with the choices above, {len(along)} settings: "
+               f"{', '.join(along[:MOST_NAMED])}{more}.")
+
+
+def _moments(table: Table) -> Iterator[str]:
+    spans = {column.title: column.images for column in table.columns if column.images}
+    said = {title: f"{least:,}" + (f" to {most:,}" if most > least else "") for title, (least, most) in spans.items()}
+    if len({*said.values()}) == 1:
+        yield f"Measured after {next(iter(said.values()))} images."
+    elif said:
+        yield f"Measured after images: {', '.join(f'{title} {span}' for title, span in said.items())}."
+    elif table.columns:
+        yield "Best checkpoints have seen different numbers of images."
+
+
+def _rows(table: Table) -> Iterator[str]:
+    """Who is missing, and why."""
+    for row in table.rows:
+        if isinstance(table.question.value, int) and not any(row.cells):
+            moments = sorted({images for run in row.runs for score in run.metrics for images, _ in curve(run, score)},
+                             key=lambda images: abs(images - table.question.value))
+            nearest = f"; nearest were {' and '.join(f'{each:,}' for each in moments[:2])}" if moments else ""
+            yield f"Row {row.number} was not measured after {table.question.value:,} images{nearest}."
+        ended = [run for run in row.runs if run.state != "completed"]
+        for run in ended:
+            reason = f": {_sentence(run.reason)}" if run.reason else ""
+            yield f"Row {row.number}, {_named(run)} {run.state}{reason}."
+        missing = [column.title for column, cell in zip(table.columns, row.cells, strict=True)
+                   if cell and 0 < cell.summary.count < row.states["completed"]]
+        if missing:
+            yield f"Row {row.number} has fewer seeds of {', '.join(missing)} than it has completed runs."
+    unfinite = [f"{run.name} ({score.name})" for row in table.rows for run in row.runs for score in run.metrics
+                if score.value is None]
+    if unfinite:
+        yield f"Not finite, and left out: {', '.join(unfinite)}."
+
+
+def _costs(table: Table) -> Iterator[str]:
+    runs = [run for row in table.rows for run in row.runs]
+    places = {(run.host, run.threads) for run in runs if run.cost.seconds is not None}
+    if len(places) > 1:
+        yield "Times do not compare: runs had different machines or numbers of threads."
+
+
+def _baseline(table: Table) -> Iterator[str]:
+    found = [cell.difference for cell in _cells(table) if cell.difference]
+    if not table.baseline:
+        return
+    if not found:
+        yield f"No row compares with the baseline, row {table.baseline.number}: none has values in a column with it."
+        return
+    used = [words for kind, words in KINDS.items() if kind in {(each.paired, each.exact) for each in found}]
+    smallest = sorted({each.smallest_p for each in found})
+    yield (f"Δ is the difference to row {table.baseline.number}; p is two-sided, of a permutation test "
+           f"({'; '.join(used)}). The smallest p possible with these seeds is "
+           f"{' or '.join(f'{p:.2g}' for p in smallest)}"
+           + (": no difference can reach 0.05." if smallest[0] > 0.05 else "."))
+    if len(found) > 1:
+        yield f"{len(found)} differences were tested, and p is not corrected for that."
+
+
+def _published(table: Table) -> Iterator[str]:
+    for entry in dict.fromkeys(id(cell.published) for cell in _cells(table) if cell.published):
+        cell = next(cell for cell in _cells(table) if id(cell.published) == entry)
+        known = cell.published
+        protocol = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.protocol.items())
+        yield (f"Published {known.metric} {known.value:g} (tolerance ± {known.tolerance:g}"
+               + (f"; {protocol}" if protocol else "") + f"): {known.source}.")
+
+
+def _cells(table: Table) -> list[Cell]:
+    return [cell for row in table.rows for cell in row.cells if cell]
+
+
+def _named(run: Run) -> str:
+    return f"seed {run.seed} ({run.name})"
+
+
+def _sentence(reason: str) -> str:
+    return " ".join(reason.split()).rstrip(".")[:200]
