@@ -87,7 +87,7 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 def every_setting() -> set[str]:
     """The paths of all settings of all commands, whatever is chosen from each group."""
     paths = set()
-    for command in ("sample", "evaluate", "train_classifier", "upscale"):
+    for command in ("sample", "evaluate", "train_classifier", "upscale", "compare"):
         paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
     for group in groups():
         for option in options(group) if group not in ("tricks", "turns", "experiment", "metrics") else ():

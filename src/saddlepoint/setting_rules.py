@@ -206,6 +206,13 @@ RULES: dict[str, Rule] = {
     "num_workers": integer(0),
     "device": one_of("auto", "cpu", "gpu"),
     "remember": boolean,
+    # Comparing
+    "runs": optional(either(text, list_of(text))),
+    "value": either(one_of("last", "best"), COUNT),
+    "evaluations": boolean,
+    "baseline": optional(either(text, COUNT)),
+    "across": list_of(text, empty=True),
+    "published": optional(text),
     # What looks, and where it runs
     "callbacks.*.every_images": optional(COUNT),
     "callbacks.*.every_minutes": optional(number(0, above=True)),
