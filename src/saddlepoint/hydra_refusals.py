@@ -11,6 +11,10 @@ from saddlepoint.config_check import leaves
 from saddlepoint.overrides import SWEEP, overrides_in, parse, quote_path
 from saddlepoint.rules import nearest
 
+PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
+           "hydra/launcher=submitit_local": "hydra-submitit-launcher", "hydra/launcher=ray": "hydra-ray-launcher",
+           "hydra/launcher=joblib": "hydra-joblib-launcher", "hydra/sweeper=optuna": "hydra-optuna-sweeper"}
+
 
 def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
     """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
@@ -38,8 +42,7 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
     if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
         options = loader.get_group_options(key.split("@")[0])
-        takes = f"{key}= takes {', '.join(options)}" if options else f"conf/{key}/ holds none"
-        return [f"{key}={value} does not exist{nearest(str(value), options)} ({takes})"
+        return [_is_no_choice(key, str(value), options)
                 for value in values if str(value) not in [*options, "None", "null"]]
     if key.startswith("hydra") or override.is_add() or override.is_force_add():
         return []
@@ -49,3 +52,11 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     if key in known:
         return []
     return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]
+
+
+def _is_no_choice(key: str, value: str, options: list[str]) -> str:
+    choice = f"{key}={value}"
+    if choice in PLUGINS:
+        return f"{choice} needs a package: pip install {PLUGINS[choice]}"
+    takes = f"{key}= takes {', '.join(options)}" if options else f"conf/{key}/ holds none"
+    return f"{choice} does not exist{nearest(value, options)} ({takes})"

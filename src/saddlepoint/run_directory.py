@@ -4,13 +4,13 @@ import json
 import os
 import platform
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import filelock
 
-from saddlepoint import disk_space
 from saddlepoint.errors import RequestError, RunDirectoryInUse
+from saddlepoint.json_files import now, write_json
 from saddlepoint.parallel.collectives import place
 from saddlepoint.versions import command, revision, versions
 
@@ -33,7 +33,7 @@ class RunDirectory:
         self.last = self.checkpoints / "last.ckpt"
         self.lock_file = path / ".lock"
         self.lock = filelock.FileLock(self.lock_file)
-        self.started = _now()
+        self.started = now()
 
     @classmethod
     def create(cls, path: Path) -> "RunDirectory":
@@ -121,7 +121,7 @@ class RunDirectory:
         """state: running, completed, diverged, stopped or failed"""
         write_json(self.path / "status.json", {
             "state": state, "reason": reason, "images_seen": images_seen, "started": self.started,
-            "ended": None if state == "running" else _now(),
+            "ended": None if state == "running" else now(),
         })
 
     @property
@@ -163,17 +163,3 @@ def update_metrics(run: Path, content: dict) -> None:
     before = json.loads(path.read_text()) if path.is_file() else {}
     cost = before.get("cost", {}) | content.get("cost", {})
     write_json(path, {"metrics": []} | before | content | ({"cost": cost} if cost else {}))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write_json(path: Path, content: dict) -> None:
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with disk_space.naming(path):
-            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -247,6 +247,11 @@ RULES: dict[str, Rule] = {
     "trainer.num_nodes": optional(COUNT),
     "trainer.synchronise_batchnorm": boolean,
     "trainer.channels_last": boolean,
+    # Sweeps
+    "hydra.launcher.jobs_at_once": optional(COUNT),
+    "hydra.launcher.*_minutes": optional(number(0, above=True)),
+    "hydra.launcher.grace_seconds": number(0),
+    "hydra.launcher.again": list_of(one_of("refused", "diverged", "failed", "killed", "hung", "stopped"), empty=True),
 }
 
 OF_UPSCALE: dict[str, Rule] = {"weights": text}  # evaluate.py has a setting of that name too

@@ -12,11 +12,13 @@ PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-c
 
 
 def command() -> str:
-    """As it was typed; in sys.argv, paths have been quoted for Hydra."""
+    return shlex.join([Path(sys.argv[0]).name, *typed()])
+
+
+def typed() -> list[str]:
+    """The arguments as they were typed; in sys.argv, paths have been quoted for Hydra."""
     script, *arguments = sys.argv
-    if script in sys.orig_argv:
-        arguments = sys.orig_argv[sys.orig_argv.index(script) + 1:]
-    return shlex.join([Path(script).name, *arguments])
+    return sys.orig_argv[sys.orig_argv.index(script) + 1:] if script in sys.orig_argv else arguments
 
 
 @functools.cache

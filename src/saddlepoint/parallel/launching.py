@@ -35,8 +35,8 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
     if devices * (num_nodes or 1) == 1:
         return {"devices": 1, "plugins": plugins}
     if sweeping and not started:
-        raise RequestError(f"a sweep of runs of {devices} processes needs them from the start: type torchrun "
-                           f"--nproc-per-node {devices} train.py trainer=ddp ... -m")
+        raise RequestError(f"a sweep of runs of {devices} processes needs hydra/launcher=processes, which starts each "
+                           "run by itself: leave the other launcher out")
     return {"devices": devices, "num_nodes": num_nodes or 1, "strategy": GameStrategy(), "plugins": plugins}
 
 

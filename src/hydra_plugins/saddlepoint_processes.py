@@ -1,0 +1,55 @@
+"""hydra/launcher=processes: each job of a sweep a process of its own, see saddlepoint.sweeps. Hydra finds launchers in
+this namespace only, and imports this file for every command, so the rest is imported when a sweep begins."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep", "hydra.mode")  # not for its jobs
+
+
+class ProcessesLauncher(Launcher):
+    """conf/hydra/launcher/processes.yaml explains the arguments."""
+
+    def __init__(self, jobs_at_once: int | None, hang_minutes: float | None, limit_minutes: float | None,
+                 grace_seconds: float, again: Sequence[str]):
+        self.jobs_at_once, self.again = jobs_at_once, again
+        self.limits = {"hang_minutes": hang_minutes, "limit_minutes": limit_minutes, "grace_seconds": grace_seconds}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from saddlepoint import config_check, versions
+        from saddlepoint.overrides import SWEEP, overrides_in
+        from saddlepoint.sweeps import machine, refusals
+        from saddlepoint.sweeps.runner import Limits
+        from saddlepoint.sweeps.sweep import Request
+        config_check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
+        refusals.refuse([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
+        refusals.refuse_for_all(config)
+        trainer = config.get("trainer", {})
+        gpus = [] if trainer.get("accelerator") == "cpu" else machine.gpus()
+        places = machine.places(self.jobs_at_once, gpus, trainer.get("devices", 1), machine.cores())
+        threads = machine.threads(len(places), trainer.get("devices", 1) or 1, machine.cores())
+        settings = [each for each in config.hydra.overrides.hydra if not each.startswith(OF_THE_SWEEP)]
+        flags = [each for each in sys.argv[1:] if each not in {*overrides_in(sys.argv[1:]), *SWEEP}]
+        self.request = Request(
+            Path(config.hydra.sweep.dir), [sys.executable, str(Path(sys.argv[0]).resolve())],
+            [*([f"threads={threads}"] if threads else []), *settings, *flags], places, Limits(**self.limits),
+            list(self.again), versions.typed())
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """What is not completed is said here and in the exit code; to Hydra a job returns its score, or None."""
+        from saddlepoint.command_line import reported
+        from saddlepoint.sweeps.sweep import sweep
+        jobs = []
+        with reported():
+            jobs, end = sweep(self.request, job_overrides)
+            if end:
+                raise end
+        return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED, working_dir=job.directory,
+                          _return_value=job.final_score) for job in jobs]

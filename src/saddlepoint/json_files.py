@@ -1,0 +1,32 @@
+"""JSON files of runs and sweeps, whole or not there, and how they write the time. Imports no torch."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from saddlepoint import disk_space
+
+
+def write_json(path: Path, content: dict) -> None:
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        with disk_space.naming(path):
+            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """None where there is no such file, or none that holds a dictionary"""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

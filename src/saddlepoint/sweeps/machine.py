@@ -1,0 +1,39 @@
+"""What this machine has to hand out to jobs: cores and GPUs. Imports no torch."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+CORES_EACH = 4  # small networks gain little from more threads, and each job takes memory of its own
+
+
+def cores() -> int:
+    """Those this process may use"""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """As CUDA_VISIBLE_DEVICES names them"""
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(number) for number, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+
+
+def places(jobs_at_once: int | None, gpus: list[str], gpus_each: int | None, cores: int) -> list[dict[str, str]]:
+    """One for each job at a time: what is added to its environment. `gpus_each`: None for all of them"""
+    each = min(gpus_each or len(gpus), len(gpus))
+    shares = [",".join(gpus[first:first + each]) for first in range(0, len(gpus) - each + 1, each)] if each else []
+    count = jobs_at_once or len(shares) or max(1, cores // CORES_EACH)
+    if not shares:
+        return [{} for _ in range(count)]
+    return [{"CUDA_VISIBLE_DEVICES": shares[number % len(shares)]} for number in range(count)]
+
+
+def threads(places: int, processes_each: int, cores: int) -> int | None:
+    """For each process of each job; None: a single job may choose for itself, as it would outside a sweep"""
+    return None if places == processes_each == 1 else max(1, cores // (places * processes_each))
