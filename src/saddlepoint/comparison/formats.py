@@ -54,7 +54,7 @@ def _set(words: str, width: int, title: Text) -> str:
 def _blocks(widths: Sequence[int], fixed: int, width: int) -> list[list[int]]:
     """Places of the columns of each table."""
     naming = [*range(fixed)]
-    if sum(widths[:fixed]) > width / 2:  # too much to say it again and again: the row's number must do
+    if sum(widths[:fixed]) + fixed * len(GAP) + max(widths[fixed:]) > width:  # its number must do
         naming = [0]
     blocks = [[*naming]]
     for place in range(len(naming), len(widths)):

@@ -68,8 +68,7 @@ def _columns(table: Table) -> Iterator[str]:
     along = table.differences.brought_along
     if along:
         more = f" and {len(along) - MOST_NAMED} more" if len(along) > MOST_NAMED else ""
-        yield (f"Rows also differ in what comes with the choices above, {len(along)} settings: "
-               f"{', '.join(along[:MOST_NAMED])}{more}.")
+        yield f"Rows also differ in what comes with the choices above: {', '.join(along[:MOST_NAMED])}{more}."
 
 
 def _moments(table: Table) -> Iterator[str]:

@@ -19,7 +19,8 @@ def measured(run: Run, value: str | int, evaluations: bool = True) -> list[Measu
     if first is None:
         return []
     found = [*_in_training(run, first, last)] if value != "last" else [
-        Measured(run, score, score.images_seen) for score in run.metrics if score.value is not None]
+        Measured(run, score, last if score.images_seen is None else score.images_seen)
+        for score in run.metrics if score.value is not None]
     if evaluations:
         found += [Measured(run, score, score.images_seen) for score in run.evaluations()
                   if score.value is not None and score.images_seen is not None and first <= score.images_seen <= last]

@@ -1,0 +1,106 @@
+"""A table on a terminal, as Markdown, as LaTeX and as CSV."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from saddlepoint.comparison import formats
+from saddlepoint.comparison.layout import Sheet, Text, decimals, figures, sheet
+from saddlepoint.comparison.notes import notes
+from saddlepoint.comparison.numbers import as_csv
+from saddlepoint.comparison.runs import gather
+from saddlepoint.comparison.statistics import Summary
+from saddlepoint.comparison.table import Question
+from saddlepoint.comparison.tabulating import tabulate
+from tests.comparison.made_runs import make_run, score
+
+NASTY = r"a_b & 50% $x$ #1 {y} ~ ^ \z <w> | `c` *d*"
+
+
+@pytest.fixture
+def made(tmp_path):
+    for seed, value in enumerate((10.0, 14.0, 12.0)):
+        make_run(tmp_path / f"a{seed}", score(value=value), score("is_digits", 8.0), seed=seed, seconds=3725)
+        make_run(tmp_path / f"b{seed}", score(value=value + 1, num_fake=7), seed=seed, trick=["r1"],
+                 state="completed" if seed else "diverged", reason=NASTY)
+    gathered = gather([tmp_path])
+    table = tabulate(gathered.runs, Question(baseline="1"))
+    return table, notes(table, gathered)
+
+
+@pytest.mark.parametrize(("mean", "deviation", "shown"), [
+    (12.0654, 3.2315, "12.1 (3.2) [11.1, 13.1]"), (95.21, 22.6, "95 (23) [94, 96]"),
+    (0.123456, 0.00123, "0.1235 (0.0012) [-0.8765, 1.1235]"), (1234.5, 321.0, "1234 (321) [1234, 1236]"),
+])
+def test_numbers_show_two_digits_of_the_deviation(mean, deviation, shown):
+    assert figures(Summary(3, mean, deviation, (mean - 1, mean + 1))) == shown
+
+
+def test_one_seed_shows_four_digits_and_no_interval():
+    assert figures(Summary(1, 12.06544, None, None)) == "12.07"
+    assert decimals(0.0) == 4 and decimals(1e-30) == 6
+
+
+def test_markdown_has_a_cell_for_each_title_and_marks_the_best(made):
+    lines = formats.markdown(sheet(made[0]), made[1]).splitlines()
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("|")]
+    assert len(rows) == 4 and len({len(row) for row in rows}) == 1
+    assert "2 of 3, 1 diverged" in lines[3] and "12.0 (2.0) \\[7.0, 17.0\\]" in lines[2] and "1:02:05" in lines[2]
+    assert "48,000" in lines[2] and "1,000 + 500" in lines[2]
+
+
+def test_the_best_mean_is_marked_in_each_format():
+    bold = Sheet((Text("row"), Text("x")), ((Text("a"), Text("1", best=True)), (Text("b"), Text("2"))), 1)
+    assert "**1**" in formats.markdown(bold, []) and "**2**" not in formats.markdown(bold, [])
+    assert r"\textbf{1}" in formats.latex(bold, []) and r"\textbf{2}" not in formats.latex(bold, [])
+    assert "1*" in formats.terminal(bold, [], 80) and "2*" not in formats.terminal(bold, [], 80)
+
+
+def test_what_means_something_to_latex_is_escaped():
+    """Every special character is behind a backslash or part of one of our own commands."""
+    made = formats.latex(Sheet((Text(NASTY),), ((Text("a\nb"),),), 1), [])
+    cell = made.splitlines()[3].removesuffix(r" \\")
+    assert cell == (r"a\_b \& 50\% \$x\$ \#1 \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{}z "
+                    r"\textless{}w\textgreater{} \textbar{} `c` *d*")
+    assert "a b" in made
+
+
+def test_a_note_in_latex_stays_a_comment():
+    lines = formats.latex(Sheet((Text("x"),), (), 1), ["one\n\\end{document} two"]).splitlines()
+    assert r"% one \end{document} two" in lines and not any(line.startswith(r"\end{document}") for line in lines)
+
+
+def test_latex_is_a_booktabs_tabular_with_a_column_for_each_title(made):
+    lines = formats.latex(sheet(made[0]), made[1]).splitlines()
+    begin = next(line for line in lines if line.startswith(r"\begin{tabular}"))
+    columns = re.fullmatch(r"\\begin\{tabular\}\{([lr]+)\}", begin)[1]
+    rows = [line for line in lines if line.endswith(r" \\")]
+    assert len(rows) == 3 and {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(columns)}
+    assert [line for line in lines if line in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}")] == [
+        r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"]
+    assert all(line.startswith("%") for line in lines[:lines.index(begin)])
+
+
+def test_what_means_something_to_markdown_is_escaped():
+    made = formats.markdown(Sheet((Text("a|b\n*c* [d](e) <f>"),), (), 1), [])
+    assert made.splitlines()[0] == r"| a\|b \*c\* \[d\](e) \<f\> |"
+
+
+def test_csv_holds_unrounded_numbers_and_every_value(made):
+    first, second = csv.DictReader(io.StringIO(as_csv(made[0])))
+    assert (first["row"], first["trick"], first["seeds"], first["completed"]) == ("1", "[]", "0 1 2", "3")
+    assert float(first["fid_digits [A].mean"]) == 12.0 and float(first["fid_digits [A].deviation"]) == 2.0
+    assert first["fid_digits [A].values"] == "10.0 14.0 12.0" and first["fid_digits [B].mean"] == ""
+    assert (second["completed"], second["diverged"], second["fid_digits [B].seeds"]) == ("2", "1", "2")
+    assert first["parameters.generator"] == "1000" and float(first["seconds"]) == 3725
+
+
+def test_a_narrow_terminal_gets_several_tables_that_each_name_their_rows(made):
+    wide, narrow = (formats.terminal(sheet(made[0]), (), width) for width in (1000, 60))
+    assert len(wide.strip().split("\n\n")) == 1
+    blocks = narrow.strip().split("\n\n")
+    assert len(blocks) > 1 and all(block.startswith("row") for block in blocks)
+    assert all(len(line) <= 60 for line in narrow.splitlines())
+    assert all(title.words in narrow for title in sheet(made[0]).header)
