@@ -130,7 +130,7 @@ def test_versions_that_differ_are_named_with_their_runs(tmp_path):
         make_run(tmp_path / f"run{seed}", seed=seed, environment={"versions": {"torch": torch}, "revision": revision})
     libraries, code = gather([tmp_path]).problems
     assert "torch: 2.14.1 (2 runs), 2.10.0 (run1)" in libraries.text and libraries.paths == (tmp_path / "run1",)
-    assert "00000000 (2 runs), ffffffff (run2)" in code.text and libraries.kind == code.kind == "versions"
+    assert "00000000 (2 runs), ffffffff (run2)" in code.text and libraries.kind == code.kind == "of another version"
 
 
 def test_a_curve_that_was_cut_off_keeps_its_whole_lines(tmp_path):

@@ -133,6 +133,13 @@ def test_what_did_not_complete_is_counted_and_named_and_not_averaged(tmp_path):
     assert "Row 1, seed 2 (x) diverged: not finite." in said(tmp_path) and "seed 3 (y) failed." in said(tmp_path)
 
 
+def test_what_is_odd_about_the_runs_is_counted_and_named_under_the_table(tmp_path):
+    make_run(tmp_path / "a")
+    make_run(tmp_path / "b")
+    (tmp_path / "empty").mkdir()
+    assert "Gathered: 1 runs; 1 empty, 1 duplicate.\nNote: " in said(tmp_path)
+
+
 def test_a_row_whose_runs_all_failed_stays(tmp_path):
     seeded(tmp_path / "a", [10.0])
     make_run(tmp_path / "x", state="collapsed", **R1)

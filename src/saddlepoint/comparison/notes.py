@@ -24,7 +24,7 @@ KINDS = {  # paired, exact
 
 def notes(table: Table, gathered: Gathered) -> list[str]:
     return [*_in_common(table), *_what_values_are(table), *_columns(table), *_rows(table), *_costs(table),
-            *_baseline(table), *_published(table), *(f"Note: {problem.text}." for problem in gathered.problems)]
+            *_baseline(table), *_published(table), *_problems(gathered)]
 
 
 def _in_common(table: Table) -> Iterator[str]:
@@ -135,6 +135,14 @@ def _published(table: Table) -> Iterator[str]:
         protocol = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.protocol.items())
         yield (f"Published {known.metric} {known.value:g} (tolerance ± {known.tolerance:g}"
                + (f"; {protocol}" if protocol else "") + f"): {known.source}.")
+
+
+def _problems(gathered: Gathered) -> Iterator[str]:
+    """Counted, and each named."""
+    counts = gathered.counted()
+    if counts:
+        yield f"Gathered: {len(gathered.runs)} runs; {', '.join(f'{count} {kind}' for kind, count in counts.items())}."
+    yield from (f"Note: {problem.text}." for problem in gathered.problems)
 
 
 def _cells(table: Table) -> list[Cell]:

@@ -94,7 +94,7 @@ class Run:
 class Problem:
     """Something about the runs gathered that whoever reads their table should know."""
 
-    kind: str  # unreadable, incomplete, empty, missing, duplicate, versions
+    kind: str  # a word for counting: missing, empty, unreadable, incomplete, duplicate, of another version
     text: str  # a sentence
     paths: tuple[Path, ...] = ()  # the directories it is about
 

@@ -165,7 +165,7 @@ def _name_difference(of: str, versions: Mapping[Path, str], runs: list[Run], pro
     commonest, *others = sorted(having.items(), key=lambda each: -len(each[1]))
     said = [f"{commonest[0]} ({len(commonest[1])} runs)"]
     said += [f"{version} ({_listed([run.name for run in group])})" for version, group in others]
-    problems.append(Problem("versions", f"runs of different versions of {of}: {', '.join(said)}",
+    problems.append(Problem("of another version", f"runs of different versions of {of}: {', '.join(said)}",
                             tuple(run.path for _, group in others for run in group)))
 
 
