@@ -25,7 +25,7 @@ def stop(number: int, frame: object) -> None:
 
 
 if job == "impossible":
-    print("warning: a side remark\nThis recipe cannot train:\n  - an impossible loss", flush=True)
+    print("warning: beside\nThis recipe cannot train:\n  - an impossible loss\nType instead:\n  another", flush=True)
     sys.exit(2)
 if run.exists() and not going_on:
     sys.exit(f"run.dir={run} is not empty")

@@ -36,7 +36,8 @@ def summary(sweep: Path) -> dict:
 
 def test_jobs_run_with_their_own_settings_and_the_shared_ones_and_go_on_where_they_are_missing(tmp_path):
     """Failed jobs run again; those that were refused stand until they are asked for."""
-    line = f"train.py -m {SLIPS},0.0001 hydra.launcher.jobs_at_once=3 hydra.sweep.dir='a (b)' data=mnist data.root='c, d'"
+    line = (f"train.py -m {SLIPS},0.0001 data=mnist data.root='c, d' hydra.launcher.jobs_at_once=3 "
+            "hydra.sweep.dir='a (b)'")
     done = typed(line, tmp_path, **bomb(tmp_path / "bomb", 0))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     jobs = summary(tmp_path / "a (b)")["jobs"]
@@ -46,7 +47,7 @@ def test_jobs_run_with_their_own_settings_and_the_shared_ones_and_go_on_where_th
         "optimizer.generator.lr=0.0001"]
     assert done.stdout.count("SystemError: torch was imported") == 1
     again = done.stderr.splitlines()[-1].strip().removeprefix("python ")
-    assert shlex.split(again) == [*shlex.split(line.replace("hydra.sweep.dir='a (b)' ", "")), "hydra.sweep.dir=a (b)"]
+    assert shlex.split(again) == [*shlex.split(line.removesuffix("hydra.sweep.dir='a (b)'")), "hydra.sweep.dir=a (b)"]
     assert typed(again, tmp_path, **bomb(tmp_path / "other", 1)).returncode == 1
     jobs = summary(tmp_path / "a (b)")["jobs"]
     assert [(job["state"], job["starts"]) for job in jobs] == [("refused", 1), ("refused", 1), ("killed", 3)]

@@ -9,7 +9,7 @@ from saddlepoint.sweeps.jobs import STATES, Job
 
 ORDER = ("running", "failed", "killed", "hung", "diverged", "refused", "stopped", "waiting", "completed")
 HEADER = ("job", "state", "images", "images/s", "score", "time", "left", "settings")
-RIGHT = (0, 2, 3, 5, 6)  # columns of numbers
+NUMBERS = ("job", "images", "images/s", "time", "left")  # columns that end at the same place
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"  # to the beginning of a line so many lines above, and everything below it goes
 
 
@@ -73,9 +73,10 @@ def cells(job: Job) -> tuple[str, ...]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first row holds the names of the columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) if at in RIGHT else cell.ljust(width)
-                      for at, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+    return ["  ".join(cell.rjust(width) if name in NUMBERS else cell.ljust(width)
+                      for name, cell, width in zip(rows[0], row, widths, strict=True)).rstrip() for row in rows]
 
 
 def clock(seconds: float | None) -> str:

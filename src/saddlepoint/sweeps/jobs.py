@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def judged(exit_code: int, said: Sequence[str], status: Mapping[str, Any], asked
         return "killed", f"killed by {name_of(-exit_code)}"
     state = STATE_OF_EXIT_CODE.get(exit_code, "failed")
     if state == "refused":
-        return state, " ".join(line.strip() for line in said if line.strip() and not line.startswith(SIDE_REMARKS))
+        sentences = takewhile(lambda line: line != "Type instead:", said)
+        return state, " ".join(line.strip() for line in sentences if line.strip() and not line.startswith(SIDE_REMARKS))
     return state, status.get("reason") or last or f"ended with exit code {exit_code}, without a word"
 
 

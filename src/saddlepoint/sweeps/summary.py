@@ -6,7 +6,7 @@ from typing import Any
 
 from saddlepoint.errors import RequestError
 from saddlepoint.json_files import now, read_json, write_json
-from saddlepoint.sweeps.display import aligned, cells, counts
+from saddlepoint.sweeps.display import aligned, cells
 from saddlepoint.sweeps.jobs import Job
 from saddlepoint.sweeps.process import last_words
 
@@ -54,7 +54,7 @@ class Summary:
 def table(jobs: Sequence[Job]) -> str:
     rows = [COLUMNS, *(cells(job)[:6] + cells(job)[7:] for job in jobs)]
     complaints = [line for job in jobs if job.state not in ("completed", "waiting") for line in complaint(job)]
-    return "\n".join([*aligned(rows), *complaints, counts(jobs)])
+    return "\n".join([*aligned(rows), *complaints])
 
 
 def complaint(job: Job) -> list[str]:

@@ -92,7 +92,7 @@ def end_of(jobs: Sequence[Job], request: Request, summary: Path, stopped_by: sig
     """What is left to say, the line to type last"""
     incomplete = [job for job in jobs if job.state != "completed"]
     if not incomplete and not stopped_by:
-        print(f"All are completed: {summary}")
+        print(f"{counts(jobs)}: {summary}")
         return None
     message = f"{counts(jobs)}: {summary}"
     if any(job.state in ("waiting", *request.again) for job in incomplete):
