@@ -99,6 +99,7 @@ def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp
     ("train.py 'trick=[emma]'", ["trick=emma does not exist: did you mean ema?"]),
     ("train.py -m model=dcgan,mpl", ["model=mpl does not exist: did you mean mlp?"]),
     ("sample.py run=nowhere counts=3", ["counts is not a setting: did you mean count?"]),
+    ("compare.py runs=nowhere", ["runs=nowhere holds no run", "nowhere does not exist"]),
 ])
 def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, tmp_path, tmp_path_factory):
     bomb = tmp_path_factory.mktemp("bomb")  # stands before the real torch: whoever imports it gets a traceback

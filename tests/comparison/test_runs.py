@@ -1,5 +1,6 @@
 """Directories become runs; what cannot is named and counted, never an exception."""
 
+import json
 import os
 import subprocess
 import sys
@@ -99,6 +100,22 @@ def test_a_directory_that_is_not_there_a_file_and_an_empty_one_are_named(tmp_pat
     (tmp_path / "file").write_text("")
     gathered = gather([tmp_path / "empty", tmp_path / "file", tmp_path / "nowhere", f"{tmp_path}/no*thing"])
     assert gathered.runs == () and kinds(gathered) == {"empty": 1, "missing": 3}
+
+
+def test_jobs_of_a_sweep_that_left_no_run_are_named_as_its_summary_says(tmp_path):
+    make_run(tmp_path / "0")
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2.log").write_text("no")
+    jobs = [{"number": 0, "state": "completed"}, {"number": 1, "state": "refused", "reason": "It cannot train.",
+                                                  "differs": ["loss=wasserstein"]},
+            {"number": 2, "state": "waiting", "overrides": ["seed=1"]}, 7, {"differs": 7}]
+    (tmp_path / "summary.json").write_text(json.dumps({"jobs": jobs}))
+    gathered = gather([tmp_path])
+    assert len(gathered.runs) == 1 and kinds(gathered) == {"refused": 1, "waiting": 1, "unknown": 1}
+    said = f"job 1 of {tmp_path} (loss=wasserstein) left no run: refused, It cannot train"
+    assert gathered.problems[0].text == said
+    (tmp_path / "summary.json").write_text("[]")
+    assert kinds(gather([tmp_path])) == {"empty": 1}
 
 
 def test_a_run_whose_process_is_gone_was_killed_and_one_that_lives_or_is_elsewhere_runs(tmp_path):

@@ -36,6 +36,14 @@ def json_files(folder: Path) -> list[Mapping[str, Any]]:
     return found
 
 
+def listed(path: Path, name: str) -> list[Mapping[str, Any]]:
+    """The dictionaries of a list in a file; none where it cannot be read."""
+    with suppress(Unreadable):
+        content = read_json(path).get(name)
+        return [each for each in content if isinstance(each, Mapping)] if isinstance(content, list) else []
+    return []
+
+
 def _mapping(path: Path, parse) -> Mapping[str, Any]:
     try:
         content = parse(path.read_text(encoding="utf-8"))

@@ -1,63 +1,27 @@
-"""From directories to runs: finding them, reading each, and saying what is odd about them."""
+"""From directories to runs: reading each, and saying what is odd about them."""
 
-import glob
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from saddlepoint.comparison import reading
+from saddlepoint.comparison.finding import Finder
 from saddlepoint.comparison.recipes import identity
 from saddlepoint.comparison.run import Cost, Gathered, Problem, Run, score, scores
-
-SIGNS = {"environment.json", "status.json", "metrics.json"}  # any of these: the directory is, or was, a run
-BEGUN = {"config.yaml", "checkpoints"}  # both: a run that died before it said anything
 
 
 def gather(paths: Iterable[str | Path]) -> Gathered:
     """All runs at or below directories (runs/, multirun/..., single runs) and globs. Never raises for a bad one: what
     cannot be used is a problem."""
-    problems: list[Problem] = []
-    directories = sorted(set(_run_directories(paths, problems)))
+    finder = Finder(paths)
+    problems, directories = finder.problems, sorted(finder.directories)
     home = Path(os.path.commonpath([path.parent for path in directories])) if directories else Path()
     found = [_read(path, str(path.relative_to(home)), problems) for path in directories]
     runs, duplicates = _each_once([run for run in found if run], problems)
     _name_versions(runs, problems)
     return Gathered(tuple(runs), tuple(problems), tuple(duplicates))
-
-
-def _run_directories(paths: Iterable[str | Path], problems: list[Problem]) -> Iterator[Path]:
-    for asked in paths:
-        path = Path(asked).expanduser()
-        found = [path] if path.exists() else _matching(path)
-        if not found:
-            problems.append(Problem("missing", f"{asked} does not exist", (path,)))
-        for each in found:
-            if each.is_dir():
-                yield from _below(each, problems)
-            elif path == each:  # a glob may meet files, e.g. multirun.yaml
-                problems.append(Problem("missing", f"{asked} is a file, not the directory of a run", (path,)))
-
-
-def _matching(pattern: Path) -> list[Path]:
-    return [Path(each) for each in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 may be absolute
-
-
-def _below(top: Path, problems: list[Problem]) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        where = Path(error.filename or top)
-        problems.append(Problem("unreadable", f"{where} cannot be looked into ({error.strerror})", (where,)))
-
-    for folder, inner, files in os.walk(top, onerror=unreadable):
-        inner.sort()
-        if SIGNS & set(files) or {*files, *inner} >= BEGUN:
-            inner.clear()  # nothing in a run is another one
-            yield Path(folder).resolve()
-        elif not inner and not files:
-            said = f"{folder} is empty: its run was refused, or never began"
-            problems.append(Problem("empty", said, (Path(folder),)))
-        inner[:] = [name for name in inner if not name.startswith(".")]
 
 
 def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
