@@ -38,6 +38,12 @@ def test_directories_globs_and_single_runs_may_be_mixed_and_each_run_is_there_on
     assert gathered.problems == ()
 
 
+def test_jobs_are_in_the_order_of_their_numbers(tmp_path):
+    for seed in (10, 2, 0, 11, 1):
+        make_run(tmp_path / str(seed), seed=seed)
+    assert [run.seed for run in gather([tmp_path]).runs] == [0, 1, 2, 10, 11]
+
+
 def test_what_lies_inside_a_run_is_no_run(tmp_path):
     inner = make_run(tmp_path / "run") / "samples"
     inner.mkdir()

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     """All runs at or below directories (runs/, multirun/..., single runs) and globs. Never raises for a bad one: what
     cannot be used is a problem."""
     finder = Finder(paths)
-    problems, directories = finder.problems, sorted(finder.directories)
+    problems, directories = finder.problems, sorted(finder.directories, key=_natural)
     home = Path(os.path.commonpath([path.parent for path in directories])) if directories else Path()
     found = [_read(path, str(path.relative_to(home)), problems) for path in directories]
     runs, duplicates = _each_once([run for run in found if run], problems)
@@ -94,6 +95,11 @@ def _is_gone(environment: Mapping[str, Any]) -> bool:
     return False
 
 
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Jobs 0 to 12 of a sweep in this order, and not 0, 1, 10, 11, 12, 2"""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
+
+
 def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
     """A seed that ran twice is no second seed: the run that got furthest stays."""
     groups: dict[Any, list[Run]] = {}
@@ -107,7 +113,7 @@ def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], lis
         if others:
             said = f"set aside, with the settings and the seed of {first.name}: {_listed([run.name for run in others])}"
             problems.append(Problem("duplicate", said, tuple(run.path for run in others)))
-    return sorted(kept, key=lambda run: run.path), aside
+    return sorted(kept, key=lambda run: _natural(run.path)), aside
 
 
 def _name_versions(runs: list[Run], problems: list[Problem]) -> None:
