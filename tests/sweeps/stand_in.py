@@ -35,7 +35,7 @@ for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
 (run / "config.yaml").write_text("budget:\n  images: 80\n")
 status("running")
 (run / "metrics.csv").write_text("images_seen,quality/fid_x,throughput/images_per_second\n0,300.5,\n40,,20.0\n")
-print(f"job={job} threads={settings.get('threads')} gpu={os.environ.get('CUDA_VISIBLE_DEVICES')} "
+print(f"job={job} pid={os.getpid()} threads={settings.get('threads')} gpu={os.environ.get('CUDA_VISIBLE_DEVICES')} "
       f"resume={settings.get('resume')}", flush=True)
 if job.startswith("raising"):
     status("failed", "ValueError: by design", 40)

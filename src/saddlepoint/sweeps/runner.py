@@ -49,17 +49,24 @@ class Runner:
     def run(self, jobs: Sequence[Job]) -> signal.Signals | None:
         """Until all have ended, or -> the signal that asked for an end before"""
         self.waiting.extend(jobs)
-        read_at = 0.0
         with self._listening():
-            while self.running or (self.waiting and not self.stopped_by):
-                self._heed()
-                self._begin_some()
-                self._collect()
-                if time.monotonic() >= read_at:
-                    self._read()
-                    read_at = time.monotonic() + READ
-                time.sleep(GLANCE)
+            try:
+                self._run()
+            finally:  # by an error of ours
+                for process in self.running.values():
+                    process.kill()
         return self.stopped_by
+
+    def _run(self) -> None:
+        read_at = 0.0
+        while self.running or (self.waiting and not self.stopped_by):
+            self._heed()
+            self._begin_some()
+            self._collect()
+            if time.monotonic() >= read_at:
+                self._read()
+                read_at = time.monotonic() + READ
+            time.sleep(GLANCE)
 
     def _begin_some(self) -> None:
         while self.waiting and self.free and not self.received:

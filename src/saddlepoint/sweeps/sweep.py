@@ -70,9 +70,13 @@ def sweep(request: Request, wanted: Sequence[Sequence[str]]) -> tuple[list[Job],
             stopped_by = Runner(request.command, request.places, request.limits, watching).run(missing)
         finally:
             watching.close()
-        print(table(jobs), flush=True)
         end = end_of(jobs, request, summary.path, stopped_by)
-        summary.save(ended=now(), exit_code=end.exit_code if end else 0)
+        try:
+            summary.save(ended=now(), exit_code=end.exit_code if end else 0)
+        finally:
+            print(table(jobs), flush=True)
+    if not end:
+        print(f"{counts(jobs)}: {summary.path}")
     return asked_for, end
 
 
@@ -89,10 +93,9 @@ def is_missing(job: Job, again: Sequence[str]) -> bool:
 
 
 def end_of(jobs: Sequence[Job], request: Request, summary: Path, stopped_by: signal.Signals | None) -> EndOfRun | None:
-    """What is left to say, the line to type last"""
+    """None if all are completed; else what is left to say, the line to type last"""
     incomplete = [job for job in jobs if job.state != "completed"]
     if not incomplete and not stopped_by:
-        print(f"{counts(jobs)}: {summary}")
         return None
     message = f"{counts(jobs)}: {summary}"
     if any(job.state in ("waiting", *request.again) for job in incomplete):
@@ -116,13 +119,16 @@ class Watching:
     def changed(self, job: Job) -> None:
         with suppress(OSError):  # a full disk is said at the end; the jobs that run shall end before
             self.summary.save()
-        self.shown.changed(job)
+        with suppress(OSError):  # nobody reads any more
+            self.shown.changed(job)
 
     def looked(self) -> None:
-        self.shown.looked()
+        with suppress(OSError):
+            self.shown.looked()
 
     def close(self) -> None:
-        self.shown.close()
+        with suppress(OSError):
+            self.shown.close()
 
 
 @contextmanager

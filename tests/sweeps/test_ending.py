@@ -1,0 +1,81 @@
+"""Jobs that have to be ended: by a signal to the sweep, by a limit, by an error of our own."""
+
+import json
+import os
+import re
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from saddlepoint.sweeps.run_files import RunFiles
+from saddlepoint.sweeps.runner import Limits
+from tests.sweeps.sweeping import SWEEP, starts, states, summary, swept
+
+
+def send_when_there(file: Path, *numbers: signal.Signals) -> None:
+    """Signals to this process, which a sweep runs in, one after the other"""
+    def wait() -> None:
+        while not (file.exists() and file.read_text()):
+            time.sleep(0.02)
+        for number in numbers:
+            os.kill(os.getpid(), number)
+            time.sleep(0.5)
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def is_gone(pid: str) -> bool:
+    """Within some seconds: a process that was killed may take a moment"""
+    stat = Path(f"/proc/{pid}/stat")
+    for _ in range(100):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if stat.read_text().split()[2] != "Z":
+                time.sleep(0.05)
+                continue
+        return True
+    return False
+
+
+def test_what_a_killed_job_started_does_not_outlive_it():
+    swept("parent")
+    assert is_gone((SWEEP / "0" / "child").read_text())
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
+def test_a_stopped_sweep_hands_the_signal_on_and_goes_on_with_what_is_missing(number, exit_code):
+    before = signal.getsignal(number)
+    send_when_there(SWEEP / "1.log", number)
+    _, end = swept("fine", "patient", "good", places=[{}])
+    assert end.exit_code == exit_code and states() == ["completed", "stopped", "waiting"]
+    assert json.loads((SWEEP / "1" / "status.json").read_text())["reason"] == f"Stopped by {number.name}"
+    assert (SWEEP / "1" / "checkpoints" / "last.ckpt").is_file()
+    assert signal.getsignal(number) == before
+    assert swept("fine", "patient", "good")[1] is None
+    assert starts() == [1, 2, 1]
+
+
+def test_a_second_signal_ends_jobs_that_are_deaf_to_the_first():
+    send_when_there(SWEEP / "0.log", signal.SIGTERM, signal.SIGTERM)
+    began = time.monotonic()
+    assert swept("deaf")[1].exit_code == 143 and states() == ["stopped"]
+    assert time.monotonic() - began < 60 < Limits().grace_seconds
+
+
+def test_a_limit_ends_a_job_whatever_its_progress():
+    _, end = swept("patient", limits=Limits(limit_minutes=0.02))
+    assert states() == ["hung"] and "not over after 0.02 minutes" in summary()["jobs"][0]["reason"]
+    assert (SWEEP / "0" / "checkpoints" / "last.ckpt").is_file()  # it was asked, and not killed
+
+
+def test_an_error_of_the_sweep_itself_leaves_no_job_behind(monkeypatch):
+    def fails(files) -> bool:
+        if "pid=" in (SWEEP / "0.log").read_text():
+            raise RuntimeError("of ours")
+        return False
+    monkeypatch.setattr(RunFiles, "refresh", fails)
+    with pytest.raises(RuntimeError, match="of ours"):
+        swept("deaf")
+    assert is_gone(re.search(r"pid=(\d+)", (SWEEP / "0.log").read_text())[1])
