@@ -1,6 +1,6 @@
 # `make train` and `make test` do everything on a machine with Python 3.11 and make: the first call sets up .venv.
-# Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, chaos, bench
-# and tensorboard hand on.
+# Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, chaos, bench,
+# tensorboard and report hand on.
 
 PYTHON ?= python3
 
@@ -13,7 +13,7 @@ supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 python := .venv/bin/python
 install := $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup train test test-slow chaos lint bench tensorboard clean
+.PHONY: help setup train test test-slow chaos lint bench tensorboard report clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r target does; do \
@@ -41,6 +41,12 @@ bench: setup ## time every benchmarks/*.py that does not start with an underscor
 
 tensorboard: setup ## show the curves and images of runs/ and multirun/: make tensorboard ARGS="--port 6007"
 	$(python) -m tensorboard.main --logdir_spec runs:runs,multirun:multirun $(ARGS)
+
+report: setup ## one HTML page of the newest sweep in multirun/; of others: make report ARGS="runs=runs page=all.html"
+	@newest=$$(ls -dt multirun/*/ 2>/dev/null | head -n 1); sweep=$${newest%/}; \
+	$(if $(ARGS),,test -n "$$sweep" || { echo "multirun/ holds no sweep: type make report ARGS=\"runs=... page=FILE.html\"" >&2; \
+	    exit 2; };) \
+	$(python) compare.py $(or $(ARGS),"runs=$$sweep" "page=$$sweep/comparison.html" overwrite=true)
 
 clean: ## delete .venv and caches; runs/, multirun/ and data/ stay
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override
 
 PATH_SETTINGS = ("data.root", "data.low_root", "data.validation_root", "data.cache", "run", "run.dir", "resume",
                  "output", "real", "fake", "extractor.weights", "perceptual.weights", "model.initialise", "input",
-                 "weights", "upscale", "runs", "published", "hydra.sweep.dir")
+                 "weights", "upscale", "runs", "published", "page", "hydra.sweep.dir")
 QUOTED_SETTINGS = (*PATH_SETTINGS, "arithmetic", "baseline")  # the commas of the one, the = of the other
 LISTS = ("runs",)  # of paths, where written [a,b]
 OVERRIDE = re.compile(r"^(\+{0,2})([\w./@][\w./@-]*)=(.*)$", re.DOTALL)

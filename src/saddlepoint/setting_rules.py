@@ -213,6 +213,7 @@ RULES: dict[str, Rule] = {
     "baseline": optional(either(text, COUNT)),
     "across": list_of(text, empty=True),
     "published": optional(text),
+    "page": optional(text),
     # What looks, and where it runs
     "callbacks.*.every_images": optional(COUNT),
     "callbacks.*.every_minutes": optional(number(0, above=True)),

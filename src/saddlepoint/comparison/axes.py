@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MANY_TIMES = 12  # a range of positive values this wide is drawn on a logarithmic axis
+MOST_TIMES = 1e15
+MOST_DECADES = 7  # ticks of a logarithmic axis
 SAME = 1e-9       # values that differ by a smaller share are drawn as one
 UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -37,9 +39,9 @@ class Axis:
         for multiples in ((1, 2, 5), (1, 3), (1,)):
             ticks = [multiple * 10.0**exponent for exponent in exponents for multiple in multiples
                      if self.low <= multiple * 10.0**exponent <= self.high]
-            if len(ticks) <= 7:
+            if len(ticks) <= MOST_DECADES:
                 break
-        return ticks
+        return ticks[::math.ceil(len(ticks) / MOST_DECADES)] if ticks else []
 
 
 def round_step(step: float) -> float:
@@ -53,7 +55,7 @@ def fitted(values: Sequence[float], may_be_logarithmic: bool = False) -> Axis:
     low, high = min(values), max(values)
     if high - low < SAME * max(abs(low), abs(high)):
         low = high
-    if may_be_logarithmic and low > 0 and high > MANY_TIMES * low:
+    if may_be_logarithmic and low > 0 and MANY_TIMES * low < high < MOST_TIMES * low:
         return Axis(low / 1.08, high * 1.08, True)
     room = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
     return Axis(low - room, high + room)

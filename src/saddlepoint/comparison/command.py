@@ -1,5 +1,6 @@
 """What compare.py does."""
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from saddlepoint.comparison import formats, published
 from saddlepoint.comparison.layout import sheet
 from saddlepoint.comparison.notes import notes
 from saddlepoint.comparison.numbers import as_csv
+from saddlepoint.comparison.page import page
 from saddlepoint.comparison.run import Gathered
 from saddlepoint.comparison.runs import gather
 from saddlepoint.comparison.table import Question, Table
@@ -23,15 +25,26 @@ ENDINGS = (".md", ".csv", ".tex")
 
 def compare(settings: Mapping[str, Any]) -> None:
     outputs = _outputs(settings["output"], settings["overwrite"])
+    shown_in = _page(settings["page"], settings["overwrite"])
     known = published.read(Path(settings["published"]).expanduser() if settings["published"] else published_file())
     gathered = gathered_from(settings["runs"])
     table = tabulate(gathered.runs, question(settings), known)
     said = notes(table, gathered)
-    print(formats.terminal(sheet(table), said, shutil.get_terminal_size((WIDTH, 24)).columns))
+    _show(formats.terminal(sheet(table), said, shutil.get_terminal_size((WIDTH, 24)).columns))
     for path, text in zip(outputs, written(table, said), strict=False):
-        _write(path, text)
-    if outputs:
-        print(f"\n{', '.join(map(str, outputs))}")
+        _write(path, text, "output")
+    if shown_in:
+        _write(shown_in, page(f"Comparison of {_typed(settings['runs'])}", table, gathered), "page")
+    if outputs or shown_in:
+        print(f"\n{', '.join(map(str, [*outputs, *([shown_in] if shown_in else [])]))}")
+
+
+def _show(text: str) -> None:
+    """Whoever reads may have seen enough (compare.py ... | head): files are written all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def published_file() -> Path:
@@ -46,13 +59,17 @@ def gathered_from(asked: str | Sequence[str] | None) -> Gathered:
     paths = [asked] if isinstance(asked, str) else asked
     gathered = gather(paths)
     if not gathered.runs:
-        typed = asked if isinstance(asked, str) else f"[{','.join(asked)}]"
+        typed = _typed(asked)
         found = "".join(f"\n  - {problem.text}" for problem in gathered.problems)
         several = (f"\nSeveral directories are written as a list: 'runs=[{asked}]'"
                    if isinstance(asked, str) and "," in asked else "")
         raise RequestError(f"runs={typed} holds no run: name a directory with runs of train.py at or below it{several}"
                            + found)
     return gathered
+
+
+def _typed(asked: str | Sequence[str]) -> str:
+    return asked if isinstance(asked, str) else f"[{','.join(asked)}]"
 
 
 def question(settings: Mapping[str, Any]) -> Question:
@@ -81,7 +98,19 @@ def _outputs(asked: str | None, overwrite: bool) -> list[Path]:
     return outputs
 
 
-def _write(path: Path, text: str) -> None:
+def _page(asked: str | None, overwrite: bool) -> Path | None:
+    if asked is None:
+        return None
+    path = Path(asked).expanduser()
+    if path.suffix != ".html" or path.is_dir():
+        instead = path / "comparison.html" if path.is_dir() else path.with_suffix(".html")
+        raise RequestError(f"page={asked} must be the name of an HTML file: type page={instead}")
+    if path.exists() and not overwrite:
+        raise RequestError(f"{path} exists: choose another page=, or add overwrite=true")
+    return path
+
+
+def _write(path: Path, text: str, setting: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with disk_space.naming(path):
@@ -89,5 +118,5 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         if disk_space.behind(error):
             raise
-        raise RequestError(f"output={path} cannot be written: {error.strerror or error}. "
+        raise RequestError(f"{setting}={path} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

@@ -23,8 +23,9 @@ def joined(*content: object) -> Html:
 
 
 def element(name: str, *content: object, **attributes: object) -> Html:
-    """class_="a" -> class="a", data_row=1 -> data-row="1"; True: without a value; None and False: left out"""
-    written = "".join(attribute(key, value) for key, value in attributes.items() if value not in (None, False))
+    """class_="a" -> class="a", data_row=0 -> data-row="0"; True: without a value; None and False: left out"""
+    written = "".join(attribute(key, value) for key, value in attributes.items()
+                      if value is not None and value is not False)
     return Html(f"<{name}{written}>" if name in VOID else f"<{name}{written}>{joined(*content)}</{name}>")
 
 

@@ -68,7 +68,7 @@ def embedded(path: Path, most_bytes: int | None) -> Embedded | None:
 def webp(picture: Image.Image, scale: float) -> bytes:
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     content = io.BytesIO()
-    picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0).save(content, "WEBP", quality=80, method=2)
+    picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0).save(content, "WEBP", quality=80, method=1)
     return content.getvalue()
 
 
