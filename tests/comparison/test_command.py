@@ -1,7 +1,9 @@
 """compare.py from its settings to what it prints and writes; what it refuses."""
 
 import json
+import os
 import shutil
+import sys
 
 import pytest
 
@@ -34,6 +36,16 @@ def test_a_table_is_printed_and_three_files_are_written(tmp_path, capsys):
     assert "11.0 (1.0) [8.5, 13.5]*" in printed and "Δ is the difference to row 2" in printed
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["t.csv", "t.md", "t.tex"]
     assert "| 11.0 (1.0)" in (tmp_path / "out" / "t.md").read_text().replace("**", "")
+
+
+def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
+    two_rows(tmp_path / "runs")
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as nobody_reads:
+        monkeypatch.setattr(sys, "stdout", nobody_reads)
+        compare("runs=runs", "output=t")
+    assert (tmp_path / "t.md").is_file()
 
 
 def test_nothing_is_written_unless_asked(tmp_path):

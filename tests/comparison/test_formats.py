@@ -35,11 +35,19 @@ def made(tmp_path):
     (0.123456, 0.00123, "0.1235 (0.0012) [-0.8765, 1.1235]"), (1234.5, 321.0, "1234 (321) [1234, 1236]"),
 ])
 def test_numbers_show_two_digits_of_the_deviation(mean, deviation, shown):
-    assert figures(Summary(3, mean, deviation, (mean - 1, mean + 1))) == shown
+    assert figures(Summary(3, mean, deviation, (mean - 1, mean + 1)), decimals(deviation)) == shown
+
+
+def test_numbers_of_a_column_have_the_same_decimals_unless_one_would_lose_its_deviation(tmp_path):
+    for row, spread in enumerate((2.0, 3.0, 0.5, 0.004)):
+        for seed in (0, 1, 2):
+            make_run(tmp_path / f"{row}{seed}", score(value=20 + spread * seed), seed=seed, budget__images=row + 1)
+    shown = [line[-1].words for line in sheet(tabulate(gather([tmp_path]).runs, Question())).body]
+    assert [words.split("[")[0] for words in shown] == ["22.0 (2.0) ", "23.0 (3.0) ", "20.5 (0.5) ", "20.004 (0.004) "]
 
 
 def test_one_seed_shows_four_digits_and_no_interval():
-    assert figures(Summary(1, 12.06544, None, None)) == "12.07"
+    assert figures(Summary(1, 12.06544, None, None), 1) == "12.07"
     assert decimals(0.0) == 4 and decimals(1e-30) == 6
 
 

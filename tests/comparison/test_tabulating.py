@@ -64,6 +64,15 @@ def test_a_setting_typed_beside_a_choice_is_shown_though_it_differs_just_as_the_
     assert differences.values[1] == ("hinge", "0.0001")
 
 
+def test_a_setting_of_both_players_is_one_column_where_it_is_the_same(tmp_path):
+    make_run(tmp_path / "a")
+    make_run(tmp_path / "b", optimizer__generator__lr=0.001, optimizer__discriminator__lr=0.001)
+    assert table(tmp_path).differences.settings == ("optimizer.*.lr",)
+    assert [row.settings for row in table(tmp_path).rows] == [("0.0002",), ("0.001",)]
+    make_run(tmp_path / "c", optimizer__generator__lr=0.001)
+    assert table(tmp_path).differences.settings == ("optimizer.discriminator.lr", "optimizer.generator.lr")
+
+
 def test_of_tricks_only_those_that_play_count(tmp_path):
     make_run(tmp_path / "a", tricks__r1__gamma=1.0, seed=0)
     make_run(tmp_path / "b", tricks__r1__gamma=5.0, seed=1)

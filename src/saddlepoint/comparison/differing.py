@@ -14,6 +14,7 @@ from saddlepoint.rules import as_typed
 
 ALWAYS_CHOSEN = ("experiment", "model", "data", "loss", "optimizer")
 USED_IN = {"perceptual": "perceptual", "degradation": "data.degradation"}  # chosen too, and used by few
+PLAYERS = ("generator", "discriminator")
 EXPLAIN_DATA = ("channels", "image_size", "num_classes")  # of networks: interpolated from the data
 ABSENT = object()  # a setting that this run does not have
 
@@ -39,9 +40,21 @@ def differences(recipes: Sequence[Run]) -> Differences:
     differing = [path for path in dict.fromkeys(path for each in known for path in each)
                  if len({repr(each.get(path, ABSENT)) for each in known}) > 1]
     shown = [path for path in differing if not _explained(path, known, differing)]
-    return Differences(
-        tuple(shown), tuple(tuple(typed(each.get(path, ABSENT)) for path in shown) for each in known),
-        tuple(path for path in differing if path not in shown and not path.endswith("_target_")))
+    along = [path for path in differing if path not in shown and not path.endswith("_target_")]
+    columns = _of_both_players({path: tuple(typed(each.get(path, ABSENT)) for each in known) for path in shown})
+    return Differences(tuple(columns), tuple(zip(*columns.values(), strict=True)) or ((),) * len(known), tuple(along))
+
+
+def _of_both_players(columns: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """optimizer.*.lr for that of the generator and of the discriminator, where both are the same in every row."""
+    merged: dict[str, tuple[str, ...]] = {}
+    for path, values in columns.items():
+        group, *rest = path.split(".")
+        if len(rest) > 1 and rest[0] in PLAYERS:
+            twins = [".".join([group, player, *rest[1:]]) for player in PLAYERS]
+            path = ".".join([group, "*", *rest[1:]]) if all(columns.get(twin) == values for twin in twins) else path
+        merged[path] = values
+    return merged
 
 
 def typed(value: Any) -> str:

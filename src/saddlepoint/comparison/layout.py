@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
+from statistics import median
 
 from saddlepoint.comparison.run import Run
 from saddlepoint.comparison.statistics import Summary
@@ -43,8 +44,9 @@ def _line(table: Table, row: Row) -> tuple[Text, ...]:
             Text(seeds(row), number=False), Text(_images(completed)), Text(_time(completed)),
             Text(_parameters(row.runs))]
     for place, cell in enumerate(row.cells):
-        line.append(Text(_value(cell, row), best=bool(cell) and cell.rank == 1))
-        said = {"published": _published(cell), "Δ": _delta(cell), "p": _p(cell)}
+        places = decimals_in(table, place, cell)
+        line.append(Text(_value(cell, row, places), best=bool(cell) and cell.rank == 1))
+        said = {"published": _published(cell), "Δ": _delta(cell, places), "p": _p(cell)}
         line += [Text(said[title]) for title in _beside(table, place)]
     return tuple(line)
 
@@ -62,20 +64,27 @@ def seeds(row: Row) -> str:
     return ", ".join([f"{row.states['completed']} of {len(row.runs)}", *others]) if others else str(len(row.runs))
 
 
-def _value(cell: Cell | None, row: Row) -> str:
+def _value(cell: Cell | None, row: Row, places: int) -> str:
     if cell is None:
         return NOTHING
     fewer = f" n={cell.summary.count}" if cell.summary.count != row.states["completed"] else ""
-    return figures(cell.summary) + fewer
+    return figures(cell.summary, places) + fewer
 
 
-def figures(summary: Summary) -> str:
-    """12.1 (3.2) [4.0, 20.1], to two digits of the deviation"""
+def figures(summary: Summary, places: int) -> str:
+    """12.1 (3.2) [4.0, 20.1], or of one seed 12.07"""
     if summary.deviation is None:
         return f"{summary.mean:.4g}"
-    places = decimals(summary.deviation)
     low, high = summary.interval
     return f"{summary.mean:.{places}f} ({summary.deviation:.{places}f}) [{low:.{places}f}, {high:.{places}f}]"
+
+
+def decimals_in(table: Table, place: int, cell: Cell | None) -> int:
+    """Two digits of a column's median deviation, so that its numbers line up; one of a far smaller one of its own."""
+    cells = [row.cells[place] for row in table.rows]
+    usual = median([each.summary.deviation for each in cells if each and each.summary.deviation] or [0.0])
+    own = cell.summary.deviation if cell else None
+    return max(decimals(usual), decimals(own) - 1) if own else decimals(usual)
 
 
 def decimals(deviation: float) -> int:
@@ -92,11 +101,10 @@ def _published(cell: Cell | None) -> str:
     return f"{known.value:g} ({known.verdict(cell.summary.mean, cell.values[0].score.protocol)})"
 
 
-def _delta(cell: Cell | None) -> str:
+def _delta(cell: Cell | None, places: int) -> str:
     if not cell or not cell.difference:
         return NOTHING
-    mean, deviation = cell.difference.mean, cell.summary.deviation
-    return f"{mean:+.{decimals(deviation)}f}" if deviation else f"{mean:+.4g}"
+    return f"{cell.difference.mean:+.{places}f}" if cell.summary.deviation else f"{cell.difference.mean:+.4g}"
 
 
 def _p(cell: Cell | None) -> str:
