@@ -50,7 +50,7 @@ class Frame:
 
 
 WIDE = Frame()
-SMALL = Frame(width=300, height=160, left=44, right=30, top=8, bottom=34, x_ticks=3, y_ticks=3, most_points=120)
+SMALL = Frame(width=310, height=160, left=50, right=36, top=8, bottom=34, x_ticks=3, y_ticks=3, most_points=120)
 
 
 def style_of(index: int) -> str:

@@ -34,7 +34,7 @@ def compare(settings: Mapping[str, Any]) -> None:
     for path, text in zip(outputs, written(table, said), strict=False):
         _write(path, text, "output")
     if shown_in:
-        _write(shown_in, page(f"Comparison of {_typed(settings['runs'])}", table, gathered), "page")
+        _write(shown_in, page(_title(settings["runs"], gathered), table, gathered), "page")
     if outputs or shown_in:
         print(f"\n{', '.join(map(str, [*outputs, *([shown_in] if shown_in else [])]))}")
 
@@ -66,6 +66,10 @@ def gathered_from(asked: str | Sequence[str] | None) -> Gathered:
         raise RequestError(f"runs={typed} holds no run: name a directory with runs of train.py at or below it{several}"
                            + found)
     return gathered
+
+
+def _title(asked: str | Sequence[str], gathered: Gathered) -> str:
+    return f"Comparison of {asked if isinstance(asked, str) else f'{len(gathered.runs)} runs'}"
 
 
 def _typed(asked: str | Sequence[str]) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from saddlepoint.comparison.layout import NOTHING, decimals, sheet
+from saddlepoint.comparison.layout import NOTHING, decimals_in, sheet
 from saddlepoint.comparison.markup import Html, element, html, joined
-from saddlepoint.comparison.page_rows import DIRECTIONS, PageRow, heading, paragraph, scrolling, setting
+from saddlepoint.comparison.page_rows import DIRECTIONS, PageRow, heading, paragraph, plural, scrolling, setting
 from saddlepoint.comparison.page_runs import Protocols, place
 from saddlepoint.comparison.run import Run
 from saddlepoint.comparison.table import Cell, Row, Table
@@ -21,9 +21,7 @@ def results(rows: Sequence[PageRow], table: Table, notes: Sequence[str], protoco
         return heading("Results", "results", paragraph("There is no run to show."))
     lines = sheet(table)  # its words for seeds, images seen, time and parameters
     words = [[line[place].words for place in range(lines.fixed - 1, lines.fixed + 3)] for line in lines.body]
-    digits = decimals_of(table)
-    body = element("tbody", *(table_row(*each, digits=digits) for each in
-                              zip(rows, table.rows, [table] * len(rows), words, strict=True)))
+    body = element("tbody", *(table_row(*each, table) for each in zip(rows, table.rows, words, strict=True)))
     return heading("Results", "results", controls(rows),
                    scrolling("Results", element("table", element("thead", header(table, protocols)), body,
                                                 class_="results")),
@@ -59,14 +57,14 @@ def title(name: str, below: Html | None = None, numeric: bool = True) -> Html:
                    scope="col", class_="number" if numeric else None, data_numeric=numeric)
 
 
-def table_row(page_row: PageRow, row: Row, table: Table, words: Sequence[str], digits: Sequence[int]) -> Html:
+def table_row(page_row: PageRow, row: Row, words: Sequence[str], table: Table) -> Html:
     """words: of seeds, images seen, time and parameters"""
     number = element("th", element("a", f"#{row.number}", href=f"#{place(page_row, row.runs[0])}"),
                      element("small", "baseline") if row is table.baseline else "", scope="row", class_="number",
                      data_value=row.number)
     settings = [element("td", setting(page_row, name), data_value=value, data_column=name)
                 for name, value in page_row.settings.items()]
-    scores = [score_cell(cell, count) for cell, count in zip(row.cells, digits, strict=True)]
+    scores = [score_cell(table, row, index) for index in range(len(row.cells))]
     seeds, *costs = map(number_cell, words, [row.states["completed"], *sorting_costs(row.runs)])
     searched = " ".join([f"#{row.number}", page_row.label, *(run.name for run in row.runs), *row.states])
     return element("tr", number, *settings, seeds, *scores, *costs, data_row=row.number, data_text=searched)
@@ -86,19 +84,15 @@ def sorting_costs(runs: Sequence[Run]) -> list[float | None]:
             max((sum(run.cost.parameters.values()) for run in runs), default=None)]
 
 
-def decimals_of(table: Table) -> list[int]:
-    """The same in a whole column, so that its numbers can be compared at a glance: what its smallest spread needs"""
-    columns = [[row.cells[index].summary for row in table.rows if row.cells[index]]
-               for index in range(len(table.columns))]
-    return [decimals(min((each.deviation for each in column if each.deviation), default=0)) for column in columns]
-
-
-def score_cell(cell: Cell | None, digits: int) -> Html:
+def score_cell(table: Table, row: Row, index: int) -> Html:
+    cell = row.cells[index]
     if cell is None:
         return element("td", NOTHING, class_="number", data_value="")
     mean, deviation, interval = cell.summary.mean, cell.summary.deviation, cell.summary.interval
+    digits = decimals_in(table, index, cell)
     value = f"{mean:,.{digits}f}" + (f" ± {deviation:,.{digits}f}" if deviation is not None else "")
-    said = [f"{interval[0]:,.{digits}f} to {interval[1]:,.{digits}f}" if interval else "",
+    fewer = plural(cell.summary.count, "seed") if cell.summary.count != row.states["completed"] else ""
+    said = [f"{interval[0]:,.{digits}f} to {interval[1]:,.{digits}f}" if interval else "", fewer,
             of_difference(cell, digits), of_published(cell)]
     return element("td", value, *(element("small", text) for text in said if text),
                    class_="number starred best" if cell.rank == 1 else "number starred", data_value=mean)
