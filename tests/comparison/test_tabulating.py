@@ -1,38 +1,11 @@
 """From runs to rows, columns and cells: what shares a row, what shares a ranking, and what is left out and said."""
 
-import json
-
 import pytest
 
 from saddlepoint.comparison.layout import seeds
-from saddlepoint.comparison.notes import notes
-from saddlepoint.comparison.published import Published
-from saddlepoint.comparison.runs import gather
-from saddlepoint.comparison.table import Question
-from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.errors import RequestError
 from tests.comparison.made_runs import make_run, score
-
-R1 = {"trick": ["r1"]}
-
-
-def table(path, published=(), **asked):
-    return tabulate(gather([path]).runs, Question(**asked), published)
-
-
-def said(path, **asked) -> str:
-    gathered = gather([path])
-    return "\n".join(notes(tabulate(gathered.runs, Question(**asked)), gathered))
-
-
-def means(of) -> list[list[float | None]]:
-    return [[cell and cell.summary.mean for cell in row.cells] for row in of.rows]
-
-
-def seeded(path, values, images=48000, protocol=None, first_seed=0, **more):
-    for seed, value in enumerate(values, first_seed):
-        make_run(path / f"{path.name}{seed}", score(value=value, images=images, **(protocol or {})), seed=seed,
-                 images=images, **more)
+from tests.comparison.tables import R1, means, said, seeded, table
 
 
 def test_seeds_share_a_row_and_what_only_looks_makes_no_row(tmp_path):
@@ -164,103 +137,7 @@ def test_a_value_that_is_not_finite_is_left_out_and_named(tmp_path):
     assert "Row 1 has fewer seeds of fid_digits than it has completed runs." in said(tmp_path)
 
 
-CURVE = [{"images_seen": images, "quality/fid_digits": value} for images, value in
-         ((10000, 30.0), (20032, 7.0), (30000, 20.0), (48000, 25.0))]
-
-
-@pytest.mark.parametrize(("value", "mean"), [("last", 25.0), ("best", 7.0), (20000, 7.0), (10000, 30.0), (48000, 25.0)])
-def test_the_value_asked_for_is_the_one_shown(tmp_path, value, mean):
-    make_run(tmp_path / "a", score(value=25.0), best=score(value=7.0, images=20032), curve=CURVE)
-    assert means(table(tmp_path, value=value)) == [[mean]]
-
-
-def test_best_without_a_best_checkpoint_is_the_best_of_the_first_metrics_curve(tmp_path):
-    curve = [{"images_seen": images, "quality/psnr_y": value, "quality/niqe": value / 10} for images, value in
-             ((100, 20.0), (200, 31.0), (300, 25.0))]
-    psnr, niqe = ({"name": name, "value": value, "images_seen": 300, "protocol": {"scale": 4}}
-                  for name, value in (("psnr_y", 25.0), ("niqe", 2.5)))
-    make_run(tmp_path / "a", psnr, niqe, curve=curve)
-    assert means(table(tmp_path, value="best")) == [[31.0, 3.1]]
-
-
-def test_a_moment_without_a_measurement_is_said_with_the_nearest(tmp_path):
-    make_run(tmp_path / "a", score(value=25.0), curve=CURVE)
-    assert means(table(tmp_path, value=21000)) == [[]]
-    assert "Row 1 was not measured after 21,000 images; nearest were 20,032 and 30,000." in said(tmp_path, value=21000)
-
-
-def test_a_run_that_diverged_later_has_its_value_at_a_number_of_images(tmp_path):
-    make_run(tmp_path / "a", score(value=25.0), curve=CURVE[:2], state="diverged")
-    assert means(table(tmp_path, value=20000)) == [[7.0]] and means(table(tmp_path)) == [[]]
-
-
-def test_metrics_may_be_chosen_with_or_without_their_extractor(tmp_path):
-    make_run(tmp_path / "a", score("fid_digits"), score("is_digits"), score("fid_random", extractor="random"))
-    titles = {asked: [column.metric for column in table(tmp_path, metric=[asked]).columns]
-              for asked in ("fid", "is_digits")}
-    assert titles == {"fid": ["fid_digits", "fid_random"], "is_digits": ["is_digits"]}
-    with pytest.raises(RequestError, match=r"metric=fid_digit was measured of none.*did you mean fid_digits"):
-        table(tmp_path, metric=["fid_digit"])
-
-
-def test_evaluations_of_the_checkpoint_asked_for_stand_beside_training(tmp_path):
-    folder = make_run(tmp_path / "a", score(value=25.0)) / "evaluations"
-    folder.mkdir()
-    for name, images, value in (("last", 48000, 24.0), ("other", 20000, 3.0)):
-        (folder / f"{name}.json").write_text(
-            json.dumps({"metrics": [score(value=value, images=images, num_fake=10000)]}))
-    assert means(table(tmp_path)) == [[25.0, 24.0]] and means(table(tmp_path, evaluations=False)) == [[25.0]]
-
-
 def test_higher_is_better_where_the_metric_says_so(tmp_path):
     make_run(tmp_path / "a", score("fid_digits", 5.0), score("is_digits", 5.0))
     make_run(tmp_path / "b", score("fid_digits", 9.0), score("is_digits", 9.0), **R1)
     assert [[cell.rank for cell in row.cells] for row in table(tmp_path).rows] == [[1, 2], [2, 1]]
-
-
-def test_differences_are_paired_where_the_seeds_agree(tmp_path):
-    seeded(tmp_path / "a", [10.0, 20.0, 30.0])
-    seeded(tmp_path / "b", [11.0, 21.0, 31.0], **R1)
-    seeded(tmp_path / "c", [11.0, 21.0, 31.0], first_seed=1, trick=["ema"])
-    first, paired, unpaired = (row.cells[0].difference for row in table(tmp_path, baseline="trick=[]").rows)
-    assert first is None and paired.mean == unpaired.mean == 1.0
-    assert (paired.paired, paired.p, paired.smallest_p) == (True, 0.25, 0.25)  # three differences of one sign: 2 / 2^3
-    assert not unpaired.paired and unpaired.smallest_p == 0.1 and unpaired.p > 0.5
-    text = said(tmp_path, baseline="1")
-    assert "smallest p possible with these seeds is 0.1 or 0.25: no difference can reach 0.05" in text
-    assert "2 differences were tested, and p is not corrected" in text
-
-
-def test_no_difference_is_tested_across_protocols(tmp_path):
-    seeded(tmp_path / "a", [10.0, 20.0])
-    seeded(tmp_path / "b", [11.0, 21.0], protocol={"num_fake": 10}, **R1)
-    assert all(cell.difference is None for row in table(tmp_path, baseline="1").rows for cell in row.cells if cell)
-    assert "No row compares with the baseline, row 1" in said(tmp_path, baseline="1")
-
-
-@pytest.mark.parametrize(("baseline", "words"), [
-    ("7", "baseline=7 must be the number of a row, from 1 to 3"), ("los=a", "must name a setting that rows differ in"),
-    ("trick=[emma]", r"fits no row: trick is \[\], \[r1\]"),
-    ("trick=[r1]", "fits rows 2, 3: type one of these numbers"),
-])
-def test_a_baseline_that_is_no_row_is_refused(tmp_path, baseline, words):
-    make_run(tmp_path / "a")
-    make_run(tmp_path / "b", **R1)
-    make_run(tmp_path / "c", budget__images=9, **R1)
-    with pytest.raises(RequestError, match=words):
-        table(tmp_path, baseline=baseline)
-
-
-def test_a_published_value_is_compared_only_where_name_and_protocol_agree(tmp_path):
-    known = Published({"experiment": "sngan", "trick": []}, "fid_inception", 20.0, 2.0, {"num_fake": 2000}, "a paper")
-    here = {"extractor": "inception"}
-    make_run(tmp_path / "a", score("fid_inception", 21.9, **here), choices={"experiment": "sngan"})
-    make_run(tmp_path / "b", score("fid_inception", 22.1, **here), choices={"experiment": "sngan"}, budget__images=5)
-    make_run(tmp_path / "c", score("fid_inception", 20.0, num_fake=10, **here), choices={"experiment": "sngan"},
-             budget__images=6)
-    make_run(tmp_path / "d", score("fid_inception", 20.0, **here), choices={"experiment": "sngan"}, **R1)
-    make_run(tmp_path / "e", score("fid_digits", 20.0), choices={"experiment": "sngan"}, budget__images=7)
-    cells = [next(cell for cell in row.cells if cell) for row in table(tmp_path, [known]).rows]
-    verdicts = [cell.published and cell.published.verdict(cell.summary.mean, cell.values[0].score.protocol)
-                for cell in cells]
-    assert verdicts == ["within tolerance", "outside tolerance", "not compared: other num fake", None, None]
