@@ -131,8 +131,7 @@ def test_the_live_table_fits_the_terminal_and_is_drawn_over_itself(count, rows, 
     once = drawn(stream.getvalue(), rows)
     shown.changed(shown.jobs[0])
     assert drawn(stream.getvalue(), max(rows, 5)) == once and all(len(line) < 60 for line in once)
-    waiting = f", {count - 1} waiting" if count > 1 else ""
-    assert once[0] == f"{count} jobs: " + (f"{count - 1} waiting, 1 running" if waiting else "1 running")
+    assert once[0] == ("1 job: 1 running" if count == 1 else f"{count} jobs: {count - 1} waiting, 1 running")
     assert once[2].split()[:8] == ["0", "running", "600", "10", "fid_x", "12.35", "1:02:03", "1:00"]
     shown.close()
     assert drawn(stream.getvalue(), max(rows, 5)) == []

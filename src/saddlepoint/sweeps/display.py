@@ -64,7 +64,8 @@ def live_lines(jobs: Sequence[Job], most: int) -> list[str]:
 def counts(jobs: Sequence[Job]) -> str:
     """e.g. 12 jobs: 1 running, 9 completed, 2 failed"""
     found = Counter(job.state for job in jobs)
-    return f"{len(jobs)} jobs: " + ", ".join(f"{found[state]} {state}" for state in STATES if found[state])
+    each = ", ".join(f"{found[state]} {state}" for state in STATES if found[state])
+    return f"{len(jobs)} job{'s' * (len(jobs) != 1)}: {each}"
 
 
 def cells(job: Job) -> tuple[str, ...]:
