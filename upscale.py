@@ -8,12 +8,14 @@ from omegaconf import DictConfig
 from saddlepoint import command_line
 from saddlepoint.config_check import checked_settings
 from saddlepoint.setting_rules import OF_UPSCALE
+from saddlepoint.upscaling import headers
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="upscale")
 def upscale(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config, OF_UPSCALE)
+        headers.refuse_at_once(settings["input"], settings["max_pixels"])
         from saddlepoint.upscaling import command  # torch comes in after the settings are known to be good
         command.upscale(settings)
 

@@ -25,6 +25,17 @@ def test_names_with_anything_in_them_reach_their_files(tmp_path):
     assert "Warning" not in done.stderr and not done.stderr.strip()
 
 
+def test_a_bomb_is_refused_by_its_header_before_torch_is_imported(tmp_path, tmp_path_factory):
+    """A 9,000 x 9,000 picture in a file of a few kilobytes"""
+    Image.new("1", (9000, 9000)).save(tmp_path / "bomb.png", optimize=True)
+    assert (tmp_path / "bomb.png").stat().st_size < 20_000
+    without_torch = tmp_path_factory.mktemp("stand-in")
+    (without_torch / "torch.py").write_text("raise SystemError('torch was imported')")
+    done = typed("upscale.py input=bomb.png", tmp_path, PYTHONPATH=str(without_torch))
+    assert_refused(done, "input=bomb.png cannot be upscaled: its 9000 x 9000 pixels are more than max_pixels=16000000")
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb.png"]
+
+
 def test_a_folder_with_a_bad_file_exits_1(tmp_path):
     write_pth(tmp_path / "net.pth", small_rrdbnet())
     (tmp_path / "in").mkdir()

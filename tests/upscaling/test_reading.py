@@ -10,7 +10,8 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 
 from saddlepoint.data.decoding import Unreadable
-from saddlepoint.upscaling.reading import read, size_of
+from saddlepoint.upscaling.headers import size_of
+from saddlepoint.upscaling.reading import read
 from saddlepoint.upscaling.writing import write
 from tests.data.formats import bomb, photo
 from tests.upscaling.files import content, deep_png, exif_with, random_pixels, saved

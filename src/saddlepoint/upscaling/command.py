@@ -12,7 +12,7 @@ from tqdm import tqdm
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.modules.modes import device_named
-from saddlepoint.upscaling import files, reading, weights, writing
+from saddlepoint.upscaling import files, headers, reading, weights, writing
 from saddlepoint.upscaling.enlarging import enlarged, size_after
 from saddlepoint.upscaling.files import Job
 from saddlepoint.upscaling.progress import Progress
@@ -76,7 +76,7 @@ class Batch:
     def size_of(self, job: Job) -> tuple[int, int] | None:
         """From the header; None, and a failure, if the file cannot be upscaled."""
         try:
-            size = reading.size_of(job.source, self.settings["max_pixels"])
+            size = headers.size_of(job.source, self.settings["max_pixels"])
             self.refuse_too_large(size_after(*size, self.scale), job.kind)
             return size
         except Unreadable as error:

@@ -13,6 +13,7 @@ import numpy
 from PIL import Image, ImageCms
 
 from saddlepoint.data.decoding import Unreadable, reading
+from saddlepoint.upscaling.headers import checked
 from saddlepoint.upscaling.picture import EXIF_PARTS, About, Picture, of_pixels
 
 ORIENTATION = 0x0112
@@ -30,16 +31,10 @@ TURNED = {  # pixels [h, w, C] as they lie in the file -> upright, by EXIF's num
 }
 
 
-def size_of(path: Path, max_pixels: int) -> tuple[int, int]:
-    """Width and height as they lie in the file, from the header alone."""
-    with reading(path) as image:
-        return _checked(image, max_pixels).size
-
-
 def read(path: Path, max_pixels: int) -> Picture:
     """Of several pictures in a file the first. Whatever cannot be read is Unreadable."""
     with reading(path) as image:
-        _checked(image, max_pixels)
+        checked(image, max_pixels)
         deep_colours = _has_deep_colours(image)  # now: looking for EXIF data decodes a PNG
         notes = [f"the first of its {image.n_frames} pictures"] if getattr(image, "n_frames", 1) > 1 else []
         # Both libraries turn TIFFs themselves, Pillow while it decodes them.
@@ -54,15 +49,6 @@ def read(path: Path, max_pixels: int) -> Picture:
         if exif is None:
             notes.append("its EXIF data is damaged and was left out")
         return of_pixels(turned(pixels) if turned else pixels, About(exif or Image.Exif(), profile, dpi), tuple(notes))
-
-
-def _checked(image: Image.Image, max_pixels: int) -> Image.Image:
-    """Before anything is decoded: a file of a few kilobytes may unfold to gigabytes."""
-    width, height = image.size
-    if width * height > max_pixels:
-        raise Unreadable(f"its {width} x {height} pixels are more than max_pixels={max_pixels}: type "
-                         f"max_pixels={width * height} if you mean it")
-    return image
 
 
 def _pixels(image: Image.Image) -> numpy.ndarray:
