@@ -119,6 +119,17 @@ def test_second_call_sets_nothing_up(checkout):
     assert checkout.asked() == ["-m ruff check", "-m pytest -m not slow --numprocesses 2"]
 
 
+def test_report_is_of_the_newest_sweep_or_of_what_is_asked_for(checkout):
+    assert "multirun/ holds no sweep" in checkout.make("report").stderr
+    for age, name in enumerate(("new er", "old")):
+        (checkout.root / "multirun" / name).mkdir(parents=True)
+        os.utime(checkout.root / "multirun" / name, (1000 - age, 1000 - age))
+    checkout.asked()
+    assert checkout.make("report").returncode == checkout.make("report", "ARGS=runs=a page=b.html").returncode == 0
+    assert checkout.asked() == ["compare.py runs=multirun/new er page=multirun/new er/comparison.html overwrite=true",
+                                "compare.py runs=a page=b.html"]
+
+
 @pytest.mark.parametrize("step", ["requirements.lock", "basicsr", "--editable"])
 @pytest.mark.parametrize("updates", [False, True])
 def test_interrupted_set_up_fails_and_starts_over_the_next_time(checkout, step, updates):
