@@ -131,7 +131,9 @@ def test_a_place_that_cannot_run_is_refused_before_there_is_a_directory(tmp_path
     assert not any(tmp_path.iterdir())
 
 
-def test_ctrl_c_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(tmp_path):
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGUSR1, 143)])
+def test_a_signal_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(number, exit_code, tmp_path):
+    """As a terminal sends it, and a scheduler: to all processes"""
     write_photo_folder(tmp_path / "photos")
     command = [sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "data=image_folder", "data.root=photos",
                "data.image_size=16", "data.num_workers=2", "budget.images=100000000", "run.dir=run",
@@ -139,9 +141,9 @@ def test_ctrl_c_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(tmp_p
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not (tmp_path / "run" / "metrics.csv").exists() and process.poll() is None:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the whole group
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == exit_code, said
     assert "Traceback" not in said and (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
 
 

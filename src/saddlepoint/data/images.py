@@ -112,11 +112,11 @@ def one_of(setting: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Ctrl-C reaches workers too; the main process finishes its step and then ends them. What they inherited from it
-    would only set a flag nobody reads."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for each in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(each, signal.SIG_DFL)
+    """Ctrl-C and a scheduler's signals reach workers too, and a worker that dies of one takes the main process's step
+    with it. That finishes the step and then ends them; what they inherited from it would only set a flag nobody
+    reads."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _as_it_is(batch: tuple) -> tuple:
