@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor, nn
 
-from saddlepoint import drawing, pictures
+from saddlepoint import checkpoint, drawing, pictures
 from saddlepoint.config_check import checked_settings
 from saddlepoint.modules.latents import Latents
 from saddlepoint.sampling import SamplingGenerator
@@ -51,7 +51,7 @@ class Studio:
     def __init__(self, directory, monkeypatch):
         self.run, self.monkeypatch = directory, monkeypatch
         (directory / "checkpoints").mkdir()
-        (directory / "checkpoints" / "last.ckpt").touch()
+        checkpoint.save(directory / "checkpoints" / "last.ckpt", {})
 
     def draw(self, generator: SamplingGenerator, *overrides: str) -> None:
         self.monkeypatch.setattr(drawing, "load_generator", lambda run: generator)

@@ -52,7 +52,7 @@ def test_processes_share_the_batch_of_one():
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused():
     with pytest.raises(RequestError, match="data.batch_size=8 .* 3 processes.*type data.batch_size=24"):
-        as_process(numbered(), 0, 3).train_dataloader()
+        numbered().refuse_unequal_shares(3)
 
 
 def test_half_batches_walk_the_same_stream():

@@ -16,7 +16,7 @@ from tests.comparing_runs import differences, status
 ROOT = Path(__file__).parents[2]
 SMALL = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size=8", "data.subset_size=40", "seed=5",
          "model=dcgan", "model.generator.width=4", "model.discriminator.width=4", "model.discriminator.dropout=0.2",
-         "trick=[ema]", "callbacks=none", "callbacks.scalars.every_images=160", "budget.images=2400",
+         "trick=[ema]", "callbacks=none", "callbacks.scalars.every_images=160", "budget.images=1600",
          "callbacks.checkpointing.every_images=80")
 
 
@@ -66,7 +66,7 @@ def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole
     killed = ended(process, seconds=15)
     assert killed.returncode not in (0, None)
     before = checkpoint.newest_good(run / "checkpoints")
-    assert 0 < before["images_seen"] < 2400 and len(before["processes"]) == 2
+    assert 0 < before["images_seen"] < 1600 and len(before["processes"]) == 2
 
     process, started = start(*two), time.time()
     wait_for_checkpoint(run, later_than=started)
@@ -84,7 +84,7 @@ def test_another_number_of_processes_goes_on_and_says_what_changes(whole, tmp_pa
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoints").symlink_to(whole / "checkpoints")
-    done = ended(start(f"resume={run}", "trainer.devices=1", "budget.images=2416"))
+    done = ended(start(f"resume={run}", "trainer.devices=1", "budget.images=1616"))
     assert done.returncode == 0, done.stderr
     assert "saved by 2 processes and goes on with 1" in done.stderr
 
@@ -96,6 +96,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
     assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_processes_that_were_started_and_not_asked_for_are_refused(tmp_path):
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = ended(start("trainer=cpu", f"run.dir={tmp_path / 'run'}", launcher=torchrun))
