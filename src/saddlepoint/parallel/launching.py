@@ -66,19 +66,19 @@ def connect(trainer: pl.Trainer) -> None:
 
 
 def in_agreement(act: Callable[[], Any]) -> list[Any]:
-    """What came of it on each process, on all; if one refuses, all of them end, and that one says why."""
+    """What came of it on each process, on all; if one refuses, all of them end, and the first one says why."""
     result, refusal = None, None
     try:
         result = act()
     except EndOfRun as end:
         refusal = end
-    outcomes = gathered_objects((result, refusal and refusal.exit_code))
+    outcomes = gathered_objects((result, refusal and (refusal.exit_code, str(refusal))))
     if refusal:
         raise refusal
-    for _, exit_code in outcomes:
-        if exit_code:
-            end = EndOfRun("another process of this run refused")
-            end.of_all, end.exit_code = True, exit_code
+    for number, (_, refused) in enumerate(outcomes):
+        if refused:
+            end = EndOfRun(f"process {number}: {refused[1]}")
+            end.of_all, end.exit_code = True, refused[0]
             raise end
     return [outcome for outcome, _ in outcomes]
 
