@@ -57,7 +57,7 @@ def test_ctrl_c_ends_the_jobs_and_the_line_to_go_on_with_is_said_last(tmp_path):
     process = subprocess.Popen([sys.executable, str(ROOT / "train.py"), "-m", "hydra.sweep.dir=sweep"], cwd=tmp_path,
                                stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env={**os.environ, **bomb(tmp_path / "bomb", 2)})
-    log = tmp_path / "sweep" / "0.log"
+    log = tmp_path / "sweep" / "0_seed=0.log"
     while not (log.exists() and "here" in log.read_text()) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

@@ -41,24 +41,24 @@ def is_gone(pid: str) -> bool:
 
 def test_what_a_killed_job_started_does_not_outlive_it():
     swept("parent")
-    assert is_gone((SWEEP / "0" / "child").read_text())
+    assert is_gone((SWEEP / "0_seed=0,job=parent" / "child").read_text())
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
 def test_a_stopped_sweep_hands_the_signal_on_and_goes_on_with_what_is_missing(number, exit_code):
     before = signal.getsignal(number)
-    send_when_there(SWEEP / "1.log", number)
+    send_when_there(SWEEP / "1_job=patient.log", number)
     _, end = swept("fine", "patient", "good", places=[{}])
     assert end.exit_code == exit_code and states() == ["completed", "stopped", "waiting"]
-    assert json.loads((SWEEP / "1" / "status.json").read_text())["reason"] == f"Stopped by {number.name}"
-    assert (SWEEP / "1" / "checkpoints" / "last.ckpt").is_file()
+    assert json.loads((SWEEP / "1_job=patient" / "status.json").read_text())["reason"] == f"Stopped by {number.name}"
+    assert (SWEEP / "1_job=patient" / "checkpoints" / "last.ckpt").is_file()
     assert signal.getsignal(number) == before
     assert swept("fine", "patient", "good")[1] is None
     assert starts() == [1, 2, 1]
 
 
 def test_a_second_signal_ends_jobs_that_are_deaf_to_the_first():
-    send_when_there(SWEEP / "0.log", signal.SIGTERM, signal.SIGTERM)
+    send_when_there(SWEEP / "0_seed=0,job=deaf.log", signal.SIGTERM, signal.SIGTERM)
     began = time.monotonic()
     assert swept("deaf")[1].exit_code == 143 and states() == ["stopped"]
     assert time.monotonic() - began < 60 < Limits().grace_seconds
@@ -67,15 +67,15 @@ def test_a_second_signal_ends_jobs_that_are_deaf_to_the_first():
 def test_a_limit_ends_a_job_whatever_its_progress():
     _, end = swept("patient", limits=Limits(limit_minutes=0.02))
     assert states() == ["hung"] and "not over after 0.02 minutes" in summary()["jobs"][0]["reason"]
-    assert (SWEEP / "0" / "checkpoints" / "last.ckpt").is_file()  # it was asked, and not killed
+    assert (SWEEP / "0_seed=0,job=patient" / "checkpoints" / "last.ckpt").is_file()  # it was asked, and not killed
 
 
 def test_an_error_of_the_sweep_itself_leaves_no_job_behind(monkeypatch):
     def fails(files) -> bool:
-        if "pid=" in (SWEEP / "0.log").read_text():
+        if "pid=" in (SWEEP / "0_seed=0,job=deaf.log").read_text():
             raise RuntimeError("of ours")
         return False
     monkeypatch.setattr(RunFiles, "refresh", fails)
     with pytest.raises(RuntimeError, match="of ours"):
         swept("deaf")
-    assert is_gone(re.search(r"pid=(\d+)", (SWEEP / "0.log").read_text())[1])
+    assert is_gone(re.search(r"pid=(\d+)", (SWEEP / "0_seed=0,job=deaf.log").read_text())[1])

@@ -35,7 +35,7 @@ def test_twelve_jobs_of_which_one_raises_one_is_killed_one_is_impossible_and_one
     _, end = swept(*jobs, limits=SOON)
     assert states() == ends and end.exit_code == 1
     assert starts() == [1] * 3 + [2] + [1] * 2 + [2, 1, 1, 1, 2, 1]
-    assert "sweep/3.log has all" in capsys.readouterr().out
+    assert "sweep/3_job=raising.log has all" in capsys.readouterr().out
 
 
 def test_a_job_says_how_far_it_came_and_its_run_how_it_ended():
@@ -47,8 +47,8 @@ def test_a_job_says_how_far_it_came_and_its_run_how_it_ended():
     assert (doomed["state"], doomed["reason"], doomed["exit_code"], doomed["starts"]) == (
         "killed", "killed by SIGKILL", -9, 2)
     assert leaving["state"] == "failed" and "exit code 0" in leaving["reason"]
-    assert json.loads((SWEEP / "2" / "status.json").read_text())["reason"] == "killed by SIGKILL"
-    assert "resume=None" in (log := (SWEEP / "2.log").read_text()) and "resume=auto" in log
+    assert json.loads((SWEEP / "2_job=doomed" / "status.json").read_text())["reason"] == "killed by SIGKILL"
+    assert "resume=None" in (log := (SWEEP / "2_job=doomed.log").read_text()) and "resume=auto" in log
 
 
 def test_a_sweep_of_completed_jobs_exits_0_and_starts_none_again(capsys):
@@ -61,7 +61,7 @@ def test_jobs_keep_their_directories_when_the_line_changes():
     swept("b", "c")
     ended, _ = swept("a", "b", "c", "b")
     assert [(job.number, job.starts) for job in ended] == [(2, 1), (0, 1), (1, 1), (0, 1)]
-    assert sorted(path.name for path in SWEEP.glob("*.log")) == ["0.log", "1.log", "2.log"]
+    assert sorted(path.name for path in SWEEP.glob("*.log")) == ["0_job=b.log", "1_job=c.log", "2_job=a.log"]
 
 
 def test_ends_that_another_start_would_meet_again_stand_unless_asked_for():
@@ -79,19 +79,19 @@ def test_a_job_that_completed_while_the_sweep_was_killed_is_completed_and_one_wh
     content["jobs"][0] |= {"state": "running", "images_seen": 0}
     (SWEEP / "summary.json").write_text(json.dumps(content))
     for file in ("status.json", "config.yaml", "metrics.csv", "metrics.json"):
-        (SWEEP / "1" / file).unlink()
+        (SWEEP / "1_job=good" / file).unlink()
     assert swept("fine", "good")[1] is None
     assert starts() == [1, 2] and summary()["jobs"][0]["images_seen"] == 80
 
 
 def test_each_job_at_a_time_has_a_place_of_its_own():
     swept("a", "b", places=[{"CUDA_VISIBLE_DEVICES": "5"}, {"CUDA_VISIBLE_DEVICES": "7"}])
-    assert "gpu=5" in (SWEEP / "0.log").read_text() and "gpu=7" in (SWEEP / "1.log").read_text()
+    assert "gpu=5" in (SWEEP / "0_job=a.log").read_text() and "gpu=7" in (SWEEP / "1_job=b.log").read_text()
 
 
 def test_what_a_job_sets_itself_is_not_set_for_it():
     swept("a", shared=["threads=3"])
-    assert "threads=3" in (SWEEP / "0.log").read_text()
+    assert "threads=3" in (SWEEP / "0_seed=0,job=a.log").read_text()
     typed = Job(0, ["job=a", "+threads=8"], "sweep/0")
     assert "threads=3" not in request(shared=["threads=3"]).command(typed)
 

@@ -8,6 +8,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.json_files import now, read_json, write_json
 from saddlepoint.sweeps.display import aligned, cells
 from saddlepoint.sweeps.jobs import Job
+from saddlepoint.sweeps.naming import directory_name, setting
 from saddlepoint.sweeps.process import last_words
 
 LAST_LINES = 5  # of what a failed job said
@@ -36,13 +37,15 @@ class Summary:
             key = tuple(sorted(overrides))
             if key not in known:
                 number += 1
-                known[key] = Job(number, list(overrides), str(self.directory / str(number)))
+                known[key] = Job(number, list(overrides), directory="")
                 self.jobs.append(known[key])
-            known[key].directory = str(self.directory / str(known[key].number))  # it may have been moved
             asked_for.append(known[key])
         common = set.intersection(*(set(job.overrides) for job in self.jobs)) if self.jobs else set()
+        names = {setting(override) for job in self.jobs for override in job.overrides}
         for job in self.jobs:
             job.differs = [override for override in job.overrides if override not in common]
+            name = Path(job.directory).name or directory_name(job.number, job.differs or job.overrides, names)
+            job.directory = str(self.directory / name)  # the sweep may have been moved, and names stay as it grows
         return asked_for
 
     def save(self, **more: Any) -> None:
