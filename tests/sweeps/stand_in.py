@@ -32,7 +32,7 @@ if run.exists() and not going_on:
 (run / "checkpoints").mkdir(parents=True, exist_ok=True)
 for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
     signal.signal(each, signal.SIG_IGN if job == "deaf" else stop)
-(run / "config.yaml").write_text("budget:\n  images: 80\n")
+(run / "config.yaml").write_text(f"job: {job}\nbudget:\n  images: 80\n")
 status("running")
 (run / "metrics.csv").write_text("images_seen,quality/fid_x,throughput/images_per_second\n0,300.5,\n40,,20.0\n")
 print(f"job={job} pid={os.getpid()} threads={settings.get('threads')} gpu={os.environ.get('CUDA_VISIBLE_DEVICES')} "

@@ -57,6 +57,20 @@ def test_a_sweep_of_completed_jobs_exits_0_and_starts_none_again(capsys):
     assert starts() == [1, 1] and "2 of 2 jobs have ended in sweep before" in capsys.readouterr().err
 
 
+def test_a_page_shows_the_runs_of_the_newest_end_also_where_jobs_failed(capsys):
+    swept("fine", "raising")
+    said, page = capsys.readouterr().out, SWEEP / "comparison.html"
+    assert f"curves and pictures: {page}" in said
+    assert "2 runs (1 completed, 1 failed)" in page.read_text() and "by design" in page.read_text()
+    swept("fine", "raising", "good")
+    assert "3 runs (2 completed, 1 failed)" in page.read_text()
+
+
+def test_a_sweep_that_left_no_run_has_no_page():
+    swept("impossible")
+    assert not (SWEEP / "comparison.html").exists()
+
+
 def test_jobs_keep_their_directories_when_the_line_changes():
     swept("b", "c")
     ended, _ = swept("a", "b", "c", "b")

@@ -21,6 +21,7 @@ from saddlepoint.errors import RequestError
 
 WIDTH = 160  # characters, where the terminal does not say
 ENDINGS = (".md", ".csv", ".tex")
+PAGE = "comparison.html"
 
 
 def compare(settings: Mapping[str, Any]) -> None:
@@ -37,6 +38,18 @@ def compare(settings: Mapping[str, Any]) -> None:
         _write(shown_in, page(_title(settings["runs"], gathered), table, gathered), "page")
     if outputs or shown_in:
         print(f"\n{', '.join(map(str, [*outputs, *([shown_in] if shown_in else [])]))}")
+
+
+def write_page(directory: Path) -> Path | None:
+    """comparison.html of a sweep that has ended -> where it stands, or None if no job left a run. The page that was
+    there is replaced: a sweep's directory may be gone on with. A script of one's own has no conf/published.yaml."""
+    gathered = gather([directory])
+    if not gathered.runs:
+        return None
+    path, known = directory / PAGE, published_file()
+    table = tabulate(gathered.runs, Question(), published.read(known) if known.exists() else ())
+    _write(path, page(_title(str(directory), gathered), table, gathered), "page")
+    return path
 
 
 def _show(text: str) -> None:
@@ -107,7 +120,7 @@ def _page(asked: str | None, overwrite: bool) -> Path | None:
         return None
     path = Path(asked).expanduser()
     if path.suffix != ".html" or path.is_dir():
-        instead = path / "comparison.html" if path.is_dir() else path.with_suffix(".html")
+        instead = path / PAGE if path.is_dir() else path.with_suffix(".html")
         raise RequestError(f"page={asked} must be the name of an HTML file: type page={instead}")
     if path.exists() and not overwrite:
         raise RequestError(f"{path} exists: choose another page=, or add overwrite=true")

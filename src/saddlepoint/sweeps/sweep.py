@@ -10,6 +10,7 @@ from pathlib import Path
 
 import filelock
 
+from saddlepoint.comparison.command import write_page
 from saddlepoint.errors import EndOfRun, RunDirectoryInUse, Stopped
 from saddlepoint.json_files import now, read_json
 from saddlepoint.sweeps.display import Lines, LiveTable, counts
@@ -75,6 +76,9 @@ def sweep(request: Request, wanted: Sequence[Sequence[str]]) -> tuple[list[Job],
             summary.save(ended=now(), exit_code=end.exit_code if end else 0)
         finally:
             print(table(jobs), flush=True)
+        page = write_page(request.directory)
+    if page:
+        print(f"The same with curves and pictures: {page}")
     if not end:
         print(f"{counts(jobs)}: {summary.path}")
     return asked_for, end
