@@ -109,10 +109,10 @@ def test_a_directory_that_is_not_there_a_file_and_an_empty_one_are_named(tmp_pat
 
 
 def test_jobs_of_a_sweep_that_left_no_run_are_named_as_its_summary_says(tmp_path):
-    make_run(tmp_path / "0")
+    make_run(tmp_path / "0_seed=0")
     (tmp_path / "1").mkdir()
     (tmp_path / "2.log").write_text("no")
-    jobs = [{"number": 0, "state": "completed"}, {"number": 1, "state": "refused", "reason": "It cannot train.",
+    jobs = [{"number": 0, "state": "completed", "directory": "before/it/was/moved/0_seed=0"}, {"number": 1, "state": "refused", "reason": "It cannot train.",
                                                   "differs": ["loss=wasserstein"]},
             {"number": 2, "state": "waiting", "overrides": ["seed=1"]}, 7, {"differs": 7}]
     (tmp_path / "summary.json").write_text(json.dumps({"jobs": jobs}))

@@ -56,7 +56,8 @@ class Finder:
         """A job that was refused has no directory, and is missing from the table all the same."""
         for sweep in sorted(self.sweeps):
             for job in reading.listed(sweep / SWEEP, "jobs"):
-                path, state = sweep / str(job.get("number")), reading.text(job, "state") or "unknown"
+                name = Path(reading.text(job, "directory")).name or str(job.get("number"))
+                path, state = sweep / name, reading.text(job, "state") or "unknown"
                 if path not in self.directories:
                     self.empty.discard(path)
                     typed = job.get("differs") or job.get("overrides")
