@@ -6,7 +6,6 @@
 
 import importlib
 import inspect
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
@@ -213,15 +212,3 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
             more = {"data": data}
         made.append(make(each, pl.Callback, where, **more))
     return made
-
-
-def logger(settings: Settings, directory: str | os.PathLike, images_seen: int = 0) -> Logger | bool:
-    """`images_seen`: where a run goes on; TensorBoard forgets what it was shown of later steps, which come again."""
-    if not settings["logger"]:
-        return False
-    more = {"purge_step": images_seen + 1} if images_seen and _is_tensorboard(settings["logger"]) else {}
-    return make(settings["logger"], Logger, "logger", save_dir=str(directory), **more)
-
-
-def _is_tensorboard(settings: Settings) -> bool:
-    return issubclass(target_class(settings, "logger"), TensorBoardLogger)

@@ -32,10 +32,14 @@ def grid(images: Tensor, columns: int | None = None) -> Tensor:
 
 def png(image: Tensor) -> bytes:
     """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB) -> the content of a PNG file"""
-    pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
     content = io.BytesIO()
-    Image.fromarray(pixels.contiguous().numpy()).save(content, format="PNG", compress_level=1)
+    as_pillow(image).save(content, format="PNG", compress_level=1)
     return content.getvalue()
+
+
+def as_pillow(image: Tensor) -> Image.Image:
+    pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
+    return Image.fromarray(pixels.contiguous().numpy())
 
 
 def write_png(path: Path, image: Tensor) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from saddlepoint.parallel.collectives import place
 from saddlepoint.versions import command, revision, versions
 
 WRITTEN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
-           "environment.json")
+           "loggers.json", "environment.json")
+OF_LOGGERS = ("csv", "wandb")  # folders
 
 
 def new_path(root: Path, experiment: str) -> Path:
@@ -65,6 +67,8 @@ class RunDirectory:
         try:
             patterns = ("events.out.tfevents.*", "samples/*.png", ".*.tmp*", "*/.*.tmp*", "checkpoints/best.ckpt")
             written = [path / name for name in WRITTEN]  # environment.json last: it says whose the others are
+            for folder in OF_LOGGERS:
+                shutil.rmtree(path / folder, ignore_errors=True)
             for file in [*(file for each in patterns for file in path.glob(each)), *written]:
                 file.unlink(missing_ok=True)
             for folder in (run.checkpoints, run.samples):

@@ -17,6 +17,7 @@ from saddlepoint.callbacks.checkpointing import Checkpointing
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
 from saddlepoint.errors import Diverged, RequestError, RollBack, Stopped
+from saddlepoint.loggers import kinds, making
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
@@ -71,19 +72,23 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
     trainer.directory, trainer.callbacks = run.path, [Together(callbacks)]
     try:
-        trainer.logger = build.logger(settings, run.path, module.images_seen)
+        trainer.loggers = making.made(settings, run.path, module.images_seen)
         if going_on and is_first():
             resuming.cut_back(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
         run.status("running")
+        kinds.begin(trainer.loggers, settings, run)
         announce(settings, module, run)
         if module.images_seen < module.budget_images:  # else only what comes after the last checkpoint is missing
             trainer.fit(module, data)
         run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
         export(module, run)
         conclude(run, module, stop)
+        kinds.finish(trainer.loggers, settings, run, "completed", module.images_seen)
     except (Stopped, Diverged) as end:
-        run.status(type(end).__name__.lower(), str(end), module.images_seen)
+        state = type(end).__name__.lower()
+        run.status(state, str(end), module.images_seen)
+        kinds.finish(trainer.loggers, settings, run, state, module.images_seen)
         run.close()
         stop.hand_on()
         raise
@@ -120,6 +125,7 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
 def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuation | None,
             ) -> tuple[AdversarialModule, pl.LightningDataModule, list[pl.Callback]]:
     """-> the game, its data, and who watches, `Checkpointing` last: it saves what the others know"""
+    making.refuse_missing(settings)
     data = build.data(settings)
     launching.one_after_the_other(trainer, partial(open_data, data))
     module = build.module(resuming.without_first_weights(settings) if going_on else settings)

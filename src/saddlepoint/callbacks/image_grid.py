@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
-from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from saddlepoint import pictures
 from saddlepoint.callbacks.moments import Moments
+from saddlepoint.loggers.kinds import show
 from saddlepoint.modules.latents import class_labels
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
@@ -20,7 +18,7 @@ MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=a
 
 
 class ImageGrid(pl.Callback):
-    """samples/images_<images seen>.png and samples/fixed in TensorBoard, drawn by the sampling generator; where it is
+    """samples/images_<images seen>.png and samples/fixed in loggers, drawn by the sampling generator; where it is
     conditional also samples/by_class_<images seen>.png and samples/by_class, `per_class` images in a row of each class.
 
     Latents and labels are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not
@@ -71,14 +69,4 @@ class ImageGrid(pl.Callback):
 
     def publish(self, trainer: pl.Trainer, images_seen: int, name: str, tag: str, grid: Tensor) -> None:
         pictures.write_png(Path(trainer.default_root_dir) / "samples" / f"{name}_{images_seen:010d}.png", grid)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                show(logger.experiment, tag, grid, images_seen)
-
-
-def show(writer: SummaryWriter, tag: str, image: Tensor, images_seen: int) -> None:
-    """As `writer.add_image`, which would make RGB of grey and resample it: ten times the time, for the same picture."""
-    channels, height, width = image.shape
-    picture = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=pictures.png(image))
-    summary = Summary(value=[Summary.Value(tag=tag, image=picture)])
-    writer._get_file_writer().add_summary(summary, images_seen)
+        show(trainer.loggers, tag, grid, images_seen)

@@ -9,20 +9,19 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
 from saddlepoint import checkpoint, pictures
 from saddlepoint.callbacks.checkpointing import state
-from saddlepoint.callbacks.image_grid import show
 from saddlepoint.callbacks.moments import Moments
 from saddlepoint.callbacks.table import Table
 from saddlepoint.data.bicubic import resize
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.pairs import PairFolder, WholePair
 from saddlepoint.errors import RequestError
+from saddlepoint.loggers.kinds import show
 from saddlepoint.metrics.enlargement import Enlargement
 from saddlepoint.metrics.provenance import or_null
 from saddlepoint.modules.modes import evaluating
@@ -89,9 +88,7 @@ class UpscalingQuality(pl.Callback):
             row = side_by_side([centre(image, self.picture_size) for image in (bicubic, ours, pair.high)])
             name = f"{pair.name}_{self.measured_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    show(logger.experiment, f"bicubic_ours_truth/{pair.name}", row, self.measured_at)
+            show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.measured_at)
 
     def keep_best(self, trainer: pl.Trainer, module: SuperResolutionModule, value: float) -> None:
         if math.isfinite(value) and (self.best is None or value > self.best):

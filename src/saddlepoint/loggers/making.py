@@ -1,0 +1,36 @@
+"""Loggers from settings: none, one or several. What knows the configuration, as build.py does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+from saddlepoint import build
+from saddlepoint.errors import RequestError
+from saddlepoint.loggers.kind import Kind
+from saddlepoint.loggers.kinds import kind_of
+
+
+def made(settings: Mapping[str, Any], directory: Path, images_seen: int = 0) -> list[Logger]:
+    """`images_seen`: where a run goes on"""
+    return [build.make(each, Logger, f"logger.{name}", **_kind(name, each).arguments(directory, images_seen))
+            for name, each in _chosen(settings).items()]
+
+
+def refuse_missing(settings: Mapping[str, Any]) -> None:
+    for name, each in _chosen(settings).items():
+        kind = _kind(name, each)
+        if kind.is_missing:
+            raise RequestError(f"logger={name} needs the package {kind.package}: type pip install "
+                               f"'saddlepoint[{kind.package}]'")
+
+
+def _chosen(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Name -> settings. The first runs had one, without a name."""
+    given = settings["logger"] or {}
+    return {"logger": given} if "_target_" in given else dict(given)
+
+
+def _kind(name: str, settings: Mapping[str, Any]) -> Kind:
+    return kind_of(build.target_class(settings, f"logger.{name}"))

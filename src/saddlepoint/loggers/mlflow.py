@@ -1,0 +1,62 @@
+"""MLflow (https://mlflow.org/docs/latest/ml/tracking)."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy
+from pytorch_lightning.loggers import Logger
+from torch import Tensor
+
+from saddlepoint import pictures
+from saddlepoint.errors import RequestError
+from saddlepoint.loggers.kind import End, Kind, remember, remembered
+
+SQLITE = "sqlite:///"
+STATUS = {"completed": "FINISHED", "stopped": "KILLED", "rollback": "RUNNING"}  # else FAILED
+
+
+class MLflow(Kind):
+    package = "mlflow"
+
+    def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
+        return {"run_name": directory.name, "run_id": remembered(directory, self.package),
+                "tags": {"group": directory.resolve().parent.name, "directory": str(directory)}}
+
+    def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
+        """A parameter keeps its first value, which MLflow does not let change when a run goes on."""
+        from mlflow.exceptions import MlflowException
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        try:
+            with alone_at(logger._tracking_uri):
+                run_id = logger.run_id
+            remember(directory, self.package, run_id)
+            logger.experiment.update_run(run_id, status="RUNNING")
+            known = logger.experiment.get_run(run_id).data.params
+            super().begin(logger, directory, {name: each for name, each in settings.items() if name not in known})
+        except MlflowException as error:
+            raise RequestError(f"logger=mlflow cannot begin: {error}. See logger.mlflow.tracking_uri="
+                               f"{logger._tracking_uri}") from error
+
+    def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
+        pixels = numpy.asarray(pictures.as_pillow(image))
+        logger.experiment.log_image(logger.run_id, pixels, key=tag, step=images_seen)
+
+    def finish(self, logger: Logger, directory: Path, end: End) -> None:
+        if not end.goes_on:
+            logger.log_metrics(end.values, step=end.images_seen)
+        logger.experiment.update_run(logger.run_id, status=STATUS.get(end.state, "FAILED"))
+
+
+@contextmanager
+def alone_at(uri: str) -> Iterator[None]:
+    """Processes that made the tables of one new file at once would fail."""
+    if not uri.startswith(SQLITE):
+        yield
+        return
+    file = Path(uri.removeprefix(SQLITE))
+    with filelock.FileLock(file.with_name(f".{file.name}.lock")):
+        yield
