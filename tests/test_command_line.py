@@ -54,10 +54,12 @@ def test_other_values_and_quoted_ones_are_left_alone():
 @pytest.mark.parametrize(("arguments", "words"), [
     (["~logger"], "~logger removes a setting"),
     (["seed"], "seed is not a setting: settings are written name=value"),
-    (["logger=null"], "logger=null is not a choice: logger= takes none, tensorboard"),
+    (["logger=null"], "logger=null is not a choice: logger= takes"),
+    (["loss=[hinge,minimax]"], "takes hinge, least_squares, minimax"),
+    (["loss=[hinge,minimax]"], "to try one after the other, type loss=hinge,minimax -m"),
     (["--cfg", "job", "-m"], "--cfg -m exclude each other"),
 ])
-def test_what_hydra_answers_with_a_traceback_is_refused_before(arguments, words):
+def test_what_hydra_answers_with_a_traceback_or_mistakes_is_refused_before(arguments, words):
     with pytest.raises(RequestError, match=re.escape(words)):
         refuse_arguments(arguments, CONF)
     refuse_arguments(["seed=1", "--cfg", "job", "--package", "model"], CONF)

@@ -25,7 +25,7 @@ from saddlepoint.overrides import SWEEP, overrides_in, prepare
 from saddlepoint.parallel.first import is_first, number
 
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
-
+LISTS_OF_CHOICES = ("logger",)
 
 _ends: list[EndOfRun] = []  # of the jobs of this process: one, or those of a sweep
 
@@ -116,7 +116,7 @@ def speak_of_thread(failed: threading.ExceptHookArgs) -> None:
 
 
 def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
-    """What Hydra would answer with a traceback."""
+    """What Hydra would answer with a traceback, or take for something else."""
     modes = [argument for argument in arguments if argument in MODES]
     if len(modes) > 1:
         raise RequestError(f"{' '.join(modes)} exclude each other: type one of them")
@@ -128,9 +128,11 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
         if not equals and not argument.startswith("-") and not before.startswith("-"):
             raise RequestError(f"{argument} is not a setting: settings are written name=value, e.g. seed=1")
         group = config_directory / name
-        if value == "null" and group.is_dir():
+        is_list = value.startswith("[") and name not in LISTS_OF_CHOICES  # Hydra would lay one over the other
+        if (value == "null" or is_list) and group.is_dir():
             options = sorted(path.stem for path in group.glob("*.yaml"))
-            raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}")
+            several = f"; to try one after the other, type {name}={value[1:-1]} -m" if is_list else ""
+            raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}{several}")
 
 
 # The line to type.
