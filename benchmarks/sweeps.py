@@ -45,7 +45,8 @@ def main() -> None:
     start_up = statistics.median(alone)
     most = ALLOWED * training / at_once + jobs * start_up / at_once
     print(f"{jobs} jobs, {at_once} at once: {whole:.1f} s; {training:.1f} s of training in all, a start-up "
-          f"{start_up:.1f} s; {ALLOWED} x {training:.1f} / {at_once} + {jobs} x {start_up:.1f} / {at_once} = {most:.1f}: "
+          f"{start_up:.1f} s")
+    print(f"{ALLOWED} x {training:.1f} / {at_once} + {jobs} x {start_up:.1f} / {at_once} = {most:.1f} s: "
           f"{whole / most:.2f} of it")
 
 

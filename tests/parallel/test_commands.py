@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from saddlepoint import checkpoint
 from tests.comparing_runs import differences, status
@@ -20,10 +21,10 @@ SMALL = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size
          "callbacks.checkpointing.every_images=80")
 
 
-def start(*arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+def start(*arguments: str, launcher: tuple[str, ...] = (), where: Path | None = None) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, *launcher, str(ROOT / "train.py"), *SMALL, *arguments], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=where)
 
 
 def ended(process: subprocess.Popen, seconds: float = 200) -> subprocess.CompletedProcess:
@@ -102,3 +103,22 @@ def test_processes_that_were_started_and_not_asked_for_are_refused(tmp_path):
     done = ended(start("trainer=cpu", f"run.dir={tmp_path / 'run'}", launcher=torchrun))
     assert done.returncode != 0
     assert done.stderr.count("type trainer=ddp") == 1 and not (tmp_path / "run").exists()
+
+
+def test_what_one_machine_alone_refuses_is_said_by_the_first_and_nothing_is_written(tmp_path):
+    """The folder of images is on the first machine only."""
+    port = free_port()
+    machines = [tmp_path / "first", tmp_path / "second"]
+    for machine in machines:
+        machine.mkdir()
+    (machines[0] / "photos").mkdir()
+    for number in range(8):
+        Image.new("RGB", (32, 32), (30 * number, 0, 0)).save(machines[0] / "photos" / f"{number}.png")
+    folder = ("data=image_folder", "data.root=photos", "data.subset_size=null", "data.image_size=32", "run.dir=run")
+    torchrun = ("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1",
+                "--master-port", str(port))
+    agents = [start(*folder, where=machine, launcher=(*torchrun, "--node-rank", str(number)))
+              for number, machine in enumerate(machines)]
+    first, _ = map(ended, agents)
+    assert first.returncode != 0 and "process 1: data.root=photos" in first.stderr
+    assert not any((machine / "run").exists() for machine in machines)
