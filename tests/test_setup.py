@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK_LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
 LOCKED = {canonicalize_name(name): version for name, version in (line.split("==") for line in LOCK_LINES)}
+NOT_IN_THE_LOCK = ("wandb", "mlflow")  # services that make setup leaves to those who have them; tests have stand-ins
 TARGETS = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 # Written down, in this order, is everything it is asked to do; asked for something that contains $FAIL_AT, it fails.
@@ -74,7 +75,8 @@ def test_lock_leaves_cuda_to_torch_and_basicsr_to_the_makefile():
     assert (LOCKED["torch"], LOCKED["torchvision"]) == ("2.14.1", "0.29.1")
 
 
-@pytest.mark.parametrize("group", ["dependencies", *PROJECT["optional-dependencies"]])
+@pytest.mark.parametrize("group", ["dependencies", *(each for each in PROJECT["optional-dependencies"]
+                                                     if each not in NOT_IN_THE_LOCK)])
 def test_lock_satisfies_what_pyproject_asks_for(group):
     asked = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
     for requirement in map(Requirement, asked):

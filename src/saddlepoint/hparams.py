@@ -9,13 +9,14 @@ from saddlepoint.json_files import read_json
 from saddlepoint.rules import as_typed
 
 # Choices that name what is varied; others are places and onlookers.
-GROUPS = ("experiment", "model", "data", "degradation", "perceptual", "loss", "optimizer", "turns")
+GROUPS = ("experiment", "model", "data", "perceptual", "loss", "optimizer", "turns")
 
 
 def varied(settings: Mapping[str, Any]) -> dict[str, float | bool | str]:
     """Name -> value of what changes what is learnt, of the seed, and what was chosen: {"model": "dcgan", ...}. Numbers
     stay numbers. The class behind optimizer.generator._target_ is optimizer.generator."""
-    found = {path.removesuffix("._target_"): _plain(path, value) for path, value in recipe(settings).items()}
+    found = {path.removesuffix("._target_"): _plain(path, value) for path, value in recipe(settings).items()
+             if not path.endswith("._partial_")}
     chosen = {group: settings["choices"].get(group) for group in GROUPS}
     first = {"seed": settings["seed"], **{group: name for group, name in chosen.items() if name}}
     return first | {name: value for name, value in found.items() if name not in first}

@@ -1,5 +1,7 @@
 """What a logger is told beside the curves, which callbacks hand to every logger alike."""
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +48,10 @@ class Kind:
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         """What a run knows and a yaml file does not. `images_seen`: where the run goes on"""
         return {"save_dir": str(directory)}
+
+    def contact(self, settings: Mapping[str, Any]) -> AbstractContextManager:
+        """Around the making of the logger. `settings`: its own"""
+        return nullcontext()
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         logger.log_hyperparams(settings)

@@ -14,8 +14,12 @@ from saddlepoint.loggers.kinds import kind_of
 
 def made(settings: Mapping[str, Any], directory: Path, images_seen: int = 0) -> list[Logger]:
     """`images_seen`: where a run goes on"""
-    return [build.make(each, Logger, f"logger.{name}", **_kind(name, each).arguments(directory, images_seen))
-            for name, each in _chosen(settings).items()]
+    loggers = []
+    for name, each in _chosen(settings).items():
+        kind = _kind(name, each)
+        with kind.contact(each):
+            loggers.append(build.make(each, Logger, f"logger.{name}", **kind.arguments(directory, images_seen)))
+    return loggers
 
 
 def refuse_missing(settings: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """MLflow (https://mlflow.org/docs/latest/ml/tracking)."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,17 @@ class MLflow(Kind):
         return {"run_name": directory.name, "run_id": remembered(directory, self.package),
                 "tags": {"group": directory.resolve().parent.name, "directory": str(directory)}}
 
+    def contact(self, settings: Mapping[str, Any]) -> AbstractContextManager:
+        return alone_at(settings["tracking_uri"])
+
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         """A parameter keeps its first value, which MLflow does not let change when a run goes on."""
-        from mlflow.exceptions import MlflowException
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        try:
-            with alone_at(logger._tracking_uri):
-                run_id = logger.run_id
+        with alone_at(logger._tracking_uri):
+            run_id = logger.run_id
             remember(directory, self.package, run_id)
             logger.experiment.update_run(run_id, status="RUNNING")
             known = logger.experiment.get_run(run_id).data.params
             super().begin(logger, directory, {name: each for name, each in settings.items() if name not in known})
-        except MlflowException as error:
-            raise RequestError(f"logger=mlflow cannot begin: {error}. See logger.mlflow.tracking_uri="
-                               f"{logger._tracking_uri}") from error
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         pixels = numpy.asarray(pictures.as_pillow(image))
@@ -53,10 +50,14 @@ class MLflow(Kind):
 
 @contextmanager
 def alone_at(uri: str) -> Iterator[None]:
-    """Processes that made the tables of one new file at once would fail."""
-    if not uri.startswith(SQLITE):
-        yield
-        return
+    """Processes that made the tables of one new file, or the experiment, at once would fail."""
+    from mlflow.exceptions import MlflowException
+    for chatty in ("mlflow", "pytorch_lightning.loggers.mlflow"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     file = Path(uri.removeprefix(SQLITE))
-    with filelock.FileLock(file.with_name(f".{file.name}.lock")):
-        yield
+    lock = filelock.FileLock(file.with_name(f".{file.name}.lock")) if uri.startswith(SQLITE) else nullcontext()
+    try:
+        with lock:
+            yield
+    except MlflowException as error:
+        raise RequestError(f"logger.mlflow.tracking_uri={uri} cannot be used: {error}") from error
