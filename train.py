@@ -18,9 +18,7 @@ def train(config: DictConfig) -> None:
     with command_line.reported():
         with only_the_first_speaks():
             hydra_state = HydraConfig.get()
-            settings = checked_settings(config)
-            # Hydra does not list what was chosen as [a,b]
-            settings["choices"] = {"logger": "+".join(settings["logger"])} | chosen(hydra_state.runtime.choices)
+            settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices, config)}
             from saddlepoint import refusals, resuming, training  # torch comes after the settings are known to be good
             typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
             directory = Path(hydra_state.runtime.output_dir) if sweeping else None

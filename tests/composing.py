@@ -18,7 +18,7 @@ def composed(*overrides: str, config: str = "train") -> tuple[DictConfig, dict[s
     """-> the configuration, and what was chosen from each group"""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose(config, overrides=list(overrides), return_hydra_config=True)
-    choices = chosen(whole.hydra.runtime.choices)
+    choices = chosen(whole.hydra.runtime.choices, whole)
     OmegaConf.set_struct(whole, False)
     del whole["hydra"]
     return whole, choices

@@ -35,9 +35,11 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
     return settings
 
 
-def chosen(choices: Mapping[str, str | None]) -> dict[str, str | None]:
-    """What was chosen from each group of ours, e.g. {"model": "dcgan", "data": "mnist5k"}"""
-    return {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
+def chosen(choices: Mapping[str, str | None], config: Mapping[str, Any]) -> dict[str, str | None]:
+    """What was chosen from each group of ours, e.g. {"model": "dcgan", "data": "mnist5k"}. Of several loggers, which
+    Hydra does not list, the names: csv+tensorboard"""
+    several = {"logger": "+".join(config["logger"])} if "logger" in config else {}
+    return several | {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
 
 
 def leaves(settings: Any, path: str = "", inner: bool = False) -> Iterator[str]:

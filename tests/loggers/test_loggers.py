@@ -111,6 +111,19 @@ def test_a_run_that_goes_on_deletes_no_rows_of_the_csv_logger(tmp_path):
         [8, 16, 24, 32], [40, 48]]
 
 
+def test_a_run_goes_on_with_other_loggers_than_it_began_with(tmp_path, capsys):
+    run = train(settings(*TINY, "logger=none", f"run.dir={tmp_path / 'run'}"))
+    typed = ["logger=[csv,tensorboard]", "budget.images=48"]
+    longer = settings(*TINY, *typed, f"resume={run}")
+    going_on = continuation(longer, typed, None)
+    assert "logger=csv+tensorboard (was none)" in capsys.readouterr().err
+    train(going_on.settings, going_on=going_on)
+    assert sorted(read(run / "csv" / "version_0" / "metrics.csv", "step")) == [40, 48]
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0})
+    events.Reload()
+    assert [event.step for event in events.Scalars("generator/total")] == [40, 48]
+
+
 def test_none_is_no_logger_and_settings_of_the_first_runs_are_still_read(tmp_path):
     assert making.made(settings("logger=none"), tmp_path) == []
     old = {"logger": {"_target_": "pytorch_lightning.loggers.TensorBoardLogger", "name": "", "version": ""}}

@@ -30,7 +30,7 @@ class Wandb(Kind):
         try:
             super().begin(logger, directory, settings)
         except wandb.errors.Error as error:
-            raise RequestError(f"logger=wandb cannot begin: {error}. With logger.wandb.offline=true it needs no "
+            raise RequestError(f"logger=wandb cannot begin: {str(error).rstrip('.')}. With logger.wandb.offline=true it needs no "
                                "network and no account") from error
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
