@@ -90,6 +90,7 @@ def every_setting() -> set[str]:
     for command in ("sample", "evaluate", "train_classifier", "upscale", "compare"):
         paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
     paths |= {f"hydra.launcher.{name}" for name in read_yaml(CONF / "hydra" / "launcher" / "processes.yaml")}
+    paths |= {f"hydra.sweeper.{name}" for name in read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}
     for group in groups():
         for option in options(group) if group not in ("tricks", "turns", "experiment", "metrics") else ():
             of_group = (f"{group}={option}", *OF_GROUP.get(group, ()))

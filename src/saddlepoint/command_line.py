@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint import disk_space
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
-from saddlepoint.hydra_refusals import explain
+from saddlepoint.hydra_refusals import SEARCH, explain
 from saddlepoint.overrides import SWEEP, overrides_in, prepare
 from saddlepoint.parallel.first import is_first, number
 
@@ -120,6 +120,8 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
     modes = [argument for argument in arguments if argument in MODES]
     if len(modes) > 1:
         raise RequestError(f"{' '.join(modes)} exclude each other: type one of them")
+    if SEARCH in arguments and not {*SWEEP} & {*arguments}:
+        raise RequestError(f"{SEARCH} tries one run after the other, and runs are tried with -m: add -m")
     for before, argument in zip(["", *arguments], arguments, strict=False):
         name, equals, value = argument.partition("=")
         if argument.startswith("~"):

@@ -13,7 +13,8 @@ from saddlepoint.rules import nearest
 
 PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
            "hydra/launcher=submitit_local": "hydra-submitit-launcher", "hydra/launcher=ray": "hydra-ray-launcher",
-           "hydra/launcher=joblib": "hydra-joblib-launcher", "hydra/sweeper=optuna": "hydra-optuna-sweeper"}
+           "hydra/launcher=joblib": "hydra-joblib-launcher"}
+SEARCH = "hydra/sweeper=search"
 
 
 def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
@@ -29,6 +30,10 @@ def explain(refusal: Exception, arguments: list[str], config_directory: Path, co
         return "\n".join(f"{override.input_line} has several values: type '{override.key_or_group}="
                          f"[{override.input_line.partition('=')[2]}]' for a list, or add -m to try one after the other"
                          for override in several)
+    intervals = [override for override in parsed if override.is_interval_sweep()]
+    if intervals and SEARCH not in overrides:
+        return "\n".join(f"{override.input_line} holds any number between, which only a search tries: add {SEARCH}, or "
+                         f"type values: {override.key_or_group}=a,b,c" for override in intervals)
     with initialize_config_dir(str(config_directory), version_base="1.3"):
         sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
     return "\n".join(sentences) or str(refusal).strip()
@@ -39,7 +44,8 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     from hydra.core.global_hydra import GlobalHydra
     loader = GlobalHydra.instance().config_loader()
     key, groups = override.key_or_group, loader.list_groups("")
-    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+    is_one, is_countable = not override.is_sweep_override(), override.is_discrete_sweep()
+    values = [override.value()] if is_one else override.sweep_string_iterator() if is_countable else []
     if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
         options = loader.get_group_options(key.split("@")[0])
         return [_is_no_choice(key, str(value), options)

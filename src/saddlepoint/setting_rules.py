@@ -258,6 +258,17 @@ RULES: dict[str, Rule] = {
     "hydra.launcher.*_minutes": optional(number(0, above=True)),
     "hydra.launcher.grace_seconds": number(0),
     "hydra.launcher.again": list_of(one_of("refused", "diverged", "failed", "killed", "hung", "stopped"), empty=True),
+    "hydra.sweeper.trials": COUNT,
+    "hydra.sweeper.space": lambda value: None,  # read by search/space.py
+    "hydra.sweeper.metric": optional(text),
+    "hydra.sweeper.value": one_of("last", "best"),
+    "hydra.sweeper.direction": one_of("minimize", "maximize", None),
+    "hydra.sweeper.sampler": one_of("tpe", "random"),
+    "hydra.sweeper.*_startup_trials": integer(0),
+    "hydra.sweeper.seed": SEED,
+    "hydra.sweeper.pruner": one_of("none", "median", "percentile", "hyperband"),
+    "hydra.sweeper.pruner_warmup_images": integer(0),
+    "hydra.sweeper.percentile": number(0, 100, above=True, below=True),
 }
 
 OF_UPSCALE: dict[str, Rule] = {"weights": text}  # evaluate.py has a setting of that name too

@@ -7,23 +7,23 @@ from typing import TextIO
 
 from saddlepoint.sweeps.jobs import STATES, Job
 
-ORDER = ("running", "failed", "killed", "hung", "diverged", "refused", "stopped", "waiting", "completed")
+ORDER = ("running", "failed", "killed", "hung", "diverged", "refused", "stopped", "pruned", "waiting", "completed")
 HEADER = ("job", "state", "images", "images/s", "score", "time", "left", "settings")
 NUMBERS = ("job", "images", "images/s", "time", "left")  # columns that end at the same place
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"  # to the beginning of a line so many lines above, and everything below it goes
 
 
 class Lines:
-    """For a log"""
+    """For a log. `total`: where jobs are still to be added"""
 
-    def __init__(self, jobs: Sequence[Job], stream: TextIO):
-        self.jobs, self.stream = jobs, stream
+    def __init__(self, jobs: Sequence[Job], stream: TextIO, total: int = 0):
+        self.jobs, self.stream, self.total = jobs, stream, total
 
     def changed(self, job: Job) -> None:
         over = sum(each.state not in ("waiting", "running") for each in self.jobs)
         numbers = ", ".join(filter(None, (_images(job), _rate(job), _score(job)))) if job.images_seen else ""
         said = ": ".join(filter(None, (f"job {job.number} ({job.settings}) {job.state}", job.reason, numbers)))
-        print(f"{over} of {len(self.jobs)} over, {said}", file=self.stream, flush=True)
+        print(f"{over} of {max(self.total, len(self.jobs))} over, {said}", file=self.stream, flush=True)
 
     def looked(self) -> None: ...
 

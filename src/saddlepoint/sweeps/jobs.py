@@ -7,7 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-ENDED = ("completed", "refused", "diverged", "failed", "killed", "hung", "stopped")
+ENDED = ("completed", "pruned", "refused", "diverged", "failed", "killed", "hung", "stopped")  # pruned: by a search
 STATES = ("waiting", "running", *ENDED)
 STATE_OF_EXIT_CODE = {2: "refused", 3: "diverged", 130: "stopped", 143: "stopped"}  # saddlepoint.errors; else failed
 SIDE_REMARKS = ("warning: ", "resume=auto: ")  # what a refused job said beside the refusal

@@ -35,11 +35,14 @@ class Process:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
-    def look(self) -> None:
+    def look(self) -> bool:
+        """-> whether there was progress"""
         now = time.monotonic()
         self.job.seconds, self.counted = self.job.seconds + now - self.counted, now
-        if self.files.refresh():
+        is_further = self.files.refresh()
+        if is_further:
             self.progressed = now
+        return is_further
 
     def ask_to_end(self, number: int, grace_seconds: float, state: str, reason: str) -> None:
         """`grace_seconds`: for its checkpoint; then it is killed"""
@@ -62,12 +65,13 @@ class Process:
         self.files.conclude(status)
         said = last_words(self.job, self.log_begins)
         self.job.state, self.job.reason = judged(self.job.exit_code, said, status, self.asked)
-        if status.get("state") == "running" and self.job.state in ("killed", "hung", "stopped"):
+        unsaid = status.get("state") == "running" and self.job.state in ("killed", "hung", "stopped")
+        if unsaid or self.job.state == "pruned":
             self._say_for_it(status)
 
     def _say_for_it(self, status: Mapping[str, Any]) -> None:
-        """It had no time to note its end, and whoever finds the run should not wait for it."""
-        state = "stopped" if self.job.state == "stopped" else "failed"
+        """It had no time to note its end, and whoever finds the run should not wait for it; or it does not know why."""
+        state = "stopped" if self.job.state in ("stopped", "pruned") else "failed"
         end = {"state": state, "reason": self.job.reason, "images_seen": self.job.images_seen, "ended": now()}
         with suppress(OSError):  # the summary says it too
             write_json(self.files.path / "status.json", {**status, **end})

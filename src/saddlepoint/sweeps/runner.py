@@ -32,12 +32,26 @@ class Watcher(Protocol):
         """Numbers of the jobs that run are new."""
 
 
+class Steering(Protocol):
+    def next(self) -> Job | None:
+        """A job that was not known before, now that there is a place for it"""
+
+    def verdict(self, job: Job) -> str | None:
+        """Why a job that made progress should end now, as pruned"""
+
+
+class Unsteered:
+    def next(self) -> None: ...
+
+    def verdict(self, job: Job) -> None: ...
+
+
 class Runner:
     """`command`: of a job, for this start of it. `places`: one for each job at a time, added to its environment."""
 
     def __init__(self, command: Callable[[Job], Sequence[str]], places: Sequence[Mapping[str, str]], limits: Limits,
-                 watcher: Watcher):
-        self.command, self.limits, self.watcher = command, limits, watcher
+                 watcher: Watcher, steering: Steering = Unsteered()):  # noqa: B008 it has no state
+        self.command, self.limits, self.watcher, self.steering = command, limits, watcher, steering
         self.free = deque(range(len(places)))
         self.places = places
         self.running: dict[int, Process] = {}  # by place
@@ -59,9 +73,11 @@ class Runner:
 
     def _run(self) -> None:
         read_at = 0.0
-        while self.running or (self.waiting and not self.stopped_by):
+        while True:
             self._heed()
             self._begin_some()
+            if not self.running and (self.stopped_by or not self.received):
+                return
             self._collect()
             if time.monotonic() >= read_at:
                 self._read()
@@ -69,8 +85,11 @@ class Runner:
             time.sleep(GLANCE)
 
     def _begin_some(self) -> None:
-        while self.waiting and self.free and not self.received:
-            job, place = self.waiting.popleft(), self.free.popleft()
+        while self.free and not self.received:
+            job = self.waiting.popleft() if self.waiting else self.steering.next()
+            if job is None:
+                return
+            place = self.free.popleft()
             try:
                 self.running[place] = Process(job, self.command(job), self.places[place])
             except OSError as error:  # no memory for another process, no room for its log
@@ -98,11 +117,19 @@ class Runner:
 
     def _read(self) -> None:
         for process in self.running.values():
-            process.look()
-            late = self._lateness(process)
-            if late and not process.asked:
-                process.ask_to_end(signal.SIGTERM, self.limits.grace_seconds, "hung", late)
+            is_further = process.look()
+            asked_for = self._end_asked_for(process, is_further)
+            if asked_for:
+                process.ask_to_end(signal.SIGTERM, self.limits.grace_seconds, *asked_for)
         self.watcher.looked()
+
+    def _end_asked_for(self, process: Process, is_further: bool) -> tuple[str, str] | None:
+        """-> a state and its reason"""
+        if process.asked or process.is_over:
+            return None
+        late = self._lateness(process)
+        hopeless = self.steering.verdict(process.job) if is_further and not late else None
+        return ("hung", late) if late else ("pruned", hopeless) if hopeless else None
 
     def _lateness(self, process: Process) -> str | None:
         now, limits = time.monotonic(), self.limits

@@ -1,0 +1,65 @@
+"""What a search has to say at its end: its trials, the best first, and the line that trains that one again."""
+
+import shlex
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from saddlepoint.errors import EndOfRun, Stopped
+from saddlepoint.search.objective import Objective
+from saddlepoint.sweeps.display import ORDER, aligned, cells, counts
+from saddlepoint.sweeps.jobs import Job, name_of
+from saddlepoint.sweeps.summary import complaint
+from saddlepoint.sweeps.sweep import Request, SweepIncomplete
+
+EXPECTED = ("completed", "pruned", "diverged", "refused")  # ends that belong to a search
+COLUMNS = ("job", "state", "images", "score", "time", "settings")
+
+
+def ranked(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective) -> list[Job]:
+    """Completed ones from the best on, then the pruned, those that came far first, then what else became of them"""
+    sign = -1 if objective.direction == "maximize" else 1
+    order = ("completed", "pruned", "diverged", *(state for state in ORDER if state not in EXPECTED), "refused")
+    return sorted(jobs, key=lambda job: (order.index(job.state), sign * values.get(job.number, 0.0), -job.images_seen))
+
+
+def table(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective) -> str:
+    def row(job: Job) -> tuple[str, ...]:
+        number, state, images, _, latest, time, _, settings = cells(job)
+        score = f"{name(job, objective)} {values[job.number]:.4g}" if job.number in values else latest
+        return number, state, images, score, time, settings
+
+    in_order = ranked(jobs, values, objective)
+    incomplete = [job for job in in_order if job.state not in ("completed", "waiting")]
+    lines = [line for job in incomplete for line in complaint(job)[:1 if job.state in EXPECTED else None]]
+    return "\n".join([*aligned([COLUMNS, *map(row, in_order)]), *lines])
+
+
+def name(job: Job, objective: Objective) -> str:
+    return objective.points(job.directory)[0]
+
+
+def best_of(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective) -> Job | None:
+    return next((job for job in ranked(jobs, values, objective) if job.number in values), None)
+
+
+def end_of(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective, request: Request,
+           stopped_by: signal.Signals | None, trials: int) -> tuple[str, EndOfRun | None]:
+    """-> what is said last, and the end that it is; None: as it should be"""
+    repeated = f", and {trials - len(jobs)} trials had the settings of one of them" if trials > len(jobs) else ""
+    message = f"{counts(jobs)}{repeated}: {request.directory / 'summary.json'}"
+    best = best_of(jobs, values, objective)
+    if best:
+        where = "at its end" if objective.value == "last" else "at its best"
+        line = shlex.join(["python", Path(request.program[-1]).name, *best.overrides])
+        message = (f"{message}\nThe best, job {best.number}, has {name(best, objective)} {values[best.number]:.4g} "
+                   f"{where}:\n  {line}")
+    else:
+        message += f"\nNo trial was completed, so {objective.metric} has no best one."
+    if any(job.state in ("waiting", *request.again) for job in jobs) or stopped_by:
+        message += f"\nTo go on:\n  {request.line}"
+    if stopped_by:
+        code = 130 if stopped_by == signal.SIGINT else 143
+        return message, Stopped(f"Stopped by {name_of(stopped_by)}. {message}", code)
+    well = best and all(job.state in EXPECTED for job in jobs)
+    return message, None if well else SweepIncomplete(message)

@@ -1,0 +1,42 @@
+"""Searches that cannot be, in a sentence, before anything is written. Imports neither torch nor Optuna."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from saddlepoint.config_check import checked_settings
+from saddlepoint.errors import RequestError
+from saddlepoint.search.space import Space
+
+
+def refuse(config: DictConfig) -> None:
+    sweeper = OmegaConf.to_container(config.hydra.sweeper)
+    checked_settings(OmegaConf.create({"hydra": {"sweeper": {**sweeper, "space": None}}}))
+    launcher = config.hydra.runtime.choices["hydra/launcher"]
+    if launcher != "processes":
+        raise RequestError(f"hydra/launcher={launcher} cannot end a trial early: a search runs its trials as processes "
+                           "of its own, so leave it out; hydra.launcher.jobs_at_once= says how many at once")
+    if find_spec("optuna") is None:
+        raise RequestError("hydra/sweeper=search needs a package: pip install 'saddlepoint[search]'")
+
+
+def refuse_again(again: Sequence[str]) -> None:
+    final = [state for state in again if state in ("refused", "diverged")]
+    if final:
+        raise RequestError(f"hydra.launcher.again={','.join(final)} has no meaning in a search, which has learnt from "
+                           "these ends: leave it out, or choose another hydra.sweep.dir")
+
+
+def shared_settings(space: Space, config: DictConfig, loader: ConfigLoader) -> dict:
+    """-> the settings of a trial in the first corner of the space. A slip in any corner is answered here, instead of
+    by the trials."""
+    first = None
+    for overrides in space.corners():
+        trial = loader.load_sweep_config(config, list(overrides))
+        with open_dict(trial):
+            del trial["hydra"]
+        settings = checked_settings(trial)
+        first = first or settings
+    return first

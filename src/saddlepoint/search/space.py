@@ -1,0 +1,151 @@
+"""What a search may vary, in Hydra's own grammar: a,b,c  range(1, 9, 2)  interval(0, 1)  tag(log, interval(1e-5, 1e-3))
+int(interval(1, 8)). Imports neither Optuna nor torch, so that a slip is answered at once."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
+
+from saddlepoint.errors import RequestError
+from saddlepoint.sweeps.naming import setting
+
+DIGITS = 6  # significant ones of a number that is tried: more would only lengthen the line to type
+JUDGES = ("data", "degradation", "extractor", "metrics", "callbacks")  # of whom a score is a function
+EXAMPLE = "'optimizer.generator.lr=tag(log, interval(1e-5, 1e-3))' or loss=hinge,nonsaturating"
+
+
+@dataclass(frozen=True)
+class Choices:
+    key: str  # as typed, perhaps with + before it
+    texts: tuple[str, ...]
+
+    def corner(self, number: int) -> str:
+        """All texts in turn, then the last one"""
+        return self.texts[min(number, len(self.texts) - 1)]
+
+    def text(self, value: str) -> str:
+        return value
+
+    def __str__(self) -> str:
+        return f"{self.key}={','.join(self.texts)}"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    key: str
+    low: float
+    high: float  # may be drawn
+    step: float | None = None  # None: any number between
+    whole: bool = False
+    log: bool = False
+
+    def corner(self, number: int) -> str:
+        return self.text(self.high if number else self.low)
+
+    def text(self, value: float) -> str:
+        if self.whole:
+            return str(round(value))
+        return repr(min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high))
+
+    def __str__(self) -> str:
+        between = f"{self.low:g} to {self.high:g}"
+        words = [between, *(["whole"] if self.whole else []), *(["log"] if self.log else []),
+                 *([f"in steps of {self.step:g}"] if self.step else [])]
+        return f"{self.key}=({', '.join(words)})"
+
+
+Dimension = Choices | Numbers
+
+
+@dataclass(frozen=True)
+class Space:
+    dimensions: tuple[Dimension, ...]
+    fixed: tuple[str, ...]  # settings of every trial
+
+    def overrides(self, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """-> all settings of a trial, and those that the search chose"""
+        own = [f"{each.key}={each.text(values[each.key])}" for each in self.dimensions]
+        return [*self.fixed, *own], own
+
+    def corners(self) -> list[list[str]]:
+        """Trials in which every choice and both ends of every interval are met: what no trial could have is a slip"""
+        count = max([2, *(len(each.texts) for each in self.dimensions if isinstance(each, Choices))])
+        return [[*self.fixed, *(f"{each.key}={each.corner(number)}" for each in self.dimensions)]
+                for number in range(count)]
+
+
+def space_of(typed: Sequence[str], written: Mapping[str, Any] | None, loader: ConfigLoader | None) -> Space:
+    """`typed`: overrides of which some have several values; `written`: hydra.sweeper.space"""
+    parser = OverridesParser.create(config_loader=loader)
+    overrides = parser.parse_overrides(list(typed))
+    varied = [each for each in overrides if each.is_sweep_override()]
+    varied += [_written(parser, key, value) for key, value in (written or {}).items()]
+    fixed = [each for each in overrides if not each.is_sweep_override()]
+    if not varied:
+        raise RequestError(f"A search needs settings to vary: type e.g. {EXAMPLE}, or write them into a yaml file "
+                           "under hydra.sweeper.space")
+    _refuse_doubles(fixed, varied)
+    return Space(tuple(map(dimension, varied)),
+                 tuple(f"{each.get_key_element()}={each.get_value_element_as_str()}" for each in fixed))
+
+
+def _written(parser: OverridesParser, key: str, value: Any) -> Override:
+    try:
+        [override] = parser.parse_overrides([f"{key}={value}"]) if isinstance(value, str) else [None]
+    except OverrideParseException as error:
+        raise RequestError(f"hydra.sweeper.space.{key}={value} cannot be read: {str(error).splitlines()[0]}") from error
+    if override is None or not override.is_sweep_override():
+        raise RequestError(f"hydra.sweeper.space.{key}={value} must be a text with several values, e.g. {EXAMPLE}; one "
+                           f"value is typed: {key}={value}")
+    return override
+
+
+def _refuse_doubles(fixed: Iterable[Override], varied: Sequence[Override]) -> None:
+    names = [setting(each.get_key_element()) for each in varied]
+    fixed_names = {setting(each.get_key_element()) for each in fixed}
+    for index, name in enumerate(names):
+        if name in fixed_names:
+            raise RequestError(f"{name}= is given one value and is searched as well: type one of the two")
+        if name in names[:index]:
+            raise RequestError(f"{name}= is searched twice: type it once")
+        first, _, rest = name.partition(".")
+        if first in JUDGES and (first != "data" or not rest):
+            raise RequestError(f"{name}= cannot be searched, since it decides what a score means, and scores of unlike "
+                               "protocol have no best one: give it one value")
+
+
+def dimension(override: Override) -> Dimension:
+    key, value = override.get_key_element(), override.value()
+    tags = set(getattr(value, "tags", ()))
+    if tags - {"log"} or (tags and not override.is_interval_sweep()):
+        raise RequestError(f"{override.input_line}: the only tag a search knows is log, of an interval: "
+                           f"{key}=tag(log, interval(1e-5, 1e-3))")
+    if override.is_interval_sweep():
+        return _interval(key, value.start, value.end, "log" in tags)
+    texts = list(dict.fromkeys(override.sweep_string_iterator()))
+    if not texts:
+        raise RequestError(f"{override.input_line} holds no value")
+    if override.is_range_sweep():
+        return _range(key, sorted(map(float, texts)), value.step, isinstance(value.start, int))
+    return Choices(key, tuple(sorted(texts) if getattr(value, "shuffle", False) else texts))
+
+
+def _interval(key: str, low: float, high: float, log: bool) -> Numbers:
+    said = f"{key}=interval({low:g}, {high:g})"
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise RequestError(f"{said} must go from a finite number to a larger one")
+    if log and low <= 0:
+        raise RequestError(f"{said} with log must begin above 0: type {key}=tag(log, interval(1e-5, {high:g})), or "
+                           "leave log out")
+    return Numbers(key, low, high, whole=isinstance(low, int), log=log)
+
+
+def _range(key: str, values: Sequence[float], step: float, start_is_whole: bool) -> Numbers:
+    whole = start_is_whole and isinstance(step, int)
+    kind = int if whole else float
+    return Numbers(key, kind(values[0]), kind(values[-1]), abs(step), whole)

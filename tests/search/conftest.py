@@ -1,0 +1,11 @@
+"""Searches that look at their jobs more often than is cheap."""
+
+import pytest
+
+from saddlepoint.sweeps import runner
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch):
+    monkeypatch.setattr(runner, "READ", 0.02)
+    monkeypatch.setattr(runner, "GLANCE", 0.01)
