@@ -30,8 +30,9 @@ class Wandb(Kind):
         try:
             super().begin(logger, directory, settings)
         except wandb.errors.Error as error:
-            raise RequestError(f"logger=wandb cannot begin: {str(error).rstrip('.')}. With logger.wandb.offline=true it needs no "
-                               "network and no account") from error
+            said = str(error).rstrip(".")
+            raise RequestError(f"logger=wandb cannot begin: {said}. With logger.wandb.offline=true it needs no network "
+                               "and no account") from error
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         logger.log_image(tag, [pictures.as_pillow(image)], step=images_seen)
