@@ -4,6 +4,10 @@ import json
 import sys
 from pathlib import Path
 
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
 from saddlepoint.errors import EndOfRun
 from saddlepoint.search.objective import Objective
 from saddlepoint.search.search import Plan, search
@@ -47,6 +51,12 @@ def trials(directory: Path = SEARCH) -> list[tuple]:
     jobs = {job["number"]: job for job in content["jobs"]}
     return [(tuple(jobs[trial["job"]]["differs"]), trial["state"], trial["value"])
             for trial in content["search"]["trials"]]
+
+
+def study(directory: Path = SEARCH) -> optuna.Study:
+    """As Optuna's own tools open it"""
+    storage = JournalStorage(JournalFileBackend(str(directory / "study.journal")))
+    return optuna.load_study(study_name="search", storage=storage)
 
 
 def x_of(job: Job) -> float:
