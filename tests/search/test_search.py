@@ -56,7 +56,7 @@ def test_a_hopeless_trial_is_asked_to_end_and_its_run_says_why():
     assert end is None and pruned
     for job in pruned:
         status = json.loads((Path(job.directory) / "status.json").read_text())
-        assert (status["state"], status["reason"], status["images_seen"]) == ("stopped", job.reason, 20)
+        assert (status["state"], status["reason"], status["images_seen"]) == ("stopped", f"pruned: {job.reason}", 20)
         assert job.reason.startswith(f"fid_x {fid(1, 20):.4g} at 20 images, the median of ") and job.exit_code == 143
 
 
@@ -80,7 +80,9 @@ def test_what_diverges_is_learnt_from_what_is_refused_is_replaced_and_neither_fa
     assert len(states) - states.count("refused") == 9
     found = {"completed": "COMPLETE", "diverged": "PRUNED", "refused": "FAIL"}
     assert [trial.state.name for trial in study().trials] == [found[state] for state in states]
-    assert "it was diverging" in (said := capsys.readouterr().out) and "This recipe cannot train" in said
+    said = capsys.readouterr().out.splitlines()
+    assert sum("diverged: it was diverging" in line for line in said) == 1, "for all of whom it is true"
+    assert sum("refused: This recipe cannot train" in line for line in said) == 1
 
 
 def test_a_space_of_refusals_alone_comes_to_an_end():

@@ -30,9 +30,24 @@ def table(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective
         return number, state, images, score, time, settings
 
     in_order = ranked(jobs, values, objective)
-    incomplete = [job for job in in_order if job.state not in ("completed", "waiting")]
-    lines = [line for job in incomplete for line in complaint(job)[:1 if job.state in EXPECTED else None]]
-    return "\n".join([*aligned([COLUMNS, *map(row, in_order)]), *lines])
+    return "\n".join([*aligned([COLUMNS, *map(row, in_order)]), *complaints(in_order)])
+
+
+def complaints(jobs: Sequence[Job]) -> list[str]:
+    """Why jobs are not complete: what is to be expected in a line, once for all of whom it is true"""
+    alike: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        if job.state not in ("completed", "waiting"):
+            alike.setdefault((job.state, job.reason), []).append(job)
+    lines = []
+    for (state, reason), those in alike.items():
+        if state not in EXPECTED:
+            lines += [line for job in those for line in complaint(job)]
+        elif len(those) == 1:
+            lines += complaint(those[0])[:1]
+        else:
+            lines.append(f"jobs {', '.join(str(job.number) for job in those)} {state}: {reason}")
+    return lines
 
 
 def name(job: Job, objective: Objective) -> str:

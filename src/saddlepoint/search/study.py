@@ -117,7 +117,7 @@ class Study:
         kept = self.method.keeps_percent
         bound = numpy.percentile(others, kept if self.objective.direction == "minimize" else 100 - kept)
         which = "the median" if kept == 50 else f"the bound of the best {kept:g} %"
-        return f"{said}, {which} of {len(others)} completed trials is {bound:.4g} there"
+        return f"{said}, {which} of {len(others)} completed trial{'s' * (len(others) != 1)} is {bound:.4g} there"
 
     def tell(self, trial: Trial, state: str, reason: str, value: float | None) -> None:
         """Pruned counts as worse than every completed trial, the later the better: so a sampler learns from it. What

@@ -72,7 +72,8 @@ class Process:
     def _say_for_it(self, status: Mapping[str, Any]) -> None:
         """It had no time to note its end, and whoever finds the run should not wait for it; or it does not know why."""
         state = "stopped" if self.job.state in ("stopped", "pruned") else "failed"
-        end = {"state": state, "reason": self.job.reason, "images_seen": self.job.images_seen, "ended": now()}
+        reason = f"pruned: {self.job.reason}" if self.job.state == "pruned" else self.job.reason
+        end = {"state": state, "reason": reason, "images_seen": self.job.images_seen, "ended": now()}
         with suppress(OSError):  # the summary says it too
             write_json(self.files.path / "status.json", {**status, **end})
 
