@@ -71,6 +71,15 @@ def test_a_list_without_brackets_is_told_both_ways_out():
                     "other")
 
 
+@pytest.mark.parametrize(("typed", "command", "said"), [
+    ("data=mnist", "evaluate", "data=mnist: evaluate.py has no setting data (see --help); it takes that of the run"),
+    ("model=dcgan", "compare", "model=dcgan: compare.py has no setting model (see --help)"),
+    ("extractor=digit", "evaluate", "extractor=digit does not exist: did you mean digits?"),
+])
+def test_a_choice_that_only_train_has_is_told_from_a_slip(typed, command, said):
+    assert explain(HydraException("x"), [typed], CONF, command).startswith(said)
+
+
 def test_a_path_is_not_blamed_for_another_settings_slip():
     said = explain(HydraException("x"), ["data.root=a (1)", "trick=[r1", "-m"], CONF, "train")
     assert said.startswith("trick=[r1 cannot be read")

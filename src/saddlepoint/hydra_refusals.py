@@ -14,6 +14,7 @@ from saddlepoint.rules import nearest
 PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
            "hydra/launcher=submitit_local": "hydra-submitit-launcher", "hydra/launcher=ray": "hydra-ray-launcher",
            "hydra/launcher=joblib": "hydra-joblib-launcher"}
+OF_A_RUN = ("evaluate", "sample")  # commands that are given one
 SEARCH = "hydra/sweeper=search"
 
 
@@ -48,6 +49,10 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     values = [override.value()] if is_one else override.sweep_string_iterator() if is_countable else []
     if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
         options = loader.get_group_options(key.split("@")[0])
+        here = compose(config_name, return_hydra_config=True).hydra.runtime.choices
+        if not key.startswith("hydra/") and key.split("@")[0] not in here:
+            return [f"{override.input_line}: {config_name}.py has no setting {key} (see --help)"
+                    + "; it takes that of the run" * (config_name in OF_A_RUN)]
         return [_is_no_choice(key, str(value), options)
                 for value in values if str(value) not in [*options, "None", "null"]]
     if key.startswith("hydra") or override.is_add() or override.is_force_add():
