@@ -112,8 +112,8 @@ def test_jobs_of_a_sweep_that_left_no_run_are_named_as_its_summary_says(tmp_path
     make_run(tmp_path / "0_seed=0")
     (tmp_path / "1").mkdir()
     (tmp_path / "2.log").write_text("no")
-    jobs = [{"number": 0, "state": "completed", "directory": "before/it/was/moved/0_seed=0"}, {"number": 1, "state": "refused", "reason": "It cannot train.",
-                                                  "differs": ["loss=wasserstein"]},
+    jobs = [{"number": 0, "state": "completed", "directory": "before/it/was/moved/0_seed=0"},
+            {"number": 1, "state": "refused", "reason": "It cannot train.", "differs": ["loss=wasserstein"]},
             {"number": 2, "state": "waiting", "overrides": ["seed=1"]}, 7, {"differs": 7}]
     (tmp_path / "summary.json").write_text(json.dumps({"jobs": jobs}))
     gathered = gather([tmp_path])
