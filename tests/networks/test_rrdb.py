@@ -38,6 +38,19 @@ def test_output_is_basicsrs_with_the_same_weights(scale, size, channels):
         torch.testing.assert_close(ours(low), reference, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_inference_mode_changes_the_time_and_not_the_numbers(precision):
+    """Where autocast asks for bfloat16 it gets it there too."""
+    torch.manual_seed(0)
+    ours, low = with_large_weights(RRDBNet(**SMALL)), torch.rand(2, 3, 20, 14)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        with torch.no_grad():
+            expected = ours(low)
+        with torch.inference_mode():
+            torch.testing.assert_close(ours(low), expected, atol=1e-6, rtol=0)
+    assert expected.dtype == precision
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (17, 9)])
 def test_any_size_goes_through_scale_4(size):
     torch.manual_seed(0)
