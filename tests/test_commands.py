@@ -59,7 +59,7 @@ def test_a_bare_m_on_cifar10_sweeps_three_seeds(tmp_path):
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "multirun").iterdir()
     runs = sorted(path for path in sweep.iterdir() if path.is_dir())
-    assert [run.name for run in runs] == ["0", "1", "2"]
+    assert [run.name for run in runs] == ["0_seed=0", "1_seed=1", "2_seed=2"]
     assert [state(run) for run in runs] == ["completed"] * 3
     assert [json.loads((run / "environment.json").read_text())["seed"] for run in runs] == [0, 1, 2]
 
@@ -77,7 +77,8 @@ def test_a_sweep_goes_on_past_a_job_that_cannot_train(tmp_path):
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert "job 0 (loss=wasserstein) refused: This recipe cannot train: - loss=wasserstein needs" in done.stdout
     [sweep] = (tmp_path / "multirun").iterdir()
-    assert not (sweep / "0").exists() and state(sweep / "1") == "completed"
+    assert [path.name for path in sweep.iterdir() if path.is_dir()] == ["1_loss=hinge"]
+    assert state(sweep / "1_loss=hinge") == "completed"
 
 
 def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp_path):
