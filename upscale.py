@@ -15,7 +15,7 @@ from saddlepoint.upscaling import headers
 def upscale(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config, OF_UPSCALE)
-        headers.refuse_at_once(settings["input"], settings["max_pixels"])
+        headers.refuse_at_once(settings["input"], headers.limits(settings))
         from saddlepoint.upscaling import command  # torch comes in after the settings are known to be good
         command.upscale(settings)
 

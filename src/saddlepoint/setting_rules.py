@@ -25,6 +25,7 @@ def rule_for(path: str) -> Rule | None:
 SEED = integer(0, 2**63 - 1)
 COUNT = integer(1)
 PROBABILITY = number(0, 1)
+WHITE = optional(number(0, above=True))
 NORMALIZATION = one_of("none", "batch", "layer", "instance")
 
 RULES: dict[str, Rule] = {
@@ -53,7 +54,7 @@ RULES: dict[str, Rule] = {
     "data.fit": one_of("pad", "resize"),
     "data.resize": one_of("short_side", "stretch", "none"),
     "data.crop": one_of("center", "random", "none"),
-    "data.extensions": list_of(text),
+    "data.extensions": optional(list_of(text)),
     "data.corrupt": one_of("skip", "fail"),
     "data.train_fraction": optional(number(0, 1, above=True)),
     "data.low_root": optional(text),
@@ -76,6 +77,7 @@ RULES: dict[str, Rule] = {
     "data.sharpen_target": boolean,
     "data.memory_megabytes": COUNT,
     "data.max_pixels": integer(1, 89_478_485),  # Pillow's own limit
+    "data.white": WHITE,
     # Models
     "model.latents.size": COUNT,
     "model.latents.distribution": one_of("normal", "uniform"),
@@ -202,7 +204,8 @@ RULES: dict[str, Rule] = {
     "image_size": optional(COUNT),
     "resize": one_of("stretch", "short_side"),
     "channels": one_of(1, 3, None),
-    "extensions": list_of(text),
+    "extensions": optional(list_of(text)),
+    "white": WHITE,
     "num_workers": integer(0),
     "device": one_of("auto", "cpu", "gpu"),
     "remember": boolean,

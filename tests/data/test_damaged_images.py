@@ -8,13 +8,13 @@ import numpy
 import pytest
 from PIL import Image, ImageFile
 
-from saddlepoint.data.decoding import MOST_PIXELS, Unreadable, decode, measure
+from saddlepoint.data.decoding import MOST_PIXELS, Limits, Unreadable, decode, header_of
 from tests.data.formats import bomb, photo
 
-LIMIT = 50_000_000
+LIMIT = Limits(50_000_000)
 
 
-@pytest.mark.parametrize("read", [measure, lambda path, limit: decode(path, 1, limit)])
+@pytest.mark.parametrize("read", [header_of, lambda path, limit: decode(path, 1, limit)])
 @pytest.mark.parametrize(("side", "reason"), [(9000, "its 9000 x 9000 pixels are more than data.max_pixels=50000000"),
                                               (14000, "more than 178956970 pixels")])
 def test_bombs_are_refused_before_they_are_decoded(tmp_path, monkeypatch, read, side, reason):
@@ -32,10 +32,10 @@ def test_bombs_are_refused_before_they_are_decoded(tmp_path, monkeypatch, read, 
 def test_an_image_at_the_limit_is_read(tmp_path):
     path = tmp_path / "image.png"
     photo(15, 12).save(path)
-    assert measure(path, 15 * 12) == (15, 12)
-    assert decode(path, 3, 15 * 12).size == (15, 12)
+    assert header_of(path, Limits(15 * 12))[:2] == (15, 12)
+    assert decode(path, 3, Limits(15 * 12)).size == (15, 12)
     with pytest.raises(Unreadable, match="15 x 12 pixels are more than data.max_pixels=179"):
-        measure(path, 15 * 12 - 1)
+        header_of(path, Limits(15 * 12 - 1))
     assert MOST_PIXELS == Image.MAX_IMAGE_PIXELS
 
 
@@ -45,14 +45,14 @@ def test_an_image_at_the_limit_is_read(tmp_path):
 def test_what_is_no_image_says_so(tmp_path, content, reason):
     path = tmp_path / "image.png"
     path.write_bytes(content)
-    for read in (lambda: measure(path, LIMIT), lambda: decode(path, 1, LIMIT)):
+    for read in (lambda: header_of(path, LIMIT), lambda: decode(path, 1, LIMIT)):
         with pytest.raises(Unreadable, match=reason):
             read()
 
 
 def test_a_missing_file_is_unreadable(tmp_path):
     with pytest.raises(Unreadable, match="No such file"):
-        measure(tmp_path / "gone.png", LIMIT)
+        header_of(tmp_path / "gone.png", LIMIT)
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "bmp", "tiff", "ppm", "webp"])

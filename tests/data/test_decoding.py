@@ -4,24 +4,25 @@ import numpy
 import pytest
 from PIL import Image
 
-from saddlepoint.data.decoding import Unreadable, decode
+from saddlepoint.data.decoding import Limits, Unreadable, decode
 from tests.data.formats import png_bytes
 
 RANDOM = numpy.random.default_rng(0)
 GREY = RANDOM.integers(0, 256, (12, 15), dtype=numpy.uint8)
 COLOUR = RANDOM.integers(0, 256, (12, 15, 3), dtype=numpy.uint8)
 ALPHA = RANDOM.integers(0, 256, (12, 15), dtype=numpy.uint8)
-LIMIT = 50_000_000
+LIMIT = Limits(50_000_000)
 
 
 def luma(colour: numpy.ndarray) -> numpy.ndarray:
     return colour.astype(float) @ [0.299, 0.587, 0.114]
 
 
-def decoded(tmp_path, image: Image.Image | bytes, channels: int, name: str = "image.png", **options) -> numpy.ndarray:
+def decoded(tmp_path, image: Image.Image | bytes, channels: int, name: str = "image.png", white: float | None = None,
+            **options) -> numpy.ndarray:
     path = tmp_path / name
     path.write_bytes(image) if isinstance(image, bytes) else image.save(path, **options)
-    return numpy.asarray(decode(path, channels, LIMIT)).astype(float)
+    return numpy.asarray(decode(path, channels, Limits(50_000_000, white))).astype(float)
 
 
 def assert_close(actual, expected, within=1.0):
@@ -108,23 +109,25 @@ def test_16_bit_colour_and_alpha_are_scaled_too(tmp_path):
     assert_grey(tmp_path, png_bytes(grey_alpha, 4, 16, width=15), grey * (alpha / 65535) / 257, within=2)
 
 
-@pytest.mark.parametrize(("values", "full_scale"), [
-    (numpy.linspace(0, 255, 180).astype(numpy.int32), 255),
-    (numpy.linspace(0, 65535, 180).astype(numpy.int32), 65535),
-    (numpy.linspace(0, 1, 180).astype(numpy.float32), 1),
-    (numpy.linspace(0, 255, 180).astype(numpy.float32), 255),
-    (numpy.linspace(0, 65535, 180).astype(numpy.float32), 65535),
-])
-def test_32_bits_are_scaled_from_the_range_that_holds_them(tmp_path, values, full_scale):
-    values = values.reshape(12, 15)
-    assert_grey(tmp_path, Image.fromarray(values), values * (255 / full_scale), "image.tif", within=0.51)
+@pytest.mark.parametrize("kind", [numpy.int32, numpy.float32])
+@pytest.mark.parametrize("white", [1, 255, 4095, 65535])
+@pytest.mark.parametrize("brightest", [1, 0.1])
+def test_numbers_have_one_white_for_all_files_so_that_a_dark_one_stays_dark(tmp_path, kind, white, brightest):
+    values = numpy.linspace(0, white * brightest, 180).astype(kind).reshape(12, 15)
+    assert_grey(tmp_path, Image.fromarray(values), values * (255 / white), "image.tif", within=0.51, white=white)
 
 
-@pytest.mark.parametrize("values", [[-1, 7], [0, 65536], [0, 2**31 - 1], [0, numpy.nan], [0, numpy.inf], [-0.1, 1]])
+@pytest.mark.parametrize("kind", [numpy.int32, numpy.float32])
+def test_numbers_of_which_none_is_known_to_be_white_are_refused(tmp_path, kind):
+    with pytest.raises(Unreadable, match="numbers, which do not say what is white: type data.white=1"):
+        decoded(tmp_path, Image.fromarray(numpy.array([[0, 1]], kind)), 1, "image.tif")
+
+
+@pytest.mark.parametrize("values", [[-1, 7], [0, 256], [0, 2**31 - 1], [0, numpy.nan], [0, numpy.inf], [-0.1, 1]])
 def test_values_that_would_have_to_be_clipped_are_refused(tmp_path, values):
     kind = numpy.int32 if all(isinstance(value, int) for value in values) else numpy.float32
-    with pytest.raises(Unreadable, match="its values run from"):
-        decoded(tmp_path, Image.fromarray(numpy.array([values], kind)), 1, "image.tif")
+    with pytest.raises(Unreadable, match="its values run from .*, outside 0 to white=255"):
+        decoded(tmp_path, Image.fromarray(numpy.array([values], kind)), 1, "image.tif", white=255)
 
 
 def test_cmyk_is_ink_on_white(tmp_path):
@@ -164,7 +167,7 @@ def test_images_are_turned_as_their_exif_data_says(tmp_path, orientation, ending
     exif = Image.Exif()
     exif[274] = orientation
     best = {"jpg": {"quality": 100}, "webp": {"lossless": True}}.get(ending, {})
-    assert_close(decoded(tmp_path, image, 1, f"image.{ending}", exif=exif, **best), UPRIGHT, within=8)
+    assert_close(decoded(tmp_path, image, 1, f"image.{ending}", white=255, exif=exif, **best), UPRIGHT, within=8)
 
 
 def test_of_an_animation_the_first_picture_is_taken(tmp_path):

@@ -6,6 +6,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
+from saddlepoint.image_files.limits import Limits
 from saddlepoint.upscaling import writing
 from saddlepoint.upscaling.picture import About, of_pixels
 from saddlepoint.upscaling.reading import read
@@ -56,7 +57,7 @@ def test_exif_profile_and_dpi_are_kept_and_the_cameras_size_follows(kind, dtype,
 def test_what_a_tiff_says_of_its_layout_goes_into_no_other_file(tmp_path):
     photo(8, 8).save(tmp_path / "x.tiff", compression="tiff_lzw", dpi=(72, 72), exif=exif_with(1))
     for kind in ("jpg", "png", "tiff"):
-        write(tmp_path / f"y.{kind}", read(tmp_path / "x.tiff", 100), kind)
+        write(tmp_path / f"y.{kind}", read(tmp_path / "x.tiff", Limits(100)), kind)
         exif = Image.open(tmp_path / f"y.{kind}").getexif()
         assert exif[271] == "Maker"
         assert kind == "tiff" or not {256, 257, 258, 259, 273, 279} & set(exif)

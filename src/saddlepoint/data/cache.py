@@ -1,23 +1,25 @@
 """Decoded images on disk: one .npy file each, made when an image is first needed, by whichever process needs it."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy
-import PIL
 
 from saddlepoint.errors import RequestError
 
-_VERSION = 1  # of what is stored: goes up when decoding changes
+_VERSION = 2  # of what is stored: goes up when decoding changes
+_READERS = ("pillow", "tifffile", "imagecodecs")
 
 
 class DecodedCache:
     """A file's key is all that its decoded form depends on: the file (place, size, time of change), `settings` of the
-    decoding, Pillow's version. Nothing is ever out of date; the folder may be deleted at any time."""
+    decoding, the readers' versions. Nothing is ever out of date; the folder may be deleted at any time."""
 
     def __init__(self, folder: Path, settings: str):
         self.folder, self.settings = folder, settings
@@ -41,7 +43,7 @@ class DecodedCache:
 
     def _place(self, path: Path) -> Path:
         status = path.stat()
-        dependencies = (_VERSION, PIL.__version__, self.settings, path.resolve(), status.st_size, status.st_mtime_ns)
+        dependencies = (_VERSION, _readers(), self.settings, path.resolve(), status.st_size, status.st_mtime_ns)
         key = hashlib.sha256(repr(dependencies).encode(errors="surrogateescape")).hexdigest()
         return self.folder / key[:2] / f"{key[2:]}.npy"  # 256 folders: one with a million files is slow
 
@@ -56,3 +58,8 @@ class DecodedCache:
             Path(unfinished).replace(stored)
         finally:
             Path(unfinished).unlink(missing_ok=True)
+
+
+@functools.cache
+def _readers() -> tuple[str, ...]:
+    return tuple(metadata.version(package) for package in _READERS)

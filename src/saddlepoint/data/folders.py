@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.batches import ImageBatch
-from saddlepoint.data.decoding import MODES, MOST_PIXELS, Unreadable
+from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
 from saddlepoint.data.framing import Framing
 from saddlepoint.data.images import ImageDataModule, one_of
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, image_files, split_in_two
@@ -18,6 +19,7 @@ from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.sampling import EndlessOrder, at_most
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
+from saddlepoint.image_files.endings import ENDINGS
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message; `skipped` has all
@@ -30,9 +32,9 @@ class ImageFolder(ImageDataModule):
     later is found when it is decoded. `corrupt` says what to do then: skip (name it, count it, show another) or fail.
     """
 
-    def __init__(self, root: str | None, extensions: Sequence[str], train_fraction: float | None = None,
+    def __init__(self, root: str | None, extensions: Sequence[str] | None = None, train_fraction: float | None = None,
                  split_seed: int = 42, resize: str = "short_side", crop: str = "center", corrupt: str = "skip",
-                 cache: str | None = None, max_pixels: int = 50_000_000, **settings):
+                 cache: str | None = None, max_pixels: int = 50_000_000, white: float | None = None, **settings):
         super().__init__(**settings)
         if self.channels not in MODES:
             raise ValueError(f"data.channels={self.channels} must be 1 (grey) or 3 (RGB)")
@@ -40,11 +42,14 @@ class ImageFolder(ImageDataModule):
             raise ValueError(f"data.train_fraction={train_fraction} must be above 0 and at most 1; null takes all")
         if not 1 <= max_pixels <= MOST_PIXELS:
             raise ValueError(f"data.max_pixels={max_pixels} must be from 1 to {MOST_PIXELS}")
+        if white is not None and not 0 < white < inf:
+            raise ValueError(f"data.white={white} must be above 0, the number that is white in files of floating-point "
+                             "or 32-bit numbers; null refuses such files")
         self.root = Path(root).expanduser() if root is not None else None
-        self.extensions, self.train_fraction, self.split_seed = extensions, train_fraction or 1.0, split_seed
+        self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, ("skip", "fail"))
         self.framing = Framing(self.image_size, resize, crop)
-        self.cache, self.max_pixels = Path(cache).expanduser() if cache is not None else None, max_pixels
+        self.cache, self.limits = Path(cache).expanduser() if cache is not None else None, Limits(max_pixels, white)
         self._parts: dict[str, list[ImageFile]] = {}
 
     def files(self, split: str = "train") -> list[Path]:
@@ -62,7 +67,7 @@ class ImageFolder(ImageDataModule):
         labels = torch.tensor([self._class_of[file] for file in files])
         crop = "center" if self.framing.is_random else self.framing.crop
         framing = Framing(self.image_size, self.framing.resize, crop)
-        load = ImageLoader(self.channels, framing, self.max_pixels, self.cache)
+        load = ImageLoader(self.channels, framing, self.limits, self.cache)
         return StillFiles(self.name, split, [file.path for file in files], labels, load)
 
     def open(self) -> Dataset:
@@ -75,7 +80,7 @@ class ImageFolder(ImageDataModule):
             train = sorted(by_digest(train, "subset")[:at_most(len(train), self.subset_size)])
         self._parts = {"train": train, "test": test}
         self._class_of = class_of = dict(zip(everything, classes, strict=True))
-        load = ImageLoader(self.channels, self.framing, self.max_pixels, self.cache)
+        load = ImageLoader(self.channels, self.framing, self.limits, self.cache)
         labels = torch.tensor([class_of[file] for file in train])
         unreadable = self._checked(train, load)
         self.num_images = len(train)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.data.cache import DecodedCache
-from saddlepoint.data.decoding import Unreadable, decode, measure
+from saddlepoint.data.decoding import Header, Limits, Unreadable, decode, header_of
 from saddlepoint.data.framing import Framing
 from saddlepoint.data.images import mirrored
 from saddlepoint.data.listing import ImageFile
@@ -24,13 +24,15 @@ from saddlepoint.data.sampling import EndlessOrder
 class ImageLoader:
     """path -> decoded, scaled pixels [H, W, C] uint8, from the cache where there is one"""
 
-    def __init__(self, channels: int, framing: Framing, max_pixels: int, cache_folder: Path | None):
-        self.channels, self.framing, self.max_pixels = channels, framing, max_pixels
-        settings = repr((channels, framing.image_size, framing.resize, framing.is_random))
+    def __init__(self, channels: int, framing: Framing, limits: Limits, cache_folder: Path | None):
+        self.channels, self.framing, self.limits = channels, framing, limits
+        settings = repr((channels, framing.image_size, framing.resize, framing.is_random, limits.white))
         self.cache = DecodedCache(cache_folder, settings) if cache_folder else None
 
-    def check(self, path: Path) -> None:
-        self.framing.check(*measure(path, self.max_pixels))
+    def check(self, path: Path) -> Header:
+        header = header_of(path, self.limits)
+        self.framing.check(header.width, header.height)
+        return header
 
     def pixels(self, path: Path) -> numpy.ndarray:
         try:
@@ -40,10 +42,10 @@ class ImageLoader:
 
     def decoded(self, path: Path) -> numpy.ndarray:
         """As the file has it, whatever its size"""
-        return _with_channels(decode(path, self.channels, self.max_pixels))
+        return _with_channels(decode(path, self.channels, self.limits))
 
     def _framed(self, path: Path) -> numpy.ndarray:
-        image = decode(path, self.channels, self.max_pixels)
+        image = decode(path, self.channels, self.limits)
         self.framing.check(*image.size)
         pixels = _with_channels(self.framing.scaled(image))
         return pixels if self.framing.is_random else self.framing.cropped(pixels)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from saddlepoint.batches import PairedBatch
-from saddlepoint.data.decoding import Unreadable, measure
+from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.degradation import SecondOrderDegradation
 from saddlepoint.data.degraded_pairs import DegradedPairs
 from saddlepoint.data.folders import ImageFolder
@@ -137,8 +137,9 @@ class PairFolder(ImageFolder):
 
     def whole_pair(self, file: ImageFile) -> WholePair:
         """Raises Unreadable."""
-        load = ImageLoader(self.channels, self.framing, self.max_pixels, self.cache)
-        smallest = min(measure(file.path, self.max_pixels))
+        load = ImageLoader(self.channels, self.framing, self.limits, self.cache)
+        header = header_of(file.path, self.limits)
+        smallest = min(header.width, header.height)
         if smallest < self.scale:
             raise Unreadable(f"it has {smallest} pixels at its shorter side, fewer than data.scale={self.scale}")
         high = cut_to_multiple(load.decoded(file.path), self.scale)

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from saddlepoint.data.decoding import MODES, Unreadable, shape_of
+from saddlepoint.data.decoding import MODES, Limits, Unreadable, header_of
 from saddlepoint.data.framing import Framing
 from saddlepoint.data.listing import ImageFile, image_files
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
+from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.metrics.collecting import left_out
 
 log = logging.getLogger(__name__)
-MAX_PIXELS = 50_000_000
 
 Settings = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ def shapes_in(settings: Settings, side: str) -> dict[tuple[int, int, int], Image
     shapes, unreadable = {}, {}
     for file in listed(settings, side):
         try:
-            shapes.setdefault(shape_of(file.path, MAX_PIXELS), file)
+            shapes.setdefault(header_of(file.path, limits(settings))[:3], file)
         except Unreadable as error:
             unreadable[str(file.path)] = str(error)
     if not shapes:
@@ -60,13 +60,18 @@ def shapes_in(settings: Settings, side: str) -> dict[tuple[int, int, int], Image
     return shapes
 
 
+def limits(settings: Settings) -> Limits:
+    return Limits(settings["max_pixels"], settings["white"], prefix="")
+
+
 def listed(settings: Settings, side: str) -> list[ImageFile]:
     root = Path(settings[side]).expanduser()
     if not root.is_dir():
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
-    files = image_files(root, settings["extensions"])
+    extensions = settings["extensions"] or ENDINGS
+    files = image_files(root, extensions)
     if not files:
-        raise RequestError(f"{side}={root} has no file that ends in {', '.join(settings['extensions'])}: type "
+        raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}: type "
                            f"{side}=FOLDER for another folder, or name the ending in extensions")
     return files
 
@@ -75,7 +80,7 @@ def folder_images(settings: Settings, side: str, channels: int, image_size: int)
     if channels not in MODES:
         raise RequestError(f"channels={channels} must be 1 (grey) or 3 (RGB)")
     framing = Framing(image_size, settings["resize"], "center")
-    load = ImageLoader(channels, framing, MAX_PIXELS, None)
+    load = ImageLoader(channels, framing, limits(settings), None)
     files, unreadable = [], {}
     for file in listed(settings, side):
         try:

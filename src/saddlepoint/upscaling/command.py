@@ -76,7 +76,7 @@ class Batch:
     def size_of(self, job: Job) -> tuple[int, int] | None:
         """From the header; None, and a failure, if the file cannot be upscaled."""
         try:
-            size = headers.size_of(job.source, self.settings["max_pixels"])
+            size = headers.size_of(job.source, headers.limits(self.settings))
             self.refuse_too_large(size_after(*size, self.scale), job.kind)
             return size
         except Unreadable as error:
@@ -106,7 +106,7 @@ class Batch:
 
     def upscale_file(self, job: Job, progress: Progress) -> str:
         """-> a line that says what came of it"""
-        low = reading.read(job.source, self.settings["max_pixels"])
+        low = reading.read(job.source, headers.limits(self.settings))
         high = writing.fitted(enlarged(low, self.upscaler, self.settings["scale"], progress.tile), job.kind)
         write = functools.partial(writing.write, quality=self.settings["quality"])
         write(job.target, high, job.kind)

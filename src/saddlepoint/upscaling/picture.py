@@ -1,22 +1,15 @@
 """One picture and what its file says about it. C channels (1 grey, 3 colours), h x w pixels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy
 import torch
-from PIL import Image
 from torch import Tensor
 
-EXIF_PARTS = (0x8769, 0x8825)  # what EXIF keeps apart: the camera's settings, the place
+from saddlepoint.image_files import colours
+from saddlepoint.image_files.metadata import About
 
-
-@dataclass(frozen=True)
-class About:
-    """What stays as it is while pixels change."""
-
-    exif: Image.Exif = field(default_factory=Image.Exif)  # without the orientation, which has been applied
-    icc_profile: bytes | None = None
-    dpi: tuple[float, float] | None = None
+__all__ = ["About", "Picture", "of_pixels", "on_white", "to_eight_bits", "with_colours"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +36,9 @@ def of_pixels(pixels: numpy.ndarray, about: About | None = None, notes: tuple[st
     """pixels: uint8 or uint16 [h, w] or [h, w, 1 to 4 channels]; an even number of channels ends in alpha."""
     own = numpy.require(pixels, requirements=("C", "W"))  # torch warns of memory that may only be read
     planes = torch.from_numpy(own).view(*pixels.shape[:2], -1).permute(2, 0, 1)
-    colours = planes.shape[0] - 1 + planes.shape[0] % 2
-    alpha = planes[colours:] if colours < planes.shape[0] else None
-    return Picture(planes[:colours], alpha, about or About(), notes)
+    count = planes.shape[0] - 1 + planes.shape[0] % 2  # of grey or colours
+    alpha = planes[count:] if count < planes.shape[0] else None
+    return Picture(planes[:count], alpha, about or About(), notes)
 
 
 def to_eight_bits(picture: Picture) -> Picture:
@@ -56,6 +49,19 @@ def to_eight_bits(picture: Picture) -> Picture:
         return picture
     return Picture(eight(picture.colours), None if picture.alpha is None else eight(picture.alpha), picture.about,
                    picture.notes)
+
+
+def with_colours(picture: Picture) -> Picture:
+    """For files and panels that have no grey: three channels, and no colour profile of grey, which would not fit them.
+    8 bits go through that profile to sRGB."""
+    if picture.colours.shape[0] == 3:
+        return picture
+    profile, about = picture.about.icc_profile, replace(picture.about, icc_profile=None)
+    if profile is None or picture.colours.dtype != torch.uint8:
+        return replace(picture, colours=picture.colours.expand(3, -1, -1), about=about)
+    pixels = torch.from_numpy(colours.grey_to_srgb(picture.colours[0].numpy(), profile).copy())
+    return Picture(pixels.permute(2, 0, 1), picture.alpha, about,
+                   (*picture.notes, "its colour profile of grey became sRGB"))
 
 
 def on_white(picture: Picture) -> Picture:

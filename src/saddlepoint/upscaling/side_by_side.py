@@ -5,7 +5,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from saddlepoint.upscaling.enlarging import resized
-from saddlepoint.upscaling.picture import Picture, of_pixels, on_white
+from saddlepoint.upscaling.picture import Picture, of_pixels, on_white, with_colours
 
 GAP, MARGIN = 16, 12  # pixels between the two and around a title
 MOST = 4096  # pixels of a side of each, beyond which the middle is shown: reduced, both would look alike
@@ -15,9 +15,9 @@ LEAST_WIDTH = 160  # of each, so that there is room for a title
 def side_by_side(low: Picture, high: Picture, title: str) -> Picture:
     """The input enlarged by bicubic interpolation, titled "Input image", left of the result, titled `title`."""
     width, height = high.size
-    plain = on_white(low)
+    plain = with_colours(on_white(low))
     left = _panel(Picture(resized(plain.colours, height, width)), "Input image")
-    right = _panel(on_white(high), title)
+    right = _panel(with_colours(on_white(high)), title)
     gap = numpy.full((left.shape[0], GAP, 3), 255, numpy.uint8)
     return of_pixels(numpy.concatenate([left, gap, right], axis=1), plain.about)
 

@@ -5,16 +5,19 @@ compression) is written here: PNG (https://www.w3.org/TR/png-3/) and TIFF 6.0 ar
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from saddlepoint.checkpoint import write_atomically
-from saddlepoint.upscaling.picture import EXIF_PARTS, About, Picture, on_white, to_eight_bits
+from saddlepoint.image_files.metadata import EXIF_PARTS, XMP_IN_PNG, About
+from saddlepoint.upscaling.picture import Picture, on_white, to_eight_bits, with_colours
 
 FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}  # by their usual ending
 ENDINGS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".jfif": "jpg", ".webp": "webp", ".tif": "tiff",
@@ -22,6 +25,7 @@ ENDINGS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".jfif": "jpg", ".webp"
 MOST_PIXELS = {"jpg": 65500, "webp": 16383}  # of one side
 LOSSY = ("jpg", "webp")
 QUALITY = 95
+MOST_XMP = 65_502  # bytes that a JPEG has room for
 STRIP = 1 << 18  # bytes of pixels that are compressed at a time
 EXIF_WIDTH, EXIF_HEIGHT = 0xA002, 0xA003
 PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour type by number of channels
@@ -36,7 +40,27 @@ def fitted(picture: Picture, kind: str) -> Picture:
     if kind == "jpg" and picture.alpha is not None:
         notes.append("laid on white, since JPEG has no transparency")
         picture = on_white(picture)
-    return Picture(picture.colours, picture.alpha, picture.about, tuple(notes))
+    if kind == "webp" and picture.about.icc_profile:
+        picture = with_colours(replace(picture, notes=()))
+        notes += picture.notes
+    about, left_out = _sayable(picture.about, kind)
+    return Picture(picture.colours, picture.alpha, about, (*notes, *left_out))
+
+
+def _sayable(about: About, kind: str) -> tuple[About, list[str]]:
+    """What a file of this kind has a place for, and notes on the rest."""
+    left_out = []
+    if kind != "png" and about.png_chunks:
+        left_out += [name.decode() for name, _ in about.png_chunks]
+        about = replace(about, png_chunks=())
+    if kind != "jpg" and about.comment:
+        left_out.append("comment")
+        about = replace(about, comment=None)
+    if kind == "jpg" and about.xmp and len(about.xmp) > MOST_XMP:
+        left_out.append("XMP")
+        about = replace(about, xmp=None)
+    names = ", ".join(dict.fromkeys(left_out))
+    return about, [f"left out its {names}, for which {FORMATS[kind]} has no place"] if left_out else []
 
 
 def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -> None:
@@ -44,12 +68,12 @@ def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -
     OSError only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write_atomically(path, lambda temporary: _write(temporary, picture, kind, quality or QUALITY))
+        write_atomically(path, lambda temporary: _write(temporary, picture, kind, quality))
     except (ValueError, struct.error, OverflowError) as error:  # more EXIF data than JPEG takes, a TIFF over 4 GB, ...
         raise OSError(f"it cannot be written as {FORMATS[kind]}: {error}") from error
 
 
-def _write(path: Path, picture: Picture, kind: str, quality: int) -> None:
+def _write(path: Path, picture: Picture, kind: str, quality: int | None) -> None:
     pixels, about = picture.pixels(), picture.about
     camera = about.exif.get_ifd(EXIF_PARTS[0])
     if EXIF_WIDTH in camera or EXIF_HEIGHT in camera:
@@ -63,11 +87,17 @@ def _write(path: Path, picture: Picture, kind: str, quality: int) -> None:
             _with_pillow(file, pixels, about, kind, quality)
 
 
-def _with_pillow(file: BinaryIO, pixels: numpy.ndarray, about: About, kind: str, quality: int) -> None:
+def _with_pillow(file: BinaryIO, pixels: numpy.ndarray, about: About, kind: str, quality: int | None) -> None:
     known = {"exif": about.exif if len(about.exif) else None, "icc_profile": about.icc_profile, "dpi": about.dpi}
+    if kind == "png":
+        known["pnginfo"] = _png_info(about)
+    else:
+        known |= {"xmp": about.xmp, "comment": about.comment}
     options: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
-    if kind in LOSSY:
-        options["quality"] = quality
+    if kind == "webp" and about.is_lossless and quality is None:
+        options["lossless"] = True
+    elif kind in LOSSY:
+        options["quality"] = quality or QUALITY
     if kind == "jpg":
         options["subsampling"] = 0  # colours as sharp as brightness
     if kind == "webp":
@@ -76,11 +106,25 @@ def _with_pillow(file: BinaryIO, pixels: numpy.ndarray, about: About, kind: str,
     (image.convert("RGBA") if kind == "webp" and image.mode == "LA" else image).save(file, FORMATS[kind], **options)
 
 
+def _png_info(about: About) -> PngInfo:
+    info = PngInfo()
+    for name, data in about.png_chunks:
+        info.add(name, data)
+    if about.xmp:
+        info.add_itxt(XMP_IN_PNG.decode(), about.xmp.decode("utf-8", "replace"))
+    return info
+
+
 def _write_deep_png(file: BinaryIO, pixels: numpy.ndarray, about: About) -> None:
     """pixels: uint16 [h, w, 1 to 4 channels]"""
     height, width, channels = pixels.shape
     file.write(b"\x89PNG\r\n\x1a\n")
     _chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, PNG_KINDS[channels], 0, 0, 0))
+    for name, data in about.png_chunks:
+        if not (name == b"sRGB" and about.icc_profile):
+            _chunk(file, name, data)
+    if about.xmp:
+        _chunk(file, b"iTXt", XMP_IN_PNG + bytes(5) + about.xmp)  # not compressed, no language, no translation
     if about.icc_profile:
         _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(about.icc_profile))
     if about.dpi:
@@ -129,6 +173,9 @@ def _write_tiff(file: BinaryIO, pixels: numpy.ndarray, about: About) -> None:
         directory[338] = 2  # the last channel is alpha, and colours are not multiplied by it
     if about.icc_profile:
         directory[34675] = about.icc_profile
+    if about.xmp:
+        directory[700] = about.xmp
+        directory.tagtype[700] = 1  # bytes
     if about.dpi:
         directory[282], directory[283], directory[296] = *about.dpi, 2
     directory.save(file)

@@ -1,0 +1,95 @@
+"""Pixels of more than 8 bits a colour that Pillow would cut to 8, by format.
+
+Each reader takes a file's whole content and gives uint16 [h, w] or [h, w, C], as the pixels lie in the file.
+imagecodecs decodes; how many bits a value has it does not say, so that is read from the file's header here.
+"""
+
+import functools
+import importlib
+import re
+from collections.abc import Callable
+
+import numpy
+from PIL import Image
+
+from saddlepoint.image_files.errors import Unreadable
+from saddlepoint.image_files.levels import of_bits
+
+HEADER = 1 << 16  # bytes in which a format says how many bits its colours have
+SIZ = b"\xff\x4f\xff\x51"  # JPEG 2000 (ISO 15444-1, A.5.1): the codestream and its first marker
+TO_DEPTH = 42  # bytes from there to the first component's depth
+
+Reader = Callable[[bytes], numpy.ndarray]
+
+
+def reader(image: Image.Image) -> Reader | None:
+    """Returns what reads all bits of the opened file, or None where Pillow does."""
+    find = _FINDERS.get(image.format)
+    return find(image) if find else None
+
+
+def is_cut_by_pillow(image: Image.Image) -> bool:
+    """Whether Pillow gives 8 bits of more, in a format that nothing else here reads."""
+    if not image.tile or image.mode.startswith("I"):
+        return False
+    codec, layout = image.tile[0].codec_name, image.tile[0].args
+    return ";16" in str(layout) or codec == "SGI16" or codec == "ppm_plain" and layout[-1] != 255
+
+
+def _decoded(codec: str, content: bytes) -> numpy.ndarray:
+    decode = getattr(importlib.import_module("imagecodecs"), f"{codec}_decode")
+    try:
+        return decode(content)
+    except RuntimeError as error:
+        raise Unreadable(f"it is damaged or breaks off ({error})") from error
+
+
+def _png(image: Image.Image) -> Reader | None:
+    layout = str(image.tile[0].args) if image.tile else ""  # how the pixels lie in the file, e.g. RGB;16B
+    if ";16" not in layout:
+        return None
+    if image.mode.startswith("I") and "transparency" not in image.info:
+        return None  # Pillow has 16 bits for grey alone
+    return functools.partial(_decoded, "png")
+
+
+def _ppm(image: Image.Image) -> Reader | None:
+    """P6 with a white above 255: two bytes a value, the larger first (https://netpbm.sourceforge.net/doc/ppm.html)."""
+    tile = image.tile[0]
+    if image.mode != "RGB" or tile.codec_name != "ppm" or tile.args[1] <= 255:
+        return None
+    (width, height), white, begin = image.size, tile.args[1], tile.offset
+
+    def read(content: bytes) -> numpy.ndarray:
+        values = numpy.frombuffer(content, ">u2", width * height * 3, begin).reshape(height, width, 3)
+        return of_bits(values, 16, white)
+    return read
+
+
+def _jpeg2000(image: Image.Image) -> Reader | None:
+    header = _beginning(image)
+    place = header.find(SIZ) + TO_DEPTH
+    if place < TO_DEPTH or place >= len(header) or (bits := (header[place] & 127) + 1) <= 8:
+        return None
+    return lambda content: of_bits(_decoded("jpeg2k", content), bits)
+
+
+def _avif(image: Image.Image) -> Reader | None:
+    """The AV1 configuration (https://aomediacodec.github.io/av1-isobmff/, 2.3.3) has a flag for 10 bits, one for 12."""
+    found = re.search(rb"av1C..(.)", _beginning(image), re.DOTALL)
+    if not found or not (flags := found[1][0]) & 0x40:
+        return None
+    bits = 12 if flags & 0x20 else 10
+    return lambda content: of_bits(_decoded("avif", content), bits)
+
+
+def _beginning(image: Image.Image) -> bytes:
+    place = image.fp.tell()
+    image.fp.seek(0)
+    try:
+        return image.fp.read(HEADER)
+    finally:
+        image.fp.seek(place)
+
+
+_FINDERS = {"PNG": _png, "PPM": _ppm, "JPEG2000": _jpeg2000, "AVIF": _avif}

@@ -1,0 +1,9 @@
+"""Which files are taken for images, by the endings of their names."""
+
+# Formats of still pictures that Pillow reads by itself or, for the last line, with a plugin that users install. Not
+# among them: films, documents, EPS (which runs Ghostscript), game textures, icons, science's containers of numbers.
+ENDINGS = (
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "avif", "tif", "tiff", "gif", "bmp", "dib",
+    "ppm", "pgm", "pbm", "pnm", "pfm", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "tga", "qoi", "pcx", "sgi", "psd",
+    "heic", "heif", "hif", "jxl",
+)

@@ -1,0 +1,13 @@
+"""What goes wrong with image files, and in whose words."""
+
+import struct
+import zlib
+
+
+class Unreadable(Exception):
+    """The text says why, without the file's name."""
+
+
+# What Pillow, tifffile and imagecodecs raise on files that are not what they say.
+CANNOT_READ = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
+               ArithmeticError, MemoryError, RuntimeError, AssertionError, struct.error, zlib.error)

@@ -1,0 +1,55 @@
+"""The chunks of a PNG file (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+NEEDED_TO_READ = 0x20  # this bit of a name's first letter is 0 in chunks that no reader may skip
+
+
+class Chunk(NamedTuple):
+    name: bytes
+    data: bytes
+    raw: bytes  # with length and checksum, as it lies in the file
+
+    @property
+    def is_whole(self) -> bool:
+        return struct.pack(">I", zlib.crc32(self.name + self.data)) == self.raw[-4:]
+
+    @property
+    def may_be_skipped(self) -> bool:
+        return bool(self.name[0] & NEEDED_TO_READ)
+
+
+def chunks(stream: BinaryIO) -> Iterator[Chunk]:
+    """Yields the chunks of a PNG whose signature has been read, up to where it ends or breaks off."""
+    while len(header := stream.read(8)) == 8:
+        length, name = struct.unpack(">I4s", header)
+        rest = stream.read(length + 4)
+        if len(rest) < length + 4:
+            return
+        yield Chunk(name, rest[:length], header + rest)
+
+
+def without_damaged_chunks(stream: BinaryIO) -> tuple[BinaryIO, list[str]]:
+    """Returns the file without the texts and the chunks with a wrong checksum that a reader may skip, and their names.
+
+    Pillow refuses a whole picture for one wrong checksum beside it. Chunks that pixels need stay as they are, so that a
+    picture that is damaged itself is refused as before.
+    """
+    stream.seek(len(SIGNATURE))
+    kept, dropped = [SIGNATURE], []
+    end = len(SIGNATURE)
+    for chunk in chunks(stream):
+        end += len(chunk.raw)
+        if chunk.may_be_skipped and (chunk.name in TEXTS or not chunk.is_whole):
+            dropped.append(chunk.name.decode("latin-1"))
+        else:
+            kept.append(chunk.raw)
+    stream.seek(end)
+    kept.append(stream.read())  # what breaks off is Pillow's to find
+    return io.BytesIO(b"".join(kept)), dropped

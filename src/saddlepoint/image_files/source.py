@@ -1,0 +1,222 @@
+"""An image file, opened but not decoded: what its header says, and its pixels as they are meant.
+
+h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha. Alpha is not multiplied in.
+"""
+
+import functools
+import stat
+import struct
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module, util
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy
+from PIL import Image
+
+from saddlepoint.image_files import colours, deep, png
+from saddlepoint.image_files.errors import CANNOT_READ, Unreadable
+from saddlepoint.image_files.levels import of_numbers
+from saddlepoint.image_files.tiff import MAGIC, TiffPage, pillow_reads_all
+
+MOST_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485: beyond, Pillow warns of decompression bombs, then refuses
+ORIENTATION = 0x0112
+UPRIGHT = 1
+PLUGINS = {"pillow_heif": "register_heif_opener", "pillow_jxl": None}  # packages; what to call once imported
+GREY_MODES = ("1", "L", "LA", "La", "F")
+TURNED: dict[int, Callable[[numpy.ndarray], numpy.ndarray]] = {  # as stored -> upright, by EXIF's number
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: numpy.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: numpy.rot90(pixels),
+}
+
+
+class Source:
+    """`image` is Pillow's; None where only tifffile reads the file. `tiff` is tifffile's, where Pillow would lose
+    bits or misread them."""
+
+    def __init__(self, path: Path, image: Image.Image | None, tiff: TiffPage | None, dropped: list[str]):
+        self.path, self.image, self.tiff = path, image, tiff
+        self.dropped = dropped  # parts that had to be left out for the file to be read
+        # Now: decoding, which EXIF data may ask for, forgets how the pixels lie in the file.
+        self._deep = deep.reader(image) if tiff is None else None
+        self._is_cut = tiff is None and self._deep is None and deep.is_cut_by_pillow(image)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """width, height, as they lie in the file"""
+        return self.image.size if self.tiff is None else (self.tiff.width, self.tiff.height)
+
+    @property
+    def has_own_reader(self) -> bool:
+        """Whether Pillow's pixels would not be those of the file."""
+        return self.tiff is not None or self._deep is not None or self.image.mode in ("CMYK", "LAB", "F") \
+            or self.image.mode.startswith("I")
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether a colour has more than 8 bits, by the header."""
+        if self.tiff is not None:
+            return self.tiff.has_numbers or self.tiff.bits > 8
+        return self._deep is not None or self.image.mode == "F" or self.image.mode.startswith("I")
+
+    @property
+    def is_grey(self) -> bool:
+        if self.tiff is not None:
+            return self.tiff.channels == 1
+        return self.image.mode in GREY_MODES or self.image.mode.startswith("I")
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.tiff.alpha is not None if self.tiff is not None else self.image.has_transparency_data
+
+    @property
+    def has_several(self) -> bool:
+        """Whether the file holds more than one picture."""
+        return self.tiff.pictures > 1 if self.tiff is not None else bool(getattr(self.image, "is_animated", False))
+
+    @property
+    def pictures(self) -> int:
+        return self.tiff.pictures if self.tiff is not None else getattr(self.image, "n_frames", 1)
+
+    @property
+    def mode(self) -> str:
+        """The colours that become others: CMYK, LAB; else an empty text."""
+        if self.tiff is not None:
+            return "CMYK" if self.tiff.is_cmyk else ""
+        return self.image.mode if self.image.mode in ("CMYK", "LAB") else ""
+
+    @property
+    def stored_profile(self) -> bytes | None:
+        return self.image.info.get("icc_profile") if self.image is not None else self.tiff.profile
+
+    @property
+    def profile(self) -> bytes | None:
+        """The ICC profile, if it is one of such colours as the file has."""
+        own = self.stored_profile
+        return own if own and colours.fits(own, self.mode or ("GRAY" if self.is_grey else "RGB")) else None
+
+    def losses(self) -> list[str]:
+        """Says what of the file is not shown by a picture of it in any depth, from its header."""
+        losses = [f"left out its damaged {name}" for name in dict.fromkeys(self.dropped)]
+        if self.tiff is not None:
+            losses += self.tiff.notes()
+        elif self._is_cut:
+            losses.append("16 bits became 8, all that its reader has")
+        if self.mode:
+            losses.append(f"{self.mode} became RGB")
+        return losses
+
+    def orientation(self) -> int:
+        """EXIF's number of how the pixels lie; 1, upright, where Pillow turns them itself or EXIF data is damaged."""
+        if self.image is None:
+            return self.tiff.orientation
+        if self.image.format == "TIFF":
+            return self.tiff.orientation if self.tiff is not None else UPRIGHT
+        try:
+            number = self.image.getexif().get(ORIENTATION, UPRIGHT)
+        except DAMAGED:
+            return UPRIGHT
+        return number if number in TURNED else UPRIGHT
+
+    def pixels(self, white: float | None = None) -> numpy.ndarray:
+        """Returns the first picture, uint8 or uint16 [h, w, C], upright. `white`: of files of numbers."""
+        turned = TURNED.get(self.orientation())
+        pixels = numpy.atleast_3d(self._stored(white))
+        return turned(pixels) if turned else pixels
+
+    def _stored(self, white: float | None) -> numpy.ndarray:
+        if self.tiff is not None:
+            pixels = self.tiff.pixels(white)
+            return colours.cmyk_to_srgb(pixels, self.profile) if self.tiff.is_cmyk else pixels
+        image = self.image
+        if image.mode in ("CMYK", "LAB"):
+            return colours.to_srgb(image, self.profile)
+        if self._deep is not None:
+            return self._deep(self.path.read_bytes())
+        if image.mode == "F" or image.mode == "I" and image.format != "PPM":
+            return of_numbers(numpy.asarray(image), white)
+        if image.mode.startswith("I"):
+            return numpy.asarray(image).astype(numpy.uint16)
+        mode = ("L" if self.is_grey else "RGB") + ("A" if self.has_alpha else "")
+        return numpy.asarray(image if image.mode == mode else image.convert(mode))
+
+
+# What reading EXIF data raises where it is cut off or odd.
+DAMAGED = (struct.error, ValueError, TypeError, KeyError, AttributeError, OSError, OverflowError, SyntaxError,
+           IndexError, ZeroDivisionError)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """Opens the file; whatever goes wrong with it inside the block becomes Unreadable."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unreadable("it is no file but a folder, a pipe or a device")  # opening a pipe would wait for ever
+        with warnings.catch_warnings(action="ignore"), path.open("rb") as stream:  # of odd metadata, for each file
+            yield _source(path, stream)
+    except (*CANNOT_READ, Image.DecompressionBombError) as error:
+        raise Unreadable(_why(path, error)) from error
+
+
+def _source(path: Path, stream: BinaryIO) -> Source:
+    """From a stream, because given a name Pillow maps an uncompressed TIFF into memory, with its sides confused when
+    it is to be turned by 90 degrees."""
+    try:
+        image, dropped = Image.open(stream), []
+    except CANNOT_READ:
+        stream.seek(0)
+        beginning = stream.read(8)
+        if beginning.startswith(MAGIC):
+            return Source(path, None, TiffPage(path), [])
+        image, dropped = _opened_otherwise(stream, beginning)
+    if image.format == "TIFF" and not pillow_reads_all(image.tag_v2):
+        return Source(path, image, TiffPage(path), dropped)
+    return Source(path, image, None, dropped)
+
+
+def _opened_otherwise(stream: BinaryIO, beginning: bytes) -> tuple[Image.Image, list[str]]:
+    if beginning == png.SIGNATURE:
+        mended, dropped = png.without_damaged_chunks(stream)
+        return Image.open(mended), dropped
+    stream.seek(0)
+    if not _plugins():
+        raise Image.UnidentifiedImageError
+    return Image.open(stream), []
+
+
+@functools.cache
+def _plugins() -> bool:
+    """Makes Pillow read what installed plugins read; whether there are any."""
+    found = [name for name in PLUGINS if util.find_spec(name)]
+    for name in found:
+        module = import_module(name)
+        if opener := PLUGINS[name]:
+            getattr(module, opener)()
+    return bool(found)
+
+
+def _why(path: Path, error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return _what_it_is(path)
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more than {2 * MOST_PIXELS} pixels"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _what_it_is(path: Path) -> str:
+    with path.open("rb") as stream:
+        beginning = stream.read(16)
+    if not beginning:
+        return "it is empty"
+    if beginning[4:8] == b"ftyp" and beginning[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+        return "it is HEIF, which takes a plugin to read: type pip install pillow-heif"
+    if beginning.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "it is JPEG XL, which takes a plugin to read: type pip install pillow-jxl-plugin"
+    return "its content is not that of an image"

@@ -1,0 +1,137 @@
+"""TIFF files whose pixels Pillow would cut to 8 bits, misread or refuse, by tifffile (TIFF 6.0; BigTIFF as well).
+
+h x w pixels of S samples; a sample beyond grey or colours is an extra sample.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from saddlepoint.image_files.errors import Unreadable
+from saddlepoint.image_files.levels import of_bits, of_numbers
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# The field's numbers of tags and of what they may say.
+BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT, PROFILE = 258, 259, 262, 338, 339, 34675
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
+UNSPECIFIED, PREMULTIPLIED = 0, 1
+UNSIGNED, FLOATING = 1, 3
+PILLOWS_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
+GREY_AND_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4}
+MOST_SAMPLES = 16  # of a pixel
+
+
+def pillow_reads_all(tags: Any) -> bool:
+    """Whether Pillow, given these tags, reads every bit of a file as it is meant."""
+    bits = tuple(tags.get(BITS, (1,)))
+    formats = {*tags.get(SAMPLE_FORMAT, (UNSIGNED,))}
+    photometric, extras = tags.get(PHOTOMETRIC, BLACK_IS_ZERO), tuple(tags.get(EXTRA_SAMPLES, ()))
+    if formats != {UNSIGNED} or tags.get(COMPRESSION, 1) not in PILLOWS_COMPRESSIONS or UNSPECIFIED in extras:
+        return False
+    return {*bits} <= {1, 8} or bits == (16,) and photometric == BLACK_IS_ZERO
+
+
+class TiffPage:
+    """The first picture of a TIFF file. `has_numbers`: its pixels are no levels of a known white but floating-point,
+    signed or 32-bit numbers."""
+
+    def __init__(self, path: Path):
+        import tifffile  # a fifth of a second, for the rare file that needs it
+
+        with tifffile.TiffFile(path) as file:
+            self.pictures = len(file.pages)
+            page = file.pages[0]
+            self.width, self.height = page.imagewidth, page.imagelength
+            self.samples, self.bits = page.samplesperpixel, page.bitspersample
+            self.photometric, self.extras = int(page.photometric), tuple(map(int, page.extrasamples))
+            self.orientation = int(tag.value) if (tag := page.tags.get(274)) is not None else 1
+            self.profile = bytes(tag.value) if (tag := page.tags.get(PROFILE)) is not None else None
+            self.palette = page.colormap  # [3, 2^bits] uint16, or None
+            self.dpi = _dots_per_inch(page)
+            self._refuse_what_breaks_off(page, path.stat().st_size)
+            self._refuse_what_is_no_picture(page)
+        self.path = path
+        unsigned = int(page.sampleformat) == UNSIGNED
+        self.has_numbers = not unsigned or self.bits > 16
+        self.channels = 1 if self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) else 3
+
+    @staticmethod
+    def _refuse_what_breaks_off(page: Any, size: int) -> None:
+        """tifffile fills what is missing with zeros."""
+        ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
+        if not ends or max(ends) > size or not all(page.databytecounts):
+            raise Unreadable("image file is truncated")
+
+    def _refuse_what_is_no_picture(self, page: Any) -> None:
+        if self.photometric not in GREY_AND_COLOURS:
+            raise Unreadable(f"its colours ({page.photometric.name} in {self.bits} bits) are not read: save it as RGB")
+        if self.colours + len(self.extras) > MOST_SAMPLES or page.imagedepth != 1:
+            raise Unreadable(f"its pixels have {self.samples} samples, which are no colours: save it as grey or RGB")
+        if int(page.sampleformat) not in (UNSIGNED, 2, FLOATING):
+            raise Unreadable(f"its pixels are numbers of a kind that has no white ({page.sampleformat.name})")
+
+    @property
+    def colours(self) -> int:
+        """Samples of a pixel that are grey or colours."""
+        return GREY_AND_COLOURS[self.photometric]
+
+    @property
+    def alpha(self) -> int | None:
+        """Returns the place of the sample that says how opaque a pixel is, if there is one."""
+        known = [place for place, kind in enumerate(self.extras) if kind != UNSPECIFIED]
+        return self.colours + known[0] if known else None
+
+    @property
+    def is_cmyk(self) -> bool:
+        return self.photometric == SEPARATED
+
+    def notes(self) -> list[str]:
+        left_out = len(self.extras) - (self.alpha is not None)
+        return [f"left out {left_out} channels that are neither colour nor transparency"] if left_out else []
+
+    def pixels(self, white: float | None) -> numpy.ndarray:
+        """Returns uint8 or uint16 [h, w, 1 to 5 samples], as they lie in the file: CMYK stays ink; alpha, which comes
+        last, has been divided out of the colours."""
+        samples = self._samples()
+        levels = of_numbers(samples, white) if self.has_numbers else self._levels(samples)
+        if self.photometric == WHITE_IS_ZERO and not self.has_numbers:
+            levels[:, :, 0] = numpy.iinfo(levels.dtype).max - levels[:, :, 0]
+        if self.alpha is None:
+            return levels[:, :, :self.colours] if self.palette is None else levels
+        pixels = levels[:, :, [*range(self.colours), self.alpha]]
+        return divided_by_alpha(pixels) if self.extras[self.alpha - self.colours] == PREMULTIPLIED else pixels
+
+    def _samples(self) -> numpy.ndarray:
+        """[h, w, S], in the file's own type"""
+        import tifffile
+
+        with tifffile.TiffFile(self.path) as file:
+            page = file.pages[0]
+            samples, axes = page.asarray(), page.axes
+        order = [axes.index("Y"), axes.index("X"), *(place for place, axis in enumerate(axes) if axis == "S")]
+        if len(order) != samples.ndim:
+            raise Unreadable(f"its pixels are laid out as {axes}, not as rows and columns")
+        return numpy.atleast_3d(samples.transpose(order))
+
+    def _levels(self, samples: numpy.ndarray) -> numpy.ndarray:
+        if self.photometric == PALETTE:
+            colours = numpy.asarray(self.palette).T[samples[:, :, 0]]  # [h, w, 3]
+            return colours.astype(numpy.uint16)
+        return of_bits(samples, self.bits)
+
+
+def _dots_per_inch(page: Any) -> tuple[float, float] | None:
+    if 282 not in page.tags or 283 not in page.tags:
+        return None
+    across, down = page.get_resolution("INCH")
+    return (float(across), float(down)) if 0 < across < 1e5 and 0 < down < 1e5 else None
+
+
+def divided_by_alpha(pixels: numpy.ndarray) -> numpy.ndarray:
+    """pixels [h, w, colours and alpha], colours multiplied by alpha -> the same not multiplied"""
+    full = numpy.iinfo(pixels.dtype).max
+    alpha = pixels[:, :, -1:].astype(numpy.float64)
+    colours = numpy.divide(pixels[:, :, :-1] * float(full), alpha, out=numpy.zeros(pixels[:, :, :-1].shape),
+                           where=alpha > 0)
+    return numpy.concatenate([numpy.rint(numpy.minimum(colours, full)).astype(pixels.dtype), pixels[:, :, -1:]], 2)
