@@ -56,7 +56,6 @@ def _as_image(pixels: numpy.ndarray) -> Image.Image:
 
 def _upright(source: Source) -> Image.Image:
     number = source.orientation()
-    source.image.load()
     return source.image if number == UPRIGHT else source.image.transpose(TRANSPOSED[number])
 
 

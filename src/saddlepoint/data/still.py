@@ -104,7 +104,7 @@ class StillFiles(StillImages):
 
     def identity(self) -> str:
         framing = self.load.framing
-        content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize)).encode())
+        content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, self.load.limits.white)).encode())
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             status = path.stat()
             file = repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label))

@@ -11,3 +11,7 @@ class Unreadable(Exception):
 # What Pillow, tifffile and imagecodecs raise on files that are not what they say.
 CANNOT_READ = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError,
                ArithmeticError, MemoryError, RuntimeError, AssertionError, struct.error, zlib.error)
+
+# What reading EXIF data raises where it is cut off or odd.
+DAMAGED = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError,
+           struct.error)

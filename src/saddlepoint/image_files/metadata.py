@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from saddlepoint.image_files import png
-from saddlepoint.image_files.source import DAMAGED, ORIENTATION, Source
+from saddlepoint.image_files.errors import DAMAGED
+from saddlepoint.image_files.source import ORIENTATION, Source
 
 EXIF_PARTS = (0x8769, 0x8825)  # what EXIF keeps apart: the camera's settings, the place
 # Tags of a TIFF's own layout, which Pillow counts among EXIF's, and others' whole files inside it.
@@ -48,8 +49,10 @@ def about(source: Source) -> tuple[About, list[str]]:
             {33723, 34377} & {*source.image.tag_v2}:
         notes.append("its Photoshop or IPTC block was left out")
     chunks = tuple(_png_chunks(source.path)) if source.image is not None and source.image.format == "PNG" else ()
-    return About(exif, None if source.mode else source.profile, _dpi(info, source), _upright_xmp(info.get("xmp")),
-                 _bytes(info.get("comment")), chunks, _is_lossless_webp(source.path)), notes
+    profile = None if source.mode else source.profile
+    xmp = info.get("xmp") or source.tiff and source.tiff.xmp
+    return About(exif, profile, _dpi(info, source), _upright_xmp(xmp), _bytes(info.get("comment")), chunks,
+                 _is_lossless_webp(source.path)), notes
 
 
 def exif_of(source: Source) -> Image.Exif:

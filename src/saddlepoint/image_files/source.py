@@ -4,8 +4,7 @@ h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and a
 """
 
 import functools
-import stat
-import struct
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import numpy
 from PIL import Image
 
 from saddlepoint.image_files import colours, deep, png
-from saddlepoint.image_files.errors import CANNOT_READ, Unreadable
+from saddlepoint.image_files.errors import CANNOT_READ, DAMAGED, Unreadable
 from saddlepoint.image_files.levels import of_numbers
 from saddlepoint.image_files.tiff import MAGIC, TiffPage, pillow_reads_all
 
@@ -114,11 +113,13 @@ class Source:
         return losses
 
     def orientation(self) -> int:
-        """EXIF's number of how the pixels lie; 1, upright, where Pillow turns them itself or EXIF data is damaged."""
+        """Returns EXIF's number of how the pixels lie; 1, upright, where Pillow turns them itself or EXIF data is
+        damaged. Decodes the file."""
         if self.image is None:
             return self.tiff.orientation
         if self.image.format == "TIFF":
             return self.tiff.orientation if self.tiff is not None else UPRIGHT
+        self.image.load()  # outside of what follows: a PNG is decoded for its EXIF data, and may break off there
         try:
             number = self.image.getexif().get(ORIENTATION, UPRIGHT)
         except DAMAGED:
@@ -148,21 +149,20 @@ class Source:
         return numpy.asarray(image if image.mode == mode else image.convert(mode))
 
 
-# What reading EXIF data raises where it is cut off or odd.
-DAMAGED = (struct.error, ValueError, TypeError, KeyError, AttributeError, OSError, OverflowError, SyntaxError,
-           IndexError, ZeroDivisionError)
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """Opens the file; whatever goes wrong with it inside the block becomes Unreadable."""
+    """Opens the file; whatever goes wrong with it inside the block becomes Unreadable. Without Pillow's warnings about
+    odd metadata, one for every file and epoch."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Unreadable("it is no file but a folder, a pipe or a device")  # opening a pipe would wait for ever
-        with warnings.catch_warnings(action="ignore"), path.open("rb") as stream:  # of odd metadata, for each file
+        with warnings.catch_warnings(action="ignore"), open(path, "rb", opener=_at_once) as stream:  # noqa: PTH123
             yield _source(path, stream)
     except (*CANNOT_READ, Image.DecompressionBombError) as error:
         raise Unreadable(_why(path, error)) from error
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opening a pipe to which nobody writes would wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _source(path: Path, stream: BinaryIO) -> Source:
@@ -203,6 +203,8 @@ def _plugins() -> bool:
 
 
 def _why(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and path.exists() and not path.is_file():
+        return "it is no file but a folder, a pipe or a device"
     if isinstance(error, Image.UnidentifiedImageError):
         return _what_it_is(path)
     if isinstance(error, Image.DecompressionBombError):

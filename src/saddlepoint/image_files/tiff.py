@@ -13,7 +13,7 @@ from saddlepoint.image_files.levels import of_bits, of_numbers
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # The field's numbers of tags and of what they may say.
-BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT, PROFILE = 258, 259, 262, 338, 339, 34675
+BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT, XMP, PROFILE = 258, 259, 262, 338, 339, 700, 34675
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
 UNSPECIFIED, PREMULTIPLIED = 0, 1
 UNSIGNED, FLOATING = 1, 3
@@ -48,7 +48,7 @@ class TiffPage:
             self.orientation = int(tag.value) if (tag := page.tags.get(274)) is not None else 1
             self.profile = bytes(tag.value) if (tag := page.tags.get(PROFILE)) is not None else None
             self.palette = page.colormap  # [3, 2^bits] uint16, or None
-            self.dpi = _dots_per_inch(page)
+            self.dpi, self.xmp = _dots_per_inch(page), _xmp(page)
             self._refuse_what_breaks_off(page, path.stat().st_size)
             self._refuse_what_is_no_picture(page)
         self.path = path
@@ -119,6 +119,11 @@ class TiffPage:
             colours = numpy.asarray(self.palette).T[samples[:, :, 0]]  # [h, w, 3]
             return colours.astype(numpy.uint16)
         return of_bits(samples, self.bits)
+
+
+def _xmp(page: Any) -> bytes | None:
+    value = page.tags.valueof(XMP)
+    return value.encode() if isinstance(value, str) else bytes(value) if value else None
 
 
 def _dots_per_inch(page: Any) -> tuple[float, float] | None:
