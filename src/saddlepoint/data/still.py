@@ -103,8 +103,8 @@ class StillFiles(StillImages):
         return Block(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), self.labels[list(read)], unreadable)
 
     def identity(self) -> str:
-        framing = self.load.framing
-        content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, self.load.limits.white)).encode())
+        framing, white = self.load.framing, self.load.limits.white
+        content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, white)).encode())
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             status = path.stat()
             file = repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label))
