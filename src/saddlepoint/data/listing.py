@@ -74,6 +74,8 @@ def split_in_two(files: list[ImageFile], train_fraction: float, split_seed: int)
     """The files with the lowest digests of (seed, name) are for training, exactly `train_fraction` of them, rounded.
     A file that is added or removed moves at most one other from part to part."""
     count = max(1, round(train_fraction * len(files)))
+    if count == len(files):
+        return sorted(files), []
     ranked = by_digest(files, f"split/{split_seed}")
     return sorted(ranked[:count]), sorted(ranked[count:])
 
