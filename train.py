@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from saddlepoint import command_line
 from saddlepoint.config_check import checked_settings, chosen
 from saddlepoint.parallel.first import only_the_first_speaks
+from saddlepoint.run_choices import with_choices_of_the_run
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -33,4 +34,5 @@ def train(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = with_choices_of_the_run(sys.argv[1:], Path(__file__).resolve().parent / "conf")
     sys.exit(command_line.run(train, "train", default_sweep="seed=0,1,2"))

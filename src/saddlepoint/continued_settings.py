@@ -9,7 +9,10 @@ from saddlepoint.errors import RequestError
 from saddlepoint.refusals import changed
 from saddlepoint.rules import as_typed
 
-MAY_CHANGE = ("budget", "callbacks", "trainer", "logger", "threads", "run", "resume", "describe")
+MAY_CHANGE = ("budget", "callbacks", "trainer", "logger", "threads", "run", "resume", "describe", "data.cache",
+              "data.num_workers", "data.memory_megabytes", "perceptual.weights")  # of the last, the digest is known
+# Where something lies, which may have moved; whether there is such a place at all decides what is learnt.
+PLACES = ("data.root", "data.low_root", "data.validation_root", "extractor.weights")
 
 
 def merged(given: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def merged(given: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[s
             elif before != after:
                 said.append(f"{section}={after} (was {before})")
                 result = changed(result, {section: given[section], key: after})
-        elif before != after and key.split(".")[0] in MAY_CHANGE:
+        elif before != after and _may_change(key, before, after):
             said.append(f"{key}={as_typed(after)} (was {as_typed(before)})")
             result = changed(result, {key: after})
         elif before != after:
@@ -32,10 +35,16 @@ def merged(given: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[s
     if refused:
         raise RequestError(f"resume={given['resume']} goes on with the run as it is, and this would change it: "
                            f"{', '.join(refused)}. Leave it out, or start another run; only budget, callbacks, "
-                           "trainer, logger and threads may change")
+                           "trainer, logger and threads may change, and where the data lies (data.root, ...) and how "
+                           "many workers read it (data.num_workers)")
     if said:
         print(f"changed on resuming: {', '.join(said)}", file=sys.stderr)
     return result
+
+
+def _may_change(key: str, before: Any, after: Any) -> bool:
+    moved = key in PLACES and isinstance(before, str) and isinstance(after, str)
+    return moved or any(key == each or key.startswith(f"{each}.") for each in MAY_CHANGE)
 
 
 def _touched(given: Mapping[str, Any], typed: Sequence[str]) -> list[str]:

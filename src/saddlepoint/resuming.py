@@ -13,6 +13,8 @@ import torch
 from saddlepoint import checkpoint
 from saddlepoint.callbacks.checkpointing import FORMAT
 from saddlepoint.continued_settings import merged
+from saddlepoint.data import identity
+from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.parallel.collectives import place
 from saddlepoint.parallel.first import is_first
@@ -162,6 +164,13 @@ def _cut_table(table: Path, images_seen: int) -> None:
             csv.writer(file).writerows([columns, *kept])
 
     checkpoint.write_atomically(table, write)
+
+
+def warn_of_other_data(before: identity.Identity | None, data: ImageDataModule) -> None:
+    """Names of classes and numbers of images are those of now, the weights are of before."""
+    if said := identity.changes(before, data.identity()):
+        print(f"warning: {data.place} is not what this run was trained on: {said}. It goes on with what is there now, "
+              "and is not the run it would have been", file=sys.stderr)
 
 
 def warn_of_threads(saved: Mapping[str, Any]) -> None:

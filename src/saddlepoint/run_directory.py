@@ -4,9 +4,11 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -105,8 +107,8 @@ class RunDirectory:
             return "it has not said who it is"
         return f"process {environment['process']} on {environment['host']}"
 
-    def describe(self, config_yaml: str, seed: int, threads: int) -> None:
-        """The resolved configuration and where it runs."""
+    def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None:
+        """The resolved configuration, where it runs, and the identity of what it is trained on."""
         (self.path / "config.yaml").write_text(config_yaml)
         write_json(self.path / "environment.json", {
             "command": command(),
@@ -119,6 +121,7 @@ class RunDirectory:
             "processes": place()[1],
             "versions": versions(),
             "revision": revision(),
+            "data": data,
         })
 
     def status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
@@ -147,7 +150,7 @@ class RunDirectory:
 class Onlooker(RunDirectory):
     """A run as the other processes see it: the first one writes and holds the lock."""
 
-    def describe(self, config_yaml: str, seed: int, threads: int) -> None: ...
+    def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None: ...
 
     def status(self, state: str, reason: str = "", images_seen: int = 0) -> None: ...
 

@@ -10,17 +10,18 @@ from safetensors.torch import save
 
 from saddlepoint.callbacks.stopping import StopOnSignal
 from saddlepoint.checkpoint import write_atomically
+from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import Stopped
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.run_directory import RunDirectory
 
 
 @rank_zero_only
-def announce(settings: Mapping[str, Any], module: AdversarialModule, run: RunDirectory) -> None:
+def announce(settings: Mapping[str, Any], module: AdversarialModule, data: ImageDataModule, run: RunDirectory) -> None:
     chosen, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
     sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
-    print(f"model {chosen['model']}, data {chosen['data']}, loss {chosen['loss']}, tricks {trick}\n"
-          f"parameters: {sizes}\nrun directory: {run.path}")
+    print(f"model {chosen['model']}, data {chosen['data']}, loss {chosen['loss']}, tricks {trick}",
+          *data.described(), f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 
 def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:

@@ -16,6 +16,7 @@ from saddlepoint import build, disk_space, resuming
 from saddlepoint.callbacks.checkpointing import Checkpointing
 from saddlepoint.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.callbacks.together import Together
+from saddlepoint.data import identity
 from saddlepoint.errors import Diverged, RequestError, RollBack, Stopped
 from saddlepoint.loggers import kinds, making
 from saddlepoint.modules.adversarial import AdversarialModule
@@ -75,10 +76,10 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         trainer.loggers = making.made(settings, run.path, module.images_seen)
         if going_on and is_first():
             resuming.cut_back(run, module.images_seen)
-        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads())
+        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
         run.status("running")
         kinds.begin(trainer.loggers, settings, run)
-        announce(settings, module, run)
+        announce(settings, module, data, run)
         if module.images_seen < module.budget_images:  # else only what comes after the last checkpoint is missing
             trainer.fit(module, data)
         run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
@@ -127,9 +128,13 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuatio
     """-> the game, its data, and who watches, `Checkpointing` last: it saves what the others know"""
     making.refuse_missing(settings)
     data = build.data(settings)
+    trained_on = going_on.saved.get("data") if going_on else None
+    data.expected_classes = tuple(trained_on["classes"]) if trained_on else ()
     launching.one_after_the_other(trainer, partial(open_data, data))
     module = build.module(resuming.without_first_weights(settings) if going_on else settings)
     module.provenance["settings"] = dict(settings)
+    module.provenance["data"] = identity.going_on(trained_on, data.identity())
+    resuming.warn_of_other_data(trained_on, data)
     watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)

@@ -11,12 +11,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.batches import ImageBatch
+from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
 from saddlepoint.data.framing import Framing
+from saddlepoint.data.identity import Fingerprint, fingerprint
 from saddlepoint.data.images import ImageDataModule, one_of
-from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, image_files, split_in_two
+from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
-from saddlepoint.data.sampling import EndlessOrder, at_most
+from saddlepoint.data.progress import counted
+from saddlepoint.data.sampling import EndlessOrder, at_most, of_subset
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
@@ -60,11 +63,12 @@ class ImageFolder(ImageDataModule):
     def still(self, split: str = "train") -> StillFiles:
         """Without the files that set-up found unreadable."""
         self.setup()
-        files = [file for file in self._parts[split] if file.name not in self.skipped]
+        skipped = set(self.skipped)
+        files = [file for file in self._parts[split] if file.name not in skipped]
         if not files:
             raise RequestError(f"data.train_fraction={self.train_fraction:g} leaves no image of data.root={self.root} "
                                f"to the {split} part: type a smaller one")
-        labels = torch.tensor([self._class_of[file] for file in files])
+        labels = torch.tensor([self._class_of[file.name] for file in files])
         crop = "center" if self.framing.is_random else self.framing.crop
         framing = Framing(self.image_size, self.framing.resize, crop)
         load = ImageLoader(self.channels, framing, self.limits, self.cache)
@@ -74,18 +78,37 @@ class ImageFolder(ImageDataModule):
         everything = self._listed()
         classes, self.class_names = [0] * len(everything), ()
         if self.num_classes:
+            self.expect_classes(class_folders.names([file.name for file in everything]))
             classes, self.class_names = class_of_each(everything, self.root, self.num_classes)
         train, test = split_in_two(everything, self.train_fraction, self.split_seed)
+        if test:
+            self.left_out.append(f"{len(test):,} images by data.train_fraction={self.train_fraction:g}")
         if self.subset_size is not None:
+            self.left_out += of_subset(len(train), self.subset_size)
             train = sorted(by_digest(train, "subset")[:at_most(len(train), self.subset_size)])
         self._parts = {"train": train, "test": test}
-        self._class_of = class_of = dict(zip(everything, classes, strict=True))
+        self._class_of = dict(zip((file.name for file in everything), classes, strict=True))
         load = ImageLoader(self.channels, self.framing, self.limits, self.cache)
-        labels = torch.tensor([class_of[file] for file in train])
-        unreadable = self._checked(train, load)
+        labels = [self._class_of[file.name] for file in train]
+        unreadable = self._checked(train, labels, load)
         self.num_images = len(train)
         self._report(unreadable)
-        return self.dataset(train, labels, load, unreadable)
+        if unreadable:
+            self.left_out.append(f"{describing.counted(len(unreadable), 'file')} that cannot be used")
+        return self.dataset(train, torch.tensor(labels), load, unreadable)
+
+    def usable_labels(self) -> Tensor:
+        usable = torch.ones(len(self._dataset.labels), dtype=torch.bool)
+        usable[list(self._dataset.unreadable)] = False
+        return self._dataset.labels[usable]
+
+    @property
+    def place(self) -> str:
+        return f"data.root={self.root}"
+
+    def other_files(self) -> dict[str, list[ImageFile]]:
+        """Of what a run depends on beside its training images; names as in data/identity.py"""
+        return {"held_out": self._parts["test"]}
 
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
         order = EndlessOrder(len(train), self.seed)
@@ -103,19 +126,36 @@ class ImageFolder(ImageDataModule):
         if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
             what = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
             raise RequestError(f"data.root={self.root} {what}: type data.root=FOLDER for the folder with the images")
-        if not (files := image_files(self.root, self.extensions)):
+        found = listing(self.root, self.extensions)
+        if not found.files:
             raise RequestError(f"data.root={self.root} has no file that ends in {', '.join(self.extensions)}: type "
                                f"data.root=FOLDER for another folder, or name the ending in data.extensions")
-        return files
+        parts = class_folders.names([file.name for file in found.files])
+        if not self.num_classes and len(parts) > 1 and class_folders.are_parts(parts):
+            log.warning("data.root=%s has the parts %s, and all of them are trained on: data.root=%s is one",
+                        self.root, ", ".join(parts), self.root / class_folders.first_part(parts))
+        self.left_out = list(filter(None, [
+            describing.other_files(found.others),
+            describing.counted(len(found.hidden), "hidden file") if found.hidden else "",
+            f"{describing.listed(found.closed)}, which cannot be looked into" if found.closed else ""]))
+        return found.files
 
-    @staticmethod
-    def _checked(files: list[ImageFile], load: ImageLoader) -> dict[int, str]:
-        unreadable = {}
-        for index, file in enumerate(files):
+    def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
+        """Why some cannot be used, by their headers; of each class, files are decoded until one can be, as a class
+        without any must not be drawn. The first look at all files, in which their fingerprint is taken too."""
+        unreadable, of_all, waiting = {}, Fingerprint(), set(range(self.num_classes))
+        for index, file in enumerate(counted(files, "image files")):
+            of_all.add(file)
             try:
                 load.check(file.path)
+                if labels[index] in waiting:
+                    load.pixels(file.path)
+                    waiting.remove(labels[index])
             except Unreadable as error:
                 unreadable[index] = str(error)
+        found = of_all.as_plain()
+        others = {part: fingerprint(those) for part, those in self.other_files().items() if those}
+        self.contents = {"names": found["names"], "contents": found["contents"], **others}
         return unreadable
 
     def _report(self, unreadable: dict[int, str]) -> None:

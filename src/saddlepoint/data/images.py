@@ -3,9 +3,10 @@
 N images of C channels and H x W pixels. They stay uint8 until they are on the device that trains.
 """
 
+import logging
 import signal
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -13,11 +14,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from saddlepoint.batches import ImageBatch
+from saddlepoint.data import describing
+from saddlepoint.data.identity import refuse_other_classes
 from saddlepoint.data.sampling import Batches
 from saddlepoint.errors import RequestError
 
 if TYPE_CHECKING:
     from saddlepoint.data.still import StillImages
+
+log = logging.getLogger(__name__)
 
 
 class ImageDataModule(LightningDataModule, ABC):
@@ -39,13 +44,17 @@ class ImageDataModule(LightningDataModule, ABC):
         self.num_images = 0
         self.skipped: list[str] = []  # files that could not be read
         self.class_counts = torch.zeros(max(num_classes, 1), dtype=torch.long)  # [K] images of each class
+        self.expected_classes: tuple[str, ...] = ()  # of the run that goes on with this set; empty: any
+        self.left_out: list[str] = []  # what there is and is not trained on, each with its number
+        self.contents: dict[str, Any] = {}  # digests of files or pixels: identity.py says which
         self._first_position = 0
         self._dataset: Dataset | None = None
 
     @abstractmethod
     def open(self) -> Dataset:
-        """Finds and verifies the files and sets class_names and num_images. The data set is asked for a range of the
-        stream's positions and answers (images [N, C, H, W] uint8, labels [N] int64); its `labels` are those of all."""
+        """Finds and verifies the files and sets class_names, num_images, left_out and contents. The data set is asked
+        for a range of the stream's positions and answers (images [N, C, H, W] uint8, labels [N] int64); its `labels`
+        are those of all."""
 
     @abstractmethod
     def still(self, split: str = "train") -> "StillImages":
@@ -59,7 +68,39 @@ class ImageDataModule(LightningDataModule, ABC):
     def setup(self, stage: str | None = None) -> None:
         if self._dataset is None:
             self._dataset = self.open()
-            self.class_counts = torch.bincount(self._dataset.labels, minlength=len(self.class_counts))
+            self.class_counts = torch.bincount(self.usable_labels(), minlength=len(self.class_counts))
+            self.contents = {"images": self.num_images, "classes": self._counted_classes(), **self.contents}
+            self.expect_classes(self.class_names)
+            if missing := describing.empty(self.contents["classes"]):
+                log.warning("no image can be used of %s: such a class is neither shown to the networks nor drawn",
+                            describing.listed(missing))
+
+    def usable_labels(self) -> Tensor:
+        """[N] int64: of the images that there are to train on"""
+        return self._dataset.labels
+
+    def expect_classes(self, found: tuple[str, ...]) -> None:
+        refuse_other_classes(self.expected_classes, found, self.place)
+
+    @property
+    def place(self) -> str:
+        """As it is typed: where the images come from"""
+        return f"data={self.name}"
+
+    def identity(self) -> dict[str, Any]:
+        """What the images are, wherever they lie, as plain containers: data/identity.py"""
+        self.setup()
+        return {"name": self.name, **self.contents}
+
+    def described(self) -> list[str]:
+        """Lines that say what is trained on, and what of it was left out"""
+        known = self.identity()
+        lines = [f"data: {describing.counted(known['images'], 'image')} of {self.place}"
+                 f"{describing.classes(known['classes'])}"]
+        return lines + ([f"left out: {'; '.join(self.left_out)}"] if self.left_out else [])
+
+    def _counted_classes(self) -> dict[str, int]:
+        return dict(zip(self.class_names, self.class_counts.tolist(), strict=True)) if self.class_names else {}
 
     def start_at(self, images_seen: int) -> None:
         """The next train_dataloader begins at this position of the stream."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from saddlepoint.data import class_folders
 from saddlepoint.errors import RequestError
 
 
@@ -19,27 +20,62 @@ class ImageFile(NamedTuple):
     path: Path
 
 
+class Listing(NamedTuple):
+    """All that lies below a folder; names as those of images."""
+
+    files: list[ImageFile]  # by name
+    others: list[str]  # files with another ending
+    hidden: list[str]  # files and folders that begin with a dot
+    closed: list[str]  # folders that cannot be looked into, and pipes and the like
+
+
 def image_files(root: Path, extensions: Iterable[str]) -> list[ImageFile]:
-    """By name, from all folders below `root`. Symbolic links are followed; what begins with a dot is left out, as
-    macOS and notebooks put copies there that are not images or not wanted."""
+    """By name, from all folders below `root`."""
+    return listing(root, extensions).files
+
+
+def listing(root: Path, extensions: Iterable[str]) -> Listing:
+    """Symbolic links are followed; what begins with a dot is left out, as macOS and notebooks put copies there that
+    are not images or not wanted."""
     endings = tuple(f".{extension.lower().removeprefix('.')}" for extension in extensions)
-    found, seen = [], set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link that leads back up
-            subfolders.clear()
+    found, seen, waiting = Listing([], [], [], []), set(), [(str(root), "")]
+    while waiting:
+        folder, before = waiting.pop()
+        try:
+            status = os.stat(folder)  # noqa: PTH116  of 100,000 files, Path's ways take as long as reading the headers
+            entries = [] if (status.st_dev, status.st_ino) in seen else [*os.scandir(folder)]  # a link may lead back up
+        except OSError:
+            found.closed.append(before.rstrip("/") or ".")
             continue
         seen.add((status.st_dev, status.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        paths = (Path(folder, name) for name in names if name.lower().endswith(endings) and not name.startswith("."))
-        found += (ImageFile(unicodedata.normalize("NFC", path.relative_to(root).as_posix()), path) for path in paths)
-    return sorted(found)
+        for entry in entries:
+            name = before + (entry.name if entry.name.isascii() else unicodedata.normalize("NFC", entry.name))
+            if entry.name.startswith("."):
+                found.hidden.append(name)
+            elif entry.is_dir():
+                waiting.append((entry.path, f"{name}/"))
+            elif not entry.name.lower().endswith(endings):
+                found.others.append(name)
+            elif _may_be_read(entry):
+                found.files.append(ImageFile(name, Path(entry.path)))
+            else:
+                found.closed.append(name)
+    for each in found:
+        each.sort()
+    return found
+
+
+def _may_be_read(entry: os.DirEntry) -> bool:
+    """A broken link is a file that cannot be read, and said to be; a pipe would be waited for."""
+    return entry.is_file() or not os.path.exists(entry.path)  # noqa: PTH110
 
 
 def split_in_two(files: list[ImageFile], train_fraction: float, split_seed: int) -> tuple[list, list]:
     """The files with the lowest digests of (seed, name) are for training, exactly `train_fraction` of them, rounded.
     A file that is added or removed moves at most one other from part to part."""
     count = max(1, round(train_fraction * len(files)))
+    if count == len(files):
+        return sorted(files), []
     ranked = by_digest(files, f"split/{split_seed}")
     return sorted(ranked[:count]), sorted(ranked[count:])
 
@@ -54,13 +90,9 @@ def by_digest(files: list[ImageFile], key: str) -> list[ImageFile]:
 
 def class_of_each(files: list[ImageFile], root: Path, num_classes: int) -> tuple[list[int], tuple[str, ...]]:
     """The folder just below `root` is an image's class; classes are numbered by name. -> ([N], names)"""
-    if loose := next((file.name for file in files if "/" not in file.name), None):
-        raise RequestError(f"data.num_classes={num_classes} needs every image in a folder of its class, but {loose} "
-                           f"lies in data.root={root} itself: type data.num_classes=0 to train without classes")
-    folders = [file.name.split("/")[0] for file in files]
-    class_names = tuple(sorted(set(folders)))
-    if len(class_names) != num_classes:
-        raise RequestError(f"data.num_classes={num_classes}, but data.root={root} has {len(class_names)} folders with "
-                           f"images: type data.num_classes={len(class_names)}, or 0 to train without classes")
+    names = [file.name for file in files]
+    if problem := class_folders.problem(names, root, num_classes):
+        raise RequestError(problem)
+    class_names = class_folders.names(names)
     numbers = {name: number for number, name in enumerate(class_names)}
-    return [numbers[folder] for folder in folders], class_names
+    return [numbers[name.split("/", 1)[0]] for name in names], class_names

@@ -3,6 +3,7 @@
 N images of C channels and H x W pixels.
 """
 
+import hashlib
 from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 
 from saddlepoint.batches import ImageBatch
 from saddlepoint.data.images import ImageDataModule, mirrored, one_of
-from saddlepoint.data.sampling import EndlessOrder, fixed_subset
+from saddlepoint.data.sampling import EndlessOrder, fixed_subset, of_subset
 from saddlepoint.data.still import StillTensor
 from saddlepoint.errors import RequestError
 
@@ -66,13 +67,15 @@ class InMemoryImages(ImageDataModule):
         if split == "train" and self._dataset is not None:
             images, labels = self._dataset.images, self._dataset.labels
         else:
-            images, labels, _ = self._read_and_fit(split)
+            images, labels, _ = self._fitted(self._read(split))
         padding = self._padding_of(images)
         framing = self.fit if any(padding) or self.fit == "resize" else "none"
         return StillTensor(self.name, split, images, labels, padding, framing)
 
     def open(self) -> Dataset:
-        images, labels, class_names = self._read_and_fit("train")
+        read = self._read("train")
+        self.contents = {"contents": digest(read)}  # before a resize, whose rounding is not the same everywhere
+        images, labels, class_names = self._fitted(read)
         self._padding = self._padding_of(images)
         self.class_names = class_names if self.num_classes else ()
         self.num_images = len(images)
@@ -84,15 +87,19 @@ class InMemoryImages(ImageDataModule):
             images = functional.pad(images, self._padding)
         return super().on_after_batch_transfer((images, labels), dataloader_idx)
 
-    def _read_and_fit(self, split: str) -> LabelledImages:
+    def _read(self, split: str) -> LabelledImages:
         data = self.read(split)
         self._verify(data)
         if split == "train" and self.subset_size is not None:
             chosen = fixed_subset(len(data.images), self.subset_size)
+            self.left_out = of_subset(len(data.images), self.subset_size)
             data = data._replace(images=data.images[chosen], labels=data.labels[chosen])
-        if self.fit == "resize" and data.images.shape[-1] != self.image_size:
-            data = data._replace(images=resized(data.images, self.image_size))
         return data if self.num_classes else data._replace(labels=torch.zeros_like(data.labels))
+
+    def _fitted(self, data: LabelledImages) -> LabelledImages:
+        if self.fit == "resize" and data.images.shape[-1] != self.image_size:
+            return data._replace(images=resized(data.images, self.image_size))
+        return data
 
     def _padding_of(self, images: Tensor) -> tuple[int, int, int, int]:
         missing = self.image_size - images.shape[-1]
@@ -112,6 +119,14 @@ class InMemoryImages(ImageDataModule):
         if self.num_classes not in (0, num_classes):
             raise RequestError(f"data.num_classes={self.num_classes}, but data={self.name} has {num_classes} classes: "
                                f"type data.num_classes={num_classes}, or 0 to train without classes")
+
+
+def digest(data: LabelledImages) -> str:
+    """SHA-256 of pixels and labels: the same of every form and place of a set"""
+    content = hashlib.sha256(repr(tuple(data.images.shape)).encode())
+    for tensor in (data.images, data.labels):
+        content.update(tensor.contiguous().numpy().data)
+    return content.hexdigest()
 
 
 def names_for(labels: Tensor, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -115,6 +115,15 @@ class PairFolder(ImageFolder):
     def _listed(self) -> list[ImageFile]:
         return embedded(EMBEDDED) if self.root is None else super()._listed()
 
+    @property
+    def place(self) -> str:
+        return "the photographs that come with scikit-image" if self.root is None else super().place
+
+    def other_files(self) -> dict[str, list[ImageFile]]:
+        low, validation = (image_files(root, self.extensions) if root else []
+                           for root in (self.low_root, self.validation_root))
+        return super().other_files() | {"low": low, "validation": validation}
+
     # Whole images, to judge by: reduced by MATLAB's bicubic however training degrades its own.
 
     @property

@@ -85,3 +85,9 @@ def at_most(num_images: int, subset_size: int) -> int:
         raise RequestError(f"data.subset_size={subset_size} is more than the {num_images} images there are: "
                            f"type data.subset_size=null to use all")
     return subset_size
+
+
+def of_subset(num_images: int, subset_size: int | None) -> list[str]:
+    """What a subset leaves out, in words; of data that is all used, nothing"""
+    rest = num_images - (num_images if subset_size is None else subset_size)
+    return [f"{rest:,} images by data.subset_size={subset_size}"] if rest else []

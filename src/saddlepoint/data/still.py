@@ -4,8 +4,10 @@ N images of C channels and S x S pixels.
 """
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,8 +107,9 @@ class StillFiles(StillImages):
     def identity(self) -> str:
         framing, white = self.load.framing, self.load.limits.white
         content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, white)).encode())
+        real_folder = cache(os.path.realpath)  # of 100,000 files once for each folder: links make it slow
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             status = path.stat()
-            file = repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label))
+            file = repr((real_folder(path.parent), path.name, status.st_ino, status.st_size, status.st_mtime_ns, label))
             content.update(file.encode(errors="surrogateescape"))
         return content.hexdigest()

@@ -1,0 +1,46 @@
+"""What train.py says of its data: how many images, of which classes, and what was left out."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+MOST_CLASSES, MOST_ENDINGS = 10, 6  # that one line names
+
+
+def classes(counts: Mapping[str, int]) -> str:
+    """e.g. `2 classes: cat 5, dog 7`; of many, the smallest and the largest number and the first names"""
+    if not counts:
+        return ""
+    named = [f"{name} {count:,}" for name, count in counts.items()]
+    if len(named) == 1:
+        return f" in 1 class: {named[0]}"
+    if len(named) <= MOST_CLASSES:
+        return f" in {len(named)} classes: {', '.join(named)}"
+    return (f" in {len(named):,} classes of {min(counts.values()):,} to {max(counts.values()):,} images: "
+            f"{', '.join(named[:MOST_CLASSES // 2])}, ... {named[-1]}")
+
+
+def empty(counts: Mapping[str, int]) -> list[str]:
+    return [name for name, count in counts.items() if not count]
+
+
+def listed(names: list[str], most: int = MOST_CLASSES) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def other_files(names: Iterable[str]) -> str:
+    """e.g. `135 files (.avif 130, .txt 4, without ending 1)`; empty: none"""
+    endings = Counter(_ending(name) for name in names)
+    if not endings:
+        return ""
+    told = [f"{ending} {count:,}" for ending, count in endings.most_common(MOST_ENDINGS)]
+    more = f", and {len(endings) - MOST_ENDINGS} other endings" if len(endings) > MOST_ENDINGS else ""
+    return f"{counted(endings.total(), 'file')} whose ending is not in data.extensions ({', '.join(told)}{more})"
+
+
+def _ending(name: str) -> str:
+    stem, dot, ending = name.rpartition("/")[2].rpartition(".")
+    return f".{ending.lower()}" if stem and dot and ending else "without ending"
+
+
+def counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -1,0 +1,129 @@
+"""What a data set is, wherever it lies: its classes, how many images, digests of its files or of its pixels.
+
+A run keeps it in its checkpoints and in environment.json, as plain containers: `images`, `classes` (name -> images;
+none: labels are not used), `names` (digest of the files' names and sizes), `contents` (digest of their bytes, see
+`Fingerprint`, or of pixels and labels), `low`, `held_out` and `validation` (`images`, `names` and `contents` of
+further files), `earlier` (what the run was trained on before it went on with this). Imports no torch.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from saddlepoint.errors import RequestError
+
+if TYPE_CHECKING:
+    from saddlepoint.data.listing import ImageFile
+
+WHOLE, PART = 4096, 1024  # bytes: a small file is read whole; of larger ones, so many in the middle and at the end
+ONLY_MEASURED = ("held_out", "validation")  # what is looked at, and not learnt from
+OF_THE_PLACE = ("name", "earlier")
+
+Identity = Mapping[str, Any]
+
+
+class Fingerprint:
+    """Digests of files, added one by one: `names` of names and sizes, `contents` of a few bytes of each. The end of a
+    PNG is a checksum of its pixels, and two photographs differ in their middle; reading files whole would take as long
+    as decoding them."""
+
+    def __init__(self) -> None:
+        self.count, self._names, self._contents = 0, hashlib.sha256(), hashlib.sha256()
+
+    def add(self, file: "ImageFile") -> None:
+        size, content = _looked_into(file)
+        self.count += 1
+        self._names.update(f"{file.name}\0{size}\0".encode(errors="surrogateescape"))
+        self._contents.update(len(content).to_bytes(4, "big") + content)
+
+    def as_plain(self) -> dict[str, Any]:
+        return {"images": self.count, "names": self._names.hexdigest(), "contents": self._contents.hexdigest()}
+
+
+def fingerprint(files: "Iterable[ImageFile]") -> dict[str, Any]:
+    found = Fingerprint()
+    for file in files:
+        found.add(file)
+    return found.as_plain()
+
+
+def _looked_into(file: "ImageFile") -> tuple[int, bytes]:
+    """-> its size and some of its bytes; -1 and none where it cannot be read, which is said where it is decoded"""
+    try:
+        handle = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        try:
+            size = os.fstat(handle).st_size
+            if size <= WHOLE:
+                return size, os.read(handle, WHOLE)
+            os.lseek(handle, (size - PART) // 2, os.SEEK_SET)
+            middle = os.read(handle, PART)
+            os.lseek(handle, size - PART, os.SEEK_SET)
+            return size, middle + os.read(handle, PART)
+        finally:
+            os.close(handle)
+    except OSError:
+        return -1, b""
+
+
+def digest(identity: Identity) -> str:
+    """Equal for two runs that learnt from the same images, and only for them."""
+    learnt = {key: value for key, value in identity.items() if key not in (*ONLY_MEASURED, *OF_THE_PLACE)}
+    earlier = [digest(each) for each in identity.get("earlier", ())]
+    return hashlib.sha256(json.dumps([learnt, earlier], sort_keys=True).encode()).hexdigest()
+
+
+def refuse_other_classes(before: Iterable[str], now: Iterable[str], where: str) -> None:
+    """Labels are numbers: other names would be drawn for what the run has learnt."""
+    before, now = list(before), list(now)
+    if before and now and before != now:
+        said = [f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}" for names in _unlike(before, now)]
+        raise RequestError(f"This run was trained on other classes than {where} has: {said[0]} there, {said[1]} here. "
+                           "Name the folder with the run's own classes (data.root=FOLDER), or start another run")
+
+
+def _unlike(before: list[str], now: list[str]) -> tuple[list[str], list[str]]:
+    """Those that only one has; all, where only their order differs"""
+    apart = [name for name in before if name not in now], [name for name in now if name not in before]
+    return (apart[0] or ["all of these"], apart[1] or ["none but these"]) if any(apart) else (before, now)
+
+
+def changes(before: Identity | None, now: Identity) -> str:
+    """What a reader should know of two sets that should be one, as a part of a sentence; empty: they are the same, or
+    nothing is known of the first."""
+    if not before:
+        return ""
+    said = [_change(before, now, "images"), _counts(before["classes"], now["classes"])]
+    for part, name in {"low": "low-resolution files", "held_out": "held-out images",
+                       "validation": "validation images"}.items():
+        one, other = before.get(part), now.get(part)
+        if one and other:
+            said.append(_change(one, other, name))
+        elif one or other:
+            said.append(f"{name} where there were none" if other else f"no {name} any more")
+    return "; ".join(filter(None, said))
+
+
+def _change(before: Identity, now: Identity, what: str) -> str:
+    if before["images"] != now["images"]:
+        return f"{now['images']:,} {what} instead of {before['images']:,}"
+    if before.get("names") != now.get("names"):
+        return f"{now['images']:,} {what} as before, of other names or sizes"
+    return f"{what} of the same names with other contents" if before["contents"] != now["contents"] else ""
+
+
+def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    apart = [f"{count:,} of {name} instead of {before[name]:,}" for name, count in now.items()
+             if before.get(name, count) != count]
+    return ", ".join(apart[:5]) + (", ..." if len(apart) > 5 else "")
+
+
+def going_on(before: Identity | None, now: dict[str, Any]) -> dict[str, Any]:
+    """The identity of a run that was begun on `before`: what it learnt from earlier belongs to it."""
+    if not before:
+        return now
+    earlier = list(before.get("earlier", ()))
+    past = {key: value for key, value in before.items() if key != "earlier"}
+    earlier += [past] if digest(past) != digest(now) else []
+    return now | ({"earlier": earlier} if earlier else {})
