@@ -106,7 +106,11 @@ class StillFiles(StillImages):
         framing = self.load.framing
         content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize)).encode())
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
-            status = path.stat()
-            file = repr((str(path.resolve()), status.st_size, status.st_mtime_ns, label))
+            try:
+                status = path.stat()
+                state = status.st_size, status.st_mtime_ns
+            except OSError:  # it has gone since the folder was listed
+                state = None, None
+            file = repr((str(path.resolve()), *state, label))
             content.update(file.encode(errors="surrogateescape"))
         return content.hexdigest()
