@@ -43,8 +43,8 @@ class KernelDistance(Metric):
             count = min(len(real.features), len(fake.features))
             interval = subset_interval(estimates, self.subset_size, count)
             if interval is None:
-                reason = (f"metrics.kid.subsets={self.subsets} of metrics.kid.subset_size={self.subset_size} images "
-                          f"among {count} do not differ by chance: it takes two, smaller than the whole")
+                reason = (f"it takes two subsets or more, smaller than the whole, and of {count} images there are "
+                          f"metrics.kid.subsets={self.subsets} of metrics.kid.subset_size={self.subset_size}")
         settings = {"subsets": self.subsets, "subset_size": self.subset_size, "degree": self.degree}
         return Measurement(estimates.mean().item(), interval, settings, reason=reason)
 
