@@ -153,6 +153,8 @@ class SampleQuality(pl.Callback):
             "cost": {"evaluation_seconds": self.seconds},
         })
         curves = {f"quality/{value.name}": value.value for value in measured if math.isfinite(value.value)}
+        if not curves:
+            return
         self.table.add({"images_seen": self.measured_at} | curves)
         for logger in trainer.loggers:
             logger.log_metrics(curves, step=self.measured_at)

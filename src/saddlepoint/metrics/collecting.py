@@ -104,8 +104,9 @@ def say_what_is_left_out(unreadable: Mapping[str, str]) -> None:
     if unreadable and place()[0] == 0:
         named = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:MOST_NAMED])
         more = "; and more" if len(unreadable) > MOST_NAMED else ""
-        files = "1 image file" if len(unreadable) == 1 else f"{len(unreadable)} image files"
-        log.warning("%s cannot be read and left out of the metrics: %s%s", files, named, more)
+        one = len(unreadable) == 1
+        log.warning("%d image %s cannot be read and %s left out of the metrics: %s%s", len(unreadable),
+                    "file" if one else "files", "is" if one else "are", named, more)
 
 
 def _digest(block: Block) -> Tensor:
