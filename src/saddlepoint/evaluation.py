@@ -13,7 +13,7 @@ from saddlepoint import build, pictures
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics import batchnorm
-from saddlepoint.metrics.folders import folder_images, same_shape
+from saddlepoint.metrics.folders import in_one_shape, instead_of_data
 from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
 from saddlepoint.metrics.judge import Judge, without
 from saddlepoint.metrics.metric import Sample
@@ -21,6 +21,8 @@ from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import protocol, table, values
 from saddlepoint.modules.modes import device_named
 from saddlepoint.parallel.collectives import joined
+from saddlepoint.parallel.first import only_the_first_speaks
+from saddlepoint.parallel.launching import in_agreement
 from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis
@@ -41,6 +43,7 @@ class Fakes:
     ema: bool | None = None
     batchnorm: str = "none"
     quantisation: str = "8 bits, rounded"
+    framing: str | None = None  # None: as the real images
     images_seen: int | None = None
     class_names: tuple[str, ...] = ()  # if they are made for classes
 
@@ -49,18 +52,24 @@ def evaluate(settings: Settings) -> None:
     refuse_contradictions(settings)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
-    with joined() as is_first:
-        real, fakes, extractor_settings = of_run(settings) if settings["run"] else of_folders(settings)
-        extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
-        extractor.check(real.channels, real.image_size)
-        output = output_for(settings, fakes, extractor.name)
-        judge = make_judge(settings, extractor, real, fakes)
-        device = device_named(settings["device"])
-        extractor.to(device)
+    prepared: list[tuple[StillImages, Fakes, Judge, Path]] = []
+    with joined() as is_first, only_the_first_speaks():
+        in_agreement(lambda: prepared.append(prepare(settings)))
+        real, fakes, judge, output = prepared[0]
         reference, sample = judge.look_at_real(real, settings["num_workers"]), judge.look_at_fakes(fakes.images)
-        judge.refuse_too_few(real, reference, sample, fakes.class_names)
+        judge.refuse_too_few(reference, sample, fakes.class_names)
         if is_first:
             conclude(settings, judge, real, reference, fakes, sample, output)
+
+
+def prepare(settings: Settings) -> tuple[StillImages, Fakes, Judge, Path]:
+    real, fakes, extractor_settings = of_run(settings) if settings["run"] else of_folders(settings)
+    extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
+    extractor.check(real.channels, real.image_size)
+    output = output_for(settings, fakes, extractor.name)
+    judge = make_judge(settings, extractor, real, fakes)
+    extractor.to(device_named(settings["device"]))
+    return real, fakes, judge, output
 
 
 def refuse_contradictions(settings: Settings) -> None:
@@ -73,6 +82,9 @@ def refuse_contradictions(settings: Settings) -> None:
     if not settings["run"] and not settings.get("extractor"):
         raise RequestError("extractor is not set, and folders have none of their own: type extractor=random, "
                            "extractor=inception, extractor=digits or extractor=classifier")
+    if settings["run"] and not settings["real"] and settings["resize"]:
+        raise RequestError(f"resize={settings['resize']} frames the images of real=FOLDER, and the run's own data are "
+                           "framed as they were in training: leave it out, or type real=FOLDER as well")
 
 
 # Where the images come from.
@@ -95,17 +107,20 @@ def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | 
     data = build.data(trained | {"data": trained["data"] | settings["data"]} if settings["data"]["root"] else trained)
     data.prepare_data()
     data.setup("fit")
+    for name, value in (("channels", data.channels), ("image_size", data.image_size)):
+        if settings[name] not in (None, value):
+            raise RequestError(f"{name}={settings[name]}, but the run makes images of {name}={value}: leave {name} out")
     if settings["real"]:
-        real = folder_images(settings, "real", data.channels, data.image_size)
+        real, framing = instead_of_data(settings, data)
     else:
-        real = data.still(settings["split"])
+        real, framing = data.still(settings["split"]).limited(settings["num_real"]), None
     home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     fakes = Fakes(
         GeneratedImages(generator, module.latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES),
         name=path.stem, home=home / "evaluations", ema=ema, images_seen=saved["images_seen"],
-        batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]),
+        batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
         class_names=data.class_names if module.draws_labels else ())
-    return real.limited(settings["num_real"]), fakes, trained.get("extractor")
+    return real, fakes, trained.get("extractor")
 
 
 def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
@@ -118,11 +133,9 @@ def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
 
 
 def of_folders(settings: Settings) -> tuple[StillImages, Fakes, None]:
-    channels, size = same_shape(settings)
-    real = folder_images(settings, "real", channels, size).limited(settings["num_real"])
-    fake = folder_images(settings, "fake", channels, size).limited(settings["num_fake"])
+    real, fake = in_one_shape(settings)
     fakes = Fakes(StillBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
-                  quantisation="files")
+                  quantisation="files", framing=fake.framing)
     return real, fakes, None
 
 
@@ -185,8 +198,8 @@ def picture_of(output: Path) -> Path:
 def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sample, fakes: Fakes, sample: Sample,
              output: Path) -> None:
     how = protocol(judge.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
-                   fakes.quantisation)
-    measured = values(judge.measure(reference, sample), how, fakes.images_seen)
+                   fakes.quantisation, fakes.framing)
+    measured = values(judge.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"metrics": [value.as_json() for value in measured],

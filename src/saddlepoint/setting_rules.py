@@ -202,7 +202,7 @@ RULES: dict[str, Rule] = {
     "batchnorm": one_of("running", "standing", "batch"),
     "standing_batches": COUNT,
     "image_size": optional(COUNT),
-    "resize": one_of("stretch", "short_side"),
+    "resize": one_of("stretch", "short_side", None),
     "channels": one_of(1, 3, None),
     "extensions": optional(list_of(text)),
     "white": WHITE,

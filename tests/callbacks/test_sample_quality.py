@@ -16,6 +16,7 @@ from saddlepoint.metrics.frechet import FrechetDistance
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.metric import Measurement
 from saddlepoint.metrics.provenance import values
+from saddlepoint.pictures import write_png
 from saddlepoint.training import train
 from tests.composing import settings
 from tests.data.formats import write_cifar10
@@ -154,3 +155,76 @@ def test_by_default_it_measures_what_the_extractor_can_tell():
     blind = BlockMeans()
     blind.num_classes = 0
     assert list(quality(None, blind).judge.metrics) == ["fid"]
+
+
+# Files that break off.
+
+
+def noise_of_which_some_break_off(root, count, broken):
+    """Their headers are good, their pixels are not."""
+    draws = torch.Generator().manual_seed(0)
+    for index in range(count):
+        path = root / f"{index:03}.png"
+        write_png(path, torch.randint(0, 256, (3, 32, 32), generator=draws, dtype=torch.uint8))
+        if index < broken:
+            path.write_bytes(path.read_bytes()[:1500])
+    return root
+
+
+FILES = (*TINY, "data=image_folder", "data.subset_size=null", "data.image_size=32", "data.num_workers=0",
+         "callbacks.health.every_images=null", "callbacks.sample_quality.every_images=48", "logger=csv")
+
+
+def test_a_metric_for_which_too_few_files_can_be_read_is_left_out_and_training_goes_on(tmp_path, capsys):
+    """128 of 130 files, for 128 features, whose covariance takes 129"""
+    root = noise_of_which_some_break_off(tmp_path / "photos", 130, broken=2)
+    run = train(settings(*FILES, f"data.root={root}", "callbacks.sample_quality.metric=[fid,precision]"),
+                tmp_path / "run")
+    said = capsys.readouterr().err
+    assert said.count("warning: fid_random needs at least 129 images on each side") == 1
+    assert "128 real ones" in said and "Measured without fid, and no checkpoints/best.ckpt is written" in said
+    content = json.loads((run / "metrics.json").read_text())
+    jsonschema.validate(content, SCHEMA)
+    lost, kept = content["metrics"]
+    assert lost["value"] is None and "128 real ones" in lost["reason"] and content["best"] is None
+    assert kept["value"] is not None and kept["protocol"]["num_real"] == 128
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["quality/precision_random"]]
+    assert [int(row["images_seen"]) for row in rows] == [48, 96] and "quality/fid_random" not in rows[0]
+    assert not (run / "checkpoints" / "best.ckpt").exists()
+
+
+def test_training_goes_on_where_nothing_can_be_measured_on_the_files_that_are_left(tmp_path, capsys):
+    root = noise_of_which_some_break_off(tmp_path / "photos", 130, broken=2)
+    run = train(settings(*FILES, f"data.root={root}"), tmp_path / "run")
+    said = capsys.readouterr().err
+    assert said.count("warning: fid_random needs at least 129 images") == 1 and "No other metric is measured" in said
+    assert json.loads((run / "status.json").read_text())["state"] == "completed"
+    assert json.loads((run / "metrics.json").read_text())["metrics"] == []
+
+
+def test_training_goes_on_where_not_one_real_image_that_is_looked_at_can_be_read(tmp_path, capsys):
+    """Two are looked at, and both break off; there are others to train on."""
+    root = noise_of_which_some_break_off(tmp_path / "photos", 12, broken=0)
+    chosen = settings(*FILES, f"data.root={root}", "callbacks.sample_quality.num_real=2",
+                      "callbacks.sample_quality.metric=[neighbour_distance]")
+    from saddlepoint import build
+    for path in build.data(chosen).still().limited(2).files:
+        path.write_bytes(path.read_bytes()[:1500])
+    run = train(chosen, tmp_path / "run")
+    assert "Not one of the images can be read" in capsys.readouterr().err
+    assert json.loads((run / "status.json").read_text())["state"] == "completed"
+
+
+def test_a_score_without_a_value_leaves_no_number_in_the_curve(tmp_path, capsys):
+    """Each picture is there twice, so that there is no distance between them to compare with."""
+    root = noise_of_which_some_break_off(tmp_path / "photos", 12, broken=0)
+    for path in list(root.iterdir()):
+        (root / f"again_{path.name}").write_bytes(path.read_bytes())
+    run = train(settings(*FILES, f"data.root={root}",
+                         "callbacks.sample_quality.metric=[neighbour_distance,precision]"), tmp_path / "run")
+    content = json.loads((run / "metrics.json").read_text())
+    jsonschema.validate(content, SCHEMA)
+    assert content["metrics"][0]["value"] is None and "exact copy" in content["metrics"][0]["reason"]
+    assert "quality/neighbour_distance_random" not in (run / "metrics.csv").read_text()
+    assert "neighbour_distance_random none, precision_random" in capsys.readouterr().err

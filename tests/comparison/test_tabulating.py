@@ -129,6 +129,29 @@ def test_a_row_whose_runs_all_failed_stays(tmp_path):
     assert [seeds(row) for row in found.rows] == ["1", "0 of 1, 1 collapsed"] and found.rows[1].cells == (None,)
 
 
+def test_a_value_that_there_is_none_of_is_left_out_with_its_reason(tmp_path):
+    lost = score(value=None) | {"reason": "half of the real images have a copy"}
+    make_run(tmp_path / "a", lost, score("is_digits", 5.0), seed=0)
+    assert means(table(tmp_path)) == [[5.0]]
+    assert "a has no fid_digits: half of the real images have a copy." in said(tmp_path)
+    assert "Not finite" not in said(tmp_path)
+
+
+def test_runs_from_before_the_framing_of_fakes_was_written_compare_with_those_that_say_it_is_the_same(tmp_path):
+    seeded(tmp_path / "a", [10.0])
+    seeded(tmp_path / "b", [8.0], protocol={"fake_framing": None}, **R1)
+    assert len(table(tmp_path).columns) == 1
+
+
+@pytest.mark.parametrize(("protocol", "words"), [
+    ({"fake_framing": "short_side, center"}, "framing of fakes (short_side, center, not none)"),
+    ({"settings": {"order": "mixed"}}, "order of the images (mixed, not none)")])
+def test_values_of_other_framing_or_order_are_in_columns_of_their_own(tmp_path, protocol, words):
+    seeded(tmp_path / "a", [10.0, 9.0])
+    seeded(tmp_path / "b", [8.0], protocol=protocol, **R1)
+    assert len(table(tmp_path).columns) == 2 and words in said(tmp_path)
+
+
 def test_a_value_that_is_not_finite_is_left_out_and_named(tmp_path):
     make_run(tmp_path / "a", score(value=None), seed=0)
     make_run(tmp_path / "b", score(value=8.0), seed=1)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from saddlepoint.data.still import Block, StillImages
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import Diverged, RequestError
+from saddlepoint.metrics import collecting
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.images import BLOCK, StillBlocks, one_by_one
 from tests.metrics.stand_ins import BlockMeans, features_of, grey
@@ -79,6 +80,24 @@ def test_unreadable_files_are_left_out_named_and_counted(caplog):
     torch.testing.assert_close(sample.features, features_of(still)[kept])
     assert torch.equal(sample.labels, still.labels[kept])
     assert "10 image files cannot be read" in caplog.text and "90.png: it is empty" in caplog.text
+
+
+def test_what_ends_the_pass_of_another_process_ends_this_one_too(monkeypatch):
+    """Else it would wait for the other's sums for ever."""
+    monkeypatch.setattr(collecting, "gathered_objects", lambda mine: [mine, Diverged("its images are not finite")])
+    with pytest.raises(Diverged, match="its images are not finite"):
+        looked_at(grey(10))
+
+
+def test_a_block_of_which_nothing_can_be_read_does_not_reach_the_extractor():
+    class Cut(Gaps):
+        def block(self, indices):
+            block = super().block(indices)
+            return block if indices.start else Block(block.images[:0], block.labels[:0], {"all": "it is empty"})
+
+    sample = looked_at(Cut(grey(100)))
+    assert sample.count == 100 - BLOCK - 3  # 70, 80 and 90 are missing as well
+    assert sample.unreadable.keys() == {"all", "70.png", "80.png", "90.png"}
 
 
 def test_features_that_are_not_finite_are_refused():

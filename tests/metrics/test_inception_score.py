@@ -91,6 +91,50 @@ def test_the_metric_reads_the_sums_and_says_its_splits():
     assert measured.settings == {"splits": 2} and measured.interval is None
 
 
+@pytest.mark.parametrize("count, splits", [(500, 10), (503, 10), (97, 7)])
+def test_files_are_dealt_out_to_splits_as_torch_fidelity_deals_them_out(count, splits):
+    logits = 3 * normal(count, 12, seed=count)
+    theirs = isc_features_to_metric(logits, splits)  # with its own choice to mix, and its own seed
+    measured = InceptionScore(splits).measure(sample(), sample(logits=logits), seed=7, resamples=0)
+    assert measured.value == pytest.approx(theirs[KEY_METRIC_ISC_MEAN], rel=1e-9)
+    assert measured.details["std"] == pytest.approx(theirs[KEY_METRIC_ISC_STD], rel=1e-6)
+
+
+def test_files_sorted_by_class_score_what_files_in_any_other_order_score():
+    """Each of 5 classes 100 times, recognised: 5 if a split of 50 has 10 of each, a little less by chance. Contiguous
+    splits would have one class each, and score 1."""
+    logits = certain_of([label for label in range(5) for _ in range(100)], 5)
+
+    def score(order):
+        return InceptionScore(10).measure(sample(), sample(logits=logits[order]), seed=0, resamples=0).value
+
+    draws = torch.Generator().manual_seed(0)
+    others = torch.tensor([score(torch.randperm(500, generator=draws)) for _ in range(30)])
+    assert scored(logits, 10).value()[0] == pytest.approx(1)
+    assert abs(score(torch.arange(500)) - others.mean()) < 4 * others.std() and others.min() > 4.5
+
+
+def test_the_interval_of_files_sorted_by_class_is_around_their_value():
+    logits = certain_of([0] * 50 + [1] * 50, 2)
+    measured = InceptionScore(2).measure(sample(), sample(logits=logits), seed=0, resamples=50)
+    low, high = measured.interval
+    assert low < measured.value < high and measured.value > 1.9
+
+
+def test_only_values_of_mixed_files_say_so_since_those_of_generators_are_what_they_were():
+    logits = normal(40, 4, seed=8)
+    of_files = InceptionScore(2).measure(sample(), sample(logits=logits), 0, 0)
+    of_generator = InceptionScore(2).measure(sample(), sample(scores=scored(logits, 2)), 0, 0)
+    assert "torch-fidelity" in of_files.settings["order"] and of_generator.settings == {"splits": 2}
+
+
+def test_no_interval_is_given_where_an_image_is_alone_in_its_split():
+    few = sample(logits=normal(15, 4, seed=9))
+    measured = InceptionScore(10).measure(sample(), few, seed=0, resamples=20)
+    assert measured.interval is None and "15 fakes in metrics.is.splits=10 splits" in measured.reason
+    assert InceptionScore(7).measure(sample(), few, seed=0, resamples=20).interval is not None
+
+
 def test_resampling_draws_the_images_of_each_split_anew():
     """Splits of one class each: whatever is drawn, each scores 1, while all images together score 2."""
     logits = certain_of([0] * 10 + [1] * 10, 2)

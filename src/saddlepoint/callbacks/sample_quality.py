@@ -64,13 +64,13 @@ class SampleQuality(pl.Callback):
         self.measured_at, self.seconds = -1, 0.0
         if self.active:
             self.real, self.num_workers = data.still("train").limited(num_real), data.num_workers
-            self.refuse(data, subject.module)
+            self.class_names = data.class_names if subject.module.draws_labels else ()
+            self.refuse(data)
 
-    def refuse(self, data: ImageDataModule, module: SynthesisModule) -> None:
+    def refuse(self, data: ImageDataModule) -> None:
         """What cannot be measured is said before training, not after the first hour."""
         self.judge.extractor.check(data.channels, data.image_size)
-        class_names = data.class_names if module.draws_labels else ()
-        problems = self.judge.problems(self.judge.setup(self.real, self.num_fake, class_names))
+        problems = self.judge.problems(self.judge.setup(self.real, self.num_fake, self.class_names))
         if problems:
             rest = ",".join(name for name in self.judge.metrics if name not in problems)
             raise RequestError("\n".join(problems.values()) + "\nType 'callbacks.sample_quality.metric="
@@ -83,9 +83,24 @@ class SampleQuality(pl.Callback):
             started = time.perf_counter()
             self.judge.extractor.to(module.device)
             self.judge.aloud = True
-            self.reference = self.judge.look_at_real(self.real, self.num_workers)
+            self.look_at_real(trainer)
             self.judge.aloud = False
             self.seconds += time.perf_counter() - started
+
+    def look_at_real(self, trainer: pl.Trainer) -> None:
+        """Files that break off may leave too few for some metrics, which then have no value, or for all. That is said,
+        and training goes on."""
+        try:
+            self.reference = self.judge.look_at_real(self.real, self.num_workers)
+            problems = self.judge.problems(self.judge.setup(self.reference, self.num_fake, self.class_names))
+        except RequestError as error:
+            problems = {name: f"{name} cannot be measured: {error}" for name in self.judge.metrics}
+        self.active = len(problems) < len(self.judge.metrics)
+        if problems and trainer.is_global_zero:
+            effect = "No other metric is measured" if not self.active else f"Measured without {', '.join(problems)}"
+            best = "" if next(iter(self.judge.metrics)) not in problems else ", and no checkpoints/best.ckpt is written"
+            tqdm.write("\n".join([*(f"warning: {each}" for each in problems.values()), f"{effect}{best}"]),
+                       file=sys.stderr)
 
     def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
         if self.active and self.moments.due(module.images_before, module.images_seen):
@@ -110,7 +125,7 @@ class SampleQuality(pl.Callback):
             fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_fake)
             sample = self.judge.look_at_fakes(fakes)
         measured = values(
-            self.judge.measure(self.reference, sample),
+            self.judge.measure(self.reference, sample, self.class_names),
             protocol(self.judge.extractor, self.real, self.reference, self.num_fake, self.seed,
                      ema=generator is not module.generator, batchnorm=kind_of_batchnorm(generator)),
             module.images_seen)
@@ -119,7 +134,8 @@ class SampleQuality(pl.Callback):
             self.keep_best(trainer, module, measured[0])
             self.seconds += time.perf_counter() - started
             self.write(trainer, measured)
-            said = ", ".join(f"{value.name} {value.value:.4g}" for value in measured)
+            said = ", ".join(f"{value.name} {value.value:.4g}" if math.isfinite(value.value) else f"{value.name} none"
+                             for value in measured)
             tqdm.write(f"{module.images_seen:,} images: {said}", file=sys.stderr)
 
     def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
@@ -136,7 +152,9 @@ class SampleQuality(pl.Callback):
             "best": self.best and self.best.as_json(),
             "cost": {"evaluation_seconds": self.seconds},
         })
-        curves = {f"quality/{value.name}": value.value for value in measured}
+        curves = {f"quality/{value.name}": value.value for value in measured if math.isfinite(value.value)}
+        if not curves:
+            return
         self.table.add({"images_seen": self.measured_at} | curves)
         for logger in trainer.loggers:
             logger.log_metrics(curves, step=self.measured_at)

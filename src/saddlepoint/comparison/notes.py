@@ -98,10 +98,12 @@ def _rows(table: Table) -> Iterator[str]:
                    if cell and 0 < cell.summary.count < row.states["completed"]]
         if missing:
             yield f"Row {row.number} has fewer seeds of {', '.join(missing)} than it has completed runs."
-    unfinite = [f"{run.name} ({score.name})" for row in table.rows for run in row.runs for score in run.metrics
-                if score.value is None]
-    if unfinite:
+    lacking = [(run, score) for row in table.rows for run in row.runs for score in run.metrics if score.value is None]
+    if unfinite := [f"{run.name} ({score.name})" for run, score in lacking if not score.reason]:
         yield f"Not finite, and left out: {', '.join(unfinite)}."
+    for run, score in lacking:
+        if score.reason:
+            yield f"{run.name} has no {score.name}: {_sentence(score.reason)}."
 
 
 def _costs(table: Table) -> Iterator[str]:

@@ -127,7 +127,7 @@ def outcome(run: Run, protocols: Protocols) -> list[tuple[object, object]]:
 
 
 def score_text(score: Score) -> str:
-    value = "not finite" if score.value is None else written(score.value, 4)
+    value = f"none: {score.reason or 'not finite'}" if score.value is None else written(score.value, 4)
     interval = f" ({written(score.interval[0], 4)} to {written(score.interval[1], 4)}, 95 % over fakes)" \
         if score.interval else ""
     return f"{value}{interval}" + (f" after {plural(score.images_seen, 'image')}" if score.images_seen else "")

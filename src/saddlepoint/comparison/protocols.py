@@ -12,6 +12,7 @@ NAMES = {
     "extractor": "extractor", "digest": "extractor's weights", "resize": "resizing", "reference": "real data",
     "reference_digest": "real images", "num_real": "number of real images", "num_fake": "number of fakes",
     "ema": "averaged weights (EMA)", "batchnorm": "BatchNorm statistics", "image_size": "image size",
+    "fake_framing": "framing of fakes", "settings.order": "order of the images",
 }
 WORDS = {True: "yes", False: "no", None: "none"}
 
@@ -64,7 +65,7 @@ def columns(measured: Iterable[Measured], across: Sequence[str] = ()) -> list[Co
 
 def that_binds(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> dict[str, Any]:
     """What must agree, flat. A generator without BatchNorm has no choice of statistics, and is measured as if they were
-    running ones."""
+    running ones. Fakes framed as the real images say nothing, as earlier versions did."""
     flat: dict[str, Any] = {}
     for name, value in protocol.items():
         if name not in SAME_NUMBER and name not in across:
@@ -72,6 +73,8 @@ def that_binds(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> dict[
                 name: value}
     if flat.get("batchnorm") == "none":
         flat["batchnorm"] = "running"
+    if flat.get("fake_framing") is None:
+        flat.pop("fake_framing", None)
     return flat
 
 

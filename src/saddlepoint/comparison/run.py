@@ -14,10 +14,11 @@ class Score:
     """A number of metrics.json."""
 
     name: str  # with the extractor: fid_digits
-    value: float | None  # None: not finite
+    value: float | None  # None: there is none
     interval: tuple[float, float] | None  # 95 %, for the choice of fakes
     images_seen: int | None
     protocol: Mapping[str, Any]
+    reason: str = ""  # why there is no value, or no interval
 
 
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
@@ -36,7 +37,8 @@ def score(content: Any) -> Score | None:
     except (TypeError, ValueError, IndexError, KeyError):
         interval = None
     return Score(content["name"], reading.finite(content, "value"), interval,
-                 reading.count(content, "images_seen"), reading.mapping(content, "protocol"))
+                 reading.count(content, "images_seen"), reading.mapping(content, "protocol"),
+                 reading.text(content, "reason"))
 
 
 @dataclass(frozen=True)

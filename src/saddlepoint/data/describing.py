@@ -27,14 +27,14 @@ def listed(names: list[str], most: int = MOST_CLASSES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def other_files(names: Iterable[str]) -> str:
-    """e.g. `135 files (.avif 130, .txt 4, without ending 1)`; empty: none"""
+def other_files(names: Iterable[str], setting: str = "data.extensions") -> str:
+    """e.g. `135 files whose ending is not in {setting} (.avif 130, .txt 4, without ending 1)`; empty: none"""
     endings = Counter(_ending(name) for name in names)
     if not endings:
         return ""
     told = [f"{ending} {count:,}" for ending, count in endings.most_common(MOST_ENDINGS)]
     more = f", and {len(endings) - MOST_ENDINGS} other endings" if len(endings) > MOST_ENDINGS else ""
-    return f"{counted(endings.total(), 'file')} whose ending is not in data.extensions ({', '.join(told)}{more})"
+    return f"{counted(endings.total(), 'file')} whose ending is not in {setting} ({', '.join(told)}{more})"
 
 
 def _ending(name: str) -> str:

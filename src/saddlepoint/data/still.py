@@ -109,7 +109,11 @@ class StillFiles(StillImages):
         content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, white)).encode())
         real_folder = cache(os.path.realpath)  # of 100,000 files once for each folder: links make it slow
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
-            status = path.stat()
-            file = repr((real_folder(path.parent), path.name, status.st_ino, status.st_size, status.st_mtime_ns, label))
+            try:
+                status = path.stat()
+                state = status.st_ino, status.st_size, status.st_mtime_ns
+            except OSError:  # it has gone since the folder was listed
+                state = None
+            file = repr((real_folder(path.parent), path.name, state, label))
             content.update(file.encode(errors="surrogateescape"))
         return content.hexdigest()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 QUANTILES = (0.025, 0.975)  # 95 %
+ONE_IMAGE = "a single image says nothing about how far another choice of images would move it"
 
 
 def resampling_weights(count: int, seed: int, resamples: int) -> Iterator[Tensor]:
@@ -16,8 +17,11 @@ def resampling_weights(count: int, seed: int, resamples: int) -> Iterator[Tensor
         yield torch.randint(count, (count,), generator=draws).bincount(minlength=count)
 
 
-def interval_of_mean(values: Tensor, seed: int, resamples: int) -> tuple[float, float]:
-    """values [N]: percentiles of the mean, for metrics that are one. Memory is O(N + B): one resample at a time."""
+def interval_of_mean(values: Tensor, seed: int, resamples: int) -> tuple[float, float] | None:
+    """values [N]: percentiles of the mean, for metrics that are one. Memory is O(N + B): one resample at a time.
+    None: ONE_IMAGE."""
+    if len(values) < 2:
+        return None
     exact = values.detach().cpu().double()
     means = [weights.double().dot(exact) / len(exact) for weights in resampling_weights(len(exact), seed, resamples)]
     return _percentiles(torch.stack(means))

@@ -6,20 +6,21 @@ N images, D features, K classes. Memory: D^2 numbers and one block of images; N 
 import hashlib
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from saddlepoint.data.still import Block
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.frechet import Moments
 from saddlepoint.metrics.images import BLOCK, Blocks
 from saddlepoint.metrics.inception_score import SplitScores
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.modules.modes import device_of
-from saddlepoint.parallel.collectives import summed
+from saddlepoint.parallel.collectives import gathered_objects, place, summed
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message
@@ -34,10 +35,16 @@ class Keep:
 
 
 def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits: int = 1) -> Sample:
-    """All processes together look at `count` images; each gets the whole sample. `splits`: of the Inception Score."""
-    collector = Collector(count, extractor, keep, splits)
-    for first, block in blocks:
-        collector.add(first, block)
+    """All processes together look at `count` images; each gets the whole sample. What ends one process's pass ends all,
+    so that none waits for another. `splits`: of the Inception Score, if it is summed up as the images come; 0: not."""
+    collector, problem = Collector(count, extractor, keep, splits), None
+    try:
+        for first, block in blocks:
+            collector.add(first, block)
+    except EndOfRun as error:
+        problem = error
+    if problem := next(filter(None, gathered_objects(problem)), None):
+        raise problem
     return collector.sample()
 
 
@@ -45,7 +52,7 @@ class Collector:
     def __init__(self, count: int, extractor: Extractor, keep: Keep, splits: int):
         self.extractor, self.num_classes = extractor, extractor.num_classes
         self.moments = Moments(extractor.num_features)
-        self.scores = SplitScores(self.num_classes, count, splits) if self.num_classes else None
+        self.scores = SplitScores(self.num_classes, count, splits) if self.num_classes and splits else None
         self.unreadable: dict[str, str] = {}
         self.rows: dict[str, Tensor] = {  # one per image; those of other processes stay zero until they are added
             "labels": torch.zeros(count, dtype=torch.long),
@@ -60,18 +67,19 @@ class Collector:
     @torch.no_grad()
     def add(self, first: int, block: Block) -> None:
         self.unreadable |= block.unreadable
+        if not len(block.images):
+            return
         device = device_of(self.extractor)
         with torch.autocast(device.type, enabled=False):  # half precision would move every number
             features, logits = self.extractor(block.images.to(device))
         features = features.cpu()
         self.moments.update(features)
         if self.scores is not None:
-            logits = logits.cpu()
             self.scores.update(logits, first)
-        place = slice(first, first + len(features))
+        rows = slice(first, first + len(features))
         kept = {"labels": block.labels, "seen": 1, "features": features, "logits": logits}
         for name in self.rows.keys() & kept.keys():
-            self.rows[name][place] = kept[name]
+            self.rows[name][rows] = kept[name]
         self.rows["digests"][first // BLOCK] = _digest(block)
 
     def sample(self) -> Sample:
@@ -81,19 +89,24 @@ class Collector:
             scores = SplitScores.from_tensors(summed(scores.tensors()))
         rows = summed(self.rows)
         digests, seen = rows.pop("digests"), rows.pop("seen").bool()
-        if self.unreadable:
-            log.warning("%s", left_out(self.unreadable))
+        unreadable = {name: why for each in gathered_objects(self.unreadable) for name, why in each.items()}
+        say_what_is_left_out(unreadable)
         if not seen.any():
             raise RequestError("Not one of the images can be read")
         if not seen.all():
             rows = {name: tensor[seen] for name, tensor in rows.items()}
-        return Sample(moments, scores, **rows, digest=hashlib.sha256(digests.numpy().tobytes()).hexdigest())
+        digest = hashlib.sha256(digests.numpy().tobytes()).hexdigest()
+        return Sample(moments, scores, **rows, digest=digest, unreadable=unreadable)
 
 
-def left_out(unreadable: dict[str, str]) -> str:
-    named = "; ".join(f"{name}: {why}" for name, why in list(unreadable.items())[:MOST_NAMED])
-    more = "; and more" if len(unreadable) > MOST_NAMED else ""
-    return f"{len(unreadable)} image files cannot be read and were left out of the metrics: {named}{more}"
+def say_what_is_left_out(unreadable: Mapping[str, str]) -> None:
+    """Names and counts the files, once for all processes."""
+    if unreadable and place()[0] == 0:
+        named = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:MOST_NAMED])
+        more = "; and more" if len(unreadable) > MOST_NAMED else ""
+        one = len(unreadable) == 1
+        log.warning("%d image %s cannot be read and %s left out of the metrics: %s%s", len(unreadable),
+                    "file" if one else "files", "is" if one else "are", named, more)
 
 
 def _digest(block: Block) -> Tensor:

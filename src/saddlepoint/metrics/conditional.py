@@ -6,7 +6,7 @@ N images, D features, K classes.
 import torch
 from torch import Tensor
 
-from saddlepoint.metrics.bootstrap import interval_of_mean
+from saddlepoint.metrics.bootstrap import ONE_IMAGE, interval_of_mean
 from saddlepoint.metrics.frechet import Moments, frechet_distance
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 from saddlepoint.modules.draws import seed_of
@@ -26,7 +26,8 @@ class LabelAccuracy(Metric):
         right = (fake.logits.argmax(1) == fake.labels).double()
         interval = interval_of_mean(right, seed_of(seed, 0, self.name), resamples) if resamples else None
         each = {str(label): right[fake.labels == label].mean().item() for label in _classes(fake)}
-        return Measurement(right.mean().item(), interval, details=each)
+        reason = ONE_IMAGE if resamples and interval is None else ""
+        return Measurement(right.mean().item(), interval, details=each, reason=reason)
 
 
 class ClassFrechetDistance(Metric):

@@ -1,67 +1,86 @@
 """Folders of image files as they come, for metrics. Both sides of a comparison must have one shape."""
 
-import logging
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from saddlepoint.data.decoding import MODES, Limits, Unreadable, header_of
+from saddlepoint.data import describing
+from saddlepoint.data.decoding import Limits, Unreadable, header_of
 from saddlepoint.data.framing import Framing
-from saddlepoint.data.listing import ImageFile, image_files
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.listing import ImageFile, listing
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
-from saddlepoint.metrics.collecting import left_out
+from saddlepoint.metrics.collecting import say_what_is_left_out
+from saddlepoint.metrics.fitting import Fit, loader_like
 
-log = logging.getLogger(__name__)
+RESIZE = "short_side"  # of two folders, unless resize= says otherwise: as data=image_folder has it
 
 Settings = Mapping[str, Any]
 
 
-def same_shape(settings: Settings) -> tuple[int, int]:
-    """-> channels and image size of real= and fake=, as typed or as all their files have them"""
-    shapes = {side: shapes_in(settings, side) for side in ("real", "fake")}
-    return (settings["channels"] or channels_of(shapes, settings),
-            settings["image_size"] or size_of(shapes, settings))
+@dataclass(frozen=True)
+class Folder:
+    """real= or fake=, with what the headers of its files say."""
+
+    side: str  # real or fake
+    typed: str
+    files: dict[Path, tuple[int, int, int]]  # width, height and channels of each that can be read
+    unreadable: dict[str, str]  # file: why
+
+    @property
+    def sizes(self) -> set[tuple[int, int]]:
+        return {shape[:2] for shape in self.files.values()}
+
+    @property
+    def all_square(self) -> bool:
+        return all(width == height for width, height in self.sizes)
+
+    def is_of(self, size: int) -> bool:
+        return self.sizes == {(size, size)}
+
+    def images(self, load: ImageLoader) -> StillFiles:
+        """Those that can be framed; others are named and left out."""
+        framed, unreadable = [], dict(self.unreadable)
+        for path, (width, height, _) in self.files.items():
+            try:
+                load.framing.check(width, height)
+                framed.append(path)
+            except Unreadable as error:
+                unreadable[str(path)] = str(error)
+        if not framed:
+            raise none_left(self, unreadable)
+        say_what_is_left_out(unreadable)
+        name = Path(self.typed).expanduser().resolve().name
+        return StillFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
+
+    def brought_to(self, size: int, resize: str) -> str:
+        """What framing does to these images, as a part of a sentence."""
+        if self.is_of(size):
+            return f"are {size} x {size} already"
+        if self.all_square:
+            return f"are {'padded' if resize == 'pad' else 'resized'} to {size} x {size}"
+        what = "lose what is beyond their middle square" if resize == "short_side" else "are squeezed into squares"
+        return f"{what}, of {size} x {size}"
 
 
-def channels_of(shapes: Mapping[str, Mapping[tuple[int, int, int], ImageFile]], settings: Settings) -> int:
-    """3 where any image of a side has colours; both sides must agree"""
-    channels = {side: max(shape[2] for shape in found) for side, found in shapes.items()}
-    if channels["real"] != channels["fake"]:
-        kinds = {side: "colour" if count == 3 else "grey" for side, count in channels.items()}
-        raise RequestError(f"real={settings['real']} has {kinds['real']} images and fake={settings['fake']} "
-                           f"{kinds['fake']} ones: type channels=3 or channels=1 to see both alike")
-    return channels["real"]
-
-
-def size_of(shapes: Mapping[str, Mapping[tuple[int, int, int], ImageFile]], settings: Settings) -> int:
-    sizes = {shape[:2]: file for found in shapes.values() for shape, file in found.items()}
-    if len(sizes) > 1 or any(width != height for width, height in sizes):
-        seen = "; ".join(f"{file.path} is {width} x {height}" for (width, height), file in list(sizes.items())[:3])
-        raise RequestError(f"The images of real={settings['real']} and fake={settings['fake']} must be squares of one "
-                           f"size: {seen}. Type image_size={min(min(size) for size in sizes)} to bring all to one size")
-    return next(iter(sizes))[0]
-
-
-def shapes_in(settings: Settings, side: str) -> dict[tuple[int, int, int], ImageFile]:
-    """(width, height, channels) of all files, each with a file that has it, from the headers alone"""
-    shapes, unreadable = {}, {}
+def opened(settings: Settings, side: str) -> Folder:
+    files, unreadable = {}, {}
     for file in listed(settings, side):
         try:
-            shapes.setdefault(header_of(file.path, limits(settings))[:3], file)
+            files[file.path] = header_of(file.path, limits(settings))[:3]
         except Unreadable as error:
             unreadable[str(file.path)] = str(error)
-    if not shapes:
-        raise none_left(settings, side, unreadable)
-    return shapes
-
-
-def limits(settings: Settings) -> Limits:
-    return Limits(settings["max_pixels"], settings["white"], prefix="")
+    folder = Folder(side, settings[side], files, unreadable)
+    if not files:
+        raise none_left(folder, unreadable)
+    return folder
 
 
 def listed(settings: Settings, side: str) -> list[ImageFile]:
@@ -69,33 +88,87 @@ def listed(settings: Settings, side: str) -> list[ImageFile]:
     if not root.is_dir():
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
     extensions = settings["extensions"] or ENDINGS
-    files = image_files(root, extensions)
-    if not files:
-        raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}: type "
+    found = listing(root, extensions)
+    others = describing.other_files(found.others, "extensions")
+    if not found.files:
+        there = f" (there are {others})" if others else ""
+        raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{there}: type "
                            f"{side}=FOLDER for another folder, or name the ending in extensions")
-    return files
+    if others:
+        print(f"left out of {side}={settings[side]}: {others}", file=sys.stderr)
+    return found.files
 
 
-def folder_images(settings: Settings, side: str, channels: int, image_size: int) -> StillFiles:
-    if channels not in MODES:
-        raise RequestError(f"channels={channels} must be 1 (grey) or 3 (RGB)")
-    framing = Framing(image_size, settings["resize"], "center")
-    load = ImageLoader(channels, framing, limits(settings), None)
-    files, unreadable = [], {}
-    for file in listed(settings, side):
-        try:
-            load.check(file.path)
-            files.append(file.path)
-        except Unreadable as error:
-            unreadable[str(file.path)] = str(error)
-    if unreadable:
-        log.warning("%s", left_out(unreadable))
-    if not files:
-        raise none_left(settings, side, unreadable)
-    name = Path(settings[side]).expanduser().resolve().name
-    return StillFiles(name, "all", files, torch.zeros(len(files), dtype=torch.long), load)
+def limits(settings: Settings) -> Limits:
+    return Limits(settings["max_pixels"], settings["white"], prefix="")
 
 
-def none_left(settings: Settings, side: str, unreadable: Mapping[str, str]) -> RequestError:
+def none_left(folder: Folder, unreadable: Mapping[str, str]) -> RequestError:
     name, why = next(iter(unreadable.items()))
-    return RequestError(f"{side}={settings[side]} holds no image that can be used: {name}: {why}")
+    return RequestError(f"{folder.side}={folder.typed} holds no image that can be used: {name}: {why}")
+
+
+# What takes a side.
+
+
+def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[StillFiles, str]:
+    """real=, framed as the run's data are -> the images, and how the run's own were framed"""
+    folder, of_run = opened(settings, "real"), data.still("train").framing
+    load = loader_like(data, settings["resize"], limits(settings))
+    real = folder.images(load).limited(settings["num_real"])
+    if isinstance(load.framing, Fit):
+        real.framing = "none" if load.framing.resize == "pad" and folder.is_of(data.image_size) else load.framing.resize
+    if real.framing != of_run:
+        print(f"note: images of real={folder.typed} {folder.brought_to(data.image_size, load.framing.resize)} "
+              f"(framing: {real.framing}), and those the run learned from were framed otherwise (framing: {of_run})",
+              file=sys.stderr)
+    return real, of_run
+
+
+def in_one_shape(settings: Settings) -> tuple[StillFiles, StillFiles]:
+    """-> real= and fake=, in the channels and the size that were typed or that all their files have"""
+    sides = {side: opened(settings, side) for side in ("real", "fake")}
+    channels, size = settings["channels"] or channels_of(sides), settings["image_size"] or size_of(sides)
+    resize = settings["resize"] or RESIZE
+    load = ImageLoader(channels, Framing(size, resize, "center"), limits(settings), None)
+    images = {side: folder.images(load).limited(settings[f"num_{side}"]) for side, folder in sides.items()}
+    for side, folder in sides.items():
+        if folder.is_of(size):
+            images[side].framing = "none"
+    say_what_is_unlike(sides, size, resize)
+    return images["real"], images["fake"]
+
+
+def channels_of(sides: Mapping[str, Folder]) -> int:
+    """3 where any image of a side has colours; both sides must agree"""
+    real, fake = (max(shape[2] for shape in folder.files.values()) for folder in sides.values())
+    if real != fake:
+        kinds = {1: "grey", 3: "colour"}
+        raise RequestError(f"real={sides['real'].typed} has {kinds[real]} images and fake={sides['fake'].typed} "
+                           f"{kinds[fake]} ones: type channels=3 or channels=1 to see both alike")
+    return real
+
+
+def size_of(sides: Mapping[str, Folder]) -> int:
+    sizes = {shape[:2]: path for folder in sides.values() for path, shape in folder.files.items()}
+    if len(sizes) == 1 and all(folder.all_square for folder in sides.values()):
+        return next(iter(sizes))[0]
+    seen = "; ".join(f"{path} is {width} x {height}" for (width, height), path in list(sizes.items())[:3])
+    typed = f"image_size={min(min(size) for size in sizes)}"
+    remedy = f"Type {typed} to bring all to one size"
+    if not all(folder.all_square for folder in sides.values()):
+        remedy = (f"Type {typed} to take the middle square of each, as data=image_folder does in training, or {typed} "
+                  "resize=stretch where a model learned from whole pictures squeezed into squares")
+    raise RequestError(f"The images of real={sides['real'].typed} and fake={sides['fake'].typed} must be squares of "
+                       f"one size: {seen}. {remedy}")
+
+
+def say_what_is_unlike(sides: Mapping[str, Folder], size: int, resize: str) -> None:
+    real, fake = (folder.brought_to(size, resize) for folder in sides.values())
+    if real == fake:
+        return
+    cropped = not all(folder.all_square for folder in sides.values())
+    other = "whole pictures squeezed into squares, type resize=stretch" if resize == "short_side" else (
+        "the middle squares of pictures, type resize=short_side")
+    print(f"note: images of real={sides['real'].typed} {real}, and those of fake={sides['fake'].typed} {fake}. "
+          + (f"If the squares are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)

@@ -142,7 +142,7 @@ class ExtrapolatedFrechetDistance(FrechetDistance):
     def problem(self, setup: Setup) -> str | None:
         needed = math.ceil((setup.num_features + 1) / self.smallest_share)
         if setup.num_fake >= needed:
-            return super().problem(setup)
+            return super().problem(setup) or self._no_line(setup.num_fake)
         return (f"{self.name}_{setup.extractor} needs at least {needed} fakes, since the smallest subset it measures, "
                 f"{self.smallest_share:g} of them, must hold more images than {setup.extractor} has features, "
                 f"{setup.num_features}, and there are {setup.num_fake}")
@@ -158,9 +158,19 @@ class ExtrapolatedFrechetDistance(FrechetDistance):
                      for weights in resampling_weights(fake.count, seed, resamples)]
         return Measurement(value, centred_interval(value, torch.tensor(resampled, dtype=torch.float64)), settings)
 
+    def _no_line(self, num_fake: int) -> str | None:
+        if len(self._counts(num_fake).unique()) > 1:
+            return None
+        return (f"{self.name} needs subsets of different sizes, and metrics.fid_infinity.smallest_share="
+                f"{self.smallest_share:g} of {num_fake} fakes is all of them: type "
+                "metrics.fid_infinity.smallest_share=0.2")
+
+    def _counts(self, num_fake: int) -> Tensor:
+        return torch.linspace(self.smallest_share * num_fake, num_fake, self.points).round().long()
+
     def _extrapolated(self, reference: Gaussian, features: Tensor, images: Tensor, draws: torch.Generator) -> float:
         """features [N, D]; images [N] int64, the places in `features` of those to choose from"""
-        counts = torch.linspace(self.smallest_share * len(images), len(images), self.points).round().long()
+        counts = self._counts(len(images))
         values = []
         for count in counts.tolist():
             subset = images[torch.randperm(len(images), generator=draws)[:count]]

@@ -24,6 +24,7 @@ Blocks = Iterator[tuple[int, Block]]  # the number of a block's first image, and
 
 class Images(Protocol):
     count: int
+    ordered: bool  # their order may mean something, e.g. they are sorted by class
 
     def block(self, first: int) -> Block:
         """Up to 64 images that begin with image `first`, a multiple of 64."""
@@ -34,6 +35,8 @@ class Images(Protocol):
 
 class StillBlocks(Dataset):
     """Real images, or fakes that came as files. `num_workers` processes decode files; memory needs none."""
+
+    ordered = True
 
     def __init__(self, still: StillImages, num_workers: int = 0):
         self.still, self.num_workers, self.count = still, num_workers, len(still)
@@ -51,6 +54,8 @@ class StillBlocks(Dataset):
 
 class GeneratedImages:
     """Images 0 .. count - 1 of a seed, as `sample.py` numbers them, rounded to 8 bits as its files are."""
+
+    ordered = False  # latents and classes are independent draws
 
     def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None, seed: int,
                  count: int):

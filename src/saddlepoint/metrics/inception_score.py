@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy
 import torch
 from torch import Tensor
 from torch.special import entr  # -p log p, and 0 where p is
@@ -14,8 +15,8 @@ from saddlepoint.modules.draws import seed_of
 class SplitScores:
     """Sums from which the score of each split follows; images may come in any order and in any portions.
 
-    Splits are contiguous: of `total` images, split s ends before number (s + 1) total // S, as in torch-fidelity.
-    float64 on the CPU.
+    Splits are contiguous: of `total` images, split s ends before number (s + 1) total // S, as in torch-fidelity. So
+    images that have an order, sorted by class for example, are `mixed` first. float64 on the CPU.
     """
 
     def __init__(self, num_classes: int, total: int, splits: int):
@@ -23,6 +24,13 @@ class SplitScores:
         self.counts = torch.zeros(splits, dtype=torch.float64)
         self.probabilities = torch.zeros(splits, num_classes, dtype=torch.float64)
         self.entropies = torch.zeros(splits, dtype=torch.float64)
+
+    @classmethod
+    def of(cls, logits: Tensor, splits: int) -> SplitScores:
+        """logits [N, K] of all images"""
+        scores = cls(logits.shape[1], len(logits), splits)
+        scores.update(logits, 0)
+        return scores
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> SplitScores:
@@ -58,6 +66,14 @@ class SplitScores:
         return scores.mean().item(), scores.std(correction=0).item()
 
 
+MIXED = "mixed as by torch-fidelity, seed 2020"
+
+
+def mixed(logits: Tensor) -> Tensor:
+    """[N, K] in the order in which torch-fidelity deals images out to splits unless told otherwise, always the same."""
+    return logits[torch.from_numpy(numpy.random.RandomState(2020).permutation(len(logits)))]
+
+
 def _scores(probabilities: Tensor, entropies: Tensor) -> Tensor:
     """mean probabilities [..., K], mean entropies [...] -> exp(E[KL(p(y|x) || p(y))]) = exp(H(E[p]) - E[H(p)])"""
     return (entr(probabilities).sum(-1) - entropies).exp()
@@ -68,6 +84,9 @@ class InceptionScore(Metric):
     of classes (Salimans et al. 2016, section 4, https://arxiv.org/abs/1606.03498). Real images take no part.
 
     It rises with the number of images in a split, so only values of the same count and splits compare.
+
+    A generator's images are independent draws, and are dealt out to the splits as they come. Files may be sorted, by
+    class for example: those that can be read are mixed first, and the value is torch-fidelity's.
     """
 
     name = "is"
@@ -86,12 +105,17 @@ class InceptionScore(Metric):
             f"there are {setup.num_fake}: ask for more, or type metrics.is.splits=1" if too_few else None)
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
-        value, deviation = fake.scores.value()
-        splits = fake.scores.splits
-        interval = None
-        if resamples:
-            interval = centred_interval(value, resampled_scores(fake.logits, splits, seed, resamples))
-        return Measurement(value, interval, {"splits": splits}, {"std": deviation})
+        scores, logits, settings = fake.scores, fake.logits, {"splits": self.splits}
+        if scores is None:
+            logits = mixed(logits)
+            scores, settings = SplitScores.of(logits, self.splits), settings | {"order": MIXED}
+        value, deviation = scores.value()
+        interval, reason = None, ""
+        if resamples and len(logits) < 2 * self.splits:
+            reason = f"of {len(logits)} fakes in metrics.is.splits={self.splits} splits, some are alone in theirs"
+        elif resamples:
+            interval = centred_interval(value, resampled_scores(logits, self.splits, seed, resamples))
+        return Measurement(value, interval, settings, {"std": deviation}, reason)
 
 
 def resampled_scores(logits: Tensor, splits: int, seed: int, resamples: int) -> Tensor:

@@ -38,11 +38,15 @@ class KernelDistance(Metric):
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         estimates = self.estimates(real.features, fake.features, seed)
-        interval = None
+        interval, reason = None, ""
         if resamples:
-            interval = subset_interval(estimates, self.subset_size, min(len(real.features), len(fake.features)))
+            count = min(len(real.features), len(fake.features))
+            interval = subset_interval(estimates, self.subset_size, count)
+            if interval is None:
+                reason = (f"it takes two subsets or more, smaller than the whole, and of {count} images there are "
+                          f"metrics.kid.subsets={self.subsets} of metrics.kid.subset_size={self.subset_size}")
         settings = {"subsets": self.subsets, "subset_size": self.subset_size, "degree": self.degree}
-        return Measurement(estimates.mean().item(), interval, settings)
+        return Measurement(estimates.mean().item(), interval, settings, reason=reason)
 
     def estimates(self, real: Tensor, fake: Tensor, seed: int) -> Tensor:
         """features [N, D], [M, D] -> one estimate for each subset, float64"""

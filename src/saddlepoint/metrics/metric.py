@@ -1,8 +1,9 @@
 """A metric: a formula over what an extractor saw of real images and of fakes. D features, K classes."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
@@ -18,11 +19,12 @@ class Sample:
     memory in proportion to the images and is there only if a metric needs it."""
 
     moments: "Moments"
-    scores: "SplitScores | None" = None  # None: the extractor knows no classes
+    scores: "SplitScores | None" = None  # None: the extractor knows no classes, or the images' order may mean something
     features: Tensor | None = None  # [N, D] float32
     logits: Tensor | None = None  # [N, K] float32
     labels: Tensor | None = None  # [N] int64, the classes the images are of or were asked for; all 0: there are none
     digest: str = ""  # SHA-256 of the images and their labels, in order
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # file: why it is not among the images
 
     @property
     def count(self) -> int:
@@ -45,10 +47,19 @@ class Setup:
 
 @dataclass(frozen=True)
 class Measurement:
-    value: float
+    value: float  # nan: there is none
     interval: tuple[float, float] | None = None  # 95 %
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the definition leaves open, e.g. neighbours: 5
     details: Mapping[str, float] = field(default_factory=dict)  # parts of the value by name, e.g. one for each class
+    reason: str = ""  # why there is no value; or no interval, though one was asked for
+
+    def with_finite_interval(self) -> "Measurement":
+        """The same with a reason for whatever is not finite: neither goes into a file as a number."""
+        if not math.isfinite(self.value):
+            return replace(self, value=math.nan, interval=None, reason=self.reason or f"it came out as {self.value}")
+        if self.interval is not None and not all(map(math.isfinite, self.interval)):
+            return replace(self, interval=None, reason=self.reason or "the interval's bounds are not finite")
+        return self
 
 
 class Metric(ABC):

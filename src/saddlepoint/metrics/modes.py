@@ -2,7 +2,7 @@
 
 import torch
 
-from saddlepoint.metrics.bootstrap import centred_interval, resampling_weights
+from saddlepoint.metrics.bootstrap import ONE_IMAGE, centred_interval, resampling_weights
 from saddlepoint.metrics.metric import Measurement, Metric, Sample
 from saddlepoint.modules.draws import seed_of
 
@@ -25,10 +25,13 @@ class RarestClass(Metric):
         classes = fake.logits.argmax(1)
         num_classes = fake.logits.shape[1]
         shares = classes.bincount(minlength=num_classes).double() / len(classes)
-        interval = None
-        if resamples:
+        interval, reason = None, ""
+        if resamples and len(classes) < 2:
+            reason = ONE_IMAGE
+        elif resamples:
             drawn = torch.nn.functional.one_hot(classes, num_classes).double()
             weights = resampling_weights(len(classes), seed_of(seed, 0, self.name), resamples)
             smallest = torch.stack([(row.double() @ drawn).min() / len(classes) for row in weights])
             interval = centred_interval(shares.min().item(), smallest)
-        return Measurement(shares.min().item(), interval, details={str(k): s for k, s in enumerate(shares.tolist())})
+        details = {str(label): share for label, share in enumerate(shares.tolist())}
+        return Measurement(shares.min().item(), interval, details=details, reason=reason)

@@ -12,6 +12,8 @@ from saddlepoint.metrics.distances import nearest, radii
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 from saddlepoint.modules.draws import seed_of
 
+FEWEST_FOR_A_MEDIAN = 6  # 1 - 2^(1 - N) of N values lie on both sides of their median: above 95 % from 6 on
+
 
 class Duplicates(Metric):
     """Share of fakes whose nearest other fake is as close as only `quantile` of real images are to their nearest other:
@@ -59,7 +61,7 @@ class NeighbourDistance(Metric):
     own making, after the usual check for memorisation by nearest neighbours.
 
     A warning when it is small, not a score to rank by: noise is far from everything. `greater_is_better` says in which
-    direction it worries less. nan when more than half of the training images have an exact copy among themselves.
+    direction it worries less. No value when more than half of the training images have an exact copy among themselves.
     """
 
     name = "neighbour_distance"
@@ -73,12 +75,17 @@ class NeighbourDistance(Metric):
         to_real = nearest(fake.features, real.features)[0].sqrt().double()
         of_fakes = to_real.quantile(0.5).item()
         of_reals = radii(real.features, 1).sqrt().double().quantile(0.5).item()
-        scale = 1 / of_reals if of_reals else math.nan
-        interval = None
-        if resamples:
-            low, high = interval_of_median(to_real)
-            interval = low * scale, high * scale
-        return Measurement(of_fakes * scale, interval, details={"fake_to_real": of_fakes, "real_to_real": of_reals})
+        details = {"fake_to_real": of_fakes, "real_to_real": of_reals}
+        if not of_reals:
+            return Measurement(math.nan, details=details, reason="half of the real images or more have an exact copy "
+                               "among themselves, so that there is no distance to compare with")
+        if not resamples:
+            return Measurement(of_fakes / of_reals, details=details)
+        if len(to_real) < FEWEST_FOR_A_MEDIAN:
+            return Measurement(of_fakes / of_reals, details=details, reason=f"a median's takes {FEWEST_FOR_A_MEDIAN} "
+                               f"fakes or more, and there are {len(to_real)}")
+        low, high = interval_of_median(to_real)
+        return Measurement(of_fakes / of_reals, (low / of_reals, high / of_reals), details=details)
 
 
 def interval_of_median(values: Tensor) -> tuple[float, float]:

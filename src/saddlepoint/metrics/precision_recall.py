@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from saddlepoint.metrics.bootstrap import interval_of_mean
+from saddlepoint.metrics.bootstrap import ONE_IMAGE, interval_of_mean
 from saddlepoint.metrics.distances import radii, remembered, tiles
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 from saddlepoint.modules.draws import seed_of
@@ -69,7 +69,8 @@ class _MeanOverImages(Metric):
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         values = self.values(real.features, fake.features).double()
         interval = interval_of_mean(values, seed_of(seed, 0, self.name), resamples) if resamples else None
-        return Measurement(values.mean().item(), interval, {"neighbours": self.neighbours})
+        reason = ONE_IMAGE if resamples and interval is None else ""
+        return Measurement(values.mean().item(), interval, {"neighbours": self.neighbours}, reason=reason)
 
 
 class Precision(_MeanOverImages):

@@ -30,6 +30,7 @@ class Protocol:
     ema: bool | None  # True: an average's weights; False: the trained ones; None: the fakes came as files
     batchnorm: str  # running, standing or batch statistics, or none
     quantisation: str
+    fake_framing: str | None = None  # how fakes, or what their model learned from, were; None: as the real images
     splits: int | None = None  # of the Inception Score
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the metric's definition leaves open
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -46,16 +47,22 @@ class Value:
     """A measured number as it stands in metrics.json."""
 
     name: str  # with the extractor: fid_digits
-    value: float
+    value: float  # nan: there is none
     interval: tuple[float, float] | None  # 95 %
     images_seen: int | None  # by the model that made the fakes; None: they came as files
     details: Mapping[str, float]
     protocol: Protocol
+    reason: str = ""  # why there is no value; or no interval, though one was asked for
 
     def as_json(self) -> dict[str, Any]:
         details = {name: or_null(value) for name, value in self.details.items()}
         interval = None if self.interval is None else list(self.interval)
         return asdict(self) | {"value": or_null(self.value), "interval": interval, "details": details}
+
+    def lacking(self) -> str:
+        """A sentence about what there is none of; empty where nothing is missing."""
+        return f"{self.name} has no {'interval' if math.isfinite(self.value) else 'value'}: {self.reason}" \
+            if self.reason else ""
 
 
 def or_null(value: float) -> float | None:
@@ -64,10 +71,10 @@ def or_null(value: float) -> float | None:
 
 
 def protocol(extractor: Extractor, real: StillImages, reference: Sample, num_fake: int, seed: int, ema: bool | None,
-             batchnorm: str, quantisation: str = "8 bits, rounded") -> Protocol:
+             batchnorm: str, quantisation: str = "8 bits, rounded", fake_framing: str | None = None) -> Protocol:
     return Protocol(extractor.name, extractor.digest, extractor.resize, real.name, reference.digest, real.split,
                     real.framing, reference.count, num_fake, real.image_size, seed, ema, batchnorm, quantisation,
-                    versions=versions(), revision=revision())
+                    None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision())
 
 
 def named(metric: str, extractor: str) -> str:
@@ -83,14 +90,17 @@ def _value(metric: str, measurement: Measurement, protocol: Protocol, images_see
     settings = dict(measurement.settings)
     own = Protocol(**{**vars(protocol), "splits": settings.pop("splits", None), "settings": settings})
     return Value(named(metric, protocol.extractor), measurement.value, measurement.interval, images_seen,
-                 dict(measurement.details), own)
+                 dict(measurement.details), own, measurement.reason)
 
 
 def table(measured: Iterable[Value]) -> str:
-    """Name, value and interval in columns, for a terminal."""
-    rows = [("metric", "value", "95 % interval")]
+    """Name, value and interval in columns, for a terminal; below, why some are missing."""
+    rows, reasons = [("metric", "value", "95 % interval")], []
     for each in measured:
+        value = f"{each.value:.4g}" if math.isfinite(each.value) else "none"
         between = f"{each.interval[0]:.4g} to {each.interval[1]:.4g}" if each.interval else ""
-        rows.append((each.name, f"{each.value:.4g}", between))
+        rows.append((each.name, value, between or ("none" if each.reason else "")))
+        reasons.append(each.lacking())
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join("  ".join((row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2])).rstrip() for row in rows)
+    lines = ["  ".join((row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2])).rstrip() for row in rows]
+    return "\n".join([*lines, *filter(None, reasons)])

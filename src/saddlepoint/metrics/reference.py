@@ -16,15 +16,15 @@ import torch
 from saddlepoint import checkpoint
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.collecting import Keep
+from saddlepoint.metrics.collecting import Keep, say_what_is_left_out
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.frechet import Moments
 from saddlepoint.metrics.images import BLOCK
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.parallel.collectives import place, summed
 
-_VERSION = 1  # of what is stored: goes up when an extractor's arithmetic or the file's content changes
-_PACKAGES = ("torch", "torchvision", "pillow", "numpy")
+_VERSION = 2  # of what is stored: goes up when decoding, an extractor's arithmetic or the file's content changes
+_PACKAGES = ("torch", "torchvision", "pillow", "tifffile", "imagecodecs", "numpy")
 
 
 def reference(still: StillImages, extractor: Extractor, keep: Keep, look: Callable[[], Sample],
@@ -34,11 +34,13 @@ def reference(still: StillImages, extractor: Extractor, keep: Keep, look: Callab
     if folder is None:
         return look()
     path = folder / "reference" / f"{_key(still, extractor)}.ckpt"
-    sample = _read(path, keep)
+    sample = _read(path, keep, len(still))
     if not _everywhere(sample is not None):  # looking takes all processes
         sample = look()
         if place()[0] == 0:
             _store(path, sample, still)
+    else:
+        say_what_is_left_out(sample.unreadable)
     return sample
 
 
@@ -53,14 +55,18 @@ def _everywhere(found: bool) -> bool:
     return summed({"found": torch.tensor(int(found))})["found"].item() == place()[1]
 
 
-def _read(path: Path, keep: Keep) -> Sample | None:
+def _read(path: Path, keep: Keep, count: int) -> Sample | None:
     try:
         stored = checkpoint.load(path)
     except RequestError:  # not there, or damaged: made again
         return None
     if keep.features and "features" not in stored["rows"] or keep.logits and "logits" not in stored["rows"]:
         return None
-    return Sample(Moments.from_tensors(stored["moments"]), **stored["rows"], digest=stored["digest"])
+    unreadable = stored.get("unreadable", {})
+    if len(stored["rows"]["labels"]) + len(unreadable) != count:  # earlier versions did not store what was unreadable
+        return None
+    return Sample(Moments.from_tensors(stored["moments"]), **stored["rows"], digest=stored["digest"],
+                  unreadable=unreadable)
 
 
 def _store(path: Path, sample: Sample, still: StillImages) -> None:
@@ -70,6 +76,7 @@ def _store(path: Path, sample: Sample, still: StillImages) -> None:
         "moments": sample.moments.tensors(),
         "rows": {name: tensor for name, tensor in rows.items() if tensor is not None},
         "digest": sample.digest,
+        "unreadable": dict(sample.unreadable),
     }
     with contextlib.suppress(OSError):  # a full disk or a folder that is read only costs time, not the run
         checkpoint.save(path, content)
