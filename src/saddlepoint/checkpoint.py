@@ -193,6 +193,13 @@ def _write_with_digest(path: Path, content: dict) -> None:
         file.write(_DIGEST_LABEL + digest.encode())
 
 
+def is_signed(path: Path) -> bool:
+    """Whether the file ends as `save` ends its files, damaged elsewhere or not"""
+    with path.open("rb") as file:
+        file.seek(-min(_COMMENT_LENGTH, path.stat().st_size), os.SEEK_END)
+        return file.read().startswith(_DIGEST_LABEL)
+
+
 def _digest_holds(path: Path) -> bool:
     size = path.stat().st_size
     if size <= _COMMENT_LENGTH:
