@@ -19,6 +19,7 @@ import torch
 
 from saddlepoint import disk_space
 from saddlepoint.errors import DiskFull, RequestError
+from saddlepoint.file_names import temporary_for
 
 _DIGEST_LABEL = b"sha256:"
 _COMMENT_LENGTH = len(_DIGEST_LABEL) + 64
@@ -34,7 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], durably: bool 
 
     `durably`: once it is safely on disk, so that a power failure cannot undo it either.
     """
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_for(path)
     with disk_space.naming(path):  # outermost, so that what is free is counted when the temporary file is gone
         try:
             write(temporary)

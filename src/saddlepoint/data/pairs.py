@@ -150,7 +150,7 @@ class PairFolder(ImageFolder):
             with suppress(Unreadable):  # found, and said, when its turn comes
                 high = cut_to_multiple(lows.load.decoded(file.path), self.scale)
                 unlike_pairs[file.name] = unlike(high, lows.of_file(file, high.shape), self.scale)
-        if any(unlike_pairs.values()):
+        if any(psnr is not None for psnr in unlike_pairs.values()):
             log.warning("%s", unlike_warning(unlike_pairs))
 
     # Whole images, to judge by: reduced by MATLAB's bicubic however training degrades its own.
