@@ -19,6 +19,7 @@ import torch
 
 from saddlepoint import disk_space
 from saddlepoint.errors import DiskFull, RequestError
+from saddlepoint.file_names import temporary_for
 
 _DIGEST_LABEL = b"sha256:"
 _COMMENT_LENGTH = len(_DIGEST_LABEL) + 64
@@ -34,7 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], durably: bool 
 
     `durably`: once it is safely on disk, so that a power failure cannot undo it either.
     """
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_for(path)
     with disk_space.naming(path):  # outermost, so that what is free is counted when the temporary file is gone
         try:
             write(temporary)
@@ -191,6 +192,13 @@ def _write_with_digest(path: Path, content: dict) -> None:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0, os.SEEK_END)
         file.write(_DIGEST_LABEL + digest.encode())
+
+
+def is_signed(path: Path) -> bool:
+    """Whether the file ends as `save` ends its files, damaged elsewhere or not"""
+    with path.open("rb") as file:
+        file.seek(-min(_COMMENT_LENGTH, path.stat().st_size), os.SEEK_END)
+        return file.read().startswith(_DIGEST_LABEL)
 
 
 def _digest_holds(path: Path) -> bool:

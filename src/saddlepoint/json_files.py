@@ -1,16 +1,16 @@
 """JSON files of runs and sweeps, whole or not there, and how they write the time. Imports no torch."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from saddlepoint import disk_space
+from saddlepoint.file_names import temporary_for
 
 
 def write_json(path: Path, content: dict) -> None:
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    temporary = temporary_for(path)
     try:
         with disk_space.naming(path):
             temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -19,6 +19,8 @@ from saddlepoint import checkpoint
 from saddlepoint.callbacks.upscaling_quality import GAP, UpscalingQuality
 from saddlepoint.data.bicubic import resize
 from saddlepoint.errors import RequestError
+from saddlepoint.networks.srresnet import SRResNet
+from saddlepoint.networks.srvgg import SRVGGNetCompact
 from saddlepoint.training import train
 from tests.composing import settings
 from tests.data.pair_data import pair_folder, write_noise
@@ -34,19 +36,25 @@ def write_photographs(root):
         Image.fromarray(coffee()[100:100 + height, 200 * number:200 * number + width]).save(root / f"{name}.png")
 
 
-class Bicubic(nn.Module):
-    """What it is compared with."""
+class Whole(nn.Module):
+    """Must see an image whole."""
 
-    scale, multiple = 4, 1
+    scale, multiple, channels, receptive_field = 4, 1, 3, 1000
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("place", torch.zeros(()))
+
+
+class Bicubic(Whole):
+    """What it is compared with."""
 
     def forward(self, low):
         return resize(low.double(), *(4 * side for side in low.shape[-2:])).float()
 
 
-class Perfect(nn.Module):
+class Perfect(Whole):
     """Knows the originals by the size of their low-resolution images."""
-
-    scale, multiple = 4, 1
 
     def __init__(self, pairs):
         super().__init__()
@@ -56,10 +64,10 @@ class Perfect(nn.Module):
         return self.known[tuple(low.shape[1:])][None] / 255
 
 
-class Even(nn.Module):
+class Even(Whole):
     """Takes even sides only, and writes which."""
 
-    scale, multiple = 4, 2
+    multiple = 2
 
     def __init__(self):
         super().__init__()
@@ -176,6 +184,23 @@ def test_images_that_cannot_be_used_are_named_and_none_at_all_is_refused(tmp_pat
     assert len(UpscalingQuality(data, None, [], most_images=1, pictures=0, picture_size=50).pairs) == 1
     with pytest.raises(RequestError, match="no validation images .* data.validation_root=FOLDER"):
         UpscalingQuality(pair_folder(tmp_path / "train"), None, [], most_images=10, pictures=0, picture_size=50)
+
+
+def test_a_generator_that_makes_no_numbers_has_no_value_and_does_not_end_the_run(measuring, capsys):
+    _, measured, saved = measuring
+    broken = SRVGGNetCompact(width=2, num_convolutions=1)
+    broken.body[0].bias.data.fill_(math.nan)
+    assert {each["value"] for each in measured(broken)} == {None} and saved == []
+    assert "psnr_y nan" in capsys.readouterr().err
+
+
+def test_measuring_leaves_a_generator_as_it_is_trained(measuring):
+    _, measured, _ = measuring
+    network = SRResNet(width=4, num_blocks=1).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    measured(network)
+    assert network.training and all(parameter.requires_grad for parameter in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 # In a run.

@@ -108,10 +108,11 @@ def test_whole_images_to_judge_by_are_reduced_and_not_degraded(tmp_path):
     assert data.low_in_training == "degraded (Real-ESRGAN)"
 
 
-def test_images_smaller_than_what_is_degraded_are_left_out(tmp_path):
+def test_images_smaller_than_what_is_degraded_are_left_out_in_its_name(tmp_path, caplog):
     write_noise(tmp_path, ("a",))
     write_noise(tmp_path, ("small",), 40, 23)
     assert pair_folder(tmp_path, **DEGRADED).skipped == ["small.png"]
+    assert "40 x 23 pixels are less than data.degradation_crop=24 (null: as data.image_size)" in caplog.text
     assert pair_folder(tmp_path, degradation=SecondOrderDegradation(4)).skipped == []
 
 

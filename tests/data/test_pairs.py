@@ -114,41 +114,6 @@ def test_what_was_decoded_is_kept_up_to_the_memory_there_is(tmp_path):
         assert len(data._dataset.recent.kept) == kept
 
 
-# Low-resolution files.
-
-
-@pytest.mark.parametrize("name", ["{}", "{}x4"])
-def test_low_files_are_found_by_name_and_cut_where_the_high_ones_are(name, tmp_path):
-    highs = [pixels_of(path) for path in write_noise(tmp_path / "high")]
-    names = tuple(name.format(letter) for letter in "abc")
-    lows = [pixels_of(path) for path in write_noise(tmp_path / "low", names, width=10, height=7)]
-    for high, low in zip(*stream(pair_folder(tmp_path / "high", low_root=str(tmp_path / "low")), 4), strict=True):
-        [(number, (top, left))] = [(number, place) for number, image in enumerate(highs)
-                                   if (place := place_of(high, image))]
-        assert place_of(low, lows[number]) == (top // 4, left // 4)
-
-
-def test_a_low_file_that_is_missing_or_of_another_size_leaves_its_image_out(tmp_path, caplog):
-    write_noise(tmp_path / "high")
-    write_noise(tmp_path / "low", ("a",), 10, 7)
-    write_noise(tmp_path / "low", ("b",), 11, 7)
-    data = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), rotate=True)
-    good = pixels_of(tmp_path / "high" / "a.png")
-    for high in stream(data, 4)[0]:
-        assert any(place_of(turned, good) for turned in orientations(high).values())
-    assert sorted(data.skipped) == ["b.png", "c.png"] and data.num_images == 1
-    assert "b.png has 11 x 7 pixels, not the 10 x 7 that data.scale=4 asks for" in caplog.text
-    assert "low has no file c.* or cx4.* for it" in caplog.text
-
-
-def test_data_corrupt_fail_ends_at_a_low_file_that_does_not_fit(tmp_path):
-    write_noise(tmp_path / "high", ("a",))
-    write_noise(tmp_path / "low", ("a",), 9, 7)
-    data = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"))
-    with pytest.raises(RequestError, match="9 x 7 pixels, not the 10 x 7.*None is left to train on"):
-        stream(data, 1)
-
-
 def test_files_that_cannot_be_read_or_are_too_small_are_named_and_others_take_their_place(tmp_path, caplog):
     paths = write_noise(tmp_path)
     write_noise(tmp_path, ("small",), 40, 15)
@@ -192,17 +157,6 @@ def test_validation_images_are_the_part_that_is_kept_or_another_folder(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(RequestError, match="data.validation_root=.*empty has no images"):
         pair_folder(tmp_path / "train", validation_root=str(tmp_path / "empty")).validation_files()
-
-
-def test_a_validation_image_is_paired_with_its_low_file_unless_it_is_from_another_folder(tmp_path):
-    [path, *_] = write_noise(tmp_path / "high", tuple("abcd"))
-    write_noise(tmp_path / "low", tuple("abcd"), 10, 7)
-    data = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), train_fraction=0.5)
-    file = data.validation_files()[0]
-    assert torch.equal(data.whole_pair(file).low, pixels_of(tmp_path / "low" / file.name))
-    elsewhere = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), validation_root=str(tmp_path / "high"))
-    low = elsewhere.whole_pair(elsewhere.validation_files()[0]).low
-    assert torch.equal(low, reduced_uint8(pixels_of(path), 4))
 
 
 def test_a_validation_image_smaller_than_the_scale_is_unreadable(tmp_path):

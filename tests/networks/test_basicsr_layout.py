@@ -7,11 +7,12 @@ from torch import nn
 from saddlepoint.compat import basicsr
 from saddlepoint.errors import RequestError
 from saddlepoint.networks.basicsr_layout import build, recognise
-from saddlepoint.networks.rrdb import RRDBNet
+from saddlepoint.networks.rrdb import RRDBNet, UnfoldedRRDBNet
 from saddlepoint.networks.srresnet import MSRResNet, SRResNet
 from saddlepoint.networks.srvgg import SRVGGNetCompact
 from saddlepoint.networks.upscaling_discriminators import UNetDiscriminator
-from tests.networks.reach import with_large_weights
+from tests.networks.first_esrgan import FirstESRGAN
+from tests.networks.reach import farthest_influence, with_large_weights
 
 NETWORKS = [
     *((RRDBNet, {"channels": channels, "scale": scale, "width": 8, "growth": 4, "num_blocks": blocks})
@@ -149,10 +150,62 @@ def test_what_fits_nothing_is_refused_with_what_was_found(state, sentence):
         recognise(state)
 
 
-def test_an_x2_model_of_the_first_esrgan_has_one_doubling_and_is_refused():
-    file = as_the_first_esrgan(RRDBNet(width=4, growth=2, num_blocks=1).state_dict(), 1)
-    places = {"model.8": "model.5", "model.10": "model.7"}
-    x2 = {next((name.replace(old, new) for old, new in places.items() if name.startswith(old)), name): values
-          for name, values in file.items() if not name.startswith("model.6")}
-    with pytest.raises(RequestError, match=r"no convolution conv_last\.weight"):
-        recognise(x2)
+@pytest.mark.parametrize(("doublings", "network"), [(0, UnfoldedRRDBNet), (1, UnfoldedRRDBNet), (2, RRDBNet),
+                                                    (3, UnfoldedRRDBNet)])
+def test_the_first_esrgan_of_any_scale_computes_what_it_computed(doublings, network):
+    torch.manual_seed(0)
+    original, low = with_large_weights(FirstESRGAN(doublings)), torch.rand(1, 3, 6, 5)
+    rebuilt = build(original.state_dict())
+    assert (type(rebuilt), rebuilt.scale, rebuilt.multiple) == (network, 2**doublings, 1)
+    expected = original(low)
+    assert expected.shape == (1, 3, 6 * rebuilt.scale, 5 * rebuilt.scale) and expected.std() > 0.01
+    torch.testing.assert_close(rebuilt(low), expected, atol=1e-6, rtol=0)
+    assert farthest_influence(with_large_weights(network(1, rebuilt.scale, 4, 2, 1))) == 15 + 4
+
+
+def assert_same_bits(rebuilt: nn.Module, original: nn.Module) -> None:
+    low = torch.rand(1, 3, 6, 4)
+    assert torch.equal(rebuilt(low), original.to(memory_format=torch.channels_last)(low))
+
+
+def test_bsrgans_x2_has_one_doubling_as_well():
+    original = with_large_weights(UnfoldedRRDBNet(scale=2, width=4, growth=2, num_blocks=1))
+    assert_same_bits(build(as_bsrgan(original.state_dict())), original)
+
+
+def test_a_folding_network_in_the_first_esrgans_layout_folds():
+    """Real-ESRGAN's x2 under old names"""
+    original = with_large_weights(RRDBNet(scale=2, width=4, growth=2, num_blocks=1))
+    assert_same_bits(build(as_the_first_esrgan(original.state_dict(), 1)), original)
+
+
+def prefixed(state: dict, prefix: str) -> dict:
+    return {f"{prefix}.{name}": values for name, values in state.items()}
+
+
+@pytest.mark.parametrize("wrapped", [
+    lambda state: prefixed(state, "module"),
+    lambda state: prefixed(state, "module.net_g"),
+    lambda state: {"state_dict": state, "epoch": 3},
+    lambda state: {"params_ema": prefixed(state, "module"), "params": {}},
+    lambda state: {"state_dict": {"params_ema": prefixed(state, "model")}, "optimizer": [1]},
+    lambda state: prefixed(state, "params_ema"),
+    lambda state: prefixed(state, "module.params_ema")
+    | prefixed({name: values + 1 for name, values in state.items()}, "module.params"),
+    lambda state: {"params": prefixed(state, "params_ema") | {"params.other": torch.zeros(1)}},
+])
+@pytest.mark.parametrize("original", [
+    RRDBNet(width=4, growth=2, num_blocks=1), FirstESRGAN(1), SRVGGNetCompact(width=8, num_convolutions=2)],
+    ids=["RRDBNet", "FirstESRGAN", "SRVGGNetCompact"])
+def test_weights_are_found_under_every_wrapping_and_prefix(original, wrapped):
+    expected, found = build(original.state_dict()).state_dict(), build(wrapped(original.state_dict())).state_dict()
+    assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_dictionary_that_holds_itself_comes_to_an_end():
+    endless = {}
+    endless["params"] = endless
+    with pytest.raises(RequestError, match="not a state dict"):
+        recognise(endless)
+    with pytest.raises(RequestError, match="fit no network known here"):
+        recognise({"a." * 5000: torch.zeros(1)})

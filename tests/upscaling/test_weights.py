@@ -11,8 +11,10 @@ import torch
 
 from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
+from saddlepoint.first_weights import initialise
 from saddlepoint.training import train
 from saddlepoint.upscaling import releases, weights
+from saddlepoint.upscaling.in_memory import upscale_images
 from saddlepoint.upscaling.releases import OFFICIAL, Release
 from tests.composing import SMALL, settings
 from tests.data.formats import served
@@ -64,9 +66,36 @@ def test_a_pth_file_is_read_wherever_its_weights_are(wrapper, tmp_path):
     assert found.name == "my (1), net" and found.source.endswith("my (1), net.pth")
 
 
-def test_a_safetensors_file_is_read(tmp_path):
-    safetensors.torch.save_file(small_rrdbnet(2).state_dict(), tmp_path / "net.safetensors")
-    assert_same(weights.load(str(tmp_path / "net.safetensors")).network, small_rrdbnet(2))
+@pytest.mark.parametrize("name", ["net.safetensors", "NET.SAFETENSORS", "net.pth", "net.ckpt", "net"])
+def test_the_content_says_what_a_file_is_and_not_its_name(name, tmp_path):
+    safetensors.torch.save_file(small_rrdbnet(2).state_dict(), tmp_path / name)
+    assert_same(weights.load(str(tmp_path / name)).network, small_rrdbnet(2))
+    assert_same(weights.load(str(write_pth(tmp_path / name, small_rrdbnet()))).network, small_rrdbnet())
+    torch.save(small_rrdbnet().state_dict(), tmp_path / name, _use_new_zipfile_serialization=False)
+    assert_same(weights.load(str(tmp_path / name)).network, small_rrdbnet())
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("typed", ["weights", "model.initialise"])
+def test_weights_for_other_channels_than_pictures_have_are_refused(channels, typed, tmp_path):
+    path = write_pth(tmp_path / "net.pth", small_rrdbnet(channels=channels))
+    load = weights.load if typed == "weights" else lambda source: initialise(small_rrdbnet(), source)
+    with pytest.raises(RequestError, match=f"{typed}=.*net.pth.* images of {channels} channels, .* 1 .grey. or 3"):
+        load(str(path))
+
+
+def test_weights_for_grey_enlarge_each_colour(tmp_path):
+    write_pth(tmp_path / "net.pth", small_rrdbnet(channels=1))
+    colours = (LOW[0] * 255).to(torch.uint8)
+    each = upscale_images(colours[:, None], str(tmp_path / "net.pth"))
+    together = upscale_images(colours[None], str(tmp_path / "net.pth"))
+    assert (together[0].int() - each[:, 0].int()).abs().max() <= 1  # a convolution rounds by the size of its batch
+
+
+def test_lightnings_checkpoints_are_read_where_they_hold_nothing_but_tensors(tmp_path):
+    state = {f"net_g.{name}": values for name, values in small_rrdbnet().state_dict().items()}
+    torch.save({"epoch": 3, "pytorch-lightning_version": "2.6", "state_dict": state}, tmp_path / "last.ckpt")
+    assert_same(weights.load(str(tmp_path / "last.ckpt")).network, small_rrdbnet())
 
 
 class Hostile:
@@ -101,7 +130,7 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
 @pytest.mark.parametrize(("typed", "words"), [
     ("realesrgan_x4plu", "neither a name known here nor a file: did you mean realesrgan_x4plus"),
     ("nowhere.pth", "weights=nowhere.pth is neither a name known here nor a file. Type one of realesrgan_x4plus, "),
-    ("nowhere.ckpt", "weights=nowhere.ckpt does not exist"),
+    ("nowhere.ckpt", "weights=nowhere.ckpt is neither a name known here nor a file"),
 ])
 def test_a_name_that_nobody_has_is_answered_with_those_there_are(typed, words):
     with pytest.raises(RequestError, match=words):
@@ -125,7 +154,8 @@ def test_a_super_resolution_run_gives_the_generator_it_samples_with(tmp_path):
                          "data.image_size=32", "model.generator.width=4", "model.generator.num_blocks=1",
                          "model.discriminator.width=4"), tmp_path / "run (1)")
     state = checkpoint.load(run / "checkpoints" / "last.ckpt")["module"]
-    for typed, name in ((run, "run (1)"), (run / "checkpoints" / "last.ckpt", "last")):
+    (tmp_path / "mine.pth").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes())
+    for typed, name in ((run, "run (1)"), (run / "checkpoints" / "last.ckpt", "last"), (tmp_path / "mine.pth", "mine")):
         found = weights.load(str(typed))
         assert found.name == name and found.network.scale == 4
         for parameter, value in found.network.state_dict().items():

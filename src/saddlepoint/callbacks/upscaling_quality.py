@@ -1,16 +1,16 @@
 """PSNR and SSIM of whole images through training, and pictures to look at; training does not notice."""
 
 import math
+import re
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from tqdm import tqdm
 
 from saddlepoint import checkpoint, pictures
@@ -19,14 +19,17 @@ from saddlepoint.callbacks.moments import Moments
 from saddlepoint.callbacks.table import Table
 from saddlepoint.data.bicubic import resize
 from saddlepoint.data.decoding import Unreadable
-from saddlepoint.data.pairs import PairFolder, WholePair
+from saddlepoint.data.listing import ImageFile
+from saddlepoint.data.pairs import PairFolder, WholePair, unlike_warning
 from saddlepoint.errors import RequestError
+from saddlepoint.file_names import distinct, shortened
 from saddlepoint.loggers.kinds import show
 from saddlepoint.metrics.enlargement import Enlargement
 from saddlepoint.metrics.provenance import or_null
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.super_resolution import SuperResolutionModule
 from saddlepoint.run_directory import update_metrics
+from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
 
 GAP = 4  # white pixels between the pictures of a comparison
 
@@ -43,12 +46,11 @@ class UpscalingQuality(pl.Callback):
         self.measures = Enlargement(more)
         self.data, self.pairs = data, whole_pairs(data, most_images, self.measures)
         self.best: float | None = None
-        self.measured_at, self.seconds = -1, 0.0
+        self.measured_at, self.seconds, self.tile = -1, 0.0, TILE
 
     def on_train_start(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
-        self.enlarged = [enlarged(pair) for pair in self.pairs]
-        self.bicubic = self.averages(self.enlarged)
+        self.bicubic, self.bicubic_shown = self.averages(map(enlarged, self.pairs))
         if 0 in self.moments.at and module.images_seen == 0:
             self.measure(trainer, module)
 
@@ -72,20 +74,37 @@ class UpscalingQuality(pl.Callback):
             return
         started = time.perf_counter()
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
-            made = [made_by(generator, pair.low.to(module.device)).cpu() for pair in self.pairs]
-        values = self.averages(made)
-        self.draw(trainer, made)
+            values, shown = self.of_generator(generator)
+        self.draw(trainer, shown)
         self.keep_best(trainer, module, values["psnr_y"])
         self.seconds += time.perf_counter() - started
         self.write(trainer, module, values)
 
-    def averages(self, made: list[Tensor]) -> dict[str, float]:
-        return self.measures.means(made, [pair.high for pair in self.pairs], self.data.scale)
+    def of_generator(self, generator: nn.Module) -> tuple[dict[str, float], list[Tensor]]:
+        """In tiles, so that a photograph of any size takes bounded memory"""
+        upscaler = TiledUpscaler(generator, self.tile)
+        try:
+            return self.averages(upscaler(pair.low) for pair in self.pairs)
+        except NotFinite:  # what this is to training, training decides
+            return dict.fromkeys(self.bicubic, math.nan), []
+        finally:
+            self.tile = upscaler.tile  # smaller, where memory ran out
 
-    def draw(self, trainer: pl.Trainer, made: list[Tensor]) -> None:
-        shown = list(zip(self.pairs, self.enlarged, made, strict=True))[:self.num_pictures]
-        for pair, bicubic, ours in shown:
-            row = side_by_side([centre(image, self.picture_size) for image in (bicubic, ours, pair.high)])
+    def averages(self, made: Iterable[Tensor]) -> tuple[dict[str, float], list[Tensor]]:
+        """-> means over the images, which are looked at one by one, and what of them is drawn"""
+        shown: list[Tensor] = []
+
+        def looked_at() -> Iterator[Tensor]:
+            for image in made:
+                if len(shown) < self.num_pictures:
+                    shown.append(centre(image, self.picture_size).clone())
+                yield image
+
+        return self.measures.means(looked_at(), (pair.high for pair in self.pairs), self.data.scale), shown
+
+    def draw(self, trainer: pl.Trainer, shown: list[Tensor]) -> None:
+        for pair, bicubic, ours in zip(self.pairs, self.bicubic_shown, shown, strict=False):
+            row = side_by_side([bicubic, ours, centre(pair.high, self.picture_size)])
             name = f"{pair.name}_{self.measured_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
             show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.measured_at)
@@ -115,35 +134,44 @@ class UpscalingQuality(pl.Callback):
 
 
 def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> list[WholePair]:
-    """All that can be read; what cannot is named."""
+    """The first `most_images` that can be read, under names of their own; what is left out is said."""
+    files = data.validation_files()
     pairs, reasons = [], []
-    for file in data.validation_files()[:most_images]:
+    for file, name in zip(files, names_of(files), strict=True):
+        if len(pairs) == most_images:
+            break
         try:
-            pair = data.whole_pair(file)
+            pair = data.whole_pair(file)._replace(name=name)
             measures(pair.high, pair.high, data.scale)  # large enough to be measured
             pairs.append(pair)
         except (Unreadable, ValueError, RequestError) as error:
             reasons.append(f"{file.name}: {error}")
     if reasons:
         print(f"warning: {len(reasons)} validation images cannot be used: {'; '.join(reasons)}", file=sys.stderr)
+    if any(pair.unlike is not None for pair in pairs):
+        print(f"warning: {unlike_warning({pair.name: pair.unlike for pair in pairs})}", file=sys.stderr)
     if not pairs:
         raise RequestError("There are no validation images to measure PSNR with: type data.validation_root=FOLDER, "
                            "data.train_fraction=0.9 to keep a tenth of data.root, or callbacks=none to train without")
+    if len(pairs) + len(reasons) < len(files):
+        print(f"PSNR and SSIM are measured of {len(pairs)} of {len(files)} validation images: type "
+              f"callbacks.upscaling_quality.most_images={len(files)} to measure all", file=sys.stderr)
     return pairs
 
 
-def made_by(generator: nn.Module, low: Tensor) -> Tensor:
-    """uint8 [C, h, w] -> uint8 [C, s*h, s*w]. A network may want sides that are multiples of a number: they are filled
-    up with the last pixels, and what comes of these is cut off."""
-    height, width = low.shape[1:]
-    missing = (0, -width % generator.multiple, 0, -height % generator.multiple)
-    made = generator(functional.pad(low[None].float() / 255, missing, mode="replicate"))[0]
-    return to_bytes(made[:, :generator.scale * height, :generator.scale * width])
+def names_of(files: Sequence[ImageFile]) -> list[str]:
+    """For pictures and curves: without folder and ending, unless two are called so"""
+    whole = [re.sub("[\ud800-\udfff]", "_", file.name) for file in files]  # loggers take no bytes that are not UTF-8
+    names = distinct([PurePosixPath(name).stem for name in whole], [name.replace("/", "_") for name in whole])
+    return [shortened(name, added=len("_0000000000.png")) for name in names]
 
 
+@torch.inference_mode()
 def enlarged(pair: WholePair) -> Tensor:
-    """By MATLAB's bicubic: uint8 [C, H, W]"""
-    return to_bytes(resize(pair.low[None].double() / 255, *pair.high.shape[1:]))[0]
+    """By MATLAB's bicubic: uint8 [C, H, W], one channel at a time, which takes less memory"""
+    height, width = pair.high.shape[1:]
+    channels = pair.low.split(1)
+    return torch.cat([to_bytes(resize(channel[None].double() / 255, height, width))[0] for channel in channels])
 
 
 def to_bytes(images: Tensor) -> Tensor:

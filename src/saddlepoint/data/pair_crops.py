@@ -3,17 +3,24 @@
 H x W pixels of C channels, s times fewer in the low-resolution image; S x S is the high-resolution crop.
 """
 
+import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
 import torch
 
 from saddlepoint.data.bicubic import reduced_uint8
-from saddlepoint.data.decoding import Unreadable
+from saddlepoint.data.decoding import Unreadable, measure
+from saddlepoint.data.framing import Framing
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
+from saddlepoint.data.partners import Partners
 
+SCALES = (2, 3, 4, 8)
+ALIKE = 30.0  # dB; above it a pair may differ by more than its picture varies, e.g. a cloudless sky with noise
+MIDDLE = 256  # low-resolution pixels of a side that are compared
 MARGIN = 4  # low-resolution pixels around a crop that its bicubic reduction looks at: the kernel reaches 2 s
 
 
@@ -23,36 +30,56 @@ def cut_to_multiple(pixels: numpy.ndarray, scale: int) -> numpy.ndarray:
     return pixels[:height // scale * scale, :width // scale * scale]
 
 
-class Lows:
-    """Where low-resolution pixels come from: files of `root` that belong to the high ones, or reduction."""
+class CroppedAnywhere(Framing):
+    """Photographs as they are, of which squares of `size` pixels are cut; `typed` says which setting that is."""
 
-    def __init__(self, scale: int, root: Path | None, load: ImageLoader):
-        self.scale, self.root, self.load = scale, root, load
+    def __init__(self, size: int, typed: str):
+        super().__init__(size, "none", "random")
+        self.typed = typed
+
+    def check(self, width: int, height: int) -> None:
+        if min(width, height) < self.image_size:
+            raise Unreadable(f"its {width} x {height} pixels are less than {self.typed}")
+
+
+class Lows:
+    """Where low-resolution pixels come from: the files that are `partners` of the high ones, or reduction."""
+
+    def __init__(self, scale: int, partners: Partners | None, load: ImageLoader):
+        self.scale, self.partners, self.load = scale, partners, load
 
     def whole(self, file: ImageFile, high: numpy.ndarray) -> numpy.ndarray:
         """high [H, W, C] uint8 -> [H / s, W / s, C] uint8"""
-        return self.of_file(file, high.shape) if self.root else reduced(high, self.scale)
+        return self.of_file(file, high.shape) if self.partners else reduced(high, self.scale)
 
     def of_file(self, file: ImageFile, shape: tuple[int, ...]) -> numpy.ndarray:
-        low = self.load.decoded(self.path(file))
-        wanted = tuple(side // self.scale for side in shape[:2])
-        if low.shape[:2] != wanted:
-            raise Unreadable(f"{self.path(file)} has {low.shape[1]} x {low.shape[0]} pixels, not the {wanted[1]} x "
-                             f"{wanted[0]} that data.scale={self.scale} asks for")
+        path = self.partners.of(file)
+        try:
+            low = self.load.decoded(path)
+        except Unreadable as error:
+            raise Unreadable(f"its low-resolution image {path}: {error}") from error
+        self._refuse_size(path, low.shape[1::-1], shape[1::-1])
         return low
 
-    def path(self, file: ImageFile) -> Path:
-        """The same name, or with x4 at its end as DIV2K has it, with any extension"""
-        folder, stem = (self.root / file.name).parent, Path(file.name).stem
-        for name in (stem, f"{stem}x{self.scale}"):
-            found = sorted(folder.glob(f"{glob_escaped(name)}.*"))
-            if found:
-                return found[0]
-        raise Unreadable(f"data.low_root={self.root} has no file {stem}.* or {stem}x{self.scale}.* for it")
+    def check(self, file: ImageFile) -> None:
+        """Whether there is a low-resolution file, and of the right size, by its header."""
+        path = self.partners.of(file)
+        try:
+            low = measure(path, self.load.max_pixels)
+        except Unreadable as error:
+            raise Unreadable(f"its low-resolution image {path}: {error}") from error
+        high = measure(file.path, self.load.max_pixels)
+        if [side // self.scale for side in high] != [*low[::-1]]:  # one may lie turned, which decoding mends
+            self._refuse_size(path, low, high)
 
-
-def glob_escaped(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+    def _refuse_size(self, path: Path, low: Sequence[int], high: Sequence[int]) -> None:
+        """Each width, height"""
+        wanted = [side // self.scale for side in high]
+        if list(low) == wanted:
+            return
+        fitting = next((scale for scale in SCALES if [side // scale for side in high] == list(low)), None)
+        raise Unreadable(f"{path} has {low[0]} x {low[1]} pixels, not the {wanted[0]} x {wanted[1]} that data.scale="
+                         f"{self.scale} asks for" + (f": data.scale={fitting} would fit" if fitting else ""))
 
 
 def reduced(high: numpy.ndarray, scale: int) -> numpy.ndarray:
@@ -89,9 +116,9 @@ class CroppedPairs(DecodedBatches):
         """The whole high image, and the whole low one where it is a file"""
         def decoded() -> tuple[numpy.ndarray, numpy.ndarray | None]:
             high = cut_to_multiple(self.load.pixels(file.path), self.scale)
-            return high, self.lows.of_file(file, high.shape) if self.lows and self.lows.root else None
+            return high, self.lows.of_file(file, high.shape) if self.lows and self.lows.partners else None
 
-        return self.recent.get(file.name, decoded)
+        return self.recent.get(file.path, decoded)
 
     def nothing(self) -> tuple[numpy.ndarray, numpy.ndarray | None]:
         side = self.load.framing.image_size
@@ -124,6 +151,17 @@ def reduced_crop(high: numpy.ndarray, top: int, left: int, size: int, scale: int
     return reduced(around, scale)[top - above:top - above + size, left - before:left - before + size]
 
 
+def unlike(high: numpy.ndarray, low: numpy.ndarray, scale: int) -> float | None:
+    """high [H, W, C], low [H / s, W / s, C] uint8 -> the PSNR in dB of the reduced high image against the low one, in
+    their middle, if it is so low that they cannot belong together: no nearer to the low image than an even grey is."""
+    size = min(MIDDLE, *low.shape[:2])
+    top, left = ((side - size) // 2 for side in low.shape[:2])
+    wanted = low[top:top + size, left:left + size].astype(numpy.float64)
+    error = numpy.square(wanted - reduced_crop(high, top, left, size, scale)).mean()
+    psnr = 10 * math.log10(255**2 / max(error, 1e-9))
+    return psnr if error > wanted.var() and psnr < ALIKE else None
+
+
 def turned(pixels: numpy.ndarray, mirror: bool, quarters: int) -> numpy.ndarray:
     """[H, W, C], counter-clockwise"""
     return numpy.rot90(pixels[:, ::-1] if mirror else pixels, quarters)
@@ -134,14 +172,14 @@ class Recent:
 
     def __init__(self, memory: int):
         self.memory, self.used = memory, 0
-        self.kept: OrderedDict[str, tuple] = OrderedDict()
+        self.kept: OrderedDict[Path, tuple] = OrderedDict()
 
-    def get(self, name: str, make):
-        if name in self.kept:
-            self.kept.move_to_end(name)
-            return self.kept[name]
+    def get(self, path: Path, make):
+        if path in self.kept:
+            self.kept.move_to_end(path)
+            return self.kept[path]
         made = make()
-        self.kept[name] = made
+        self.kept[path] = made
         self.used += _bytes(made)
         while self.used > self.memory and len(self.kept) > 1:
             self.used -= _bytes(self.kept.popitem(last=False)[1])

@@ -3,7 +3,9 @@
 S x S pixels is the high-resolution crop, C channels, N pairs.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -17,34 +19,38 @@ from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.degradation import SecondOrderDegradation
 from saddlepoint.data.degraded_pairs import DegradedPairs
 from saddlepoint.data.folders import ImageFolder
-from saddlepoint.data.framing import Framing
 from saddlepoint.data.images import to_unit_range
 from saddlepoint.data.listing import ImageFile, image_files
 from saddlepoint.data.loading import ImageLoader
-from saddlepoint.data.pair_crops import CroppedPairs, Lows, cut_to_multiple
+from saddlepoint.data.pair_crops import SCALES, CroppedAnywhere, CroppedPairs, Lows, cut_to_multiple, unlike
+from saddlepoint.data.partners import Partners
 from saddlepoint.data.sampling import EndlessOrder
 from saddlepoint.data.sharpening import UnsharpMasking
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 
+log = logging.getLogger(__name__)
+
 # Photographs that scikit-image has in its package, so that training needs no download; two are kept to judge by.
 EMBEDDED = ("astronaut.png", "brick.png", "camera.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png",
             "motorcycle_left.png", "rocket.jpg")
 EMBEDDED_VALIDATION = ("chelsea.png", "coffee.png")
+LOOKED_AT = 4  # pairs of files that are compared before training starts
 
 
 class WholePair(NamedTuple):
     name: str
     high: Tensor  # [C, H, W] uint8, sides a multiple of s
     low: Tensor  # [C, H / s, W / s] uint8
+    unlike: float | None = None  # dB, where they cannot belong together
 
 
 class PairFolder(ImageFolder):
     """Random crops of `image_size` pixels, at multiples of s, with the low-resolution crop that lies under them.
 
     `root` null: the photographs that come with scikit-image. The low-resolution image is MATLAB's bicubic reduction,
-    rounded to 8 bits, or the file of the same name below `low_root` (NAME or NAMExS, any extension), or `degradation`
-    of a crop of `degradation_crop` pixels (degraded_pairs.py), of which `pair_pool` pairs wait for another batch. With
+    rounded to 8 bits, or the file that belongs to it below `low_root` (partners.py), or `degradation` of a crop of
+    `degradation_crop` pixels (degraded_pairs.py), of which `pair_pool` pairs wait for another batch. With
     `horizontal_flip` and `rotate` each crop appears in its eight orientations. Decoded photographs are kept, up to
     `memory_megabytes` in each process that loads.
     """
@@ -53,7 +59,7 @@ class PairFolder(ImageFolder):
                  memory_megabytes: int, degradation: SecondOrderDegradation | None = None,
                  degradation_crop: int | None = None, pair_pool: int = 0, sharpen_target: bool = False, **settings):
         super().__init__(resize="none", crop="random", **settings)
-        if scale not in (2, 3, 4, 8):
+        if scale not in SCALES:
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")
         if self.image_size % scale:
             raise ValueError(f"data.image_size={self.image_size} must be a multiple of data.scale={scale}: type "
@@ -62,10 +68,13 @@ class PairFolder(ImageFolder):
         self.low_root = Path(low_root).expanduser() if low_root is not None else None
         self.validation_root = Path(validation_root).expanduser() if validation_root is not None else None
         self.sharpen = UnsharpMasking() if sharpen_target else nn.Identity()
-        self.degraded = None
+        self.degraded, self.partners = None, None
         self._refuse_contradictions(degradation, degradation_crop, pair_pool)
+        typed = f"data.image_size={self.image_size}"
+        if degradation_crop:
+            typed = f"data.degradation_crop={degradation_crop} (null: as data.image_size)"
+        self.framing = CroppedAnywhere(degradation_crop or self.image_size, typed)
         if degradation is not None:
-            self.framing = Framing(degradation_crop or self.image_size, "none", "random")
             self.degraded = DegradedPairs(degradation, self.image_size, self.sharpen, pair_pool, self.seed)
 
     def _refuse_contradictions(self, degradation: SecondOrderDegradation | None, crop: int | None, pool: int) -> None:
@@ -91,7 +100,7 @@ class PairFolder(ImageFolder):
                            "and SSIM of whole images (callbacks=super_resolution), not by metrics of samples")
 
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
-        lows = Lows(self.scale, self.low_root, load) if self.degraded is None else None
+        lows = Lows(self.scale, self.partners, load) if self.degraded is None else None
         return CroppedPairs(train, labels, EndlessOrder(len(train), self.seed), load, self.horizontal_flip, unreadable,
                             rotate=self.rotate, lows=lows, memory=self.memory_megabytes * 10**6)
 
@@ -113,7 +122,36 @@ class PairFolder(ImageFolder):
             self.degraded.load_state_dict(state)
 
     def _listed(self) -> list[ImageFile]:
-        return embedded(EMBEDDED) if self.root is None else super()._listed()
+        files = embedded(EMBEDDED) if self.root is None else super()._listed()
+        if self.low_root is None:
+            return files
+        root = self.root if self.root and self.low_root.resolve() == self.root.resolve() else self.low_root
+        self.partners = Partners(files, root, self.scale, self.extensions)
+        self.partners.refuse_none(files, f"data.root={self.root}")
+        return [file for file in files if file.path not in self.partners.taken]  # of both in one folder, the high ones
+
+    def _checked(self, files: list[ImageFile], load: ImageLoader) -> dict[int, str]:
+        """Of low-resolution files too whether they are there, and of a few pairs whether they show the same."""
+        unreadable = super()._checked(files, load)
+        if self.partners:
+            lows = Lows(self.scale, self.partners, load)
+            for index, file in enumerate(files):
+                try:
+                    lows.check(file)
+                except Unreadable as error:
+                    unreadable.setdefault(index, str(error))
+            good = [file for index, file in enumerate(files) if index not in unreadable]
+            self._warn_of_unlike(good[::max(1, len(good) // LOOKED_AT)][:LOOKED_AT], lows)
+        return unreadable
+
+    def _warn_of_unlike(self, files: Sequence[ImageFile], lows: Lows) -> None:
+        unlike_pairs = {}
+        for file in files:
+            with suppress(Unreadable):  # found, and said, when its turn comes
+                high = cut_to_multiple(lows.load.decoded(file.path), self.scale)
+                unlike_pairs[file.name] = unlike(high, lows.of_file(file, high.shape), self.scale)
+        if any(psnr is not None for psnr in unlike_pairs.values()):
+            log.warning("%s", unlike_warning(unlike_pairs))
 
     @property
     def place(self) -> str:
@@ -152,9 +190,18 @@ class PairFolder(ImageFolder):
         if smallest < self.scale:
             raise Unreadable(f"it has {smallest} pixels at its shorter side, fewer than data.scale={self.scale}")
         high = cut_to_multiple(load.decoded(file.path), self.scale)
-        low = Lows(self.scale, self.validation_low_root, load).whole(file, high)
+        partners = self.partners if self.validation_low_root else None
+        low = Lows(self.scale, partners, load).whole(file, high)
         tensors = (torch.from_numpy(each.copy()).permute(2, 0, 1) for each in (high, low))
-        return WholePair(Path(file.name).stem, *tensors)
+        return WholePair(Path(file.name).stem, *tensors, unlike(high, low, self.scale) if partners else None)
+
+
+def unlike_warning(pairs: Mapping[str, float | None]) -> str:
+    """By name, what `unlike` says of each pair that was looked at"""
+    named = [f"{name} (PSNR {psnr:.1f} dB)" for name, psnr in pairs.items() if psnr is not None]
+    return (f"{len(named)} of {len(pairs)} pairs that were looked at do not show the same: {', '.join(named)}. The "
+            "high-resolution image, reduced, is no nearer to its file in data.low_root than an even grey is. See "
+            "whether both folders call the same photograph by the same name")
 
 
 def embedded(names: Sequence[str]) -> list[ImageFile]:

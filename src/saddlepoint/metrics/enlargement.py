@@ -1,6 +1,6 @@
 """What is measured of an enlarged image: PSNR and SSIM always, more where it is asked for and can be had."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -48,6 +48,7 @@ class Enlargement:
         values = image_quality.measure(made, original, scale)._asdict()
         return values | {name: measure(made, original, scale) for name, measure in self.more.items()}
 
-    def means(self, made: Sequence[Tensor], originals: Sequence[Tensor], scale: int) -> dict[str, float]:
+    def means(self, made: Iterable[Tensor], originals: Iterable[Tensor], scale: int) -> dict[str, float]:
+        """One image after the other, so that no more than one need be there"""
         each = [self(*images, scale) for images in zip(made, originals, strict=True)]
         return {name: sum(one[name] for one in each) / len(each) for name in each[0]}

@@ -1,11 +1,13 @@
 """How near an enlarged image is to the original: PSNR and SSIM as tables of super-resolution papers have them.
 
 On images rounded to 8 bits, with `border` pixels (the scale, by convention) cut off at each side, on the luma Y and on
-all channels: the two differ by several dB, so each number carries which it is. Equal to BasicSR's.
+all channels: the two differ by several dB, so each number carries which it is. Equal to BasicSR's. Computed in strips,
+so that a large photograph takes little more memory than it is.
 C channels (1 grey, 3 RGB), H x W pixels, values 0 to 255, of any dtype; computed in float64.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -16,6 +18,8 @@ from saddlepoint.errors import RequestError
 PEAK = 255.0
 WINDOW = 11  # pixels; and its standard deviation:
 SIGMA = 1.5
+LUMA = (65.481, 128.553, 24.966)  # of red, green and blue
+STRIP = 1 << 19  # pixels at once
 
 
 class ImageQuality(NamedTuple):
@@ -37,14 +41,14 @@ def luma(image: Tensor) -> Tensor:
     it is, with its range of 0 to 255."""
     if len(image) == 1:
         return image.double()
-    weights = torch.tensor((65.481, 128.553, 24.966), dtype=torch.float64, device=image.device) / PEAK
-    return 16 + (weights[:, None, None] * image.double()).sum(dim=0, keepdim=True)
+    return 16 + sum(weight / PEAK * channel.double() for weight, channel in zip(LUMA, image.split(1), strict=True))
 
 
 def psnr(one: Tensor, other: Tensor, border: int) -> float:
     """10 log10(255^2 / mean squared difference) in dB, over all pixels and channels of [C, H, W]"""
     one, other = _without_border(one, other, border, least=1)
-    error = (one - other).square().mean().item()
+    error = sum((strip.double() - its.double()).square().sum().item()
+                for strip, its in zip(_strips(one), _strips(other), strict=True)) / one.numel()
     return 10 * math.log10(PEAK**2 / error) if error else math.inf
 
 
@@ -52,7 +56,14 @@ def ssim(one: Tensor, other: Tensor, border: int) -> float:
     """Structural similarity of [C, H, W] (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861): Gaussian window
     of 11 x 11 pixels, wherever it lies within the image, K1 = 0.01, K2 = 0.03; mean over windows, then channels."""
     one, other = _without_border(one, other, border, least=WINDOW)
-    return torch.stack([_similarity(*channels).mean() for channels in zip(one, other, strict=True)]).mean().item()
+    return sum(_mean_similarity(*channels) for channels in zip(one, other, strict=True)) / len(one)
+
+
+def _mean_similarity(x: Tensor, y: Tensor) -> float:
+    """[H, W] twice"""
+    total = sum(_similarity(strip.double(), its.double()).sum().item()
+                for strip, its in zip(_strips(x, WINDOW - 1), _strips(y, WINDOW - 1), strict=True))
+    return total / ((x.shape[0] - WINDOW + 1) * (x.shape[1] - WINDOW + 1))
 
 
 def _similarity(x: Tensor, y: Tensor) -> Tensor:
@@ -82,7 +93,14 @@ def _without_border(one: Tensor, other: Tensor, border: int, least: int) -> tupl
     if min(height, width) < needed:
         raise RequestError(f"an image of {width} x {height} pixels is too small to be measured with {border} pixels "
                            f"cut off at each side: it must have at least {needed} x {needed}")
-    return tuple(image[:, border:height - border, border:width - border].double() for image in (one, other))
+    return tuple(image[:, border:height - border, border:width - border] for image in (one, other))
+
+
+def _strips(image: Tensor, shared: int = 0) -> Iterator[Tensor]:
+    """[..., H, W] -> parts of all its rows; a part and the next have `shared` rows in common"""
+    rows = max(1, STRIP // image.shape[-1])
+    for first in range(0, image.shape[-2] - shared, rows):
+        yield image[..., first:first + rows + shared, :]
 
 
 def _size(image: Tensor) -> str:

@@ -1,36 +1,36 @@
 """Which network a file of upscaling weights belongs to, found from the names and shapes of its tensors.
 
-Files of BasicSR and Real-ESRGAN (bare, or under `params` or `params_ema`), of the first ESRGAN
-(https://github.com/xinntao/ESRGAN), of BSRGAN and RealSR, and of saddlepoint's SRResNet. What is recognised is then
-compared, name by name and shape by shape, with the network it is said to be.
+Files of BasicSR and Real-ESRGAN, of the first ESRGAN (https://github.com/xinntao/ESRGAN), of BSRGAN and RealSR, and of
+saddlepoint's SRResNet: bare, inside other dictionaries (`params_ema`, `state_dict`), or with one prefix before all
+names (`module.`). What is recognised is then compared, name by name and shape by shape, with the network it is said to
+be.
 """
 
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from saddlepoint.errors import RequestError
-from saddlepoint.networks.rrdb import FOLDS, RRDBNet
+from saddlepoint.networks.rrdb import DOUBLINGS, FOLDS, RRDBNet, UnfoldedRRDBNet
 from saddlepoint.networks.srresnet import MSRResNet, SRResNet
 from saddlepoint.networks.srvgg import SRVGGNetCompact
 
 KNOWN = ("RRDBNet (ESRGAN, Real-ESRGAN, BSRGAN), SRVGGNetCompact or MSRResNet in BasicSR's layout, RRDBNet in the "
          "first ESRGAN's, SRResNet in saddlepoint's")
-WRAPPERS = ("params_ema", "params")  # the averaged weights are the ones to use where a file has both
+WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net", "net_g", "netG")
+AVERAGED = "params_ema"  # the weights to use where a file has both, and so first above
+DEEPEST = 5  # dictionaries or prefixes around the weights
 DRAWS = ("normal_", "uniform_", "kaiming_uniform_")  # of tensors, and torch.nn.init's
 _FIRST_ESRGAN = (
     (r"model\.0\.(\w+)", r"conv_first.\1"),
     (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(\w+)", r"body.\1.rdb\2.conv\3.\4"),
     (r"model\.1\.sub\.\d+\.(\w+)", r"conv_body.\1"),
-    (r"model\.3\.(\w+)", r"conv_up1.\1"),
-    (r"model\.6\.(\w+)", r"conv_up2.\1"),
-    (r"model\.8\.(\w+)", r"conv_hr.\1"),
-    (r"model\.10\.(\w+)", r"conv_last.\1"),
 )
 _BSRGAN = (
     (r"RRDB_trunk\.(\d+)\.RDB(\d)\.(.+)", r"body.\1.rdb\2.\3"),
@@ -38,6 +38,16 @@ _BSRGAN = (
     (r"upconv(\d)\.(\w+)", r"conv_up\1.\2"),
     (r"HRconv\.(\w+)", r"conv_hr.\1"),
 )
+
+
+def _of_first_esrgan(weights: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
+    """Its layers stand at their places in one nn.Sequential: each doubling takes three (the nearest pixels, a
+    convolution, an activation), the two convolutions after them two and one."""
+    last = max(int(match[1]) for match in (re.match(r"model\.(\d+)\.", name) for name in weights) if match)
+    doublings = (last - 4) // 3
+    after = {3 * number: f"conv_up{number}" for number in range(1, doublings + 1)}
+    after |= {3 * doublings + 2: "conv_hr", 3 * doublings + 4: "conv_last"}
+    return *_FIRST_ESRGAN, *((rf"model\.{place}\.(\w+)", rf"{name}.\1") for place, name in after.items())
 
 
 @dataclass(frozen=True)
@@ -50,10 +60,11 @@ class Recognised:
 
 def recognise(state: Mapping[str, Tensor]) -> Recognised:
     """What was read from a file (a state dict, or a dict that holds one) -> the network it fits, exactly"""
-    weights = _unwrapped(state)
+    weights = _without_prefixes(_unwrapped(state))
     for layout, (signature, names, read_arguments) in _LAYOUTS.items():
         if signature in weights:
-            weights = {_translated(name, names): values for name, values in weights.items()}
+            patterns = names(weights) if callable(names) else names
+            weights = {_translated(name, patterns): values for name, values in weights.items()}
             network, arguments = read_arguments(_Shapes(weights))
             _require_fit(network, arguments, weights)
             return Recognised(network, arguments, weights, layout)
@@ -106,12 +117,15 @@ class _Shapes:
 
 def _rrdbnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
     width, folded, _ = shapes.convolution("conv_first")
-    channels = shapes.convolution("conv_last")[0]
-    scales = {channels * fold**2: scale for scale, fold in FOLDS.items()}
-    if folded not in scales:
-        raise RequestError(f"These weights are an RRDBNet whose first layer reads {folded} channels and whose last "
-                           f"writes {channels}: it must read as many (x4), 4 times (x2) or 16 times as many (x1)")
-    return RRDBNet, {"channels": channels, "scale": scales[folded], "width": width,
+    channels, doublings = shapes.convolution("conv_last")[0], shapes.count(r"conv_up\d+\.")
+    scales = {(channels * fold**2, 2): (RRDBNet, scale) for scale, fold in FOLDS.items()}
+    scales |= {(channels, count): (UnfoldedRRDBNet, scale) for scale, count in DOUBLINGS.items() if count != 2}
+    if (folded, doublings) not in scales:
+        raise RequestError(f"These weights are an RRDBNet of {doublings} doublings whose first layer reads {folded} "
+                           f"channels and whose last writes {channels}: it must read as many (x4 with 2 doublings; x1, "
+                           "x2 or x8 with 0, 1 or 3), or, with 2 doublings, 4 times (x2) or 16 times as many (x1)")
+    network, scale = scales[folded, doublings]
+    return network, {"channels": channels, "scale": scale, "width": width,
                      "growth": shapes.convolution("body.0.rdb1.conv1")[0],
                      "num_blocks": shapes.count(r"body\.\d+\.")}
 
@@ -143,9 +157,9 @@ def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
 
 
 # A tensor only this layout has; its names -> ours; who finds the constructor's arguments.
-_LAYOUTS: dict[str, tuple[str, tuple, Callable[[_Shapes], tuple[type[nn.Module], dict]]]] = {
+_LAYOUTS: dict[str, tuple[str, tuple | Callable, Callable[[_Shapes], tuple[type[nn.Module], dict]]]] = {
     "BasicSR": ("body.0.rdb1.conv1.weight", (), _rrdbnet),
-    "first ESRGAN": ("model.1.sub.0.RDB1.conv1.0.weight", _FIRST_ESRGAN, _rrdbnet),
+    "first ESRGAN": ("model.1.sub.0.RDB1.conv1.0.weight", _of_first_esrgan, _rrdbnet),
     "BSRGAN": ("RRDB_trunk.0.RDB1.conv1.weight", _BSRGAN, _rrdbnet),
     "BasicSR, MSRResNet": ("upconv1.weight", (), _msrresnet),
     "saddlepoint": ("upsampling.0.0.weight", (), _srresnet),
@@ -153,11 +167,28 @@ _LAYOUTS: dict[str, tuple[str, tuple, Callable[[_Shapes], tuple[type[nn.Module],
 }
 
 
-def _unwrapped(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    weights = next((state[wrapper] for wrapper in WRAPPERS if wrapper in state), state)
-    if not isinstance(weights, Mapping) or not all(isinstance(values, Tensor) for values in weights.values()):
+def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    """The innermost of dictionaries in dictionaries"""
+    weights = state
+    for _ in range(DEEPEST):  # a file may hold a dictionary that is inside itself
+        weights = next((weights[name] for name in WRAPPERS if isinstance(weights.get(name), Mapping)), weights)
+    if not all(isinstance(values, Tensor) for values in weights.values()):
         raise RequestError(f"These weights are not a state dict (names and tensors) of a network known here ({KNOWN}), "
-                           f"bare or under {' or '.join(WRAPPERS)}: found {', '.join(map(str, list(state)[:5]))}")
+                           f"bare or under {', '.join(WRAPPERS)}: found {', '.join(map(str, list(state)[:5]))}")
+    return {str(name): values for name, values in weights.items()}
+
+
+def _without_prefixes(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Without the first part that all names share (`module.`), again and again until a layout is recognised; of
+    averaged and other weights side by side the averaged ones. What is left must fit a network exactly."""
+    inner = weights
+    for _ in range(DEEPEST):
+        if any(signature in inner for signature, *_ in _LAYOUTS.values()):
+            return inner
+        first = {name.partition(".")[0] for name in inner}
+        shared = AVERAGED if first == {AVERAGED, "params"} else first.pop() if len(first) == 1 else None
+        inner = {name.removeprefix(f"{shared}."): values for name, values in inner.items()
+                 if name.startswith(f"{shared}.")}
     return weights
 
 

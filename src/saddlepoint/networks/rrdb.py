@@ -1,5 +1,6 @@
 """RRDBNet: Wang et al. 2018 (ESRGAN), section 3.1, https://arxiv.org/abs/1809.00219, and Real-ESRGAN's x2 and x1:
 Wang et al. 2021, section 3.4, https://arxiv.org/abs/2107.10833. Parameters carry BasicSR's names, so its files load.
+Files of the first ESRGAN and of BSRGAN know another way to other scales: fewer doublings, or more.
 
 N images of C channels and H x W pixels in [0, 1], upscaled `scale` times; W_f = `width` feature maps. Nothing
 normalises, nothing bounds the output.
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from saddlepoint.networks.layers import require, require_whole_numbers
 
 FOLDS = {4: 1, 2: 2, 1: 4}  # scale -> side of the squares of pixels that become channels before the first layer
+DOUBLINGS = {1: 0, 2: 1, 4: 2, 8: 3}  # by scale, where no pixels are folded
 RESIDUAL_SCALE = 0.2
 NEGATIVE_SLOPE = 0.2
 ONE_KERNEL = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
@@ -85,14 +87,20 @@ class RRDBNet(nn.Module):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "model.generator.width": width,
                                "model.generator.growth": growth, "model.generator.num_blocks": num_blocks})
-        require(scale in FOLDS, "data.scale", scale, "4, 2 or 1 for RRDBNet")
         self.channels, self.scale = channels, scale
-        self.multiple = FOLDS[scale]
+        self.multiple, self.doublings = self.fold_and_doublings(scale)
         self.receptive_field = _receptive_field(num_blocks, self.multiple)
         self.conv_first = _convolution(channels * self.multiple**2, width)
         self.body = nn.Sequential(*(ResidualInResidual(width, growth) for _ in range(num_blocks)))
-        self.conv_body, self.conv_up1, self.conv_up2, self.conv_hr = (_convolution(width, width) for _ in range(4))
-        self.conv_last = _convolution(width, channels)
+        self.conv_body = _convolution(width, width)
+        for number in range(1, self.doublings + 1):
+            self.add_module(f"conv_up{number}", _convolution(width, width))
+        self.conv_hr, self.conv_last = _convolution(width, width), _convolution(width, channels)
+
+    @staticmethod
+    def fold_and_doublings(scale: int) -> tuple[int, int]:
+        require(scale in FOLDS, "data.scale", scale, "4, 2 or 1 for RRDBNet")
+        return FOLDS[scale], 2
 
     def forward(self, low: Tensor) -> Tensor:
         """low [N, C, H, W] in [0, 1] -> high [N, C, s*H, s*W], around [0, 1] but not clamped"""
@@ -103,9 +111,20 @@ class RRDBNet(nn.Module):
         if maps.device.type == "cpu":  # there concatenations and convolutions of this layout take a quarter less time
             maps = maps.contiguous(memory_format=torch.channels_last)
         maps = maps + self.conv_body(self.body(maps))
-        for layer in (self.conv_up1, self.conv_up2):
+        for number in range(1, self.doublings + 1):
+            layer = self.get_submodule(f"conv_up{number}")
             maps = _activated(layer, F.interpolate(maps, scale_factor=2, mode="nearest"))
         return self.conv_last(_activated(self.conv_hr, maps))
+
+
+class UnfoldedRRDBNet(RRDBNet):
+    """As the first ESRGAN (https://github.com/xinntao/ESRGAN) and BSRGAN make scales other than 4: log2(scale)
+    doublings after the dense blocks, and no pixels folded before them."""
+
+    @staticmethod
+    def fold_and_doublings(scale: int) -> tuple[int, int]:
+        require(scale in DOUBLINGS, "data.scale", scale, f"one of {', '.join(map(str, DOUBLINGS))} for UnfoldedRRDBNet")
+        return 1, DOUBLINGS[scale]
 
 
 def _receptive_field(num_blocks: int, fold: int) -> int:
@@ -113,7 +132,8 @@ def _receptive_field(num_blocks: int, fold: int) -> int:
 
     At the size the dense blocks see, each 3x3 convolution reaches one place further: 1 + 15 num_blocks + 1. An output
     pixel p (four to a place) depends on the places under p - 3 to p + 3, through the three convolutions at its own
-    size, and one half place further through the one at half its size: 2 places whatever p is. A place holds `fold`
-    pixels, and the worst pixel of one place (its last, towards the left) meets the far edge of the other.
+    size, and one half place further through the one at half its size: 2 places whatever p is, and with any other
+    number of doublings 2 as well. A place holds `fold` pixels, and the worst pixel of one place (its last, towards the
+    left) meets the far edge of the other.
     """
     return fold * (15 * num_blocks + 4)

@@ -17,7 +17,7 @@ from saddlepoint.upscaling.enlarging import enlarged, size_after
 from saddlepoint.upscaling.files import Job
 from saddlepoint.upscaling.progress import Progress
 from saddlepoint.upscaling.side_by_side import side_by_side
-from saddlepoint.upscaling.tiling import TiledUpscaler
+from saddlepoint.upscaling.tiling import TiledUpscaler, only_to_use
 
 Settings = Mapping[str, Any]
 OUTPUT_TIMES = 16  # an output may have so many times max_pixels: x4 of the largest input
@@ -38,7 +38,7 @@ def upscale(settings: Settings) -> None:
     print(f"weights: {name}, from {source}")
     for sentence in left_out(chosen.left_out, len(planned) - len(new)):
         print(sentence)
-    upscaler = TiledUpscaler(network.to(device), settings["tile"], settings["overlap"])
+    upscaler = TiledUpscaler(only_to_use(network).to(device), settings["tile"], settings["overlap"])
     Batch(upscaler, name, scale, settings).run(new)
 
 

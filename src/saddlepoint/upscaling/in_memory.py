@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from saddlepoint.upscaling.tiling import TiledUpscaler
+from saddlepoint.upscaling.tiling import TiledUpscaler, only_to_use
 from saddlepoint.upscaling.weights import load
 
 
@@ -12,7 +12,7 @@ class ImageUpscaler:
 
     def __init__(self, weights: str):
         network, self.name, self.source = load(weights)
-        self.upscaler = TiledUpscaler(network)
+        self.upscaler = TiledUpscaler(only_to_use(network))
 
     def __call__(self, images: Tensor) -> Tensor:
         """uint8 [N, C, h, w] -> uint8 [N, C, s*h, s*w]; C as it was, whichever the network is for"""

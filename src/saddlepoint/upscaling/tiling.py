@@ -45,15 +45,18 @@ def windows(length: int, tile: int, overlap: int) -> list[Window]:
     return [Window(start, start + size, *edges[index:index + 2]) for index, start in enumerate(starts)]
 
 
+class NotFinite(RequestError):
+    """A network makes no picture."""
+
+
 class TiledUpscaler:
-    """`network` (networks/protocols.py: Upscaler) on its device; images stay on the CPU.
+    """`network` (an upscaler, in evaluation mode) on its device; images stay on the CPU.
 
     Out of memory, the tile halves, which is said, and the image begins anew; later images begin with the smaller tile.
     """
 
     def __init__(self, network: nn.Module, tile: int = TILE, overlap: int | None = None):
-        self.network = network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        self.tile = tile
+        self.network, self.tile = network, tile
         self.overlap = min(network.receptive_field, MOST_OVERLAP) if overlap is None else overlap
 
     def __call__(self, low: Tensor, watch: Watch = lambda done, total: None) -> Tensor:
@@ -98,8 +101,8 @@ class TiledUpscaler:
         seen = functional.pad(seen[None], missing, mode="replicate")  # [1, C, h, w]
         made = fitted(self.network, low.shape[0])(seen.contiguous(memory_format=torch.channels_last))[0]
         if not torch.isfinite(made).all():
-            raise RequestError("The network's output is not finite: its weights are damaged or have diverged. Type "
-                               "weights= for others")
+            raise NotFinite("The network's output is not finite: its weights are damaged or have diverged. Type "
+                            "weights= for others")
         place = high[:, scale * row.first:scale * row.last, scale * column.first:scale * column.last]
         top, left = scale * (row.first - row.start), scale * (column.first - column.start)
         kept = made[:, top:top + place.shape[1], left:left + place.shape[2]]
@@ -115,7 +118,12 @@ class TiledUpscaler:
 
 def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: int | None = None) -> Tensor:
     """low [C, h, w] on the CPU -> [C, s*h, s*w]: TiledUpscaler for a single image"""
-    return TiledUpscaler(network, tile, overlap)(low)
+    return TiledUpscaler(only_to_use(network), tile, overlap)(low)
+
+
+def only_to_use(network: nn.Module) -> nn.Module:
+    """The network, never to be trained again, laid out for speed"""
+    return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
 def is_out_of_memory(error: Exception) -> bool:

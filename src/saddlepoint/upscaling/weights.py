@@ -1,6 +1,10 @@
-"""What weights= means: an official name, a file in BasicSR's layout, or a run of ours. -> a network, ready to use"""
+"""What weights= means: an official name, a file in a layout known here, or a run of ours. -> a network, ready to use
+
+What a file is, its content says: safetensors may be called .pth, and the other way round.
+"""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,15 +14,17 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.rules import nearest
 from saddlepoint.sampling import load_module
 from saddlepoint.upscaling import releases
+from saddlepoint.upscaling.channels import COLOUR, GREY
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
 
-CHECKPOINT = ".ckpt"  # files of ours; all others are in BasicSR's layout
-ENDINGS = (".pth", ".pt", ".safetensors", CHECKPOINT)
+ENDINGS = (".pth", ".pt", ".safetensors", ".ckpt")
+LONGEST_HEADER = 100_000_000  # bytes, which safetensors sets itself
 
 
 class Weights(NamedTuple):
@@ -31,7 +37,7 @@ def load(weights: str) -> Weights:
     if weights in OFFICIAL:
         return official(weights)
     path = Path(weights).expanduser()
-    if path.is_dir() or path.suffix == CHECKPOINT:
+    if path.is_dir() or _is_ours(path):
         return from_run(path)
     if not path.is_file():
         near = nearest(weights, OFFICIAL) or "."
@@ -52,17 +58,16 @@ def official(name: str) -> Weights:
 def from_run(path: Path) -> Weights:
     """A run directory (its last checkpoint) or a checkpoint of a super-resolution run; averaged weights if it has
     them."""
-    checkpoint = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
-    if not checkpoint.is_file():
-        raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one"
-                           if path.is_dir() else f"weights={path} does not exist: name a run directory or a file")
-    network = load_module(checkpoint)[0].sampling_generator
+    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
+    if not file.is_file():
+        raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
+    network = load_module(file)[0].sampling_generator
     if not isinstance(getattr(network, "scale", None), int):
         raise RequestError(f"weights={path} is a run whose generator makes images from noise, and does not enlarge "
                            "them: name a super-resolution run, or draw from this one with python sample.py "
                            f"run={path} upscale=realesrgan_x4plus")
     name = path.resolve().name if path.is_dir() else path.stem
-    return Weights(network, name, str(checkpoint))
+    return Weights(network, name, str(file))
 
 
 def _of_release(name: str, path: Path) -> Weights:
@@ -71,17 +76,24 @@ def _of_release(name: str, path: Path) -> Weights:
 
 def _built(state: Mapping[str, Any], typed: str) -> nn.Module:
     try:
-        return basicsr_layout.build(state)
+        network = basicsr_layout.build(state)
     except RequestError as error:
         raise RequestError(f"{typed}: {error}") from error
+    if network.channels not in (GREY, COLOUR):
+        raise RequestError(f"{typed} enlarges images of {network.channels} channels, and pictures here have 1 (grey) "
+                           "or 3 (colours; transparency goes through by itself): name weights for 3 channels, e.g. "
+                           "weights=realesrgan_x4plus")
+    return network
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Tensors and plain containers only: nothing in the file is executed."""
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             return safetensors.torch.load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Given a name, torch would take it at its ending; it warns of pickles newer than its own.
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError,
             IndexError, OSError, MemoryError, safetensors.SafetensorError) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
@@ -90,3 +102,17 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise RequestError(f"weights={path} holds a {type(content).__name__} instead of tensors with names")
     return content
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return path.is_file() and checkpoint.is_signed(path)
+    except OSError:  # reading it will say why
+        return False
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Eight bytes say how long the header is, and the header is JSON; torch's files begin otherwise."""
+    with path.open("rb") as file:
+        length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
+    return brace == b"{" and length <= LONGEST_HEADER

@@ -1,0 +1,57 @@
+"""Names of files that a file system takes and that stay apart. Imports no torch.
+
+File systems differ: some take A.png and a.png, or é in one letter and in two, for one name; most take 255 bytes.
+"""
+
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+MOST_BYTES = 255
+
+
+def folded(path: PurePath | str) -> str:
+    """The same for all that some file system takes for one name"""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(path)).casefold())
+
+
+def distinct(names: Sequence[str], instead: Sequence[str]) -> list[str]:
+    """Each as it is where no other is folded to the same, else the one of `instead`, with a number where that is taken
+    too."""
+    counts = Counter(map(folded, names))
+    taken = {folded(name) for name in names if counts[folded(name)] == 1}
+    chosen = []
+    for name, longer in zip(names, instead, strict=True):
+        if counts[folded(name)] > 1:
+            name = longer if folded(longer) not in taken else next(
+                each for number in range(2, len(names) + 2) if folded(each := numbered(longer, number)) not in taken)
+            taken.add(folded(name))
+        chosen.append(name)
+    return chosen
+
+
+def numbered(name: str, number: int) -> str:
+    """a/b.png -> a/b_2.png"""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem}_{number}.{ending}" if dot and "/" not in ending else f"{name}_{number}"
+
+
+def shortened(name: str, added: int = 0) -> str:
+    """A name (no path) of at most MOST_BYTES bytes, with `added` more to come: the rest becomes a digest of it all."""
+    if len(os.fsencode(name)) + added <= MOST_BYTES:
+        return name
+    ending = Path(name).suffix if len(os.fsencode(Path(name).suffix)) <= 20 else ""
+    digest = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+    kept, room = name.removesuffix(ending), MOST_BYTES - added - len(os.fsencode(digest + ending))
+    while len(os.fsencode(kept)) > room:
+        kept = kept[:-1]
+    return f"{kept}{digest}{ending}"
+
+
+def temporary_for(path: Path) -> Path:
+    """A hidden file beside `path`, of this process, to be filled before it takes the place of `path`"""
+    ending = f".tmp-{os.getpid()}"
+    return path.with_name(f".{shortened(path.name, added=1 + len(ending))}{ending}")
