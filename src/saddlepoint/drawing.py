@@ -8,6 +8,7 @@ from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import SamplingGenerator, checkpoint_of, load_generator
+from saddlepoint.typed_paths import expanded
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
@@ -85,7 +86,7 @@ def refuse_contradictions(settings: Settings) -> None:
 def typed_output(settings: Settings) -> Path | None:
     if not settings["output"]:
         return None
-    output = Path(settings["output"]).expanduser()
+    output = expanded(settings["output"], "output")
     if output.suffix.lower() != ".png":
         raise RequestError(f"output={output} must be a PNG file: type output={output}.png")
     if output.exists() and not settings["overwrite"]:
@@ -95,6 +96,6 @@ def typed_output(settings: Settings) -> Path | None:
 
 def default_output(settings: Settings, name: str) -> Path:
     """Beside the run's checkpoints, named after what makes the picture what it is; drawing it again replaces it."""
-    checkpoint = checkpoint_of(Path(settings["run"]).expanduser())
+    checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     return home / "drawn" / f"{checkpoint.stem}_{name}.png"

@@ -14,6 +14,7 @@ from saddlepoint.modules.latents import Latents, class_labels
 from saddlepoint.modules.mixed_labels import MixedLabels
 from saddlepoint.modules.modes import device_of
 from saddlepoint.rules import nearest
+from saddlepoint.typed_paths import expanded
 
 if TYPE_CHECKING:
     from saddlepoint.modules.adversarial import AdversarialModule
@@ -127,7 +128,7 @@ def load_generator(run: str | Path) -> SamplingGenerator:
     Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
     them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
-    module, saved = load_synthesis(checkpoint_of(Path(run).expanduser()))
+    module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
     return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
                              saved.get("class_names", ()))
 

@@ -12,6 +12,7 @@ from saddlepoint.config_check import checked_settings
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import greater_is_better
 from saddlepoint.overrides import parse, quote_path
+from saddlepoint.streams import Unfailing
 from tests.comparison.made_runs import make_run, score
 from tests.composing import CONF, composed, options
 
@@ -42,7 +43,7 @@ def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
     two_rows(tmp_path / "runs")
     read, write = os.pipe()
     os.close(read)
-    with os.fdopen(write, "w") as nobody_reads:
+    with Unfailing(os.fdopen(write, "wb")) as nobody_reads:
         monkeypatch.setattr(sys, "stdout", nobody_reads)
         compare("runs=runs", "output=t")
     assert (tmp_path / "t.md").is_file()

@@ -18,6 +18,7 @@ from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.sampling import EndlessOrder, at_most
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
+from saddlepoint.typed_paths import expanded
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message; `skipped` has all
@@ -40,11 +41,11 @@ class ImageFolder(ImageDataModule):
             raise ValueError(f"data.train_fraction={train_fraction} must be above 0 and at most 1; null takes all")
         if not 1 <= max_pixels <= MOST_PIXELS:
             raise ValueError(f"data.max_pixels={max_pixels} must be from 1 to {MOST_PIXELS}")
-        self.root = Path(root).expanduser() if root is not None else None
+        self.root = expanded(root, "data.root") if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, ("skip", "fail"))
         self.framing = Framing(self.image_size, resize, crop)
-        self.cache, self.max_pixels = Path(cache).expanduser() if cache is not None else None, max_pixels
+        self.cache, self.max_pixels = expanded(cache, "data.cache") if cache is not None else None, max_pixels
         self._parts: dict[str, list[ImageFile]] = {}
 
     def files(self, split: str = "train") -> list[Path]:

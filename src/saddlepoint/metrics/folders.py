@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import left_out
+from saddlepoint.typed_paths import expanded
 
 log = logging.getLogger(__name__)
 MAX_PIXELS = 50_000_000
@@ -61,7 +61,7 @@ def shapes_in(settings: Settings, side: str) -> dict[tuple[int, int, int], Image
 
 
 def listed(settings: Settings, side: str) -> list[ImageFile]:
-    root = Path(settings[side]).expanduser()
+    root = expanded(settings[side], side)
     if not root.is_dir():
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
     files = image_files(root, settings["extensions"])
@@ -87,7 +87,7 @@ def folder_images(settings: Settings, side: str, channels: int, image_size: int)
         log.warning("%s", left_out(unreadable))
     if not files:
         raise none_left(settings, side, unreadable)
-    name = Path(settings[side]).expanduser().resolve().name
+    name = expanded(settings[side], side).resolve().name
     return StillFiles(name, "all", files, torch.zeros(len(files), dtype=torch.long), load)
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 
 from saddlepoint.data.decoding import Unreadable, reading
 from saddlepoint.errors import RequestError
+from saddlepoint.typed_paths import expanded
 
 
 def size_of(path: Path, max_pixels: int) -> tuple[int, int]:
@@ -25,7 +26,9 @@ def checked(image: Image.Image, max_pixels: int) -> Image.Image:
 
 def refuse_at_once(typed: str | None, max_pixels: int) -> None:
     """A single file that cannot be enlarged, before weights are looked for."""
-    path = Path(typed or "").expanduser()
+    if typed is None:
+        return
+    path = expanded(typed, "input")
     if not path.is_file():
         return
     try:

@@ -14,6 +14,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.rules import nearest
 from saddlepoint.sampling import load_module
+from saddlepoint.typed_paths import expanded
 from saddlepoint.upscaling import releases
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
 
@@ -30,7 +31,7 @@ class Weights(NamedTuple):
 def load(weights: str) -> Weights:
     if weights in OFFICIAL:
         return official(weights)
-    path = Path(weights).expanduser()
+    path = expanded(weights, "weights")
     if path.is_dir() or path.suffix == CHECKPOINT:
         return from_run(path)
     if not path.is_file():
