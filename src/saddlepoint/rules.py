@@ -98,7 +98,7 @@ def a_class(value: Any) -> str | None:
 
 def all_or_a_class(value: Any) -> str | None:
     """A list of one name says that it is a name, and not `all`."""
-    return a_class(value) and list_of(text, length=1)(value) and f"all, or {a_class(value)}"
+    return a_class(value) and list_of(text, length=1)(value) and a_class(value)
 
 
 def sum_of_images(value: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # as Hydra's grammar has it
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*|0|[1-9][0-9]*")
@@ -65,3 +65,21 @@ def separated(text: str) -> list[str]:
             return parts
         position = match.end()
     return parts
+
+
+def of_class(setting: str, texts: Sequence[str]) -> str | None:
+    """The word of a shell that asks for a class, or for several in a list, by name; None: no word can."""
+    if any(text == MISSING or "\0" in text for text in texts):
+        return None
+    if setting == "class" and len(texts) == 1:
+        text = texts[0]
+        is_other = text in ("null", "all") or text.startswith(("[", "'", '"'))
+        is_several = "," in text or text.endswith(")")  # where -m is typed
+        return word(f"class={names(texts) if is_other or is_several else text}")
+    return word(f"{setting}={names(texts)}")
+
+
+def shown(text: str) -> str:
+    """In a sentence or a list: on one line, with its ends to be seen"""
+    on_one_line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return repr(on_one_line) if "," in text or text != text.strip() else on_one_line

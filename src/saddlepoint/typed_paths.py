@@ -20,19 +20,19 @@ def must_be(typed: object) -> str | None:
     if not isinstance(typed, str):
         return "a path"
     if not typed.strip():
-        return "a path, and it is empty, as when a variable is not set (type . for the current folder)"
+        return "a path, and it is empty, as an unset variable leaves it (. is the current folder)"
     path = _at_home(typed)
     home = typed.partition("/")[0]
     if path == typed and home == "~":
-        return "a path without ~, since your home folder is not known here"
+        return "a path without ~, as your home folder is not known here"
     if path == typed and typed.startswith("~") and home != typed and not os.path.lexists(home):
-        return f"a path of this machine, where no user is called {home[1:]} (type ./{typed} if the folder is called so)"
+        return f"a path, and no user is called {home[1:]} here (./{typed} is in a folder of that name)"
     try:
         os.stat(path)  # noqa: PTH116  a Path would have to be made first
     except (FileNotFoundError, UnicodeEncodeError):
         return None
     except ValueError:  # the character NUL
-        return "a path, and no path holds the character NUL"
+        return "a path without the character NUL"
     except OSError as error:
         return _instead(error, path)
     return None
@@ -50,8 +50,8 @@ def _at_home(typed: str) -> str:
 
 def _instead(error: OSError, path: str) -> str:
     if error.errno == errno.ENAMETOOLONG:
-        return f"shorter: {error.strerror}"
+        return f"a shorter path ({error.strerror})"
     if error.errno == errno.ENOTDIR:
         files = [str(parent) for parent in Path(path).parents if parent.is_file()]
-        return f"a path through folders, and {files[0] if files else path} is a file"
+        return f"a path, and {files[0] if files else path} is a file and no folder"
     return f"a path that can be looked at here: {error.strerror or error}"
