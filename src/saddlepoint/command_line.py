@@ -10,7 +10,7 @@ import string
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -18,8 +18,8 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from saddlepoint import disk_space
-from saddlepoint.errors import EndOfRun, RequestError, Stopped
+from saddlepoint import disk_space, hydra_settings, streams
+from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.hydra_refusals import SEARCH, explain
 from saddlepoint.overrides import SWEEP, overrides_in, prepare
 from saddlepoint.parallel.first import is_first, number
@@ -55,15 +55,19 @@ def reported() -> Iterator[None]:
 def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None) -> int:
     """Run a function decorated with hydra.main and return the exit code; bugs keep their traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing and exiting with 1
+    streams.make_unfailing()
+    exit_code = _run(command, config_name, default_sweep)
+    sys.stdout.flush()
+    return exit_code or (DiskFull.exit_code if streams.lost() else 0)
+
+
+def _run(command: Callable[[], object], config_name: str, default_sweep: str | None) -> int:
     config_directory = Path(sys.argv[0]).resolve().parent / "conf"
     speak_plainly()
     try:
         refuse_arguments(sys.argv[1:], config_directory)
         if {"--help", "-h"} & set(sys.argv[1:]):
-            text = help_text(config_directory, config_name, prepare(sys.argv[1:], None))
-            with suppress(BrokenPipeError):  # --help | head
-                print(text, flush=True)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(help_text(config_directory, config_name, prepare(sys.argv[1:], None)))
             return 0
         sys.argv[1:] = prepare(sys.argv[1:], default_sweep)
         command()
@@ -117,6 +121,7 @@ def speak_of_thread(failed: threading.ExceptHookArgs) -> None:
 
 def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
     """What Hydra would answer with a traceback, or take for something else."""
+    hydra_settings.refuse(arguments)
     modes = [argument for argument in arguments if argument in MODES]
     if len(modes) > 1:
         raise RequestError(f"{' '.join(modes)} exclude each other: type one of them")

@@ -1,5 +1,6 @@
 """What sample.py does: a grid, single files, walks, or arithmetic."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
 from saddlepoint.errors import RequestError
-from saddlepoint.sampling import SamplingGenerator, checkpoint_of, load_generator
+from saddlepoint.sampling import ANY_CLASS, EVERY_CLASS, SamplingGenerator, checkpoint_of, load_generator
+from saddlepoint.spelling import of_class, word
+from saddlepoint.typed_paths import expanded
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
-EVERY_CLASS = "all"
 COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of each walk, unless count= says otherwise
 
 
@@ -44,10 +46,11 @@ def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
     if settings["interpolate_class"]:
         labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
         return compositions.walk_between_classes(generator, labels, seed, count or COUNT_OF_EACH, steps)
+    warn_of_words_that_are_names(generator, which)
     if which == EVERY_CLASS:
         generator.require_classes("class=all")
         return compositions.of_every_class(generator, seed, count or COUNT_OF_EACH, settings["layout"])
-    label = None if which is None else generator.label_of(which)
+    label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
     if settings["interpolate"]:
         return compositions.walk(generator, settings["interpolate"], steps, label)
     if settings["arithmetic"]:
@@ -56,6 +59,15 @@ def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
                                "know none: choose it, e.g. class=0 (without arithmetic= to see and number its images)")
         return latent_arithmetic.arithmetic(generator, settings["arithmetic"], seed, label)
     return compositions.of_seed(generator, seed, count or COUNT, settings["columns"], label)
+
+
+def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int | list | None) -> None:
+    """class=all and class=null, of a run with a class that is called so"""
+    typed = ANY_CLASS if which is None else which
+    if typed in (ANY_CLASS, EVERY_CLASS) and typed in generator.class_names:
+        means = "every class" if typed == EVERY_CLASS else "classes as they come in training"
+        print(f"warning: class={typed} means {means}; for the class of that name type {of_class('class', [typed])}",
+              file=sys.stderr)
 
 
 def refuse_contradictions(settings: Settings) -> None:
@@ -67,10 +79,11 @@ def refuse_contradictions(settings: Settings) -> None:
     if len(settings["interpolate"]) == 1:
         raise RequestError(f"interpolate={settings['interpolate']} is one seed, and a walk needs two: e.g. [3,8]")
     if len(settings["interpolate_class"]) == 1:
-        raise RequestError(f"interpolate_class={settings['interpolate_class']} is one class, and a walk needs two: "
+        raise RequestError(f"{typed_classes('interpolate_class', settings)} is one class, and a walk needs two: "
                            "e.g. [3,8]")
     if settings["class"] is not None and settings["interpolate_class"]:
-        raise RequestError(f"class={settings['class']} and interpolate_class= both choose classes: leave class= out")
+        raise RequestError(f"{typed_classes('class', settings)} and interpolate_class= both choose classes: leave "
+                           "class= out")
     every_class = settings["class"] == EVERY_CLASS
     if every_class and kinds:
         raise RequestError(f"class=all draws a grid, and {kinds[0]}= is of one class: choose it, e.g. class=0")
@@ -82,12 +95,20 @@ def refuse_contradictions(settings: Settings) -> None:
                            "columns=N for a grid of N columns")
 
 
+def typed_classes(setting: str, settings: Settings) -> str:
+    """As they may be typed"""
+    typed = settings[setting]
+    if not isinstance(typed, list):
+        return word(f"{setting}={typed}")
+    return of_class(setting, list(map(str, typed))) or f"{setting}={typed}"
+
+
 def typed_output(settings: Settings) -> Path | None:
     if not settings["output"]:
         return None
-    output = Path(settings["output"]).expanduser()
+    output = expanded(settings["output"], "output")
     if output.suffix.lower() != ".png":
-        raise RequestError(f"output={output} must be a PNG file: type output={output}.png")
+        raise RequestError(f"output={output} must be a PNG file: type {word(f'output={output}.png')}")
     if output.exists() and not settings["overwrite"]:
         raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
     return output
@@ -95,6 +116,6 @@ def typed_output(settings: Settings) -> Path | None:
 
 def default_output(settings: Settings, name: str) -> Path:
     """Beside the run's checkpoints, named after what makes the picture what it is; drawing it again replaces it."""
-    checkpoint = checkpoint_of(Path(settings["run"]).expanduser())
+    checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     return home / "drawn" / f"{checkpoint.stem}_{name}.png"

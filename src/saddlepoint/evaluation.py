@@ -26,6 +26,7 @@ from saddlepoint.parallel.launching import in_agreement
 from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis
+from saddlepoint.typed_paths import expanded
 from saddlepoint.versions import command
 
 Settings = Mapping[str, Any]
@@ -91,7 +92,7 @@ def refuse_contradictions(settings: Settings) -> None:
 
 
 def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | None]:
-    path = checkpoint_of(Path(settings["run"]).expanduser())
+    path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
     trained = saved["settings"]
     device = device_named(settings["device"])
@@ -173,7 +174,7 @@ def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
     """Named after what makes the numbers what they are, the rest of it as a digest; measuring the same again replaces
     it, measuring anything else does not."""
     if settings["output"]:
-        output = Path(settings["output"]).expanduser()
+        output = expanded(settings["output"], "output")
         if output.suffix != ".json":
             raise RequestError(f"output={output} must be a JSON file: type output={output}.json")
         for path in (output, picture_of(output)):

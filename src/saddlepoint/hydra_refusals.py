@@ -1,15 +1,23 @@
 """What Hydra and OmegaConf refuse, as sentences that name the setting and the nearest valid one."""
 
+import re
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from saddlepoint.config_check import leaves
-from saddlepoint.overrides import SWEEP, overrides_in, parse, quote_path
+from saddlepoint.overrides import CLASSES, PATH_SETTINGS, is_sweeping, overrides_in, parse, quote_path
 from saddlepoint.rules import nearest
+from saddlepoint.spelling import MISSING, quoted, without_interpolation, word
 
 PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
            "hydra/launcher=submitit_local": "hydra-submitit-launcher", "hydra/launcher=ray": "hydra-ray-launcher",
@@ -20,24 +28,53 @@ SEARCH = "hydra/sweeper=search"
 
 def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
     """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
-    overrides = [quote_path(override) for override in overrides_in(arguments)]
+    sweeping = is_sweeping(arguments)
+    overrides = [quote_path(override, sweeping) for override in overrides_in(arguments)]
     try:
         parsed = parse(overrides)
     except OverrideParseException as error:
         return (f"{error.override} cannot be read: {str(error).splitlines()[0]}. Put the whole setting in quotes, e.g. "
                 "'trick=[r1,ema]'")
     several = [override for override in parsed if override.is_sweep_override()]
-    if several and not any(argument in SWEEP for argument in arguments):
-        return "\n".join(f"{override.input_line} has several values: type '{override.key_or_group}="
-                         f"[{override.input_line.partition('=')[2]}]' for a list, or add -m to try one after the other"
-                         for override in several)
+    if several and not sweeping:
+        return "\n".join(map(_has_several, several))
     intervals = [override for override in parsed if override.is_interval_sweep()]
     if intervals and SEARCH not in overrides:
         return "\n".join(f"{override.input_line} holds any number between, which only a search tries: add {SEARCH}, or "
                          f"type values: {override.key_or_group}=a,b,c" for override in intervals)
+    if isinstance(refusal, InterpolationResolutionError | GrammarParseError | MissingMandatoryValue):
+        return _unresolved(refusal, parsed)
     with initialize_config_dir(str(config_directory), version_base="1.3"):
         sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
     return "\n".join(sentences) or str(refusal).strip()
+
+
+def _has_several(override: Override) -> str:
+    key, value = override.key_or_group, override.input_line.partition("=")[2]
+    as_list = word(f"{key}=[{value}]")
+    instead = "" if key in (*PATH_SETTINGS, *CLASSES) else f"type {as_list} for a list, or "
+    return f"{override.input_line} has several values: {instead}add -m to try one after the other"
+
+
+def _unresolved(refusal: OmegaConfBaseException, parsed: list[Override]) -> str:
+    """A value that names another, ${...}, which is not there; or ???, which says that one is still to be given."""
+    why = (str(refusal).splitlines() or [""])[0]
+    key = refusal.full_key or ""
+    override = next((each for each in parsed if each.key_or_group == key.partition("[")[0]), None)
+    if override is None or not isinstance(value := override.value(), str):
+        return f"{key}: {why}" if key else why
+    if value == MISSING:
+        return f"{key}=??? is still to be given: type a value"
+    literal = word(f"{key}={quoted(without_interpolation(value))}")
+    variable = re.search(r"\$\{(\w+)\}", value)
+    if variable is None:
+        return f"{key}={value} cannot be read ({why}): if its name holds ${{, type {literal}"
+    from_shell = f'"{key}={value}"'
+    read_here = value.replace(variable[0], "${oc.env:" + variable[1] + "}")
+    from_environment = word(f"{key}={read_here}")
+    return (f"{key}={value} came with {variable[0]}, which is no setting: to have the shell put its variable "
+            f"{variable[1]} there, type double quotes around it, {from_shell}; {from_environment} reads it here; "
+            f"{literal} is a name that holds these very letters")
 
 
 def _complaints(override: Override, everything: list[Override], config_name: str) -> list[str]:

@@ -13,7 +13,7 @@ def write_json(path: Path, content: dict) -> None:
     temporary = temporary_for(path)
     try:
         with disk_space.naming(path):
-            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+            temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -22,7 +22,7 @@ def write_json(path: Path, content: dict) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """None where there is no such file, or none that holds a dictionary"""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

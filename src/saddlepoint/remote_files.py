@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from saddlepoint.checkpoint import write_atomically
+from saddlepoint.typed_paths import expanded
 
 SILENCE = 10.0  # seconds without a byte after which a server is given up
 CANNOT_DOWNLOAD = (OSError, http.client.HTTPException)
@@ -18,7 +19,7 @@ def cache_folder() -> Path:
     """$SADDLEPOINT_CACHE, else saddlepoint/ in the user's cache folder"""
     typed = os.environ.get("SADDLEPOINT_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(typed).expanduser() if typed else Path(home).expanduser() / "saddlepoint"
+    return expanded(typed, "SADDLEPOINT_CACHE") if typed else expanded(home, "XDG_CACHE_HOME") / "saddlepoint"
 
 
 def download(address: str, path: Path, sha256: str, megabytes: int) -> None:

@@ -19,6 +19,7 @@ from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.parallel.collectives import place
 from saddlepoint.parallel.first import is_first
 from saddlepoint.run_directory import Onlooker, RunDirectory
+from saddlepoint.typed_paths import expanded
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ def _directory(settings: Mapping[str, Any], directory: Path | None) -> Path:
     if wanted == "auto":
         if given is None and directory is None:
             raise RequestError("resume=auto needs to know the run: type run.dir=PATH as well, or resume=PATH")
-        return Path(given).expanduser() if given else directory
-    path = Path(wanted).expanduser()
-    if given is not None and Path(given).expanduser() != path:
+        return expanded(given, "run.dir") if given else directory
+    path = expanded(wanted, "resume")
+    if given is not None and expanded(given, "run.dir") != path:
         raise RequestError(f"resume={wanted} goes on in that very directory: leave run.dir={given} out")
     if not path.is_dir():
         raise RequestError(f"resume={wanted} is not a directory: name a run directory, or type resume=auto "
@@ -152,7 +153,7 @@ def cut_back(run: RunDirectory, images_seen: int) -> None:
 
 def _cut_table(table: Path, images_seen: int) -> None:
     """A row that a crash left half-written goes too."""
-    with table.open(newline="") as file:
+    with table.open(newline="", encoding="utf-8") as file:
         columns, *rows = list(csv.reader(file)) or [[]]
     if not columns:
         return
@@ -160,7 +161,7 @@ def _cut_table(table: Path, images_seen: int) -> None:
     kept = [row for row in rows if len(row) == len(columns) and row[at].isdecimal() and int(row[at]) <= images_seen]
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", newline="") as file:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([columns, *kept])
 
     checkpoint.write_atomically(table, write)

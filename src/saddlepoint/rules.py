@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from saddlepoint import typed_paths
+
 Rule = Callable[[Any], str | None]  # value -> what it must be, or None when it is that already
 
 
@@ -82,8 +84,21 @@ def text(value: Any) -> str | None:
     return None if isinstance(value, str) else "a text"
 
 
+def path(value: Any) -> str | None:
+    return typed_paths.must_be(value)
+
+
+def not_empty(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else "a text that is not empty"
+
+
 def a_class(value: Any) -> str | None:
     return text(value) and integer(0)(value) and "the name of a class, or its number, of at least 0"
+
+
+def all_or_a_class(value: Any) -> str | None:
+    """A list of one name says that it is a name, and not `all`."""
+    return a_class(value) and list_of(text, length=1)(value) and a_class(value)
 
 
 def sum_of_images(value: Any) -> str | None:

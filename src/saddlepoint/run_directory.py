@@ -85,7 +85,7 @@ class RunDirectory:
         run = cls(path)
         run.acquire()
         with suppress(OSError, ValueError, KeyError):  # it may have died before it said anything: it starts now
-            run.started = json.loads((path / "status.json").read_text())["started"]
+            run.started = json.loads((path / "status.json").read_text(encoding="utf-8"))["started"]
         for folder in (run.checkpoints, run.samples):
             folder.mkdir(exist_ok=True)
         return run
@@ -102,14 +102,14 @@ class RunDirectory:
 
     def _owner(self) -> str:
         try:
-            environment = json.loads((self.path / "environment.json").read_text())
+            environment = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return "it has not said who it is"
         return f"process {environment['process']} on {environment['host']}"
 
     def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None:
         """The resolved configuration, where it runs, and the identity of what it is trained on."""
-        (self.path / "config.yaml").write_text(config_yaml)
+        (self.path / "config.yaml").write_text(config_yaml, encoding="utf-8")
         write_json(self.path / "environment.json", {
             "command": command(),
             "seed": seed,
@@ -134,7 +134,7 @@ class RunDirectory:
     @property
     def is_completed(self) -> bool:
         try:
-            return json.loads((self.path / "status.json").read_text())["state"] == "completed"
+            return json.loads((self.path / "status.json").read_text(encoding="utf-8"))["state"] == "completed"
         except (OSError, ValueError, KeyError):
             return False
 
@@ -167,6 +167,6 @@ def only_begun(path: Path) -> bool:
 def update_metrics(run: Path, content: dict) -> None:
     """Parts of metrics.json (metrics/schema.json describes it) take the place of earlier ones; costs are added to."""
     path = run / "metrics.json"
-    before = json.loads(path.read_text()) if path.is_file() else {}
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     cost = before.get("cost", {}) | content.get("cost", {})
     write_json(path, {"metrics": []} | before | content | ({"cost": cost} if cost else {}))

@@ -1,6 +1,8 @@
 """Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
 
+import difflib
 import math
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from saddlepoint import checkpoint
+from saddlepoint import checkpoint, spelling
 from saddlepoint.errors import RequestError
 from saddlepoint.modules.latents import Latents, class_labels
 from saddlepoint.modules.mixed_labels import MixedLabels
 from saddlepoint.modules.modes import device_of
-from saddlepoint.rules import nearest
+from saddlepoint.typed_paths import expanded
 
 if TYPE_CHECKING:
     from saddlepoint.modules.adversarial import AdversarialModule
     from saddlepoint.modules.synthesis import SynthesisModule
 
+EVERY_CLASS, ANY_CLASS = "all", "null"  # what class= takes beside names
 BLOCK = 16  # images computed at once, whatever is asked for: results then do not depend on how many are
 
 
@@ -98,27 +101,54 @@ class SamplingGenerator(nn.Module):
                                "run of a conditional model, e.g. one of python train.py model=cgan")
 
     def label_of(self, which: int | str, setting: str = "class") -> int:
-        """The number of a class, given its name, or its number where no class is called so."""
-        name = str(which)
-        self.require_classes(f"{setting}={name}")
-        if name in self.class_names:
-            return self.class_names.index(name)
+        """The number of a class, given its name, or its number where no class is called so. Letters with accents may
+        be composed or not: file systems differ."""
+        name, known = composed(str(which)), [*map(composed, self.class_names)]
+        self.require_classes(f"{setting}={spelling.shown(name)}")
+        if name in known:
+            return known.index(name)
         if name.isdecimal() and int(name) < self.num_classes:
             return int(name)
-        named = self.class_names != tuple(map(str, range(self.num_classes)))
-        names = f" or a name: {listed(self.class_names)}" if named else ""
-        near = nearest(name, self.class_names if not name.isdecimal() else ()) or "."
-        raise RequestError(f"{setting}={name} is not a class of this run{near} Type a number from 0 to "
-                           f"{self.num_classes - 1}{names}")
+        close = difflib.get_close_matches(name, known, n=1) if not name.isdecimal() else []
+        near = f": did you mean {typed_class(setting, close[0])}?" if close else "."
+        raise RequestError(f"{setting}={spelling.shown(name)} is not a class of this run{near} Type a number from 0 to "
+                           f"{self.num_classes - 1}{self._or_a_name(setting)}")
+
+    def _or_a_name(self, setting: str, most: int = 20) -> str:
+        """The classes as they are typed: where a name is odd, in words that a shell takes as they stand"""
+        if self.class_names == tuple(map(str, range(self.num_classes))):
+            return ""
+        if all(map(is_plain, self.class_names)):
+            return f" or a name: {listed(self.class_names, most)}"
+        names = [name for name in self.class_names[:most] if spelling.of_class(setting, [name])]
+        words = [spelling.of_class(setting, [name]) for name in names] if setting == "class" else [
+            spelling.of_class(setting, names)]
+        more = f", ... ({self.num_classes} in all)" if len(self.class_names) > most else ""
+        return f" or a name, as in {', '.join(words)}{more}" if names else ""
 
     def title_of(self, label: int) -> str:
         """e.g. `class 3 (cat)`"""
         name = self.class_names[label]
-        return f"class {label}" if name == str(label) else f"class {label} ({name})"
+        return f"class {label}" if name == str(label) else f"class {label} ({spelling.shown(name)})"
+
+
+def composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def is_plain(name: str) -> bool:
+    return bool(spelling.PLAIN.fullmatch(name)) and name not in (EVERY_CLASS, ANY_CLASS)
+
+
+def typed_class(setting: str, name: str) -> str:
+    """A class as an answer to what was meant"""
+    if is_plain(name):
+        return name
+    return (spelling.of_class(setting, [name]) if setting == "class" else None) or spelling.name(name)
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+    return ", ".join(map(spelling.shown, names[:most])) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def load_generator(run: str | Path) -> SamplingGenerator:
@@ -127,7 +157,7 @@ def load_generator(run: str | Path) -> SamplingGenerator:
     Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
     them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
-    module, saved = load_synthesis(checkpoint_of(Path(run).expanduser()))
+    module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
     return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
                              saved.get("class_names", ()))
 

@@ -27,6 +27,7 @@ from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.resuming import Continuation
 from saddlepoint.run_directory import Onlooker, RunDirectory, new_path
 from saddlepoint.run_results import announce, conclude, cost, export
+from saddlepoint.typed_paths import expanded
 
 
 class Trainer(pl.Trainer):
@@ -178,7 +179,7 @@ def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
     chosen = settings["choices"]
     name = chosen.get("experiment") or f"{chosen['model']}_{chosen['data']}"
     typed = settings["run"]["dir"]
-    return Path(typed).expanduser() if typed else directory or new_path(Path("runs"), name)
+    return expanded(typed, "run.dir") if typed else directory or new_path(Path("runs"), name)
 
 
 def to_yaml(settings: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from saddlepoint.config_check import checked_settings
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import greater_is_better
 from saddlepoint.overrides import parse, quote_path
+from saddlepoint.streams import Unfailing
 from tests.comparison.made_runs import make_run, score
 from tests.composing import CONF, composed, options
 
@@ -42,7 +43,7 @@ def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
     two_rows(tmp_path / "runs")
     read, write = os.pipe()
     os.close(read)
-    with os.fdopen(write, "w") as nobody_reads:
+    with Unfailing(os.fdopen(write, "wb")) as nobody_reads:
         monkeypatch.setattr(sys, "stdout", nobody_reads)
         compare("runs=runs", "output=t")
     assert (tmp_path / "t.md").is_file()
@@ -74,7 +75,7 @@ def test_several_directories_are_a_list_and_globs_reach_us_as_typed(tmp_path, ca
     (["runs=runs", "value=0"], "value=0 must be"),
     (["runs=runs", "published=none.yaml"], "published=none.yaml cannot be used: none.yaml is missing"),
     (["runs=runs", "published=mine.yaml"], "published=mine.yaml: entry 1 must have exactly metric, protocol"),
-    (["runs=runs", "output=old.csv/x/y"], "output=old.csv/x/y.md cannot be written"),
+    (["runs=runs", "output=old.csv/x/y"], "output=old.csv/x/y must be a path, and old.csv is a file and no folder"),
 ])
 def test_what_cannot_be_done_is_refused_in_a_sentence(tmp_path, overrides, words):
     two_rows(tmp_path / "runs")

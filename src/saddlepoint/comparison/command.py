@@ -1,6 +1,5 @@
 """What compare.py does."""
 
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from saddlepoint.comparison.runs import gather
 from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.errors import RequestError
+from saddlepoint.typed_paths import expanded
 
 WIDTH = 160  # characters, where the terminal does not say
 ENDINGS = (".md", ".csv", ".tex")
@@ -27,11 +27,11 @@ PAGE = "comparison.html"
 def compare(settings: Mapping[str, Any]) -> None:
     outputs = _outputs(settings["output"], settings["overwrite"])
     shown_in = _page(settings["page"], settings["overwrite"])
-    known = published.read(Path(settings["published"]).expanduser() if settings["published"] else published_file())
+    known = published.read(expanded(settings["published"], "published") if settings["published"] else published_file())
     gathered = gathered_from(settings["runs"])
     table = tabulate(gathered.runs, question(settings), known)
     said = notes(table, gathered)
-    _show(formats.terminal(sheet(table), said, shutil.get_terminal_size((WIDTH, 24)).columns))
+    print(formats.terminal(sheet(table), said, shutil.get_terminal_size((WIDTH, 24)).columns), flush=True)
     for path, text in zip(outputs, written(table, said), strict=False):
         _write(path, text, "output")
     if shown_in:
@@ -50,14 +50,6 @@ def write_page(directory: Path) -> Path | None:
     table = tabulate(gathered.runs, Question(), published.read(known) if known.exists() else ())
     _write(path, page(_title(str(directory), gathered), table, gathered), "page")
     return path
-
-
-def _show(text: str) -> None:
-    """Whoever reads may have seen enough (compare.py ... | head): files are written all the same."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def published_file() -> Path:
@@ -103,7 +95,7 @@ def _outputs(asked: str | None, overwrite: bool) -> list[Path]:
     """Refused before anything is read."""
     if asked is None:
         return []
-    home = Path(asked).expanduser()
+    home = expanded(asked, "output")
     if home.suffix in ENDINGS:
         raise RequestError(f"output={asked} is written without its ending: type output={home.with_suffix('')}")
     if not home.name or home.is_dir():
@@ -118,7 +110,7 @@ def _outputs(asked: str | None, overwrite: bool) -> list[Path]:
 def _page(asked: str | None, overwrite: bool) -> Path | None:
     if asked is None:
         return None
-    path = Path(asked).expanduser()
+    path = expanded(asked, "page")
     if path.suffix != ".html" or path.is_dir():
         instead = path / PAGE if path.is_dir() else path.with_suffix(".html")
         raise RequestError(f"page={asked} must be the name of an HTML file: type page={instead}")
@@ -131,7 +123,7 @@ def _write(path: Path, text: str, setting: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with disk_space.naming(path):
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         if disk_space.behind(error):
             raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from saddlepoint.comparison import reading
 from saddlepoint.comparison.run import Problem
+from saddlepoint.typed_paths import expanded
 
 SIGNS = {"environment.json", "status.json", "metrics.json"}  # any of these: the directory is, or was, a run
 BEGUN = {"config.yaml", "checkpoints"}  # both: a run that died before it said anything
@@ -20,7 +21,7 @@ class Finder:
         self.empty: set[Path] = set()
         self.sweeps: set[Path] = set()
         for path in paths:
-            self._look(Path(path).expanduser(), str(path))
+            self._look(expanded(str(path), "runs"), str(path))
         self._name_jobs_without_a_run()
         self.problems += [Problem("empty", f"{path} is empty: its run was refused, or never began", (path,))
                           for path in sorted(self.empty)]

@@ -23,6 +23,7 @@ from saddlepoint.data.sampling import EndlessOrder, at_most, of_subset
 from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
+from saddlepoint.typed_paths import expanded
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message; `skipped` has all
@@ -48,11 +49,12 @@ class ImageFolder(ImageDataModule):
         if white is not None and not 0 < white < inf:
             raise ValueError(f"data.white={white} must be above 0, the number that is white in files of floating-point "
                              "or 32-bit numbers; null refuses such files")
-        self.root = Path(root).expanduser() if root is not None else None
+        self.root = expanded(root, "data.root") if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, ("skip", "fail"))
         self.framing = Framing(self.image_size, resize, crop)
-        self.cache, self.limits = Path(cache).expanduser() if cache is not None else None, Limits(max_pixels, white)
+        self.cache = expanded(cache, "data.cache") if cache is not None else None
+        self.limits = Limits(max_pixels, white)
         self._parts: dict[str, list[ImageFile]] = {}
 
     def files(self, split: str = "train") -> list[Path]:

@@ -12,7 +12,7 @@ import numpy
 import torch
 
 from saddlepoint.data.bicubic import reduced_uint8
-from saddlepoint.data.decoding import Unreadable, measure
+from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.framing import Framing
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
@@ -65,10 +65,10 @@ class Lows:
         """Whether there is a low-resolution file, and of the right size, by its header."""
         path = self.partners.of(file)
         try:
-            low = measure(path, self.load.max_pixels)
+            low = header_of(path, self.load.limits)[:2]
         except Unreadable as error:
             raise Unreadable(f"its low-resolution image {path}: {error}") from error
-        high = measure(file.path, self.load.max_pixels)
+        high = header_of(file.path, self.load.limits)[:2]
         if [side // self.scale for side in high] != [*low[::-1]]:  # one may lie turned, which decoding mends
             self._refuse_size(path, low, high)
 

@@ -28,6 +28,7 @@ from saddlepoint.data.sampling import EndlessOrder
 from saddlepoint.data.sharpening import UnsharpMasking
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
+from saddlepoint.typed_paths import expanded
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,10 @@ class PairFolder(ImageFolder):
             raise ValueError(f"data.image_size={self.image_size} must be a multiple of data.scale={scale}: type "
                              f"data.image_size={max(self.image_size // scale, 1) * scale}")
         self.scale, self.rotate, self.memory_megabytes = scale, rotate, memory_megabytes
-        self.low_root = Path(low_root).expanduser() if low_root is not None else None
-        self.validation_root = Path(validation_root).expanduser() if validation_root is not None else None
+        self.low_root = expanded(low_root, "data.low_root") if low_root is not None else None
+        self.validation_root = None
+        if validation_root is not None:
+            self.validation_root = expanded(validation_root, "data.validation_root")
         self.sharpen = UnsharpMasking() if sharpen_target else nn.Identity()
         self.degraded, self.partners = None, None
         self._refuse_contradictions(degradation, degradation_crop, pair_pool)

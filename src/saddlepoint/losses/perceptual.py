@@ -13,6 +13,7 @@ from torchvision.models import VGG19_Weights, vgg19
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.remote_files import CANNOT_DOWNLOAD, cache_folder, download
+from saddlepoint.typed_paths import expanded
 
 FILE, SHA256 = "vgg19-dcbb9e9d.pth", "dcbb9e9d"  # torchvision publishes the beginning, in the name
 ADDRESS = VGG19_Weights.IMAGENET1K_V1.url
@@ -110,7 +111,7 @@ def as_constants(network: nn.Module) -> nn.Module:
 def vgg19_file(weights: str | None) -> Path:
     """The verified file: the one named, else where torch.hub keeps it, else of our cache, else downloaded there."""
     if weights is not None:
-        return verified(Path(weights).expanduser(), f"perceptual.weights={weights}")
+        return verified(expanded(weights, "perceptual.weights"), f"perceptual.weights={weights}")
     ours = cache_folder() / "weights" / FILE
     for path in (Path(torch.hub.get_dir(), "checkpoints", FILE), ours):
         if path.is_file():

@@ -19,6 +19,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.metrics.collecting import say_what_is_left_out
 from saddlepoint.metrics.fitting import Fit, loader_like
+from saddlepoint.typed_paths import expanded
 
 RESIZE = "short_side"  # of two folders, unless resize= says otherwise: as data=image_folder has it
 
@@ -57,7 +58,7 @@ class Folder:
         if not framed:
             raise none_left(self, unreadable)
         say_what_is_left_out(unreadable)
-        name = Path(self.typed).expanduser().resolve().name
+        name = expanded(self.typed, self.side).resolve().name
         return StillFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
 
     def brought_to(self, size: int, resize: str) -> str:
@@ -84,7 +85,7 @@ def opened(settings: Settings, side: str) -> Folder:
 
 
 def listed(settings: Settings, side: str) -> list[ImageFile]:
-    root = Path(settings[side]).expanduser()
+    root = expanded(settings[side], side)
     if not root.is_dir():
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
     extensions = settings["extensions"] or ENDINGS

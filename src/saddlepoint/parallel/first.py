@@ -26,7 +26,8 @@ def only_the_first_speaks() -> Iterator[None]:
     if is_first():
         yield
         return
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    nowhere = Path(os.devnull).open("w", encoding="utf-8", errors="replace")  # noqa: SIM115 closed below
+    with nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         try:
             yield
         except EndOfRun as end:

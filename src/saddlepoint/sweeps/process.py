@@ -24,7 +24,7 @@ class Process:
             self.log_begins = log.tell()
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"})
+                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"})
         self.started = self.progressed = self.counted = time.monotonic()
         self.asked: tuple[str, str] | None = None  # the state and reason for which it was asked to end
         self.killed_at = float("inf")

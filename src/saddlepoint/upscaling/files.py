@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from saddlepoint.data.listing import image_files
 from saddlepoint.errors import RequestError
+from saddlepoint.image_files.endings import ENDINGS as READ
+from saddlepoint.typed_paths import expanded
 from saddlepoint.upscaling.writing import ENDINGS
 
-READ = ("png", "jpg", "jpeg", "jfif", "webp", "tif", "tiff", "bmp", "gif", "ppm", "pgm", "pbm", "tga", "jp2", "avif")
 WILDCARDS = "*?["
 
 
@@ -34,7 +35,7 @@ class Job(NamedTuple):
 
 def sources(typed: str, recursive: bool) -> Sources:
     """typed: a file, a folder or a pattern such as photos/*.jpg"""
-    path = Path(typed).expanduser()
+    path = expanded(typed, "input")
     if path.is_file():
         return Sources(path.parent, [path.name], single=True)
     if path.is_dir():
@@ -58,11 +59,11 @@ def sources(typed: str, recursive: bool) -> Sources:
 def jobs(chosen: Sources, output: str | None, kind: str | None, scale: float) -> list[Job]:
     """output: a file, or a folder where there are several inputs; null: beside the input, named after the scale."""
     if chosen.single and output and not _is_folder(output):
-        return [_single(chosen.root / chosen.names[0], Path(output).expanduser(), kind)]
+        return [_single(chosen.root / chosen.names[0], expanded(output, "output"), kind)]
     if output and not chosen.single and Path(output).suffix.lower() in ENDINGS:
         raise RequestError(f"output={output} is a file, but input names several: type output=FOLDER")
     ending = f"_x{scale:g}"
-    folder = Path(output).expanduser() if output else chosen.root if chosen.single else _folder_beside(chosen, ending)
+    folder = expanded(output, "output") if output else chosen.root if chosen.single else _folder_beside(chosen, ending)
     if not chosen.single:
         chosen = _without_results(chosen, folder)
     kinds = [kind or ENDINGS.get(Path(name).suffix.lower(), "png") for name in chosen.names]
@@ -101,7 +102,7 @@ def new_only(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[Job
 def _single(source: Path, target: Path, kind: str | None) -> Job:
     by_name = ENDINGS.get(target.suffix.lower())
     if by_name is None:
-        raise RequestError(f"output={target} must end in {', '.join(ENDINGS)}: type output={target}.{kind or 'png'}, "
+        raise RequestError(f"output={target} must end in {', '.join(READ)}: type output={target}.{kind or 'png'}, "
                            f"or output={target}/ for a folder")
     if kind and kind != by_name:
         raise RequestError(f"format={kind} and output={target} name two formats: leave format= out")
@@ -109,7 +110,7 @@ def _single(source: Path, target: Path, kind: str | None) -> Job:
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(("/", "\\")) or Path(output).expanduser().is_dir()
+    return output.endswith(("/", "\\")) or expanded(output, "output").is_dir()
 
 
 def _without_results(chosen: Sources, folder: Path) -> Sources:

@@ -7,6 +7,7 @@ from typing import Any
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.limits import Limits, within
+from saddlepoint.typed_paths import expanded
 
 
 def limits(settings: Mapping[str, Any]) -> Limits:
@@ -21,7 +22,9 @@ def size_of(path: Path, limits: Limits) -> tuple[int, int]:
 
 def refuse_at_once(typed: str | None, limits: Limits) -> None:
     """A single file that cannot be enlarged, before weights are looked for."""
-    path = Path(typed or "").expanduser()
+    if typed is None:
+        return
+    path = expanded(typed, "input")
     if not path.is_file():
         return
     try:

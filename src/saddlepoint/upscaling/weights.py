@@ -19,6 +19,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.rules import nearest
 from saddlepoint.sampling import load_module
+from saddlepoint.typed_paths import expanded
 from saddlepoint.upscaling import releases
 from saddlepoint.upscaling.channels import COLOUR, GREY
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
@@ -36,7 +37,7 @@ class Weights(NamedTuple):
 def load(weights: str) -> Weights:
     if weights in OFFICIAL:
         return official(weights)
-    path = Path(weights).expanduser()
+    path = expanded(weights, "weights")
     if path.is_dir() or _is_ours(path):
         return from_run(path)
     if not path.is_file():

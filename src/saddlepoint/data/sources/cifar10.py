@@ -17,6 +17,7 @@ from saddlepoint.data.sources.downloading import Remote, download, not_there
 from saddlepoint.data.sources.files import Damage, find, naming, unzipped
 from saddlepoint.data.sources.pickles import read_pickled_dictionary
 from saddlepoint.errors import RequestError
+from saddlepoint.typed_paths import expanded
 
 _PIXELS = 3 * 32 * 32
 _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -110,7 +111,7 @@ class CIFAR10(InMemoryImages):
 
     def __init__(self, root: str, **settings):
         super().__init__(**settings)
-        self.root = Path(root).expanduser()
+        self.root = expanded(root, "data.root")
 
     def prepare_data(self) -> None:
         if not self._find("train"):

@@ -12,6 +12,7 @@ from saddlepoint.data.sources.downloading import Remote, download, not_there
 from saddlepoint.data.sources.files import find
 from saddlepoint.data.sources.idx import read_idx
 from saddlepoint.errors import RequestError
+from saddlepoint.typed_paths import expanded
 
 _PREFIX = {"train": "train", "test": "t10k"}
 
@@ -24,7 +25,7 @@ class MNIST(InMemoryImages):
 
     def __init__(self, root: str, **settings):
         super().__init__(**settings)
-        self.root = Path(root).expanduser()
+        self.root = expanded(root, "data.root")
 
     def prepare_data(self) -> None:
         if not any(self._find("train")):

@@ -16,6 +16,7 @@ from saddlepoint.metrics.extractors.classifier_network import NUM_FEATURES, Clas
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
+from saddlepoint.typed_paths import expanded
 
 RESERVED = ("inception", "digits", "random")  # extractors that are no file of a user's
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
@@ -63,7 +64,7 @@ class Classifier(LoadedClassifier):
         if weights is None:
             raise RequestError("extractor=classifier needs extractor.weights=FILE, made by "
                                "python train_classifier.py data=...")
-        where, path = f"extractor.weights={weights}", Path(weights).expanduser()
+        where, path = f"extractor.weights={weights}", expanded(weights, "extractor.weights")
         digest = digest_of(path, where)
         card, network = read(path, where)
         refuse_reserved(card.name, where)

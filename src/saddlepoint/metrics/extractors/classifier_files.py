@@ -74,7 +74,7 @@ def write(path: Path, card: Card, network: ClassifierNetwork) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
         text = json.dumps(asdict(card) | {"sha256": digest_of(path, str(path))}, indent=2) + "\n"
-        write_atomically(card_file(path), lambda temporary: temporary.write_text(text))
+        write_atomically(card_file(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise RequestError(f"output={path} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

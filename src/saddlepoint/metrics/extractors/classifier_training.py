@@ -26,6 +26,7 @@ from saddlepoint.metrics.extractors.classifier_files import Card, card_file, che
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.preparing import COLOURS
 from saddlepoint.modules.draws import seed_of
+from saddlepoint.typed_paths import expanded
 from saddlepoint.versions import versions
 
 BLOCK = 500  # images at once, when accuracy is measured
@@ -54,7 +55,7 @@ class Course:
 def train(settings: Mapping[str, Any], command: str) -> Path:
     """Trains, measures, writes the weights and the card, and says where they are. -> the file of weights"""
     name = settings["name"] or settings["data"]["name"]
-    output = Path(settings["output"] or f"{name}.safetensors").expanduser()
+    output = expanded(settings["output"] or f"{name}.safetensors", "output")
     check_request(settings, name, output)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])

@@ -12,6 +12,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour
 from saddlepoint.remote_files import CANNOT_DOWNLOAD, download
+from saddlepoint.typed_paths import expanded
 
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -63,9 +64,9 @@ def network(content: bytes) -> nn.Module:
 def located(weights: str | None) -> tuple[Path, str]:
     """The file, and how the user knows it. Downloaded if nobody says where it is and torch hub's folder lacks it."""
     if weights is not None:
-        return Path(weights).expanduser(), f"extractor.weights={weights}"
+        return expanded(weights, "extractor.weights"), f"extractor.weights={weights}"
     if named := os.environ.get(VARIABLE):
-        return Path(named).expanduser(), f"{VARIABLE}={named} (an environment variable)"
+        return expanded(named, VARIABLE), f"{VARIABLE}={named} (an environment variable)"
     path = Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
     if not path.exists():
         fetched(path)

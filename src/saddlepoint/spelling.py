@@ -1,0 +1,85 @@
+"""How a text is typed, so that the shell and Hydra give it back as it is."""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # as Hydra's grammar has it
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*|0|[1-9][0-9]*")
+WORDS = ("true", "false", "null", "nan", "inf")  # to Hydra, in any case, no texts
+MISSING = "???"  # to OmegaConf a value that is still to be given, however it is quoted
+
+
+def quoted(text: str) -> str:
+    """In the quotes of Hydra's grammar, where backslashes count only before a quote."""
+    text = re.sub(r"(\\*)'", r"\1\1\'", text)
+    text = re.sub(r"(\\+)\Z", r"\1\1", text)
+    return f"'{text}'"
+
+
+def is_quoted(text: str) -> bool:
+    return re.fullmatch(QUOTED, text, re.DOTALL) is not None
+
+
+def without_interpolation(text: str) -> str:
+    """OmegaConf puts a value in the place of ${...}, unless a backslash stands before it."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
+def name(text: str) -> str:
+    """Any text as a value of Hydra's grammar: `cat`, `'crane (bird)'`"""
+    if PLAIN.fullmatch(text) and text.lower() not in WORDS:
+        return text
+    return quoted(without_interpolation(text))
+
+
+def names(texts: Iterable[str]) -> str:
+    """A list of them: `[cat,'crane (bird)']`"""
+    return f"[{','.join(map(name, texts))}]"
+
+
+def word(argument: str) -> str:
+    """For a shell. Bytes that are no UTF-8 and control characters need bash's $'...'."""
+    if all(letter.isprintable() or letter == "\n" for letter in argument):
+        in_double_quotes = "'" in argument and not set(argument) & set('"$`\\!')
+        return f'"{argument}"' if in_double_quotes else shlex.quote(argument)
+    return "$'" + "".join(map(_in_dollar_quotes, argument)) + "'"
+
+
+def _in_dollar_quotes(letter: str) -> str:
+    if letter in "'\\":
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    return "".join(f"\\x{byte:02x}" for byte in letter.encode(errors="surrogateescape"))
+
+
+def separated(text: str) -> list[str]:
+    """At its commas, unless they stand in quotes or in a list: `'a,b', c,[d,e]` -> `'a,b'`, `c`, `[d,e]`"""
+    part = re.compile(rf"\s*({QUOTED}|\[.*?\]|[^,]*?)\s*(?:,|\Z)", re.DOTALL)
+    parts, position = [], 0
+    while position <= len(text):
+        match = part.match(text, position)
+        parts.append(match[1])
+        if match.end() == len(text) and not text[match.start():].endswith(","):
+            return parts
+        position = match.end()
+    return parts
+
+
+def of_class(setting: str, texts: Sequence[str]) -> str | None:
+    """The word of a shell that asks for a class, or for several in a list, by name; None: no word can."""
+    if any(text == MISSING or "\0" in text for text in texts):
+        return None
+    if setting == "class" and len(texts) == 1:
+        text = texts[0]
+        is_other = text in ("null", "all") or text.startswith(("[", "'", '"'))
+        is_several = "," in text or text.endswith(")")  # where -m is typed
+        return word(f"class={names(texts) if is_other or is_several else text}")
+    return word(f"{setting}={names(texts)}")
+
+
+def shown(text: str) -> str:
+    """In a sentence or a list: on one line, with its ends to be seen"""
+    on_one_line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return repr(on_one_line) if "," in text or text != text.strip() else on_one_line

@@ -1,0 +1,57 @@
+"""Paths as people type them, and what of it can be no path. Imports no torch."""
+
+import errno
+import os
+from pathlib import Path
+
+from saddlepoint.errors import RequestError
+
+
+def expanded(typed: str | Path, setting: str) -> Path:
+    """`~` and `~name` become home folders, as in a shell. RequestError where it can be no path."""
+    typed = os.fspath(typed)
+    if problem := must_be(typed):
+        raise RequestError(f"{setting}={typed} must be {problem}")
+    return Path(_at_home(typed))
+
+
+def must_be(typed: object) -> str | None:
+    """What a typed path must be, or None when it is that already. Whether anything is there is another question."""
+    if not isinstance(typed, str):
+        return "a path"
+    if not typed.strip():
+        return "a path, and it is empty, as an unset variable leaves it (. is the current folder)"
+    path = _at_home(typed)
+    home = typed.partition("/")[0]
+    if path == typed and home == "~":
+        return "a path without ~, as your home folder is not known here"
+    if path == typed and typed.startswith("~") and home != typed and not os.path.lexists(home):
+        return f"a path, and no user is called {home[1:]} here (./{typed} is in a folder of that name)"
+    try:
+        os.stat(path)  # noqa: PTH116  a Path would have to be made first
+    except (FileNotFoundError, UnicodeEncodeError):
+        return None
+    except ValueError:  # the character NUL
+        return "a path without the character NUL"
+    except OSError as error:
+        return _instead(error, path)
+    return None
+
+
+def is_there(typed: str) -> bool:
+    """Never raises, however odd the path."""
+    return os.path.lexists(_at_home(typed)) if must_be(typed) is None else False
+
+
+def _at_home(typed: str) -> str:
+    """A shell leaves `~x` as it is where no user is called x, and so does this; Path.expanduser would raise."""
+    return os.path.expanduser(typed)  # noqa: PTH111
+
+
+def _instead(error: OSError, path: str) -> str:
+    if error.errno == errno.ENAMETOOLONG:
+        return f"a shorter path ({error.strerror})"
+    if error.errno == errno.ENOTDIR:
+        files = [str(parent) for parent in Path(path).parents if parent.is_file()]
+        return f"a path, and {files[0] if files else path} is a file and no folder"
+    return f"a path that can be looked at here: {error.strerror or error}"
