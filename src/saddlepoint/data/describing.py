@@ -27,6 +27,11 @@ def listed(names: list[str], most: int = MOST_CLASSES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
+def losses(counts: Mapping[str, int]) -> str:
+    """e.g. `CMYK became RGB (3 files); more than 8 bits a channel became 8 (1 file)`"""
+    return "; ".join(f"{loss} ({counted(count, 'file')})" for loss, count in Counter(counts).most_common())
+
+
 def other_files(names: Iterable[str], setting: str = "data.extensions") -> str:
     """e.g. `135 files whose ending is not in {setting} (.avif 130, .txt 4, without ending 1)`; empty: none"""
     endings = Counter(_ending(name) for name in names)

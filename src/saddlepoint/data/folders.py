@@ -149,7 +149,7 @@ class ImageFolder(ImageDataModule):
         for index, file in enumerate(counted(files, "image files")):
             of_all.add(file)
             try:
-                load.check(file.path)
+                self.losses.update(load.check(file.path).losses)
                 if labels[index] in waiting:
                     load.pixels(file.path)
                     waiting.remove(labels[index])

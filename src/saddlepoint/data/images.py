@@ -6,6 +6,7 @@ N images of C channels and H x W pixels. They stay uint8 until they are on the d
 import logging
 import signal
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,6 +47,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self.class_counts = torch.zeros(max(num_classes, 1), dtype=torch.long)  # [K] images of each class
         self.expected_classes: tuple[str, ...] = ()  # of the run that goes on with this set; empty: any
         self.left_out: list[str] = []  # what there is and is not trained on, each with its number
+        self.losses: Counter[str] = Counter()  # what of a file is not used, in how many files
         self.contents: dict[str, Any] = {}  # digests of files or pixels: identity.py says which
         self._first_position = 0
         self._dataset: Dataset | None = None
@@ -97,7 +99,8 @@ class ImageDataModule(LightningDataModule, ABC):
         known = self.identity()
         lines = [f"data: {describing.counted(known['images'], 'image')} of {self.place}"
                  f"{describing.classes(known['classes'])}"]
-        return lines + ([f"left out: {'; '.join(self.left_out)}"] if self.left_out else [])
+        lines += [f"left out: {'; '.join(self.left_out)}"] if self.left_out else []
+        return lines + ([f"read otherwise than stored: {describing.losses(self.losses)}"] if self.losses else [])
 
     def _counted_classes(self) -> dict[str, int]:
         return dict(zip(self.class_names, self.class_counts.tolist(), strict=True)) if self.class_names else {}

@@ -133,9 +133,9 @@ class PairFolder(ImageFolder):
         self.partners.refuse_none(files, f"data.root={self.root}")
         return [file for file in files if file.path not in self.partners.taken]  # of both in one folder, the high ones
 
-    def _checked(self, files: list[ImageFile], load: ImageLoader) -> dict[int, str]:
+    def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
         """Of low-resolution files too whether they are there, and of a few pairs whether they show the same."""
-        unreadable = super()._checked(files, load)
+        unreadable = super()._checked(files, labels, load)
         if self.partners:
             lows = Lows(self.scale, self.partners, load)
             for index, file in enumerate(files):

@@ -5,10 +5,6 @@ import numpy
 from saddlepoint.image_files.errors import Unreadable
 
 
-class NoWhite(Unreadable):
-    """Pixels are numbers of which nothing says which is white; the caller knows how that is set."""
-
-
 def of_bits(values: numpy.ndarray, bits: int, white: int | None = None) -> numpy.ndarray:
     """values: 0 to `white`, null: 2^bits - 1 -> uint8 up to 8 bits, else uint16, of which the largest is white"""
     white = white or 2**bits - 1
@@ -18,11 +14,8 @@ def of_bits(values: numpy.ndarray, bits: int, white: int | None = None) -> numpy
     return numpy.rint(values * (full / white)).clip(0, full).astype(kind)
 
 
-def of_numbers(values: numpy.ndarray, white: float | None) -> numpy.ndarray:
+def of_numbers(values: numpy.ndarray, white: float) -> numpy.ndarray:
     """values: numbers from 0 to `white` -> uint16. One white for all files: a dark picture stays dark."""
-    if white is None:
-        kind = "floating-point" if values.dtype.kind == "f" else f"{values.itemsize * 8}-bit"
-        raise NoWhite(f"its pixels are {kind} numbers, which do not say what is white")
     lowest, highest = values.min(), values.max()
     if not (lowest >= 0 and highest <= white):  # NaN fails it too
         raise Unreadable(f"its values run from {lowest:g} to {highest:g}, outside 0 to white={white:g}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.levels import NoWhite
 from saddlepoint.image_files.source import Source, opened
 
 
@@ -27,8 +26,8 @@ def within(path: Path, limits: Limits) -> Iterator[Source]:
         if width * height > limits.max_pixels:
             raise Unreadable(f"its {width} x {height} pixels are more than {limits.prefix}max_pixels="
                              f"{limits.max_pixels}: type {limits.prefix}max_pixels={width * height} if you mean it")
-        try:
-            yield source
-        except NoWhite as error:
-            raise Unreadable(f"{error}: type {limits.prefix}white=1 if 1 is white in all of them (or 255, 65535, ...), "
-                             "or save it with 16 bits") from error
+        if source.numbers and limits.white is None:
+            raise Unreadable(f"its pixels are {source.numbers} numbers, which do not say what is white: type "
+                             f"{limits.prefix}white=1 if 1 is white in all of them (or 255, 65535, ...), or save it "
+                             "with 16 bits")
+        yield source

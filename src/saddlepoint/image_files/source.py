@@ -59,10 +59,19 @@ class Source:
             or self.image.mode.startswith("I")
 
     @property
+    def numbers(self) -> str:
+        """Of which kind the pixels are if they are no levels of a known white; else an empty text."""
+        if self.tiff is not None:
+            return self.tiff.numbers
+        if self.image.mode == "F":
+            return "floating-point"
+        return "32-bit" if self.image.mode == "I" and self.image.format != "PPM" else ""
+
+    @property
     def is_deep(self) -> bool:
         """Whether a colour has more than 8 bits, by the header."""
         if self.tiff is not None:
-            return self.tiff.has_numbers or self.tiff.bits > 8
+            return bool(self.tiff.numbers) or self.tiff.bits > 8
         return self._deep is not None or self.image.mode == "F" or self.image.mode.startswith("I")
 
     @property
@@ -141,7 +150,7 @@ class Source:
             return colours.to_srgb(image, self.profile)
         if self._deep is not None:
             return self._deep(self.path.read_bytes())
-        if image.mode == "F" or image.mode == "I" and image.format != "PPM":
+        if self.numbers:
             return of_numbers(numpy.asarray(image), white)
         if image.mode.startswith("I"):
             return numpy.asarray(image).astype(numpy.uint16)

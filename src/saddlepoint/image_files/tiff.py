@@ -33,8 +33,8 @@ def pillow_reads_all(tags: Any) -> bool:
 
 
 class TiffPage:
-    """The first picture of a TIFF file. `has_numbers`: its pixels are no levels of a known white but floating-point,
-    signed or 32-bit numbers."""
+    """The first picture of a TIFF file. `numbers`: of which kind its pixels are if they are no levels of a known white,
+    but floating-point, signed or 32-bit numbers; else an empty text."""
 
     def __init__(self, path: Path):
         import tifffile  # a fifth of a second, for the rare file that needs it
@@ -52,8 +52,8 @@ class TiffPage:
             self._refuse_what_breaks_off(page, path.stat().st_size)
             self._refuse_what_is_no_picture(page)
         self.path = path
-        unsigned = int(page.sampleformat) == UNSIGNED
-        self.has_numbers = not unsigned or self.bits > 16
+        floating, unsigned = (int(page.sampleformat) == kind for kind in (FLOATING, UNSIGNED))
+        self.numbers = "floating-point" if floating else "" if unsigned and self.bits <= 16 else f"{self.bits}-bit"
         self.channels = 1 if self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) else 3
 
     @staticmethod
@@ -94,8 +94,8 @@ class TiffPage:
         """Returns uint8 or uint16 [h, w, 1 to 5 samples], as they lie in the file: CMYK stays ink; alpha, which comes
         last, has been divided out of the colours."""
         samples = self._samples()
-        levels = of_numbers(samples, white) if self.has_numbers else self._levels(samples)
-        if self.photometric == WHITE_IS_ZERO and not self.has_numbers:
+        levels = of_numbers(samples, white) if self.numbers else self._levels(samples)
+        if self.photometric == WHITE_IS_ZERO and not self.numbers:
             levels[:, :, 0] = numpy.iinfo(levels.dtype).max - levels[:, :, 0]
         if self.alpha is None:
             return levels[:, :, :self.colours] if self.palette is None else levels

@@ -1,6 +1,7 @@
 """Folders of image files as they come, for metrics. Both sides of a comparison must have one shape."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,15 +73,19 @@ class Folder:
 
 
 def opened(settings: Settings, side: str) -> Folder:
-    files, unreadable = {}, {}
+    files, unreadable, losses = {}, {}, Counter()
     for file in listed(settings, side):
         try:
-            files[file.path] = header_of(file.path, limits(settings))[:3]
+            header = header_of(file.path, limits(settings))
+            files[file.path] = header[:3]
+            losses.update(header.losses)
         except Unreadable as error:
             unreadable[str(file.path)] = str(error)
     folder = Folder(side, settings[side], files, unreadable)
     if not files:
         raise none_left(folder, unreadable)
+    if losses:
+        print(f"{side}={folder.typed} is read otherwise than stored: {describing.losses(losses)}", file=sys.stderr)
     return folder
 
 
