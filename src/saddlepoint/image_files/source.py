@@ -87,11 +87,21 @@ class Source:
     @property
     def has_several(self) -> bool:
         """Whether the file holds more than one picture."""
-        return self.tiff.pictures > 1 if self.tiff is not None else bool(getattr(self.image, "is_animated", False))
+        if self.tiff is not None:
+            return self.tiff.pictures > 1
+        try:
+            return bool(getattr(self.image, "is_animated", False))
+        except CANNOT_READ:  # looking for a second, which is damaged
+            return True
 
-    @property
-    def pictures(self) -> int:
-        return self.tiff.pictures if self.tiff is not None else getattr(self.image, "n_frames", 1)
+    def pictures(self) -> str:
+        """Says which of several pictures this is; an empty text if the file has one."""
+        if not self.has_several:
+            return ""
+        try:
+            return f"the first of its {self.tiff.pictures if self.tiff is not None else self.image.n_frames} pictures"
+        except CANNOT_READ:
+            return "the first of its pictures, of which another is damaged"
 
     @property
     def mode(self) -> str:

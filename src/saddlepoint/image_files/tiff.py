@@ -3,7 +3,11 @@
 h x w pixels of S samples; a sample beyond grey or colours is an extra sample.
 """
 
+import functools
+import importlib
+import logging
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy
@@ -22,6 +26,13 @@ GREY_AND_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPA
 MOST_SAMPLES = 16  # of a pixel
 
 
+@functools.cache
+def _tifffile() -> ModuleType:
+    """A fifth of a second, for the rare file that needs it. What it says of damaged files is said here, once."""
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+    return importlib.import_module("tifffile")
+
+
 def pillow_reads_all(tags: Any) -> bool:
     """Whether Pillow, given these tags, reads every bit of a file as it is meant."""
     bits = tuple(tags.get(BITS, (1,)))
@@ -37,9 +48,7 @@ class TiffPage:
     but floating-point, signed or 32-bit numbers; else an empty text."""
 
     def __init__(self, path: Path):
-        import tifffile  # a fifth of a second, for the rare file that needs it
-
-        with tifffile.TiffFile(path) as file:
+        with _tifffile().TiffFile(path) as file:
             self.pictures = len(file.pages)
             page = file.pages[0]
             self.width, self.height = page.imagewidth, page.imagelength
@@ -104,9 +113,7 @@ class TiffPage:
 
     def _samples(self) -> numpy.ndarray:
         """[h, w, S], in the file's own type"""
-        import tifffile
-
-        with tifffile.TiffFile(self.path) as file:
+        with _tifffile().TiffFile(self.path) as file:
             page = file.pages[0]
             samples, axes = page.asarray(), page.axes
         order = [axes.index("Y"), axes.index("X"), *(place for place, axis in enumerate(axes) if axis == "S")]

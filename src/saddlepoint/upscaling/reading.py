@@ -10,7 +10,7 @@ from saddlepoint.upscaling.picture import Picture, of_pixels
 def read(path: Path, limits: Limits) -> Picture:
     """Of several pictures in a file the first. Whatever cannot be read is Unreadable."""
     with within(path, limits) as source:
-        several = [f"the first of its {source.pictures} pictures"] if source.pictures > 1 else []
         pixels = source.pixels(limits.white)
         said, left_out = about(source)
-        return of_pixels(pixels, said, (*several, *source.losses(), *left_out))
+        notes = (source.pictures(), *source.losses(), *left_out)
+        return of_pixels(pixels, said, tuple(filter(None, notes)))
