@@ -83,6 +83,20 @@ def test_a_channel_of_which_nothing_is_said_makes_nothing_transparent_and_is_men
                              numpy.rint(values[:, :, 0] * (255 / numpy.iinfo(kind).max)))
 
 
+@pytest.mark.parametrize("kind", [numpy.uint8, numpy.uint16])
+def test_nor_does_a_channel_that_no_tag_counts(tmp_path, kind):
+    values = random_pixels(4, kind, 6, 8)
+    path = written(tmp_path, values, photometric="rgb", extrasamples=["unspecified"])
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags[338].overwrite(0)
+        place = file.pages[0].tags[338].offset
+    content = bytearray(path.read_bytes())
+    content[place:place + 2] = (65000).to_bytes(2, "little")  # another tag, which says nothing of it
+    path.write_bytes(content)
+    picture = read(path, LIMITS)
+    assert numpy.array_equal(picture.pixels(), values[:, :, :3]) and "left out 1 channels" in picture.notes[0]
+
+
 @pytest.mark.parametrize("values", [TWO, FOUR])
 def test_alpha_that_stands_beside_colours_is_alpha(tmp_path, values):
     photometric = "rgb" if values.shape[2] == 4 else "minisblack"

@@ -17,7 +17,8 @@ from saddlepoint.image_files.levels import of_bits, of_numbers
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # The field's numbers of tags and of what they may say.
-BITS, COMPRESSION, PHOTOMETRIC, EXTRA_SAMPLES, SAMPLE_FORMAT, XMP, PROFILE = 258, 259, 262, 338, 339, 700, 34675
+BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 258, 259, 262, 277
+EXTRA_SAMPLES, SAMPLE_FORMAT, XMP, PROFILE = 338, 339, 700, 34675
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
 UNSPECIFIED, PREMULTIPLIED = 0, 1
 UNSIGNED, FLOATING = 1, 3
@@ -38,6 +39,8 @@ def pillow_reads_all(tags: Any) -> bool:
     bits = tuple(tags.get(BITS, (1,)))
     formats = {*tags.get(SAMPLE_FORMAT, (UNSIGNED,))}
     photometric, extras = tags.get(PHOTOMETRIC, BLACK_IS_ZERO), tuple(tags.get(EXTRA_SAMPLES, ()))
+    if tags.get(SAMPLES, 1) != GREY_AND_COLOURS.get(photometric, 3) + len(extras):
+        return False  # of some channels nothing is said at all; Pillow takes a fourth for transparency
     if formats != {UNSIGNED} or tags.get(COMPRESSION, 1) not in PILLOWS_COMPRESSIONS or UNSPECIFIED in extras:
         return False
     return {*bits} <= {1, 8} or bits == (16,) and photometric == BLACK_IS_ZERO
@@ -75,7 +78,7 @@ class TiffPage:
     def _refuse_what_is_no_picture(self, page: Any) -> None:
         if self.photometric not in GREY_AND_COLOURS:
             raise Unreadable(f"its colours ({page.photometric.name} in {self.bits} bits) are not read: save it as RGB")
-        if self.colours + len(self.extras) > MOST_SAMPLES or page.imagedepth != 1:
+        if not self.colours + len(self.extras) <= self.samples <= MOST_SAMPLES or page.imagedepth != 1:
             raise Unreadable(f"its pixels have {self.samples} samples, which are no colours: save it as grey or RGB")
         if int(page.sampleformat) not in (UNSIGNED, 2, FLOATING):
             raise Unreadable(f"its pixels are numbers of a kind that has no white ({page.sampleformat.name})")
@@ -96,7 +99,7 @@ class TiffPage:
         return self.photometric == SEPARATED
 
     def notes(self) -> list[str]:
-        left_out = len(self.extras) - (self.alpha is not None)
+        left_out = self.samples - self.colours - (self.alpha is not None)
         return [f"left out {left_out} channels that are neither colour nor transparency"] if left_out else []
 
     def pixels(self, white: float | None) -> numpy.ndarray:
