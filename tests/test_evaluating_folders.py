@@ -250,8 +250,8 @@ def test_two_processes_measure_folders_with_unreadable_files_as_one_does(tmp_pat
     one = evaluated(tmp_path / "one.json", *sides)
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d",
                 "--rdzv-endpoint", "localhost:0", str(ROOT / "evaluate.py"))
-    done = subprocess.run([sys.executable, *torchrun, *sides, "device=cpu", "resamples=0", "remember=false", "threads=1",
-                           f"output={tmp_path / 'two.json'}"], text=True, capture_output=True, timeout=200,
+    plain = ("device=cpu", "resamples=0", "remember=false", "threads=1", f"output={tmp_path / 'two.json'}")
+    done = subprocess.run([sys.executable, *torchrun, *sides, *plain], text=True, capture_output=True, timeout=200,
                           cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     two = {each["name"]: each for each in json.loads((tmp_path / "two.json").read_text())["metrics"]}
