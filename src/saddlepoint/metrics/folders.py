@@ -128,7 +128,7 @@ def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[StillFil
         real.framing = "none" if load.framing.resize == "pad" and folder.is_of(data.image_size) else load.framing.resize
     if real.framing != of_run:
         print(f"note: images of real={folder.typed} {folder.brought_to(data.image_size, load.framing.resize)} "
-              f"(framing: {real.framing}), and those the run learned from were framed otherwise (framing: {of_run})",
+              f"(framing: {real.framing}); for those the run learned from it was another (framing: {of_run})",
               file=sys.stderr)
     return real, of_run
 
