@@ -80,5 +80,6 @@ def test_classes_with_fewer_images_than_the_features_need_are_refused_with_the_n
 
 
 def test_real_images_without_classes_are_no_class_to_compare_with():
-    sentence = ClassFrechetDistance().problem(setup(labelled=True, num_real=90, class_counts=((90, 0, 0), (30, 30, 30))))
+    counts = ((90, 0, 0), (30, 30, 30))
+    sentence = ClassFrechetDistance().problem(setup(labelled=True, num_real=90, class_counts=counts))
     assert "all there are count as class 0 (those of a folder have no classes)" in sentence
