@@ -101,7 +101,8 @@ class Collector:
         unreadable = {name: why for each in gathered_objects(self.unreadable) for name, why in each.items()}
         say_what_is_left_out(unreadable)
         if not seen.any():
-            raise RequestError("Not one of the images can be read")
+            names = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:1])
+            raise RequestError(f"Not one of {len(seen)} images can be read, e.g. {names}")
         if not seen.all():
             rows = {name: tensor[seen] for name, tensor in rows.items()}
         digest = hashlib.sha256(digests.numpy().tobytes()).hexdigest()
