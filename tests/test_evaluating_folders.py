@@ -116,12 +116,23 @@ def test_the_runs_own_digits_as_a_folder_are_padded_as_in_training(of_digits, tm
     assert "note:" not in capsys.readouterr().err
 
 
-def test_images_too_large_to_be_padded_are_refused_with_a_line_that_works(of_digits, tmp_path):
+def test_images_too_large_to_be_padded_are_refused_with_a_line_that_works(of_digits, tmp_path, capsys):
     large = photographs(tmp_path / "large", width=40, height=40)
     with pytest.raises(RequestError, match="40 x 40 pixels are more than the 32 x 32 .* type resize=short_side"):
         fid(tmp_path / "out.json", f"run='{of_digits}'", f"real='{large}'")
     found = fid(tmp_path / "out.json", f"run='{of_digits}'", f"real='{large}'", "resize=short_side", "num_fake=150")
     assert found["protocol"]["fake_framing"] == "pad"
+    assert "in colours are read as grey, as the run's are" in capsys.readouterr().err
+
+
+def test_photographs_for_a_run_that_took_images_as_they_are_are_refused_with_a_line_that_works(photos, tmp_path):
+    same = photographs(tmp_path / "same", 16, 32, 32)
+    run = train(settings(*TINY, "data=image_folder", f"data.root={same}", "data.image_size=32", "data.num_workers=0",
+                         "data.resize=none", "data.crop=none"), tmp_path / "run")
+    with pytest.raises(RequestError, match="24 x 16 pixels are less than data.image_size=32.*; type resize=short_side"):
+        fid(tmp_path / "out.json", f"run='{run}'", f"real='{photos}'")
+    found = fid(tmp_path / "out.json", f"run='{run}'", f"real='{photos}'", "resize=short_side", "num_fake=150")
+    assert found["protocol"]["framing"] == "short_side, center" and found["protocol"]["fake_framing"] == "none, none"
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -251,9 +262,8 @@ def test_two_processes_measure_folders_with_unreadable_files_as_one_does(tmp_pat
     one = evaluated(tmp_path / "one.json", *sides)
     torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d",
                 "--rdzv-endpoint", "localhost:0", str(ROOT / "evaluate.py"))
-    done = subprocess.run([sys.executable, *torchrun, *sides, "device=cpu", "resamples=0", "remember=false",
-                           "threads=1",
-                           f"output={tmp_path / 'two.json'}"], text=True, capture_output=True, timeout=200,
+    plain = ("device=cpu", "resamples=0", "remember=false", "threads=1", f"output={tmp_path / 'two.json'}")
+    done = subprocess.run([sys.executable, *torchrun, *sides, *plain], text=True, capture_output=True, timeout=200,
                           cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     two = {each["name"]: each for each in json.loads((tmp_path / "two.json").read_text())["metrics"]}

@@ -135,6 +135,9 @@ def test_grey_and_colour_or_two_sizes_are_refused_with_the_fix(tmp_path):
     (("run=a", "fake=b"), "two sources of fakes: name one"),
     (("fake=b",), "type real=FOLDER"),
     (("real=a", "fake=b"), "extractor is not set"),
+    (("run=a", "real=b", "split=test"), "split=test is a part of a run's data, and real=b takes the place"),
+    (("real=a", "fake=b", "extractor=random", "weights=raw"), "weights=raw is about a run's generator"),
+    (("real=a", "fake=b", "extractor=random", "batchnorm=batch"), "batchnorm=batch is about a run's generator"),
     (("real=nowhere", "fake=nowhere", "extractor=random"), "real=nowhere is not a folder"),
     (("run=nowhere",), "run=nowhere does not exist"),
 ])

@@ -83,6 +83,13 @@ def refuse_contradictions(settings: Settings) -> None:
     if not settings["run"] and not settings.get("extractor"):
         raise RequestError("extractor is not set, and folders have none of their own: type extractor=random, "
                            "extractor=inception, extractor=digits or extractor=classifier")
+    if settings["real"] and settings["split"] != "train":
+        raise RequestError(f"split={settings['split']} is a part of a run's data, and real={settings['real']} takes "
+                           "the place of these: leave one of them out")
+    for name, default in (("weights", None), ("batchnorm", "running")):
+        if settings["fake"] and settings[name] != default:
+            raise RequestError(f"{name}={settings[name]} is about a run's generator, and fake={settings['fake']} are "
+                               f"files: leave {name} out")
     if settings["run"] and not settings["real"] and settings["resize"]:
         raise RequestError(f"resize={settings['resize']} frames the images of real=FOLDER, and the run's own data are "
                            "framed as they were in training: leave it out, or type real=FOLDER as well")

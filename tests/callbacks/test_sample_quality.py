@@ -1,6 +1,7 @@
 """Quality through training: measured without being noticed, kept with its protocol, and followed by best.ckpt."""
 
 import csv
+import dataclasses
 import json
 from importlib import resources
 
@@ -150,6 +151,26 @@ def test_the_best_is_never_a_number_that_is_none(metric, offered, kept, monkeypa
     assert written == kept
 
 
+def test_a_best_of_another_protocol_is_not_ranked_with_what_comes_after(monkeypatch, tmp_path, capsys):
+    """The run goes on with more images, whose FID is another number: 3 after 2 is the best of its kind."""
+    written, callback = [], quality(["fid"])
+    monkeypatch.setattr("saddlepoint.callbacks.sample_quality.state", lambda module: {})
+    monkeypatch.setattr(checkpoint, "save", lambda path, content: written.append(content["best"]["value"]))
+
+    class Trainer:
+        default_root_dir = tmp_path
+
+    more = dataclasses.replace(PROTOCOL, num_real=6000, revision="another")
+    before, = values({"fid": Measurement(2.0)}, PROTOCOL, 0)
+    saved = before.as_json()
+    del saved["reason"], saved["protocol"]["fake_framing"]  # as earlier versions wrote it
+    callback.load_state_dict({"best": saved, "seconds": 0.0})
+    for value, protocol in ((2.5, dataclasses.replace(PROTOCOL, revision="another")), (3.0, more), (4.0, more)):
+        callback.keep_best(Trainer, None, *values({"fid": Measurement(value)}, protocol, 0))
+    assert written == [3.0] and callback.best.value == 3.0
+    assert capsys.readouterr().err.count("measured otherwise (num_real)") == 1
+
+
 def test_by_default_it_measures_what_the_extractor_can_tell():
     assert list(quality(None).judge.metrics) == ["fid", "is"]
     blind = BlockMeans()
@@ -212,7 +233,7 @@ def test_training_goes_on_where_not_one_real_image_that_is_looked_at_can_be_read
     for path in build.data(chosen).still().limited(2).files:
         path.write_bytes(path.read_bytes()[:1500])
     run = train(chosen, tmp_path / "run")
-    assert "Not one of the images can be read" in capsys.readouterr().err
+    assert "Not one of 2 images can be read" in capsys.readouterr().err
     assert json.loads((run / "status.json").read_text())["state"] == "completed"
 
 

@@ -160,6 +160,11 @@ def test_runs_without_scores_curves_and_pictures_are_there_all_the_same(tmp_path
     assert "#failures" in links and "#scores" not in links
 
 
+def test_a_score_without_a_value_says_why(tmp_path):
+    make_run(tmp_path / "run", score(value=None) | {"reason": "too few files could be read"})
+    assert "none: too few files could be read" in Page(written(tmp_path)).one("section", id="runs").words
+
+
 def test_settings_that_are_not_what_train_writes_do_no_harm(tmp_path):
     run = make_run(tmp_path / "odd", score(value=None, extractor=["a"], settings="none"), callbacks=[], model="mine",
                    curve=[{"images_seen": 1, "quality/fid_digits": 1e300, "generator/total": -1e99}])

@@ -77,3 +77,9 @@ def test_classes_with_fewer_images_than_the_features_need_are_refused_with_the_n
     sentence = metric.problem(setup(labelled=True, num_features=4, class_counts=((5, 9, 3), (6, 5, 4))))
     assert "class_fid_digits needs 5" in sentence and "3 real images of class 2" in sentence
     assert "4 fakes of class 0" in metric.problem(setup(labelled=True, class_counts=((5, 9), (4, 5))))
+
+
+def test_real_images_without_classes_are_no_class_to_compare_with():
+    counts = ((90, 0, 0), (30, 30, 30))
+    sentence = ClassFrechetDistance().problem(setup(labelled=True, num_real=90, class_counts=counts))
+    assert "all there are count as class 0 (those of a folder have no classes)" in sentence

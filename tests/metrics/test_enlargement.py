@@ -28,6 +28,15 @@ def test_means_are_over_images():
     assert values["psnr_y"] == math.inf
 
 
+def test_a_made_image_without_a_niqe_costs_niqe_its_value_and_training_nothing():
+    """A generator that has learned nothing may make a single colour."""
+    flat = torch.full_like(PHOTO, 128)
+    values = Enlargement(["niqe"]).means([flat, DARKER], [PHOTO, PHOTO], scale=4)
+    assert math.isnan(values["niqe"])
+    one, other = (image_quality.measure(made, PHOTO, 4).psnr_rgb for made in (flat, DARKER))
+    assert values["psnr_rgb"] == pytest.approx((one + other) / 2)
+
+
 def test_what_cannot_be_had_is_refused_before_training(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(RequestError, match=r"more=\[lpips\] cannot be measured: .*alexnet-owt-7be5be79.pth"):

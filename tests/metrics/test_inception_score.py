@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
+from saddlepoint.metrics.images import StillBlocks
 from saddlepoint.metrics.inception_score import InceptionScore, SplitScores, resampled_scores
+from saddlepoint.metrics.judge import Judge
 from tests.metrics.features import normal, sample, setup
+from tests.metrics.stand_ins import BlockMeans, features_of, grey
+from tests.metrics.test_collecting import Gaps
 
 
 def scored(logits, splits: int, portions: list[int] | None = None) -> SplitScores:
@@ -119,6 +123,18 @@ def test_the_interval_of_files_sorted_by_class_is_around_their_value():
     measured = InceptionScore(2).measure(sample(), sample(logits=logits), seed=0, resamples=50)
     low, high = measured.interval
     assert low < measured.value < high and measured.value > 1.9
+
+
+def test_splits_are_those_of_the_files_that_can_be_read():
+    """20 files of which 2 break off, in 18 splits: none is empty, and torch-fidelity agrees on the 18."""
+    judge = Judge(BlockMeans(), {"is": InceptionScore(18)}, resamples=10)
+    still = grey(20)
+    fake = judge.look_at_fakes(StillBlocks(Gaps(still)))
+    measured = judge.measure(judge.look_at_real(still), fake)["is"]
+    read = [index for index in range(20) if index % 10]
+    theirs = isc_features_to_metric(20 * features_of(still)[read], 18)
+    assert measured.value == pytest.approx(theirs[KEY_METRIC_ISC_MEAN], rel=1e-9)
+    assert measured.interval is None and "alone in theirs" in measured.reason
 
 
 def test_only_values_of_mixed_files_say_so_since_those_of_generators_are_what_they_were():

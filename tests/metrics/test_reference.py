@@ -9,6 +9,7 @@ from saddlepoint.metrics.images import StillBlocks
 from saddlepoint.metrics.reference import reference
 from saddlepoint.remote_files import cache_folder
 from tests.metrics.stand_ins import BlockMeans, grey
+from tests.metrics.test_collecting import Gaps
 
 
 class Remembering:
@@ -80,6 +81,21 @@ def test_what_was_stored_without_features_is_made_again_when_they_are_needed(rem
     assert remembering.looked == 2 and len(remembering.files()) == 1
     remembering.sample(grey(100), keep=Keep())
     assert remembering.looked == 2
+
+
+def test_what_was_stored_before_unreadable_files_were_is_made_again(remembering, caplog):
+    """Else nobody would hear of them."""
+    gaps = Gaps(grey(100))
+    remembering.sample(gaps)
+    file, = remembering.files()
+    stored = checkpoint.load(file)
+    del stored["unreadable"]
+    checkpoint.save(file, stored)
+    assert remembering.sample(gaps).unreadable.keys() == {f"{number}.png" for number in range(0, 100, 10)}
+    assert remembering.looked == 2
+    caplog.clear()
+    assert remembering.sample(gaps).count == 90 and remembering.looked == 2
+    assert "10 image files cannot be read" in caplog.text
 
 
 def test_a_damaged_file_is_made_again(remembering):

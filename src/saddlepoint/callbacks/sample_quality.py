@@ -22,7 +22,7 @@ from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.judge import Judge
 from saddlepoint.metrics.metric import Metric
-from saddlepoint.metrics.provenance import Value, protocol, values
+from saddlepoint.metrics.provenance import Value, protocol, unlike, values
 from saddlepoint.modules.adversarial import AdversarialModule
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
@@ -139,9 +139,14 @@ class SampleQuality(pl.Callback):
             tqdm.write(f"{module.images_seen:,} images: {said}", file=sys.stderr)
 
     def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
+        if not math.isfinite(value.value):
+            return
         sign = 1 if next(iter(self.judge.metrics.values())).greater_is_better else -1
-        better = self.best is None or sign * value.value > sign * self.best.value
-        if math.isfinite(value.value) and better:
+        if self.best and (names := unlike(self.best.as_json()["protocol"], value.as_json()["protocol"])):
+            tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
+                       "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)
+            self.best = None
+        if self.best is None or sign * value.value > sign * self.best.value:
             self.best = value
             path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
             checkpoint.save(path, state(module) | {"best": value.as_json()})

@@ -6,7 +6,7 @@ N images, D features, K classes. Memory: D^2 numbers and one block of images; N 
 import hashlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,9 +43,18 @@ def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits
             collector.add(first, block)
     except EndOfRun as error:
         problem = error
-    if problem := next(filter(None, gathered_objects(problem)), None):
-        raise problem
+    refuse_unless_all_are_well(gathered_objects((problem, count)))
     return collector.sample()
+
+
+def refuse_unless_all_are_well(outcomes: Sequence[tuple[EndOfRun | None, int]]) -> None:
+    """outcomes: of each process, what ended its pass and how many images it thinks there are"""
+    if problem := next((problem for problem, _ in outcomes if problem), None):
+        raise problem
+    counts = [f"{count:,} of process {number}" for number, (_, count) in enumerate(outcomes)]
+    if len({count for _, count in outcomes}) > 1:
+        raise RequestError(f"The processes do not see the same images: {', '.join(counts)}. Give all machines the same "
+                           "folder with the same files, or measure with one process")
 
 
 class Collector:
@@ -92,7 +101,8 @@ class Collector:
         unreadable = {name: why for each in gathered_objects(self.unreadable) for name, why in each.items()}
         say_what_is_left_out(unreadable)
         if not seen.any():
-            raise RequestError("Not one of the images can be read")
+            names = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:1])
+            raise RequestError(f"Not one of {len(seen)} images can be read, e.g. {names}")
         if not seen.all():
             rows = {name: tensor[seen] for name, tensor in rows.items()}
         digest = hashlib.sha256(digests.numpy().tobytes()).hexdigest()

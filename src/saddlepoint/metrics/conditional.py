@@ -51,6 +51,10 @@ class ClassFrechetDistance(Metric):
         if min(fewest) >= needed:
             return None
         of = "real images" if fewest[0] <= fewest[1] else "fakes"
+        if len(setup.class_counts[0]) > 1 == sum(map(bool, setup.class_counts[0])):
+            return (f"{self.name}_{setup.extractor} needs real images of each class, and all there are count as class "
+                    f"{setup.class_counts[0].index(setup.num_real)} (those of a folder have no classes): leave "
+                    f"{self.name} out of metric=")
         label = setup.class_counts[0 if of == "real images" else 1].index(min(fewest))
         return (f"{self.name}_{setup.extractor} needs {needed} real images and fakes of each class, one more than "
                 f"{setup.extractor} has features, and there are {min(fewest)} {of} of class {label}: ask for more, or "

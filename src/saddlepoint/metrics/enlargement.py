@@ -1,5 +1,6 @@
 """What is measured of an enlarged image: PSNR and SSIM always, more where it is asked for and can be had."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
@@ -49,6 +50,19 @@ class Enlargement:
         return values | {name: measure(made, original, scale) for name, measure in self.more.items()}
 
     def means(self, made: Iterable[Tensor], originals: Iterable[Tensor], scale: int) -> dict[str, float]:
-        """One image after the other, so that no more than one need be there"""
-        each = [self(*images, scale) for images in zip(made, originals, strict=True)]
-        return {name: sum(one[name] for one in each) / len(each) for name in each[0]}
+        """One image after the other, so that no more than one need be there. nan where there is no value of one of the
+        made images, e.g. NIQE's of a single colour, which a generator may make on its way."""
+        values: dict[str, list[float]] = {}
+        for images in zip(made, originals, strict=True):
+            for name, value in image_quality.measure(*images, scale)._asdict().items():
+                values.setdefault(name, []).append(value)
+            for name, measure in self.more.items():
+                values.setdefault(name, []).append(_or_nan(measure, *images, scale))
+        return {name: sum(each) / len(each) for name, each in values.items()}
+
+
+def _or_nan(measure: Measure, made: Tensor, original: Tensor, scale: int) -> float:
+    try:
+        return measure(made, original, scale)
+    except RequestError:
+        return math.nan

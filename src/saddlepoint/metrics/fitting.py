@@ -13,8 +13,6 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.memory import InMemoryImages, resized
 
-OTHERWISE = "type resize=short_side or resize=stretch to frame real= in another way than the run's data"
-
 
 class Fit:
     """In place of a Framing: as data/memory.py fits images, `pad`, black all around, or `resize`, bicubic."""
@@ -26,10 +24,10 @@ class Fit:
 
     def check(self, width: int, height: int) -> None:
         if width != height:
-            raise Unreadable(f"it has {width} x {height} pixels, and the run's images are squares: {OTHERWISE}")
+            raise Unreadable(f"it has {width} x {height} pixels, and the run's images are squares")
         if self.resize == "pad" and width > self.image_size:
             raise Unreadable(f"its {width} x {height} pixels are more than the {self.image_size} x {self.image_size} "
-                             f"that the run's data are padded to (data.fit=pad): {OTHERWISE}")
+                             "that the run's data are padded to (data.fit=pad)")
 
     def scaled(self, image: Image.Image) -> Image.Image:
         missing = self.image_size - image.width

@@ -22,6 +22,7 @@ from saddlepoint.metrics.collecting import say_what_is_left_out
 from saddlepoint.metrics.fitting import Fit, loader_like
 from saddlepoint.typed_paths import expanded
 
+OTHERWISE = "; type resize=short_side or resize=stretch to frame real= otherwise than the run's data"
 RESIZE = "short_side"  # of two folders, unless resize= says otherwise: as data=image_folder has it
 
 Settings = Mapping[str, Any]
@@ -47,8 +48,8 @@ class Folder:
     def is_of(self, size: int) -> bool:
         return self.sizes == {(size, size)}
 
-    def images(self, load: ImageLoader) -> StillFiles:
-        """Those that can be framed; others are named and left out."""
+    def images(self, load: ImageLoader, remedy: str = "") -> StillFiles:
+        """Those that can be framed; others are named and left out. `remedy`: what to type where none can be."""
         framed, unreadable = [], dict(self.unreadable)
         for path, (width, height, _) in self.files.items():
             try:
@@ -57,7 +58,7 @@ class Folder:
             except Unreadable as error:
                 unreadable[str(path)] = str(error)
         if not framed:
-            raise none_left(self, unreadable)
+            raise none_left(self, unreadable, remedy)
         say_what_is_left_out(unreadable)
         name = expanded(self.typed, self.side).resolve().name
         return StillFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
@@ -109,9 +110,9 @@ def limits(settings: Settings) -> Limits:
     return Limits(settings["max_pixels"], settings["white"], prefix="")
 
 
-def none_left(folder: Folder, unreadable: Mapping[str, str]) -> RequestError:
-    name, why = next(iter(unreadable.items()))
-    return RequestError(f"{folder.side}={folder.typed} holds no image that can be used: {name}: {why}")
+def none_left(folder: Folder, unreadable: Mapping[str, str], remedy: str = "") -> RequestError:
+    name, why = next(reversed(unreadable.items()))
+    return RequestError(f"{folder.side}={folder.typed} holds no image that can be used: {name}: {why}{remedy}")
 
 
 # What takes a side.
@@ -121,13 +122,15 @@ def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[StillFil
     """real=, framed as the run's data are -> the images, and how the run's own were framed"""
     folder, of_run = opened(settings, "real"), data.still("train").framing
     load = loader_like(data, settings["resize"], limits(settings))
-    real = folder.images(load).limited(settings["num_real"])
+    real = folder.images(load, OTHERWISE).limited(settings["num_real"])
     if isinstance(load.framing, Fit):
         real.framing = "none" if load.framing.resize == "pad" and folder.is_of(data.image_size) else load.framing.resize
     if real.framing != of_run:
         print(f"note: images of real={folder.typed} {folder.brought_to(data.image_size, load.framing.resize)} "
-              f"(framing: {real.framing}), and those the run learned from were framed otherwise (framing: {of_run})",
+              f"(framing: {real.framing}); for those the run learned from it was another (framing: {of_run})",
               file=sys.stderr)
+    if data.channels == 1 and any(channels == 3 for _, _, channels in folder.files.values()):
+        print(f"note: images of real={folder.typed} in colours are read as grey, as the run's are", file=sys.stderr)
     return real, of_run
 
 

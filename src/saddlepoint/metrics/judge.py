@@ -84,7 +84,7 @@ class Judge:
         if problem:
             return Measurement(math.nan, reason=problem)
         try:
-            return metric.measure(real, fake, self.seed, self.resamples).with_finite_interval()
+            return metric.measure(real, fake, self.seed, self.resamples).only_finite()
         except torch.linalg.LinAlgError as error:
             return Measurement(math.nan, reason=f"the features' covariances cannot be decomposed ({error})")
 

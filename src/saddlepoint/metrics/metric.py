@@ -53,7 +53,7 @@ class Measurement:
     details: Mapping[str, float] = field(default_factory=dict)  # parts of the value by name, e.g. one for each class
     reason: str = ""  # why there is no value; or no interval, though one was asked for
 
-    def with_finite_interval(self) -> "Measurement":
+    def only_finite(self) -> "Measurement":
         """The same with a reason for whatever is not finite: neither goes into a file as a number."""
         if not math.isfinite(self.value):
             return replace(self, value=math.nan, interval=None, reason=self.reason or f"it came out as {self.value}")

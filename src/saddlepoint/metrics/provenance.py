@@ -38,8 +38,12 @@ class Protocol:
 
     def differences(self, other: "Protocol") -> list[str]:
         """The fields that forbid to compare, by name."""
-        mine, others = asdict(self), asdict(other)
-        return [name for name in mine if name not in SAME_NUMBER and mine[name] != others[name]]
+        return unlike(asdict(self), asdict(other))
+
+
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Names of what forbids to compare; a field that an earlier version did not write counts as null."""
+    return [name for name in {**one, **other} if name not in SAME_NUMBER and one.get(name) != other.get(name)]
 
 
 @dataclass(frozen=True)
