@@ -6,6 +6,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,16 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError | RequestError):
             raise RequestError(str(error.__cause__)) from error
+        if missing := _missing_arguments(error.__cause__):
+            raise RequestError(f"{where} lacks {missing}, which {settings['_target_']} needs: a setting was taken out "
+                               "by hand, or belongs to another version") from error
         raise error.__cause__ or error from None
+
+
+def _missing_arguments(error: BaseException | None) -> str:
+    """`root`, where a constructor was called without it; empty for every other error"""
+    said = re.search(r"__init__\(\) missing \d+ required .*arguments?: (.*)", str(error))
+    return said[1].replace("'", "") if isinstance(error, TypeError) and said else ""
 
 
 def check_targets(settings: Any, where: str) -> None:
@@ -70,6 +80,8 @@ def check_targets(settings: Any, where: str) -> None:
 
 
 def target_class(settings: Settings, where: str) -> type:
+    if not isinstance(settings, Mapping):
+        raise RequestError(f"{where}={settings} must be a part of its own, with a _target_")
     path = settings.get("_target_")
     module_name, _, name = str(path).rpartition(".")
     if module_name.split(".")[0] not in TRUSTED:
