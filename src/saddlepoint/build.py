@@ -31,6 +31,7 @@ from saddlepoint.modules.latents import Latents
 from saddlepoint.modules.optimizers import Optimizers
 from saddlepoint.modules.turns import Turns
 from saddlepoint.rules import nearest
+from saddlepoint.spelling import without_interpolation
 from saddlepoint.tricks.schedule import Schedule
 from saddlepoint.tricks.trick import Trick
 from saddlepoint.versions import revision, versions
@@ -49,7 +50,7 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
     if not issubclass(target, kind):
         raise RequestError(f"{where}._target_={settings['_target_']} must be a {_kind_name(kind)}, and is not")
     try:
-        return instantiate(dict(settings), _convert_="all", **more)
+        return instantiate(_literally(settings), _convert_="all", **more)
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError | RequestError):
             raise RequestError(str(error.__cause__)) from error
@@ -57,6 +58,15 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
             raise RequestError(f"{where} lacks {missing}, which {settings['_target_']} needs: a setting was taken out "
                                "by hand, or belongs to another version") from error
         raise error.__cause__ or error from None
+
+
+def _literally(settings: Any) -> Any:
+    """The settings are resolved: a ${ that is left in a path is part of its name."""
+    if isinstance(settings, Mapping):
+        return {key: _literally(value) for key, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [*map(_literally, settings)]
+    return without_interpolation(settings) if isinstance(settings, str) else settings
 
 
 def _missing_arguments(error: BaseException | None) -> str:

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint import disk_space, hydra_settings, streams
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
-from saddlepoint.hydra_refusals import SEARCH, explain
+from saddlepoint.hydra_refusals import SEARCH, UNRESOLVED, explain, unresolved
 from saddlepoint.overrides import SWEEP, overrides_in, prepare
 from saddlepoint.parallel.first import is_first, number
 
@@ -41,8 +41,10 @@ def reported() -> Iterator[None]:
     A disk that is full is such an end too, whichever file it was met at."""
     try:
         yield
-    except (EndOfRun, OSError) as error:
+    except (EndOfRun, OSError, *UNRESOLVED) as error:
         end = error if isinstance(error, EndOfRun) else disk_space.behind(error)
+        if isinstance(error, UNRESOLVED):
+            end = RequestError(unresolved(error, overrides_in(sys.argv[1:])))
         if end is None:
             raise
         if is_first() or not end.of_all:

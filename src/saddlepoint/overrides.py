@@ -117,8 +117,10 @@ def at_home(argument: str) -> str:
         value = parse([argument])[0].value()
     except OverrideParseException:  # for Hydra to refuse
         return argument
-    home = expanded(value if isinstance(value, str) else "", SWEEP_DIRECTORY)
-    return f"{match[1]}{match[2]}={quoted(str(home))}" if isinstance(value, str) and value[0] == "~" else argument
+    if not isinstance(value, str):
+        raise RequestError(f"{argument} must be one path")
+    home = expanded(value, SWEEP_DIRECTORY)
+    return f"{match[1]}{match[2]}={quoted(str(home))}" if value.startswith("~") else argument
 
 
 def overrides_in(arguments: Iterable[str]) -> list[str]:

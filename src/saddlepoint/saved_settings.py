@@ -17,7 +17,8 @@ OF_NETWORKS = {  # to rebuild the game
 OF_DATA = {"data": PART, "data.num_classes": VALUE, "data.channels": VALUE, "data.image_size": VALUE}
 OF_A_RUN = {  # to go on with it
     **OF_NETWORKS, **OF_DATA, "data.batch_size": VALUE, "budget": PART, "budget.images": VALUE, "callbacks": PART,
-    "metrics": PART, "choices": PART, "choices.model": VALUE, "choices.data": VALUE, "choices.loss": VALUE, "trainer": PART,
+    "metrics": PART, "choices": PART, "choices.model": VALUE, "choices.data": VALUE, "choices.loss": VALUE,
+    "trainer": PART,
     "trainer.accelerator": VALUE, "trainer.devices": VALUE, "precision": VALUE, "threads": VALUE, "describe": VALUE,
 }
 
