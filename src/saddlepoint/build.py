@@ -61,12 +61,12 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
 
 
 def _literally(settings: Any) -> Any:
-    """The settings are resolved: a ${ that is left in a path is part of its name."""
+    """The settings are resolved: a ${ that is left in a path is part of its name. Hydra would resolve it, twice."""
     if isinstance(settings, Mapping):
         return {key: _literally(value) for key, value in settings.items()}
     if isinstance(settings, list | tuple):
         return [*map(_literally, settings)]
-    return without_interpolation(settings) if isinstance(settings, str) else settings
+    return without_interpolation(without_interpolation(settings)) if isinstance(settings, str) else settings
 
 
 def _missing_arguments(error: BaseException | None) -> str:

@@ -82,4 +82,4 @@ def of_class(setting: str, texts: Sequence[str]) -> str | None:
 def shown(text: str) -> str:
     """In a sentence or a list: on one line, with its ends to be seen"""
     on_one_line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-    return repr(on_one_line) if "," in text or text != text.strip() else on_one_line
+    return f"'{on_one_line}'" if "," in text or text != text.strip() else on_one_line
