@@ -5,7 +5,6 @@ Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong 
 
 import logging
 import os
-import shlex
 import string
 import sys
 import threading
@@ -18,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from saddlepoint import disk_space, hydra_settings, streams
+from saddlepoint import disk_space, hydra_settings, spelling, streams
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.hydra_refusals import SEARCH, UNRESOLVED, explain, unresolved
 from saddlepoint.overrides import SWEEP, overrides_in, prepare
@@ -151,7 +150,7 @@ def line(script: str, overrides: Iterable[str], changes: Mapping[str, object]) -
     """The command with some settings changed, quoted for the shell."""
     kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in changes]
     changed = [f"{key}={render(value)}" for key, value in changes.items()]
-    return shlex.join(["python", script, *kept, *changed])
+    return spelling.line(["python", script, *kept, *changed])
 
 
 def render(value: object) -> str:

@@ -46,6 +46,16 @@ def word(argument: str) -> str:
     return "$'" + "".join(map(_in_dollar_quotes, argument)) + "'"
 
 
+def line(words: Iterable[str]) -> str:
+    """A command for a shell"""
+    return " ".join(map(word, words))
+
+
+def readable(text: str) -> str:
+    """For files that other programs read: bytes of names that were no UTF-8 as \\udcff"""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _in_dollar_quotes(letter: str) -> str:
     if letter in "'\\":
         return f"\\{letter}"
