@@ -58,10 +58,9 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
     if sweeping and FUNCTION.fullmatch(value) and not is_there(value):
         return argument
     parts = separated(value)
-    if len(parts) > 1 and not sweeping and (
-            all(map(is_quoted, parts)) and setting not in ONE_TEXT or all(map(_is_list, parts))):
-        return argument  # several, and -m was forgotten: for Hydra to refuse
-    several = sweeping and len(parts) > 1 and setting not in ONE_TEXT and not _is_one_path(setting, value, parts)
+    several = len(parts) > 1 and setting not in ONE_TEXT
+    if several and not all(is_quoted(part) or _is_list(part) for part in parts):  # else it is clear
+        several = sweeping and not _is_one_path(setting, value, parts)
     spell = _classes if setting in CLASSES else _list_of_paths if setting in LISTS else _path
     return f"{match[1]}{setting}={','.join(map(spell, parts)) if several else spell(value)}"
 
