@@ -1,5 +1,7 @@
 """Classes as sample.py draws them, by generators that paint their label."""
 
+import shlex
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from saddlepoint import checkpoint, load_generator
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.modules.latents import Latents
+from saddlepoint.overrides import prepare
 from saddlepoint.sampling import BLOCK, SamplingGenerator
 from saddlepoint.training import train
 from tests.composing import SMALL, settings
@@ -144,6 +147,41 @@ def test_an_impossible_wish_is_answered_with_the_fix(studio, num_classes, overri
         studio.draw(painting_generator(num_classes), *overrides)
     assert words in str(refusal.value)
     assert not (studio.run / "drawn").exists()
+
+
+@pytest.mark.parametrize("setting", ["class", "interpolate_class"])
+def test_the_names_that_a_refusal_prints_can_be_typed(studio, setting):
+    names = ("café", "tench, Tinca tinca", "crane (bird)", "all", "null", "${x}")
+    generator = painting_generator(len(names), names=names)
+    with pytest.raises(RequestError, match=f"{setting}=cow is not a class of this run. Type a number from 0 to 5 or a "
+                                           "name, as in ") as refused:
+        generator.label_of("cow", setting)
+    words = [word.rstrip(",") for word in shlex.split(str(refused.value).partition("as in ")[2])]
+    if setting == "class":
+        for label, word in enumerate(words):
+            studio.draw(generator, *prepare([word], None), "count=1")
+            assert studio.cells(f"last_class{label}_seed0_count1")[..., 0].tolist() == [[label * LEVEL]]
+        assert len(words) == len(names)
+    else:
+        studio.draw(generator, *prepare(words, None), "count=1", "steps=2")
+        assert studio.cells("last_classwalk0-1-2-3-4-5_seed0_count1_steps2")[:, 0, 0].tolist() == [
+            label * LEVEL for label in range(5)]
+
+
+def test_all_and_null_are_names_where_they_stand_in_a_list(studio, capsys):
+    generator = painting_generator(3, names=("null", "cat", "all"))
+    for typed, name in (("class=[all]", "class2_seed0_count1"), ("class='null'", "class0_seed0_count1")):
+        studio.draw(generator, *prepare([typed], None), "count=1")
+        assert studio.cells(f"last_{name}").shape[:2] == (1, 1)
+    assert "warning" not in capsys.readouterr().err
+    studio.draw(generator, "class=all", "count=1")
+    assert studio.cells("last_classes_seed0_count1").shape[:2] == (3, 1)
+    assert "class=all means every class; for the class of that name type 'class=[all]'" in capsys.readouterr().err
+
+
+def test_accents_are_the_same_composed_or_not():
+    generator = painting_generator(2, names=("caf\u00e9", "the\u0301"))
+    assert [generator.label_of(name) for name in ("cafe\u0301", "caf\u00e9", "th\u00e9", "the\u0301")] == [0, 0, 1, 1]
 
 
 def test_a_thousand_classes_are_not_all_listed():

@@ -6,6 +6,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from saddlepoint.modules.latents import Latents
 from saddlepoint.modules.optimizers import Optimizers
 from saddlepoint.modules.turns import Turns
 from saddlepoint.rules import nearest
+from saddlepoint.spelling import without_interpolation
 from saddlepoint.tricks.schedule import Schedule
 from saddlepoint.tricks.trick import Trick
 from saddlepoint.versions import revision, versions
@@ -48,11 +50,29 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
     if not issubclass(target, kind):
         raise RequestError(f"{where}._target_={settings['_target_']} must be a {_kind_name(kind)}, and is not")
     try:
-        return instantiate(dict(settings), _convert_="all", **more)
+        return instantiate(_literally(settings), _convert_="all", **more)
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError | RequestError):
             raise RequestError(str(error.__cause__)) from error
+        if missing := _missing_arguments(error.__cause__):
+            raise RequestError(f"{where} lacks {missing}, which {settings['_target_']} needs: a setting was taken out "
+                               "by hand, or belongs to another version") from error
         raise error.__cause__ or error from None
+
+
+def _literally(settings: Any) -> Any:
+    """The settings are resolved: a ${ that is left in a path is part of its name. Hydra would resolve it, twice."""
+    if isinstance(settings, Mapping):
+        return {key: _literally(value) for key, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [*map(_literally, settings)]
+    return without_interpolation(without_interpolation(settings)) if isinstance(settings, str) else settings
+
+
+def _missing_arguments(error: BaseException | None) -> str:
+    """`root`, where a constructor was called without it; empty for every other error"""
+    said = re.search(r"__init__\(\) missing \d+ required .*arguments?: (.*)", str(error))
+    return said[1].replace("'", "") if isinstance(error, TypeError) and said else ""
 
 
 def check_targets(settings: Any, where: str) -> None:
@@ -70,6 +90,8 @@ def check_targets(settings: Any, where: str) -> None:
 
 
 def target_class(settings: Settings, where: str) -> type:
+    if not isinstance(settings, Mapping):
+        raise RequestError(f"{where}={settings} must be a part of its own, with a _target_")
     path = settings.get("_target_")
     module_name, _, name = str(path).rpartition(".")
     if module_name.split(".")[0] not in TRUSTED:

@@ -8,7 +8,6 @@ import hashlib
 import os
 import pickle
 import re
-import shlex
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from saddlepoint import disk_space
+from saddlepoint import disk_space, spelling
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.file_names import temporary_for
 
@@ -89,7 +88,7 @@ def _what_stays(folder: Path) -> str:
         images_seen = newest_good(folder)["images_seen"]
     except RequestError:
         return "There is no checkpoint before it: make room and start again"
-    again = shlex.join(["python", "train.py", f"resume={folder.parent}"])
+    again = spelling.line(["python", "train.py", f"resume={folder.parent}"])
     return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {again}"
 
 

@@ -5,7 +5,6 @@ Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong 
 
 import logging
 import os
-import shlex
 import string
 import sys
 import threading
@@ -18,9 +17,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from saddlepoint import disk_space, hydra_settings, streams
+from saddlepoint import disk_space, hydra_settings, spelling, streams
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
-from saddlepoint.hydra_refusals import SEARCH, explain
+from saddlepoint.hydra_refusals import SEARCH, UNRESOLVED, explain, unresolved
 from saddlepoint.overrides import SWEEP, overrides_in, prepare
 from saddlepoint.parallel.first import is_first, number
 
@@ -41,8 +40,10 @@ def reported() -> Iterator[None]:
     A disk that is full is such an end too, whichever file it was met at."""
     try:
         yield
-    except (EndOfRun, OSError) as error:
+    except (EndOfRun, OSError, *UNRESOLVED) as error:
         end = error if isinstance(error, EndOfRun) else disk_space.behind(error)
+        if isinstance(error, UNRESOLVED):
+            end = RequestError(unresolved(error, overrides_in(sys.argv[1:])))
         if end is None:
             raise
         if is_first() or not end.of_all:
@@ -149,7 +150,7 @@ def line(script: str, overrides: Iterable[str], changes: Mapping[str, object]) -
     """The command with some settings changed, quoted for the shell."""
     kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in changes]
     changed = [f"{key}={render(value)}" for key, value in changes.items()]
-    return shlex.join(["python", script, *kept, *changed])
+    return spelling.line(["python", script, *kept, *changed])
 
 
 def render(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from saddlepoint import build, pictures
+from saddlepoint import build, pictures, saved_settings
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics import batchnorm
@@ -101,7 +101,7 @@ def refuse_contradictions(settings: Settings) -> None:
 def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | None]:
     path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
-    trained = saved["settings"]
+    trained = saved_settings.whole(saved, path, saved_settings.OF_DATA)
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
     generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)

@@ -24,6 +24,7 @@ PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
            "hydra/launcher=joblib": "hydra-joblib-launcher"}
 OF_A_RUN = ("evaluate", "sample")  # commands that are given one
 SEARCH = "hydra/sweeper=search"
+UNRESOLVED = (InterpolationResolutionError, GrammarParseError, MissingMandatoryValue)
 
 
 def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
@@ -42,8 +43,9 @@ def explain(refusal: Exception, arguments: list[str], config_directory: Path, co
     if intervals and SEARCH not in overrides:
         return "\n".join(f"{override.input_line} holds any number between, which only a search tries: add {SEARCH}, or "
                          f"type values: {override.key_or_group}=a,b,c" for override in intervals)
-    if isinstance(refusal, InterpolationResolutionError | GrammarParseError | MissingMandatoryValue):
-        return _unresolved(refusal, parsed)
+    for error in (refusal, refusal.__cause__):
+        if isinstance(error, UNRESOLVED):
+            return unresolved(error, overrides)
     with initialize_config_dir(str(config_directory), version_base="1.3"):
         sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
     return "\n".join(sentences) or str(refusal).strip()
@@ -56,16 +58,20 @@ def _has_several(override: Override) -> str:
     return f"{override.input_line} has several values: {instead}add -m to try one after the other"
 
 
-def _unresolved(refusal: OmegaConfBaseException, parsed: list[Override]) -> str:
+def unresolved(refusal: OmegaConfBaseException, overrides: list[str]) -> str:
     """A value that names another, ${...}, which is not there; or ???, which says that one is still to be given."""
     why = (str(refusal).splitlines() or [""])[0]
     key = refusal.full_key or ""
-    override = next((each for each in parsed if each.key_or_group == key.partition("[")[0]), None)
-    if override is None or not isinstance(value := override.value(), str):
+    texts = {each.key_or_group: each.value() for each in parse(overrides) if isinstance(each.value(), str)}
+    if not key:  # of a part of the settings
+        key = next((name for name, text in texts.items() if "${" in text), "")
+    if key not in texts:
         return f"{key}: {why}" if key else why
+    value = texts[key]
     if value == MISSING:
         return f"{key}=??? is still to be given: type a value"
-    literal = word(f"{key}={quoted(without_interpolation(value))}")
+    literal = without_interpolation(value)
+    literal = word(f"{key}={literal if key in PATH_SETTINGS else quoted(literal)}")
     variable = re.search(r"\$\{(\w+)\}", value)
     if variable is None:
         return f"{key}={value} cannot be read ({why}): if its name holds ${{, type {literal}"
@@ -92,11 +98,12 @@ def _complaints(override: Override, everything: list[Override], config_name: str
                     + "; it takes that of the run" * (config_name in OF_A_RUN)]
         return [_is_no_choice(key, str(value), options)
                 for value in values if str(value) not in [*options, "None", "null"]]
-    if key.startswith("hydra") or override.is_add() or override.is_force_add():
+    if override.is_add() or override.is_force_add():
         return []
     chosen = [each.input_line for each in everything if loader.get_group_options(each.key_or_group)
               and not each.is_sweep_override() and str(each.value()) in loader.get_group_options(each.key_or_group)]
-    known = list(leaves(OmegaConf.to_container(compose(config_name, overrides=chosen)), inner=True))
+    whole = compose(config_name, overrides=chosen, return_hydra_config=key.startswith("hydra."))
+    known = list(leaves(OmegaConf.to_container(whole), inner=True))
     if key in known:
         return []
     return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]

@@ -8,26 +8,28 @@ from saddlepoint.overrides import OVERRIDE, is_sweeping
 OF_SWEEPS = ("hydra.sweep.", "hydra.launcher.", "hydra/launcher", "hydra.sweeper.")  # hydra/sweeper= is refused apart
 OF_JOBS = ("hydra.job.env_set", "hydra.job.env_copy")  # those that Hydra heeds
 WITHOUT_EFFECT = {  # by how they begin
-    "hydra.run.": "a run's directory is another setting: type run.dir=PATH with train.py, output=PATH elsewhere",
-    "hydra.output_subdir": "a run's settings are in its config.yaml: leave it out",
-    "hydra.job.": "nothing here depends on it: leave it out",
-    "hydra.mode": "-m alone says that it is a sweep: type -m, or leave it out",
-    "hydra.runtime": "Hydra finds that out itself: leave it out",
-    "hydra.overrides": "they are what is typed: type the settings themselves",
+    "hydra.run.": "type run.dir=PATH for the directory of a run of train.py, output=PATH with other commands",
+    "hydra.output_subdir": "leave it out; a run's config.yaml has its settings",
+    "hydra/output": "leave it out; a run's config.yaml has its settings",
+    "hydra.mode": "type -m for a sweep, and neither for a single run",
+    "hydra.overrides": "type the settings themselves",
     "hydra.hydra_help": "type --help",
-    "hydra.env": "nothing here depends on it: leave it out",
-    "hydra/env": "nothing here depends on it: leave it out",
-    "hydra/output": "a run's settings are in its config.yaml: leave it out",
-    "hydra.verbose": "warnings are always shown, and nothing is logged beside them: leave it out",
+    "hydra.job.": "leave it out",
+    "hydra.runtime": "leave it out",
+    "hydra.env": "leave it out",
+    "hydra/env": "leave it out",
+    "hydra.verbose": "leave it out, or choose a log as well, e.g. hydra/job_logging=default",
 }
+LOGGING = ("hydra/job_logging", "hydra.job_logging")
+OF_LIGHTNING = ("hydra.run.dir=", "hydra.job.name=train_ddp_process_", "hydra.output_subdir=null")
 
 
 def refuse(arguments: Sequence[str]) -> None:
-    sweeping = is_sweeping(arguments)
-    for argument in arguments:
+    sweeping, is_logging = is_sweeping(arguments), any(each.startswith(LOGGING) for each in arguments)
+    for argument in _typed(arguments):
         match = OVERRIDE.match(argument)
         name = match[2] if match else ""
-        if not name.startswith("hydra") or name.startswith(OF_JOBS):
+        if not name.startswith("hydra") or name.startswith(OF_JOBS) or name == "hydra.verbose" and is_logging:
             continue
         if name.startswith(OF_SWEEPS) and not sweeping:
             instead = ", or type run.dir=PATH for the directory of one run" if name == "hydra.sweep.dir" else ""
@@ -35,3 +37,10 @@ def refuse(arguments: Sequence[str]) -> None:
         for beginning, why in WITHOUT_EFFECT.items():
             if name.startswith(beginning):
                 raise RequestError(f"{argument} would have no effect: {why}")
+
+
+def _typed(arguments: Sequence[str]) -> Sequence[str]:
+    """Without what Lightning adds to the line when it repeats it for the other processes of a run."""
+    last = arguments[-len(OF_LIGHTNING):]
+    added = len(last) == len(OF_LIGHTNING) and all(map(str.startswith, last, OF_LIGHTNING))
+    return arguments[:-len(OF_LIGHTNING)] if added else arguments

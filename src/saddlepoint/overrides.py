@@ -58,10 +58,9 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
     if sweeping and FUNCTION.fullmatch(value) and not is_there(value):
         return argument
     parts = separated(value)
-    if len(parts) > 1 and not sweeping and (
-            all(map(is_quoted, parts)) and setting not in ONE_TEXT or all(map(_is_list, parts))):
-        return argument  # several, and -m was forgotten: for Hydra to refuse
-    several = sweeping and len(parts) > 1 and setting not in ONE_TEXT and not _is_one_path(setting, value, parts)
+    several = len(parts) > 1 and setting not in ONE_TEXT
+    if several and not all(is_quoted(part) or _is_list(part) for part in parts):  # else it is clear
+        several = sweeping and not _is_one_path(setting, value, parts)
     spell = _classes if setting in CLASSES else _list_of_paths if setting in LISTS else _path
     return f"{match[1]}{setting}={','.join(map(spell, parts)) if several else spell(value)}"
 
@@ -117,8 +116,10 @@ def at_home(argument: str) -> str:
         value = parse([argument])[0].value()
     except OverrideParseException:  # for Hydra to refuse
         return argument
-    home = expanded(value if isinstance(value, str) else "", SWEEP_DIRECTORY)
-    return f"{match[1]}{match[2]}={quoted(str(home))}" if isinstance(value, str) and value[0] == "~" else argument
+    if not isinstance(value, str):
+        raise RequestError(f"{argument} must be one path")
+    home = expanded(value, SWEEP_DIRECTORY)
+    return f"{match[1]}{match[2]}={quoted(str(home))}" if value.startswith("~") else argument
 
 
 def overrides_in(arguments: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from saddlepoint import checkpoint
+from saddlepoint import checkpoint, saved_settings
 from saddlepoint.callbacks.checkpointing import FORMAT
 from saddlepoint.continued_settings import merged
 from saddlepoint.data import identity
@@ -54,7 +54,8 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
         if saved["format"] != FORMAT:
             raise RequestError(f"resume={wanted} was written by another version of saddlepoint (checkpoints of format "
                                f"{saved['format']}, here {FORMAT}): it can be drawn from, but not gone on with")
-        return Continuation(run, merged(settings, saved["settings"], typed), saved)
+        before = saved_settings.whole(saved, run.last, saved_settings.OF_A_RUN)
+        return Continuation(run, merged(settings, before, typed), saved)
     except BaseException:
         run.close()
         raise

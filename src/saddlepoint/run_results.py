@@ -1,13 +1,13 @@
 """What a run says of itself, and what stays of it beside checkpoints and curves."""
 
 import resource
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from lightning_utilities.core.rank_zero import rank_zero_only
 from safetensors.torch import save
 
+from saddlepoint import spelling
 from saddlepoint.callbacks.stopping import StopOnSignal
 from saddlepoint.checkpoint import write_atomically
 from saddlepoint.data.images import ImageDataModule
@@ -39,8 +39,8 @@ def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -
 
 def use_of(module: AdversarialModule, run: RunDirectory) -> str:
     if "latents" in module.provenance["settings"]["model"]:
-        return f"draw more:   {shlex.join(['python', 'sample.py', f'run={run.path}'])}"
-    return f"enlarge:     {shlex.join(['python', 'upscale.py', f'weights={run.path}', 'input=IMAGES'])}"
+        return f"draw more:   {spelling.line(['python', 'sample.py', f'run={run.path}'])}"
+    return f"enlarge:     {spelling.line(['python', 'upscale.py', f'weights={run.path}', 'input=IMAGES'])}"
 
 
 @rank_zero_only

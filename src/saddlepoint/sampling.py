@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from saddlepoint import checkpoint, spelling
+from saddlepoint import checkpoint, saved_settings, spelling
 from saddlepoint.errors import RequestError
 from saddlepoint.modules.latents import Latents, class_labels
 from saddlepoint.modules.mixed_labels import MixedLabels
@@ -177,10 +177,15 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
     from saddlepoint import build  # Hydra and Lightning only when a network has to be rebuilt
 
     saved = checkpoint.load(path)
+    settings = saved_settings.whole(saved, path, saved_settings.OF_NETWORKS)
+    if "latents" in settings["model"]:
+        saved_settings.whole(saved, path, saved_settings.OF_DATA)
     try:
-        module = build.module(only_networks(saved["settings"]))
+        module = build.module(only_networks(settings))
         module.load_state_dict(saved["module"])
-    except (KeyError, RuntimeError) as error:
+    except RequestError as error:
+        raise RequestError(f"{path} holds settings that cannot be: {error}") from error
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise RequestError(f"{path} does not fit this version of saddlepoint: {error}") from error
     return module, saved
 

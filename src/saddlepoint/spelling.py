@@ -46,6 +46,16 @@ def word(argument: str) -> str:
     return "$'" + "".join(map(_in_dollar_quotes, argument)) + "'"
 
 
+def line(words: Iterable[str]) -> str:
+    """A command for a shell"""
+    return " ".join(map(word, words))
+
+
+def readable(text: str) -> str:
+    """For files that other programs read: bytes of names that were no UTF-8 as \\udcff"""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _in_dollar_quotes(letter: str) -> str:
     if letter in "'\\":
         return f"\\{letter}"
@@ -82,4 +92,4 @@ def of_class(setting: str, texts: Sequence[str]) -> str | None:
 def shown(text: str) -> str:
     """In a sentence or a list: on one line, with its ends to be seen"""
     on_one_line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-    return repr(on_one_line) if "," in text or text != text.strip() else on_one_line
+    return f"'{on_one_line}'" if "," in text or text != text.strip() else on_one_line

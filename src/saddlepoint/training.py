@@ -27,6 +27,7 @@ from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.resuming import Continuation
 from saddlepoint.run_directory import Onlooker, RunDirectory, new_path
 from saddlepoint.run_results import announce, conclude, cost, export
+from saddlepoint.spelling import readable
 from saddlepoint.typed_paths import expanded
 
 
@@ -179,11 +180,21 @@ def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
     chosen = settings["choices"]
     name = chosen.get("experiment") or f"{chosen['model']}_{chosen['data']}"
     typed = settings["run"]["dir"]
-    return expanded(typed, "run.dir") if typed else directory or new_path(Path("runs"), name)
+    path = expanded(typed, "run.dir") if typed else directory or new_path(Path("runs"), name)
+    making.refuse_directory(settings, path)
+    return path
 
 
 def to_yaml(settings: Mapping[str, Any]) -> str:
-    return OmegaConf.to_yaml(OmegaConf.create(dict(settings)))
+    return OmegaConf.to_yaml(OmegaConf.create(_readable(settings)))
+
+
+def _readable(settings: Any) -> Any:
+    if isinstance(settings, Mapping):
+        return {key: _readable(value) for key, value in settings.items()}
+    if isinstance(settings, list | tuple):
+        return [*map(_readable, settings)]
+    return readable(settings) if isinstance(settings, str) else settings
 
 
 def quieten_lightning() -> None:

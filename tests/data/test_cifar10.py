@@ -173,3 +173,18 @@ def test_a_corrupt_download_leaves_nothing(tmp_path, monkeypatch):
 def test_other_sizes_are_resized_by_default_choice_of_the_caller(tmp_path):
     write_cifar10(tmp_path, 12)
     assert cifar10(tmp_path, image_size=16, fit="resize").images().shape == (60, 3, 16, 16)
+
+
+@pytest.mark.parametrize(("folder", "missing"), [(".", "data_batch_3"), ("cifar-10-batches-py", "test_batch")])
+def test_a_batch_that_is_missing_is_named(tmp_path, monkeypatch, folder, missing):
+    files = cifar10_python_files(PARTS)
+    write_files(tmp_path / folder, {name: content for name, content in files.items() if name != missing})
+    monkeypatch.setattr(datasets.CIFAR10, "url", "http://127.0.0.1:9/nobody")
+    with pytest.raises(RequestError, match=f"lacks {missing}: put it there") as refused:
+        data = cifar10(tmp_path)
+        data.prepare_data()
+        data.setup("fit")
+        data.images("test")
+    assert str(tmp_path / folder) in str(refused.value)
+    write_files(tmp_path / folder, {missing: files[missing]})  # as it says
+    assert_is_the_set(tmp_path)

@@ -185,4 +185,27 @@ def silent_server():
 def test_a_root_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RequestError, match="a download could not be stored"):
-        mnist(tmp_path / "file" / "mnist").prepare_data()
+        mnist(tmp_path / "file").prepare_data()
+    with pytest.raises(RequestError, match="data.root=.*mnist must be a path, and .*file is a file and no folder"):
+        mnist(tmp_path / "file" / "mnist")
+
+
+@pytest.mark.parametrize(("labels", "names"), [
+    (range(1, 27), map(str, range(1, 27))),  # EMNIST's letters, counted from 1
+    (range(12), map(str, range(12))),
+    (range(1, 10), "0123456789"),  # digits, of which one is missing
+])
+def test_labels_that_count_from_1_make_as_many_classes_as_there_are(tmp_path, labels, names):
+    images = numpy.zeros((len(labels), 28, 28), numpy.uint8)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(images))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx_bytes(numpy.array(labels, numpy.uint8)))
+    names = tuple(names)
+    if len(names) != 10:
+        with pytest.raises(RequestError, match=f"type data.num_classes={len(names)}, or 0"):
+            mnist(tmp_path).setup("fit")
+    data = mnist(tmp_path, num_classes=len(names))  # as the refusal says
+    data.setup("fit")
+    assert data.class_names == names
+    shown = [data.class_names[label] for label in data.still("train").labels.tolist()]
+    assert shown == list(map(str, labels))
+    assert data.class_counts.tolist() == [int(name in shown) for name in names]

@@ -24,7 +24,17 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    return _mapping(path, lambda text: yaml.load(text, Loader=LOADER))  # noqa: S506 a safe loader in both cases
+    return _mapping(path, _yaml)
+
+
+def _yaml(text: str) -> Any:
+    """libyaml refuses bytes of names that were no UTF-8, which PyYAML spells as \\udcff and reads."""
+    try:
+        return yaml.load(text, Loader=LOADER)  # noqa: S506 a safe loader
+    except yaml.YAMLError:
+        if r"\udc" not in text.lower():
+            raise
+        return yaml.safe_load(text)
 
 
 def json_files(folder: Path) -> list[Mapping[str, Any]]:

@@ -129,10 +129,14 @@ def digest(data: LabelledImages) -> str:
     return content.hexdigest()
 
 
-def names_for(labels: Tensor, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The known names, or numbers when the labels [N] go beyond them."""
-    num_classes = int(labels.max()) + 1
-    return known if num_classes <= len(known) else tuple(map(str, range(num_classes)))
+def named(labels: Tensor, known: tuple[str, ...]) -> tuple[Tensor, tuple[str, ...]]:
+    """labels [N] -> labels [N] from 0, and the known names, or numbers when the labels go beyond them. Some sets count
+    their classes from 1 (EMNIST's letters, 1 to 26): their names are the numbers that the file has."""
+    lowest, highest = int(labels.min()), int(labels.max())
+    if highest < len(known):
+        return labels, known
+    first = 1 if lowest == 1 else 0
+    return labels - first, tuple(map(str, range(first, highest + 1)))
 
 
 def resized(images: Tensor, image_size: int) -> Tensor:

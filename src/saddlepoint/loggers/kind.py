@@ -39,6 +39,7 @@ class Kind:
     """A logger that is told the settings at the start, and the rest by its curves."""
 
     package: str | None = None  # to be installed beside, by the extra of that name
+    only_unicode = False  # it takes no other names of directories
 
     @property
     def is_missing(self) -> bool:

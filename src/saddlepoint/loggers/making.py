@@ -10,6 +10,7 @@ from saddlepoint import build
 from saddlepoint.errors import RequestError
 from saddlepoint.loggers.kind import Kind
 from saddlepoint.loggers.kinds import kind_of
+from saddlepoint.spelling import readable
 
 
 def made(settings: Mapping[str, Any], directory: Path, images_seen: int = 0) -> list[Logger]:
@@ -28,6 +29,13 @@ def refuse_missing(settings: Mapping[str, Any]) -> None:
         if kind.is_missing:
             raise RequestError(f"logger={name} needs the package {kind.package}: type pip install "
                                f"'saddlepoint[{kind.package}]'")
+
+
+def refuse_directory(settings: Mapping[str, Any], directory: Path) -> None:
+    for name, each in _chosen(settings).items():
+        if _kind(name, each).only_unicode and readable(str(directory)) != str(directory):
+            raise RequestError(f"logger={name} cannot write into run.dir={directory}, whose name is no "
+                               "Unicode text: choose another directory, or type logger=none")
 
 
 def _chosen(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

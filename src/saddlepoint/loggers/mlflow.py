@@ -21,6 +21,7 @@ STATUS = {"completed": "FINISHED", "stopped": "KILLED", "rollback": "RUNNING"}  
 
 class MLflow(Kind):
     package = "mlflow"
+    only_unicode = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         return {"run_name": directory.name, "run_id": remembered(directory, self.package),

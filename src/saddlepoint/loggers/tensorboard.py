@@ -26,6 +26,8 @@ SUFFIX = ".hparams"
 
 
 class TensorBoard(Kind):
+    only_unicode = True
+
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         """TensorBoard forgets what it was shown of later steps, which come again."""
         more = {"purge_step": images_seen + 1} if images_seen else {}

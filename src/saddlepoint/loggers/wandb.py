@@ -14,6 +14,7 @@ from saddlepoint.loggers.kind import End, Kind, remember, remembered
 
 class Wandb(Kind):
     package = "wandb"
+    only_unicode = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         return super().arguments(directory, images_seen) | {

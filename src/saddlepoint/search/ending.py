@@ -1,10 +1,10 @@
 """What a search has to say at its end: its trials, the best first, and the line that trains that one again."""
 
-import shlex
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from saddlepoint import spelling
 from saddlepoint.errors import EndOfRun, Stopped
 from saddlepoint.search.objective import Objective
 from saddlepoint.sweeps.display import ORDER, aligned, cells, counts
@@ -66,7 +66,7 @@ def end_of(jobs: Sequence[Job], values: Mapping[int, float], objective: Objectiv
     best = best_of(jobs, values, objective)
     if best:
         where = "at its end" if objective.value == "last" else "at its best"
-        line = shlex.join(["python", Path(request.program[-1]).name, *best.overrides])
+        line = spelling.line(["python", Path(request.program[-1]).name, *best.overrides])
         message = (f"{message}\nThe best, job {best.number}, has {name(best, objective)} {values[best.number]:.4g} "
                    f"{where}:\n  {line}")
     else:

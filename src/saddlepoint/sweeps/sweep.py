@@ -1,6 +1,5 @@
 """A sweep from its jobs to its summary: what is missing runs, and the end says whether anything still is."""
 
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import filelock
 
+from saddlepoint import spelling
 from saddlepoint.comparison.command import write_page
 from saddlepoint.errors import EndOfRun, RunDirectoryInUse, Stopped
 from saddlepoint.json_files import now, read_json
@@ -47,7 +47,7 @@ class Request:
         """To type for the same directory once more"""
         kept = [argument for argument in self.typed if name(argument) != "hydra.sweep.dir"]
         script = Path(self.program[-1]).name
-        return shlex.join(["python", script, *kept, f"hydra.sweep.dir={self.directory}"])
+        return spelling.line(["python", script, *kept, f"hydra.sweep.dir={self.directory}"])
 
 
 def name(override: str) -> str:
@@ -106,7 +106,7 @@ def end_of(jobs: Sequence[Job], request: Request, summary: Path, stopped_by: sig
         message += f"\nTo run what is missing:\n  {request.line}"
     elif incomplete:
         states = ",".join(sorted({job.state for job in incomplete}))
-        again = shlex.quote(f"hydra.launcher.again=[{states}]")
+        again = spelling.word(f"hydra.launcher.again=[{states}]")
         message += f"\nThese ends stand, as another start would meet them again. To try:\n  {request.line} {again}"
     if stopped_by:
         return Stopped(f"Stopped by {name_of(stopped_by)}. {message}", 130 if stopped_by == signal.SIGINT else 143)

@@ -12,7 +12,7 @@ import numpy
 import torch
 from torchvision import datasets
 
-from saddlepoint.data.memory import InMemoryImages, LabelledImages, names_for
+from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
 from saddlepoint.data.sources.downloading import Remote, download, not_there
 from saddlepoint.data.sources.files import Damage, find, naming, unzipped
 from saddlepoint.data.sources.pickles import read_pickled_dictionary
@@ -114,13 +114,18 @@ class CIFAR10(InMemoryImages):
         self.root = expanded(root, "data.root")
 
     def prepare_data(self) -> None:
-        if not self._find("train"):
+        if self._find("train"):
+            return
+        try:
             download(self._remote_files(), self.root, self.name)
+        except RequestError as error:
+            raise self._incomplete("train") or error from error
 
     def read(self, split: str) -> LabelledImages:
         place = self._find(split)
         if place is None:
-            raise not_there(self._remote_files(), self.root, self.name, "neither batches nor an archive of them")
+            raise self._incomplete(split) or not_there(self._remote_files(), self.root, self.name,
+                                                       "neither batches nor an archive of them")
         form, parts, class_names = place.form, {}, _CLASSES
         for name, content in place.files([*form.parts(split), form.names_file]):
             with naming(place.path / name):
@@ -133,7 +138,7 @@ class CIFAR10(InMemoryImages):
         ordered = [parts[name] for name in form.parts(split)]
         labels = torch.from_numpy(numpy.concatenate([part.labels for part in ordered])).long()
         pixels = torch.from_numpy(numpy.concatenate([part.pixels for part in ordered]))
-        return LabelledImages(pixels.view(-1, 3, 32, 32), labels, names_for(labels, class_names))
+        return LabelledImages(pixels.view(-1, 3, 32, 32), *named(labels, class_names))
 
     def _find(self, split: str) -> Place | None:
         for form in (PYTHON, BINARY):
@@ -142,6 +147,16 @@ class CIFAR10(InMemoryImages):
                     return Place(form, folder)
         archives = ((form, find([self.root], [form.archive])) for form in (PYTHON, BINARY))
         return next((Place(form, path) for form, path in archives if path), None)
+
+    def _incomplete(self, split: str) -> RequestError | None:
+        """Of a folder with some batches: which are missing"""
+        for form in (PYTHON, BINARY):
+            for folder in (self.root, self.root / form.folder):
+                missing = [name for name in form.parts(split) if not find([folder], [name])]
+                if find([folder], [*form.parts("train"), *form.parts("test")]):
+                    return RequestError(f"{folder} has batches of data={self.name} and lacks {', '.join(missing)}: put "
+                                        f"{'it' if len(missing) == 1 else 'them'} there, with or without .gz.")
+        return None
 
     def _remote_files(self) -> list[Remote]:
         return [Remote(datasets.CIFAR10.filename, [datasets.CIFAR10.url], datasets.CIFAR10.tgz_md5)]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torchvision import datasets
 
-from saddlepoint.data.memory import InMemoryImages, LabelledImages, names_for
+from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
 from saddlepoint.data.sources.downloading import Remote, download, not_there
 from saddlepoint.data.sources.files import find
 from saddlepoint.data.sources.idx import read_idx
@@ -43,7 +43,7 @@ class MNIST(InMemoryImages):
         if len(images) != len(labels):
             raise RequestError(f"{image_file} has {len(images)} images, but {label_file} has {len(labels)} labels: "
                                f"they do not belong together.")
-        return LabelledImages(images.unsqueeze(1), labels, names_for(labels, self.known_classes))
+        return LabelledImages(images.unsqueeze(1), *named(labels, self.known_classes))
 
     def _find(self, split: str) -> tuple[Path | None, Path | None]:
         """the files of images and labels"""

@@ -4,7 +4,6 @@ N images of C channels and S x S pixels, K classes.
 """
 
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 from tqdm import tqdm
 
-from saddlepoint import build
+from saddlepoint import build, spelling
 from saddlepoint.data.images import ImageDataModule, mirrored, to_unit_range
 from saddlepoint.data.memory import InMemoryImages
 from saddlepoint.data.sampling import EndlessOrder
@@ -74,7 +73,7 @@ def train(settings: Mapping[str, Any], command: str) -> Path:
     card = replace(card, accuracy=accuracy(LoadedClassifier(card, network, digest=""), held_out))
     write(output, card, network)
     print(f"{len(training.images):,} training images, {card.accuracy:.2%} of {card.held_out_images:,} held-out images "
-          f"right ({kept})\n{output}: type {shlex.join(['extractor=classifier', f'extractor.weights={output}'])}")
+          f"right ({kept})\n{output}: type {spelling.line(['extractor=classifier', f'extractor.weights={output}'])}")
     return output
 
 
