@@ -85,9 +85,9 @@ def refuse_other_classes(before: Iterable[str], now: Iterable[str], where: str) 
 
 
 def _unlike(before: list[str], now: list[str]) -> tuple[list[str], list[str]]:
-    """Those that only one has; all, where only their order differs"""
+    """Those that only one has, where both have such; else all"""
     apart = [name for name in before if name not in now], [name for name in now if name not in before]
-    return (apart[0] or ["all of these"], apart[1] or ["none but these"]) if any(apart) else (before, now)
+    return apart if all(apart) else (before, now)
 
 
 def changes(before: Identity | None, now: Identity) -> str:
