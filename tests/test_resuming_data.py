@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from saddlepoint import checkpoint, resuming, training
+from saddlepoint import checkpoint, evaluation, resuming, training
+from saddlepoint.config_check import checked_settings
 from saddlepoint.data.identity import digest
 from saddlepoint.errors import RequestError
 from saddlepoint.run_choices import with_choices_of_the_run
-from tests.composing import CONF, settings
+from tests.composing import CONF, composed, settings
 from tests.data.folder_data import write_grey_levels
 from tests.data.pair_data import write_noise
 
@@ -148,3 +149,29 @@ def test_the_choices_of_a_run_stand_before_what_is_typed(home):
 def test_a_run_that_does_not_say_its_choices_adds_none(content, home):
     (home / "run" / "config.yaml").write_text(content)
     assert line(f"resume={home / 'run'}") == [f"resume={home / 'run'}"]
+
+
+# evaluate.py of a run whose data have moved, or changed.
+
+
+def evaluated(home: Path, *typed: str) -> None:
+    config, _ = composed("num_fake=64", "resamples=0", "metric=[neighbour_distance]", "device=cpu", "remember=false",
+                         f"run={home / 'run'}", *typed, config="evaluate")
+    evaluation.evaluate(checked_settings(config))
+
+
+def test_a_run_is_measured_where_its_data_are_and_without_the_cache_that_is_gone(home, capsys):
+    go_on(f"resume={home / 'run'}", f"data.root={home / 'data'}", "budget.images=16", f"data.cache={home / 'cache'}")
+    shutil.rmtree(home / "cache")
+    (home / "cache").write_text("in the way")
+    (home / "data").rename(home / "moved")
+    with pytest.raises(RequestError, match="data does not exist: type data.root=FOLDER"):
+        evaluated(home)
+    evaluated(home, f"data.root={home / 'moved'}", f"data.cache={home / 'another'}")
+    assert "is not what this run was trained on" not in capsys.readouterr().err and any((home / "another").iterdir())
+    write_grey_levels(home / "moved" / "dog", [200])
+    evaluated(home, f"data.root={home / 'moved'}")
+    assert "trained on: 11 images instead of 10" in capsys.readouterr().err
+    (home / "moved" / "cat").rename(home / "moved" / "kitten")
+    with pytest.raises(RequestError, match="other classes than data.root=.*: cat there, kitten here"):
+        evaluated(home, f"data.root={home / 'moved'}")
