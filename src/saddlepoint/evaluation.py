@@ -1,6 +1,7 @@
 """What evaluate.py does: a run, or a folder of fakes, against real images, through one extractor."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 from saddlepoint import build, pictures, saved_settings
+from saddlepoint.data.identity import changes
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics import batchnorm
@@ -112,12 +114,15 @@ def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | 
                                           settings["standing_batches"])
     elif kind == "batch":
         batchnorm.use_batch_statistics(generator)
-    data = build.data(trained | {"data": trained["data"] | settings["data"]} if settings["data"]["root"] else trained)
+    data = build.data(trained | {"data": data_here(trained["data"], settings["data"])})
+    data.expected_classes = tuple(saved.get("data", {}).get("classes", ()))
     data.prepare_data()
     data.setup("fit")
     for name, value in (("channels", data.channels), ("image_size", data.image_size)):
         if settings[name] not in (None, value):
             raise RequestError(f"{name}={settings[name]}, but the run makes images of {name}={value}: leave {name} out")
+    if said := changes(saved.get("data"), data.identity()):
+        print(f"warning: {data.place} is not what this run was trained on: {said}", file=sys.stderr)
     if settings["real"]:
         real, framing = instead_of_data(settings, data)
     else:
@@ -129,6 +134,13 @@ def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | 
         batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
         class_names=data.class_names if module.draws_labels else ())
     return real, fakes, trained.get("extractor")
+
+
+def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:
+    """The settings of the run's data, with the places typed here; a cache that is gone is done without."""
+    cache = expanded(trained.get("cache") or ".", "data.cache")
+    kept = {} if not trained.get("cache") or cache.is_dir() and os.access(cache, os.W_OK) else {"cache": None}
+    return {**trained, **kept, **{name: place for name, place in typed.items() if place}}
 
 
 def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:

@@ -84,7 +84,7 @@ def test_gathering_needs_no_torch(tmp_path):
     ("environment.json", "\0\0\0", "incomplete", "environment.json is cut off or corrupt"),
     ("metrics.json", None, "incomplete", "metrics.json is missing"),
     ("metrics.json", '{"metrics": [{"name": "fid_digits", "va', "incomplete", "metrics.json is cut off"),
-    ("metrics.json", '{"metrics": []}', "incomplete", "no score was measured"),
+    ("metrics.json", '{"metrics": []}', "without a score", "no score was measured"),
     ("metrics.json", '{"metrics": [3, {"name": 4}, {"name": "x", "value": "y"}], "cost": 7, "best": 1}', None, ""),
 ])
 def test_a_bad_file_is_named_and_the_other_runs_stay(tmp_path, file, content, kind, words):

@@ -55,6 +55,10 @@ def main() -> None:
         if kind == "slow" and x > 0.5:
             time.sleep(0.7)
         time.sleep(float(settings.get("pause", 0)))
+    if "reference" in settings:  # the digest of what it was measured against
+        protocol = {"reference_digest": settings["reference"], "ema": x > 0.5}
+        (run / "metrics.json").write_text(json.dumps({"metrics": [{"name": "fid_x", "value": fid(x, seen),
+                                                                   "protocol": protocol}]}))
     status("completed")
 
 

@@ -29,6 +29,8 @@ SEARCH = "train.py -m hydra/sweeper=search"
     (f"{SEARCH} 'optimizer.generatr.lr=interval(0.1, 1)'", "optimizer.generatr.lr is not a setting: did you mean"),
     (f"{SEARCH} 'optimizer.generator.lr=interval(-1, 1)'", "optimizer.generator.lr=-1.0 must be a number above 0"),
     (f"{SEARCH} 'hydra.launcher.again=[diverged]' seed=0,1", "hydra.launcher.again=diverged has no meaning"),
+    (f"{SEARCH} experiment=report_mlp,wgan_gp_cifar10", "which decide what a score means"),
+    (f"{SEARCH} data.subset_size=100,200", "data.subset_size= cannot be searched"),
     ("train.py -m 'optimizer.generator.lr=interval(0.1, 1)'", "add hydra/sweeper=search"),
     ("train.py hydra/sweeper=search seed=0,1", "add -m"),
 ])

@@ -117,6 +117,20 @@ def test_the_best_of_a_curve_and_more_instead_of_less():
     assert [value for _, _, value in trials()] == [-20.0] * 2, "which the stand-in has at its first measurement"
 
 
+def test_no_best_one_is_named_among_unlike_protocols(capsys):
+    jobs, end = searched("x=range(0, 1, 0.25)", "reference=a,b", trials=6, sampler="random")
+    references = {job.number: job.differs[1] for job in jobs}
+    assert len({*references.values()}) == 2 and end.exit_code == 1 and "The best, job" not in str(end)
+    others = [number for number, reference in references.items() if reference != references[jobs[0].number]]
+    listed = ", ".join(map(str, others))
+    assert f"jobs {listed} were measured otherwise than job {jobs[0].number} (real images)" in str(end)
+
+
+def test_averaged_weights_are_a_part_of_what_is_searched():
+    _, end = searched("x=0.1,0.9", "reference=choice(a)", trials=4, sampler="random")
+    assert end is None
+
+
 def test_a_run_without_the_score_has_failed():
     jobs, end = searched(trials=1, of=objective(metric="kid"))
     assert jobs[0].reason == "completed without a finite kid in its metrics.csv" and end.exit_code == 1

@@ -8,6 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from saddlepoint.errors import RequestError
 from saddlepoint.search.space import Choices, Numbers, space_of
 from saddlepoint.search.study import distribution
+from tests.composing import CONF, read_yaml
 
 
 @pytest.mark.parametrize(("typed", "expected"), [
@@ -70,6 +71,8 @@ def test_corners_meet_every_choice_and_both_ends():
     (["extractor=digits,random"], {}, "decides what a score means"),
     (["metrics.kid.subsets=1,2"], {}, "decides what a score means"),
     (["data=mnist,cifar10"], {}, "decides what a score means"),
+    (["+data.root='a','b'"], {}, "data.root= cannot be searched, since it decides what a score means"),
+    ([], {"data.image_size": "range(16, 65, 16)"}, "decides what a score means"),
     ([], {"a": 1}, "must be a text with several values"),
     ([], {"a": "1"}, "one value is typed: a=1"),
     ([], {"a": "interval(1"}, "hydra.sweeper.space.a=interval(1 cannot be read"),
@@ -80,8 +83,20 @@ def test_a_space_that_cannot_be_is_refused_in_a_sentence(typed, written, words):
     assert words in str(refusal.value)
 
 
-def test_what_the_data_is_like_may_be_searched_and_its_batches():
-    assert space_of(["data.batch_size=16,32"], {}, None).dimensions[0].key == "data.batch_size"
+def test_of_the_data_only_how_it_is_trained_on_may_be_searched():
+    """Every setting of every set is known to be one or the other: a new one is refused until it is."""
+    known = {name for file in (CONF / "data").glob("*.yaml") for name in read_yaml(file)} - {"defaults", "_target_"}
+    free = {"batch_size", "seed", "horizontal_flip", "rotate", "num_workers", "cache", "memory_megabytes", "pair_pool",
+            "sharpen_target", "degradation_crop"}
+    assert {"root", "subset_size", "image_size", "resize", "crop", "fit", "channels", "train_fraction", "split_seed",
+            "low_root", "validation_root", "extensions", "max_pixels", "corrupt", "num_classes"} < known
+    for name in known - {"degradation"}:
+        if name in free:
+            assert space_of([f"data.{name}=1,2"], {}, None).dimensions[0].key == f"data.{name}"
+        else:
+            with pytest.raises(RequestError, match="decides what a score means"):
+                space_of([f"data.{name}=1,2"], {}, None)
+    space_of(["data.degradation.first.blur.probability=0.1,0.2"], {}, None)
 
 
 def test_optuna_draws_from_the_bounds_that_were_typed():

@@ -1,5 +1,6 @@
 """PSNR and SSIM of whole images through training, and pictures to look at; training does not notice."""
 
+import hashlib
 import math
 import re
 import sys
@@ -120,6 +121,7 @@ class UpscalingQuality(pl.Callback):
         protocol = {"images": [pair.name for pair in self.pairs], "scale": self.data.scale, "border": self.data.scale,
                     "ema": module.sampling_generator is not module.generator, "quantisation": "uint8",
                     "low": "files" if self.data.validation_low_root else "bicubic (MATLAB)",
+                    "reference_digest": digest_of(self.pairs),
                     "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}
         measured = [{"name": name, "value": or_null(value), "bicubic": or_null(self.bicubic[name]),
                      "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()]
@@ -131,6 +133,15 @@ class UpscalingQuality(pl.Callback):
             logger.log_metrics(curves, step=self.measured_at)
         said = ", ".join(f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items())
         tqdm.write(f"{self.measured_at:,} images: {said}", file=sys.stderr)
+
+
+def digest_of(pairs: Sequence[WholePair]) -> str:
+    """SHA-256 of their pixels: photographs of one name may be others elsewhere"""
+    content = hashlib.sha256()
+    for image in (image for pair in pairs for image in (pair.high, pair.low)):
+        content.update(repr(tuple(image.shape)).encode())
+        content.update(image.contiguous().numpy().data)
+    return content.hexdigest()
 
 
 def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> list[WholePair]:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saddlepoint.comparison.recipes import at, identity, recipe
+from saddlepoint.comparison.recipes import at, identity, of_data, recipe
 from saddlepoint.comparison.run import Run
 from saddlepoint.rules import as_typed
 
 ALWAYS_CHOSEN = ("experiment", "model", "data", "loss", "optimizer")
 USED_IN = {"perceptual": "perceptual", "degradation": "data.degradation"}  # chosen too, and used by few
 PLAYERS = ("generator", "discriminator")
+PLACES_OF_DATA = ("data.root", "data.low_root")
+OF_DATA = ("data.images", "data.digest")
 EXPLAIN_DATA = ("channels", "image_size", "num_classes")  # of networks: interpolated from the data
 ABSENT = object()  # a setting that this run does not have
 
@@ -30,13 +32,13 @@ def rows(runs: Iterable[Run]) -> list[list[Run]]:
     """Runs of one recipe together, by seed; recipes in the order of their directories' names."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
-        groups.setdefault(identity(run.settings), []).append(run)
+        groups.setdefault(identity(run.settings, run.data), []).append(run)
     return [sorted(group, key=lambda run: (run.seed is None, run.seed, run.name)) for group in groups.values()]
 
 
 def differences(recipes: Sequence[Run]) -> Differences:
     """recipes: one run of each"""
-    known = [_known(run) for run in recipes]
+    known = [_known(run, places) for run, places in zip(recipes, _places(recipes), strict=True)]
     differing = [path for path in dict.fromkeys(path for each in known for path in each)
                  if len({repr(each.get(path, ABSENT)) for each in known}) > 1]
     shown = [path for path in differing if not _explained(path, known, differing)]
@@ -65,9 +67,18 @@ def typed(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else as_typed(value)
 
 
-def _known(run: Run) -> dict[str, Any]:
+def _places(recipes: Sequence[Run]) -> list[dict[str, Any]]:
+    """Of each: where its data lay in the first run with these data, since a reader knows a set by its folder"""
+    first: dict[str, dict[str, Any]] = {}
+    for run in recipes:
+        places = {path: at(run.settings, path) for path in PLACES_OF_DATA}
+        first.setdefault(repr(of_data(run.data)), {path: place for path, place in places.items() if place is not None})
+    return [first[repr(of_data(run.data))] if run.data else {} for run in recipes]
+
+
+def _known(run: Run, places: Mapping[str, Any]) -> dict[str, Any]:
     """Choices first, then tricks, then every setting."""
-    settings = recipe(run.settings)
+    settings = places | of_data(run.data) | recipe(run.settings)
     used = [group for group, holder in USED_IN.items() if at(run.settings, holder) is not None]
     chosen = {group: run.choices[group] for group in (*ALWAYS_CHOSEN, *used) if group in run.choices}
     tricks = {"trick": settings.pop("trick")} if "trick" in settings else {}
@@ -87,6 +98,8 @@ def _explaining(path: str) -> list[str]:
     """What may bring a setting along: the experiment, the choice of its group, what it is interpolated from."""
     group, _, rest = path.partition(".")
     others = ["experiment"]
+    if path in OF_DATA:
+        others += PLACES_OF_DATA
     if rest:
         others.append("trick" if group == "tricks" else group)
     if rest and group == "model" and path.rpartition(".")[2] in EXPLAIN_DATA:

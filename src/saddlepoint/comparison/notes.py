@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 from saddlepoint.comparison.differing import ALWAYS_CHOSEN
 from saddlepoint.comparison.protocols import difference
+from saddlepoint.comparison.recipes import at
 from saddlepoint.comparison.run import Gathered, Run
 from saddlepoint.comparison.statistics import MOST_EXACT
 from saddlepoint.comparison.table import Cell, Table
 from saddlepoint.comparison.values import curve
+from saddlepoint.data.describing import listed
+from saddlepoint.data.identity import ASSUMED
 
 MOST_NAMED = 12
 WHICH = {
@@ -145,6 +148,10 @@ def _problems(gathered: Gathered) -> Iterator[str]:
     if counts:
         yield f"Gathered: {len(gathered.runs)} runs; {', '.join(f'{count} {kind}' for kind, count in counts.items())}."
     yield from (f"Note: {problem.text}." for problem in gathered.problems)
+    silent = [run.name for run in gathered.runs if (not run.data or run.data.get(ASSUMED))
+              and at(run.settings, "data.root") is not None]
+    if silent and len(gathered.runs) > 1:
+        yield f"What was trained on is not recorded of {listed(silent)}: compared by settings alone."
 
 
 def _cells(table: Table) -> list[Cell]:

@@ -19,6 +19,8 @@ from saddlepoint.comparison.page_rows import (
     tag,
 )
 from saddlepoint.comparison.run import Problem, Run, Score
+from saddlepoint.data.describing import classes
+from saddlepoint.data.identity import ASSUMED, digest
 
 WELL = ("completed", "running")
 OF_THE_RUN = ("versions", "revision")   # of a protocol: told with the run
@@ -133,6 +135,14 @@ def score_text(score: Score) -> str:
     return f"{value}{interval}" + (f" after {plural(score.images_seen, 'image')}" if score.images_seen else "")
 
 
+def trained_on(data: Mapping[str, Any]) -> str:
+    """The identity of a run's data, in words"""
+    if not data or data.get(ASSUMED):
+        return "not recorded"
+    earlier = ", other data before" if data.get("earlier") else ""
+    return f"{plural(data['images'], 'image')}{classes(data['classes'])}, digest {digest(data)[:8]}{earlier}"
+
+
 def provenance(row: PageRow, run: Run) -> list[tuple[object, object]]:
     cost = run.cost
     parts = [f"{cost.seconds:,.0f} s" if cost.seconds is not None else "",
@@ -143,6 +153,7 @@ def provenance(row: PageRow, run: Run) -> list[tuple[object, object]]:
     libraries = ", ".join(f"{library} {version}" for library, version in run.versions.items())
     return [*((name, setting(row, name)) for name in row.settings),
             ("seed", "not recorded" if run.seed is None else run.seed),
+            ("trained on", trained_on(run.data)),
             ("took", ", ".join(filter(None, parts)) or "not recorded"), ("parameters", parameters or "not recorded"),
             ("machine", machine or "not recorded"), ("directory", Path(run.path)),
             ("code revision", run.revision or "not recorded"), ("versions", libraries or "not recorded")]

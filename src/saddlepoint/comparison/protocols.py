@@ -14,6 +14,7 @@ NAMES = {
     "ema": "averaged weights (EMA)", "batchnorm": "BatchNorm statistics", "image_size": "image size",
     "fake_framing": "framing of fakes", "settings.order": "order of the images",
 }
+REFERENCE = "reference_digest"
 WORDS = {True: "yes", False: "no", None: "none"}
 
 
@@ -90,10 +91,21 @@ def difference(one: Column, other: Column, across: Sequence[str] = ()) -> str:
 
 
 def _alike(values: Iterable[Measured], across: Sequence[str]) -> list[list[Measured]]:
-    groups: dict[str, list[Measured]] = {}
+    values, groups = [*values], {}
+    known: dict[str, set[str]] = {}  # digests of the real images, beside an otherwise equal protocol
     for each in values:
-        groups.setdefault(repr(sorted(that_binds(each.score.protocol, across).items())), []).append(each)
+        known.setdefault(_but_the_digest(each, across), set()).add(each.score.protocol.get(REFERENCE, ""))
+    for each in values:
+        rest = _but_the_digest(each, across)
+        digests = known[rest] - {""}
+        own = each.score.protocol.get(REFERENCE, "")
+        own = next(iter(digests)) if not own and len(digests) == 1 else own  # older runs have not said
+        groups.setdefault((rest, "" if REFERENCE in across else own), []).append(each)
     return [*groups.values()]
+
+
+def _but_the_digest(measured: Measured, across: Sequence[str]) -> str:
+    return repr(sorted(that_binds(measured.score.protocol, (*across, REFERENCE)).items()))
 
 
 def _at_one_moment(values: list[Measured]) -> list[list[Measured]]:

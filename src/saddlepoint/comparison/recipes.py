@@ -1,9 +1,11 @@
-"""What makes two runs the same recipe: settings that change what is learnt. Seeds, places and onlookers do not."""
+"""What makes two runs the same recipe: settings that change what is learnt, and what it is learnt from. Seeds, places
+and onlookers do not."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from saddlepoint.config_check import leaves
+from saddlepoint.data import identity as data_identity
 
 # Where, how fast, how watched and how judged. Values of unlike judges are told apart by their protocol.
 NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "logger", "callbacks", "metrics",
@@ -21,9 +23,17 @@ def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found | _of_health(settings)
 
 
-def identity(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Equal for two runs of one recipe, and only for them."""
-    return tuple(sorted((path, repr(value)) for path, value in recipe(settings).items()))
+def of_data(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of what a run was trained on; {}: it has not said."""
+    if not identity:
+        return {}
+    return {"data.images": identity.get("images"), "data.digest": data_identity.digest(identity)[:8]}
+
+
+def identity(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
+    """Equal for two runs of one recipe, and only for them. `data`: the identity of what was trained on"""
+    everything = recipe(settings) | of_data(data or {})
+    return tuple(sorted((path, repr(value)) for path, value in everything.items()))
 
 
 def at(settings: Mapping[str, Any], path: str) -> Any:

@@ -66,6 +66,7 @@ class Run:
     revision: str  # of the code; empty: outside a checkout
     host: str
     threads: int | None
+    data: Mapping[str, Any] = field(default_factory=dict)  # identity of what it was trained on; {}: it has not said
     metrics: tuple[Score, ...] = ()  # the newest of each
     best: Score | None = None  # of the first metric: what checkpoints/best.ckpt scored
     cost: Cost = field(default_factory=Cost)

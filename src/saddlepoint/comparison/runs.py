@@ -4,6 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from saddlepoint.comparison import reading
 from saddlepoint.comparison.finding import Finder
 from saddlepoint.comparison.recipes import identity
 from saddlepoint.comparison.run import Cost, Gathered, Problem, Run, score, scores
+from saddlepoint.data.identity import ASSUMED, digest
 
 
 def gather(paths: Iterable[str | Path]) -> Gathered:
@@ -20,7 +22,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     problems, directories = finder.problems, sorted(finder.directories, key=_natural)
     home = Path(os.path.commonpath([path.parent for path in directories])) if directories else Path()
     found = [_read(path, str(path.relative_to(home)), problems) for path in directories]
-    runs, duplicates = _each_once([run for run in found if run], problems)
+    runs, duplicates = _each_once(_with_known_data([run for run in found if run]), problems)
     _name_versions(runs, problems)
     return Gathered(tuple(runs), tuple(problems), tuple(duplicates))
 
@@ -43,12 +45,12 @@ def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
     begun = reading.text(status, "state") == "running" and not (path / "metrics.json").exists()
     metrics = {} if begun else read("metrics.json") or {}
     run = _run(path, name, config, status, environment, metrics)
-    if run.state == "completed" and not run.metrics and not complaints:
-        complaints.append("no score was measured")
     if run.state == "killed":
         complaints.append("it says that it is running, and its process is gone (resume= goes on with it)")
     if complaints:
         problems.append(Problem("incomplete", f"{name}: {'; '.join(complaints)}", (path,)))
+    elif run.state == "completed" and not run.metrics:
+        problems.append(Problem("without a score", f"{name} is completed, and no score was measured", (path,)))
     return run
 
 
@@ -68,6 +70,7 @@ def _run(path: Path, name: str, config: Mapping, status: Mapping, environment: M
         revision=reading.text(environment, "revision"),
         host=reading.text(environment, "host"),
         threads=reading.count(environment, "threads"),
+        data=reading.mapping(environment, "data"),
         metrics=scores(metrics),
         best=score(metrics.get("best")),
         cost=Cost(reading.finite(cost, "seconds"), reading.finite(cost, "images_per_second"),
@@ -100,11 +103,23 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
 
 
+def _with_known_data(runs: list[Run]) -> list[Run]:
+    """Runs that have not said what they were trained on compare by their settings alone, as one row with those of the
+    same settings that have, unless these were trained on several sets."""
+    known: dict[Any, dict[str, Mapping[str, Any]]] = {}
+    for run in runs:
+        if run.data:
+            known.setdefault(identity(run.settings), {})[digest(run.data)] = run.data
+    alike = {settings: {**next(iter(sets.values())), ASSUMED: True}
+             for settings, sets in known.items() if len(sets) == 1}
+    return [run if run.data else replace(run, data=alike.get(identity(run.settings), {})) for run in runs]
+
+
 def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
     """A seed that ran twice is no second seed: the run that got furthest stays."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
-        groups.setdefault((identity(run.settings), run.seed), []).append(run)
+        groups.setdefault((identity(run.settings, run.data), run.seed), []).append(run)
     kept, aside = [], []
     for group in groups.values():
         first, *others = sorted(group, key=lambda run: (run.state != "completed", -(run.images_seen or 0), run.name))

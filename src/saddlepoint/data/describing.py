@@ -37,9 +37,9 @@ def other_files(names: Iterable[str], setting: str = "data.extensions") -> str:
     endings = Counter(_ending(name) for name in names)
     if not endings:
         return ""
-    told = [f"{ending} {count:,}" for ending, count in endings.most_common(MOST_ENDINGS)]
-    more = f", and {len(endings) - MOST_ENDINGS} other endings" if len(endings) > MOST_ENDINGS else ""
-    return f"{counted(endings.total(), 'file')} whose ending is not in {setting} ({', '.join(told)}{more})"
+    ordered = sorted(endings.items(), key=lambda each: (-each[1], each[0]))
+    told = listed([f"{ending} {count:,}" for ending, count in ordered], MOST_ENDINGS)
+    return f"{counted(endings.total(), 'file')} whose ending is not in {setting} ({told})"
 
 
 def _ending(name: str) -> str:

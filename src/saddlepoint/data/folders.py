@@ -145,16 +145,21 @@ class ImageFolder(ImageDataModule):
     def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
         """Why some cannot be used, by their headers; of each class, files are decoded until one can be, as a class
         without any must not be drawn. The first look at all files, in which their fingerprint is taken too."""
-        unreadable, of_all, waiting = {}, Fingerprint(), set(range(self.num_classes))
+        unreadable, broken, of_all, waiting = {}, {}, Fingerprint(), set(range(self.num_classes))
         for index, file in enumerate(counted(files, "image files")):
             of_all.add(file)
             try:
                 self.losses.update(load.check(file.path).losses)
-                if labels[index] in waiting:
-                    load.pixels(file.path)
-                    waiting.remove(labels[index])
             except Unreadable as error:
                 unreadable[index] = str(error)
+                continue
+            if labels[index] in waiting:
+                try:
+                    load.pixels(file.path)
+                    waiting.remove(labels[index])
+                except Unreadable as error:
+                    broken[index] = str(error)
+        unreadable |= {index: why for index, why in broken.items() if labels[index] in waiting}
         found = of_all.as_plain()
         others = {part: fingerprint(those) for part, those in self.other_files().items() if those}
         self.contents = {"names": found["names"], "contents": found["contents"], **others}

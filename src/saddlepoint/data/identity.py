@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from saddlepoint.data.listing import ImageFile
 
 WHOLE, PART = 4096, 1024  # bytes: a small file is read whole; of larger ones, so many in the middle and at the end
+ASSUMED = "assumed"  # where a run has said nothing, and is compared as if it had been trained on this
 ONLY_MEASURED = ("held_out", "validation")  # what is looked at, and not learnt from
-OF_THE_PLACE = ("name", "earlier")
+NO_IMAGES = ("name", "earlier", ASSUMED)
 
 Identity = Mapping[str, Any]
 
@@ -69,7 +70,7 @@ def _looked_into(file: "ImageFile") -> tuple[int, bytes]:
 
 def digest(identity: Identity) -> str:
     """Equal for two runs that learnt from the same images, and only for them."""
-    learnt = {key: value for key, value in identity.items() if key not in (*ONLY_MEASURED, *OF_THE_PLACE)}
+    learnt = {key: value for key, value in identity.items() if key not in (*ONLY_MEASURED, *NO_IMAGES)}
     earlier = [digest(each) for each in identity.get("earlier", ())]
     return hashlib.sha256(json.dumps([learnt, earlier], sort_keys=True).encode()).hexdigest()
 
@@ -84,9 +85,9 @@ def refuse_other_classes(before: Iterable[str], now: Iterable[str], where: str) 
 
 
 def _unlike(before: list[str], now: list[str]) -> tuple[list[str], list[str]]:
-    """Those that only one has; all, where only their order differs"""
+    """Those that only one has, where both have such; else all"""
     apart = [name for name in before if name not in now], [name for name in now if name not in before]
-    return (apart[0] or ["all of these"], apart[1] or ["none but these"]) if any(apart) else (before, now)
+    return apart if all(apart) else (before, now)
 
 
 def changes(before: Identity | None, now: Identity) -> str:

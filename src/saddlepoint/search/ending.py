@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from saddlepoint import spelling
+from saddlepoint.comparison.protocols import NAMES
 from saddlepoint.errors import EndOfRun, Stopped
 from saddlepoint.search.objective import Objective
 from saddlepoint.sweeps.display import ORDER, aligned, cells, counts
@@ -58,13 +59,31 @@ def best_of(jobs: Sequence[Job], values: Mapping[int, float], objective: Objecti
     return next((job for job in ranked(jobs, values, objective) if job.number in values), None)
 
 
+def unlike(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective) -> str:
+    """Why completed trials have no best one, in a sentence; empty: their scores are of one protocol"""
+    known = {job.number: objective.protocol(job.directory) for job in jobs if job.number in values}
+    known = {number: protocol for number, protocol in known.items() if protocol}
+    names = dict.fromkeys(name for protocol in known.values() for name in protocol)
+    apart = [NAMES.get(name, name.replace("_", " ")) for name in names
+             if len({repr(protocol.get(name)) for protocol in known.values()}) > 1]
+    if not apart:
+        return ""
+    first = next(iter(known.values()))
+    others = ", ".join(str(number) for number, protocol in known.items() if protocol != first)
+    return (f"No best trial is named: jobs {others} were measured otherwise than job {next(iter(known))} "
+            f"({', '.join(apart)}), and scores of unlike protocol do not compare.")
+
+
 def end_of(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective, request: Request,
            stopped_by: signal.Signals | None, trials: int) -> tuple[str, EndOfRun | None]:
     """-> what is said last, and the end that it is; None: as it should be"""
     repeated = f", and {trials - len(jobs)} trials had the settings of one of them" if trials > len(jobs) else ""
     message = f"{counts(jobs)}{repeated}: {request.directory / 'summary.json'}"
-    best = best_of(jobs, values, objective)
-    if best:
+    apart = unlike(jobs, values, objective)
+    best = None if apart else best_of(jobs, values, objective)
+    if apart:
+        message += f"\n{apart}"
+    elif best:
         where = "at its end" if objective.value == "last" else "at its best"
         line = spelling.line(["python", Path(request.program[-1]).name, *best.overrides])
         message = (f"{message}\nThe best, job {best.number}, has {name(best, objective)} {values[best.number]:.4g} "

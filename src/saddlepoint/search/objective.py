@@ -1,11 +1,14 @@
 """The number that a search makes small or large: a score of training, read from metrics.csv as it grows."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.comparison.reading import curves
+from saddlepoint.comparison.protocols import that_binds
+from saddlepoint.comparison.reading import Unreadable, curves, read_json
+from saddlepoint.comparison.run import scores
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
 from saddlepoint.rules import nearest
@@ -29,6 +32,14 @@ class Objective:
         name = next((column.removeprefix(PREFIX) for column in found
                      if column.startswith(PREFIX) and metric_of(column.removeprefix(PREFIX), self.metric)), self.metric)
         return name, [(self.due(images), value) for images, value in found.get(f"{PREFIX}{name}", [])]
+
+    def protocol(self, run: str | Path) -> dict[str, Any]:
+        """What must agree for its score to be compared with another's; {}: it has not said. Averaged weights (EMA) may
+        be a part of what is searched."""
+        with suppress(Unreadable):
+            name, found = self.points(run)[0], scores(read_json(Path(run) / "metrics.json"))
+            return next((that_binds(each.protocol, ("ema",)) for each in found if each.name == name), {})
+        return {}
 
     def due(self, images_seen: int) -> int:
         """The moment whose turn it was: batches of another size pass it by another number of images, and the pruners

@@ -4,6 +4,7 @@ int(interval(1, 8)). Imports neither Optuna nor torch, so that a slip is answere
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -16,6 +17,9 @@ from saddlepoint.sweeps.naming import setting
 
 DIGITS = 6  # significant ones of a number that is tried: more would only lengthen the line to type
 JUDGES = ("data", "degradation", "extractor", "metrics", "callbacks")  # of whom a score is a function
+OF_TRAINING = ("data.batch_size", "data.seed", "data.horizontal_flip", "data.rotate", "data.num_workers", "data.cache",
+               "data.memory_megabytes", "data.pair_pool", "data.sharpen_target", "data.degradation_crop",
+               "data.degradation.*")  # what the data has without a part in which images are the real ones, and how
 EXAMPLE = "'optimizer.generator.lr=tag(log, interval(1e-5, 1e-3))' or loss=hinge,nonsaturating"
 
 
@@ -113,10 +117,14 @@ def _refuse_doubles(fixed: Iterable[Override], varied: Sequence[Override]) -> No
             raise RequestError(f"{name}= is given one value and is searched as well: type one of the two")
         if name in names[:index]:
             raise RequestError(f"{name}= is searched twice: type it once")
-        first, _, rest = name.partition(".")
-        if first in JUDGES and (first != "data" or not rest):
+        if judges(name):
             raise RequestError(f"{name}= cannot be searched, since it decides what a score means, and scores of unlike "
                                "protocol have no best one: give it one value")
+
+
+def judges(name: str) -> bool:
+    """Whether a setting, or a choice, decides what a score means"""
+    return name.partition(".")[0] in JUDGES and not any(fnmatchcase(name, pattern) for pattern in OF_TRAINING)
 
 
 def dimension(override: Override) -> Dimension:

@@ -1,0 +1,149 @@
+"""What a set is does not depend on where it lies, and is another as soon as an image is."""
+
+import hashlib
+import shutil
+import struct
+import unicodedata
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from saddlepoint import checkpoint
+from saddlepoint.data.identity import changes, digest, fingerprint, going_on, refuse_other_classes
+from saddlepoint.data.listing import ImageFile
+from saddlepoint.errors import RequestError
+from tests.data.folder_data import folder, write_grey_levels
+from tests.data.formats import write_photo_folder
+from tests.data.memory_data import numbered
+from tests.data.pair_data import pair_folder, write_noise
+
+
+def classes(root: Path, cat: range = range(3), dog: range = range(100, 104)) -> Path:
+    write_grey_levels(root / "cat", cat)
+    write_grey_levels(root / "dog", dog)
+    return root
+
+
+def identity(root: Path, **changes) -> dict:
+    return folder(root, **{"channels": 1, "num_classes": 2} | changes).identity()
+
+
+def test_a_set_that_was_moved_or_copied_is_the_same_one(tmp_path):
+    here = identity(classes(tmp_path / "here"))
+    shutil.copytree(tmp_path / "here", tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    assert here == identity(tmp_path / "elsewhere") == identity(tmp_path / "link")
+    assert (here["images"], here["classes"]) == (7, {"cat": 3, "dog": 4})
+    assert str(tmp_path) not in repr(here)
+
+
+def test_names_are_digested_with_sizes_in_their_composed_form(tmp_path):
+    for form in ("NFC", "NFD"):
+        write_grey_levels(tmp_path / form / unicodedata.normalize(form, "é"), range(2))
+    data = identity(tmp_path / "NFD", num_classes=0)
+    names = "".join(f"é/{level:03}.png\0{next((tmp_path / 'NFC').rglob(f'{level:03}.png')).stat().st_size}\0"
+                    for level in range(2))
+    assert data["names"] == hashlib.sha256(unicodedata.normalize("NFC", names).encode()).hexdigest()
+    assert data == identity(tmp_path / "NFC", num_classes=0)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "ppm", "tif", "jpg"])
+def test_an_exchanged_photograph_of_the_same_name_and_size_is_seen(ending, tmp_path):
+    pixels = numpy.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=numpy.uint8)
+    size = 0
+    for name, image in zip("ab", pixels, strict=True):
+        (tmp_path / name).mkdir()
+        Image.fromarray(image).save(tmp_path / name / f"1.{ending}")
+        size = max(size, (tmp_path / name / f"1.{ending}").stat().st_size)
+    for name in "ab":  # what follows an image in its file is not read
+        file = tmp_path / name / f"1.{ending}"
+        file.write_bytes(file.read_bytes().ljust(size, b"\0"))
+    one, other = (fingerprint([ImageFile("1", tmp_path / name / f"1.{ending}")]) for name in "ab")
+    assert one["names"] == other["names"] and one["contents"] != other["contents"]
+
+
+def test_a_single_pixel_of_a_large_png_is_seen(tmp_path):
+    """Its end is the checksum of its pixels. Stored without compression, so that the sizes are equal."""
+    pixels = numpy.zeros((200, 200, 3), numpy.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", compress_level=0)
+    pixels[0, 0, 0] = 1
+    Image.fromarray(pixels).save(tmp_path / "b.png", compress_level=0)
+    a, b = (fingerprint([ImageFile("x", tmp_path / name)]) for name in ("a.png", "b.png"))
+    assert a["names"] == b["names"] and a["contents"] != b["contents"]
+
+
+def test_only_what_is_learnt_from_makes_another_set(tmp_path):
+    write_photo_folder(tmp_path / "a", count=10)
+    whole = folder(tmp_path / "a", train_fraction=0.8)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    held_out = tmp_path / "b" / whole.files("test")[0].name
+    held_out.write_bytes(held_out.read_bytes() + b"\0")
+    one, other = whole.identity(), folder(tmp_path / "b", train_fraction=0.8).identity()
+    assert digest(one) == digest(other)
+    assert changes(one, other) == "2 held-out images as before, of other names or sizes"
+
+
+def test_pairs_are_known_by_both_sides(tmp_path):
+    for side in ("high", "low", "low2"):
+        write_noise(tmp_path / side, width=40 if side == "high" else 10, height=28 if side == "high" else 7)
+    Image.new("RGB", (10, 7)).save(tmp_path / "low2" / "a.png")
+    one, other = (pair_folder(tmp_path / "high", low_root=str(tmp_path / low)).identity() for low in ("low", "low2"))
+    assert digest(one) != digest(other) and "low-resolution files" in changes(one, other)
+    none = pair_folder(tmp_path / "high").identity()
+    assert changes(none, one) == "low-resolution files where there were none"
+    measured = pair_folder(tmp_path / "high", validation_root=str(tmp_path / "low")).identity()
+    assert digest(measured) == digest(none) and changes(none, measured) == "validation images where there were none"
+
+
+def test_the_photographs_of_a_package_have_an_identity_too():
+    one, other = pair_folder(None).identity(), pair_folder(None, subset_size=2).identity()
+    assert (one["images"], other["images"]) == (9, 2) and digest(one) != digest(other)
+
+
+def test_sets_in_memory_are_known_by_pixels_and_labels(monkeypatch):
+    data = numbered()
+    images, labels = data.images(), torch.arange(90) % 10
+    expected = hashlib.sha256(repr((90, 1, 6, 6)).encode() + images.numpy().tobytes()
+                              + struct.pack("<90q", *labels.tolist())).hexdigest()
+    assert data.identity()["contents"] == expected
+    assert data.identity()["classes"] == {str(digit): 9 for digit in range(10)}
+    assert digest(numbered(fit="resize", image_size=8).identity()) == digest(data.identity()), "settings say the size"
+    assert digest(numbered(subset_size=40).identity()) != digest(data.identity())
+
+
+def test_an_identity_is_plain_and_stays_in_a_checkpoint(tmp_path):
+    found = identity(classes(tmp_path / "data"))
+    checkpoint.save(tmp_path / "x.ckpt", {"data": found})
+    assert checkpoint.load(tmp_path / "x.ckpt") == {"data": found}
+
+
+def test_changes_are_told_by_number_names_or_contents(tmp_path):
+    before = identity(classes(tmp_path / "data"))
+    assert changes(before, before) == "" and changes(None, before) == ""
+    write_grey_levels(tmp_path / "data" / "dog", [200])
+    assert changes(before, identity(tmp_path / "data")) == "8 images instead of 7; 5 of dog instead of 4"
+    (tmp_path / "data" / "dog" / "200.png").rename(tmp_path / "data" / "cat" / "200.png")
+    (tmp_path / "data" / "cat" / "000.png").unlink()
+    assert changes(before, identity(tmp_path / "data")) == "7 images as before, of other names or sizes"
+
+
+def test_other_classes_are_refused_in_whatever_way_they_differ():
+    refuse_other_classes(["a", "b"], ["a", "b"], "here")
+    refuse_other_classes([], ["a", "b"], "here")  # an older run has not said
+    with pytest.raises(RequestError, match="other classes than here has: cat there, kitten here"):
+        refuse_other_classes(["ant", "cat"], ["ant", "kitten"], "here")
+    with pytest.raises(RequestError, match="cat, ant there, ant, cat here"):
+        refuse_other_classes(["cat", "ant"], ["ant", "cat"], "here")
+    with pytest.raises(RequestError, match="ant there, ant, cat here"):
+        refuse_other_classes(["ant"], ["ant", "cat"], "here")
+
+
+def test_a_run_that_went_on_with_other_images_is_of_neither_set():
+    one, other = ({"images": 3, "classes": {}, "contents": content} for content in "ab")
+    mixed = going_on(one, other)
+    assert len({digest(one), digest(other), digest(mixed), digest(going_on(mixed, one))}) == 4
+    assert going_on(one, dict(one)) == one and going_on(None, one) == one
+    assert going_on(mixed, other) == mixed, "interrupted once more"
