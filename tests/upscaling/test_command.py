@@ -175,14 +175,6 @@ def test_sizes_that_cannot_be_are_refused_before_anything_is_computed(overrides,
     assert words in capsys.readouterr().err
 
 
-def test_a_place_that_cannot_be_written_is_named(net, tmp_path, capsys):
-    saved(tmp_path / "a.png", photo(8, 8))
-    (tmp_path / "there").write_text("a file")
-    with pytest.raises(RequestError, match="could not be upscaled"):
-        upscale("input=a.png", f"weights={net}", "output=there/b.png")
-    assert "a.png was left out: " in capsys.readouterr().err
-
-
 def test_weights_that_give_no_numbers_write_no_picture(tmp_path, capsys):
     broken = small_rrdbnet()
     broken.conv_last.bias.data.fill_(float("nan"))

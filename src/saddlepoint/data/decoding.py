@@ -4,6 +4,7 @@ Grey from colour is the luma of ITU-R BT.601. What is transparent is laid over b
 16-bit values are divided by 257, so that 65535 becomes 255; none are clipped.
 """
 
+import stat
 import struct
 import warnings
 import zlib
@@ -50,6 +51,7 @@ def decode(path: Path, channels: int, max_pixels: int) -> Image.Image:
 def reading(path: Path) -> Iterator[Image.Image]:
     """The file, opened but not decoded; whatever goes wrong with it inside the block becomes Unreadable."""
     try:
+        refuse_special(path)
         with _opened(path) as image:
             yield image
     except _CANNOT_READ as error:
@@ -99,3 +101,11 @@ def _why(path: Path, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more than {2 * MOST_PIXELS} pixels"
     return str(error) or type(error).__name__
+
+
+def refuse_special(path: Path) -> None:
+    """Opening a named pipe would wait for somebody to write into it; a device may give bytes without end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+        raise Unreadable(f"it is {kinds.get(stat.S_IFMT(mode), 'a device')} and not a file")
