@@ -21,6 +21,7 @@ from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import protocol, table, values
 from saddlepoint.modules.modes import device_named
 from saddlepoint.parallel.collectives import joined
+from saddlepoint.places import require_writable
 from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis
@@ -54,6 +55,7 @@ def evaluate(settings: Settings) -> None:
         extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
         extractor.check(real.channels, real.image_size)
         output = output_for(settings, fakes, extractor.name)
+        require_writable(output, f"output={settings['output'] or output.parent}")
         judge = make_judge(settings, extractor, real, fakes)
         device = device_named(settings["device"])
         extractor.to(device)
