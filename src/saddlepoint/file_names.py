@@ -25,19 +25,22 @@ def folded(path: PurePath | str) -> str:
 
 
 def distinct(names: Sequence[str], instead: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
-    """Each as it is where no other and none of `reserved` is folded to the same, else the one of `instead`, with a
-    number where that is taken too."""
-    others = set(map(folded, reserved))
-    counts = Counter(map(folded, names)) + Counter(others)
-    taken = others | {folded(name) for name in names if counts[folded(name)] == 1}
-    chosen = []
-    for name, longer in zip(names, instead, strict=True):
-        if counts[folded(name)] > 1:
-            free = (each for number in count(1) if folded(each := numbered(longer, number)) not in taken)
-            name = next(free)
-            taken.add(folded(name))
-        chosen.append(name)
-    return chosen
+    """Each as it is where no other and none of `reserved` is folded to the same, else the one of `instead` if that
+    tells it from those others, else with a number."""
+    taken = set(map(folded, reserved))
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        groups.setdefault(folded(name), []).append(place)
+    crowded = {name for name, places in groups.items() if len(places) > 1 or name in taken}
+    chosen = dict.fromkeys(range(len(names)), "")
+    for name, places in sorted(groups.items(), key=lambda group: group[0] in crowded):  # those nobody else wants first
+        longer = Counter(folded(instead[place]) for place in places)
+        for place in places:
+            tells = name in crowded and longer[folded(instead[place])] == 1
+            wanted = instead[place] if tells else names[place]
+            chosen[place] = next(each for number in count(1) if folded(each := numbered(wanted, number)) not in taken)
+            taken.add(folded(chosen[place]))
+    return [*chosen.values()]
 
 
 def numbered(name: str, number: int) -> str:

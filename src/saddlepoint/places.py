@@ -30,7 +30,8 @@ def require_writable(path: Path, typed: str) -> None:
     except DiskFull as full:
         raise DiskFull(f"{full}. Make room, or choose another place with {typed.partition('=')[0]}=") from full
     except OSError as error:
-        raise RequestError(f"{typed} cannot be written: {_in_the_way(path.parent) or error.strerror or error}. "
+        why = "no file can be made there" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise RequestError(f"{typed} cannot be written: {_in_the_way(path.parent) or why}. "
                            "Choose a place you may write to") from error
 
 
