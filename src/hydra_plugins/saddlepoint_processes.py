@@ -25,12 +25,15 @@ class ProcessesLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from saddlepoint import config_check, versions
         from saddlepoint.overrides import SWEEP, overrides_in
+        from saddlepoint.places import require_writable
         from saddlepoint.sweeps import machine, refusals
         from saddlepoint.sweeps.runner import Limits
         from saddlepoint.sweeps.sweep import Request
         config_check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
         refusals.refuse([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
         refusals.refuse_for_all(config)
+        directory = Path(config.hydra.sweep.dir)
+        require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes it
         trainer = config.get("trainer", {})
         gpus = [] if trainer.get("accelerator") == "cpu" else machine.gpus()
         places = machine.places(self.jobs_at_once, gpus, trainer.get("devices", 1), machine.cores())
@@ -38,7 +41,7 @@ class ProcessesLauncher(Launcher):
         settings = [each for each in config.hydra.overrides.hydra if not each.startswith(OF_THE_SWEEP)]
         flags = [each for each in sys.argv[1:] if each not in {*overrides_in(sys.argv[1:]), *SWEEP}]
         self.request = Request(
-            Path(config.hydra.sweep.dir), [sys.executable, str(Path(sys.argv[0]).resolve())],
+            directory, [sys.executable, str(Path(sys.argv[0]).resolve())],
             [*([f"threads={threads}"] if threads else []), *settings, *flags], places, Limits(**self.limits),
             list(self.again), versions.typed())
 

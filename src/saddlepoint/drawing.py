@@ -6,7 +6,7 @@ from typing import Any
 
 from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.places import require_writable
 from saddlepoint.sampling import SamplingGenerator, checkpoint_of, load_generator
 from saddlepoint.upscaling.in_memory import ImageUpscaler
@@ -32,6 +32,8 @@ def draw(settings: Settings) -> None:
             for name, image in zip(picture.files, images, strict=True):
                 if name:
                     pictures.write_png(output.with_suffix("") / f"{name}.png", image)
+    except DiskFull:
+        raise
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

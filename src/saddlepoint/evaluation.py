@@ -11,7 +11,7 @@ import torch
 
 from saddlepoint import build, pictures
 from saddlepoint.data.still import StillImages
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.metrics import batchnorm
 from saddlepoint.metrics.folders import folder_images, same_shape
 from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
@@ -194,6 +194,8 @@ def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sam
         write_json(output, {"metrics": [value.as_json() for value in measured],
                             "command": command()})
         pictured = picture(real, reference, fakes, sample, picture_of(output))
+    except DiskFull:
+        raise
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error
