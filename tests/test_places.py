@@ -35,7 +35,8 @@ def test_a_file_in_the_way_is_named(tmp_path):
                          ("file/b/a.png", f"{tmp_path}/file is a file, not a folder"),
                          ("folder", f"{tmp_path}/folder is a folder"),
                          ("link/a.png", f"{tmp_path}/link is a broken link, not a folder"),
-                         ("n" * 300 + "/a.png", "File name too long")):
+                         ("n" * 300 + "/a.png", "File name too long"),
+                         ("new/" + "n" * 300 + ".png", "File name too long")):
         with pytest.raises(RequestError, match=f"^output=HERE cannot be written: {words}"):
             require_writable(tmp_path / place, "output=HERE")
     assert everything(tmp_path) == {"file", "folder", "link"}

@@ -55,7 +55,8 @@ def evaluate(settings: Settings) -> None:
         extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
         extractor.check(real.channels, real.image_size)
         output = output_for(settings, fakes, extractor.name)
-        require_writable(output, f"output={settings['output'] or output.parent}")
+        for path in (output, picture_of(output)):
+            require_writable(path, f"output={settings['output'] or output.parent}")
         judge = make_judge(settings, extractor, real, fakes)
         device = device_named(settings["device"])
         extractor.to(device)

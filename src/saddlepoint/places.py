@@ -20,7 +20,7 @@ def require_writable(path: Path, typed: str) -> None:
         with disk_space.naming(path):
             for left in reversed(range(TRIES)):
                 try:
-                    _try(path.parent)
+                    _try(path)
                     break
                 except FileNotFoundError:
                     if not left:
@@ -41,13 +41,16 @@ def require_all_writable(paths: Iterable[Path], typed: str) -> None:
         require_writable(path, typed)
 
 
-def _try(folder: Path) -> None:
+def _try(path: Path) -> None:
+    folder = path.parent
     missing = _missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(LITTLE)
             file.flush()
+        with suppress(FileNotFoundError):
+            path.lstat()  # fails otherwise where the name is too long, or no name here
     finally:
         for made in missing:
             with suppress(OSError):  # never made, or in use by now
