@@ -182,6 +182,16 @@ def test_nothing_is_overwritten_unless_asked(run, tmp_path):
         evaluated(f"run='{run}'", f"output={tmp_path / 'out.txt'}")
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(run, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(evaluation, "make_judge", None)
+    with pytest.raises(RequestError, match="output=.* cannot be written: .*taken is a file, not a folder"):
+        evaluated(f"run='{run}'", f"output={tmp_path / 'taken' / 'out.json'}")
+    with pytest.raises(RequestError, match="output=/proc/out.json cannot be written: "):
+        evaluated(f"run='{run}'", "output=/proc/out.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
 def test_an_average_that_was_not_kept_is_refused(tmp_path):
     plain = train(settings(*TINY, "trick=[]"), tmp_path / "plain")
     with pytest.raises(RequestError, match="weights=ema: this run kept no average.* type weights=raw"):

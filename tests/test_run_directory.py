@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from saddlepoint import training
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.run_directory import RunDirectory, new_path
 from saddlepoint.versions import revision, versions
+from tests.composing import SMALL, settings
 
 
 def test_a_directory_with_something_in_it_is_refused(tmp_path):
@@ -78,3 +81,12 @@ def test_the_status_says_how_the_run_stands(tmp_path):
     ended = json.loads((run.path / "status.json").read_text())
     assert ended["state"] == "completed" and ended["images_seen"] == 100
     assert ended["started"] == running["started"] <= ended["ended"]
+
+
+@pytest.mark.parametrize("place", ["taken/run", "taken", "/proc/run"])
+def test_a_place_that_cannot_be_written_is_refused_before_data_are_read(place, monkeypatch):
+    monkeypatch.setattr(training, "prepare", None)
+    Path("taken").write_text("a file")
+    with pytest.raises(RequestError, match=f"^run.dir={place} cannot be written: "):
+        training.train(settings(*SMALL, f"run.dir={place}"))
+    assert [path.name for path in Path().iterdir()] == ["taken"]

@@ -132,6 +132,31 @@ def test_a_file_of_the_users_is_never_replaced_unasked(run, tmp_path):
     assert Image.open(output).size == (32, 32)
 
 
+def test_single_files_replace_no_others_unasked(run, tmp_path):
+    (tmp_path / "grid").mkdir()
+    (tmp_path / "grid" / "000000.png").write_bytes(b"precious")
+    files = (f"output='{tmp_path / 'grid.png'}'", "files=true", "count=1")
+    with pytest.raises(RequestError, match="grid holds pictures already: .* or add overwrite=true"):
+        drawn(run, *files)
+    assert (tmp_path / "grid" / "000000.png").read_bytes() == b"precious" and not (tmp_path / "grid.png").exists()
+    drawn(run, *files, "overwrite=true")
+    assert Image.open(tmp_path / "grid" / "000000.png").size == (32, 32)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_drawn(run, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(drawing, "load_generator", None)
+    for more, words in (((f"output='{tmp_path / 'taken' / 'a.png'}'",), "taken is a file, not a folder"),
+                        ((f"output='{tmp_path / 'taken.png'}'", "files=true"), "taken is a file, not a folder")):
+        with pytest.raises(RequestError, match=f"output=.* cannot be written: .*{words}"):
+            drawn(run, *more)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+    shutil.copytree(run / "checkpoints", tmp_path / "copy" / "checkpoints")
+    (tmp_path / "copy" / "drawn").write_text("a file")
+    with pytest.raises(RequestError, match="output=.*drawn cannot be written: .*drawn is a file, not a folder"):
+        drawn(tmp_path / "copy")
+
+
 @pytest.mark.parametrize(("overrides", "words"), [
     (("interpolate=[3]",), "a walk needs two"),
     (("output='/proc/nothing/here.png'",), "cannot be written"),

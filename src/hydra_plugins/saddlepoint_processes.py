@@ -25,6 +25,7 @@ class ProcessesLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from saddlepoint import config_check, versions
         from saddlepoint.overrides import SWEEP, SWEEP_DIRECTORY, overrides_in
+        from saddlepoint.places import require_writable
         from saddlepoint.sweeps import machine, refusals
         from saddlepoint.sweeps.runner import Limits
         from saddlepoint.sweeps.sweep import Request
@@ -32,6 +33,8 @@ class ProcessesLauncher(Launcher):
         config_check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
         refusals.refuse([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
         refusals.refuse_for_all(config)
+        directory = expanded(config.hydra.sweep.dir, SWEEP_DIRECTORY)
+        require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes it
         trainer = config.get("trainer", {})
         gpus = [] if trainer.get("accelerator") == "cpu" else machine.gpus()
         places = machine.places(self.jobs_at_once, gpus, trainer.get("devices", 1), machine.cores())
@@ -39,7 +42,7 @@ class ProcessesLauncher(Launcher):
         settings = [each for each in config.hydra.overrides.hydra if not each.startswith(OF_THE_SWEEP)]
         flags = [each for each in sys.argv[1:] if each not in {*overrides_in(sys.argv[1:]), *SWEEP}]
         self.request = Request(
-            expanded(config.hydra.sweep.dir, SWEEP_DIRECTORY), [sys.executable, str(Path(sys.argv[0]).resolve())],
+            directory, [sys.executable, str(Path(sys.argv[0]).resolve())],
             [*([f"threads={threads}"] if threads else []), *settings, *flags], places, Limits(**self.limits),
             list(self.again), versions.typed())
 

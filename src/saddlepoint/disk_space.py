@@ -31,7 +31,8 @@ def refuse_too_little(path: Path, needed: int) -> None:
 
 
 def free_there(path: Path) -> str:
-    return f"{megabytes(shutil.disk_usage(path.parent).free)} are free there"
+    folder = next(each for each in path.absolute().parents if each.is_dir())  # those below may not have found room
+    return f"{megabytes(shutil.disk_usage(folder).free)} are free there"
 
 
 def megabytes(size: int) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import DiskFull, RequestError
+from saddlepoint.places import require_writable
 from saddlepoint.sampling import ANY_CLASS, EVERY_CLASS, SamplingGenerator, checkpoint_of, load_generator
 from saddlepoint.spelling import of_class, word
 from saddlepoint.typed_paths import expanded
@@ -20,6 +21,7 @@ COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of eac
 def draw(settings: Settings) -> None:
     refuse_contradictions(settings)
     output = typed_output(settings)
+    refuse_places(output or default_output(settings, "picture"), settings)
     generator = load_generator(settings["run"])
     upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
     picture = composed(generator, settings)
@@ -32,6 +34,8 @@ def draw(settings: Settings) -> None:
             for name, image in zip(picture.files, images, strict=True):
                 if name:
                     pictures.write_png(output.with_suffix("") / f"{name}.png", image)
+    except DiskFull:
+        raise
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error
@@ -112,6 +116,18 @@ def typed_output(settings: Settings) -> Path | None:
     if output.exists() and not settings["overwrite"]:
         raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
     return output
+
+
+def refuse_places(output: Path, settings: Settings) -> None:
+    """Before anything is drawn. Pictures one by one in a folder that was named replace no others either."""
+    typed = f"output={settings['output'] or output.parent}"
+    require_writable(output, typed)
+    if settings["files"]:
+        folder = output.with_suffix("")
+        require_writable(folder / "000000.png", f"{typed} files=true")
+        if settings["output"] and not settings["overwrite"] and any(folder.glob("*.png")):
+            raise RequestError(f"{typed} files=true: {folder} holds pictures already: choose another file, whose "
+                               "folder is called like it, or add overwrite=true")
 
 
 def default_output(settings: Settings, name: str) -> Path:

@@ -13,7 +13,7 @@ import torch
 from saddlepoint import build, pictures, saved_settings
 from saddlepoint.data.identity import changes
 from saddlepoint.data.still import StillImages
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.metrics import batchnorm
 from saddlepoint.metrics.folders import in_one_shape, instead_of_data
 from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
@@ -25,6 +25,7 @@ from saddlepoint.modules.modes import device_named
 from saddlepoint.parallel.collectives import joined
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.parallel.launching import in_agreement
+from saddlepoint.places import require_writable
 from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis
@@ -70,6 +71,8 @@ def prepare(settings: Settings) -> tuple[StillImages, Fakes, Judge, Path]:
     extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
     extractor.check(real.channels, real.image_size)
     output = output_for(settings, fakes, extractor.name)
+    for path in (output, picture_of(output)):
+        require_writable(path, f"output={settings['output'] or output.parent}")
     judge = make_judge(settings, extractor, real, fakes)
     extractor.to(device_named(settings["device"]))
     return real, fakes, judge, output
@@ -225,6 +228,8 @@ def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sam
         write_json(output, {"metrics": [value.as_json() for value in measured],
                             "command": command()})
         pictured = picture(real, reference, fakes, sample, picture_of(output))
+    except DiskFull:
+        raise
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

@@ -7,35 +7,47 @@ import hashlib
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path, PurePath
 
 MOST_BYTES = 255
 
 
+def composed(name: str) -> str:
+    """As most systems write names; macOS writes accents apart"""
+    return unicodedata.normalize("NFC", name)
+
+
 def folded(path: PurePath | str) -> str:
     """The same for all that some file system takes for one name"""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(path)).casefold())
+    return composed(composed(str(path)).casefold())
 
 
-def distinct(names: Sequence[str], instead: Sequence[str]) -> list[str]:
-    """Each as it is where no other is folded to the same, else the one of `instead`, with a number where that is taken
-    too."""
-    counts = Counter(map(folded, names))
-    taken = {folded(name) for name in names if counts[folded(name)] == 1}
-    chosen = []
-    for name, longer in zip(names, instead, strict=True):
-        if counts[folded(name)] > 1:
-            name = longer if folded(longer) not in taken else next(
-                each for number in range(2, len(names) + 2) if folded(each := numbered(longer, number)) not in taken)
-            taken.add(folded(name))
-        chosen.append(name)
-    return chosen
+def distinct(names: Sequence[str], instead: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
+    """Each as it is where no other and none of `reserved` is folded to the same, else the one of `instead` if that
+    tells it from those others, else with a number."""
+    taken = set(map(folded, reserved))
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        groups.setdefault(folded(name), []).append(place)
+    crowded = {name for name, places in groups.items() if len(places) > 1 or name in taken}
+    chosen = dict.fromkeys(range(len(names)), "")
+    for name, places in sorted(groups.items(), key=lambda group: group[0] in crowded):  # those nobody else wants first
+        longer = Counter(folded(instead[place]) for place in places)
+        for place in places:
+            tells = name in crowded and longer[folded(instead[place])] == 1
+            wanted = instead[place] if tells else names[place]
+            chosen[place] = next(each for number in count(1) if folded(each := numbered(wanted, number)) not in taken)
+            taken.add(folded(chosen[place]))
+    return [*chosen.values()]
 
 
 def numbered(name: str, number: int) -> str:
-    """a/b.png -> a/b_2.png"""
+    """a/b.png -> a/b_2.png; the first has no number"""
     stem, dot, ending = name.rpartition(".")
+    if number == 1:
+        return name
     return f"{stem}_{number}.{ending}" if dot and "/" not in ending else f"{name}_{number}"
 
 

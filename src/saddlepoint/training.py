@@ -24,6 +24,7 @@ from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.parallel.collectives import alone
 from saddlepoint.parallel.first import is_first, only_the_first_speaks
+from saddlepoint.places import require_writable
 from saddlepoint.resuming import Continuation
 from saddlepoint.run_directory import Onlooker, RunDirectory, new_path
 from saddlepoint.run_results import announce, conclude, cost, export
@@ -70,6 +71,9 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: 
 def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None,
            going_on: Continuation | None) -> Path:
     with only_the_first_speaks():
+        if not going_on:
+            root = expanded(settings["run"]["dir"] or directory or "runs", "run.dir")
+            require_writable(root / "config.yaml", f"run.dir={root}")
         module, data, callbacks = prepare(settings, trainer, going_on)
         run = open_run(settings, directory, going_on)
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))

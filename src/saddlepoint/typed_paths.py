@@ -29,7 +29,7 @@ def must_be(typed: object) -> str | None:
         return f"a path, and no user is called {home[1:]} here (./{typed} is in a folder of that name)"
     try:
         os.stat(path)  # noqa: PTH116  a Path would have to be made first
-    except (FileNotFoundError, UnicodeEncodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeEncodeError):
         return None
     except ValueError:  # the character NUL
         return "a path without the character NUL"
@@ -51,7 +51,4 @@ def _at_home(typed: str) -> str:
 def _instead(error: OSError, path: str) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return f"a shorter path ({error.strerror})"
-    if error.errno == errno.ENOTDIR:
-        files = [str(parent) for parent in Path(path).parents if parent.is_file()]
-        return f"a path, and {files[0] if files else path} is a file and no folder"
     return f"a path that can be looked at here: {error.strerror or error}"

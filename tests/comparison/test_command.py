@@ -49,6 +49,15 @@ def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
     assert (tmp_path / "t.md").is_file()
 
 
+@pytest.mark.parametrize("typed", ["output=taken/t", "page=taken/p.html", "output=/proc/t", "page=/proc/p.html"])
+def test_a_place_that_cannot_be_written_is_refused_before_a_run_is_read(typed, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr(command, "gathered_from", None)
+    with pytest.raises(RequestError, match=f"^{typed} cannot be written: "):
+        compare("runs=runs", typed)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
 def test_nothing_is_written_unless_asked(tmp_path):
     two_rows(tmp_path / "runs")
     before = sorted(tmp_path.rglob("*"))
@@ -75,7 +84,7 @@ def test_several_directories_are_a_list_and_globs_reach_us_as_typed(tmp_path, ca
     (["runs=runs", "value=0"], "value=0 must be"),
     (["runs=runs", "published=none.yaml"], "published=none.yaml cannot be used: none.yaml is missing"),
     (["runs=runs", "published=mine.yaml"], "published=mine.yaml: entry 1 must have exactly metric, protocol"),
-    (["runs=runs", "output=old.csv/x/y"], "output=old.csv/x/y must be a path, and old.csv is a file and no folder"),
+    (["runs=runs", "output=old.csv/x/y"], "output=old.csv/x/y cannot be written"),
 ])
 def test_what_cannot_be_done_is_refused_in_a_sentence(tmp_path, overrides, words):
     two_rows(tmp_path / "runs")

@@ -1,6 +1,7 @@
 """Files that cannot be decoded, or should not be."""
 
 import io
+import os
 import tracemalloc
 import warnings
 
@@ -72,3 +73,14 @@ def test_a_file_that_breaks_off_or_is_spoiled_gives_an_image_or_says_why(tmp_pat
             refused += 1
             assert str(error)
     assert refused > 30  # of the 60 that break off, all but the last bytes' worth
+
+
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    (tmp_path / "folder.png").mkdir()
+    for name, kind in (("pipe.png", "a named pipe"), ("zero.png", "a device"), ("folder.png", "a folder")):
+        for read in (lambda path: decode(path, 3, LIMIT), lambda path: header_of(path, LIMIT)):
+            with pytest.raises(Unreadable, match=f"it is {kind} and not a file"):
+                read(tmp_path / name)

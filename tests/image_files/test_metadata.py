@@ -169,9 +169,9 @@ def test_a_png_whose_pixels_have_a_wrong_checksum_is_refused_as_before(tmp_path)
 
 def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.png")
-    with pytest.raises(Unreadable, match="it is no file but a folder, a pipe or a device"):
+    with pytest.raises(Unreadable, match="it is a named pipe and not a file"):
         decode(tmp_path / "x.png", 3, LIMITS)
-    with pytest.raises(Unreadable, match="it is no file"):
+    with pytest.raises(Unreadable, match="it is a folder and not a file"):
         read(tmp_path, LIMITS)
 
 

@@ -3,11 +3,14 @@ import sys
 
 import numpy
 import pytest
+import skimage.color
 import skimage.data
 import torch
+from skimage.metrics import structural_similarity
 
 from saddlepoint.compat import basicsr
 from saddlepoint.errors import RequestError
+from saddlepoint.metrics import image_quality
 from saddlepoint.metrics.image_quality import luma, measure, psnr, ssim
 
 
@@ -47,6 +50,17 @@ if sys.version_info < basicsr.FIRST_PYTHON_WITHOUT:
                                        (reference.calculate_ssim, quality.ssim_y, quality.ssim_rgb)):
             assert of_y == pytest.approx(function(bgr(one), bgr(other), scale, test_y_channel=True), abs=1e-6)
             assert of_rgb == pytest.approx(function(bgr(one), bgr(other), scale), abs=1e-6)
+
+
+@pytest.mark.parametrize("pixels", [1, 1000, 161 * 50])
+def test_strips_do_not_show_in_the_numbers(pixels, monkeypatch):
+    one, other = photograph(), noisy(photograph(), 20)
+    whole = measure(one, other, 4)
+    y, x = (skimage.color.rgb2ycbcr(image.permute(1, 2, 0).numpy())[4:-4, 4:-4, 0] for image in (one, other))
+    assert whole.ssim_y == pytest.approx(structural_similarity(  # its mean leaves out the same border
+        y, x, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255), abs=1e-3)
+    monkeypatch.setattr(image_quality, "STRIP", pixels)
+    assert measure(one, other, 4) == pytest.approx(whole, abs=1e-9)
 
 
 def test_an_image_and_itself_differ_by_nothing():

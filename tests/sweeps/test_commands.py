@@ -72,6 +72,7 @@ def test_ctrl_c_ends_the_jobs_and_the_line_to_go_on_with_is_said_last(tmp_path):
     ("train.py -m hydra.launcher.jobs_at_once=0", "hydra.launcher.jobs_at_once=0 must be a whole number of at least 1"),
     ("train.py -m 'hydra.launcher.again=[refusd]'", "did you mean refused?"),
     ("train.py -m run.dir=here", "run.dir= names one run"),
+    ("train.py -m hydra.sweep.dir=/proc/sweep", "hydra.sweep.dir=/proc/sweep cannot be written: "),
     ("train.py -m hydra/launcher=submitit_slurm",
      "hydra/launcher=submitit_slurm needs a package: pip install hydra-submitit-launcher"),
     ("train.py -m hydra/launcher=procesess", "hydra/launcher=procesess does not exist: did you mean processes?"),

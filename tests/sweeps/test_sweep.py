@@ -121,6 +121,14 @@ def test_two_sweeps_do_not_share_a_directory():
     assert swept("fine")[1] is None and not (SWEEP / ".lock").exists()
 
 
+@pytest.mark.parametrize("place", ["taken/sweep", "/proc/sweep"])
+def test_a_directory_that_cannot_be_written_is_refused_before_any_job(place):
+    Path("taken").write_text("a file")
+    with pytest.raises(RequestError, match=f"hydra.sweep.dir={place} cannot be written: "):
+        swept("fine", directory=Path(place))
+    assert [path.name for path in Path().iterdir()] == ["taken"]
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"jobs": [{"nummer": 1}]}'])
 def test_a_summary_that_cannot_be_read_is_refused(content):
     SWEEP.mkdir()

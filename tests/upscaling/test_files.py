@@ -1,5 +1,7 @@
 """What input= names, and where each result goes."""
 
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -89,14 +91,58 @@ def test_files_that_would_get_one_name_get_two():
     assert targets("in") == ["in_x4/a.bmp.png", "in_x4/a.png.png", "in_x4/b.png"]
 
 
+@pytest.mark.parametrize(("names", "kind"), [
+    (["scan.bmp", "scan.png"], None), (["a.png", "a.jpg", "a.webp"], "jpg"), (["a.png", "a.jpg"], None),
+    (["a.bmp", "a.png", "a.png.png", "a.bmp.png"], None), (["A.png", "a.png"], None), (["A/x.png", "a/X.png"], None),
+    ([unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")], None), (["straße.png", "STRASSE.png"], None),
+    (["a.png", "a_compare.png", "a_compare.jpg", "a.gif"], None), (["a.bmp", "b/a.bmp", "b/a.png"], None),
+    ([f"{'n' * 251}.{ending}" for ending in ("png", "bmp", "gif")], None),
+    ([f"{'é' * 125}.{ending}" for ending in ("png", "bmp")], "jpg"),
+])
+def test_no_two_results_have_one_name_on_any_file_system(names, kind):
+    files(*(f"in/{name}" for name in names))
+    planned = jobs(sources("in", True), None, kind, 4)
+    assert len(planned) == len(names) and all(job.source.exists() for job in planned)
+    results = [path for job in planned for path in (job.target, job.comparison)]
+    assert len({unicodedata.normalize("NFC", str(path)).casefold() for path in results}) == 2 * len(names)
+    assert all(len(os.fsencode(part)) <= 255 for path in results for part in path.parts)
+    assert [job.target.suffix for job in planned] == [f".{job.kind}" for job in planned]
+    assert planned == jobs(sources("in", True), None, kind, 4)
+
+
+def test_results_keep_plain_names_where_nothing_is_in_the_way():
+    files("in/a.png", "in/b.jpg")
+    assert [str(job.comparison) for job in jobs(sources("in", False), None, None, 4)] == ["in_x4/a_compare.png",
+                                                                                          "in_x4/b_compare.png"]
+
+
+@pytest.mark.parametrize("typed", ["in", "in/*.png", "in/**/*"])
+def test_decomposed_names_are_found_under_their_own_paths(typed):
+    name = unicodedata.normalize("NFD", "é.png")
+    files(f"in/{name}")
+    [job] = jobs(sources(typed, False), None, None, 4)
+    assert job.source.exists() and job.source.name == name
+    [job] = jobs(sources(f"in/{unicodedata.normalize('NFC', name)}", False), None, None, 4)
+    assert job.source.exists() and job.target.name == unicodedata.normalize("NFC", "é_x4.png")
+
+
+def test_inputs_below_the_folder_of_results_stay_inputs():
+    files("photos/new/a.png", "photos/new/b.png")
+    assert targets("photos/new", "photos") == ["photos/a.png", "photos/b.png"]
+
+
 @pytest.mark.parametrize(("typed", "words"), [
     ("nowhere.png", "input=nowhere.png does not exist"),
     ("nowhere/*.png", "matches no file"),
     ("empty", r"input=empty has no image files \(png, jpg"),
     ("deep", "recursive=true takes those in the folders below"),
+    ("pipe.png", "input=pipe.png is neither a file nor a folder"),
+    ("deep/b**.png", r"input=deep/b\*\*.png (is no pattern|matches no file)"),
+    ("n" * 300 + ".png", "must be a shorter path"),
 ])
 def test_an_input_that_is_not_there_is_named(typed, words):
     Path("empty").mkdir()
+    os.mkfifo("pipe.png")
     files("deep/er/a.png")
     with pytest.raises(RequestError, match=words):
         sources(typed, False)
@@ -111,7 +157,7 @@ def test_an_input_is_never_overwritten_by_any_road():
             refuse_to_overwrite_inputs(jobs(sources(typed, False), output, None, 4))
     files("in/x.png", "in/x_compare.png")
     with pytest.raises(RequestError, match="x_compare.png is itself an input"):
-        refuse_to_overwrite_inputs([Job(Path("in/x_compare.png"), Path("in/x.png"), "png")])
+        refuse_to_overwrite_inputs([Job(Path("in/x_compare.png"), Path("in/x.png"), "png", Path("in/x_compare.png"))])
 
 
 def test_existing_results_are_left_alone_unless_asked():

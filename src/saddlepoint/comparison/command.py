@@ -17,6 +17,7 @@ from saddlepoint.comparison.runs import gather
 from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.errors import RequestError
+from saddlepoint.places import require_writable
 from saddlepoint.typed_paths import expanded
 
 WIDTH = 160  # characters, where the terminal does not say
@@ -104,6 +105,8 @@ def _outputs(asked: str | None, overwrite: bool) -> list[Path]:
     there = [str(path) for path in outputs if path.exists()]
     if there and not overwrite:
         raise RequestError(f"{', '.join(there)} exists: choose another output=, or add overwrite=true")
+    for path in outputs:
+        require_writable(path, f"output={asked}")
     return outputs
 
 
@@ -116,6 +119,7 @@ def _page(asked: str | None, overwrite: bool) -> Path | None:
         raise RequestError(f"page={asked} must be the name of an HTML file: type page={instead}")
     if path.exists() and not overwrite:
         raise RequestError(f"{path} exists: choose another page=, or add overwrite=true")
+    require_writable(path, f"page={asked}")
     return path
 
 

@@ -26,7 +26,7 @@ class Listing(NamedTuple):
     files: list[ImageFile]  # by name
     others: list[str]  # files with another ending
     hidden: list[str]  # files and folders that begin with a dot
-    closed: list[str]  # folders that cannot be looked into, and pipes and the like
+    closed: list[str]  # folders that cannot be looked into
 
 
 def image_files(root: Path, extensions: Iterable[str]) -> list[ImageFile]:
@@ -56,18 +56,11 @@ def listing(root: Path, extensions: Iterable[str]) -> Listing:
                 waiting.append((entry.path, f"{name}/"))
             elif not entry.name.lower().endswith(endings):
                 found.others.append(name)
-            elif _may_be_read(entry):
+            else:  # a broken link or a pipe as well: a file that cannot be read, which is said where it is opened
                 found.files.append(ImageFile(name, Path(entry.path)))
-            else:
-                found.closed.append(name)
     for each in found:
         each.sort()
     return found
-
-
-def _may_be_read(entry: os.DirEntry) -> bool:
-    """A broken link is a file that cannot be read, and said to be; a pipe would be waited for."""
-    return entry.is_file() or not os.path.exists(entry.path)  # noqa: PTH110
 
 
 def split_in_two(files: list[ImageFile], train_fraction: float, split_seed: int) -> tuple[list, list]:

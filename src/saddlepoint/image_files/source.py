@@ -3,8 +3,10 @@
 h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha. Alpha is not multiplied in.
 """
 
+import contextlib
 import functools
 import os
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ MOST_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485: beyond, Pillow warns of deco
 ORIENTATION = 0x0112
 UPRIGHT = 1
 PLUGINS = {"pillow_heif": "register_heif_opener", "pillow_jxl": None}  # packages; what to call once imported
+SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
 GREY_MODES = ("1", "L", "LA", "La", "F")
 TURNED: dict[int, Callable[[numpy.ndarray], numpy.ndarray]] = {  # as stored -> upright, by EXIF's number
     2: lambda pixels: pixels[:, ::-1],
@@ -222,8 +225,9 @@ def _plugins() -> bool:
 
 
 def _why(path: Path, error: Exception) -> str:
-    if isinstance(error, OSError) and path.exists() and not path.is_file():
-        return "it is no file but a folder, a pipe or a device"
+    with contextlib.suppress(OSError):
+        if not stat.S_ISREG(mode := path.stat().st_mode):
+            return f"it is {SPECIAL.get(stat.S_IFMT(mode), 'a device')} and not a file"
     if isinstance(error, Image.UnidentifiedImageError):
         return _what_it_is(path)
     if isinstance(error, Image.DecompressionBombError):

@@ -13,6 +13,7 @@ from saddlepoint import spelling
 from saddlepoint.comparison.command import write_page
 from saddlepoint.errors import EndOfRun, RunDirectoryInUse, Stopped
 from saddlepoint.json_files import now, read_json
+from saddlepoint.places import require_writable
 from saddlepoint.sweeps.display import Lines, LiveTable, counts
 from saddlepoint.sweeps.jobs import ENDED, Job, name_of
 from saddlepoint.sweeps.run_files import RunFiles
@@ -138,6 +139,7 @@ class Watching:
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Two sweeps in one directory would run the same jobs."""
+    require_writable(directory / ".lock", f"hydra.sweep.dir={directory}")
     directory.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory / ".lock")
     try:

@@ -1,9 +1,11 @@
 """How far a batch of pictures is: a bar on a terminal, plain lines elsewhere. Work is counted in input pixels."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -38,11 +40,23 @@ class Progress:
         if not self.on_terminal and now - self.said >= LINE_SECONDS and position < self.pixels:
             self.said = now
             left = (now - self.started) * (self.pixels - position) / position
-            print(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "
-                  f"{tqdm.format_interval(left)} left", file=sys.stderr, flush=True)
+            say(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "
+                f"{tqdm.format_interval(left)} left", sys.stderr)
 
     def close(self) -> None:
         self.bar.close()
 
     def _move_to(self, position: float) -> None:
         self.bar.update(round(position) - self.bar.n)
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line on stdout, unless another is named, above the bar if there is one. Whoever reads may have seen enough
+    (upscale.py ... | head), or know few letters: that is no fault of a picture."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        tqdm.write(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -96,6 +96,8 @@ def test_the_seed_decides_every_byte_and_nothing_else_does():
     (["output=weights.pt"], "output=weights.pt must be a .safetensors file: type output=weights.pt.safetensors"),
     (["output=there.safetensors"], "there.safetensors exists: choose another file with output=, or add overwrite=true"),
     (["output=card.safetensors"], "card.json exists"),
+    (["output=card.json/c.safetensors"], "output=card.json/c.safetensors cannot be written: card.json is a file, not"),
+    (["output=/proc/c.safetensors"], "output=/proc/c.safetensors cannot be written: "),
     (["name=digits"], "The classifier has the name digits, which is that of an extractor of saddlepoint's own"),
     (["name=random"], "has the name random"),
     (["name=Fashion-MNIST"], "name=Fashion-MNIST must consist of a-z, 0-9 and _"),

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from saddlepoint.checkpoint import write_atomically
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.metrics.extractors.preparing import COLOURS
@@ -75,6 +75,8 @@ def write(path: Path, card: Card, network: ClassifierNetwork) -> None:
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
         text = json.dumps(asdict(card) | {"sha256": digest_of(path, str(path))}, indent=2) + "\n"
         write_atomically(card_file(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    except DiskFull:
+        raise
     except OSError as error:
         raise RequestError(f"output={path} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

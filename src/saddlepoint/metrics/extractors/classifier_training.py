@@ -25,6 +25,7 @@ from saddlepoint.metrics.extractors.classifier_files import Card, card_file, che
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.preparing import COLOURS
 from saddlepoint.modules.draws import seed_of
+from saddlepoint.places import require_writable
 from saddlepoint.typed_paths import expanded
 from saddlepoint.versions import versions
 
@@ -90,6 +91,8 @@ def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
         raise RequestError(f"output={output} must be a .safetensors file: type output={output}.safetensors")
     if not settings["overwrite"] and (there := next((p for p in (output, card_file(output)) if p.exists()), None)):
         raise RequestError(f"{there} exists: choose another file with output=, or add overwrite=true")
+    for path in (output, card_file(output)):
+        require_writable(path, f"output={output}")
     if not data["num_classes"]:
         raise RequestError("data.num_classes=0, and a classifier needs classes: type data.num_classes=K for data with "
                            "K classes, e.g. data.num_classes=10")
