@@ -40,8 +40,8 @@ def test_home_folders_are_those_of_the_shell(home):
     ("a" * 300, "must be a shorter path"),
     ("a/" * 3000, "must be a shorter path"),
     ("a\0b", "must be a path without the character NUL"),
-    ("file/x", "must be a path, and file is a file and no folder"),
-    ("file/x/y.png", "must be a path, and file is a file and no folder"),
+    ("file/x", "must be in a folder, and 'file' is a file"),
+    ("file/x/y.png", "must be in a folder, and 'file' is a file"),
     ("loop/x", "must be a path that can be looked at here"),
 ])
 def test_what_can_be_no_path_is_refused_in_a_sentence(typed, words):

@@ -53,5 +53,5 @@ def _instead(error: OSError, path: str) -> str:
         return f"a shorter path ({error.strerror})"
     if error.errno == errno.ENOTDIR:
         files = [str(parent) for parent in Path(path).parents if parent.is_file()]
-        return f"a path, and {files[0] if files else path} is a file and no folder"
+        return f"in a folder, and '{files[0] if files else path}' is a file"
     return f"a path that can be looked at here: {error.strerror or error}"

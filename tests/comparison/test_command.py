@@ -75,7 +75,7 @@ def test_several_directories_are_a_list_and_globs_reach_us_as_typed(tmp_path, ca
     (["runs=runs", "value=0"], "value=0 must be"),
     (["runs=runs", "published=none.yaml"], "published=none.yaml cannot be used: none.yaml is missing"),
     (["runs=runs", "published=mine.yaml"], "published=mine.yaml: entry 1 must have exactly metric, protocol"),
-    (["runs=runs", "output=old.csv/x/y"], "output=old.csv/x/y must be a path, and old.csv is a file and no folder"),
+    (["runs=runs", "output=old.csv/x/y"], "output=old.csv/x/y must be in a folder, and 'old.csv' is a file"),
 ])
 def test_what_cannot_be_done_is_refused_in_a_sentence(tmp_path, overrides, words):
     two_rows(tmp_path / "runs")

@@ -186,7 +186,7 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RequestError, match="a download could not be stored"):
         mnist(tmp_path / "file").prepare_data()
-    with pytest.raises(RequestError, match="data.root=.*mnist must be a path, and .*file is a file and no folder"):
+    with pytest.raises(RequestError, match="data.root=.*mnist must be in a folder, and '.*file' is a file"):
         mnist(tmp_path / "file" / "mnist")
 
 

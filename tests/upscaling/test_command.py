@@ -150,7 +150,7 @@ def test_ctrl_c_says_how_far_it_came_and_leaves_whole_files_only(net, tmp_path, 
     (("input=a.png", "overlap=-1"), "overlap=-1 must be a whole number"),
     (("input=a.png", "format=gif"), "format=gif must be one of png, jpg, webp, tiff"),
     (("input=a.png", "quality=101"), "quality=101 must be a whole number from 1 to 100"),
-    (("input=a.png", "weights=null"), "weights=null must be a text"),
+    (("input=a.png", "weights=null"), "weights=null must be a path"),
 ])
 def test_wrong_requests_are_answered_in_a_sentence(overrides, words, net, tmp_path):
     saved(tmp_path / "a.png", photo(8, 8))
@@ -175,12 +175,11 @@ def test_sizes_that_cannot_be_are_refused_before_anything_is_computed(overrides,
     assert words in capsys.readouterr().err
 
 
-def test_a_place_that_cannot_be_written_is_named(net, tmp_path, capsys):
+def test_a_place_that_cannot_be_written_is_named(net, tmp_path):
     saved(tmp_path / "a.png", photo(8, 8))
     (tmp_path / "there").write_text("a file")
-    with pytest.raises(RequestError, match="could not be upscaled"):
+    with pytest.raises(RequestError, match="output=there/b.png must be in a folder, and 'there' is a file"):
         upscale("input=a.png", f"weights={net}", "output=there/b.png")
-    assert "a.png was left out: " in capsys.readouterr().err
 
 
 def test_weights_that_give_no_numbers_write_no_picture(tmp_path, capsys):
