@@ -48,11 +48,11 @@ def _choices(run: Path) -> dict[str, str]:
         return {}
     choices: Any = content.get("choices") if isinstance(content, Mapping) else None
     found = {group: option for group, option in choices.items() if isinstance(option, str) and option
-             } if isinstance(choices, Mapping) else {}
+             and "@" not in group} if isinstance(choices, Mapping) else {}  # those with @ come with another choice
     several = found.get("logger", "").split("+")
     return found | ({"logger": f"[{','.join(several)}]"} if len(several) > 1 else {})
 
 
 def _is_there(group: str, option: str, config_directory: Path) -> bool:
-    folder, options = config_directory / group.partition("@")[0], option.strip("[]").split(",")
+    folder, options = config_directory / group, option.strip("[]").split(",")
     return all((folder / f"{each}.yaml").is_file() for each in options)
