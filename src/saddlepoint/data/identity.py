@@ -113,7 +113,8 @@ def _change(before: Identity, now: Identity, what: str) -> str:
         return f"{now['images']:,} {what} instead of {before['images']:,}"
     if before.get("names") != now.get("names"):
         return f"{now['images']:,} {what} as before, of other names or sizes"
-    return f"{what} of the same names with other contents" if before["contents"] != now["contents"] else ""
+    named = " of the same names" if "names" in now else ""
+    return f"{what}{named} with other contents" if before["contents"] != now["contents"] else ""
 
 
 def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
