@@ -14,6 +14,7 @@ from saddlepoint.run_choices import with_choices_of_the_run
 from tests.composing import CONF, composed, settings
 from tests.data.folder_data import write_grey_levels
 from tests.data.pair_data import write_noise
+from tests.test_commands import assert_refused, typed
 
 TINY = ("trainer=cpu", "logger=none", "callbacks=none", "data.batch_size=4", "budget.images=8", "data.image_size=16",
         "data.num_workers=0")
@@ -71,10 +72,10 @@ def test_moved_data_and_other_workers_are_gone_on_with(home, capsys):
     assert identity(run) == before and "10 images" in said.out and any((home / "cache").iterdir())
 
 
-@pytest.mark.parametrize("typed", [["data=image_folder"], ["model=cgan", "data.num_classes=2"]])
-def test_choices_that_are_typed_as_they_are_change_nothing(typed, home):
+@pytest.mark.parametrize("repeated", [["data=image_folder"], ["model=cgan", "data.num_classes=2"]])
+def test_choices_that_are_typed_as_they_are_change_nothing(repeated, home):
     (home / "data").rename(home / "moved")
-    go_on(*typed, f"resume={home / 'run'}", f"data.root={home / 'moved'}", "budget.images=12")
+    go_on(*repeated, f"resume={home / 'run'}", f"data.root={home / 'moved'}", "budget.images=12")
 
 
 @pytest.mark.parametrize("change", ["renamed", "added", "removed"])
@@ -128,10 +129,10 @@ def test_pairs_may_move_and_may_not_come_from_elsewhere(tmp_path, capsys):
         go_on(f"resume={tmp_path / 'run'}", "data.low_root=null", "budget.images=16")
 
 
-@pytest.mark.parametrize("typed", ["data.image_size=32", "data.subset_size=4", "data=mnist5k", "data.split_seed=3"])
-def test_what_the_data_are_may_not_change(typed, home):
-    with pytest.raises(RequestError, match=f"{typed} \\(it is "):
-        go_on(f"resume={home / 'run'}", typed)
+@pytest.mark.parametrize("change", ["data.image_size=32", "data.subset_size=4", "data=mnist5k", "data.split_seed=3"])
+def test_what_the_data_are_may_not_change(change, home):
+    with pytest.raises(RequestError, match=f"{change} \\(it is "):
+        go_on(f"resume={home / 'run'}", change)
 
 
 def test_the_choices_of_a_run_stand_before_what_is_typed(home):
@@ -140,6 +141,7 @@ def test_the_choices_of_a_run_stand_before_what_is_typed(home):
     assert {"data=image_folder", "model=cgan", "callbacks=none", "logger=none", "trainer=cpu"} <= {*added}
     assert added[-2:] == [f"resume={run}", "budget.images=9"] and not any("experiment" in each for each in added[:-2])
     assert line("resume=auto", f"run.dir={run}")[-2:] == ["resume=auto", f"run.dir={run}"] != line("resume=auto")
+    assert "data=image_folder" in (other := line(f"resume={run}", "logger=csv")) and "logger=none" not in other
     for nothing in (["seed=1"], ["resume=nowhere"], ["resume=auto", f"run.dir={home}"], ["resume="], ["resume=~x/y"],
                     [f"resume={run}", "seed=1,2", "-m"], [f"resume={run}", "data=mnist5k"], ["resume=" + "x" * 300]):
         assert line(*nothing) == nothing
@@ -149,6 +151,12 @@ def test_the_choices_of_a_run_stand_before_what_is_typed(home):
 def test_a_run_that_does_not_say_its_choices_adds_none(content, home):
     (home / "run" / "config.yaml").write_text(content)
     assert line(f"resume={home / 'run'}") == [f"resume={home / 'run'}"]
+
+
+def test_train_py_takes_the_line_and_refuses_other_classes_with_2(home):
+    (home / "data" / "cat").rename(home / "data" / "kitten")
+    done = typed("train.py resume=run data.root=data data.num_workers=1 budget.images=16", home)
+    assert_refused(done, "trained on other classes than data.root=data has: cat there, kitten here")
 
 
 # evaluate.py of a run whose data have moved, or changed.

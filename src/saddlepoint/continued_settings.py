@@ -4,12 +4,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from saddlepoint import run_choices
 from saddlepoint.config_check import leaves
 from saddlepoint.errors import RequestError
 from saddlepoint.refusals import changed
 from saddlepoint.rules import as_typed
 
-MAY_CHANGE = ("budget", "callbacks", "trainer", "logger", "threads", "run", "resume", "describe", "data.cache",
+MAY_CHANGE = (*run_choices.MAY_CHANGE, "budget", "threads", "run", "resume", "describe", "data.cache",
               "data.num_workers", "data.memory_megabytes", "perceptual.weights")  # of the last, the digest is known
 # Where something lies, which may have moved; whether there is such a place at all decides what is learnt.
 PLACES = ("data.root", "data.low_root", "data.validation_root", "extractor.weights")

@@ -1,12 +1,14 @@
 """What Hydra and OmegaConf refuse, as sentences that name the setting and the nearest valid one."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from hydra.errors import OverrideParseException
-from omegaconf import OmegaConf
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
     InterpolationResolutionError,
@@ -92,7 +94,7 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     values = [override.value()] if is_one else override.sweep_string_iterator() if is_countable else []
     if key.split("@")[0] in groups or loader.list_groups(key) or loader.get_group_options(key):
         options = loader.get_group_options(key.split("@")[0])
-        here = compose(config_name, return_hydra_config=True).hydra.runtime.choices
+        here = _composed(config_name, _chosen(everything, loader)).hydra.runtime.choices
         if not key.startswith("hydra/") and key.split("@")[0] not in here:
             return [f"{override.input_line}: {config_name}.py has no setting {key} (see --help)"
                     + "; it takes that of the run" * (config_name in OF_A_RUN)]
@@ -100,13 +102,25 @@ def _complaints(override: Override, everything: list[Override], config_name: str
                 for value in values if str(value) not in [*options, "None", "null"]]
     if override.is_add() or override.is_force_add():
         return []
-    chosen = [each.input_line for each in everything if loader.get_group_options(each.key_or_group)
-              and not each.is_sweep_override() and str(each.value()) in loader.get_group_options(each.key_or_group)]
-    whole = compose(config_name, overrides=chosen, return_hydra_config=key.startswith("hydra."))
-    known = list(leaves(OmegaConf.to_container(whole), inner=True))
+    composed = OmegaConf.to_container(_composed(config_name, _chosen(everything, loader)))
+    of_hydra = key.startswith("hydra.")
+    known = [path for path in leaves(composed, inner=True) if of_hydra or not path.startswith("hydra")]
     if key in known:
         return []
     return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]
+
+
+def _chosen(everything: list[Override], loader: ConfigLoader) -> list[str]:
+    return [each.input_line for each in everything if loader.get_group_options(each.key_or_group)
+            and not each.is_sweep_override() and str(each.value()) in loader.get_group_options(each.key_or_group)]
+
+
+def _composed(config_name: str, chosen: list[str]) -> DictConfig:
+    """With these choices, as groups and settings come with a choice (perceptual= with model=srgan), unless one of them
+    is what is wrong"""
+    with suppress(HydraException):
+        return compose(config_name, chosen, return_hydra_config=True)
+    return compose(config_name, return_hydra_config=True)
 
 
 def _is_no_choice(key: str, value: str, options: list[str]) -> str:

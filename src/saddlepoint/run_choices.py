@@ -11,6 +11,8 @@ from hydra.errors import HydraException
 
 from saddlepoint.overrides import OVERRIDE, SWEEP, parse, quote_path
 
+MAY_CHANGE = ("callbacks", "trainer", "logger")  # groups of which a run may go on with another choice
+
 
 def with_choices_of_the_run(arguments: Sequence[str], config_directory: Path) -> list[str]:
     """`arguments`, and before them the choices of the run that resume= names, where none of them is typed otherwise."""
@@ -19,7 +21,7 @@ def with_choices_of_the_run(arguments: Sequence[str], config_directory: Path) ->
         return [*arguments]
     chosen = {group: option for group, option in _choices(run).items() if _is_there(group, option, config_directory)}
     typed = {match[2]: match[3] for argument in arguments if (match := OVERRIDE.match(argument))}
-    if any(typed.get(group, option) != option for group, option in chosen.items()):
+    if any(typed.get(group, option) != option for group, option in chosen.items() if group not in MAY_CHANGE):
         return [*arguments]  # another choice, which is refused: it would not fit those that belong to the run's own
     return [*(f"{group}={option}" for group, option in chosen.items() if group not in typed), *arguments]
 
@@ -46,11 +48,11 @@ def _choices(run: Path) -> dict[str, str]:
         return {}
     choices: Any = content.get("choices") if isinstance(content, Mapping) else None
     found = {group: option for group, option in choices.items() if isinstance(option, str) and option
-             } if isinstance(choices, Mapping) else {}
+             and "@" not in group} if isinstance(choices, Mapping) else {}  # those with @ come with another choice
     several = found.get("logger", "").split("+")
     return found | ({"logger": f"[{','.join(several)}]"} if len(several) > 1 else {})
 
 
 def _is_there(group: str, option: str, config_directory: Path) -> bool:
-    folder, options = config_directory / group.partition("@")[0], option.strip("[]").split(",")
+    folder, options = config_directory / group, option.strip("[]").split(",")
     return all((folder / f"{each}.yaml").is_file() for each in options)

@@ -112,6 +112,7 @@ def test_sets_in_memory_are_known_by_pixels_and_labels(monkeypatch):
     assert data.identity()["classes"] == {str(digit): 9 for digit in range(10)}
     assert digest(numbered(fit="resize", image_size=8).identity()) == digest(data.identity()), "settings say the size"
     assert digest(numbered(subset_size=40).identity()) != digest(data.identity())
+    assert changes(numbered().identity() | {"contents": "others"}, data.identity()) == "images with other contents"
 
 
 def test_an_identity_is_plain_and_stays_in_a_checkpoint(tmp_path):

@@ -24,17 +24,17 @@ def problem(images: Sequence[str], root: Path, num_classes: int) -> str | None:
     if loose:
         return (f"data.num_classes={num_classes} needs every image in a folder of its class, but {loose} lies in "
                 f"data.root={root} itself: type data.num_classes=0 {without}")
+    if len(found) == num_classes and not are_parts(found):
+        return None
     inside, classes = place_of_classes(images)
-    if inside and (are_parts(found) or len(found) != num_classes):
+    if inside:
         instead = shlex.join([f"data.root={root / inside}", f"data.num_classes={len(classes)}"])
         what = "divide the set, and" if are_parts(found) else "hold all of it:"
         where = f"its classes are in {root / inside}" if classes else "it has no folders of classes"
         return (f"data.num_classes={num_classes}, but the folders of data.root={root} ({', '.join(found)}) {what} "
                 f"{where}: type {instead}" + (f", or data.num_classes=0 {without}" if classes else f" {without}"))
-    if len(found) != num_classes:
-        return (f"data.num_classes={num_classes}, but data.root={root} has {len(found)} folders with images: type "
-                f"data.num_classes={len(found)}, or 0 {without}")
-    return None
+    return (f"data.num_classes={num_classes}, but data.root={root} has {len(found)} folders with images: type "
+            f"data.num_classes={len(found)}, or 0 {without}")
 
 
 def are_parts(folders: Sequence[str]) -> bool:

@@ -80,7 +80,8 @@ class ImageFolder(ImageDataModule):
         everything = self._listed()
         classes, self.class_names = [0] * len(everything), ()
         if self.num_classes:
-            self.expect_classes(class_folders.names([file.name for file in everything]))
+            if self.expected_classes:
+                self.expect_classes(class_folders.names([file.name for file in everything]))
             classes, self.class_names = class_of_each(everything, self.root, self.num_classes)
         train, test = split_in_two(everything, self.train_fraction, self.split_seed)
         if test:

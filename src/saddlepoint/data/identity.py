@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from saddlepoint.data.listing import ImageFile
 
 WHOLE, PART = 4096, 1024  # bytes: a small file is read whole; of larger ones, so many in the middle and at the end
+READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe would be waited for
 ASSUMED = "assumed"  # where a run has said nothing, and is compared as if it had been trained on this
 ONLY_MEASURED = ("held_out", "validation")  # what is looked at, and not learnt from
 NO_IMAGES = ("name", "earlier", ASSUMED)
@@ -53,11 +54,12 @@ def fingerprint(files: "Iterable[ImageFile]") -> dict[str, Any]:
 def _looked_into(file: "ImageFile") -> tuple[int, bytes]:
     """-> its size and some of its bytes; -1 and none where it cannot be read, which is said where it is decoded"""
     try:
-        handle = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(file.path, READING)
         try:
+            beginning = os.read(handle, WHOLE + 1)
+            if len(beginning) <= WHOLE:
+                return len(beginning), beginning
             size = os.fstat(handle).st_size
-            if size <= WHOLE:
-                return size, os.read(handle, WHOLE)
             os.lseek(handle, (size - PART) // 2, os.SEEK_SET)
             middle = os.read(handle, PART)
             os.lseek(handle, size - PART, os.SEEK_SET)
@@ -111,7 +113,8 @@ def _change(before: Identity, now: Identity, what: str) -> str:
         return f"{now['images']:,} {what} instead of {before['images']:,}"
     if before.get("names") != now.get("names"):
         return f"{now['images']:,} {what} as before, of other names or sizes"
-    return f"{what} of the same names with other contents" if before["contents"] != now["contents"] else ""
+    named = " of the same names" if "names" in now else ""
+    return f"{what}{named} with other contents" if before["contents"] != now["contents"] else ""
 
 
 def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
