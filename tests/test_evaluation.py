@@ -189,6 +189,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(r
         evaluated(f"run='{run}'", f"output={tmp_path / 'taken' / 'out.json'}")
     with pytest.raises(RequestError, match="output=/proc/out.json cannot be written: "):
         evaluated(f"run='{run}'", "output=/proc/out.json")
+    with pytest.raises(RequestError, match="output=n+.json cannot be written: File name too long"):
+        evaluated(f"run='{run}'", f"output={'n' * 245}.json")  # the picture beside it has a longer one
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 

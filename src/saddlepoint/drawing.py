@@ -8,7 +8,7 @@ from typing import Any
 from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
 from saddlepoint.errors import DiskFull, RequestError
-from saddlepoint.places import require_writable
+from saddlepoint.places import is_taken, require_writable
 from saddlepoint.sampling import ANY_CLASS, EVERY_CLASS, SamplingGenerator, checkpoint_of, load_generator
 from saddlepoint.spelling import of_class, word
 from saddlepoint.typed_paths import expanded
@@ -113,7 +113,7 @@ def typed_output(settings: Settings) -> Path | None:
     output = expanded(settings["output"], "output")
     if output.suffix.lower() != ".png":
         raise RequestError(f"output={output} must be a PNG file: type {word(f'output={output}.png')}")
-    if output.exists() and not settings["overwrite"]:
+    if is_taken(output) and not settings["overwrite"]:
         raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
     return output
 

@@ -25,7 +25,7 @@ from saddlepoint.modules.modes import device_named
 from saddlepoint.parallel.collectives import joined
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.parallel.launching import in_agreement
-from saddlepoint.places import require_writable
+from saddlepoint.places import is_taken, require_writable
 from saddlepoint.remote_files import cache_folder
 from saddlepoint.run_directory import write_json
 from saddlepoint.sampling import checkpoint_of, load_synthesis
@@ -200,9 +200,9 @@ def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
         if output.suffix != ".json":
             raise RequestError(f"output={output} must be a JSON file: type output={output}.json")
         for path in (output, picture_of(output)):
-            if path.exists() and not settings["overwrite"]:
+            if is_taken(path) and not settings["overwrite"]:
                 raise RequestError(f"{path} exists: choose another file with output=, or add overwrite=true")
-        if output.is_dir():
+        if is_taken(output) and output.is_dir():
             raise RequestError(f"output={output} is a folder: type output={output / 'evaluation.json'}")
         return output
     against = f"_{settings['split']}" if settings["run"] and not settings["real"] else ""

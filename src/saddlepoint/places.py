@@ -41,6 +41,11 @@ def require_all_writable(paths: Iterable[Path], typed: str) -> None:
         require_writable(path, typed)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether something stands there; a name that is too long has nothing, and `require_writable` says why."""
+    return os.path.exists(path)  # noqa: PTH110  Path.exists raises then
+
+
 def _try(path: Path) -> None:
     folder = path.parent
     missing = _missing(folder)

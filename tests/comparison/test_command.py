@@ -49,7 +49,8 @@ def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
     assert (tmp_path / "t.md").is_file()
 
 
-@pytest.mark.parametrize("typed", ["output=taken/t", "page=taken/p.html", "output=/proc/t", "page=/proc/p.html"])
+@pytest.mark.parametrize("typed", ["output=taken/t", "page=taken/p.html", "output=/proc/t", "page=/proc/p.html",
+                                   f"output={'n' * 300}", f"page={'n' * 300}.html"])
 def test_a_place_that_cannot_be_written_is_refused_before_a_run_is_read(typed, tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("a file")
     monkeypatch.setattr(command, "gathered_from", None)

@@ -17,7 +17,7 @@ from saddlepoint.comparison.runs import gather
 from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.errors import RequestError
-from saddlepoint.places import require_writable
+from saddlepoint.places import is_taken, require_writable
 from saddlepoint.typed_paths import expanded
 
 WIDTH = 160  # characters, where the terminal does not say
@@ -99,10 +99,10 @@ def _outputs(asked: str | None, overwrite: bool) -> list[Path]:
     home = expanded(asked, "output")
     if home.suffix in ENDINGS:
         raise RequestError(f"output={asked} is written without its ending: type output={home.with_suffix('')}")
-    if not home.name or home.is_dir():
+    if not home.name or is_taken(home) and home.is_dir():
         raise RequestError(f"output={asked} is a directory: type output={home / 'table'}")
     outputs = [home.with_name(home.name + ending) for ending in ENDINGS]
-    there = [str(path) for path in outputs if path.exists()]
+    there = [str(path) for path in outputs if is_taken(path)]
     if there and not overwrite:
         raise RequestError(f"{', '.join(there)} exists: choose another output=, or add overwrite=true")
     for path in outputs:
@@ -114,10 +114,11 @@ def _page(asked: str | None, overwrite: bool) -> Path | None:
     if asked is None:
         return None
     path = expanded(asked, "page")
-    if path.suffix != ".html" or path.is_dir():
-        instead = path / PAGE if path.is_dir() else path.with_suffix(".html")
+    is_folder = is_taken(path) and path.is_dir()
+    if path.suffix != ".html" or is_folder:
+        instead = path / PAGE if is_folder else path.with_suffix(".html")
         raise RequestError(f"page={asked} must be the name of an HTML file: type page={instead}")
-    if path.exists() and not overwrite:
+    if is_taken(path) and not overwrite:
         raise RequestError(f"{path} exists: choose another page=, or add overwrite=true")
     require_writable(path, f"page={asked}")
     return path

@@ -25,7 +25,7 @@ from saddlepoint.metrics.extractors.classifier_files import Card, card_file, che
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.preparing import COLOURS
 from saddlepoint.modules.draws import seed_of
-from saddlepoint.places import require_writable
+from saddlepoint.places import is_taken, require_writable
 from saddlepoint.typed_paths import expanded
 from saddlepoint.versions import versions
 
@@ -89,7 +89,7 @@ def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
         refuse_reserved(name, "The classifier")
     if output.suffix != ".safetensors":
         raise RequestError(f"output={output} must be a .safetensors file: type output={output}.safetensors")
-    if not settings["overwrite"] and (there := next((p for p in (output, card_file(output)) if p.exists()), None)):
+    if not settings["overwrite"] and (there := next((p for p in (output, card_file(output)) if is_taken(p)), None)):
         raise RequestError(f"{there} exists: choose another file with output=, or add overwrite=true")
     for path in (output, card_file(output)):
         require_writable(path, f"output={output}")
