@@ -99,8 +99,9 @@ class Batch:
 
     def attempt(self, job: Job, progress: Progress) -> None:
         try:
-            tqdm.write(self.upscale_file(job, progress))
+            line = self.upscale_file(job, progress)
             self.done += 1
+            tqdm.write(line)
         except (Unreadable, RequestError, OSError, MemoryError) as error:
             self.fail(job, getattr(error, "strerror", None) or str(error) or "not enough memory")
 
