@@ -53,8 +53,7 @@ def main() -> None:
         if kind == "halting" and not going_on:
             time.sleep(600)
         if kind == "slow" and x > 0.5:
-            time.sleep(0.7)
-        time.sleep(float(settings.get("pause", 0)))
+            time.sleep(600)
     status("completed")
 
 
