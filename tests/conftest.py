@@ -1,8 +1,12 @@
-"""One thread for every test: results do not depend on the machine, and two test runs do not fight over its cores."""
+"""One thread for every test: results do not depend on the machine, and two test runs do not fight over its cores. Nor
+does what hypothesis thinks of an example that took long."""
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 torch.set_num_threads(1)
 
 

@@ -7,24 +7,23 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.data.formats import write_cifar10, write_photo_folder
+from tests.processes import ROOT, ended, started, wait_until
 
-ROOT = Path(__file__).parent.parent
 MEASURED = ("budget.images=16 data.batch_size=8 model.generator.width=4 model.discriminator.width=4 trainer=cpu "
             "threads=1")
 TINY = f"{MEASURED} callbacks.sample_quality.metric=[]"
 
 
-def typed(line: str, directory: Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess:
+def typed(line: str, directory: Path, **environment: str) -> subprocess.CompletedProcess:
     script, *arguments = shlex.split(line)
     command = [sys.executable, str(ROOT / script), *arguments]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=timeout, check=False,
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False,
                           env={**os.environ, **environment})
 
 
@@ -139,13 +138,12 @@ def test_a_signal_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(num
     command = [sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "data=image_folder", "data.root=photos",
                "data.image_size=16", "data.num_workers=2", "budget.images=100000000", "run.dir=run",
                "callbacks.scalars.every_images=8"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not (tmp_path / "run" / "metrics.csv").exists() and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == exit_code, said
-    assert "Traceback" not in said and (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
+    with started(command, tmp_path) as process:
+        wait_until((tmp_path / "run" / "metrics.csv").exists, process)
+        os.killpg(process.pid, number)
+        done = ended(process)
+    assert done.returncode == exit_code, done.stderr
+    assert "Traceback" not in done.stderr and (tmp_path / "run" / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_paths_may_hold_anything(tmp_path):
@@ -160,13 +158,12 @@ def test_paths_may_hold_anything(tmp_path):
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_run_with_a_checkpoint(number, exit_code, tmp_path):
     run = tmp_path / "run"
-    process = subprocess.Popen([sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "budget.images=100000000",
-                                f"run.dir={run}", "callbacks.scalars.every_images=8"], cwd=tmp_path,
-                               stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
-    while not (run / "metrics.csv").exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == exit_code, said
-    assert "Traceback" not in said and f"Stopped by {number.name}" in said
+    command = [sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "budget.images=100000000", f"run.dir={run}",
+               "callbacks.scalars.every_images=8"]
+    with started(command, tmp_path) as process:
+        wait_until((run / "metrics.csv").exists, process)
+        process.send_signal(number)
+        done = ended(process)
+    assert done.returncode == exit_code, done.stderr
+    assert "Traceback" not in done.stderr and f"Stopped by {number.name}" in done.stderr
     assert state(run) == "stopped" and (run / "checkpoints" / "last.ckpt").is_file()

@@ -1,16 +1,14 @@
 """upscale.py as a person types it: each a process of its own, so only what needs one is here."""
 
-import os
 import signal
-import subprocess
 import sys
-import time
 
 import pytest
 from PIL import Image
 
 from tests.data.formats import photo
-from tests.test_commands import ROOT, assert_refused, typed
+from tests.processes import ROOT, ended, started
+from tests.test_commands import assert_refused, typed
 from tests.upscaling.weight_files import small_rrdbnet, write_pth
 
 
@@ -59,23 +57,18 @@ def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, 
     assert not any(tmp_path.iterdir())
 
 
-def listening():
-    """A shell starts what runs in its background deaf to Ctrl-C, and so may have started these tests."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_ends_in_a_sentence_and_leaves_no_half_file(tmp_path):
     write_pth(tmp_path / "net.pth", small_rrdbnet(num_blocks=23))
     (tmp_path / "in").mkdir()
     photo(8, 8).save(tmp_path / "in" / "a.png")
     photo(3000, 3000).save(tmp_path / "in" / "b.png")
     command = [sys.executable, str(ROOT / "upscale.py"), "input=in", "weights=net.pth", "threads=1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                               env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=listening)
-    while not (tmp_path / "in_x4" / "a.png").exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "Stopped by SIGINT: 1 of 2 done" in said and "Traceback" not in said
+    with started(command, tmp_path) as process:
+        for line in process.stdout:
+            if line.startswith("in/a.png -> "):  # which is said when it was counted, and not when its file is there
+                break
+        process.send_signal(signal.SIGINT)
+        done = ended(process)
+    assert done.returncode == 130, done.stderr
+    assert "Stopped by SIGINT: 1 of 2 done" in done.stderr and "Traceback" not in done.stderr
     assert [path.name for path in (tmp_path / "in_x4").iterdir()] == ["a.png"]

@@ -57,6 +57,7 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: 
         trainer = make_trainer(settings, sweeping=directory is not None)
         with launching.together(trainer):
             while True:
+                launching.connect(trainer)
                 try:
                     return _train(settings, trainer, directory, going_on)
                 except RollBack as end:
@@ -109,8 +110,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
 
 
 def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
-    """Connected with the other processes. Nothing is written yet: what cannot run is refused before there is a
-    directory."""
+    """Nothing is written yet: what cannot run is refused before there is a directory."""
     accelerator = settings["trainer"]["accelerator"]
     with only_the_first_speaks():
         if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
@@ -125,7 +125,6 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
         except MisconfigurationException as error:
             raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
                                "Type trainer=cpu or trainer=auto") from error
-    launching.connect(trainer)
     return trainer
 
 

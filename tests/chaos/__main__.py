@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.chaos import runs, saves, spoiling
+from tests.chaos import endings, fuzzing, runs, saves, spoiling
 from tests.chaos.report import Report
 from tests.chaos.runs import Case
 
 COUNTS = {"kills": (50, "SIGKILLs of runs, all in all"), "signals": (9, "runs stopped by a signal"),
           "full": (6, "runs whose disk is full"), "saves": (200, "processes killed while they save"),
+          "ends": (20, "runs of two processes beside two busy ones"),
+          "values": (600, "odd values of settings"), "names": (1000, "odd file names"),
           "flips": (256, "changed bytes"), "truncations": (64, "lengths that a checkpoint is cut to")}
 SEEDS = 2  # of training, for each family
 KILLS_EACH = 5  # of one family and seed, before there is another
@@ -32,6 +34,9 @@ def main() -> int:
     print(f"chaos with --seed {arguments.seed} in {place}", flush=True)
     counts = {part: getattr(arguments, part) if part in arguments.only else 0 for part in COUNTS}
     spoil_files(counts, place, chance, report)
+    endings.ends(counts["ends"], place, chance, report)
+    fuzzing.values(counts["values"], chance, report)
+    fuzzing.names(counts["names"], chance, report)
     if any(counts[part] for part in WITH_RUNS):
         with ThreadPoolExecutor(arguments.jobs) as pool:
             list(pool.map(lambda each: torment(*each, report), shares(counts, place, chance)))

@@ -21,9 +21,9 @@ GLANCE = 0.005  # seconds between two looks at a process
 class Training:
     """run.dir=`run` resume=auto; what it says is added to `run`.log, beside the run."""
 
-    def __init__(self, settings: tuple[str, ...], run: Path):
+    def __init__(self, settings: tuple[str, ...], run: Path, launcher: tuple[str, ...] = ()):
         self.run, self.log = run, run.with_name(f"{run.name}.log")
-        command = [sys.executable, str(ROOT / "train.py"), *settings, f"run.dir={run}", "resume=auto"]
+        command = [sys.executable, *launcher, str(ROOT / "train.py"), *settings, f"run.dir={run}", "resume=auto"]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "SADDLEPOINT_CACHE": str(run.parent / "cache")}
         self.lines: list[str] = []
         self.process = subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -1,6 +1,7 @@
 """Run alone or under torchrun: a few steps of each family in float64, by as many processes as there are; the first
 writes the terms of both losses, the gradients and the weights after each step. Not a test itself."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from saddlepoint import build, training
 from saddlepoint.modules.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import gathered, global_mean, place
+from saddlepoint.parallel.collectives import gathered, global_mean, joined, place
 from tests.composing import settings
+from tests.parallel.threads import of_the_group
 
 STEPS = 5
 DEVICES = "null" if "WORLD_SIZE" in os.environ else "1"
@@ -81,8 +83,12 @@ if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
     AdversarialModule.training_step = in_float64(AdversarialModule.training_step)
     folder = Path(sys.argv[1])
-    played = {family: play(family, folder / str(index)) for index, family in enumerate(FAMILIES)}
-    spread = {family: max(float((each - each[:1]).abs().max()) for each in everyones(steps[-1]))
-              for family, steps in played.items()}
-    if place()[0] == 0:
-        torch.save({"processes": place()[1], "steps": played, "spread": spread}, folder / "played.pt")
+    with joined() as is_first:  # one group for all trainings
+        processes = place()[1]
+        played = {family: play(family, folder / str(index)) for index, family in enumerate(FAMILIES)}
+        spread = {family: max(float((each - each[:1]).abs().max()) for each in everyones(steps[-1]))
+                  for family, steps in played.items()}
+        during = of_the_group()
+    (folder / f"threads-{0 if is_first else 1}.json").write_text(json.dumps([during, of_the_group()]))
+    if is_first:
+        torch.save({"processes": processes, "steps": played, "spread": spread}, folder / "played.pt")

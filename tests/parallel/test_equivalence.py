@@ -1,33 +1,45 @@
 """Two processes with half a batch each are one process with the whole batch."""
 
-import os
-import subprocess
+import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.parallel.played import FAMILIES, STEPS
+from tests.processes import ROOT, beside_two_busy_processes, ended, started
 
-ROOT = Path(__file__).parents[2]
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory) -> dict[int, dict]:
-    """What played.py wrote, by the number of processes"""
+def folders(tmp_path_factory) -> dict[int, Path]:
+    """Where played.py wrote, by the number of processes"""
     folders = {1: tmp_path_factory.mktemp("one"), 2: tmp_path_factory.mktemp("two")}
-    running = []
-    for count, folder in folders.items():
-        launcher = TORCHRUN if count == 2 else ()
-        command = [sys.executable, *launcher, "-m", "tests.parallel.played", str(folder)]
-        running.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-    for process in running:
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, said
+    with beside_two_busy_processes(), ExitStack() as stack:
+        running = []
+        for count, folder in folders.items():
+            launcher = TORCHRUN if count == 2 else ()
+            command = [sys.executable, *launcher, "-m", "tests.parallel.played", str(folder)]
+            running.append(stack.enter_context(started(command, ROOT, OMP_NUM_THREADS="1")))
+        for process in running:
+            done = ended(process)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return folders
+
+
+@pytest.fixture(scope="module")
+def played(folders) -> dict[int, dict]:
     return {count: torch.load(folder / "played.pt", weights_only=True) for count, folder in folders.items()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="native threads have names on Linux")
+def test_no_thread_of_the_group_is_left_when_a_process_ends(folders):
+    for number in range(2):
+        during, left = json.loads((folders[2] / f"threads-{number}.json").read_text())
+        assert during and not left
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -53,7 +53,7 @@ def main() -> None:
         if kind == "halting" and not going_on:
             time.sleep(600)
         if kind == "slow" and x > 0.5:
-            time.sleep(0.7)
+            time.sleep(600)
         time.sleep(float(settings.get("pause", 0)))
     if "reference" in settings:  # the digest of what it was measured against
         protocol = {"reference_digest": settings["reference"], "ema": x > 0.5}

@@ -4,8 +4,11 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from saddlepoint.errors import EndOfRun
 from saddlepoint.sweeps.jobs import Job
+from saddlepoint.sweeps.process import Process
 from saddlepoint.sweeps.runner import Limits
 from saddlepoint.sweeps.sweep import Request, sweep
 
@@ -21,6 +24,19 @@ def request(**changes) -> Request:
 
 def swept(*jobs: str, **changes) -> tuple[list[Job], EndOfRun | None]:
     return sweep(request(**changes), [["seed=0", f"job={job}"] for job in jobs])
+
+
+def an_hour_passes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """For a job that stands still, as soon as it does: a limit of seconds would end those that the machine holds up"""
+    look = Process.look
+
+    def looked(process: Process) -> bool:
+        is_further = look(process)
+        if not is_further and f"job={name}" in process.job.overrides and "pid=" in process.job.log.read_text():
+            process.started, process.progressed = process.started - 3600, process.progressed - 3600
+        return is_further
+
+    monkeypatch.setattr(Process, "look", looked)
 
 
 def summary() -> dict:

@@ -1,13 +1,10 @@
 """Sweeps as a person types them, whose jobs end before they import torch."""
 
 import json
-import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,8 @@ import pytest
 from saddlepoint.rules import as_typed
 from saddlepoint.sweeps.jobs import ENDED
 from tests.composing import CONF, read_yaml
-from tests.test_commands import ROOT, assert_refused, typed
+from tests.processes import ROOT, ended, started, wait_until
+from tests.test_commands import assert_refused, typed
 
 SLIPS = "optimizer.generator.lr=-1,-2"  # which only the jobs can see
 PHASES = ("raise SystemError('torch was imported')",  # the job fails
@@ -54,16 +52,14 @@ def test_jobs_run_with_their_own_settings_and_the_shared_ones_and_go_on_where_th
 
 
 def test_ctrl_c_ends_the_jobs_and_the_line_to_go_on_with_is_said_last(tmp_path):
-    process = subprocess.Popen([sys.executable, str(ROOT / "train.py"), "-m", "hydra.sweep.dir=sweep"], cwd=tmp_path,
-                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                               env={**os.environ, **bomb(tmp_path / "bomb", 2)})
     log = tmp_path / "sweep" / "0_seed=0.log"
-    while not (log.exists() and "here" in log.read_text()) and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in said, said
-    assert "Stopped by SIGINT" in said and said.endswith("python train.py -m hydra.sweep.dir=sweep\n")
+    with started([sys.executable, str(ROOT / "train.py"), "-m", "hydra.sweep.dir=sweep"], tmp_path,
+                 **bomb(tmp_path / "bomb", 2)) as process:
+        wait_until(lambda: log.exists() and "here" in log.read_text(), process)
+        process.send_signal(signal.SIGINT)
+        done = ended(process)
+    assert done.returncode == 130 and "Traceback" not in done.stderr, done.stderr
+    assert "Stopped by SIGINT" in done.stderr and done.stderr.endswith("python train.py -m hydra.sweep.dir=sweep\n")
     assert [job["state"] for job in summary(tmp_path / "sweep")["jobs"]] == ["stopped", "waiting", "waiting"]
 
 

@@ -11,13 +11,14 @@ from saddlepoint.sweeps.jobs import Job
 from saddlepoint.sweeps.runner import Limits
 from saddlepoint.sweeps.summary import Summary
 from saddlepoint.sweeps.sweep import locked
-from tests.sweeps.sweeping import SWEEP, request, starts, states, summary, swept
+from tests.sweeps.sweeping import SWEEP, an_hour_passes, request, starts, states, summary, swept
 
 FINE = [f"fine{number}" for number in range(8)]
-SOON = Limits(hang_minutes=0.04, grace_seconds=0.2)
+SOON = Limits(hang_minutes=30, grace_seconds=0.2)
 
 
-def test_twelve_jobs_of_which_one_raises_one_is_killed_one_is_impossible_and_one_hangs(capsys):
+def test_twelve_jobs_of_which_one_raises_one_is_killed_one_is_impossible_and_one_hangs(capsys, monkeypatch):
+    an_hour_passes(monkeypatch, "deaf")
     jobs = [*FINE[:3], "raising", *FINE[3:5], "killed", "impossible", *FINE[5:7], "deaf", FINE[7]]
     ended, end = swept(*jobs, limits=SOON)
     ends = ["completed"] * 3 + ["failed"] + ["completed"] * 3 + ["refused"] + ["completed"] * 2 + ["hung", "completed"]

@@ -1,7 +1,6 @@
 """Pixels of a file as they are: mode, depth, transparency, orientation; and files that are none."""
 
 import io
-import time
 
 import numpy
 import pytest
@@ -151,13 +150,11 @@ def test_a_file_that_is_not_there_is_told_so(tmp_path):
 
 
 def test_too_many_pixels_are_refused_by_the_header(tmp_path):
-    (tmp_path / "bomb.png").write_bytes(bomb(9000))
-    assert (tmp_path / "bomb.png").stat().st_size < 12_000
-    started = time.perf_counter()
+    """Of a file that ends after its header: nobody could read more of it"""
+    (tmp_path / "bomb.png").write_bytes(bomb(9000)[:100])
     for look in (size_of, read):
         with pytest.raises(Unreadable, match="9000 x 9000 .* more than max_pixels=16000000: type max_pixels=81000000"):
             look(tmp_path / "bomb.png", Limits(16_000_000, prefix=""))
-    assert time.perf_counter() - started < 1
 
 
 def test_damaged_exif_data_costs_no_picture(tmp_path):

@@ -6,18 +6,23 @@ All processes must call each of these, in the same order. n processes.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from traceback import clear_frames
 from typing import Any
 
 import torch
 import torch.distributed as distributed
 from torch import Tensor
 
+from saddlepoint.errors import EndOfRun, ProcessLost
+
 
 def place() -> tuple[int, int]:
     """-> the number of this process, and how many there are"""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
+    return (distributed.get_rank(), distributed.get_world_size()) if _is_formed() else (0, 1)
+
+
+def _is_formed() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def alone() -> bool:
@@ -103,11 +108,48 @@ def _device() -> str:
 @contextmanager
 def joined() -> Iterator[bool]:
     """Under a launcher such as torchrun, a group of processes for a while; True in the first one, which speaks."""
-    launched = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized()
-    if launched:
-        distributed.init_process_group("gloo")
-    try:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or _is_formed():
         yield place()[0] == 0
+        return
+    with leaving():
+        try:
+            distributed.init_process_group("gloo")
+            yield place()[0] == 0
+        except RuntimeError as error:
+            if not is_lost_process(error):
+                raise
+            raise ProcessLost(f"A process died or cannot be reached, so all of them end ({error})") from error
+
+
+def is_lost_process(error: RuntimeError) -> bool:
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Destroys the group of processes that was formed meanwhile, whatever ends it.
+
+    The group's threads let go of a collective's tensors a moment after its result is there, and need the interpreter
+    for it: one that has ended by then aborts the process. The group waits for its threads when nobody holds it any
+    more, as the frames of a collective that failed do.
+    """
+    if _is_formed():  # whoever formed it ends it
+        yield
+        return
+    try:
+        yield
+    except BaseException as error:
+        if _is_formed():
+            _let_go(error)
+            if not (isinstance(error, EndOfRun) and error.of_all):
+                distributed.group.WORLD.abort()  # waits for no other process: it may have died
+        raise
     finally:
-        if launched:
+        if _is_formed():
             distributed.destroy_process_group()
+
+
+def _let_go(error: BaseException | None) -> None:
+    while error:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

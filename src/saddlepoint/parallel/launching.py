@@ -8,11 +8,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import torch.distributed as distributed
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from saddlepoint.errors import EndOfRun, ProcessLost, RequestError
-from saddlepoint.parallel.collectives import alone, gathered_objects
+from saddlepoint.parallel.collectives import gathered_objects, is_lost_process, leaving
 from saddlepoint.parallel.strategy import GameStrategy
 
 SECONDS_TO_END = 10  # which the other processes get when the first one is through
@@ -92,22 +91,28 @@ def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
 
 @contextmanager
 def together(trainer: pl.Trainer) -> Iterator[None]:
-    """Training by several processes, of which this one may have started others with `trainer`: one that dies ends them
-    all, with a sentence, and none is left behind."""
+    """Training by several processes, of which this one may start others with `trainer`: one that dies ends them all,
+    with a sentence, and none is left behind."""
     try:
-        yield
+        with leaving():
+            yield
     except RuntimeError as error:
-        if alone() or not (isinstance(error, distributed.DistError) or "gloo" in str(error)):
+        if trainer.world_size == 1 or not is_lost_process(error):
             raise
         raise ProcessLost("A process of this run died or cannot be reached, so all of them end. To go on from the "
                           f"newest checkpoint, type resume={trainer.default_root_dir} ({error})") from error
     finally:
-        for process in getattr(trainer.strategy.launcher, "procs", []):
-            _end(process)
+        _end(getattr(trainer.strategy.launcher, "procs", []))
 
 
-def _end(process: subprocess.Popen) -> None:
-    try:
-        process.wait(SECONDS_TO_END)
-    except subprocess.TimeoutExpired:
-        process.kill()
+def _end(started: list[subprocess.Popen]) -> None:
+    """Lightning's observer looks through the same list and would kill this process for what a child's end was like,
+    while it says why it ends."""
+    children = started.copy()
+    started.clear()
+    for process in children:
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
