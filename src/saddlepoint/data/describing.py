@@ -47,5 +47,5 @@ def _ending(name: str) -> str:
     return f".{ending.lower()}" if stem and dot and ending else "without ending"
 
 
-def counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+def counted(count: int, thing: str, things: str = "") -> str:
+    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"

@@ -74,8 +74,8 @@ class ImageDataModule(LightningDataModule, ABC):
             self.contents = {"images": self.num_images, "classes": self._counted_classes(), **self.contents}
             self.expect_classes(self.class_names)
             if missing := describing.empty(self.contents["classes"]):
-                log.warning("no image can be used of %s: such a class is neither shown to the networks nor drawn",
-                            describing.listed(missing))
+                log.warning("%s without an image that can be used, neither shown to the networks nor drawn: %s",
+                            describing.counted(len(missing), "class", "classes"), describing.listed(missing))
 
     def usable_labels(self) -> Tensor:
         """[N] int64: of the images that there are to train on"""
