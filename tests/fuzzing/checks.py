@@ -47,4 +47,4 @@ def file_is_found(name: str) -> None:
         assert [found.path for found in image_files(Path(place), ["png"])] == [file]
         for typed in (place, str(file)):
             chosen = sources(typed, recursive=False)
-            assert [chosen.root / found for found in chosen.names] == [file]
+            assert [found.path for found in chosen.files] == [file]
