@@ -21,7 +21,7 @@ from saddlepoint import disk_space, hydra_settings, spelling, streams
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.hydra_refusals import SEARCH, UNRESOLVED, explain, unresolved
 from saddlepoint.overrides import SWEEP, overrides_in, prepare
-from saddlepoint.parallel.first import is_first, number
+from saddlepoint.parallel.first import is_first, say
 
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
 LISTS_OF_CHOICES = ("logger",)
@@ -46,8 +46,7 @@ def reported() -> Iterator[None]:
             end = RequestError(unresolved(error, overrides_in(sys.argv[1:])))
         if end is None:
             raise
-        if is_first() or not end.of_all:
-            print(end if is_first() else f"process {number()}: {end}", file=sys.stderr)
+        say(end)
         _ends.append(end)
         if isinstance(end, Stopped):
             raise _SweepStopped from end
@@ -87,9 +86,9 @@ def _run(command: Callable[[], object], config_name: str, default_sweep: str | N
 
 
 def _exit_code(end: EndOfRun) -> int:
-    """What ends all processes of a run is said by the first one; Lightning would take it for a crash of the others and
-    kill the first while it says it."""
-    return 0 if end.of_all and not is_first() else end.exit_code
+    """Processes that agreed on their end leave with one exit code. Where each was refused by itself, before they met,
+    the first one says it; a launcher would take others' exit codes for a crash and kill the first while it does."""
+    return 0 if end.of_all and not end.agreed and not is_first() else end.exit_code
 
 
 def help_text(config_directory: Path, config_name: str, arguments: list[str]) -> str:

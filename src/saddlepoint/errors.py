@@ -4,6 +4,8 @@
 class EndOfRun(Exception):
     exit_code = 1
     of_all = False  # all processes of a run end so, and the first one says it
+    agreed = False  # all know that all do: they leave together, with this exit code
+    said = False  # by the first, before any of them left
 
 
 class ProcessLost(EndOfRun):
@@ -24,7 +26,7 @@ class Diverged(EndOfRun):
     """A loss or a gradient stopped being finite."""
 
     exit_code = 3
-    of_all = True
+    of_all = agreed = True
 
 
 class RollBack(Diverged):
@@ -43,7 +45,7 @@ class Collapsed(Diverged):
 class Stopped(EndOfRun):
     """A signal asked for the end; a checkpoint was written."""
 
-    of_all = True
+    of_all = agreed = True
 
     def __init__(self, message: str, exit_code: int):
         super().__init__(message)

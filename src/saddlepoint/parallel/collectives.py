@@ -4,8 +4,9 @@ All processes must call each of these, in the same order. n processes.
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from traceback import clear_frames
 from typing import Any
 
@@ -14,6 +15,9 @@ import torch.distributed as distributed
 from torch import Tensor
 
 from saddlepoint.errors import EndOfRun, ProcessLost
+from saddlepoint.parallel import first
+
+SECONDS_TO_MEET = 10  # for the last time
 
 
 def place() -> tuple[int, int]:
@@ -126,8 +130,10 @@ def is_lost_process(error: RuntimeError) -> bool:
 
 
 @contextmanager
-def leaving() -> Iterator[None]:
-    """Destroys the group of processes that was formed meanwhile, whatever ends it.
+def leaving(before_others: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Destroys the group of processes that was formed meanwhile, whatever ends it. An end on which all agree is said by
+    the first process before another one leaves, since launchers end the rest as soon as one has failed;
+    `before_others` is called by then.
 
     The group's threads let go of a collective's tensors a moment after its result is there, and need the interpreter
     for it: one that has ended by then aborts the process. The group waits for its threads when nobody holds it any
@@ -141,7 +147,12 @@ def leaving() -> Iterator[None]:
     except BaseException as error:
         if _is_formed():
             _let_go(error)
-            if not (isinstance(error, EndOfRun) and error.of_all):
+            if isinstance(error, EndOfRun) and error.agreed:
+                before_others()
+                first.say(error)
+                with suppress(RuntimeError):  # one that died meanwhile has nothing to wait for
+                    distributed.barrier(async_op=True).wait(timedelta(seconds=SECONDS_TO_MEET))
+            elif not (isinstance(error, EndOfRun) and error.of_all):
                 distributed.group.WORLD.abort()  # waits for no other process: it may have died
         raise
     finally:

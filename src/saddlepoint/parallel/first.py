@@ -1,6 +1,7 @@
 """Which process speaks and writes, known from the environment before torch is imported."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -17,6 +18,13 @@ def number() -> str:
 
 def is_first() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in NUMBERS)
+
+
+def say(end: EndOfRun) -> None:
+    """Prints why a run ends, once: the first process does, and another one what is its own alone."""
+    if not end.said and (is_first() or not end.of_all):
+        print(end if is_first() else f"process {number()}: {end}", file=sys.stderr, flush=True)
+    end.said = True
 
 
 @contextmanager

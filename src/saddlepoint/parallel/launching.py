@@ -73,11 +73,12 @@ def in_agreement(act: Callable[[], Any]) -> list[Any]:
         refusal = end
     outcomes = gathered_objects((result, refusal and (refusal.exit_code, str(refusal))))
     if refusal:
+        refusal.of_all = refusal.agreed = True
         raise refusal
     for number, (_, refused) in enumerate(outcomes):
         if refused:
             end = EndOfRun(f"process {number}: {refused[1]}")
-            end.of_all, end.exit_code = True, refused[0]
+            end.of_all, end.agreed, end.exit_code = True, True, refused[0]
             raise end
     return [outcome for outcome, _ in outcomes]
 
@@ -93,8 +94,9 @@ def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
 def together(trainer: pl.Trainer) -> Iterator[None]:
     """Training by several processes, of which this one may start others with `trainer`: one that dies ends them all,
     with a sentence, and none is left behind."""
+    children: list[subprocess.Popen] = []
     try:
-        with leaving():
+        with leaving(lambda: children.extend(_taken_from(trainer))):
             yield
     except RuntimeError as error:
         if trainer.world_size == 1 or not is_lost_process(error):
@@ -102,14 +104,19 @@ def together(trainer: pl.Trainer) -> Iterator[None]:
         raise ProcessLost("A process of this run died or cannot be reached, so all of them end. To go on from the "
                           f"newest checkpoint, type resume={trainer.default_root_dir} ({error})") from error
     finally:
-        _end(getattr(trainer.strategy.launcher, "procs", []))
+        _end([*children, *_taken_from(trainer)])
 
 
-def _end(started: list[subprocess.Popen]) -> None:
-    """Lightning's observer looks through the same list and would kill this process for what a child's end was like,
-    while it says why it ends."""
+def _taken_from(trainer: pl.Trainer) -> list[subprocess.Popen]:
+    """The processes that Lightning started. Its observer looks through the same list, and would kill this process for
+    what a child's end was like."""
+    started = getattr(trainer.strategy.launcher, "procs", [])
     children = started.copy()
     started.clear()
+    return children
+
+
+def _end(children: list[subprocess.Popen]) -> None:
     for process in children:
         try:
             process.wait(SECONDS_TO_END)
