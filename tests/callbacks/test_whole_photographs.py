@@ -17,7 +17,7 @@ from tests.networks.reach import with_large_weights
 
 
 def test_a_large_image_goes_in_tiles_with_the_numbers_of_the_whole(tmp_path, monkeypatch):
-    photograph = numpy.asarray(Image.fromarray(coffee()).resize((1600, 1200)))
+    photograph = numpy.asarray(Image.fromarray(coffee()).resize((1400, 240)))
     (tmp_path / "photos").mkdir()
     Image.fromarray(photograph).save(tmp_path / "photos" / "large.png")
     write_noise(tmp_path / "train")
