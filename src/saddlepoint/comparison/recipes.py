@@ -12,8 +12,8 @@ NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "lo
                   "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
                   "data.memory_megabytes", "choices")
 # Defaults of earlier versions, which mean what null means now: every kind of image file that is read.
-OF_IMAGES = "png, jpg, jpeg, jfif, webp, bmp, tif, tiff"
-EARLIER_DEFAULTS = {"data.extensions": [f"{OF_IMAGES}, gif, ppm, pgm, pbm".split(", "), f"{OF_IMAGES}, ppm".split(", ")]}
+OF_IMAGES = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff"]
+EARLIER_DEFAULTS = {"data.extensions": [[*OF_IMAGES, "gif", "ppm", "pgm", "pbm"], [*OF_IMAGES, "ppm"]]}
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
 
 
