@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from saddlepoint.command_line import reported
 from saddlepoint.config_check import checked_settings
 from saddlepoint.errors import RequestError
 from saddlepoint.overrides import PATH_SETTINGS, prepare, quote_path
@@ -71,6 +72,18 @@ def test_an_empty_path_is_refused_by_every_command(command, typed):
     config, _ = composed(*map(quote_path, typed), config=command)
     with pytest.raises(RequestError, match="empty"):
         checked_settings(config)
+
+
+def test_a_database_in_a_home_folder_is_asked_for_by_its_path(home):
+    rule = rule_for("logger.mlflow.tracking_uri")
+    assert rule("sqlite:///~/runs.db") == f"an address without ~, e.g. sqlite:///{home}/runs.db"
+    assert rule(f"sqlite:///{home}/runs.db") is rule("sqlite:///runs.db") is rule("http://localhost:5000") is None
+
+
+def test_a_name_that_is_too_long_with_our_ending_is_a_sentence(capsys):
+    with reported():
+        Path("a" * 255 + ".neighbours.png").stat()
+    assert capsys.readouterr().err.endswith(".neighbours.png cannot be used: File name too long. Type a shorter name\n")
 
 
 def test_a_sweeps_directory_is_in_the_home_folder_before_hydra_makes_it(home):

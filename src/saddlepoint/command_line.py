@@ -3,6 +3,7 @@
 Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong setting answer in under a second.
 """
 
+import errno
 import logging
 import os
 import string
@@ -44,6 +45,8 @@ def reported() -> Iterator[None]:
         end = error if isinstance(error, EndOfRun) else disk_space.behind(error)
         if isinstance(error, UNRESOLVED):
             end = RequestError(unresolved(error, overrides_in(sys.argv[1:])))
+        elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # with .neighbours.png, say
+            end = RequestError(f"{error.filename} cannot be used: {error.strerror}. Type a shorter name")
         if end is None:
             raise
         say(end)

@@ -92,6 +92,14 @@ def not_empty(value: Any) -> str | None:
     return None if isinstance(value, str) and value.strip() else "a text that is not empty"
 
 
+def address(value: Any) -> str | None:
+    """Of a service, or of a file (sqlite:///PATH), in which nobody puts the home folder for ~"""
+    kind, _, path = value.partition("///") if isinstance(value, str) else ("", "", "")
+    if path.startswith("~"):
+        return f"an address without ~, e.g. {kind}///{typed_paths.expanded(path, 'logger.mlflow.tracking_uri')}"
+    return not_empty(value)
+
+
 def a_class(value: Any) -> str | None:
     return text(value) and integer(0)(value) and "the name of a class, or its number, of at least 0"
 

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from saddlepoint.rules import (
     Rule,
     a_class,
+    address,
     all_or_a_class,
     boolean,
     either,
@@ -254,7 +255,7 @@ RULES: dict[str, Rule] = {
     "logger.wandb.project": text,
     "logger.wandb.offline": boolean,
     "logger.mlflow.experiment_name": text,
-    "logger.mlflow.tracking_uri": not_empty,
+    "logger.mlflow.tracking_uri": address,
     "trainer.accelerator": one_of("auto", "cpu", "gpu"),
     "trainer.devices": optional(COUNT),
     "trainer.num_nodes": optional(COUNT),
