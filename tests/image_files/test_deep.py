@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from saddlepoint.data.decoding import decode, header_of
+from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.limits import Limits
 from saddlepoint.upscaling.reading import read
 from tests.upscaling.files import deep_png, random_pixels
@@ -79,3 +80,37 @@ def test_8_bits_are_not_called_deep(tmp_path):
                           ("x.png", imagecodecs.png_encode(values))):
         (tmp_path / name).write_bytes(content)
         assert header_of(tmp_path / name, LIMITS) == (32, 24, 3, ())
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 12, 16])
+def test_signed_jpeg_2000_begins_at_black_and_any_depth_ends_at_white(tmp_path, bits):
+    values = (random_pixels(1, numpy.uint16, 24, 32)[:, :, 0] >> (16 - bits)).astype("u1" if bits < 8 else "u2")
+    white = 2**bits - 1
+    (tmp_path / "x.jp2").write_bytes(imagecodecs.jpeg2k_encode(values, level=0, reversible=True, bitspersample=bits))
+    assert abs(numpy.asarray(decode(tmp_path / "x.jp2", 1, LIMITS)) - values * (255 / white)).max() <= 0.51
+    assert (DEEP in header_of(tmp_path / "x.jp2", LIMITS).losses) == (bits > 8)
+    signed = (values.astype(int) - 2**(bits - 1)).astype(numpy.int16)
+    if bits == 16:
+        (tmp_path / "x.jp2").write_bytes(imagecodecs.jpeg2k_encode(signed, level=0, reversible=True))
+        assert_is(tmp_path / "x.jp2", values[:, :, None].astype(float))
+
+
+def test_grey_of_16_bits_with_alpha_is_grey_by_its_header(tmp_path):
+    (tmp_path / "x.png").write_bytes(deep_png(random_pixels(2, numpy.uint16)))
+    assert header_of(tmp_path / "x.png", LIMITS).channels == read(tmp_path / "x.png", LIMITS).colours.shape[0] == 1
+
+
+@pytest.mark.parametrize("content", [b"P1\n2 1\n1 0\n", b"P2\n2 1\n100\n0 100\n", b"P3\n1 1\n255\n1 2 3\n"])
+def test_text_of_8_bits_or_fewer_loses_nothing(tmp_path, content):
+    (tmp_path / "x.ppm").write_bytes(content)
+    assert read(tmp_path / "x.ppm", LIMITS).notes == header_of(tmp_path / "x.ppm", LIMITS).losses == ()
+
+
+@pytest.mark.parametrize("content, what", [
+    (b"PF\n2 1\n-1\n", "a PFM file in colours"), (b"P7\nWIDTH 2\n", "a PAM file"),
+    (imagecodecs.jpeg_encode(numpy.zeros((8, 8), numpy.uint16), bitspersample=12), "a JPEG file of 12 or 16 bits")])
+def test_images_of_a_kind_that_is_not_read_are_called_what_they_are(tmp_path, content, what):
+    (tmp_path / "x").write_bytes(content)
+    for look in (lambda: read(tmp_path / "x", LIMITS), lambda: header_of(tmp_path / "x", LIMITS)):
+        with pytest.raises(Unreadable, match=f"it is {what}.*: save it as PNG or TIFF"):
+            look()

@@ -191,3 +191,36 @@ def test_colours_that_are_not_read_are_named(tmp_path):
     path = written(tmp_path, COLOUR, photometric="cielab")
     with pytest.raises(Unreadable, match="CIELAB in 16 bits.* are not read: save it as RGB"):
         read(path, LIMITS)
+
+
+@pytest.mark.parametrize("kind", [numpy.uint8, numpy.uint16])
+@pytest.mark.parametrize("first", [{"subfiletype": 1, "photometric": "rgb"}, {"subfiletype": 4, "photometric": 4},
+                                   {"extratags": [(255, "H", 1, 2, True)], "photometric": "rgb"}])
+def test_a_thumbnail_or_mask_that_comes_first_is_not_the_picture(tmp_path, kind, first):
+    values, path = COLOUR.astype(kind), tmp_path / "x.tiff"
+    with tifffile.TiffWriter(path) as file:
+        file.write(values[:2, :2, 0] > 9 if first["photometric"] == 4 else values[:2, :2], **first)
+        file.write(values, photometric="rgb")
+    picture = read(path, LIMITS)
+    assert numpy.array_equal(picture.pixels(), values)
+    assert picture.notes == ("number 2, the first in full size, of its 2 pictures",)
+    assert header_of(path, LIMITS)[:2] == decode(path, 3, LIMITS).size == (8, 6)
+
+
+@pytest.mark.parametrize("kind", [numpy.uint8, numpy.uint16])
+def test_where_there_is_nothing_but_a_reduced_copy_this_is_said(tmp_path, kind):
+    path = written(tmp_path, COLOUR.astype(kind), photometric="rgb", subfiletype=1)
+    assert "a reduced copy is shown" in read(path, LIMITS).notes[0] == header_of(path, LIMITS).losses[0]
+
+
+@pytest.mark.parametrize("kind", [numpy.float32, numpy.uint32])
+def test_where_zero_is_white_numbers_are_no_negative_either(tmp_path, kind):
+    path = written(tmp_path, GREY.astype(kind), photometric="miniswhite")
+    assert_is(path, 65535 - GREY, white=65535)
+
+
+def test_a_palette_of_8_bits_against_the_rule_is_not_almost_black(tmp_path):
+    palette = numpy.random.default_rng(0).integers(0, 256, (3, 256), dtype=numpy.uint16)
+    path = written(tmp_path, GREY.astype(numpy.uint8), photometric="palette", colormap=palette)
+    assert numpy.array_equal(numpy.asarray(decode(path, 3, LIMITS)), palette.T[GREY & 255])
+    assert_is(path, palette.T[GREY & 255].astype(float) * 257)

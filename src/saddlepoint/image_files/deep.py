@@ -1,6 +1,6 @@
-"""Pixels of more than 8 bits a colour that Pillow would cut to 8, by format.
+"""Pixels of more than 8 bits a colour that Pillow would cut to 8, and of fewer that it would darken, by format.
 
-Each reader takes a file's whole content and gives uint16 [h, w] or [h, w, C], as the pixels lie in the file.
+Each reader takes a file's whole content and gives uint8 or uint16 [h, w] or [h, w, C], as the pixels lie in the file.
 imagecodecs decodes; how many bits a value has it does not say, so that is read from the file's header here.
 """
 
@@ -8,6 +8,7 @@ import functools
 import importlib
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy
 from PIL import Image
@@ -19,7 +20,10 @@ HEADER = 1 << 16  # bytes in which a format says how many bits its colours have
 SIZ = b"\xff\x4f\xff\x51"  # JPEG 2000 (ISO 15444-1, A.5.1): the codestream and its first marker
 TO_DEPTH = 42  # bytes from there to the first component's depth
 
-Reader = Callable[[bytes], numpy.ndarray]
+
+class Reader(NamedTuple):
+    decode: Callable[[bytes], numpy.ndarray]
+    bits: int = 16  # of a colour in the file
 
 
 def reader(image: Image.Image) -> Reader | None:
@@ -33,7 +37,14 @@ def is_cut_by_pillow(image: Image.Image) -> bool:
     if not image.tile or image.mode.startswith("I"):
         return False
     codec, layout = image.tile[0].codec_name, image.tile[0].args
-    return ";16" in str(layout) or codec == "SGI16" or codec == "ppm_plain" and layout[-1] != 255
+    if codec == "ppm_plain":
+        return layout[0] != "1" and layout[-1] > 255
+    return ";16" in str(layout) and image.format != "BMP" or codec == "SGI16"  # a pixel of a BMP, not a colour of it
+
+
+def is_grey_with_alpha(image: Image.Image) -> bool:
+    """Whether this is a PNG that Pillow takes for one of colours, as it has no grey of 16 bits with alpha."""
+    return bool(image.tile) and str(image.tile[0].args).startswith("LA;16")
 
 
 def _decoded(codec: str, content: bytes) -> numpy.ndarray:
@@ -50,7 +61,7 @@ def _png(image: Image.Image) -> Reader | None:
         return None
     if image.mode.startswith("I") and "transparency" not in image.info:
         return None  # Pillow has 16 bits for grey alone
-    return functools.partial(_decoded, "png")
+    return Reader(functools.partial(_decoded, "png"))
 
 
 def _ppm(image: Image.Image) -> Reader | None:
@@ -63,15 +74,18 @@ def _ppm(image: Image.Image) -> Reader | None:
     def read(content: bytes) -> numpy.ndarray:
         values = numpy.frombuffer(content, ">u2", width * height * 3, begin).reshape(height, width, 3)
         return of_bits(values, 16, white)
-    return read
+    return Reader(read)
 
 
 def _jpeg2000(image: Image.Image) -> Reader | None:
     header = _beginning(image)
     place = header.find(SIZ) + TO_DEPTH
-    if place < TO_DEPTH or place >= len(header) or (bits := (header[place] & 127) + 1) <= 8:
+    if place < TO_DEPTH or place >= len(header):
         return None
-    return lambda content: of_bits(_decoded("jpeg2k", content), bits)
+    bits, lowest = (header[place] & 127) + 1, 2**(header[place] & 127) if header[place] & 128 else 0  # 128: signed
+    if bits == 8:
+        return None
+    return Reader(lambda content: of_bits(_decoded("jpeg2k", content).astype(numpy.int32) + lowest, bits), bits)
 
 
 def _avif(image: Image.Image) -> Reader | None:
@@ -80,7 +94,7 @@ def _avif(image: Image.Image) -> Reader | None:
     if not found or not (flags := found[1][0]) & 0x40:
         return None
     bits = 12 if flags & 0x20 else 10
-    return lambda content: of_bits(_decoded("avif", content), bits)
+    return Reader(lambda content: of_bits(_decoded("avif", content), bits), bits)
 
 
 def _beginning(image: Image.Image) -> bytes:

@@ -29,5 +29,5 @@ def within(path: Path, limits: Limits) -> Iterator[Source]:
         if source.numbers and limits.white is None:
             raise Unreadable(f"its pixels are {source.numbers} numbers, which do not say what is white: type "
                              f"{limits.prefix}white=1 if 1 is white in all of them (or 255, 65535, ...), or save it "
-                             "with 16 bits")
+                             "with 16 bits without sign")
         yield source

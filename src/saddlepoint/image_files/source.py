@@ -5,10 +5,11 @@ h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and a
 
 import contextlib
 import functools
+import logging
 import os
 import stat
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
@@ -20,13 +21,16 @@ from PIL import Image
 from saddlepoint.image_files import colours, deep, png
 from saddlepoint.image_files.errors import CANNOT_READ, DAMAGED, Unreadable
 from saddlepoint.image_files.levels import of_numbers
-from saddlepoint.image_files.tiff import MAGIC, TiffPage, pillow_reads_all
+from saddlepoint.image_files.pillow_slips import correct
+from saddlepoint.image_files.tiff import MAGIC, ONLY_REDUCED, TiffPage, is_picture, pillow_reads_all
 
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485: beyond, Pillow warns of decompression bombs, then refuses
 ORIENTATION = 0x0112
 UPRIGHT = 1
 PLUGINS = {"pillow_heif": "register_heif_opener", "pillow_jxl": None}  # packages; what to call once imported
 SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
+NOT_READ = {b"P7": "a PAM file", b"PF": "a PFM file in colours", b"8BPS": "a PSD file of other than 8 bits a colour",
+            b"\xff\xd8\xff": "a JPEG file of 12 or 16 bits, or a damaged one"}
 GREY_MODES = ("1", "L", "LA", "La", "F")
 TURNED: dict[int, Callable[[numpy.ndarray], numpy.ndarray]] = {  # as stored -> upright, by EXIF's number
     2: lambda pixels: pixels[:, ::-1],
@@ -38,16 +42,21 @@ TURNED: dict[int, Callable[[numpy.ndarray], numpy.ndarray]] = {  # as stored -> 
     8: lambda pixels: numpy.rot90(pixels),
 }
 
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL + 1)  # what it says of odd files is said here, once
+
 
 class Source:
     """`image` is Pillow's; None where only tifffile reads the file. `tiff` is tifffile's, where Pillow would lose
     bits or misread them."""
 
-    def __init__(self, path: Path, image: Image.Image | None, tiff: TiffPage | None, dropped: list[str]):
+    def __init__(self, path: Path, image: Image.Image | None, tiff: TiffPage | None, dropped: list[str],
+                 left_out: Sequence[str] = ()):
         self.path, self.image, self.tiff = path, image, tiff
+        self.left_out = left_out
         self.dropped = dropped  # parts that had to be left out for the file to be read
         # Now: decoding, which EXIF data may ask for, forgets how the pixels lie in the file.
         self._deep = deep.reader(image) if tiff is None else None
+        self._is_grey_with_alpha = tiff is None and deep.is_grey_with_alpha(image)
         self._is_cut = tiff is None and self._deep is None and deep.is_cut_by_pillow(image)
 
     @property
@@ -75,13 +84,15 @@ class Source:
         """Whether a colour has more than 8 bits, by the header."""
         if self.tiff is not None:
             return bool(self.tiff.numbers) or self.tiff.bits > 8
-        return self._deep is not None or self.image.mode == "F" or self.image.mode.startswith("I")
+        if self._deep is not None:
+            return self._deep.bits > 8
+        return self.image.mode == "F" or self.image.mode.startswith("I")
 
     @property
     def is_grey(self) -> bool:
         if self.tiff is not None:
             return self.tiff.channels == 1
-        return self.image.mode in GREY_MODES or self.image.mode.startswith("I")
+        return self._is_grey_with_alpha or self.image.mode in GREY_MODES or self.image.mode.startswith("I")
 
     @property
     def has_alpha(self) -> bool:
@@ -101,8 +112,10 @@ class Source:
         """Says which of several pictures this is; an empty text if the file has one."""
         if not self.has_several:
             return ""
+        before = self.tiff.place if self.tiff is not None else self.image.tell()
         try:
-            return f"the first of its {self.tiff.pictures if self.tiff is not None else self.image.n_frames} pictures"
+            which = f"number {before + 1}, the first in full size," if before else "the first"
+            return f"{which} of its {self.tiff.pictures if self.tiff is not None else self.image.n_frames} pictures"
         except CANNOT_READ:
             return "the first of its pictures, of which another is damaged"
 
@@ -125,11 +138,13 @@ class Source:
 
     def losses(self) -> list[str]:
         """Says what of the file is not shown by a picture of it in any depth, from its header."""
-        losses = [f"left out its damaged {name}" for name in dict.fromkeys(self.dropped)]
+        losses = [*self.left_out, *(f"left out its damaged {name}" for name in dict.fromkeys(self.dropped))]
         if self.tiff is not None:
             losses += self.tiff.notes()
         elif self._is_cut:
             losses.append("16 bits became 8, all that its reader has")
+        elif self.image.format == "TIFF" and not is_picture(self.image.tag_v2):
+            losses.append(ONLY_REDUCED)
         if self.mode:
             losses.append(f"{self.mode} became RGB")
         return losses
@@ -162,7 +177,7 @@ class Source:
         if image.mode in ("CMYK", "LAB"):
             return colours.to_srgb(image, self.profile)
         if self._deep is not None:
-            return self._deep(self.path.read_bytes())
+            return self._deep.decode(self.path.read_bytes())
         if self.numbers:
             return of_numbers(numpy.asarray(image), white)
         if image.mode.startswith("I"):
@@ -198,9 +213,24 @@ def _source(path: Path, stream: BinaryIO) -> Source:
         if beginning.startswith(MAGIC):
             return Source(path, None, TiffPage(path), [])
         image, dropped = _opened_otherwise(stream, beginning)
-    if image.format == "TIFF" and not pillow_reads_all(image.tag_v2):
+    if image.format == "TIFF" and not (_in_full_size(image) and pillow_reads_all(image.tag_v2)):
         return Source(path, image, TiffPage(path), dropped)
-    return Source(path, image, None, dropped)
+    return Source(path, image, None, dropped, correct(image))
+
+
+def _in_full_size(image: Image.Image) -> bool:
+    """Goes to a TIFF file's first picture that is no reduced copy or mask, if there is one; whether Pillow could."""
+    if is_picture(image.tag_v2):
+        return True
+    try:
+        for number in range(1, image.n_frames):
+            image.seek(number)
+            if is_picture(image.tag_v2):
+                return True
+        image.seek(0)
+    except CANNOT_READ:
+        return False
+    return True
 
 
 def _opened_otherwise(stream: BinaryIO, beginning: bytes) -> tuple[Image.Image, list[str]]:
@@ -244,4 +274,7 @@ def _what_it_is(path: Path) -> str:
         return "it is HEIF, which takes a plugin to read: type pip install pillow-heif"
     if beginning.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "it is JPEG XL, which takes a plugin to read: type pip install pillow-jxl-plugin"
+    for magic, what in NOT_READ.items():
+        if beginning.startswith(magic):
+            return f"it is {what}, which is not read: save it as PNG or TIFF"
     return "its content is not that of an image"

@@ -17,14 +17,17 @@ from saddlepoint.image_files.levels import of_bits, of_numbers
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # The field's numbers of tags and of what they may say.
-BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 258, 259, 262, 277
+BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, COLOUR_MAP = 258, 259, 262, 277, 320
+KIND, EARLIER_KIND = 254, 255
 EXTRA_SAMPLES, SAMPLE_FORMAT, XMP, PROFILE = 338, 339, 700, 34675
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED = 0, 1, 2, 3, 5
 UNSPECIFIED, PREMULTIPLIED = 0, 1
+REDUCED, MASK, EARLIER_REDUCED = 1, 4, 2
 UNSIGNED, FLOATING = 1, 3
 PILLOWS_COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946}
 GREY_AND_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, PALETTE: 1, SEPARATED: 4}
 MOST_SAMPLES = 16  # of a pixel
+ONLY_REDUCED = "a reduced copy is shown, as the picture itself lies where it is not read"
 
 
 @functools.cache
@@ -32,6 +35,11 @@ def _tifffile() -> ModuleType:
     """A fifth of a second, for the rare file that needs it. What it says of damaged files is said here, once."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     return importlib.import_module("tifffile")
+
+
+def is_picture(tags: Any) -> bool:
+    """Whether these tags are those of a picture, and not of a reduced copy of one, or of a mask."""
+    return not tags.get(KIND, 0) & (REDUCED | MASK) and tags.get(EARLIER_KIND) != EARLIER_REDUCED
 
 
 def pillow_reads_all(tags: Any) -> bool:
@@ -43,17 +51,20 @@ def pillow_reads_all(tags: Any) -> bool:
         return False  # of some channels nothing is said at all; Pillow takes a fourth for transparency
     if formats != {UNSIGNED} or tags.get(COMPRESSION, 1) not in PILLOWS_COMPRESSIONS or UNSPECIFIED in extras:
         return False
+    if photometric == PALETTE and max(tags.get(COLOUR_MAP, (256,))) < 256:
+        return False
     return {*bits} <= {1, 8} or bits == (16,) and photometric == BLACK_IS_ZERO
 
 
 class TiffPage:
-    """The first picture of a TIFF file. `numbers`: of which kind its pixels are if they are no levels of a known white,
-    but floating-point, signed or 32-bit numbers; else an empty text."""
+    """The first picture of a TIFF file; a reduced copy only if there is nothing else. `numbers`: of which kind its
+    pixels are if they are no levels of a known white, but floating-point, signed or 32-bit numbers; else empty."""
 
     def __init__(self, path: Path):
         with _tifffile().TiffFile(path) as file:
-            self.pictures = len(file.pages)
-            page = file.pages[0]
+            whole = next((number for number, page in enumerate(file.pages) if is_picture(_kind_of(page))), None)
+            self.pictures, self.place, self.is_reduced = len(file.pages), whole or 0, whole is None
+            page = file.pages[self.place]
             self.width, self.height = page.imagewidth, page.imagelength
             self.samples, self.bits = page.samplesperpixel, page.bitspersample
             self.photometric, self.extras = int(page.photometric), tuple(map(int, page.extrasamples))
@@ -65,7 +76,8 @@ class TiffPage:
             self._refuse_what_is_no_picture(page)
         self.path = path
         floating, unsigned = (int(page.sampleformat) == kind for kind in (FLOATING, UNSIGNED))
-        self.numbers = "floating-point" if floating else "" if unsigned and self.bits <= 16 else f"{self.bits}-bit"
+        self.numbers = "floating-point" if floating else "" if unsigned and self.bits <= 16 else (
+            f"{self.bits}-bit" if unsigned else f"signed {self.bits}-bit")
         self.channels = 1 if self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) else 3
 
     @staticmethod
@@ -100,14 +112,15 @@ class TiffPage:
 
     def notes(self) -> list[str]:
         left_out = self.samples - self.colours - (self.alpha is not None)
-        return [f"left out {left_out} channels that are neither colour nor transparency"] if left_out else []
+        return [ONLY_REDUCED] * self.is_reduced + (
+            [f"left out {left_out} channels that are neither colour nor transparency"] if left_out else [])
 
     def pixels(self, white: float | None) -> numpy.ndarray:
         """Returns uint8 or uint16 [h, w, 1 to 5 samples], as they lie in the file: CMYK stays ink; alpha, which comes
         last, has been divided out of the colours."""
         samples = self._samples()
         levels = of_numbers(samples, white) if self.numbers else self._levels(samples)
-        if self.photometric == WHITE_IS_ZERO and not self.numbers:
+        if self.photometric == WHITE_IS_ZERO:
             levels[:, :, 0] = numpy.iinfo(levels.dtype).max - levels[:, :, 0]
         if self.alpha is None:
             return levels[:, :, :self.colours] if self.palette is None else levels
@@ -117,7 +130,7 @@ class TiffPage:
     def _samples(self) -> numpy.ndarray:
         """[h, w, S], in the file's own type"""
         with _tifffile().TiffFile(self.path) as file:
-            page = file.pages[0]
+            page = file.pages[self.place]
             samples, axes = page.asarray(), page.axes
         order = [axes.index("Y"), axes.index("X"), *(place for place, axis in enumerate(axes) if axis == "S")]
         if len(order) != samples.ndim:
@@ -126,9 +139,14 @@ class TiffPage:
 
     def _levels(self, samples: numpy.ndarray) -> numpy.ndarray:
         if self.photometric == PALETTE:
+            # 8 bits a colour, as old programs write against the rule of 16, are known by their values, as in libtiff.
             colours = numpy.asarray(self.palette).T[samples[:, :, 0]]  # [h, w, 3]
-            return colours.astype(numpy.uint16)
+            return colours.astype(numpy.uint16) * (257 if self.palette.max() < 256 else 1)
         return of_bits(samples, self.bits)
+
+
+def _kind_of(page: Any) -> dict[int, Any]:
+    return {tag: page.tags.valueof(tag, 0) for tag in (KIND, EARLIER_KIND)}
 
 
 def _xmp(page: Any) -> bytes | None:
