@@ -12,8 +12,8 @@ from PIL import Image
 
 from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.levels import eight_bits
-from saddlepoint.image_files.limits import Limits, within
-from saddlepoint.image_files.source import MOST_PIXELS, UPRIGHT, Source
+from saddlepoint.image_files.limits import Limits
+from saddlepoint.image_files.source import MOST_PIXELS, UPRIGHT, Source, opened
 
 __all__ = ["MODES", "MOST_PIXELS", "Header", "Limits", "Unreadable", "decode", "header_of"]
 
@@ -32,7 +32,7 @@ class Header(NamedTuple):
 
 def header_of(path: Path, limits: Limits) -> Header:
     """Reads the header alone."""
-    with within(path, limits) as source:
+    with opened(path, limits) as source:
         losses = source.losses()
         if source.is_deep:
             losses.append("more than 8 bits a channel became 8")
@@ -45,7 +45,7 @@ def header_of(path: Path, limits: Limits) -> Header:
 
 def decode(path: Path, channels: int, limits: Limits) -> Image.Image:
     """Mode L or RGB, upright as its EXIF data says; of several pictures in a file, the first."""
-    with within(path, limits) as source:
+    with opened(path, limits) as source:
         image = _as_image(eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
         return _without_transparency(image).convert(MODES[channels])
 

@@ -21,6 +21,9 @@ SIZ = b"\xff\x4f\xff\x51"  # JPEG 2000 (ISO 15444-1, A.5.1): the codestream and 
 TO_DEPTH = 42  # bytes from there to the first component's depth
 
 
+WHOLE = ("JPEG", "MPO", "PNG", "WEBP", "GIF")  # of 8 bits, or with a reader here
+
+
 class Reader(NamedTuple):
     decode: Callable[[bytes], numpy.ndarray]
     bits: int = 16  # of a colour in the file
@@ -34,7 +37,7 @@ def reader(image: Image.Image) -> Reader | None:
 
 def is_cut_by_pillow(image: Image.Image) -> bool:
     """Whether Pillow gives 8 bits of more, in a format that nothing else here reads."""
-    if not image.tile or image.mode.startswith("I"):
+    if image.format in WHOLE or not image.tile or image.mode.startswith("I"):
         return False
     codec, layout = image.tile[0].codec_name, image.tile[0].args
     if codec == "ppm_plain":

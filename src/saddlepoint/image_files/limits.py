@@ -1,12 +1,11 @@
 """Which image files are taken at all, as the user's settings say."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.source import Source, opened
+
+if TYPE_CHECKING:
+    from saddlepoint.image_files.source import Source
 
 
 class Limits(NamedTuple):
@@ -17,17 +16,13 @@ class Limits(NamedTuple):
     white: float | None = None
     prefix: str = "data."
 
-
-@contextmanager
-def within(path: Path, limits: Limits) -> Iterator[Source]:
-    """Opens the file if its header keeps the limits: a file of a few kilobytes may unfold to gigabytes."""
-    with opened(path) as source:
+    def check(self, source: "Source") -> None:
+        """Raises Unreadable by what the header says: a file of a few kilobytes may unfold to gigabytes."""
         width, height = source.size
-        if width * height > limits.max_pixels:
-            raise Unreadable(f"its {width} x {height} pixels are more than {limits.prefix}max_pixels="
-                             f"{limits.max_pixels}: type {limits.prefix}max_pixels={width * height} if you mean it")
-        if source.numbers and limits.white is None:
-            raise Unreadable(f"its pixels are {source.numbers} numbers, which do not say what is white: type "
-                             f"{limits.prefix}white=1 if 1 is white in all of them (or 255, 65535, ...), or save it "
+        if width * height > self.max_pixels:
+            raise Unreadable(f"its {width} x {height} pixels are more than {self.prefix}max_pixels={self.max_pixels}: "
+                             f"type {self.prefix}max_pixels={width * height} if you mean it")
+        if self.white is None and (numbers := source.numbers):
+            raise Unreadable(f"its pixels are {numbers} numbers, which do not say what is white: type "
+                             f"{self.prefix}white=1 if 1 is white in all of them (or 255, 65535, ...), or save it "
                              "with 16 bits without sign")
-        yield source

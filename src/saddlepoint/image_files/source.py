@@ -21,6 +21,7 @@ from PIL import Image
 from saddlepoint.image_files import colours, deep, png
 from saddlepoint.image_files.errors import CANNOT_READ, DAMAGED, Unreadable
 from saddlepoint.image_files.levels import of_numbers
+from saddlepoint.image_files.limits import Limits
 from saddlepoint.image_files.pillow_slips import correct
 from saddlepoint.image_files.tiff import MAGIC, ONLY_REDUCED, TiffPage, is_picture, pillow_reads_all
 
@@ -187,12 +188,14 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    """Opens the file; whatever goes wrong with it inside the block becomes Unreadable. Without Pillow's warnings about
-    odd metadata, one for every file and epoch."""
+def opened(path: Path, limits: Limits) -> Iterator[Source]:
+    """Opens the file if its header keeps the limits; whatever goes wrong with it inside the block becomes Unreadable.
+    Without Pillow's warnings about odd metadata, one for every file and epoch."""
     try:
         with warnings.catch_warnings(action="ignore"), open(path, "rb", opener=_at_once) as stream:  # noqa: PTH123
-            yield _source(path, stream)
+            source = _source(path, stream)
+            limits.check(source)
+            yield source
     except (*CANNOT_READ, Image.DecompressionBombError) as error:
         raise Unreadable(_why(path, error)) from error
 

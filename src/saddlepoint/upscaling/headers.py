@@ -6,7 +6,8 @@ from typing import Any
 
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.limits import Limits, within
+from saddlepoint.image_files.limits import Limits
+from saddlepoint.image_files.source import opened
 from saddlepoint.typed_paths import expanded
 
 
@@ -16,7 +17,7 @@ def limits(settings: Mapping[str, Any]) -> Limits:
 
 def size_of(path: Path, limits: Limits) -> tuple[int, int]:
     """Width and height as they lie in the file, from the header alone."""
-    with within(path, limits) as source:
+    with opened(path, limits) as source:
         return source.size
 
 

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from saddlepoint.image_files.limits import Limits, within
+from saddlepoint.image_files.limits import Limits
 from saddlepoint.image_files.metadata import about
+from saddlepoint.image_files.source import opened
 from saddlepoint.upscaling.picture import Picture, of_pixels
 
 
 def read(path: Path, limits: Limits) -> Picture:
     """Of several pictures in a file the first. Whatever cannot be read is Unreadable."""
-    with within(path, limits) as source:
+    with opened(path, limits) as source:
         pixels = source.pixels(limits.white)
         said, left_out = about(source)
         notes = (source.pictures(), *source.losses(), *left_out)
