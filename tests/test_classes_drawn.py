@@ -109,6 +109,21 @@ def test_columns_are_the_same_grid_turned(studio, capsys):
         assert torch.equal(single[0, 0], turned[2, label])
 
 
+def test_a_class_without_an_image_to_learn_from_is_no_row_and_drawn_with_a_warning(studio, capsys):
+    generator = painting_generator()
+    generator.class_distribution = torch.tensor([0.0, 0.25, 0.25, 1.0])  # of cat and eel there was none
+    studio.draw(generator, "class=all", "count=3")
+    assert studio.cells("last_classes_seed0_count3")[:, 0, 0].tolist() == [LEVEL, 3 * LEVEL]
+    said = capsys.readouterr()
+    assert "rows from the top: dog, fox" in said.out
+    assert "no image of class 0 (cat), class 2 (eel), and class=all leaves it out" in said.err
+    studio.draw(generator, "class=eel", "count=3", "columns=3")
+    assert (studio.cells("last_class2_seed0_count3")[..., 0] == 2 * LEVEL).all()
+    studio.draw(generator, "interpolate_class=[dog,cat]", "count=1")
+    told = capsys.readouterr().err
+    assert "no image of class 2 (eel), and what is drawn of it" in told and "no image of class 0 (cat), and" in told
+
+
 def test_one_class_fills_a_grid_and_is_named(studio, capsys):
     studio.draw(painting_generator(), "class=fox", "seed=2")
     cells = studio.cells("last_class3_seed2_count64")

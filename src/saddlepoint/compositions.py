@@ -26,15 +26,17 @@ def of_seed(generator: SamplingGenerator, seed: int, count: int, columns: int | 
 
 
 def of_every_class(generator: SamplingGenerator, seed: int, count: int, layout: str) -> Picture:
-    """Images 0 .. count - 1 of a seed as each class in turn: a row (or column) is one class, and images of the same
-    latents stand in line."""
-    names = [f"class{label}_{file}" for label in range(generator.num_classes) for file in numbered(count)]
-    images = torch.cat([generator.sample(count, seed, labels=label) for label in range(generator.num_classes)])
-    columns, legend = count, f"rows from the top: {listed(generator.class_names)}"
+    """Images 0 .. count - 1 of a seed as each learnt class in turn: a row (or column) is one class, and images of
+    the same latents stand in line."""
+    classes = generator.classes_learnt
+    class_names = listed([generator.class_names[label] for label in classes])
+    names = [f"class{label}_{file}" for label in classes for file in numbered(count)]
+    images = torch.cat([generator.sample(count, seed, labels=label) for label in classes])
+    columns, legend = count, f"rows from the top: {class_names}"
     if layout == "columns":
         turned = torch.arange(len(images)).view(-1, count).T.flatten()  # image i of every class, i = 0, 1, ...
         images, names = images[turned], [names[index] for index in turned]
-        columns, legend = generator.num_classes, f"columns from the left: {listed(generator.class_names)}"
+        columns, legend = len(classes), f"columns from the left: {class_names}"
     return Picture(f"classes_seed{seed}_count{count}" + ("_columns" if layout == "columns" else ""), images, columns,
                    names, f", {count} of each class", legend)
 

@@ -1,12 +1,13 @@
 """What sample.py does: a grid, single files, walks, or arithmetic."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from saddlepoint import compositions, latent_arithmetic, pictures
 from saddlepoint.compositions import Picture
+from saddlepoint.data.describing import listed
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.places import is_taken, require_writable
 from saddlepoint.sampling import ANY_CLASS, EVERY_CLASS, SamplingGenerator, checkpoint_of, load_generator
@@ -49,12 +50,16 @@ def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
     seed, count, steps, which = (settings[name] for name in ("seed", "count", "steps", "class"))
     if settings["interpolate_class"]:
         labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
+        warn_of_classes_not_learnt(generator, labels, "what is drawn of it means nothing")
         return compositions.walk_between_classes(generator, labels, seed, count or COUNT_OF_EACH, steps)
     warn_of_words_that_are_names(generator, which)
     if which == EVERY_CLASS:
         generator.require_classes("class=all")
+        warn_of_classes_not_learnt(generator, range(generator.num_classes), "class=all leaves it out")
         return compositions.of_every_class(generator, seed, count or COUNT_OF_EACH, settings["layout"])
     label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
+    if label is not None:
+        warn_of_classes_not_learnt(generator, [label], "what is drawn of it means nothing")
     if settings["interpolate"]:
         return compositions.walk(generator, settings["interpolate"], steps, label)
     if settings["arithmetic"]:
@@ -72,6 +77,13 @@ def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int 
         means = "every class" if typed == EVERY_CLASS else "classes as they come in training"
         print(f"warning: class={typed} means {means}; for the class of that name type {of_class('class', [typed])}",
               file=sys.stderr)
+
+
+def warn_of_classes_not_learnt(generator: SamplingGenerator, labels: Iterable[int], consequence: str) -> None:
+    learnt = set(generator.classes_learnt)
+    missing = [generator.title_of(label) for label in labels if label not in learnt]
+    if missing:
+        print(f"warning: training had no image of {listed(missing)}, and {consequence}", file=sys.stderr)
 
 
 def refuse_contradictions(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from saddlepoint import checkpoint, saved_settings, spelling
 from saddlepoint.errors import RequestError
-from saddlepoint.modules.latents import Latents, class_labels
+from saddlepoint.modules.latents import Latents, class_labels, classes_drawn
 from saddlepoint.modules.mixed_labels import MixedLabels
 from saddlepoint.modules.modes import device_of
 from saddlepoint.typed_paths import expanded
@@ -125,6 +125,12 @@ class SamplingGenerator(nn.Module):
             spelling.of_class(setting, names)]
         more = f", ... ({self.num_classes} in all)" if len(self.class_names) > most else ""
         return f" or a name, as in {', '.join(words)}{more}" if names else ""
+
+    @property
+    def classes_learnt(self) -> list[int]:
+        """Those that training drew: it had images of them"""
+        every = list(range(self.num_classes))
+        return every if self.class_distribution is None else classes_drawn(self.class_distribution)
 
     def title_of(self, label: int) -> str:
         """e.g. `class 3 (cat)`"""

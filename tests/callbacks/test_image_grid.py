@@ -81,6 +81,14 @@ def test_without_classes_or_on_request_there_is_no_grid_of_them(tmp_path, num_cl
     assert (cells(tmp_path / "samples" / "images_0000000016.png")[..., 0].max() == 0) == (num_classes == 0)
 
 
+def test_a_class_without_an_image_has_no_row(tmp_path):
+    grid = ImageGrid(every_images=None, moments=[], count=1, seed=3, per_class=2)
+    module = game(generator=Painter(4), num_classes=4)
+    module.follow_classes(torch.tensor([3, 0, 0, 5]))
+    grid.on_train_start(None, module)
+    assert cells_of(grid.by_class(module.generator)[0])[:, 0, 0].tolist() == [0, 3 * LEVEL]
+
+
 def test_of_very_many_classes_the_first_are_shown(tmp_path):
     play(tmp_path, Painter(MOST_ROWS + 1), ImageGrid(None, [], count=1, seed=0, per_class=2), batches_of_8=1)
     assert cells(tmp_path / "samples" / "by_class_0000000008.png").shape[:2] == (MOST_ROWS, 2)

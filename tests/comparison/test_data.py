@@ -66,6 +66,12 @@ def test_runs_that_have_not_said_compare_as_before_with_a_note(tmp_path):
     assert "12 images in 1 class: cat 12" in page and page.count("not recorded") >= 2
 
 
+def test_nor_is_the_note_lost_where_one_of_two_such_runs_is_set_aside(tmp_path):
+    make_run(tmp_path / "old", seed=0, **trained_on(None, "/a"))
+    make_run(tmp_path / "older", seed=0, **trained_on(None, "/b"))
+    assert len(gather([tmp_path]).runs) == 1 and "not recorded of old, older" in said(tmp_path)
+
+
 def test_runs_that_have_not_said_join_none_of_several_sets(tmp_path):
     make_run(tmp_path / "old", seed=0, **trained_on(None, "/a"))
     make_run(tmp_path / "cats", seed=0, **trained_on(CATS, "/a"))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from saddlepoint import pictures
 from saddlepoint.callbacks.moments import Moments
 from saddlepoint.loggers.kinds import show
-from saddlepoint.modules.latents import class_labels
+from saddlepoint.modules.latents import class_labels, classes_drawn
 from saddlepoint.modules.modes import evaluating
 from saddlepoint.modules.synthesis import SynthesisModule
 
@@ -19,7 +19,8 @@ MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=a
 
 class ImageGrid(pl.Callback):
     """samples/images_<images seen>.png and samples/fixed in loggers, drawn by the sampling generator; where it is
-    conditional also samples/by_class_<images seen>.png and samples/by_class, `per_class` images in a row of each class.
+    conditional also samples/by_class_<images seen>.png and samples/by_class, `per_class` images in a row of each class
+    that training draws.
 
     Latents and labels are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not
     notice.
@@ -34,7 +35,8 @@ class ImageGrid(pl.Callback):
         self.drawn_at = -1
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        self.rows = min(getattr(module.generator, "num_classes", 0), MOST_ROWS) if self.per_class else 0
+        conditional = self.per_class and getattr(module.generator, "num_classes", 0)
+        self.rows = classes_drawn(module.class_distribution)[:MOST_ROWS] if conditional else []
         most = max(self.count, self.per_class if self.rows else 0)
         self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)
         classes = module.class_distribution if module.draws_labels else None
@@ -63,7 +65,7 @@ class ImageGrid(pl.Callback):
     def by_class(self, generator: nn.Module) -> Tensor:
         """-> uint8 [C, rows, columns], class by class, so that many classes need no more memory than one"""
         latents = self.latents[:self.per_class]
-        labels = torch.arange(self.rows, device=latents.device).repeat_interleave(self.per_class)
+        labels = torch.tensor(self.rows, device=latents.device).repeat_interleave(self.per_class)
         rows = [pictures.to_bytes(generator(latents, row)) for row in labels.split(self.per_class)]
         return pictures.grid(torch.cat(rows).cpu(), self.per_class)
 

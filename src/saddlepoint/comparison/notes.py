@@ -148,9 +148,10 @@ def _problems(gathered: Gathered) -> Iterator[str]:
     if counts:
         yield f"Gathered: {len(gathered.runs)} runs; {', '.join(f'{count} {kind}' for kind, count in counts.items())}."
     yield from (f"Note: {problem.text}." for problem in gathered.problems)
-    silent = [run.name for run in gathered.runs if (not run.data or run.data.get(ASSUMED))
+    every = (*gathered.runs, *gathered.duplicates)
+    silent = [run.name for run in every if (not run.data or run.data.get(ASSUMED))
               and at(run.settings, "data.root") is not None]
-    if silent and len(gathered.runs) > 1:
+    if silent and len(every) > 1:
         yield f"What was trained on is not recorded of {listed(silent)}: compared by settings alone."
 
 

@@ -55,6 +55,11 @@ def class_labels(distribution: Tensor | None, seed: int, first: int, count: int)
     return classes_at(distribution.cpu(), uniform)
 
 
+def classes_drawn(distribution: Tensor) -> list[int]:
+    """distribution [K] cumulative -> ids of the classes with a share in it"""
+    return torch.diff(distribution, prepend=distribution.new_zeros(1)).nonzero().flatten().tolist()
+
+
 def classes_at(distribution: Tensor, uniform: Tensor) -> Tensor:
     """distribution [K] cumulative, uniform [N] in [0, 1) -> class ids [N]"""
     return torch.searchsorted(distribution, uniform, right=True).clamp(max=len(distribution) - 1)
