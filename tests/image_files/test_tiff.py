@@ -185,6 +185,14 @@ def test_what_a_tiff_of_16_bits_says_of_itself_is_kept(tmp_path):
     assert about.exif[271] == "Maker" and about.dpi == (300, 300) and about.xmp == b"<x/>"
 
 
+def test_what_a_tiff_says_in_words_of_its_layout_is_not_kept(tmp_path):
+    path = written(tmp_path, COLOUR, photometric="rgb")  # tifffile describes the shape
+    assert tifffile.TiffFile(path).pages[0].description.startswith('{"shape"')
+    assert 270 not in read(path, LIMITS).about.exif
+    path = written(tmp_path, COLOUR, photometric="rgb", description="a cat", metadata=None)
+    assert read(path, LIMITS).about.exif[270] == "a cat"
+
+
 def test_colours_that_are_not_read_are_named(tmp_path):
     stream = io.BytesIO()
     Image.new("RGB", (8, 6)).save(stream, "TIFF")

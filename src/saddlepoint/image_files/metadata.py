@@ -17,6 +17,7 @@ EXIF_PARTS = (0x8769, 0x8825)  # what EXIF keeps apart: the camera's settings, t
 # Tags of a TIFF's own layout, which Pillow counts among EXIF's, and others' whole files inside it.
 LAYOUT = {*range(254, 269), *range(273, 282), 284, *range(286, 296), *range(297, 305), *range(317, 348),
           *range(512, 533), 700, 33723, 34377, 34675}
+DESCRIPTION, LAYOUT_IN_WORDS = 270, ('{"shape":', "ImageJ=")  # tifffile's and ImageJ's way; OME writes XML
 PNG_COLOURS = (b"cHRM", b"gAMA", b"cICP", b"sRGB", b"mDCV", b"cLLI")  # how its levels are meant
 XMP_IN_PNG = b"XML:com.adobe.xmp"
 
@@ -76,7 +77,9 @@ def _read_parts(exif: Image.Exif) -> None:
 
 def without_layout(exif: Image.Exif) -> Image.Exif:
     """What is left says nothing about pixels, nor how they lie, since they have been turned."""
-    for tag in (LAYOUT | {ORIENTATION}) & set(exif):
+    described = str(exif.get(DESCRIPTION, ""))
+    in_words = {DESCRIPTION} if described.startswith(LAYOUT_IN_WORDS) or "<OME" in described else set()
+    for tag in (LAYOUT | {ORIENTATION} | in_words) & set(exif):
         del exif[tag]
     exif.tobytes()
     return exif
