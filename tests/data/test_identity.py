@@ -146,5 +146,6 @@ def test_a_run_that_went_on_with_other_images_is_of_neither_set():
     one, other = ({"images": 3, "classes": {}, "contents": content} for content in "ab")
     mixed = going_on(one, other)
     assert len({digest(one), digest(other), digest(mixed), digest(going_on(mixed, one))}) == 4
-    assert going_on(one, dict(one)) == one and going_on(None, one) == one
+    assert going_on(one, dict(one)) == one and going_on(None, one) == one | {"assumed": True}
+    assert digest(going_on(None, one)) == digest(one) and going_on(going_on(None, one), other)["assumed"]
     assert going_on(mixed, other) == mixed, "interrupted once more"

@@ -123,10 +123,18 @@ def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
     return ", ".join(apart[:5]) + (", ..." if len(apart) > 5 else "")
 
 
+def classes_of(saved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes that a checkpoint's run was trained on; empty: none, or not known. Checkpoints from before
+    identities were kept have the names alone."""
+    return tuple((saved.get("data") or {}).get("classes", saved.get("class_names", ())))
+
+
 def going_on(before: Identity | None, now: dict[str, Any]) -> dict[str, Any]:
-    """The identity of a run that was begun on `before`: what it learnt from earlier belongs to it."""
+    """The identity of a run that was begun on `before`: what it learnt from earlier belongs to it. Where that is not
+    known, the run is taken for one that had this from its beginning."""
     if not before:
-        return now
+        return now | {ASSUMED: True}
+    now = now | ({ASSUMED: True} if before.get(ASSUMED) else {})
     earlier = list(before.get("earlier", ()))
     past = {key: value for key, value in before.items() if key != "earlier"}
     earlier += [past] if digest(past) != digest(now) else []
