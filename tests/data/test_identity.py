@@ -75,6 +75,20 @@ def test_a_single_pixel_of_a_large_png_is_seen(tmp_path):
     assert a["names"] == b["names"] and a["contents"] != b["contents"]
 
 
+@pytest.mark.parametrize("ending", ["bmp", "ppm", "tif"])
+def test_a_part_painted_over_is_seen_where_pixels_lie_in_the_file_as_they_are(ending, tmp_path):
+    (tmp_path / "set").mkdir()
+    image = Image.new("RGB", (200, 200), (10, 20, 30))
+    digests = set()
+    for top in (None, 0, 30, 110, 190):
+        changed = image.copy()
+        if top is not None:
+            changed.paste((255, 0, 0), (0, top, 200, top + 10))
+        changed.save(tmp_path / "set" / f"a.{ending}")
+        digests.add(digest(identity(tmp_path / "set", num_classes=0, extensions=[ending])))
+    assert len(digests) == 5
+
+
 def test_only_what_is_learnt_from_makes_another_set(tmp_path):
     write_photo_folder(tmp_path / "a", count=10)
     whole = folder(tmp_path / "a", train_fraction=0.8)
