@@ -198,9 +198,10 @@ def test_files_of_other_endings_are_counted(tmp_path, capsys):
     (folder / ".hidden.psp").write_text("")
     fid(tmp_path / "out.json", f"real='{folder}'", f"fake='{folder}'", "extractor=random")
     said = capsys.readouterr().err
-    assert f"left out of real={folder}: 4 files whose ending is not in extensions (.psp 3, without ending 1)" in said
+    others = "4 files whose ending is not in extensions (.psp 3, without ending 1); 1 hidden file"
+    assert f"left out of real={folder}: {others}" in said
     with pytest.raises(RequestError, match=r"ends in tiff \(there are 134 files whose ending is not in extensions \("
-                                           r".png 130, .psp 3, without ending 1\)"):
+                                           r".png 130, .psp 3, without ending 1\); 1 hidden file\)"):
         fid(tmp_path / "out.json", f"real='{folder}'", f"fake='{folder}'", "extractor=random", "extensions=[tiff]")
 
 

@@ -103,14 +103,23 @@ def test_other_files_are_said_and_stay_in_the_identity(home, capsys):
     assert "is not what this run" not in capsys.readouterr().err and identity(run) == after
 
 
-def test_a_run_without_an_identity_goes_on_as_before(home, capsys):
+def test_a_run_without_an_identity_goes_on_as_before_with_a_note_and_knows_its_classes(home, capsys):
     last = home / "run" / "checkpoints" / "last.ckpt"
     content = checkpoint.load(last)
     del content["data"]
     checkpoint.save(last, content)
     write_grey_levels(home / "data" / "dog", [200])
-    go_on(f"resume={home / 'run'}", f"data.root={home / 'data'}", "budget.images=16")
-    assert "is not what this run" not in capsys.readouterr().err
+    typed = (f"resume={home / 'run'}", f"data.root={home / 'data'}")
+    go_on(*typed, "budget.images=16")
+    said = capsys.readouterr().err
+    assert "note: what this run was trained on is not recorded" in said and "is not what this run" not in said
+    go_on(*typed, "budget.images=20")
+    assert "not recorded" not in capsys.readouterr().err and identity(home / "run")["assumed"]
+    del (content := checkpoint.load(last))["data"]
+    checkpoint.save(last, content)
+    (home / "data" / "dog").rename(home / "data" / "dogs")
+    with pytest.raises(RequestError, match="other classes than .*: dog there, dogs here"):
+        go_on(*typed, "budget.images=24")
 
 
 def test_pairs_may_move_and_may_not_come_from_elsewhere(tmp_path, capsys):

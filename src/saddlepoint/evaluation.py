@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from saddlepoint import build, pictures, saved_settings
-from saddlepoint.data.identity import changes
+from saddlepoint.data.identity import changes, classes_of
 from saddlepoint.data.still import StillImages
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.metrics import batchnorm
@@ -118,7 +118,7 @@ def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | 
     elif kind == "batch":
         batchnorm.use_batch_statistics(generator)
     data = build.data(trained | {"data": data_here(trained["data"], settings["data"])})
-    data.expected_classes = tuple(saved.get("data", {}).get("classes", ()))
+    data.expected_classes = classes_of(saved)
     data.prepare_data()
     data.setup("fit")
     for name, value in (("channels", data.channels), ("image_size", data.image_size)):

@@ -170,6 +170,9 @@ def _cut_table(table: Path, images_seen: int) -> None:
 
 def warn_of_other_data(before: identity.Identity | None, data: ImageDataModule) -> None:
     """Names of classes and numbers of images are those of now, the weights are of before."""
+    if not before:
+        print(f"note: what this run was trained on is not recorded, as it was begun by an earlier version: whether "
+              f"{data.place} is the same cannot be told", file=sys.stderr)
     if said := identity.changes(before, data.identity()):
         print(f"warning: {data.place} is not what this run was trained on: {said}. It goes on with what is there now, "
               "and is not the run it would have been", file=sys.stderr)

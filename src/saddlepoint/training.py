@@ -134,12 +134,14 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuatio
     making.refuse_missing(settings)
     data = build.data(settings)
     trained_on = going_on.saved.get("data") if going_on else None
-    data.expected_classes = tuple(trained_on["classes"]) if trained_on else ()
+    data.expected_classes = identity.classes_of(going_on.saved) if going_on else ()
     launching.one_after_the_other(trainer, partial(open_data, data))
     module = build.module(resuming.without_first_weights(settings) if going_on else settings)
     module.provenance["settings"] = dict(settings)
-    module.provenance["data"] = identity.going_on(trained_on, data.identity())
-    resuming.warn_of_other_data(trained_on, data)
+    module.provenance["data"] = data.identity()
+    if going_on:
+        module.provenance["data"] = identity.going_on(trained_on, data.identity())
+        resuming.warn_of_other_data(trained_on, data)
     watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)

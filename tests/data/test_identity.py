@@ -75,6 +75,20 @@ def test_a_single_pixel_of_a_large_png_is_seen(tmp_path):
     assert a["names"] == b["names"] and a["contents"] != b["contents"]
 
 
+@pytest.mark.parametrize("ending", ["bmp", "ppm", "tif"])
+def test_a_part_painted_over_is_seen_where_pixels_lie_in_the_file_as_they_are(ending, tmp_path):
+    (tmp_path / "set").mkdir()
+    image = Image.new("RGB", (200, 200), (10, 20, 30))
+    digests = set()
+    for top in (None, 0, 30, 110, 190):
+        changed = image.copy()
+        if top is not None:
+            changed.paste((255, 0, 0), (0, top, 200, top + 10))
+        changed.save(tmp_path / "set" / f"a.{ending}")
+        digests.add(digest(identity(tmp_path / "set", num_classes=0, extensions=[ending])))
+    assert len(digests) == 5
+
+
 def test_only_what_is_learnt_from_makes_another_set(tmp_path):
     write_photo_folder(tmp_path / "a", count=10)
     whole = folder(tmp_path / "a", train_fraction=0.8)
@@ -146,5 +160,6 @@ def test_a_run_that_went_on_with_other_images_is_of_neither_set():
     one, other = ({"images": 3, "classes": {}, "contents": content} for content in "ab")
     mixed = going_on(one, other)
     assert len({digest(one), digest(other), digest(mixed), digest(going_on(mixed, one))}) == 4
-    assert going_on(one, dict(one)) == one and going_on(None, one) == one
+    assert going_on(one, dict(one)) == one and going_on(None, one) == one | {"assumed": True}
+    assert digest(going_on(None, one)) == digest(one) and going_on(going_on(None, one), other)["assumed"]
     assert going_on(mixed, other) == mixed, "interrupted once more"

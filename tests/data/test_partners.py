@@ -215,3 +215,16 @@ def test_a_validation_image_is_paired_with_its_low_file_unless_it_is_from_anothe
     elsewhere = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), validation_root=str(tmp_path / "high"))
     low = elsewhere.whole_pair(elsewhere.validation_files()[0]).low
     assert torch.equal(low, reduced_uint8(pixels_of(path), 4))
+
+
+def test_files_of_either_folder_that_take_no_part_are_counted(tmp_path, caplog):
+    write_noise(tmp_path / "high", ("a", "b"))
+    write_noise(tmp_path / "low", ("a", "b", "c"), width=10, height=7)
+    write_noise(tmp_path / "valid", ("v",))
+    (tmp_path / "valid" / "v.txt").write_text("")
+    data = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), validation_root=str(tmp_path / "valid"))
+    assert f"left out: 1 file of data.low_root={tmp_path / 'low'} beside those of its images" in data.described()
+    assert len(data.validation_files()) == 1
+    assert f"left out of data.validation_root={tmp_path / 'valid'}: 1 file whose ending is not in" in caplog.text
+    write_noise(tmp_path / "high", ("ax4", "bx4"), width=10, height=7)
+    assert pair_folder(tmp_path / "high", low_root=str(tmp_path / "high")).left_out == []

@@ -59,6 +59,8 @@ def test_a_folder_goes_into_a_folder_beside_it_with_the_names_kept():
     files("photos/b.jpg", "photos/A.PNG", "photos/notes.txt", "photos/.hidden.png", "photos/old/c.png")
     assert targets("photos") == ["photos_x4/A.PNG", "photos_x4/b.jpg"] == targets("photos/")
     assert sources("photos", False).left_out == 1
+    said = ["1 file whose ending is not that of an image (.txt 1)", "1 hidden file"]
+    assert sources("photos", False).passed_over == sources("photos", True).passed_over == said
     assert targets("photos", recursive=True) == ["photos_x4/A.PNG", "photos_x4/b.jpg", "photos_x4/old/c.png"]
     assert targets("photos", "out") == ["out/A.PNG", "out/b.jpg"]
     with pytest.raises(RequestError, match="output=out.png is a file, but input names several"):

@@ -2,6 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saddlepoint.data.listing import Listing
 
 MOST_CLASSES, MOST_ENDINGS = 10, 6  # that one line names
 
@@ -32,14 +36,21 @@ def losses(counts: Mapping[str, int]) -> str:
     return "; ".join(f"{loss} ({counted(count, 'file')})" for loss, count in Counter(counts).most_common())
 
 
-def other_files(names: Iterable[str], setting: str = "data.extensions") -> str:
-    """e.g. `135 files whose ending is not in {setting} (.avif 130, .txt 4, without ending 1)`; empty: none"""
+def passed_over(found: "Listing", ending: str = "not in data.extensions") -> list[str]:
+    """What lies in a folder beside its images"""
+    return list(filter(None, [
+        other_files(found.others, ending), counted(len(found.hidden), "hidden file") if found.hidden else "",
+        f"{listed(found.closed)}, which cannot be looked into" if found.closed else ""]))
+
+
+def other_files(names: Iterable[str], is_not: str) -> str:
+    """e.g. `135 files whose ending is {is_not} (.avif 130, .txt 4, without ending 1)`; empty: none"""
     endings = Counter(_ending(name) for name in names)
     if not endings:
         return ""
     ordered = sorted(endings.items(), key=lambda each: (-each[1], each[0]))
     told = listed([f"{ending} {count:,}" for ending, count in ordered], MOST_ENDINGS)
-    return f"{counted(endings.total(), 'file')} whose ending is not in {setting} ({told})"
+    return f"{counted(endings.total(), 'file')} whose ending is {is_not} ({told})"
 
 
 def _ending(name: str) -> str:

@@ -137,10 +137,7 @@ class ImageFolder(ImageDataModule):
         if not self.num_classes and len(parts) > 1 and class_folders.are_parts(parts):
             log.warning("data.root=%s has the parts %s, and all of them are trained on: data.root=%s is one",
                         self.root, ", ".join(parts), self.root / class_folders.first_part(parts))
-        self.left_out = list(filter(None, [
-            describing.other_files(found.others),
-            describing.counted(len(found.hidden), "hidden file") if found.hidden else "",
-            f"{describing.listed(found.closed)}, which cannot be looked into" if found.closed else ""]))
+        self.left_out = describing.passed_over(found)
         return found.files
 
     def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from saddlepoint.data.listing import ImageFile
 
 WHOLE, PART = 4096, 1024  # bytes: a small file is read whole; of larger ones, so many in the middle and at the end
+# Of formats that may hold pixels as they are, where an edit changes no more than its own bytes: so many places more.
+SPREAD = 64
+PLAIN = (b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"8BPS",
+         b"\x01\xda")
 READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe would be waited for
 ASSUMED = "assumed"  # where a run has said nothing, and is compared as if it had been trained on this
 ONLY_MEASURED = ("held_out", "validation")  # what is looked at, and not learnt from
@@ -60,14 +64,19 @@ def _looked_into(file: "ImageFile") -> tuple[int, bytes]:
             if len(beginning) <= WHOLE:
                 return len(beginning), beginning
             size = os.fstat(handle).st_size
-            os.lseek(handle, (size - PART) // 2, os.SEEK_SET)
-            middle = os.read(handle, PART)
-            os.lseek(handle, size - PART, os.SEEK_SET)
-            return size, middle + os.read(handle, PART)
+            places = [((size - PART) // 2, PART), (size - PART, PART)]
+            if beginning.startswith(PLAIN):
+                places += [(size * part // SPREAD, WHOLE // SPREAD) for part in range(SPREAD)]
+            return size, b"".join(_part(handle, *place) for place in places)
         finally:
             os.close(handle)
     except OSError:
         return -1, b""
+
+
+def _part(handle: int, begin: int, length: int) -> bytes:
+    os.lseek(handle, begin, os.SEEK_SET)
+    return os.read(handle, length)
 
 
 def digest(identity: Identity) -> str:
@@ -123,10 +132,18 @@ def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
     return ", ".join(apart[:5]) + (", ..." if len(apart) > 5 else "")
 
 
+def classes_of(saved: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes that a checkpoint's run was trained on; empty: none, or not known. Checkpoints from before
+    identities were kept have the names alone."""
+    return tuple((saved.get("data") or {}).get("classes", saved.get("class_names", ())))
+
+
 def going_on(before: Identity | None, now: dict[str, Any]) -> dict[str, Any]:
-    """The identity of a run that was begun on `before`: what it learnt from earlier belongs to it."""
+    """The identity of a run that was begun on `before`: what it learnt from earlier belongs to it. Where that is not
+    known, the run is taken for one that had this from its beginning."""
     if not before:
-        return now
+        return now | {ASSUMED: True}
+    now = now | ({ASSUMED: True} if before.get(ASSUMED) else {})
     earlier = list(before.get("earlier", ()))
     past = {key: value for key, value in before.items() if key != "earlier"}
     earlier += [past] if digest(past) != digest(now) else []

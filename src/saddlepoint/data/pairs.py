@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from saddlepoint.batches import PairedBatch
+from saddlepoint.data import describing
 from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.degradation import SecondOrderDegradation
 from saddlepoint.data.degraded_pairs import DegradedPairs
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.images import to_unit_range
-from saddlepoint.data.listing import ImageFile, image_files
+from saddlepoint.data.listing import ImageFile, image_files, listing
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.pair_crops import SCALES, CroppedAnywhere, CroppedPairs, Lows, cut_to_multiple, unlike
 from saddlepoint.data.partners import Partners
@@ -131,6 +132,10 @@ class PairFolder(ImageFolder):
         root = self.root if self.root and self.low_root.resolve() == self.root.resolve() else self.low_root
         self.partners = Partners(files, root, self.scale, self.extensions)
         self.partners.refuse_none(files, f"data.root={self.root}")
+        photographs = {file.path for file in files}
+        if unused := {low.path for low in self.partners.images} - self.partners.taken.keys() - photographs:
+            self.left_out.append(f"{describing.counted(len(unused), 'file')} of data.low_root={self.low_root} beside "
+                                 "those of its images")
         return [file for file in files if file.path not in self.partners.taken]  # of both in one folder, the high ones
 
     def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
@@ -178,7 +183,10 @@ class PairFolder(ImageFolder):
     def validation_files(self) -> list[ImageFile]:
         """Of validation_root, else the part of root that train_fraction leaves, else of scikit-image; maybe none."""
         if self.validation_root is not None:
-            if not (files := image_files(self.validation_root, self.extensions)):
+            found = listing(self.validation_root, self.extensions)
+            if said := describing.passed_over(found):
+                log.warning("left out of data.validation_root=%s: %s", self.validation_root, "; ".join(said))
+            if not (files := found.files):
                 raise RequestError(f"data.validation_root={self.validation_root} has no images: name a folder that "
                                    "has, or type data.validation_root=null")
             return files

@@ -96,7 +96,7 @@ def listed(settings: Settings, side: str) -> list[ImageFile]:
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
     extensions = settings["extensions"] or ENDINGS
     found = listing(root, extensions)
-    others = describing.other_files(found.others, "extensions")
+    others = "; ".join(describing.passed_over(found, "not in extensions"))
     if not found.files:
         there = f" (there are {others})" if others else ""
         raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{there}: type "

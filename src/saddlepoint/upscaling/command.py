@@ -38,7 +38,7 @@ def upscale(settings: Settings) -> None:
     scale = settings["scale"] or network.scale
     planned, new = plan(chosen, scale, settings)
     say(f"weights: {name}, from {source}")
-    for sentence in left_out(chosen.left_out, len(planned) - len(new)):
+    for sentence in left_out(chosen, len(planned) - len(new)):
         say(sentence)
     upscaler = TiledUpscaler(only_to_use(network).to(device), settings["tile"], settings["overlap"])
     Batch(upscaler, name, scale, settings).run(new)
@@ -54,10 +54,10 @@ def plan(chosen: Sources, scale: float, settings: Settings) -> tuple[list[Job], 
     return planned, new
 
 
-def left_out(below: int, existing: int) -> list[str]:
-    sentences = []
-    if below:
-        sentences.append(f"left out: {below} files in folders below (recursive=true takes them)")
+def left_out(chosen: Sources, existing: int) -> list[str]:
+    sentences = [f"left out: {'; '.join(chosen.passed_over)}"] if chosen.passed_over else []
+    if chosen.left_out:
+        sentences.append(f"left out: {chosen.left_out} files in folders below (recursive=true takes them)")
     if existing:
         sentences.append(f"left as they are: {existing} results that exist already (overwrite=true replaces them)")
     return sentences

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from saddlepoint.data.listing import ImageFile, image_files
+from saddlepoint.data.describing import passed_over
+from saddlepoint.data.listing import ImageFile, Listing, listing
 from saddlepoint.errors import RequestError
 from saddlepoint.file_names import composed, distinct, folded, shortened
 from saddlepoint.image_files.endings import ENDINGS as READ
@@ -25,6 +26,7 @@ class Sources(NamedTuple):
     files: list[ImageFile]
     single: bool
     left_out: int = 0  # files in folders below, not asked for
+    passed_over: Sequence[str] = ()  # what else lies in the folder, in words
 
 
 class Job(NamedTuple):
@@ -41,12 +43,16 @@ def sources(typed: str, recursive: bool) -> Sources:
     if mode and stat.S_ISREG(mode):
         return Sources(path.parent, [ImageFile(composed(path.name), path)], single=True)
     if mode and stat.S_ISDIR(mode):
-        found = image_files(path, READ)
+        everything = listing(path, READ)
+        found = everything.files
         files = [file for file in found if recursive or "/" not in file.name]
         if not files:
             below = ": recursive=true takes those in the folders below" if found else f" ({', '.join(READ)})"
             raise RequestError(f"input={typed} has no image files{below}")
-        return Sources(path, files, single=False, left_out=len(found) - len(files))
+        here = everything if recursive else Listing(*([each for each in part if "/" not in (
+            each.name if isinstance(each, ImageFile) else each)] for part in everything))
+        return Sources(path, files, single=False, left_out=len(found) - len(files),
+                       passed_over=passed_over(here, "not that of an image"))
     if mode:
         raise RequestError(f"input={typed} is neither a file nor a folder: name an image file")
     if not any(letter in typed for letter in WILDCARDS):
