@@ -102,6 +102,26 @@ def test_both_may_lie_in_one_folder(tmp_path):
     assert data.num_images == 2 and data.skipped == []
 
 
+def test_of_two_endings_in_one_folder_neither_is_the_low_one(tmp_path):
+    touch(tmp_path, "a.png", "a.bmp", "b.png", "bx4.png")
+    assert partners_of(tmp_path, tmp_path) == {"a.png": None, "a.bmp": None, "b.png": "bx4.png", "bx4.png": None}
+    write_noise(tmp_path / "two", ("a",))
+    (tmp_path / "two" / "a.jpg").write_bytes((tmp_path / "two" / "a.png").read_bytes())
+    with pytest.raises(RequestError, match="has no low-resolution image for any of the 2 images"):
+        pair_folder(tmp_path / "two", low_root=str(tmp_path / "two"))
+
+
+def test_names_that_end_as_low_ones_do_are_refused_where_either_pairing_fits(tmp_path):
+    high = touch(tmp_path / "high", "cat.png", "catx4.png")
+    low = touch(tmp_path / "low", "catx4.png", "catx4x4.png")
+    with pytest.raises(RequestError, match=r"catx4.png fits catx4.png and cat.png of data.root .*catx4x4.png fits"):
+        partners_of(high, low)
+    assert partners_of(high, touch(tmp_path / "exact", "cat.png", "catx4.png")) == {
+        "cat.png": "cat.png", "catx4.png": "catx4.png"}
+    with pytest.raises(RequestError, match="low/catx4.png fits cat.png of data.root .*and has one of its own"):
+        partners_of(touch(low, "cat.png"), low)
+
+
 def test_a_folder_without_any_partner_is_refused_with_one_that_has_them(tmp_path):
     write_noise(tmp_path / "high")
     write_noise(tmp_path / "low" / "X4", ("ax4", "bx4", "cx4"), 10, 7)

@@ -35,8 +35,9 @@ class Partners:
     def of(self, file: ImageFile) -> Path:
         """Raises Unreadable where there is none, RequestError where two fit as well."""
         if (found := self._found(file, _folder(file.name))) is None:
-            raise Unreadable(f"data.low_root={self.root} has no image called {_stem(file.name)}, "
-                             f"{_stem(file.name)}x{self.scale}, {_stem(file.name)}_x{self.scale} or "
+            stem, beside = _stem(file.name), file.path.parent == self.root / _folder(file.name)
+            raise Unreadable(f"data.low_root={self.root} has no image called {'' if beside else f'{stem}, '}"
+                             f"{stem}x{self.scale}, {stem}_x{self.scale} or "
                              f"{self._without_ending(file)}_LR{self.scale} for it")
         if (owner := self.taken.get(found.path, file.name)) != file.name:
             raise Unreadable(f"the only low-resolution image that fits its name, {found.path}, is that of {owner}")
@@ -60,9 +61,9 @@ class Partners:
                            f"of {typed} ({files[0].name}, ...){examples}. Type {instead} for a folder that has them "
                            f"under the same names, or as NAMEx{self.scale}, NAME_x{self.scale}, NAME_LR{self.scale}")
 
-    def _found(self, file: ImageFile, folder: str) -> ImageFile | None:
+    def _found(self, file: ImageFile, folder: str, besides: ImageFile | None = None) -> ImageFile | None:
         for fitting in self._by_rank(file, folder):
-            others = [image for image in fitting if image.path != file.path]  # both may lie in one folder
+            others = [image for image in fitting if image.path != file.path and image != besides]
             if len(others) > 1:
                 raise RequestError(f"{others[0].path} and {others[1].path} both fit data.root's {file.name} as its "
                                    "low-resolution image: keep one of them in data.low_root, or name it "
@@ -73,7 +74,8 @@ class Partners:
 
     def _by_rank(self, file: ImageFile, folder: str) -> Iterator[list[ImageFile]]:
         name, stem = PurePosixPath(file.name).name, _stem(file.name)
-        alike = self.by_key.get((folder, stem.lower()), [])
+        alike = [image for image in self.by_key.get((folder, stem.lower()), [])
+                 if image.path.parent != file.path.parent]  # of a.png and a.jpg in one folder, either could be the low one
         yield [image for image in alike if PurePosixPath(image.name).name == name]
         yield [image for image in alike if _stem(image.name) == stem]
         yield alike
@@ -88,17 +90,29 @@ class Partners:
         return stem[:len(stem) - len(ending)]
 
     def _refuse_shared(self, files: Sequence[ImageFile]) -> None:
-        """Two photographs with one low-resolution image: it belongs to the one whose name it has, if only one has."""
+        """Two photographs with one low-resolution image: it belongs to the one whose name it has, if only one has, and
+        if that one has no other: beside cat.png and catx4.png, catx4.png may be of either where catx4x4.png is too."""
         owners: dict[ImageFile, list[ImageFile]] = defaultdict(list)
         for file in files:
             if found := self._found(file, _folder(file.name)):
                 owners[found].append(file)
+        paired = {file.path for several in owners.values() for file in several}
         for low, several in owners.items():
             best = ([file for file in several if file.name == low.name]
                     or [file for file in several if _stem(file.name) == _stem(low.name)] or several)
             if len(best) > 1:
                 raise RequestError(f"{best[0].name} and {best[1].name} of data.root both fit {low.path} as their "
                                    "low-resolution image: give each one of its own, called as it is")
+            other = self._found(best[0], _folder(best[0].name), besides=low) if len(several) > 1 else None
+            if other:
+                loser = next(file for file in several if file != best[0])
+                raise RequestError(f"{low.path} fits {best[0].name} and {loser.name} of data.root as their "
+                                   f"low-resolution image, and {other.path} fits {best[0].name} as well: give each one "
+                                   "that is called as it is")
+            if low.path in paired:
+                raise RequestError(f"{low.path} fits {best[0].name} of data.root as its low-resolution image, and has "
+                                   "one of its own: put the low-resolution images into another folder, each called as "
+                                   "the photograph it belongs to")
             self.taken[low.path] = best[0].name
 
 
