@@ -15,7 +15,7 @@ HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: 
 # What earlier versions wrote where there is null now: `data.extensions` named the endings that were known.
 KNOWN_ENDINGS = ({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"},
                  {"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"})
-ADDED = ("data.white", "data.extensions")  # settings that an earlier version lacks, or has otherwise, where they are null
+ADDED = ("data.white", "data.extensions")  # settings that an earlier version lacks, where they are null
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
