@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from saddlepoint.comparison.command import write_page
 from saddlepoint.comparison.runs import gather
 from tests.comparison.made_runs import make_run, score
 from tests.comparison.tables import said, table
 
+OLD_FOLDER = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
+OLD_PAIRS = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"]
 CATS = {"name": "image_folder", "images": 12, "classes": {"cat": 12}, "names": "aa", "contents": "bb"}
 DOGS = CATS | {"contents": "cc"}
 
@@ -70,6 +74,16 @@ def test_nor_is_the_note_lost_where_one_of_two_such_runs_is_set_aside(tmp_path):
     make_run(tmp_path / "old", seed=0, **trained_on(None, "/a"))
     make_run(tmp_path / "older", seed=0, **trained_on(None, "/b"))
     assert len(gather([tmp_path]).runs) == 1 and "not recorded of old, older" in said(tmp_path)
+
+
+@pytest.mark.parametrize("endings", [OLD_FOLDER, OLD_PAIRS])
+def test_settings_that_an_earlier_version_lacked_or_spelt_out_are_no_difference(endings, tmp_path):
+    make_run(tmp_path / "old", seed=0, data__extensions=endings, **trained_on(None, "/a"))
+    make_run(tmp_path / "new", seed=1, data__extensions=None, data__white=None, **trained_on(CATS, "/a"))
+    [row] = table(tmp_path).rows
+    assert len(row.runs) == 2
+    make_run(tmp_path / "typed", seed=1, data__extensions=["png"], data__white=255.0, **trained_on(CATS, "/a"))
+    assert table(tmp_path).differences.settings == ("data.extensions", "data.white")
 
 
 def test_runs_that_have_not_said_join_none_of_several_sets(tmp_path):

@@ -15,6 +15,10 @@ NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "lo
 OF_IMAGES = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff"]
 EARLIER_DEFAULTS = {"data.extensions": [[*OF_IMAGES, "gif", "ppm", "pgm", "pbm"], [*OF_IMAGES, "ppm"]]}
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
+# What earlier versions wrote where there is null now: `data.extensions` named the endings that were known.
+KNOWN_ENDINGS = ({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"},
+                 {"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"})
+ADDED = ("data.white", "data.extensions")  # settings that an earlier version lacks, where they are null
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,6 +27,9 @@ def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     found = {path: at(settings, path) for path in leaves(settings) if _counts(path, playing)}
     if found.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
         found.pop("data.seed", None)
+    if isinstance(endings := found.get("data.extensions"), list) and {*map(str, endings)} in KNOWN_ENDINGS:
+        found["data.extensions"] = None
+    found = {path: value for path, value in found.items() if path not in ADDED or value is not None}
     return found | _of_health(settings)
 
 
