@@ -20,6 +20,8 @@ COUNTS = {"kills": (50, "SIGKILLs of runs, all in all"), "signals": (9, "runs st
           "full": (6, "runs whose disk is full"), "saves": (200, "processes killed while they save"),
           "ends": (20, "runs of two processes beside two busy ones"),
           "values": (600, "odd values of settings"), "names": (1000, "odd file names"),
+          "files": (3000, "image files with changed bytes"), "pairs": (600, "folders of pairs under odd names"),
+          "folders": (150, "folders of images under odd names"), "classes": (150, "classes with odd names"),
           "flips": (256, "changed bytes"), "truncations": (64, "lengths that a checkpoint is cut to")}
 SEEDS = 2  # of training, for each family
 KILLS_EACH = 5  # of one family and seed, before there is another
@@ -35,8 +37,7 @@ def main() -> int:
     counts = {part: getattr(arguments, part) if part in arguments.only else 0 for part in COUNTS}
     spoil_files(counts, place, chance, report)
     endings.ends(counts["ends"], place, chance, report)
-    fuzzing.values(counts["values"], chance, report)
-    fuzzing.names(counts["names"], chance, report)
+    fuzzing.odd_input(counts, chance, report)
     if any(counts[part] for part in WITH_RUNS):
         with ThreadPoolExecutor(arguments.jobs) as pool:
             list(pool.map(lambda each: torment(*each, report), shares(counts, place, chance)))

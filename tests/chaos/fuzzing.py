@@ -7,34 +7,43 @@ from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from tests.chaos.report import Report
-from tests.fuzzing import checks
+from tests.fuzzing import checks, class_names, folders, image_files, pair_folders
 from tests.fuzzing.strategies import NAMES, VALUES, examples
 
-
-def values(count: int, chance: random.Random, report: Report) -> None:
-    for command in checks.COMMANDS if count else ():
-        def check(setting: str, value: str, command: str = command) -> None:
-            checks.value_is_taken_or_refused_in_words(command, setting, value)
-        each = count // len(checks.COMMANDS)
-        _try("values", f"{each} of {command}", check, each, (st.sampled_from(checks.settings_of(command)), VALUES),
-             chance, report)
+TRIALS = {"names": (checks.file_is_found, NAMES),
+          "files": (image_files.changed_file_is_right_or_refused, image_files.CHANGED),
+          "pairs": (pair_folders.each_has_its_own_or_is_named, pair_folders.FOLDERS),
+          "folders": (folders.all_are_enlarged_and_read, folders.FOLDERS),
+          "classes": (class_names.each_can_be_asked_for, class_names.CLASS_NAMES)}  # check and examples, by part
 
 
-def names(count: int, chance: random.Random, report: Report) -> None:
-    if count:
-        _try("names", f"{count} files", checks.file_is_found, count, (NAMES,), chance, report)
+def odd_input(counts: dict[str, int], chance: random.Random, report: Report) -> None:
+    each = counts["values"] // len(checks.COMMANDS)
+    for command in checks.COMMANDS:
+        strategy = st.tuples(st.just(command), st.sampled_from(checks.settings_of(command)), VALUES)
+        _try("values", each, lambda example: checks.value_is_taken_or_refused_in_words(*example), strategy, chance,
+             report)
+    for part, (check, strategy) in TRIALS.items():
+        _try(part, counts[part], check, strategy, chance, report)
 
 
-def _try(part: str, what: str, check: Callable, count: int, strategies: tuple, chance: random.Random,
+def _try(part: str, count: int, check: Callable, strategy: st.SearchStrategy, chance: random.Random,
          report: Report) -> None:
-    def trial(example: tuple) -> None:
-        check(*example)
+    if not count:
+        return
+
+    def trial(example: tuple) -> None:  # given takes no partial functions, nor any with defaults
+        check(example)
 
     try:
-        seed(chance.randrange(2**32))(examples(count, derandomize=False)(given(st.tuples(*strategies))(trial)))()
+        seed(chance.randrange(2**32))(examples(count, derandomize=False)(given(strategy)(trial)))()
+    except BaseExceptionGroup as errors:
+        report.trial(part, f"{count} examples", [_shown(error) for error in errors.exceptions])
     except Exception as error:  # noqa: BLE001 whatever a bug raises is what is looked for
-        notes = " ".join(getattr(error, "__notes__", []))
-        report.trial(part, what, [f"{type(error).__name__}: {error} {notes}"])
+        report.trial(part, f"{count} examples", [_shown(error)])
     else:
-        report.trial(part, what, [])
+        report.trial(part, f"{count} examples", [])
 
+
+def _shown(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error} {' '.join(getattr(error, '__notes__', []))}"

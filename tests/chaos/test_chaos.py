@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saddlepoint import checkpoint, training
-from tests.chaos import runs, saves, spoiling
+from tests.chaos import fuzzing, runs, saves, spoiling
 from tests.chaos.report import Report
 from tests.chaos.runs import Case
 from tests.comparing_runs import NARROW, SMALL, differences
@@ -69,6 +69,23 @@ def test_losing_the_good_file_to_a_spoilt_one_would_be_noticed(pair, report, mon
     monkeypatch.setattr(checkpoint, "keep_newest", keep_newest)
     spoiling.flips(1, pair, random.Random(SEED), report)
     assert any("put the spoilt file over the good one" in problem for problem in report.problems)
+
+
+def test_odd_input_of_each_part_is_tried(report):
+    fuzzing.odd_input(dict.fromkeys(fuzzing.TRIALS, 2) | {"values": 6}, random.Random(SEED), report)
+    assert not report.problems and report.trials == dict.fromkeys(fuzzing.TRIALS, 1) | {"values": 6}
+
+
+def test_a_fault_of_each_part_would_be_noticed(report, monkeypatch):
+    def fault(*example):
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(fuzzing.checks, "value_is_taken_or_refused_in_words", fault)
+    for part, (_, strategy) in fuzzing.TRIALS.items():
+        monkeypatch.setitem(fuzzing.TRIALS, part, (fault, strategy))
+    fuzzing.odd_input(dict.fromkeys(fuzzing.TRIALS, 1) | {"values": 6}, random.Random(SEED), report)
+    assert report.trials == dict.fromkeys(fuzzing.TRIALS, 1) | {"values": 6}
+    assert len(report.problems) == sum(report.trials.values()) and all("a fault" in each for each in report.problems)
 
 
 @pytest.mark.parametrize("part", ["module.generator", "optimizers.0", "latest"])

@@ -1,6 +1,7 @@
 """Image files of every kind, and what may happen to their bytes: material for tests that follow from a seed alone."""
 
 import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +95,18 @@ def changed(stored: bytes, changes: list[Change]) -> bytes:
                   "set": before + special * len(those) + after, "flip": before + flipped + after,
                   "insert": before + bytes(length) + those + after}[what]
     return stored
+
+
+SAMPLES = samples()
+CHANGED = strategies.tuples(strategies.sampled_from(sorted(SAMPLES)), changes())
+
+
+def changed_file_is_right_or_refused(example: tuple[str, list[Change]]) -> None:
+    name, changes = example
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / name
+        path.write_bytes(changed(SAMPLES[name], changes))
+        right_or_refused(path, path.with_name("made"))
 
 
 def right_or_refused(path: Path, target: Path) -> bool:

@@ -17,7 +17,8 @@ def _is_a_name(stem: str) -> bool:
     return not stem.startswith(".") and len(f"{stem}.png".encode(errors="surrogateescape")) <= 255
 
 
-NAMES = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join).filter(_is_a_name).map("{}.png".format)
+STEMS = st.lists(st.sampled_from(PIECES), min_size=1, max_size=6).map("".join).filter(_is_a_name)
+NAMES = STEMS.map("{}.png".format)
 
 
 def examples(count: int, derandomize: bool) -> settings:

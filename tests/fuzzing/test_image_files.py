@@ -1,10 +1,10 @@
-"""Files with changed bytes, of every format that Pillow, tifffile and imagecodecs write: right, or refused in words."""
+"""Files with changed bytes, of every format that Pillow, tifffile and imagecodecs write: right, or refused in words;
+`make chaos` tries many."""
 
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import given
 
-from tests.fuzzing.image_files import changed, changes, right_or_refused, samples
-
-SAMPLES = samples()
+from tests.fuzzing.image_files import CHANGED, SAMPLES, changed_file_is_right_or_refused, right_or_refused
+from tests.fuzzing.strategies import examples
 
 
 def test_whole_files_are_pictures(tmp_path):
@@ -13,9 +13,5 @@ def test_whole_files_are_pictures(tmp_path):
         assert right_or_refused(tmp_path / name, tmp_path / "made"), name
 
 
-@settings(max_examples=400, derandomize=True, database=None, deadline=None,
-          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(name=strategies.sampled_from(sorted(SAMPLES)), changes=changes())
-def test_changed_files_are_right_or_refused(tmp_path, name, changes):
-    (tmp_path / name).write_bytes(changed(SAMPLES[name], changes))
-    right_or_refused(tmp_path / name, tmp_path / "made")
+def test_changed_files_are_right_or_refused():
+    examples(150, derandomize=True)(given(CHANGED)(changed_file_is_right_or_refused))()

@@ -75,7 +75,7 @@ class Partners:
     def _by_rank(self, file: ImageFile, folder: str) -> Iterator[list[ImageFile]]:
         name, stem = PurePosixPath(file.name).name, _stem(file.name)
         alike = [image for image in self.by_key.get((folder, stem.lower()), [])
-                 if image.path.parent != file.path.parent]  # of a.png and a.jpg in one folder, either could be the low one
+                 if image.path.parent != file.path.parent]  # of a.png and a.jpg in one, either could be low
         yield [image for image in alike if PurePosixPath(image.name).name == name]
         yield [image for image in alike if _stem(image.name) == stem]
         yield alike
