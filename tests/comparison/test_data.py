@@ -120,13 +120,3 @@ def test_photographs_of_one_name_and_other_pixels_are_other_columns(tmp_path):
     assert len(column.values) == 2
     make_run(tmp_path / "b", psnr(22.0, reference_digest="bb"), seed=2)
     assert sorted(len(column.values) for column in table(tmp_path).columns) == [1, 1, 1]
-
-
-def test_settings_that_a_version_did_not_have_yet_make_no_other_row(tmp_path):
-    listed = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
-    make_run(tmp_path / "old", seed=0, data__extensions=listed, **trained_on(None))
-    make_run(tmp_path / "new", seed=1, data__extensions=None, data__white=None, **trained_on(CATS))
-    [row] = table(tmp_path).rows
-    assert len(row.runs) == 2 and row.settings == ()
-    make_run(tmp_path / "other", seed=1, data__extensions=["png"], data__white=255, **trained_on(CATS))
-    assert len(table(tmp_path).rows) == 2

@@ -11,9 +11,6 @@ from saddlepoint.data import identity as data_identity
 NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "logger", "callbacks", "metrics",
                   "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
                   "data.memory_megabytes", "choices")
-# Defaults of earlier versions, which mean what null means now: every kind of image file that is read.
-OF_IMAGES = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff"]
-EARLIER_DEFAULTS = {"data.extensions": [[*OF_IMAGES, "gif", "ppm", "pgm", "pbm"], [*OF_IMAGES, "ppm"]]}
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
 # What earlier versions wrote where there is null now: `data.extensions` named the endings that were known.
 KNOWN_ENDINGS = ({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"},
@@ -41,11 +38,9 @@ def of_data(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def identity(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
-    """Equal for two runs of one recipe, and only for them. `data`: the identity of what was trained on. A setting that
-    is null counts as one that a run's version did not have yet."""
+    """Equal for two runs of one recipe, and only for them. `data`: the identity of what was trained on"""
     everything = recipe(settings) | of_data(data or {})
-    return tuple(sorted((path, repr(value)) for path, value in everything.items()
-                        if value is not None and value not in EARLIER_DEFAULTS.get(path, ())))
+    return tuple(sorted((path, repr(value)) for path, value in everything.items()))
 
 
 def at(settings: Mapping[str, Any], path: str) -> Any:
