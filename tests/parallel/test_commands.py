@@ -20,7 +20,7 @@ from tests.processes import ROOT, beside_two_busy_processes, ended, started, wai
 
 SMALL = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size=8", "data.subset_size=40", "seed=5",
          "model=dcgan", "model.generator.width=4", "model.discriminator.width=4", "model.discriminator.dropout=0.2",
-         "trick=[ema]", "callbacks=none", "callbacks.scalars.every_images=160", "budget.images=1600",
+         "trick=[ema]", "callbacks=none", "callbacks.scalars.every_images=160", "budget.images=960",
          "callbacks.checkpointing.every_images=80")
 
 
@@ -65,7 +65,7 @@ def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole
         killed = ended(process)
     assert killed.returncode not in (0, None)
     before = checkpoint.newest_good(run / "checkpoints")
-    assert 0 < before["images_seen"] < 1600 and len(before["processes"]) == 2
+    assert 0 < before["images_seen"] < 960 and len(before["processes"]) == 2
 
     began = time.time()
     with beside_two_busy_processes():
@@ -86,7 +86,7 @@ def test_another_number_of_processes_goes_on_and_says_what_changes(whole, tmp_pa
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoints").symlink_to(whole / "checkpoints")
-    with start(f"resume={run}", "trainer.devices=1", "budget.images=1616", where=tmp_path) as process:
+    with start(f"resume={run}", "trainer.devices=1", "budget.images=976", where=tmp_path) as process:
         done = ended(process)
     assert done.returncode == 0, done.stderr
     assert "saved by 2 processes and goes on with 1" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.parallel.played import FAMILIES, STEPS
-from tests.processes import ROOT, beside_two_busy_processes, ended, started
+from tests.processes import ROOT, ended, started
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -18,7 +18,7 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 def folders(tmp_path_factory) -> dict[int, Path]:
     """Where played.py wrote, by the number of processes"""
     folders = {1: tmp_path_factory.mktemp("one"), 2: tmp_path_factory.mktemp("two")}
-    with beside_two_busy_processes(), ExitStack() as stack:
+    with ExitStack() as stack:
         running = []
         for count, folder in folders.items():
             launcher = TORCHRUN if count == 2 else ()
