@@ -17,6 +17,7 @@ from saddlepoint import build, checkpoint, evaluation, pictures
 from saddlepoint.config_check import checked_settings
 from saddlepoint.data.memory import resized
 from saddlepoint.errors import RequestError
+from saddlepoint.metrics import folders
 from saddlepoint.metrics.fitting import Fit
 from saddlepoint.training import train
 from tests.composing import composed, settings
@@ -188,6 +189,14 @@ def test_one_side_that_is_resized_is_said(tmp_path, capsys):
     same = fid(tmp_path / "same.json", f"real='{small}'", f"fake='{small}'", "extractor=random")
     assert same["protocol"]["framing"] == "none" and same["protocol"]["fake_framing"] is None
     assert "note:" not in capsys.readouterr().err
+
+
+def test_parts_that_are_measured_as_one_are_said(tmp_path, capsys):
+    for part in ("train", "test"):
+        photographs(tmp_path / "set" / part, 1, 16, 16)
+    folders.listed({"real": f"{tmp_path}/set", "extensions": None}, "real")
+    assert f"has the parts test, train, and images of all of them are measured; those of one: real={tmp_path}/set/train" in (
+        capsys.readouterr().err)
 
 
 def test_files_of_other_endings_are_counted(tmp_path, capsys):

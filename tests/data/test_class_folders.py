@@ -12,6 +12,10 @@ from tests.data.folder_data import folder, write_grey_levels
 IMAGES = {  # folders -> what the refusal of num_classes=9 says to type
     "parts": (["train/ant", "train/bee", "train/cow", "test/ant", "test/bee"], ["data.root={root}/train", "3"]),
     "parts in capitals": (["Val/ant", "Val/bee", "TEST/ant"], ["data.root={root}/Val", "2"]),
+    "parts by word": (["training_set/ant", "training_set/bee", "test_set/ant"], ["data.root={root}/training_set", "2"]),
+    "parts of a year": (["val2017/ant", "train2017/ant", "train2017/bee"], ["data.root={root}/train2017", "2"]),
+    "folds": (["fold1/ant", "fold1/bee", "fold2/ant"], ["data.root={root}/fold1", "2"]),
+    "classes of tests": (["test_positive", "test_negative"], ["", "2"]),
     "one folder around": (["images/ant", "images/bee"], ["data.root={root}/images", "2"]),
     "one around parts": (["set/train/ant", "set/train/bee", "set/test/ant"], ["data.root={root}/set/train", "2"]),
     "deeper files": (["ant/1", "ant/2", "bee/1"], ["", "2"]),

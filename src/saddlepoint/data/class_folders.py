@@ -1,11 +1,13 @@
 """Where the classes of a folder are, by the names of its images: `cat/1.png` is of the class cat."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-# Folders that divide a set, whatever its classes; of several, the first of this order is what training wants.
-PARTS = ("train", "training", "trainval", "val", "valid", "validation", "dev", "eval", "test", "testing")
+# Words in the names of folders that divide a set, whatever its classes (train, training_set, val2017, seg_test, fold1);
+# of several, the first of this order is what training wants.
+PARTS = ("train", "training", "trainval", "val", "valid", "validation", "dev", "eval", "test", "testing", "pred", "fold")
 
 
 def names(images: Sequence[str]) -> tuple[str, ...]:
@@ -38,11 +40,22 @@ def problem(images: Sequence[str], root: Path, num_classes: int) -> str | None:
 
 
 def are_parts(folders: Sequence[str]) -> bool:
-    return bool(folders) and all(folder.lower() in PARTS for folder in folders)
+    """train and test, training_set and test_set, train2017 and val2017, fold1 and fold2; but test_positive and
+    test_negative may be classes"""
+    if folders and all(folder.lower() in PARTS for folder in folders):
+        return True
+    parts = {_part(folder) for folder in folders}
+    rests = {re.sub(r"\d+", "", folder.lower()).replace(_part(folder) or folder.lower(), "", 1) for folder in folders}
+    return None not in parts and len(rests) == 1 and (len(parts) > 1 or parts == {"fold"} and len(folders) > 1)
 
 
 def first_part(folders: Sequence[str]) -> str:
-    return min(folders, key=lambda folder: PARTS.index(folder.lower()))
+    return min(folders, key=lambda folder: (PARTS.index(_part(folder)), folder))
+
+
+def _part(folder: str) -> str | None:
+    """Which of PARTS is a word of the folder's name; None: it has none"""
+    return next((word for word in re.findall("[a-z]+", folder.lower()) if word in PARTS), None)
 
 
 def place_of_classes(images: Sequence[str]) -> tuple[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from saddlepoint.data import describing
+from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import Limits, Unreadable, header_of
 from saddlepoint.data.framing import Framing
 from saddlepoint.data.images import ImageDataModule
@@ -20,6 +20,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.metrics.collecting import say_what_is_left_out
 from saddlepoint.metrics.fitting import Fit, loader_like
+from saddlepoint.spelling import word
 from saddlepoint.typed_paths import expanded
 
 OTHERWISE = "; type resize=short_side or resize=stretch to frame real= otherwise than the run's data"
@@ -103,6 +104,11 @@ def listed(settings: Settings, side: str) -> list[ImageFile]:
                            f"{side}=FOLDER for another folder, or name the ending in extensions")
     if others:
         print(f"left out of {side}={settings[side]}: {others}", file=sys.stderr)
+    parts = class_folders.names([file.name for file in found.files])
+    if len(parts) > 1 and class_folders.are_parts(parts):
+        one = word(f"{side}={root / class_folders.first_part(parts)}")
+        print(f"note: {side}={settings[side]} has the parts {', '.join(parts)}, and images of all of them are "
+              f"measured; those of one: {one}", file=sys.stderr)
     return found.files
 
 
