@@ -30,7 +30,7 @@ test: lint ## lint, then every test that is not slow: make test ARGS="tests/data
 test-slow: setup ## the tests that take minutes
 	$(python) -m pytest -m slow $(ARGS)
 
-chaos: setup ## a quarter of an hour of kills, spoilt files, full disks: make chaos ARGS="--seed 7 --only saves"
+chaos: setup ## twenty minutes of kills, spoilt files, full disks, odd names: make chaos ARGS="--seed 7 --only saves"
 	$(python) -m tests.chaos $(ARGS)
 
 lint: setup ## look for unused and undefined names, import order and the like

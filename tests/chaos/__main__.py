@@ -1,5 +1,5 @@
-"""make chaos: a run's checkpoints and its going on, tried at length. Every trial follows from the seed, except for what
-the machine's clock decides."""
+"""make chaos: a run's checkpoints and its going on, and what people and disks may hand in, tried at length. Every trial
+follows from the seed, except for what the machine's clock decides."""
 
 import argparse
 import math

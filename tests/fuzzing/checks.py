@@ -1,8 +1,13 @@
 """What must hold for any value of a setting and for any file name; AssertionError or a bug's own error otherwise."""
 
+import io
+import os
 import tempfile
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -10,13 +15,15 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
-from saddlepoint.config_check import checked_settings, leaves
+from saddlepoint.config_check import checked_settings, chosen, leaves
 from saddlepoint.data.listing import image_files
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import EndOfRun
 from saddlepoint.hydra_refusals import explain
 from saddlepoint.overrides import prepare
+from saddlepoint.setting_rules import OF_UPSCALE
 from saddlepoint.upscaling.files import sources
 from tests.composing import CONF
+from tests.fuzzing import later
 
 COMMANDS = ("train", "evaluate", "sample", "upscale", "compare", "train_classifier")
 
@@ -30,12 +37,26 @@ def settings_of(command: str) -> tuple[str, ...]:
 def value_is_taken_or_refused_in_words(command: str, setting: str, value: str) -> None:
     arguments = [f"{setting}={value}"]
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            checked_settings(compose(command, prepare(arguments, None)))
-    except RequestError as refusal:
-        assert str(refusal).strip()
+        with (tempfile.TemporaryDirectory() as place, chdir(place), patch.dict(os.environ, {"HOME": place}),
+              redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())):
+            settings = checked(command, arguments)
+            if command in later.COMMANDS and "/" not in value:  # nothing is written outside that place
+                later.COMMANDS[command](settings, arguments)
+    except EndOfRun as refusal:
+        assert str(refusal).strip() and refusal.exit_code in (1, 2)
     except (HydraException, OmegaConfBaseException) as refusal:
         assert explain(refusal, arguments, CONF, command).strip()
+
+
+def checked(command: str, arguments: list[str]) -> dict[str, Any]:
+    """As the command's script has them"""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(command, prepare(arguments, None), return_hydra_config=True)
+    choices = chosen(config.hydra.runtime.choices, config)
+    OmegaConf.set_struct(config, False)
+    del config["hydra"]
+    settings = checked_settings(config, OF_UPSCALE) if command == "upscale" else checked_settings(config)
+    return settings | {"choices": choices}
 
 
 def file_is_found(name: str) -> None:
