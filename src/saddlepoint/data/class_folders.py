@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-# Words in the names of folders that divide a set, whatever its classes (train, training_set, val2017, seg_test, fold1);
-# of several, the first of this order is what training wants.
+# Words in names of folders that divide a set, whatever its classes (train, training_set, val2017, seg_test, fold1); of
+# several, the first of this order is what training wants.
 PARTS = ("train", "training", "trainval", "val", "valid", "validation", "dev", "eval", "test", "testing", "pred", "fold")
 
 
