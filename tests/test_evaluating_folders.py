@@ -196,8 +196,7 @@ def test_parts_that_are_measured_as_one_are_said(tmp_path, capsys):
         photographs(tmp_path / "set" / part, 1, 16, 16)
     folders.listed({"real": f"{tmp_path}/set", "extensions": None}, "real")
     said = capsys.readouterr().err
-    assert "has the parts test, train, and images of all of them are measured" in said
-    assert f"those of one: real={tmp_path}/set/train" in said
+    assert f"has the parts test, train, and images of all of them are measured; those of one: real={tmp_path}/" in said
 
 
 def test_files_of_other_endings_are_counted(tmp_path, capsys):

@@ -160,7 +160,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_drawn(run,
 @pytest.mark.parametrize(("overrides", "words"), [
     (("interpolate=[3]",), "a walk needs two"),
     (("output='/proc/nothing/here.png'",), "cannot be written"),
-    ((f"output={'n' * 300}.png",), "output=n+.png must be a shorter path"),
+    ((f"output={'n' * 300}.png",), "output=n+.png must be a shorter path .File name too long"),
     (("output='grid'",), "output=grid must be a PNG file: type output=grid.png"),
 ])
 def test_an_impossible_wish_is_refused(run, overrides, words):

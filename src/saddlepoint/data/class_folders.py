@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-# Words in names of folders that divide a set, whatever its classes (train, training_set, val2017, seg_test, fold1); of
-# several, the first of this order is what training wants.
-PARTS = ("train", "training", "trainval", "val", "valid", "validation", "dev", "eval", "test", "testing", "pred", "fold")
+# Words in the names of folders that divide a set, whatever its classes (train, training_set, val2017, seg_test, fold1);
+# of several, the first of this order is what training wants.
+PARTS = ("train", "training", "trainval", "val", "valid", "validation", "dev", "eval", "test", "testing", "pred",
+         "fold")
 
 
 def names(images: Sequence[str]) -> tuple[str, ...]:

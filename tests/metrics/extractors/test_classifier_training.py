@@ -41,6 +41,7 @@ def test_the_command_trains_a_classifier_that_measures(tmp_path):
     assert done.returncode == 0, done.stderr
     loaded = Classifier("tiny (1).safetensors")
     beside = json.loads(Path("tiny (1).json").read_text())
+    assert "data: 30 images of data=" in done.stdout
     assert "type extractor=classifier 'extractor.weights=tiny (1).safetensors'" in done.stdout
     assert f"30 training images, {beside['accuracy']:.2%} of 10 held-out images right" in done.stdout
     assert (beside["name"], beside["sha256"]) == ("tiny", loaded.digest)
@@ -97,7 +98,7 @@ def test_the_seed_decides_every_byte_and_nothing_else_does():
     (["output=there.safetensors"], "there.safetensors exists: choose another file with output=, or add overwrite=true"),
     (["output=card.safetensors"], "card.json exists"),
     (["output=card.json/c.safetensors"], "output=card.json/c.safetensors cannot be written: card.json is a file, not"),
-    ([f"output={'n' * 250}.safetensors"], "must be a shorter path"),
+    ([f"output={'n' * 250}.safetensors"], "must be a shorter path .File name too long"),
     (["output=/proc/c.safetensors"], "output=/proc/c.safetensors cannot be written: "),
     (["name=digits"], "The classifier has the name digits, which is that of an extractor of saddlepoint's own"),
     (["name=random"], "has the name random"),

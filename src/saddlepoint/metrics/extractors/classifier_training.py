@@ -60,6 +60,7 @@ def train(settings: Mapping[str, Any], command: str) -> Path:
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
     data = opened(settings)
+    print(*data.described(), sep="\n")
     training, held_out, kept = split(data, settings["seed"])
     course = Course(settings["budget"]["images"], data.batch_size, settings["lr"], settings["augment"],
                     settings["data"]["horizontal_flip"], settings["seed"])
