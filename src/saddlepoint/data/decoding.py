@@ -33,6 +33,8 @@ class Header(NamedTuple):
 def header_of(path: Path, limits: Limits) -> Header:
     """Reads the header alone."""
     with opened(path, limits) as source:
+        if source.is_plain:
+            return Header(*source.size, 1 if source.is_grey else 3, ())
         losses = source.losses()
         if source.is_deep:
             losses.append("more than 8 bits a channel became 8")

@@ -9,7 +9,7 @@ PSD_CHANNELS = slice(12, 14)  # in a PSD file's header: how many there are, alph
 
 def correct(image: Image.Image) -> list[str]:
     """Corrects what Pillow, before it decodes, takes from the header; returns what of the file is left out."""
-    if image.format == "PNG":
+    if image.format == "PNG" and "transparency" in image.info:
         _scale_transparency(image)
     if image.format != "PSD":
         return []

@@ -55,10 +55,20 @@ class Source:
         self.path, self.image, self.tiff = path, image, tiff
         self.left_out = left_out
         self.dropped = dropped  # parts that had to be left out for the file to be read
-        # Now: decoding, which EXIF data may ask for, forgets how the pixels lie in the file.
-        self._deep = deep.reader(image) if tiff is None else None
-        self._is_grey_with_alpha = tiff is None and deep.is_grey_with_alpha(image)
-        self._is_cut = tiff is None and self._deep is None and deep.is_cut_by_pillow(image)
+        self._deep, self._is_grey_with_alpha, self._is_cut = None, False, False
+        if tiff is None and image.format != "JPEG":
+            # Now: decoding, which EXIF data may ask for, forgets how the pixels lie in the file.
+            self._deep = deep.reader(image)
+            self._is_grey_with_alpha = self._deep is not None and deep.is_grey_with_alpha(image)
+            self._is_cut = self._deep is None and deep.is_cut_by_pillow(image)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is, as most files are, one picture of grey or RGB in 8 bits, of which nothing is left out."""
+        image = self.image
+        return (self.tiff is None and image.format in ("JPEG", "PNG") and image.mode in ("L", "RGB")
+                and self._deep is None and not self.dropped and "transparency" not in image.info
+                and not (image.format == "PNG" and image.is_animated))
 
     @property
     def size(self) -> tuple[int, int]:
