@@ -91,10 +91,13 @@ def every_setting() -> set[str]:
         paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
     paths |= {f"hydra.launcher.{name}" for name in read_yaml(CONF / "hydra" / "launcher" / "processes.yaml")}
     paths |= {f"hydra.sweeper.{name}" for name in read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}
-    for group in groups():
-        for option in options(group) if group not in ("tricks", "turns", "experiment", "metrics") else ():
-            of_group = (f"{group}={option}", *OF_GROUP.get(group, ()))
-            paths |= set(leaves(OmegaConf.to_container(composed(*of_group)[0], resolve=True)))
+    chosen = [group for group in groups() if group not in ("tricks", "turns", "experiment", "metrics")]
+    lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
+    others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
+    for number in range(max(map(len, others.values()))):  # an option of each group at once
+        lines.append([f"{group}={each[number % len(each)]}" for group, each in others.items()])
+    for line in lines:
+        paths |= set(leaves(OmegaConf.to_container(composed(*line)[0], resolve=True)))
     return {path for path in paths if not path.rpartition(".")[2].startswith("_")}
 
 
