@@ -5,15 +5,15 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from saddlepoint import command_line
-from saddlepoint.config_check import checked_settings
+from saddlepoint.commands import command_line
+from saddlepoint.config.check import checked_settings
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="compare")
 def compare(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config)
-        from saddlepoint.comparison import command  # reads files only; torch is not needed
+        from saddlepoint.commands import comparing as command
         command.compare(settings)
 
 

@@ -8,10 +8,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from saddlepoint import command_line
-from saddlepoint.config_check import checked_settings, chosen
+from saddlepoint.commands import command_line
+from saddlepoint.config.check import checked_settings, chosen
 from saddlepoint.parallel.first import only_the_first_speaks
-from saddlepoint.run_choices import with_choices_of_the_run
+from saddlepoint.runs.choices import with_choices_of_the_run
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -20,14 +20,16 @@ def train(config: DictConfig) -> None:
         with only_the_first_speaks():
             hydra_state = HydraConfig.get()
             settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices, config)}
-            from saddlepoint import refusals, resuming, training  # torch comes after the settings are known to be good
+            from saddlepoint.commands import recipe_refusals
+            from saddlepoint.runs import resuming
+            from saddlepoint.training import train as training
             typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
             directory = Path(hydra_state.runtime.output_dir) if sweeping else None
             going_on = resuming.continuation(settings, typed, directory)
             settings = going_on.settings if going_on else settings
-            refusals.refuse(settings, "train.py", typed)
+            recipe_refusals.refuse(settings, "train.py", typed)
             if settings["describe"]:
-                from saddlepoint import description
+                from saddlepoint.commands import description
                 description.describe(settings)
                 return
         training.train(settings, directory, going_on)

@@ -6,16 +6,17 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from saddlepoint import command_line, overrides
-from saddlepoint.config_check import checked_settings
+from saddlepoint.commands import command_line
+from saddlepoint.config import overrides
+from saddlepoint.config.check import checked_settings
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train_classifier")
 def train_classifier(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config)
-        from saddlepoint.metrics.extractors import classifier_training  # torch comes in after the settings
-        classifier_training.train(settings, command_line.line("train_classifier.py", typed(), {}))
+        from saddlepoint.training import classifier
+        classifier.train(settings, command_line.line("train_classifier.py", typed(), {}))
 
 
 def typed() -> list[str]:

@@ -5,9 +5,9 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from saddlepoint import command_line
-from saddlepoint.config_check import checked_settings
-from saddlepoint.setting_rules import OF_UPSCALE
+from saddlepoint.commands import command_line
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.setting_rules import OF_UPSCALE
 from saddlepoint.upscaling import headers
 
 
@@ -16,8 +16,8 @@ def upscale(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config, OF_UPSCALE)
         headers.refuse_at_once(settings["input"], headers.limits(settings))
-        from saddlepoint.upscaling import command  # torch comes in after the settings are known to be good
-        command.upscale(settings)
+        from saddlepoint.upscaling import batch
+        batch.upscale(settings)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from saddlepoint.data.images import to_unit_range
+from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.metrics.extractors import inception
 from saddlepoint.metrics.extractors.classifier import Digits
 from saddlepoint.metrics.extractors.extractor import Extractor

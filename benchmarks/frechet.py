@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torchmetrics.image.fid import _compute_fid
 
-from saddlepoint.metrics.frechet import Moments, frechet_distance
+from saddlepoint.metrics.frechet import frechet_distance
+from saddlepoint.metrics.sums import Moments
 
 
 def by_sqrtm(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:

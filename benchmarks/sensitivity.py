@@ -21,16 +21,16 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from saddlepoint import build  # noqa: E402
-from saddlepoint.metrics import batchnorm  # noqa: E402
+from saddlepoint.data.pixels import to_bytes  # noqa: E402
 from saddlepoint.metrics import images as sources  # noqa: E402
+from saddlepoint.metrics import standing_statistics  # noqa: E402
+from saddlepoint.metrics.evaluator import Judge  # noqa: E402
 from saddlepoint.metrics.extractors.classifier import Digits  # noqa: E402
 from saddlepoint.metrics.extractors.extractor import Extractor  # noqa: E402
 from saddlepoint.metrics.extractors.random import RandomConvolutions  # noqa: E402
 from saddlepoint.metrics.frechet import FrechetDistance  # noqa: E402
 from saddlepoint.metrics.images import GeneratedImages  # noqa: E402
-from saddlepoint.metrics.judge import Judge  # noqa: E402
-from saddlepoint.pictures import to_bytes  # noqa: E402
-from saddlepoint.sampling import checkpoint_of, load_module  # noqa: E402
+from saddlepoint.sampling.loading import checkpoint_of, load_module  # noqa: E402
 
 FAKES = 10_000
 
@@ -98,9 +98,9 @@ def fid(choice: Choice, module, data) -> float:
     trained = module.sampling_generator if choice.weights == "ema" else module.generator
     generator = copy.deepcopy(trained).eval().to(memory_format=torch.channels_last)
     if choice.statistics == "standing":
-        batchnorm.use_standing_statistics(generator, module.latents, None, choice.seed, batches=128)
+        standing_statistics.use_standing_statistics(generator, module.latents, None, choice.seed, batches=128)
     elif choice.statistics == "batch":
-        batchnorm.use_batch_statistics(generator)
+        standing_statistics.use_batch_statistics(generator)
     judge = Judge(choice.extractor(), {"fid": FrechetDistance()}, choice.seed)
     sources.to_bytes = choice.quantise
     fakes = Stored(choice.store, generator, module.latents, None, choice.seed, choice.num_fake)

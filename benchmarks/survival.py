@@ -20,8 +20,8 @@ from _in_turn import in_turn
 from training import ours
 
 from saddlepoint import build
-from saddlepoint.callbacks.checkpointing import Checkpointing
-from saddlepoint.callbacks.health import Health
+from saddlepoint.training.callbacks.checkpointing import Checkpointing
+from saddlepoint.training.callbacks.health import Health
 from tests.composing import settings
 
 WATCHED = ["callbacks.sample_quality.metric=[]", "callbacks.image_grid.every_images=null", "logger=none"]

@@ -22,7 +22,8 @@ from torchvision import datasets, transforms
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from saddlepoint import build, training  # noqa: E402
+from saddlepoint import build  # noqa: E402
+from saddlepoint.training.train import train  # noqa: E402
 from tests.composing import settings  # noqa: E402
 
 A1 = ("model=mlp", "data.image_size=28", "data.batch_size=100", "model.generator.widths=[256,512]",
@@ -60,7 +61,7 @@ def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | No
     build.callbacks = lambda *given: [*configured(*given), watch]
     try:
         with tempfile.TemporaryDirectory() as directory:
-            training.train(made, Path(directory) / "run")
+            train.train(made, Path(directory) / "run")
     finally:
         build.callbacks = configured
     return watch.seconds

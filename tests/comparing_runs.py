@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from saddlepoint import checkpoint
+from saddlepoint.runs import checkpoint
 
 SMALL = ("trainer=cpu", "data.batch_size=8", "data.subset_size=40", "budget.images=96", "seed=5",
          "callbacks.scalars.every_images=16", "callbacks.checkpointing.every_images=24")

@@ -8,7 +8,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from saddlepoint.config_check import checked_settings, chosen
+from saddlepoint.config.check import checked_settings, chosen
 
 CONF = Path(__file__).parent.parent / "conf"
 SMALL = ("budget.images=16", "data.batch_size=8", "callbacks=none", "logger=none", "data.subset_size=16", "trainer=cpu")

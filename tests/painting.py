@@ -6,10 +6,13 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor, nn
 
-from saddlepoint import checkpoint, drawing, pictures
-from saddlepoint.config_check import checked_settings
-from saddlepoint.modules.latents import Latents
-from saddlepoint.sampling import SamplingGenerator
+from saddlepoint.commands import drawing
+from saddlepoint.config.check import checked_settings
+from saddlepoint.data import pixels
+from saddlepoint.game.latents import Latents
+from saddlepoint.runs import checkpoint
+from saddlepoint.sampling import pictures
+from saddlepoint.sampling.generator import SamplingGenerator
 from tests.composing import composed
 
 LATENTS = 3
@@ -72,4 +75,4 @@ def cells_of(grid: Tensor) -> Tensor:
 
 def colours(images: Tensor) -> list[int]:
     """[N, 1, 2, 2] in [-1, 1] -> the bytes of their classes"""
-    return pictures.to_bytes(images)[:, 0, 0, 0].tolist()
+    return pixels.to_bytes(images)[:, 0, 0, 0].tolist()

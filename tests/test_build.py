@@ -13,7 +13,7 @@ ADAM = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 1e-3}
 
 @pytest.mark.parametrize("target", [
     "os.system", "builtins.eval", "subprocess.Popen", "torch.hub.load", "torch.load", "torch.os.system",
-    "torchvision.datasets.utils.download_url", "torch.utils.data.Dataset.__class__", "saddlepoint.checkpoint.Path",
+    "torchvision.datasets.utils.download_url", "torch.utils.data.Dataset.__class__", "saddlepoint.runs.checkpoint.Path",
     "pytorch_lightning.Trainer", "torch.serialization.os.system", "torchnot.Module", "nowhere.Thing", "", None, 7,
     "torch.nn.NoSuchLayer", "torch.nn.init.normal_",
 ])

@@ -23,16 +23,18 @@ class ProcessesLauncher(Launcher):
         self.limits = {"hang_minutes": hang_minutes, "limit_minutes": limit_minutes, "grace_seconds": grace_seconds}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from saddlepoint import config_check, versions
-        from saddlepoint.overrides import SWEEP, SWEEP_DIRECTORY, overrides_in
-        from saddlepoint.places import require_writable
-        from saddlepoint.sweeps import machine, refusals
+        from saddlepoint import environment
+        from saddlepoint.comparison.report.writing import write_page
+        from saddlepoint.config import check
+        from saddlepoint.config.overrides import SWEEP, SWEEP_DIRECTORY, overrides_in
+        from saddlepoint.config.typed_paths import expanded
+        from saddlepoint.files.outputs import require_writable
+        from saddlepoint.sweeps import launch_checks, machine
         from saddlepoint.sweeps.runner import Limits
         from saddlepoint.sweeps.sweep import Request
-        from saddlepoint.typed_paths import expanded
-        config_check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
-        refusals.refuse([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
-        refusals.refuse_for_all(config)
+        check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
+        launch_checks.refuse([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
+        launch_checks.refuse_for_all(config)
         directory = expanded(config.hydra.sweep.dir, SWEEP_DIRECTORY)
         require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes it
         trainer = config.get("trainer", {})
@@ -44,11 +46,11 @@ class ProcessesLauncher(Launcher):
         self.request = Request(
             directory, [sys.executable, str(Path(sys.argv[0]).resolve())],
             [*([f"threads={threads}"] if threads else []), *settings, *flags], places, Limits(**self.limits),
-            list(self.again), versions.typed())
+            list(self.again), environment.typed(), write_page)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """What is not completed is said here and in the exit code; to Hydra a job returns its score, or None."""
-        from saddlepoint.command_line import reported
+        from saddlepoint.commands.command_line import reported
         from saddlepoint.sweeps.sweep import sweep
         jobs = []
         with reported():

@@ -1,5 +1,6 @@
-"""hydra/sweeper=search: settings that Optuna proposes, see saddlepoint.search. Hydra finds sweepers in this namespace
-only, and imports this file for every command, so the rest is imported when a search begins."""
+"""hydra/sweeper=search: settings that Optuna proposes, see saddlepoint.sweeps.search.
+
+Hydra finds sweepers in this namespace only, and imports this file for every command, so the rest is imported when a search begins."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,26 +25,26 @@ class SearchSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from hydra.core.plugins import Plugins
 
-        from saddlepoint.search import refusals
-        refusals.refuse(config)
+        from saddlepoint.sweeps.search import checks
+        checks.refuse(config)
         self.config, self.loader = config, hydra_context.config_loader
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config)
-        refusals.refuse_again(self.launcher.request.again)
+        checks.refuse_again(self.launcher.request.again)
 
     def sweep(self, arguments: Sequence[str]) -> list[JobReturn]:
         """`arguments`: the settings as typed. Nothing is returned to Hydra: what became of the trials is said here and
         in the exit code."""
-        from saddlepoint.command_line import reported
-        from saddlepoint.search import refusals
-        from saddlepoint.search.objective import objective_of
-        from saddlepoint.search.space import space_of
+        from saddlepoint.commands.command_line import reported
+        from saddlepoint.sweeps.search import checks
+        from saddlepoint.sweeps.search.objective import objective_of
+        from saddlepoint.sweeps.search.space import space_of
         space = space_of(arguments, self.written, self.loader)
-        settings = refusals.shared_settings(space, self.config, self.loader)
+        settings = checks.shared_settings(space, self.config, self.loader)
         objective = objective_of(settings, **self.objective)
         with reported():
-            from saddlepoint.search.search import Plan, search  # Optuna takes its time
-            from saddlepoint.search.study import Method
+            from saddlepoint.sweeps.search.search import Plan, search
+            from saddlepoint.sweeps.search.study import Method
             _, end = search(self.launcher.request, Plan(space, objective, Method(**self.method), self.trials))
             if end:
                 raise end

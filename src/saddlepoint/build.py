@@ -7,7 +7,7 @@
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,22 +19,21 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
-from saddlepoint.callbacks.sample_quality import Subject
+from saddlepoint.config.rules import nearest
+from saddlepoint.config.spelling import without_interpolation
 from saddlepoint.data.images import ImageDataModule
+from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
-from saddlepoint.first_weights import initialise
-from saddlepoint.losses.adversarial import AdversarialLoss
+from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.latents import Latents
+from saddlepoint.game.loss import AdversarialLoss
+from saddlepoint.game.optimizers import Optimizers
+from saddlepoint.game.schedule import Schedule
+from saddlepoint.game.trick import Trick
+from saddlepoint.game.turns import Turns
+from saddlepoint.metrics.context import Subject
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
-from saddlepoint.modules.adversarial import AdversarialModule
-from saddlepoint.modules.latents import Latents
-from saddlepoint.modules.optimizers import Optimizers
-from saddlepoint.modules.turns import Turns
-from saddlepoint.rules import nearest
-from saddlepoint.spelling import without_interpolation
-from saddlepoint.tricks.schedule import Schedule
-from saddlepoint.tricks.trick import Trick
-from saddlepoint.versions import revision, versions
 
 TRUSTED = ("saddlepoint", "torch", "torchvision", "torchmetrics", "pytorch_lightning")
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
@@ -172,9 +171,11 @@ def _schedule(settings: Settings | float) -> Schedule | float:
     return make(settings, Schedule, "optimizer.schedule") if isinstance(settings, Mapping) else settings
 
 
-def module(settings: Settings) -> AdversarialModule:
-    """The whole game, its first weights a function of the seed and of model.initialise. Carries the settings it was
-    built from."""
+def module(settings: Settings, initialise: Callable[[nn.Module], object] | None = None) -> AdversarialModule:
+    """Builds the whole game, its first weights a function of the seed. It carries the settings it was built from.
+
+    `initialise` is handed the generator before the game is made, and may give it other first weights.
+    """
     model, optimizer = settings["model"], settings["optimizer"]
     parts = {
         "loss": make(settings["loss"], AdversarialLoss, "loss"),
@@ -195,8 +196,8 @@ def module(settings: Settings) -> AdversarialModule:
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
         generator, discriminator = networks(settings)
-        if model.get("initialise"):
-            initialise(generator, model["initialise"])
+        if initialise:
+            initialise(generator)
         made = make(model["module"], AdversarialModule, "model.module",
                     generator=generator, discriminator=discriminator, **parts)
     made.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision()}

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from saddlepoint import checkpoint, resuming
 from saddlepoint.errors import RequestError
-from saddlepoint.run_directory import RunDirectory
+from saddlepoint.runs import checkpoint, resuming
+from saddlepoint.runs.directory import RunDirectory
 from tests.chaos.report import Report
 
 TENSORS, LENGTH = 6, 200_000  # 4.8 MB
@@ -66,7 +66,7 @@ def saves(count: int, place: Path, chance: random.Random, report: Report) -> Non
 def forking():
     """Starts processes that have torch already: forked by a server with one thread, in no time and safely."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["saddlepoint.checkpoint", "saddlepoint.resuming"])
+    context.set_forkserver_preload(["saddlepoint.runs.checkpoint", "saddlepoint.runs.resuming"])
     started = []
 
     def start(function: Callable, *arguments: Any):

@@ -7,8 +7,8 @@ from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
-from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
+from saddlepoint.runs import checkpoint
 from tests.chaos.report import Report
 from tests.comparing_runs import flat
 

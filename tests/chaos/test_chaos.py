@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis.strategies import just
 
-from saddlepoint import checkpoint, training
+from saddlepoint.runs import checkpoint
+from saddlepoint.training import train
 from tests.chaos import fuzzing, runs, saves, spoiling
 from tests.chaos.report import Report
 from tests.chaos.runs import Case
@@ -24,7 +25,7 @@ def report() -> Report:
 
 @pytest.fixture
 def whole(tmp_path):
-    training.train(settings(*SMALL, *NARROW, "callbacks=none", "logger=none", "budget.images=48"), tmp_path / "whole")
+    train.train(settings(*SMALL, *NARROW, "callbacks=none", "logger=none", "budget.images=48"), tmp_path / "whole")
     return tmp_path / "whole"
 
 
@@ -35,7 +36,7 @@ def pair(whole, tmp_path) -> spoiling.Pair:
 
 def test_a_run_killed_three_times_ends_as_one_that_was_not(tmp_path, report):
     case = Case("spectral norm, hinge", 1, tmp_path / "case", ("threads=1", "budget.images=640", "logger=none"))
-    training.train(settings(*case.settings), case.whole)
+    train.train(settings(*case.settings), case.whole)
     case.start, case.training = 4, 1  # seconds, about, and less than it takes: all kills hit one life, most likely
     runs.kills(case, 3, random.Random(SEED), report)
     assert not report.problems and sum(report.found.values()) == 3

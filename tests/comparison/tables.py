@@ -1,10 +1,10 @@
 """Tables of made runs, and what is said under them."""
 
 from saddlepoint.comparison.notes import notes
-from saddlepoint.comparison.runs import gather
 from saddlepoint.comparison.table import Question
 from saddlepoint.comparison.tabulating import tabulate
-from tests.comparison.made_runs import make_run, score
+from saddlepoint.runs.gathering import gather
+from tests.runs.made_runs import make_run, score
 
 R1 = {"trick": ["r1"]}
 

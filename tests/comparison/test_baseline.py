@@ -4,8 +4,8 @@ import pytest
 
 from saddlepoint.comparison.published import Published
 from saddlepoint.errors import RequestError
-from tests.comparison.made_runs import make_run, score
 from tests.comparison.tables import R1, said, seeded, table
+from tests.runs.made_runs import make_run, score
 
 
 def test_differences_are_paired_where_the_seeds_agree(tmp_path):

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from saddlepoint.comparison.command import write_page
-from saddlepoint.comparison.runs import gather
-from tests.comparison.made_runs import make_run, score
+from saddlepoint.comparison.report.writing import write_page
+from saddlepoint.runs.gathering import gather
 from tests.comparison.tables import said, table
+from tests.runs.made_runs import make_run, score
 
 OLD_FOLDER = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"]
 OLD_PAIRS = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"]

@@ -10,11 +10,11 @@ from saddlepoint.comparison import formats
 from saddlepoint.comparison.layout import Sheet, Text, decimals, figures, sheet
 from saddlepoint.comparison.notes import notes
 from saddlepoint.comparison.numbers import as_csv
-from saddlepoint.comparison.runs import gather
 from saddlepoint.comparison.statistics import Summary
 from saddlepoint.comparison.table import Question
 from saddlepoint.comparison.tabulating import tabulate
-from tests.comparison.made_runs import make_run, score
+from saddlepoint.runs.gathering import gather
+from tests.runs.made_runs import make_run, score
 
 NASTY = r"a_b & 50% $x$ #1 {y} ~ ^ \z <w> | `c` *d*"
 

@@ -4,8 +4,8 @@ import pytest
 
 from saddlepoint.comparison.layout import seeds
 from saddlepoint.errors import RequestError
-from tests.comparison.made_runs import make_run, score
 from tests.comparison.tables import R1, means, said, seeded, table
+from tests.runs.made_runs import make_run, score
 
 
 def test_seeds_share_a_row_and_what_only_looks_makes_no_row(tmp_path):

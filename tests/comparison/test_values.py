@@ -5,8 +5,8 @@ import json
 import pytest
 
 from saddlepoint.errors import RequestError
-from tests.comparison.made_runs import make_run, score
 from tests.comparison.tables import means, said, table
+from tests.runs.made_runs import make_run, score
 
 CURVE = [{"images_seen": images, "quality/fid_digits": value} for images, value in
          ((10000, 30.0), (20032, 7.0), (30000, 20.0), (48000, 25.0))]

@@ -5,8 +5,8 @@ from itertools import islice
 import torch
 from PIL import Image
 
-from saddlepoint.batches import ImageBatch
 from saddlepoint.data.folders import ImageFolder
+from saddlepoint.game.batches import ImageBatch
 
 RANDOM = {"crop": "random", "horizontal_flip": True}
 

@@ -4,8 +4,8 @@ from itertools import islice
 
 import torch
 
-from saddlepoint.batches import ImageBatch
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
+from saddlepoint.game.batches import ImageBatch
 
 
 class Numbered(InMemoryImages):

@@ -7,8 +7,8 @@ import numpy
 import torch
 from PIL import Image
 
-from saddlepoint.batches import PairedBatch
 from saddlepoint.data.pairs import PairFolder
+from saddlepoint.game.batches import PairedBatch
 
 
 def pair_folder(root: Path | None, **changes) -> PairFolder:

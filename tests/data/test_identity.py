@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from saddlepoint import checkpoint
-from saddlepoint.data.identity import changes, digest, fingerprint, going_on, refuse_other_classes
+from saddlepoint.data.identity import fingerprint
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.errors import RequestError
+from saddlepoint.runs import checkpoint
+from saddlepoint.runs.data_identity import changes, digest, going_on, refuse_other_classes
 from tests.data.folder_data import folder, write_grey_levels
 from tests.data.formats import write_photo_folder
 from tests.data.memory_data import numbered

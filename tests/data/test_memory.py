@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from saddlepoint.batches import ImageBatch
-from saddlepoint.data.images import to_unit_range
 from saddlepoint.data.memory import resized
+from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import ImageBatch
 from tests.data.formats import photo
 from tests.data.memory_data import Large, Numbered, batches, numbered, stream
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 
-from saddlepoint.batches import ImageBatch
 from saddlepoint.data.memory import InMemoryImages
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import ImageBatch
 from tests.data.memory_data import Numbered, batches, numbered, stream
 
 

@@ -15,13 +15,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
-from saddlepoint.config_check import checked_settings, chosen, leaves
+from saddlepoint.config.check import checked_settings, chosen
+from saddlepoint.config.hydra_errors import explain
+from saddlepoint.config.overrides import prepare
+from saddlepoint.config.paths import leaves
+from saddlepoint.config.setting_rules import OF_UPSCALE
 from saddlepoint.data.listing import image_files
 from saddlepoint.errors import EndOfRun
-from saddlepoint.hydra_refusals import explain
-from saddlepoint.overrides import prepare
-from saddlepoint.setting_rules import OF_UPSCALE
-from saddlepoint.upscaling.files import sources
+from saddlepoint.upscaling.planning import sources
 from tests.composing import CONF
 from tests.fuzzing import later
 

@@ -12,10 +12,12 @@ from hydra import compose, initialize_config_dir
 from hypothesis import strategies
 from torch import nn
 
-from saddlepoint import compositions, drawing, spelling
-from saddlepoint.config_check import checked_settings
-from saddlepoint.overrides import prepare
-from saddlepoint.sampling import SamplingGenerator
+from saddlepoint.commands import drawing
+from saddlepoint.config import spelling
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.overrides import prepare
+from saddlepoint.sampling import compositions
+from saddlepoint.sampling.generator import SamplingGenerator
 from tests.composing import CONF
 from tests.data.folder_data import folder, write_grey_levels
 from tests.fuzzing.strategies import STEMS

@@ -15,13 +15,14 @@ from hydra import compose, initialize_config_dir
 from hypothesis import strategies
 from PIL import Image
 
-from saddlepoint.config_check import checked_settings
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.overrides import prepare
+from saddlepoint.config.setting_rules import OF_UPSCALE
+from saddlepoint.config.spelling import is_quoted, quoted, without_interpolation
 from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.metrics.folders import opened
-from saddlepoint.overrides import prepare
-from saddlepoint.setting_rules import OF_UPSCALE
-from saddlepoint.spelling import is_quoted, quoted, without_interpolation
-from saddlepoint.upscaling import command, weights
+from saddlepoint.upscaling import batch as command
+from saddlepoint.upscaling import weights
 from tests.composing import CONF
 from tests.data.folder_data import batches, folder, levels
 from tests.fuzzing.strategies import STEMS

@@ -7,10 +7,11 @@ from unittest.mock import patch
 
 from PIL import Image
 
-from saddlepoint import description, drawing, evaluation, refusals, resuming
-from saddlepoint.comparison import command as comparison
+from saddlepoint.commands import comparing as comparison
+from saddlepoint.commands import description, drawing, evaluation, recipe_refusals
 from saddlepoint.errors import RequestError
-from saddlepoint.upscaling import command, headers, weights
+from saddlepoint.runs import resuming
+from saddlepoint.upscaling import batch, headers, weights
 from tests.upscaling.networks import Nearest
 
 Settings = Mapping[str, Any]
@@ -18,7 +19,7 @@ Settings = Mapping[str, Any]
 
 def train(settings: Settings, arguments: list[str]) -> None:
     assert resuming.continuation(settings, arguments, None) is None
-    refusals.refuse(settings, "train.py", arguments)
+    recipe_refusals.refuse(settings, "train.py", arguments)
     description.describe(settings)
 
 
@@ -27,7 +28,7 @@ def upscale(settings: Settings, arguments: list[str]) -> None:
     settings = {**settings, "input": settings["input"] or "photo.png"}
     headers.refuse_at_once(settings["input"], headers.limits(settings))
     with patch.object(weights, "load", lambda _: (Nearest(), "nearest", "a test")):
-        command.upscale(settings)
+        batch.upscale(settings)
 
 
 def sample(settings: Settings, arguments: list[str]) -> None:

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from saddlepoint.game.loss import SeparableLoss
+from saddlepoint.game.step import Targets
 from saddlepoint.losses.adversarial import (
     Hinge,
     LeastSquares,
@@ -11,10 +13,8 @@ from saddlepoint.losses.adversarial import (
     NonSaturating,
     Relativistic,
     RelativisticAverage,
-    SeparableLoss,
     Wasserstein,
 )
-from saddlepoint.tricks.trick import Targets
 
 LOSSES = [NonSaturating, Minimax, LeastSquares, Hinge, Wasserstein, Relativistic, RelativisticAverage]
 SEPARABLE = [loss for loss in LOSSES if issubclass(loss, SeparableLoss)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from saddlepoint.game.step import Targets
 from saddlepoint.losses.adversarial import (
     Hinge,
     LeastSquares,
@@ -13,7 +14,6 @@ from saddlepoint.losses.adversarial import (
     RelativisticAverage,
     Wasserstein,
 )
-from saddlepoint.tricks.trick import Targets
 from tests.losses.examples import FAKE, HARD, REAL, every_loss, sigmoid
 
 

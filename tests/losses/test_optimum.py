@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from saddlepoint.losses.adversarial import AdversarialLoss, Hinge, LeastSquares, NonSaturating
+from saddlepoint.game.loss import AdversarialLoss
+from saddlepoint.losses.adversarial import Hinge, LeastSquares, NonSaturating
 from tests.losses.examples import HARD
 
 

@@ -2,6 +2,11 @@
 
 import pytest
 
+from saddlepoint.game.latents import Latents
+from saddlepoint.game.recipe import Recipe
+from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.game.trick import Trick
+from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import (
     Hinge,
     LeastSquares,
@@ -11,12 +16,7 @@ from saddlepoint.losses.adversarial import (
     RelativisticAverage,
     Wasserstein,
 )
-from saddlepoint.modules.latents import Latents
-from saddlepoint.modules.synthesis import SynthesisModule
-from saddlepoint.modules.turns import Turns
 from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
-from saddlepoint.recipe import Recipe
-from saddlepoint.tricks.trick import Trick
 
 RELATIVE = pytest.mark.parametrize("loss", [Relativistic, RelativisticAverage])
 

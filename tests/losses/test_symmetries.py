@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from saddlepoint.game.step import Targets
 from saddlepoint.losses.adversarial import Minimax, NonSaturating, Relativistic, RelativisticAverage, Wasserstein
-from saddlepoint.tricks.trick import Targets
 from tests.losses.examples import FAKE, HARD, REAL, SEPARABLE, every_loss
 
 

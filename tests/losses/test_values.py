@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from saddlepoint.game.step import Targets
 from saddlepoint.losses.adversarial import (
     Hinge,
     LeastSquares,
@@ -20,7 +21,6 @@ from saddlepoint.losses.adversarial import (
     RelativisticAverage,
     Wasserstein,
 )
-from saddlepoint.tricks.trick import Targets
 from tests.losses.examples import FAKE, HARD, LOSSES, REAL, every_loss, sigmoid
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from saddlepoint.data.still import StillTensor
+from saddlepoint.data.evaluation_images import StillTensor
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from saddlepoint.data.still import Block, StillImages
+from saddlepoint.data.evaluation_images import Block, StillImages
 from saddlepoint.errors import Diverged, RequestError
 from saddlepoint.metrics import collecting
 from saddlepoint.metrics.collecting import Keep, collect

@@ -9,19 +9,20 @@ import jsonschema
 import pytest
 import torch
 
-from saddlepoint.data.still import StillTensor
+from saddlepoint.data.evaluation_images import StillTensor
 from saddlepoint.metrics.bootstrap import ONE_IMAGE
 from saddlepoint.metrics.conditional import ClassFrechetDistance, LabelAccuracy
-from saddlepoint.metrics.frechet import ExtrapolatedFrechetDistance, FrechetDistance, Moments
+from saddlepoint.metrics.evaluator import Judge
+from saddlepoint.metrics.frechet import ExtrapolatedFrechetDistance, FrechetDistance
 from saddlepoint.metrics.images import StillBlocks
 from saddlepoint.metrics.inception_score import InceptionScore
-from saddlepoint.metrics.judge import Judge
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Measurement, Metric, Sample
 from saddlepoint.metrics.modes import RarestClass
 from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
 from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
 from saddlepoint.metrics.provenance import table, values
+from saddlepoint.metrics.sums import Moments
 from tests.metrics.features import sample, setup
 from tests.metrics.stand_ins import BlockMeans, grey
 from tests.metrics.test_provenance import PROTOCOL

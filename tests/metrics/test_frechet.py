@@ -10,11 +10,11 @@ from saddlepoint.metrics.bootstrap import resampling_weights
 from saddlepoint.metrics.frechet import (
     ExtrapolatedFrechetDistance,
     FrechetDistance,
-    Moments,
     frechet_distance,
     value_at_infinity,
 )
 from saddlepoint.metrics.metric import Sample, Setup
+from saddlepoint.metrics.sums import Moments
 
 OFFSET = 0.25  # between the means of real and fake, in each feature
 

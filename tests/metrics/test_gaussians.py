@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
-from saddlepoint.metrics.frechet import Moments, frechet_distance
+from saddlepoint.metrics.frechet import frechet_distance
 from saddlepoint.metrics.gaussians import PRECISION, nuclear_norm, sum_of_roots
+from saddlepoint.metrics.sums import Moments
 
 
 def normal(*shape: int, seed: int) -> Tensor:

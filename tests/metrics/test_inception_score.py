@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
+from saddlepoint.metrics.evaluator import Judge
 from saddlepoint.metrics.images import StillBlocks
-from saddlepoint.metrics.inception_score import InceptionScore, SplitScores, resampled_scores
-from saddlepoint.metrics.judge import Judge
+from saddlepoint.metrics.inception_score import InceptionScore, resampled_scores
+from saddlepoint.metrics.sums import SplitScores
 from tests.metrics.features import normal, sample, setup
 from tests.metrics.stand_ins import BlockMeans, features_of, grey
 from tests.metrics.test_collecting import Gaps

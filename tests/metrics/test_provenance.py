@@ -10,7 +10,7 @@ import pytest
 
 from saddlepoint.metrics.metric import Measurement
 from saddlepoint.metrics.provenance import Protocol, table, values
-from saddlepoint.run_directory import update_metrics
+from saddlepoint.runs.directory import update_metrics
 
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
 PROTOCOL = Protocol(

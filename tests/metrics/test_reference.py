@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from saddlepoint import checkpoint
+from saddlepoint.downloads import cache_folder
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.images import StillBlocks
 from saddlepoint.metrics.reference import reference
-from saddlepoint.remote_files import cache_folder
+from saddlepoint.runs import checkpoint
 from tests.metrics.stand_ins import BlockMeans, grey
 from tests.metrics.test_collecting import Gaps
 

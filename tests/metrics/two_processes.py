@@ -9,15 +9,15 @@ sys.path.insert(0, str(Path.cwd()))
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from saddlepoint.metrics.frechet import FrechetDistance  # noqa: E402
-from saddlepoint.metrics.images import GeneratedImages  # noqa: E402
-from saddlepoint.metrics.inception_score import InceptionScore  # noqa: E402
-from saddlepoint.metrics.judge import Judge  # noqa: E402
-from saddlepoint.metrics.kernel import KernelDistance  # noqa: E402
-from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance  # noqa: E402
-from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall  # noqa: E402
-from saddlepoint.modules.latents import Latents  # noqa: E402
-from saddlepoint.parallel.collectives import joined  # noqa: E402
+from saddlepoint.game.latents import Latents
+from saddlepoint.metrics.evaluator import Judge
+from saddlepoint.metrics.frechet import FrechetDistance
+from saddlepoint.metrics.images import GeneratedImages
+from saddlepoint.metrics.inception_score import InceptionScore
+from saddlepoint.metrics.kernel import KernelDistance
+from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
+from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
+from saddlepoint.parallel.collectives import joined
 from tests.metrics.stand_ins import BlockMeans, grey  # noqa: E402
 
 

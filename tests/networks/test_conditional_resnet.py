@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from saddlepoint.metrics.batchnorm import use_standing_statistics
-from saddlepoint.modules.latents import Latents
+from saddlepoint.game.latents import Latents
+from saddlepoint.game.recipe import batch_norms
+from saddlepoint.metrics.standing_statistics import use_standing_statistics
 from saddlepoint.networks.conditional_resnet import (
     ClassifyingResNetDiscriminator,
     ConditionalResNetGenerator,
@@ -16,7 +17,6 @@ from saddlepoint.networks.conditional_resnet import (
 from saddlepoint.networks.conditioning import ConditionalNormalization
 from saddlepoint.networks.layers import map_normalization
 from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
-from saddlepoint.recipe import batch_norms
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.networks.counting import layer_names

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from saddlepoint.networks.protocols import HasFeatures
+from saddlepoint.game.networks import HasFeatures
 from tests.networks.every_network import (
     CLASSIFYING,
     DISCRIMINATORS,

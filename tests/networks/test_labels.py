@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saddlepoint.networks.protocols import HasClassLogits
+from saddlepoint.game.networks import HasClassLogits
 from tests.networks.every_network import CLASSIFYING, DISCRIMINATORS, GENERATORS, LABELS, OTHERS, UNCONDITIONAL
 
 CONDITIONAL = [name for name in GENERATORS if name not in UNCONDITIONAL]

@@ -11,9 +11,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from saddlepoint import build, training
-from saddlepoint.modules.adversarial import AdversarialModule
+from saddlepoint import build
+from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import gathered, global_mean, joined, place
+from saddlepoint.training import train
 from tests.composing import settings
 from tests.parallel.threads import of_the_group
 
@@ -67,7 +68,7 @@ def play(family: str, folder: Path) -> list[dict[str, Tensor]]:
     configured = build.callbacks
     build.callbacks = lambda *given: [*configured(*given), recorder]
     try:
-        training.train(settings(*COMMON, *FAMILIES[family]), folder)
+        train.train(settings(*COMMON, *FAMILIES[family]), folder)
     finally:
         build.callbacks = configured
     return recorder.steps

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from saddlepoint import checkpoint
+from saddlepoint.runs import checkpoint
 from tests.comparing_runs import differences, status
 from tests.processes import ROOT, beside_two_busy_processes, ended, started, wait_until
 

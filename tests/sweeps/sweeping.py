@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from saddlepoint.comparison.report.writing import write_page
 from saddlepoint.errors import EndOfRun
 from saddlepoint.sweeps.jobs import Job
 from saddlepoint.sweeps.process import Process
@@ -19,7 +20,8 @@ STAND_IN = [sys.executable, "-S", str(Path(__file__).with_name("stand_in.py"))]
 
 def request(**changes) -> Request:
     return Request(**{"directory": SWEEP, "program": STAND_IN, "shared": ["threads=1"], "places": [{}] * 2,
-                      "limits": Limits(), "again": AGAIN, "typed": ["job=a,b", "-m"], **changes})
+                      "limits": Limits(), "again": AGAIN, "typed": ["job=a,b", "-m"],
+                      "write_page": write_page, **changes})
 
 
 def swept(*jobs: str, **changes) -> tuple[list[Job], EndOfRun | None]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from saddlepoint.rules import as_typed
+from saddlepoint.config.rules import as_typed
 from saddlepoint.sweeps.jobs import ENDED
+from tests.commands.test_commands import assert_refused, typed
 from tests.composing import CONF, read_yaml
 from tests.processes import ROOT, ended, started, wait_until
-from tests.test_commands import assert_refused, typed
 
 SLIPS = "optimizer.generator.lr=-1,-2"  # which only the jobs can see
 PHASES = ("raise SystemError('torch was imported')",  # the job fails

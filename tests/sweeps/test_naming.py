@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddlepoint.overrides import parse, quote_path
+from saddlepoint.config.overrides import parse, quote_path
 from saddlepoint.sweeps.naming import directory_name
 from saddlepoint.sweeps.summary import Summary
 

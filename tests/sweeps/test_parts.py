@@ -11,8 +11,8 @@ from saddlepoint.errors import RequestError
 from saddlepoint.sweeps import display
 from saddlepoint.sweeps.display import Lines, LiveTable, clock
 from saddlepoint.sweeps.jobs import Job, judged
+from saddlepoint.sweeps.launch_checks import refuse
 from saddlepoint.sweeps.machine import gpus, places, threads
-from saddlepoint.sweeps.refusals import refuse
 from saddlepoint.sweeps.run_files import TAIL, RunFiles
 
 

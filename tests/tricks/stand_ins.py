@@ -6,15 +6,16 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.modules.draws import Draws
-from saddlepoint.modules.turns import Turns
-from saddlepoint.recipe import Recipe
+from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.recipe import Recipe
+from saddlepoint.game.step import Step
+from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.turns import Turns
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
-from saddlepoint.tricks.trick import Step, Trick, TrickStack
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
 IMAGE = (2, 3, 4)

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.batches import ImageBatch
-from saddlepoint.modules.turns import Turns
-from saddlepoint.refusals import problems_of
+from saddlepoint.commands.recipe_refusals import problems_of
+from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.schedule import Linear as LinearSchedule
+from saddlepoint.game.turns import Turns
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.instance_noise import InstanceNoise
-from saddlepoint.tricks.schedule import Linear as LinearSchedule
 from tests.composing import settings
-from tests.modules.playing import TinyDiscriminator, game, play
+from tests.game.playing import TinyDiscriminator, game, play
 from tests.tricks.stand_ins import TRICKS, Patches, Quadratic, built, images, recipe, step
 
 LOGIT = torch.zeros(8)  # whatever D scored, it was scored

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.ema import ExponentialMovingAverage
-from saddlepoint.tricks.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import Generator, Patches, built, images, step
 

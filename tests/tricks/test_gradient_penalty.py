@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from saddlepoint.modules.draws import Draws
+from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
-from saddlepoint.tricks.schedule import Linear as LinearSchedule
 from tests.tricks.stand_ins import IMAGE, TRICKS, Linear, Patches, Quadratic, built, images, recipe, step
 
 PENALTIES = ["wgan_gp", "dragan", "r1", "r2"]

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from saddlepoint.modules.draws import Draws
+from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.instance_noise import InstanceNoise
-from saddlepoint.tricks.schedule import Linear as LinearSchedule
 from tests.tricks.stand_ins import Quadratic, built, images, step
 
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from saddlepoint.modules.draws import Draws
+from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.schedule import Linear as LinearSchedule
+from saddlepoint.game.step import Targets
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
-from saddlepoint.tricks.schedule import Linear as LinearSchedule
-from saddlepoint.tricks.trick import Targets
 from tests.tricks.stand_ins import TRICKS, Quadratic, built, images, recipe, step
 
 PLAIN = Targets(real=torch.tensor(1.0), fake=torch.tensor(0.0))

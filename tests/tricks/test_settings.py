@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
-from saddlepoint.tricks.schedule import Schedule, as_schedule
+from saddlepoint.game.schedule import Schedule, as_schedule
 from tests.tricks.stand_ins import TRICKS
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -53,7 +53,7 @@ def test_instance_noise_goes_to_zero_over_the_budget(composed):
 @pytest.mark.parametrize("setting", ["tricks.r1.gamma", "tricks.instance_noise.sigma", "optimizer.schedule"])
 def test_a_number_and_a_schedule_replace_each_other_on_the_command_line(composed, setting):
     group, *rest = setting.split(".")
-    ramp = "{_target_: saddlepoint.tricks.schedule.Cosine, start: 1, end: 0, images: 10}"
+    ramp = "{_target_: saddlepoint.game.schedule.Cosine, start: 1, end: 0, images: 10}"
     for typed, wanted in (("0.5", [0.5, 0.5]), (ramp, [1, 0])):
         value = composed(f"{setting}={typed}")[group]
         for key in rest:

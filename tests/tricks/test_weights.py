@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 from torch.nn.utils import spectral_norm as hooked_spectral_norm
 
-from saddlepoint.tricks.schedule import Linear as LinearSchedule
+from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, recipe, step
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError
-from saddlepoint.upscaling import command, progress, weights, writing
+from saddlepoint.upscaling import batch, progress_bar, weights, writing
 from tests.data.formats import photo
 from tests.upscaling.files import saved
-from tests.upscaling.test_command import net, only, upscale  # noqa: F401  net is a fixture
+from tests.upscaling.test_batch_command import net, only, upscale  # noqa: F401  net is a fixture
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ def test_inputs_of_one_name_have_their_own_results_and_comparisons(net, folder):
 
 
 def test_a_bug_with_one_file_keeps_its_traceback_and_the_others_their_results(net, folder, monkeypatch, capsys):  # noqa: F811
-    real = command.reading.read
+    real = batch.reading.read
 
     def read(path, *arguments):
         if path.name == "a.png":
             raise RuntimeError("Failed to decode frame 0: Decoding of color planes failed")
         return real(path, *arguments)
 
-    monkeypatch.setattr(command.reading, "read", read)
+    monkeypatch.setattr(batch.reading, "read", read)
     with pytest.raises(RuntimeError, match="Failed to decode"):
         upscale("input=in", f"weights={net}")
     assert only(folder.parent / "in_x4") == {"c.png"}
@@ -83,14 +83,14 @@ def test_a_closed_pipe_is_no_failure_of_pictures(net, folder, monkeypatch):  # n
     reading, writing_end = os.pipe()
     os.close(reading)
     with os.fdopen(writing_end, "w") as stream:
-        monkeypatch.setattr(progress.sys, "stdout", stream)
+        monkeypatch.setattr(progress_bar.sys, "stdout", stream)
         upscale("input=in", f"weights={net}")
     assert only(folder.parent / "in_x4") == {"a.png", "c.png"}
 
 
 def test_lines_that_a_stream_cannot_show_are_shown_otherwise(monkeypatch, tmp_path):
     with (tmp_path / "said").open("w", encoding="ascii") as stream:
-        progress.say("猫.png -> caf\udce9.png", stream)
+        progress_bar.say("猫.png -> caf\udce9.png", stream)
     assert (tmp_path / "said").read_text() == "\\u732b.png -> caf\\udce9.png\n"
 
 
@@ -114,7 +114,7 @@ def test_a_place_that_cannot_be_written_is_named_before_weights_are_looked_for(o
 
 def test_the_folder_beside_the_input_is_tried_too(net, folder, monkeypatch):  # noqa: F811
     (folder.parent / "in_x4").write_text("a file")
-    monkeypatch.setattr(command, "Batch", None)
+    monkeypatch.setattr(batch, "Batch", None)
     with pytest.raises(RequestError, match="output=in_x4 cannot be written: in_x4 is a file, not a folder"):
         upscale("input=in", f"weights={net}")
 

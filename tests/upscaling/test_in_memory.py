@@ -4,8 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from saddlepoint import pictures
 from saddlepoint.errors import RequestError
+from saddlepoint.sampling import pictures
 from saddlepoint.upscaling.in_memory import upscale_images
 from tests.painting import Studio, painting_generator
 from tests.upscaling.weight_files import small_rrdbnet, write_pth

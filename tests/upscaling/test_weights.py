@@ -9,10 +9,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from saddlepoint import checkpoint
 from saddlepoint.errors import RequestError
-from saddlepoint.first_weights import initialise
+from saddlepoint.runs import checkpoint
 from saddlepoint.training import train
+from saddlepoint.training.first_weights import initialise
 from saddlepoint.upscaling import releases, weights
 from saddlepoint.upscaling.in_memory import upscale_images
 from saddlepoint.upscaling.releases import OFFICIAL, Release

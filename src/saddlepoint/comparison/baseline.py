@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from saddlepoint.comparison.statistics import paired_difference, unpaired_difference
 from saddlepoint.comparison.table import Cell, Row
+from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
-from saddlepoint.rules import nearest
 
 
 def find(asked: str | None, rows: Sequence[Row], settings: Sequence[str]) -> Row | None:

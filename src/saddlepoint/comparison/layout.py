@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from math import floor, isfinite, log10
 from statistics import median
 
-from saddlepoint.comparison.run import Run
 from saddlepoint.comparison.statistics import Summary
 from saddlepoint.comparison.table import Cell, Row, Table
 from saddlepoint.comparison.tabulating import direction
+from saddlepoint.runs.record import Run
 
 NOTHING = "–"
 ARROWS = {True: " ↑", False: " ↓", None: ""}

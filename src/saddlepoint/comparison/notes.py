@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from saddlepoint.comparison.differing import ALWAYS_CHOSEN
-from saddlepoint.comparison.protocols import difference
-from saddlepoint.comparison.recipes import at
-from saddlepoint.comparison.run import Gathered, Run
+from saddlepoint.comparison.columns import difference
+from saddlepoint.comparison.rows import ALWAYS_CHOSEN
 from saddlepoint.comparison.statistics import MOST_EXACT
 from saddlepoint.comparison.table import Cell, Table
 from saddlepoint.comparison.values import curve
+from saddlepoint.config.paths import at
 from saddlepoint.data.describing import listed
-from saddlepoint.data.identity import ASSUMED
+from saddlepoint.runs.data_identity import ASSUMED
+from saddlepoint.runs.record import Gathered, Run
 
 MOST_NAMED = 12
 WHICH = {

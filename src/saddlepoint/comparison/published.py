@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.comparison import reading
-from saddlepoint.comparison.protocols import that_binds
-from saddlepoint.comparison.recipes import at
-from saddlepoint.comparison.run import Run
+from saddlepoint.comparison.columns import that_binds
+from saddlepoint.config.paths import at
 from saddlepoint.errors import RequestError
+from saddlepoint.runs import reading
+from saddlepoint.runs.record import Run
 
 KEYS = {"where", "metric", "value", "tolerance", "protocol", "source"}
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from saddlepoint.comparison.protocols import Measured, that_binds
-from saddlepoint.comparison.run import Run, Score
+from saddlepoint.comparison.columns import Measured, that_binds
 from saddlepoint.comparison.table import Question
 from saddlepoint.comparison.values import measured
+from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
-from saddlepoint.rules import nearest
+from saddlepoint.runs.record import Run, Score
 
 
 def selected(runs: Sequence[Run], question: Question) -> list[Measured]:

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saddlepoint.comparison.differing import Differences
-from saddlepoint.comparison.protocols import Column, Measured
+from saddlepoint.comparison.columns import Column, Measured
 from saddlepoint.comparison.published import Published
-from saddlepoint.comparison.run import Run
+from saddlepoint.comparison.rows import Differences
 from saddlepoint.comparison.statistics import Difference, Summary
+from saddlepoint.runs.record import Run
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from saddlepoint.comparison import statistics
 from saddlepoint.comparison.baseline import difference, find
-from saddlepoint.comparison.differing import differences, rows
-from saddlepoint.comparison.protocols import Column, Measured, columns
+from saddlepoint.comparison.columns import Column, Measured, columns
 from saddlepoint.comparison.published import Published
-from saddlepoint.comparison.run import Run
+from saddlepoint.comparison.rows import differences, rows
 from saddlepoint.comparison.selection import selected
 from saddlepoint.comparison.table import Cell, Question, Row, Table
 from saddlepoint.metrics.comparable import greater_is_better
+from saddlepoint.runs.record import Run
 
 
 def tabulate(runs: Sequence[Run], question: Question, published: Sequence[Published] = ()) -> Table:

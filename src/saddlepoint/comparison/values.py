@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from saddlepoint.comparison import reading
-from saddlepoint.comparison.protocols import Measured
-from saddlepoint.comparison.run import Run, Score
+from saddlepoint.comparison.columns import Measured
 from saddlepoint.metrics.comparable import greater_is_better
+from saddlepoint.runs import reading
+from saddlepoint.runs.record import Run, Score
 
 OVER = ("completed", "diverged", "collapsed")  # training itself came to its end
 

@@ -5,10 +5,10 @@ https://arxiv.org/abs/2107.10833), of float images [N, C, H, W] in [0, 1].
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.checks import require_whole_numbers
 from saddlepoint.data.degradation_blur import Blur, FinalSinc
 from saddlepoint.data.degradation_draws import happens, require_probability
 from saddlepoint.data.degradation_steps import Jpeg, Noise, Resize, resized
-from saddlepoint.networks.layers import require_whole_numbers
 
 
 class SecondOrderDegradation(nn.Module):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from saddlepoint.checks import require
 from saddlepoint.data import blur_kernels
 from saddlepoint.data.degradation_draws import (
     Range,
@@ -19,7 +20,6 @@ from saddlepoint.data.degradation_draws import (
     require_range,
     uniform,
 )
-from saddlepoint.networks.layers import require
 
 
 class Blur(nn.Module):

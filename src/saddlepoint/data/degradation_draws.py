@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from saddlepoint.networks.layers import require
+from saddlepoint.checks import require
 
 Range = tuple[float, float]
 

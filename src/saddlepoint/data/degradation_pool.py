@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.networks.layers import require
+from saddlepoint.checks import require
 
 
 class PairPool(nn.Module):

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from saddlepoint.checks import require
 from saddlepoint.data.degradation_draws import (
     Range,
     choice,
@@ -24,7 +25,6 @@ from saddlepoint.data.degradation_draws import (
     require_range,
     uniform,
 )
-from saddlepoint.networks.layers import require
 
 RESIZINGS = ("area", "bilinear", "bicubic")  # without antialiasing: aliasing is one of the degradations
 

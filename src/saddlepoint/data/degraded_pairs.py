@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from saddlepoint.data.degradation import SecondOrderDegradation
 from saddlepoint.data.degradation_draws import uniform
 from saddlepoint.data.degradation_pool import PairPool
-from saddlepoint.modules.draws import seed_of
+from saddlepoint.game.random_streams import seed_of
 
 
 class DegradedPairs(nn.Module):

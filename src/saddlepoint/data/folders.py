@@ -10,20 +10,21 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from saddlepoint.batches import ImageBatch
+from saddlepoint.checks import one_of
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
-from saddlepoint.data.framing import Framing
+from saddlepoint.data.evaluation_images import StillFiles
 from saddlepoint.data.identity import Fingerprint, fingerprint
-from saddlepoint.data.images import ImageDataModule, one_of
+from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.progress import counted
+from saddlepoint.data.resizing import Framing
 from saddlepoint.data.sampling import EndlessOrder, at_most, of_subset
-from saddlepoint.data.still import StillFiles
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import ImageBatch
 from saddlepoint.image_files.endings import ENDINGS
-from saddlepoint.typed_paths import expanded
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message; `skipped` has all

@@ -14,14 +14,16 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from saddlepoint.batches import ImageBatch
+from saddlepoint.checks import at_least
 from saddlepoint.data import describing
-from saddlepoint.data.identity import refuse_other_classes
+from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.data.sampling import Batches
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import ImageBatch
+from saddlepoint.runs.data_identity import refuse_other_classes
 
 if TYPE_CHECKING:
-    from saddlepoint.data.still import StillImages
+    from saddlepoint.data.evaluation_images import StillImages
 
 log = logging.getLogger(__name__)
 
@@ -131,28 +133,6 @@ class ImageDataModule(LightningDataModule, ABC):
                 f"data.batch_size={self.batch_size} makes steps of {batch_size} real images, which {num_processes} "
                 f"processes cannot share equally: type data.batch_size={self.batch_size * num_processes}, or another "
                 f"multiple")
-
-
-def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 -> float32 in [-1, 1], x / 127.5 - 1; 0 and 255 land on -1 and 1 exactly."""
-    return images.to(torch.float32).sub_(127.5).mul_(1 / 127.5)  # a division takes twice the time
-
-
-def mirrored(images: Tensor, which: Tensor) -> Tensor:
-    """images [N, C, H, W], which [N] bool: those are flipped left to right"""
-    return torch.where(which.view(-1, 1, 1, 1), images.flip(-1), images)
-
-
-def at_least(lowest: int, **settings: int | None) -> None:
-    for setting, value in settings.items():
-        if value is not None and value < lowest:
-            raise ValueError(f"data.{setting}={value} must be at least {lowest}")
-
-
-def one_of(setting: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"data.{setting}={value} must be one of {', '.join(choices)}")
-    return value
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:

@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 
 from saddlepoint.data.cache import DecodedCache
 from saddlepoint.data.decoding import Header, Limits, Unreadable, decode, header_of
-from saddlepoint.data.framing import Framing
-from saddlepoint.data.images import mirrored
 from saddlepoint.data.listing import ImageFile
+from saddlepoint.data.pixels import mirrored
+from saddlepoint.data.resizing import Framing
 from saddlepoint.data.sampling import EndlessOrder
 
 

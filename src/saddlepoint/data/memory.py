@@ -12,11 +12,13 @@ import torch.nn.functional as functional
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from saddlepoint.batches import ImageBatch
-from saddlepoint.data.images import ImageDataModule, mirrored, one_of
+from saddlepoint.checks import one_of
+from saddlepoint.data.evaluation_images import StillTensor
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.pixels import mirrored
 from saddlepoint.data.sampling import EndlessOrder, fixed_subset, of_subset
-from saddlepoint.data.still import StillTensor
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import ImageBatch
 
 
 class LabelledImages(NamedTuple):

@@ -13,10 +13,10 @@ import torch
 
 from saddlepoint.data.bicubic import reduced_uint8
 from saddlepoint.data.decoding import Unreadable, header_of
-from saddlepoint.data.framing import Framing
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.partners import Partners
+from saddlepoint.data.resizing import Framing
 
 SCALES = (2, 3, 4, 8)
 ALIKE = 30.0  # dB; above it a pair may differ by more than its picture varies, e.g. a cloudless sky with noise

@@ -14,22 +14,22 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from saddlepoint.batches import PairedBatch
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import describing
 from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.degradation import SecondOrderDegradation
 from saddlepoint.data.degraded_pairs import DegradedPairs
+from saddlepoint.data.evaluation_images import StillImages
 from saddlepoint.data.folders import ImageFolder
-from saddlepoint.data.images import to_unit_range
 from saddlepoint.data.listing import ImageFile, image_files, listing
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.pair_crops import SCALES, CroppedAnywhere, CroppedPairs, Lows, cut_to_multiple, unlike
 from saddlepoint.data.partners import Partners
+from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.data.sampling import EndlessOrder
 from saddlepoint.data.sharpening import UnsharpMasking
-from saddlepoint.data.still import StillImages
 from saddlepoint.errors import RequestError
-from saddlepoint.typed_paths import expanded
+from saddlepoint.game.batches import PairedBatch
 
 log = logging.getLogger(__name__)
 

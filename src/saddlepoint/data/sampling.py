@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from saddlepoint.errors import RequestError
-from saddlepoint.modules.draws import seed_of
+from saddlepoint.game.random_streams import seed_of
 
 
 class Batches(Sampler[range]):

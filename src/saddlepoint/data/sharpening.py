@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from saddlepoint.checks import require
 from saddlepoint.data.blur_kernels import reflected
-from saddlepoint.networks.layers import require
 
 
 class UnsharpMasking(nn.Module):

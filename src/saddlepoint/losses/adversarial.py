@@ -4,70 +4,21 @@ x are real images, G(z) fakes, D(.) a logit, s(.) the sigmoid; E is the mean ove
 logits may be [N] or [N, 1, h, w]. Every formula is in the form that stays finite at any logit.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
 
+from saddlepoint.game.loss import AdversarialLoss, SeparableLoss
+from saddlepoint.game.recipe import Problem, Recipe
+from saddlepoint.game.step import Targets
 from saddlepoint.parallel.collectives import global_mean
-from saddlepoint.recipe import Problem, Recipe
-from saddlepoint.tricks.trick import Targets
 
-REDUCTIONS = {"sum": 1.0, "mean": 0.5}
 SURE = 0.99  # a probability at which D's gradient has shrunk to a hundredth of what a confident mistake gives
-
-
-class AdversarialLoss(ABC):
-    """`reduction` says what a player with one term on reals and one on fakes does with them: it adds them (`sum`, as
-    most papers) or averages them (`mean`, half the value and half the gradient). One term alone is the same in both."""
-
-    uses_targets: ClassVar[bool] = False  # True: real and fake targets exist, and tricks may soften or flip them
-    needs_real_logits: ClassVar[bool] = False  # True: the generator is scored against real images
-    boundary: ClassVar[float | None] = None  # the logit between real and fake; None: only differences count
-
-    def __init__(self, reduction: str = "sum"):
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"loss.reduction={reduction} must be one of {', '.join(REDUCTIONS)}")
-        self.share = REDUCTIONS[reduction]
-
-    @abstractmethod
-    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-        """logits of reals, logits of fakes -> []; targets are read only where `uses_targets`"""
-
-    @abstractmethod
-    def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """logits of fakes, and of reals where `needs_real_logits` -> []"""
-
-    def probability(self, logits: Tensor) -> Tensor | None:
-        """What D takes for the probability that an image is real; None where logits do not say."""
-        return None
-
-    def saturation(self, real: Tensor, fake: Tensor) -> Tensor | None:
-        """The share of logits that D is so sure about that it learns nothing more from them, the mean of the reals' and
-        the fakes' -> []; None where a loss goes on for ever."""
-        return None
-
-    def problems(self, recipe: Recipe) -> Iterable[Problem]:
-        return ()
 
 
 def _mean_share(of_reals: Tensor, of_fakes: Tensor) -> Tensor:
     return (of_reals.float().mean() + of_fakes.float().mean()) / 2
-
-
-class SeparableLoss(AdversarialLoss):
-    """D's loss is a term on reals plus a term on fakes, so `model.turns.scoring=half` can update on either alone."""
-
-    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-        return self.real_term(real, targets) + self.fake_term(fake, targets)
-
-    @abstractmethod
-    def real_term(self, real: Tensor, targets: Targets) -> Tensor: ...
-
-    @abstractmethod
-    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor: ...
 
 
 def _like(target: Tensor, logits: Tensor) -> Tensor:

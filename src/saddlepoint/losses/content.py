@@ -7,6 +7,8 @@ batches and images.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from saddlepoint.game.loss import ContentLoss
+
 CRITERIA = {
     "l1": F.l1_loss,
     "mse": F.mse_loss,
@@ -19,19 +21,6 @@ def criterion(setting: str, name: str):
     if name not in CRITERIA:
         raise ValueError(f"{setting}={name} must be one of {', '.join(CRITERIA)}")
     return CRITERIA[name]
-
-
-class ContentLoss(nn.Module):
-    """`during`: warmup (while G is alone), game (after that) or always"""
-
-    def __init__(self, weight: float, during: str):
-        super().__init__()
-        if during not in ("always", "warmup", "game"):
-            raise ValueError(f"model.content.*.during={during} must be always, warmup or game")
-        self.weight, self.during = weight, during
-
-    def counts(self, playing: bool) -> bool:
-        return self.during == "always" or (self.during == "game") == playing
 
 
 class PixelLoss(ContentLoss):

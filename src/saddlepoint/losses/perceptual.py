@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.downloads import CANNOT_DOWNLOAD, cache_folder, digest_of, download
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.extractors.files import digest_of
-from saddlepoint.remote_files import CANNOT_DOWNLOAD, cache_folder, download
-from saddlepoint.typed_paths import expanded
 
 FILE, SHA256 = "vgg19-dcbb9e9d.pth", "dcbb9e9d"  # torchvision publishes the beginning, in the name
 ADDRESS = VGG19_Weights.IMAGENET1K_V1.url

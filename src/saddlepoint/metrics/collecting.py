@@ -12,14 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from saddlepoint.data.still import Block
+from saddlepoint.data.evaluation_images import Block
 from saddlepoint.errors import EndOfRun, RequestError
+from saddlepoint.game.modes import device_of
 from saddlepoint.metrics.extractors.extractor import Extractor
-from saddlepoint.metrics.frechet import Moments
 from saddlepoint.metrics.images import BLOCK, Blocks
-from saddlepoint.metrics.inception_score import SplitScores
 from saddlepoint.metrics.metric import Sample
-from saddlepoint.modules.modes import device_of
+from saddlepoint.metrics.sums import Moments, SplitScores
 from saddlepoint.parallel.collectives import gathered_objects, place, summed
 
 log = logging.getLogger(__name__)

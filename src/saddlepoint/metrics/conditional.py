@@ -6,10 +6,11 @@ N images, D features, K classes.
 import torch
 from torch import Tensor
 
+from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import ONE_IMAGE, interval_of_mean
-from saddlepoint.metrics.frechet import Moments, frechet_distance
+from saddlepoint.metrics.frechet import frechet_distance
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-from saddlepoint.modules.draws import seed_of
+from saddlepoint.metrics.sums import Moments
 
 
 class LabelAccuracy(Metric):

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from saddlepoint.data.decoding import Limits, Unreadable
-from saddlepoint.data.framing import Framing
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.memory import InMemoryImages, resized
+from saddlepoint.data.resizing import Framing
 
 
 class Fit:

@@ -9,19 +9,19 @@ from typing import Any
 
 import torch
 
+from saddlepoint.config.spelling import word
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import Limits, Unreadable, header_of
-from saddlepoint.data.framing import Framing
+from saddlepoint.data.evaluation_images import StillFiles
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, listing
 from saddlepoint.data.loading import ImageLoader
-from saddlepoint.data.still import StillFiles
+from saddlepoint.data.resizing import Framing
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.metrics.collecting import say_what_is_left_out
 from saddlepoint.metrics.fitting import Fit, loader_like
-from saddlepoint.spelling import word
-from saddlepoint.typed_paths import expanded
 
 OTHERWISE = "; type resize=short_side or resize=stretch to frame real= otherwise than the run's data"
 RESIZE = "short_side"  # of two folders, unless resize= says otherwise: as data=image_folder has it

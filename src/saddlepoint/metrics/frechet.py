@@ -1,81 +1,14 @@
 """Fréchet distance of features, each set of images taken for a Gaussian. N images, D features; sums are float64."""
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from saddlepoint.errors import RequestError
 from saddlepoint.metrics.bootstrap import centred_interval, resampling_weights
 from saddlepoint.metrics.gaussians import Gaussian, distance, gaussian
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-
-CHUNK = 1024  # images whose features are copied to float64 at once
-
-
-class Moments:
-    """Sums over images: count, sum of features [D], sum of their outer products [D, D]. Memory is O(D^2)."""
-
-    def __init__(self, num_features: int):
-        self.count = 0
-        self._sum = torch.zeros(num_features, dtype=torch.float64)
-        self._outer = torch.zeros(num_features, num_features, dtype=torch.float64)
-
-    @classmethod
-    def of(cls, features: Tensor) -> "Moments":
-        """features [N, D] float32"""
-        moments = cls(features.shape[1])
-        moments.update(features)
-        return moments
-
-    @classmethod
-    def weighted(cls, features: Tensor, weights: Tensor) -> "Moments":
-        """features [N, D] float32, weights [N] int64: as if image i were there weights[i] times"""
-        moments = cls(features.shape[1])
-        for drawn in weights.nonzero()[:, 0].split(CHUNK):
-            moments._add(features[drawn], weights[drawn])
-        return moments
-
-    def update(self, features: Tensor) -> None:
-        """features [N, D] float32"""
-        chunks = features.detach().split(CHUNK)
-        bad = sum(int((~chunk.isfinite().all(1)).sum()) for chunk in chunks)
-        if bad:
-            raise RequestError(f"The features of {bad} of {len(features)} images are not finite, so nothing can be "
-                               "measured on them: choose a checkpoint from before its networks diverged")
-        for chunk in chunks:
-            self._add(chunk, torch.ones(len(chunk), dtype=torch.int64))
-
-    def _add(self, features: Tensor, weights: Tensor) -> None:
-        exact, counts = features.cpu().double(), weights.double()
-        self.count += int(weights.sum())
-        self._sum += counts @ exact
-        self._outer.addmm_((exact * counts[:, None]).T, exact)
-
-    @property
-    def mean(self) -> Tensor:
-        return self._sum / self.count
-
-    @property
-    def covariance(self) -> Tensor:
-        """Over N - 1, as in every FID."""
-        return (self._outer - self._sum.outer(self.mean)) / (self.count - 1)
-
-    def __add__(self, other: "Moments") -> "Moments":
-        mine, theirs = self.tensors(), other.tensors()
-        return Moments.from_tensors({name: mine[name] + theirs[name] for name in mine})
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Copies, for a file or to be summed over processes, tensor by tensor."""
-        return {"count": torch.tensor(self.count), "sum": self._sum.clone(), "outer": self._outer.clone()}
-
-    @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Moments":
-        moments = cls(0)
-        moments.count = int(tensors["count"])
-        moments._sum, moments._outer = tensors["sum"].clone(), tensors["outer"].clone()
-        return moments
+from saddlepoint.metrics.sums import Moments
 
 
 def frechet_distance(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from saddlepoint.data.still import Block, StillImages
+from saddlepoint.data.evaluation_images import Block, StillImages
+from saddlepoint.data.pixels import to_bytes
 from saddlepoint.errors import Diverged
-from saddlepoint.modules.latents import Latents, class_labels
-from saddlepoint.modules.modes import device_of
+from saddlepoint.game.latents import Latents, class_labels
+from saddlepoint.game.modes import device_of
 from saddlepoint.parallel.collectives import place
-from saddlepoint.pictures import to_bytes
 
 BLOCK = 64
 

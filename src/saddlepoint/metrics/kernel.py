@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
+from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-from saddlepoint.modules.draws import seed_of
 
 
 class KernelDistance(Metric):

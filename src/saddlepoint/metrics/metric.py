@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from saddlepoint.metrics.frechet import Moments
-    from saddlepoint.metrics.inception_score import SplitScores
+    from saddlepoint.metrics.sums import Moments, SplitScores
 
 
 @dataclass(frozen=True)

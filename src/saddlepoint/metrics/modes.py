@@ -2,9 +2,9 @@
 
 import torch
 
+from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import ONE_IMAGE, centred_interval, resampling_weights
 from saddlepoint.metrics.metric import Measurement, Metric, Sample
-from saddlepoint.modules.draws import seed_of
 
 
 class RarestClass(Metric):

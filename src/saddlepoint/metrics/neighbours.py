@@ -8,9 +8,9 @@ import math
 import torch
 from torch import Tensor
 
+from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.distances import nearest, radii
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-from saddlepoint.modules.draws import seed_of
 
 FEWEST_FOR_A_MEDIAN = 6  # 1 - 2^(1 - N) of N values lie on both sides of their median: above 95 % from 6 on
 

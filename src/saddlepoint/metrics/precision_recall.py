@@ -9,10 +9,10 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import ONE_IMAGE, interval_of_mean
 from saddlepoint.metrics.distances import radii, remembered, tiles
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-from saddlepoint.modules.draws import seed_of
 
 
 def in_closed_balls(centres: Tensor, points: Tensor, neighbours: int) -> Tensor:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from saddlepoint.data.still import StillImages
+from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.environment import revision, versions
 from saddlepoint.metrics.comparable import SAME_NUMBER
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
-from saddlepoint.versions import revision, versions
 
 
 @dataclass(frozen=True)

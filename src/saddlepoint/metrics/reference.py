@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-from saddlepoint import checkpoint
-from saddlepoint.data.still import StillImages
+from saddlepoint.data.evaluation_images import StillImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import Keep, say_what_is_left_out
 from saddlepoint.metrics.extractors.extractor import Extractor
-from saddlepoint.metrics.frechet import Moments
 from saddlepoint.metrics.images import BLOCK
 from saddlepoint.metrics.metric import Sample
+from saddlepoint.metrics.sums import Moments
 from saddlepoint.parallel.collectives import place, summed
+from saddlepoint.runs import checkpoint
 
 _VERSION = 2  # of what is stored: goes up when decoding, an extractor's arithmetic or the file's content changes
 _PACKAGES = ("torch", "torchvision", "pillow", "tifffile", "imagecodecs", "numpy")

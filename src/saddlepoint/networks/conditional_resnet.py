@@ -7,8 +7,9 @@ form of WGAN-GP's code for labelled CIFAR-10 (Gulrajani et al. 2017, https://arx
 
 from torch import Tensor, nn
 
+from saddlepoint.checks import require
 from saddlepoint.networks.initialisation import xavier
-from saddlepoint.networks.layers import require, require_classes
+from saddlepoint.networks.layers import require_classes
 from saddlepoint.networks.resnet import ResNetDiscriminator, UpsamplingResNet
 
 

@@ -7,13 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saddlepoint.networks.layers import (
-    FirstMaps,
-    ReadsLabels,
-    map_normalization,
-    require_classes,
-    require_whole_numbers,
-)
+from saddlepoint.checks import require_whole_numbers
+from saddlepoint.networks.layers import FirstMaps, ReadsLabels, map_normalization, require_classes
 
 
 class ConditionalNormalization(ReadsLabels):

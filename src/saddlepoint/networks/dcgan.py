@@ -7,17 +7,15 @@ ports: kernel_size=4, width=64.
 
 from torch import Tensor, nn
 
+from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.networks.initialisation import normal
 from saddlepoint.networks.layers import (
-    FRACTION,
     NORMALIZATIONS,
     FirstMaps,
     activation,
     doublings,
     map_normalization,
     outputs_of_each,
-    require,
-    require_whole_numbers,
 )
 
 KERNEL_SIZES = (4, 5)

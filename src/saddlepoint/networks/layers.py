@@ -3,23 +3,13 @@
 N images, C channels or feature maps, S x S pixels.
 """
 
-from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from saddlepoint.checks import require
+
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 NORMALIZATIONS = ("none", "batch", "layer", "instance")
-FRACTION = "at least 0 and below 1"
-
-
-def require(holds: bool, setting: str, value: object, must_be: str) -> None:
-    if not holds:
-        raise ValueError(f"{setting}={value} must be {must_be}")
-
-
-def require_whole_numbers(settings: Mapping[str, int]) -> None:
-    for name, value in settings.items():
-        require(isinstance(value, int) and value >= 1, name, value, "a whole number of at least 1")
 
 
 def require_classes(num_classes: int) -> None:

@@ -15,19 +15,17 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.networks.conditioning import BesideLabelMap
 from saddlepoint.networks.initialisation import xavier
 from saddlepoint.networks.layers import (
-    FRACTION,
     NORMALIZATIONS,
     FirstMaps,
     Labelled,
     activation,
     map_normalization,
     outputs_of_each,
-    require,
     require_classes,
-    require_whole_numbers,
     same_convolution,
 )
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.networks.initialisation import normal, uniform_fan_out
-from saddlepoint.networks.layers import FRACTION, activation, outputs_of_each, require, require_whole_numbers
+from saddlepoint.networks.layers import activation, outputs_of_each
 
 INITIALISATIONS = {"default": lambda network: None, "normal": normal, "uniform_fan_out": uniform_fan_out}
 NORMALIZATIONS = ("none", "batch", "layer")  # no `instance`: a vector has one value per channel, always its own mean

@@ -18,6 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.checks import require, require_whole_numbers
 from saddlepoint.networks.conditioning import normalization_of
 from saddlepoint.networks.initialisation import he, xavier
 from saddlepoint.networks.layers import (
@@ -28,8 +29,6 @@ from saddlepoint.networks.layers import (
     doublings,
     map_normalization,
     outputs_of_each,
-    require,
-    require_whole_numbers,
     through,
 )
 

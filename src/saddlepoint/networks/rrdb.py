@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saddlepoint.networks.layers import require, require_whole_numbers
+from saddlepoint.checks import require, require_whole_numbers
 
 FOLDS = {4: 1, 2: 2, 1: 4}  # scale -> side of the squares of pixels that become channels before the first layer
 DOUBLINGS = {1: 0, 2: 1, 4: 2, 8: 3}  # by scale, where no pixels are folded

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saddlepoint.networks.layers import map_normalization, require, require_whole_numbers
+from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.networks.layers import map_normalization
 from saddlepoint.networks.rrdb import start_small
 
 NORMALIZATIONS = ("batch", "none")  # layer and instance take statistics of a whole image, which tiles do not have

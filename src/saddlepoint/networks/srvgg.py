@@ -10,7 +10,7 @@ N images of C channels and H x W pixels in [0, 1], upscaled s = `scale` times.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saddlepoint.networks.layers import require_whole_numbers
+from saddlepoint.checks import require_whole_numbers
 
 
 class SRVGGNetCompact(nn.Module):

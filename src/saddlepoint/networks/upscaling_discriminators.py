@@ -11,15 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from saddlepoint.networks.layers import (
-    NORMALIZATIONS,
-    activation,
-    doublings,
-    map_normalization,
-    outputs_of_each,
-    require,
-    require_whole_numbers,
-)
+from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.networks.layers import NORMALIZATIONS, activation, doublings, map_normalization, outputs_of_each
 
 NEGATIVE_SLOPE = 0.2
 SRGAN_HALVINGS = 4

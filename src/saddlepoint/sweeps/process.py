@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from saddlepoint.json_files import now, read_json, write_json
+from saddlepoint.files.json_files import now, read_json, write_json
 from saddlepoint.sweeps.jobs import Job, judged
 from saddlepoint.sweeps.run_files import RunFiles
 

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from saddlepoint.json_files import read_json
+from saddlepoint.files.json_files import read_json
 from saddlepoint.sweeps.jobs import Job
 
 TAIL = 65536  # bytes of metrics.csv that are looked at: some hundred rows

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.errors import RequestError
-from saddlepoint.json_files import now, read_json, write_json
+from saddlepoint.files.json_files import now, read_json, write_json
 from saddlepoint.sweeps.display import aligned, cells
 from saddlepoint.sweeps.jobs import Job
 from saddlepoint.sweeps.naming import directory_name, setting

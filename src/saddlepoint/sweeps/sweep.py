@@ -2,18 +2,17 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 
-from saddlepoint import spelling
-from saddlepoint.comparison.command import write_page
+from saddlepoint.config import spelling
 from saddlepoint.errors import EndOfRun, RunDirectoryInUse, Stopped
-from saddlepoint.json_files import now, read_json
-from saddlepoint.places import require_writable
+from saddlepoint.files.json_files import now, read_json
+from saddlepoint.files.outputs import require_writable
 from saddlepoint.sweeps.display import Lines, LiveTable, counts
 from saddlepoint.sweeps.jobs import ENDED, Job, name_of
 from saddlepoint.sweeps.run_files import RunFiles
@@ -36,6 +35,7 @@ class Request:
     limits: Limits
     again: Sequence[str]  # ends after which a job runs again when the sweep does
     typed: Sequence[str]  # the sweep's own line, without the program
+    write_page: Callable[[Path], Path | None]  # directory of the sweep -> the page that compares its runs, if any
 
     def command(self, job: Job) -> list[str]:
         own = {name(override) for override in job.overrides}
@@ -77,7 +77,7 @@ def sweep(request: Request, wanted: Sequence[Sequence[str]]) -> tuple[list[Job],
             summary.save(ended=now(), exit_code=end.exit_code if end else 0)
         finally:
             print(table(jobs), flush=True)
-        page = write_page(request.directory)
+        page = request.write_page(request.directory)
     if page:
         print(f"The same with curves and pictures: {page}")
     if not end:

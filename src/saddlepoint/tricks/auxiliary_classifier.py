@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
-from saddlepoint.networks.protocols import HasClassLogits
-from saddlepoint.recipe import Problem, Recipe
-from saddlepoint.tricks.schedule import Schedule, as_schedule
-from saddlepoint.tricks.trick import Step, Trick
+from saddlepoint.game.networks import HasClassLogits
+from saddlepoint.game.recipe import Problem, Recipe
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import Step
+from saddlepoint.game.trick import Trick
 
 
 class AuxiliaryClassifier(Trick):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from saddlepoint.tricks.schedule import Schedule, as_schedule
-from saddlepoint.tricks.trick import Step, Trick
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import Step
+from saddlepoint.game.trick import Trick
 
 
 class ExponentialMovingAverage(Trick):

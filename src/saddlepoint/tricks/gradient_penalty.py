@@ -10,9 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from saddlepoint.recipe import Problem, Recipe
-from saddlepoint.tricks.schedule import Schedule, as_schedule
-from saddlepoint.tricks.trick import Step, Trick
+from saddlepoint.game.recipe import Problem, Recipe
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import Step
+from saddlepoint.game.trick import Trick
 
 # sqrt(s) has an infinite slope at s = 0; sqrt(s + UNDER_ROOT) has a gradient there, and from s = 1e-4 on it is the same
 # in float32.

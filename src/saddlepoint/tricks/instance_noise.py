@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from saddlepoint.tricks.schedule import Schedule, as_schedule
-from saddlepoint.tricks.trick import Step, Trick
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import Step
+from saddlepoint.game.trick import Trick
 
 
 class InstanceNoise(Trick):

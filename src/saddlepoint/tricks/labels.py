@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from saddlepoint.recipe import Problem, Recipe
-from saddlepoint.tricks.schedule import Schedule, as_schedule
-from saddlepoint.tricks.trick import Step, Targets, Trick
+from saddlepoint.game.recipe import Problem, Recipe
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import Step, Targets
+from saddlepoint.game.trick import Trick
 
 
 class TargetTrick(Trick):

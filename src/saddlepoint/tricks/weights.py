@@ -7,10 +7,11 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrizations import spectral_norm
 
-from saddlepoint.recipe import Problem, Recipe
+from saddlepoint.game.recipe import Problem, Recipe
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import Step
+from saddlepoint.game.trick import Trick
 from saddlepoint.tricks.gradient_penalty import GradientPenalty
-from saddlepoint.tricks.schedule import Schedule, as_schedule
-from saddlepoint.tricks.trick import Step, Trick
 
 
 class WeightClipping(Trick):

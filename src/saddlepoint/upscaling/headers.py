@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.limits import Limits
 from saddlepoint.image_files.source import opened
-from saddlepoint.typed_paths import expanded
 
 
 def limits(settings: Mapping[str, Any]) -> Limits:

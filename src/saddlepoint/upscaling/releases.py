@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from saddlepoint.downloads import CANNOT_DOWNLOAD, cache_folder, digest_of, download
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.extractors.files import digest_of
-from saddlepoint.remote_files import CANNOT_DOWNLOAD, cache_folder, download
 from saddlepoint.upscaling import ncnn
 
 RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.errors import RequestError
-from saddlepoint.modules.modes import device_of
+from saddlepoint.game.modes import device_of
 from saddlepoint.upscaling.channels import fitted
 
 TILE = 256  # input pixels; with 64 on each side RRDBNet's last layers take about 2 GB

@@ -14,12 +14,12 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from saddlepoint import checkpoint
+from saddlepoint.config.rules import nearest
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
-from saddlepoint.rules import nearest
-from saddlepoint.sampling import load_module
-from saddlepoint.typed_paths import expanded
+from saddlepoint.runs import checkpoint
+from saddlepoint.sampling.loading import load_module
 from saddlepoint.upscaling import releases
 from saddlepoint.upscaling.channels import COLOUR, GREY
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE

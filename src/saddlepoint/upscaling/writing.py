@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from saddlepoint.checkpoint import write_atomically
+from saddlepoint.files.atomic import write_atomically
 from saddlepoint.image_files.metadata import EXIF_PARTS, XMP_IN_PNG, About
 from saddlepoint.upscaling.picture import Picture, on_white, to_eight_bits, with_colours
 

@@ -12,11 +12,11 @@ import torch.nn.functional as functional
 from safetensors.torch import load_file, save_file
 
 from saddlepoint.data.sources.mnist5k import MNIST5k
+from saddlepoint.downloads import digest_of
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.classifier import DIGITS_FILE, RESERVED, Classifier
 from saddlepoint.metrics.extractors.classifier_files import read, write
 from saddlepoint.metrics.extractors.classifier_network import seeded_network
-from saddlepoint.metrics.extractors.files import digest_of
 from tests.metrics.extractors.examples import card, noise, write_classifier
 
 

@@ -11,12 +11,12 @@ import torch.nn.functional as functional
 
 import saddlepoint
 from saddlepoint.data.sources.mnist5k import MNIST5k
+from saddlepoint.downloads import digest_of
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors import classifier
 from saddlepoint.metrics.extractors.classifier import DIGITS_FILE, DIGITS_SHA256, Digits
 from saddlepoint.metrics.extractors.classifier_files import card_file
-from saddlepoint.metrics.extractors.classifier_training import accuracy, split
-from saddlepoint.metrics.extractors.files import digest_of
+from saddlepoint.training.classifier import accuracy, split
 
 PACKAGE = Path(saddlepoint.__file__).parent
 

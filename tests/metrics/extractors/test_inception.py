@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
-from saddlepoint import remote_files
+from saddlepoint import downloads
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors import inception
 from saddlepoint.metrics.extractors.inception import FILE_NAME, VARIABLE, Inception, located, network
@@ -133,7 +133,7 @@ def test_a_download_of_something_else_leaves_nothing(hub, server, content, why):
 
 
 def test_a_server_that_never_answers_is_given_up(hub, monkeypatch):
-    monkeypatch.setattr(remote_files, "SILENCE", 0.2)
+    monkeypatch.setattr(downloads, "SILENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         monkeypatch.setattr(inception, "ADDRESS", f"http://127.0.0.1:{listening.getsockname()[1]}/")
         assert "timed out" in refusal_of_download(hub)

@@ -12,12 +12,12 @@ import numpy
 import torch
 from torchvision import datasets
 
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
 from saddlepoint.data.sources.downloading import Remote, download, not_there
-from saddlepoint.data.sources.files import Damage, find, naming, unzipped
+from saddlepoint.data.sources.opening import Damage, find, naming, unzipped
 from saddlepoint.data.sources.pickles import read_pickled_dictionary
 from saddlepoint.errors import RequestError
-from saddlepoint.typed_paths import expanded
 
 _PIXELS = 3 * 32 * 32
 _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from saddlepoint.data.sources.files import Damage, unzipped
+from saddlepoint.data.sources.opening import Damage, unzipped
 
 _UNSIGNED_BYTE = 8
 _MOST_THAT_GZIP_SAVES = 1032  # deflate's limit: no file holds more than this many times its size

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torchvision import datasets
 
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
 from saddlepoint.data.sources.downloading import Remote, download, not_there
-from saddlepoint.data.sources.files import find
 from saddlepoint.data.sources.idx import read_idx
+from saddlepoint.data.sources.opening import find
 from saddlepoint.errors import RequestError
-from saddlepoint.typed_paths import expanded
 
 _PREFIX = {"train": "train", "test": "t10k"}
 

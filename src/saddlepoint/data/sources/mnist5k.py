@@ -8,7 +8,7 @@ import numpy
 import torch
 
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
-from saddlepoint.data.sources.files import Damage, unzipped
+from saddlepoint.data.sources.opening import Damage, unzipped
 from saddlepoint.errors import RequestError
 
 _PIXELS = 28 * 28

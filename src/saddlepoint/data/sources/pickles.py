@@ -13,7 +13,7 @@ import numpy
 from numpy._core.multiarray import _reconstruct, scalar
 from numpy._core.numeric import _frombuffer
 
-from saddlepoint.data.sources.files import Damage
+from saddlepoint.data.sources.opening import Damage
 
 _MALFORMED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
               OverflowError, MemoryError, struct.error)

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from saddlepoint.data.images import to_unit_range
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.data.pixels import to_unit_range
+from saddlepoint.downloads import digest_of
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.classifier_files import Card, read
 from saddlepoint.metrics.extractors.classifier_network import NUM_FEATURES, ClassifierNetwork
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
-from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
-from saddlepoint.typed_paths import expanded
 
 RESERVED = ("inception", "digits", "random")  # extractors that are no file of a user's
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"

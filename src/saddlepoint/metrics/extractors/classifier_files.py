@@ -9,10 +9,10 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from saddlepoint.checkpoint import write_atomically
+from saddlepoint.downloads import digest_of
 from saddlepoint.errors import DiskFull, RequestError
+from saddlepoint.files.atomic import write_atomically
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
-from saddlepoint.metrics.extractors.files import digest_of
 from saddlepoint.metrics.extractors.preparing import COLOURS
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.downloads import CANNOT_DOWNLOAD, download
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour
-from saddlepoint.remote_files import CANNOT_DOWNLOAD, download
-from saddlepoint.typed_paths import expanded
 
 FILE_NAME = "weights-inception-2015-12-05-6726825d.pth"
 SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"

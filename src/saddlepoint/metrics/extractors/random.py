@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.data.images import to_unit_range
+from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resized, rule
 

@@ -1,0 +1,151 @@
+"""What sample.py does: a grid, single files, walks, or arithmetic."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.config.spelling import of_class, word
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.data import pixels
+from saddlepoint.data.describing import listed
+from saddlepoint.errors import DiskFull, RequestError
+from saddlepoint.files.outputs import is_taken, require_writable
+from saddlepoint.sampling import compositions, latent_arithmetic, pictures
+from saddlepoint.sampling.compositions import Picture
+from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
+from saddlepoint.sampling.loading import checkpoint_of, load_generator
+from saddlepoint.upscaling.in_memory import ImageUpscaler
+
+Settings = Mapping[str, Any]
+COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of each walk, unless count= says otherwise
+
+
+def draw(settings: Settings) -> None:
+    refuse_contradictions(settings)
+    output = typed_output(settings)
+    refuse_places(output or default_output(settings, "picture"), settings)
+    generator = load_generator(settings["run"])
+    upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
+    picture = composed(generator, settings)
+    output = output or default_output(settings, f"{picture.name}_{upscaler.name}" if upscaler else picture.name)
+    images = pixels.to_bytes(picture.images)
+    images = upscaler(images) if upscaler else images
+    try:
+        pictures.write_png(output, pictures.grid(images, picture.columns))
+        if settings["files"]:
+            for name, image in zip(picture.files, images, strict=True):
+                if name:
+                    pictures.write_png(output.with_suffix("") / f"{name}.png", image)
+    except DiskFull:
+        raise
+    except OSError as error:
+        raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
+                           "Choose a place you may write to") from error
+    singly = f", one by one in {output.with_suffix('')}" if settings["files"] else ""
+    count = sum(name is not None for name in picture.files)
+    larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""
+    print(f"{count} images{picture.about}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
+
+
+def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
+    seed, count, steps, which = (settings[name] for name in ("seed", "count", "steps", "class"))
+    if settings["interpolate_class"]:
+        labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
+        warn_of_classes_not_learnt(generator, labels, "what is drawn of it means nothing")
+        return compositions.walk_between_classes(generator, labels, seed, count or COUNT_OF_EACH, steps)
+    warn_of_words_that_are_names(generator, which)
+    if which == EVERY_CLASS:
+        generator.require_classes("class=all")
+        warn_of_classes_not_learnt(generator, range(generator.num_classes), "class=all leaves it out")
+        return compositions.of_every_class(generator, seed, count or COUNT_OF_EACH, settings["layout"])
+    label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
+    if label is not None:
+        warn_of_classes_not_learnt(generator, [label], "what is drawn of it means nothing")
+    if settings["interpolate"]:
+        return compositions.walk(generator, settings["interpolate"], steps, label)
+    if settings["arithmetic"]:
+        if generator.num_classes and label is None:
+            raise RequestError(f"arithmetic={settings['arithmetic']} needs one class, since it adds latents and those "
+                               "know none: choose it, e.g. class=0 (without arithmetic= to see and number its images)")
+        return latent_arithmetic.arithmetic(generator, settings["arithmetic"], seed, label)
+    return compositions.of_seed(generator, seed, count or COUNT, settings["columns"], label)
+
+
+def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int | list | None) -> None:
+    """class=all and class=null, of a run with a class that is called so"""
+    typed = ANY_CLASS if which is None else which
+    if typed in (ANY_CLASS, EVERY_CLASS) and typed in generator.class_names:
+        means = "every class" if typed == EVERY_CLASS else "classes as they come in training"
+        print(f"warning: class={typed} means {means}; for the class of that name type {of_class('class', [typed])}",
+              file=sys.stderr)
+
+
+def warn_of_classes_not_learnt(generator: SamplingGenerator, labels: Iterable[int], consequence: str) -> None:
+    learnt = set(generator.classes_learnt)
+    missing = [generator.title_of(label) for label in labels if label not in learnt]
+    if missing:
+        print(f"warning: training had no image of {listed(missing)}, and {consequence}", file=sys.stderr)
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    if not settings["run"]:
+        raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
+    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic") if settings[name]]
+    if len(kinds) > 1:
+        raise RequestError(f"{kinds[0]}= and {kinds[1]}= are two pictures: type one of them")
+    if len(settings["interpolate"]) == 1:
+        raise RequestError(f"interpolate={settings['interpolate']} is one seed, and a walk needs two: e.g. [3,8]")
+    if len(settings["interpolate_class"]) == 1:
+        raise RequestError(f"{typed_classes('interpolate_class', settings)} is one class, and a walk needs two: "
+                           "e.g. [3,8]")
+    if settings["class"] is not None and settings["interpolate_class"]:
+        raise RequestError(f"{typed_classes('class', settings)} and interpolate_class= both choose classes: leave "
+                           "class= out")
+    every_class = settings["class"] == EVERY_CLASS
+    if every_class and kinds:
+        raise RequestError(f"class=all draws a grid, and {kinds[0]}= is of one class: choose it, e.g. class=0")
+    if every_class and settings["columns"]:
+        raise RequestError(f"columns={settings['columns']}: with class=all each row is a class. Type "
+                           f"count={settings['columns']} for that many of each, or layout=columns to turn the grid")
+    if settings["layout"] != "rows" and not every_class:
+        raise RequestError(f"layout={settings['layout']} is how class=all is laid out: add class=all, or type "
+                           "columns=N for a grid of N columns")
+
+
+def typed_classes(setting: str, settings: Settings) -> str:
+    """As they may be typed"""
+    typed = settings[setting]
+    if not isinstance(typed, list):
+        return word(f"{setting}={typed}")
+    return of_class(setting, list(map(str, typed))) or f"{setting}={typed}"
+
+
+def typed_output(settings: Settings) -> Path | None:
+    if not settings["output"]:
+        return None
+    output = expanded(settings["output"], "output")
+    if output.suffix.lower() != ".png":
+        raise RequestError(f"output={output} must be a PNG file: type {word(f'output={output}.png')}")
+    if is_taken(output) and not settings["overwrite"]:
+        raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
+    return output
+
+
+def refuse_places(output: Path, settings: Settings) -> None:
+    """Before anything is drawn. Pictures one by one in a folder that was named replace no others either."""
+    typed = f"output={settings['output'] or output.parent}"
+    require_writable(output, typed)
+    if settings["files"]:
+        folder = output.with_suffix("")
+        require_writable(folder / "000000.png", f"{typed} files=true")
+        if settings["output"] and not settings["overwrite"] and any(folder.glob("*.png")):
+            raise RequestError(f"{typed} files=true: {folder} holds pictures already: choose another file, whose "
+                               "folder is called like it, or add overwrite=true")
+
+
+def default_output(settings: Settings, name: str) -> Path:
+    """Beside the run's checkpoints, named after what makes the picture what it is; drawing it again replaces it."""
+    checkpoint = checkpoint_of(expanded(settings["run"], "run"))
+    home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    return home / "drawn" / f"{checkpoint.stem}_{name}.png"

@@ -1,0 +1,252 @@
+"""What evaluate.py does: a run, or a folder of fakes, against real images, through one extractor."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saddlepoint import build
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.downloads import cache_folder
+from saddlepoint.environment import command
+from saddlepoint.errors import DiskFull, RequestError
+from saddlepoint.files.outputs import is_taken, require_writable
+from saddlepoint.game.modes import device_named
+from saddlepoint.metrics import standing_statistics as batchnorm
+from saddlepoint.metrics.evaluator import Judge, without
+from saddlepoint.metrics.folders import in_one_shape, instead_of_data
+from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
+from saddlepoint.metrics.metric import Sample
+from saddlepoint.metrics.neighbours import closest_training_images
+from saddlepoint.metrics.provenance import protocol, table, values
+from saddlepoint.parallel.collectives import joined
+from saddlepoint.parallel.first import only_the_first_speaks
+from saddlepoint.parallel.launching import in_agreement
+from saddlepoint.runs import saved_settings
+from saddlepoint.runs.data_identity import changes, classes_of
+from saddlepoint.runs.directory import write_json
+from saddlepoint.sampling import pictures
+from saddlepoint.sampling.loading import checkpoint_of, load_synthesis
+
+Settings = Mapping[str, Any]
+NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
+WITHOUT_EFFECT = ("output", "overwrite", "threads", "device", "num_workers", "remember", "run")  # on the numbers
+MOST_FEATURES = 512  # for which intervals are measured unless resamples= says otherwise
+MOST_FAKES = 10_000  # of a run, unless num_fake= says otherwise
+
+
+@dataclass(frozen=True)
+class Fakes:
+    images: Images
+    name: str  # for the output
+    home: Path  # where the output goes unless output= says otherwise
+    ema: bool | None = None
+    batchnorm: str = "none"
+    quantisation: str = "8 bits, rounded"
+    framing: str | None = None  # None: as the real images
+    images_seen: int | None = None
+    class_names: tuple[str, ...] = ()  # if they are made for classes
+
+
+def evaluate(settings: Settings) -> None:
+    refuse_contradictions(settings)
+    if settings["threads"]:
+        torch.set_num_threads(settings["threads"])
+    prepared: list[tuple[StillImages, Fakes, Judge, Path]] = []
+    with joined() as is_first, only_the_first_speaks():
+        in_agreement(lambda: prepared.append(prepare(settings)))
+        real, fakes, judge, output = prepared[0]
+        reference, sample = judge.look_at_real(real, settings["num_workers"]), judge.look_at_fakes(fakes.images)
+        judge.refuse_too_few(reference, sample, fakes.class_names)
+        if is_first:
+            conclude(settings, judge, real, reference, fakes, sample, output)
+
+
+def prepare(settings: Settings) -> tuple[StillImages, Fakes, Judge, Path]:
+    real, fakes, extractor_settings = of_run(settings) if settings["run"] else of_folders(settings)
+    extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
+    extractor.check(real.channels, real.image_size)
+    output = output_for(settings, fakes, extractor.name)
+    for path in (output, picture_of(output)):
+        require_writable(path, f"output={settings['output'] or output.parent}")
+    judge = make_judge(settings, extractor, real, fakes)
+    extractor.to(device_named(settings["device"]))
+    return real, fakes, judge, output
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    if not settings["run"] and not settings["fake"]:
+        raise RequestError("Nothing to evaluate: type run=RUN for a trained run, or real=FOLDER fake=FOLDER")
+    if settings["run"] and settings["fake"]:
+        raise RequestError(f"run={settings['run']} and fake={settings['fake']} are two sources of fakes: name one")
+    if not settings["run"] and not settings["real"]:
+        raise RequestError(f"fake={settings['fake']} needs real images to be compared with: type real=FOLDER")
+    if not settings["run"] and not settings.get("extractor"):
+        raise RequestError("extractor is not set, and folders have none of their own: type extractor=random, "
+                           "extractor=inception, extractor=digits or extractor=classifier")
+    if settings["real"] and settings["split"] != "train":
+        raise RequestError(f"split={settings['split']} is a part of a run's data, and real={settings['real']} takes "
+                           "the place of these: leave one of them out")
+    for name, default in (("weights", None), ("batchnorm", "running")):
+        if settings["fake"] and settings[name] != default:
+            raise RequestError(f"{name}={settings[name]} is about a run's generator, and fake={settings['fake']} are "
+                               f"files: leave {name} out")
+    if settings["run"] and not settings["real"] and settings["resize"]:
+        raise RequestError(f"resize={settings['resize']} frames the images of real=FOLDER, and the run's own data are "
+                           "framed as they were in training: leave it out, or type real=FOLDER as well")
+
+
+# Where the images come from.
+
+
+def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | None]:
+    path = checkpoint_of(expanded(settings["run"], "run"))
+    module, saved = load_synthesis(path)
+    trained = saved_settings.whole(saved, path, saved_settings.OF_DATA)
+    device = device_named(settings["device"])
+    generator, ema = weights_of(module, settings["weights"])
+    generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
+    classes = module.class_distribution if module.draws_labels else None
+    kind = settings["batchnorm"]
+    if kind == "standing":
+        batchnorm.use_standing_statistics(generator, module.latents, classes, settings["seed"],
+                                          settings["standing_batches"])
+    elif kind == "batch":
+        batchnorm.use_batch_statistics(generator)
+    data = build.data(trained | {"data": data_here(trained["data"], settings["data"])})
+    data.expected_classes = classes_of(saved)
+    data.prepare_data()
+    data.setup("fit")
+    for name, value in (("channels", data.channels), ("image_size", data.image_size)):
+        if settings[name] not in (None, value):
+            raise RequestError(f"{name}={settings[name]}, but the run makes images of {name}={value}: leave {name} out")
+    if said := changes(saved.get("data"), data.identity()):
+        print(f"warning: {data.place} is not what this run was trained on: {said}", file=sys.stderr)
+    if settings["real"]:
+        real, framing = instead_of_data(settings, data)
+    else:
+        real, framing = data.still(settings["split"]).limited(settings["num_real"]), None
+    home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    fakes = Fakes(
+        GeneratedImages(generator, module.latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES),
+        name=path.stem, home=home / "evaluations", ema=ema, images_seen=saved["images_seen"],
+        batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
+        class_names=data.class_names if module.draws_labels else ())
+    return real, fakes, trained.get("extractor")
+
+
+def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:
+    """The settings of the run's data, with the places typed here; a cache that is gone is done without."""
+    cache = expanded(trained.get("cache") or ".", "data.cache")
+    kept = {} if not trained.get("cache") or cache.is_dir() and os.access(cache, os.W_OK) else {"cache": None}
+    return {**trained, **kept, **{name: place for name, place in typed.items() if place}}
+
+
+def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
+    """-> a generator, and whether its weights are an average"""
+    has_average = module.sampling_generator is not module.generator
+    if typed == "ema" and not has_average:
+        raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type weights=raw")
+    average = has_average and typed != "raw"
+    return (module.sampling_generator if average else module.generator), average
+
+
+def of_folders(settings: Settings) -> tuple[StillImages, Fakes, None]:
+    real, fake = in_one_shape(settings)
+    fakes = Fakes(StillBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
+                  quantisation="files", framing=fake.framing)
+    return real, fakes, None
+
+
+# What is measured, and what stays.
+
+
+def make_judge(settings: Settings, extractor: Any, real: StillImages, fakes: Fakes) -> Judge:
+    """With the metrics that were asked for, all of which must be possible, or with all that are possible."""
+    everything = build.metrics(settings)
+    asked = settings["metric"]
+    metrics = everything if asked is None else {name: everything[name] for name in asked}
+    cache = cache_folder() if settings["remember"] else None
+    judge = Judge(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
+    problems = judge.problems(judge.setup(real, fakes.images.count, fakes.class_names))
+    if asked is not None and problems or len(problems) == len(metrics):
+        raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
+    for sentence in problems.values():
+        print(f"left out: {sentence}", file=sys.stderr)
+    judge.metrics = without(metrics, problems)
+    return judge
+
+
+def resamples_for(settings: Settings, extractor: Any) -> int:
+    """A Fréchet distance of 2,048 features takes seconds, and a hundred of them as many minutes: only if asked for."""
+    if settings["resamples"] is not None:
+        return settings["resamples"]
+    if extractor.num_features <= MOST_FEATURES:
+        return 100
+    print(f"no intervals: {extractor.name} has {extractor.num_features:,} features, and each resample takes seconds; "
+          "resamples=20 measures them", file=sys.stderr)
+    return 0
+
+
+def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
+    """Named after what makes the numbers what they are, the rest of it as a digest; measuring the same again replaces
+    it, measuring anything else does not."""
+    if settings["output"]:
+        output = expanded(settings["output"], "output")
+        if output.suffix != ".json":
+            raise RequestError(f"output={output} must be a JSON file: type output={output}.json")
+        for path in (output, picture_of(output)):
+            if is_taken(path) and not settings["overwrite"]:
+                raise RequestError(f"{path} exists: choose another file with output=, or add overwrite=true")
+        if is_taken(output) and output.is_dir():
+            raise RequestError(f"output={output} is a folder: type output={output / 'evaluation.json'}")
+        return output
+    against = f"_{settings['split']}" if settings["run"] and not settings["real"] else ""
+    protocol_name = f"{extractor}{against}_seed{settings['seed']}_fakes{fakes.images.count}"
+    options = "".join(f"_{option}" for option in (settings["weights"], settings["batchnorm"])
+                      if settings["run"] and option not in (None, "running"))
+    rest = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
+    digest = hashlib.sha256(repr(sorted(rest.items())).encode(errors="surrogateescape")).hexdigest()[:6]
+    return fakes.home / f"{fakes.name}_{protocol_name}{options}_{digest}.json"
+
+
+def picture_of(output: Path) -> Path:
+    return output.with_suffix(".neighbours.png")
+
+
+def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sample, fakes: Fakes, sample: Sample,
+             output: Path) -> None:
+    how = protocol(judge.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
+                   fakes.quantisation, fakes.framing)
+    measured = values(judge.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_json(output, {"metrics": [value.as_json() for value in measured],
+                            "command": command()})
+        pictured = picture(real, reference, fakes, sample, picture_of(output))
+    except DiskFull:
+        raise
+    except OSError as error:
+        raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
+                           "Choose a place you may write to") from error
+    weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
+    print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {reference.count:,} images of "
+          f"{real.name} ({real.split}), extractor {judge.extractor.name}\n{table(measured)}\n{output}{pictured}")
+
+
+def picture(real: StillImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
+    """Fakes (left) beside the training images nearest to them (right), nearest first -> a line that says so"""
+    complete = reference.count == len(real) and sample.count == fakes.images.count  # else numbers are not places
+    if reference.features is None or sample.features is None or not complete:
+        return ""
+    fake_numbers, real_numbers, _ = closest_training_images(reference, sample, NEIGHBOURS)
+    left, right = one_by_one(fakes.images, fake_numbers), one_by_one(StillBlocks(real), real_numbers)
+    pairs = torch.stack([left, right], 1).flatten(0, 1)
+    pictures.write_png(path, pictures.grid(pairs, columns=8))
+    return f"\n{path}: the fakes nearest to real images, each beside its real image"

@@ -1,0 +1,89 @@
+"""What a user reads when a recipe cannot train: every reason, and a whole line that works."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from saddlepoint import build
+from saddlepoint.commands import command_line
+from saddlepoint.config.paths import changed
+from saddlepoint.errors import RequestError
+from saddlepoint.game import recipe
+from saddlepoint.game.latents import Latents
+from saddlepoint.game.loss import AdversarialLoss
+from saddlepoint.game.recipe import Problem, Recipe
+from saddlepoint.game.turns import Turns
+
+ROUNDS = 8  # changes tried one after the other: a change may bring a problem of its own (wgan_gp meets BatchNorm)
+
+
+def refuse(settings: Mapping[str, Any], script: str, overrides: Sequence[str]) -> None:
+    """Raise if the recipe cannot train; print what deserves a warning if it can."""
+    problems = problems_of(settings)
+    if problems:
+        reasons = "\n".join(f"  - {problem.reason}" for problem in problems)
+        message = f"This recipe cannot train:\n{reasons}"
+        changes = changes_that_work(settings)
+        if changes:
+            message += f"\nType instead:\n  {command_line.line(script, overrides, changes)}"
+        raise RequestError(message)
+    for sentence in warnings_of(settings):
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def changes_that_work(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings after which nothing is left to refuse, found by applying the problems' own proposals; {} if none do."""
+    changes: dict[str, Any] = {}
+    for _ in range(ROUNDS):
+        problems = problems_of(changed(settings, changes))
+        if not problems:
+            return changes
+        proposal = next((problem.instead for problem in problems if problem.instead), None)
+        if proposal is None or all(changes.get(key) == value for key, value in proposal.items()):
+            return {}
+        changes |= proposal
+    return {}
+
+
+def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe on the meta device, or why not even that can be built: every part's complaint."""
+    parts: dict[str, Any] = {}
+    problems: list[Problem] = []
+
+    def attempt(name: str, make: Callable[[], Any]) -> None:
+        try:
+            parts[name] = make()
+        except RequestError as error:
+            if Problem(str(error)) not in problems:  # both networks complain of data.image_size in the same words
+                problems.append(Problem(str(error)))
+
+    model, data = settings["model"], settings["data"]
+    attempt("module", lambda: build.target_class(model["module"], "model.module"))
+    if problems := problems or [*parts["module"].data_problems(data.get("scale"))]:
+        return None, problems  # of another task: what its networks say of the data's sizes would mislead
+    with torch.device("meta"):
+        attempt("generator", lambda: build.make(model["generator"], nn.Module, "model.generator"))
+        attempt("discriminator", lambda: build.make(model["discriminator"], nn.Module, "model.discriminator"))
+    attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
+    attempt("tricks", lambda: build.tricks(settings))
+    attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
+    if "latents" in model:
+        attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
+    if problems:
+        return None, problems
+    return Recipe(**{"latents": None} | parts, loss_name=settings["choices"]["loss"],
+                  channels=data["channels"], image_size=data["image_size"], num_classes=data["num_classes"],
+                  batch_size=data["batch_size"], content=build.content_moments(settings), scale=data.get("scale")), []
+
+
+def problems_of(settings: Mapping[str, Any]) -> list[Problem]:
+    read, problems = read_recipe(settings)
+    return problems if read is None else recipe.problems(read)
+
+
+def warnings_of(settings: Mapping[str, Any]) -> list[str]:
+    read, _ = read_recipe(settings)
+    return [] if read is None else recipe.warnings(read)

@@ -1,0 +1,72 @@
+"""What the parts of the page share: the rows of the table, and how things are called."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from saddlepoint.comparison.layout import NOTHING
+from saddlepoint.comparison.report.markup import Html, element, joined
+from saddlepoint.comparison.table import Row, Table
+from saddlepoint.runs.record import Run
+
+DIRECTIONS = {True: "higher is better", False: "lower is better", None: "neither is better"}
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """A recipe with its seeds: a row of the table, a line in the charts."""
+
+    number: int                  # from 1, in the table's order: its name on the page
+    settings: Mapping[str, str]  # those in which rows differ, as typed
+    runs: Sequence[Run]
+    unlike: Set[str] = frozenset()  # settings with another value than in the baseline, else in row 1
+
+    @property
+    def label(self) -> str:
+        told = [f"{name}={value}" for name, value in self.settings.items() if value != NOTHING]
+        return ", ".join(told) or "all runs"
+
+
+def page_rows(table: Table) -> list[PageRow]:
+    reference = table.baseline or (table.rows[0] if table.rows else None)
+    return [page_row(table.differences.settings, row, reference) for row in table.rows]
+
+
+def page_row(names: Sequence[str], row: Row, reference: Row) -> PageRow:
+    values = zip(names, row.settings, reference.settings, strict=True)
+    return PageRow(row.number, dict(zip(names, row.settings, strict=True)), row.runs,
+                   {name for name, value, theirs in values if value != theirs})
+
+
+def heading(text: str, name: str, *content: object) -> Html:
+    """A section; `name` is where links lead"""
+    return element("section", element("h2", text, id=f"{name}-heading"), *content, id=name,
+                   aria_labelledby=f"{name}-heading")
+
+
+def scrolling(title: str, table: Html) -> Html:
+    """A table that may be wider than the screen; with the keyboard, too"""
+    return element("div", table, class_="wide", tabindex="0", role="region", aria_label=title)
+
+
+def paragraph(*content: object) -> Html:
+    return element("p", *content)
+
+
+def setting(row: PageRow, name: str) -> object:
+    return element("mark", row.settings[name]) if name in row.unlike else row.settings[name]
+
+
+def tag(row: PageRow) -> Html:
+    return element("b", f"#{row.number}")
+
+
+def seed(run: Run) -> str:
+    return f"seed {run.seed}" if run.seed is not None else "no seed"
+
+
+def definitions(pairs: Sequence[tuple[object, object]]) -> Html:
+    return element("dl", *(joined(element("dt", name), element("dd", content)) for name, content in pairs))
+
+
+def plural(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

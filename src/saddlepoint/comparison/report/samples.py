@@ -1,0 +1,100 @@
+"""Pictures of every run side by side, and through training."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from string import ascii_uppercase
+
+from saddlepoint.comparison.report.axes import written_images
+from saddlepoint.comparison.report.markup import Html, element, html, joined
+from saddlepoint.comparison.report.pictures import Frame, shown, timeline
+from saddlepoint.comparison.report.rows import PageRow, heading, paragraph, plural, seed
+from saddlepoint.config.paths import at
+from saddlepoint.runs.record import Run
+
+BYTES = 11_000_000       # of all pictures of a page; base64 makes 4/3 of it
+MOST_KINDS = 4           # of pictures: images, by_class, or photographs that are enlarged
+LATENTS = {"images": "callbacks.image_grid.count", "by_class": "callbacks.image_grid.per_class"}
+TITLES = {"images": "Samples", "by_class": "By class, a row each"}
+
+
+def samples(rows: Sequence[PageRow]) -> Html:
+    drawn = [(row, run, kind, pictures) for row in rows for run in row.runs
+             for kind, pictures in run.pictures().items()]
+    kinds = sorted({kind for _, _, kind, _ in drawn}, key=lambda kind: (kind not in TITLES, kind != "images", kind))
+    drawn = [each for each in drawn if each[2] in kinds[:MOST_KINDS]]
+    most_bytes = None if fits(pictures for *_, pictures in drawn) else BYTES // len(drawn)
+    timelines = [(row, run, kind, timeline(pictures, most_bytes)) for row, run, kind, pictures in drawn]
+    timelines = [each for each in timelines if each[3]]
+    if not timelines:
+        return html("")
+    left_out = f" Not shown: {', '.join(kinds[MOST_KINDS:])}." if kinds[MOST_KINDS:] else ""
+    moments = sorted({frame.images_seen for *_, frames in timelines for frame in frames})
+    of_kind = [(kind, [each for each in timelines if each[2] == kind]) for kind in kinds]
+    return heading("Pictures", "pictures", paragraph(
+        "The last picture of each run, and up to seven before it. Where this page would become too large they are "
+        f"made smaller and compressed, which is said.{left_out}"), controls(moments),
+        *(figures(kind, several) for kind, several in of_kind if several))
+
+
+def controls(moments: Sequence[int]) -> Html:
+    last = len(moments) - 1
+    slider = element("label", joined("Moment: ", element("output", "the last picture of each run", id="moment-text")),
+                     element("input", type="range", id="moment", min="0", max=last, value=last,
+                             data_moments=" ".join(map(str, moments))), class_="slider")
+    strips = element("label", element("input", type="checkbox", id="strips"), "All moments in a row", class_="beside")
+    return element("div", slider if last else "", strips if last else "", class_="controls")
+
+
+def fits(timelines: Iterable[Sequence[tuple[int, Path]]]) -> bool:
+    """Are the files small enough as they are?"""
+    size = 0
+    for _, path in (frame for pictures in timelines for frame in shown(pictures)):
+        with suppress(OSError):  # gone: said when it is to be read
+            size += path.stat().st_size
+    return size <= BYTES
+
+
+def figures(kind: str, timelines: Sequence[tuple[PageRow, Run, str, list[Frame]]]) -> Html:
+    """Where latents differ, each kind of them has a letter."""
+    words = [latents_of(run, kind) if kind in LATENTS else "" for _, run, *_ in timelines]
+    letters = dict(zip(dict.fromkeys(words), ascii_uppercase * len(words), strict=False))
+    if kind not in LATENTS:
+        said = ""
+    elif len(letters) == 1:
+        said = f"Every grid shows the same latents, place by place: {words[0]}."
+    else:
+        listed = "; ".join(f"{letter}: {each}" for each, letter in letters.items())
+        said = f"Only grids of the same latents can be compared place by place. {listed}."
+    drawn = [figure(row, run, frames, f", latents {letters[each]}" if len(letters) > 1 else "")
+             for (row, run, _, frames), each in zip(timelines, words, strict=True)]
+    return joined(element("h3", TITLES.get(kind, kind)), paragraph(said) if said else "",
+                  element("div", *drawn, class_="samples" if kind in LATENTS else "samples large"))
+
+
+def latents_of(run: Run, kind: str) -> str:
+    """Which latents a run's grid shows; equal words, equal latents"""
+    latents = {name: at(run.settings, f"model.latents.{name}") for name in ("size", "distribution", "low", "high")}
+    kind_of = latents["distribution"] or "of unknown distribution"
+    if kind_of == "uniform":
+        kind_of = f"uniform from {latents['low']} to {latents['high']}"
+    count, drawn_by = at(run.settings, LATENTS[kind]), at(run.settings, "callbacks.image_grid.seed")
+    return f"{count} latents of {latents['size']} numbers, {kind_of}, seed {drawn_by}"
+
+
+def figure(row: PageRow, run: Run, frames: Sequence[Frame], latents: str) -> Html:
+    pictures = [element("span", picture(row, run, frame), element("small", written_images(frame.images_seen)),
+                        class_="frame now" if frame is frames[-1] else "frame", data_at=frame.images_seen)
+                for frame in frames]
+    altered = "" if all(frame.picture.exact for frame in frames) else ", compressed"
+    caption = element("figcaption", element("b", f"#{row.number}, {seed(run)}"), f" {row.label}{latents}{altered}",
+                      element("span", ", ", element("span", f"{frames[-1].images_seen:,}", class_="at"), " images",
+                              class_="moment"))
+    return element("figure", element("div", *pictures, class_="frames"), caption, data_row=row.number)
+
+
+def picture(row: PageRow, run: Run, frame: Frame) -> Html:
+    address, width, height, exact = frame.picture
+    return element("img", src=address, width=width, height=height, class_="exact" if exact else None,
+                   loading="lazy", decoding="async",  # read when scrolled to: the page opens in a third of the time
+                   alt=f"Row {row.number}, {seed(run)}, after {plural(frame.images_seen, 'image')}")

@@ -1,0 +1,126 @@
+"""What a value may be: rules that say what it must be, or None when it is that already. Needs no torch."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from saddlepoint.config import typed_paths
+
+Rule = Callable[[Any], str | None]  # value -> what it must be, or None when it is that already
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """`: did you mean ...?`, or nothing when no valid name is near"""
+    valid = list(valid)
+    last = name.rpartition(".")[2]  # the right word in the wrong place: lr -> optimizer.generator.lr
+    close = [path for path in valid if path.rpartition(".")[2] == last]
+    close = close or difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    close = close or difflib.get_close_matches(last, valid, n=1, cutoff=0.6)
+    return f": did you mean {' or '.join(close[:2])}?" if close else ""
+
+
+def as_typed(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def integer(low: int, high: int | None = None) -> Rule:
+    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+
+    def rule(value: Any) -> str | None:
+        good = isinstance(value, int) and not isinstance(value, bool)
+        good = good and low <= value and (high is None or value <= high)
+        digits = f", written {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+        return None if good else f"a whole number {bounds}{digits}"
+    return rule
+
+
+def number(low: float = -math.inf, high: float = math.inf, above: bool = False, below: bool = False) -> Rule:
+    """low <= value <= high; `above`, `below`: without the bound itself"""
+    words = [f"{'above' if above else 'at least'} {low:g}"] if low > -math.inf else []
+    words += [f"{'below' if below else 'at most'} {high:g}"] if high < math.inf else []
+
+    def rule(value: Any) -> str | None:
+        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        good = good and low <= value <= high and not (above and value == low) and not (below and value == high)
+        return None if good else f"a number {' and '.join(words)}" if words else "a finite number"
+    return rule
+
+
+def one_of(*names: str | int | None) -> Rule:
+    def rule(value: Any) -> str | None:
+        if value in names:
+            return None
+        return "one of " + ", ".join(map(as_typed, names)) + nearest(str(value), filter(None, map(str, names)))
+    return rule
+
+
+def list_of(rule: Rule, length: int | None = None, empty: bool = False) -> Rule:
+    def check(value: Any) -> str | None:
+        wanted = f"a list of {length} values, each " if length else "a list, e.g. [a,b], each value "
+        good = isinstance(value, list) and (empty or value) and (length is None or len(value) == length)
+        wrong = [] if not good else [each for each in map(rule, value) if each]
+        return None if good and not wrong else wanted + (wrong[0] if wrong else rule(object()) or "as documented")
+    return check
+
+
+def optional(rule: Rule) -> Rule:
+    return lambda value: None if value is None or not rule(value) else f"{rule(value)}, or null"
+
+
+def either(*rules: Rule) -> Rule:
+    def check(value: Any) -> str | None:
+        wanted = [rule(value) for rule in rules]
+        return None if None in wanted else ", or ".join(wanted)
+    return check
+
+
+def boolean(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def text(value: Any) -> str | None:
+    return None if isinstance(value, str) else "a text"
+
+
+def path(value: Any) -> str | None:
+    return typed_paths.must_be(value)
+
+
+def not_empty(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else "a text that is not empty"
+
+
+def address(value: Any) -> str | None:
+    """Of a service, or of a file (sqlite:///PATH), in which nobody puts the home folder for ~"""
+    kind, _, path = value.partition("///") if isinstance(value, str) else ("", "", "")
+    if path.startswith("~"):
+        return f"an address without ~, e.g. {kind}///{typed_paths.expanded(path, 'logger.mlflow.tracking_uri')}"
+    return not_empty(value)
+
+
+def a_class(value: Any) -> str | None:
+    return text(value) and integer(0)(value) and "the name of a class, or its number, of at least 0"
+
+
+def all_or_a_class(value: Any) -> str | None:
+    """A list of one name says that it is a name, and not `all`."""
+    return a_class(value) and list_of(text, length=1)(value) and a_class(value)
+
+
+def sum_of_images(value: Any) -> str | None:
+    numbers = r"\s*\d+(?:[\s,]+\d+)*\s*"
+    group = rf"(?:{numbers}|\s*\[{numbers}\]\s*)"
+    good = isinstance(value, str) and re.fullmatch(rf"[+-]?{group}(?:[+-]{group})*", value)
+    return None if good else "groups of image numbers with + or - between them, e.g. 1,2,3-4,5,6+7,8,9"
+
+
+def finite(value: Any) -> str | None:
+    return "finite" if isinstance(value, float) and not math.isfinite(value) else None
+
+
+def scheduled(path: str, rule: Rule) -> dict[str, Rule]:
+    """A number, or a schedule from one such number to another."""
+    return {path: rule, f"{path}.start": rule, f"{path}.end": rule, f"{path}.value": rule,
+            f"{path}.images": integer(1), f"{path}.begin_at": integer(0)}

@@ -1,0 +1,65 @@
+"""Where a generator's latents come from."""
+
+import torch
+from torch import Tensor
+
+from saddlepoint.game.random_streams import Draws
+
+
+class Latents:
+    """z ~ N(0, I), or uniform on [low, high) in each of `size` dimensions."""
+
+    def __init__(self, size: int, distribution: str = "normal", low: float = -1.0, high: float = 1.0):
+        if distribution not in ("normal", "uniform"):
+            raise ValueError(f"model.latents.distribution={distribution} must be normal or uniform")
+        if low >= high:
+            raise ValueError(f"model.latents.low={low} must be below model.latents.high={high}")
+        self.size, self.distribution, self.low, self.high = size, distribution, low, high
+
+    def draw(self, draws: Draws, count: int) -> Tensor:
+        """-> [count, size]"""
+        if self.distribution == "normal":
+            return draws.normal("latents", (count, self.size))
+        return self.low + (self.high - self.low) * draws.uniform("latents", (count, self.size))
+
+    def of_images(self, seed: int, first: int, count: int) -> Tensor:
+        """The latents of images first .. first + count - 1 of a seed -> [count, size].
+
+        Each image has random numbers of its own, so picture 17 of a seed is the same however many are asked for.
+        """
+        return torch.cat([self.draw(Draws(seed, index), 1) for index in range(first, first + count)])
+
+    def between(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
+        """`steps` points from start [size] to end [size], both included -> [steps, size].
+
+        Normal latents are interpolated on the sphere: the midpoint of a straight line is shorter than any latent the
+        generator was trained on (White 2016, https://arxiv.org/abs/1609.04468, section 2.1). Uniform ones linearly,
+        since their cube is convex.
+        """
+        fraction = torch.linspace(0, 1, steps).unsqueeze(1)
+        if self.distribution == "uniform":
+            return torch.lerp(start, end, fraction)
+        cosine = torch.nn.functional.cosine_similarity(start, end, dim=0).clamp(-1, 1)
+        angle = torch.acos(cosine)
+        if angle.sin() < 1e-6:  # parallel: the arc is the line
+            return torch.lerp(start, end, fraction)
+        return (torch.sin((1 - fraction) * angle) * start + torch.sin(fraction * angle) * end) / angle.sin()
+
+
+def class_labels(distribution: Tensor | None, seed: int, first: int, count: int) -> Tensor:
+    """The classes of images first .. first + count - 1 of a seed -> [count]; `distribution` [K] cumulative, or None
+    when there are no classes to draw. As with latents, an image's class is a function of (seed, image)."""
+    if distribution is None:
+        return torch.zeros(count, dtype=torch.long)
+    uniform = torch.cat([Draws(seed, index).uniform("labels", (1,)) for index in range(first, first + count)])
+    return classes_at(distribution.cpu(), uniform)
+
+
+def classes_drawn(distribution: Tensor) -> list[int]:
+    """distribution [K] cumulative -> ids of the classes with a share in it"""
+    return torch.diff(distribution, prepend=distribution.new_zeros(1)).nonzero().flatten().tolist()
+
+
+def classes_at(distribution: Tensor, uniform: Tensor) -> Tensor:
+    """distribution [K] cumulative, uniform [N] in [0, 1) -> class ids [N]"""
+    return torch.searchsorted(distribution, uniform, right=True).clamp(max=len(distribution) - 1)

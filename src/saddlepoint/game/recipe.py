@@ -1,0 +1,136 @@
+"""Refuses what cannot train, before anything is allocated, with every reason at once and what to type instead.
+
+N images in a batch, C channels, H x W pixels.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from saddlepoint.game.networks import HasClassLogits
+
+if TYPE_CHECKING:
+    from saddlepoint.game.adversarial import AdversarialModule
+    from saddlepoint.game.latents import Latents
+    from saddlepoint.game.loss import AdversarialLoss
+    from saddlepoint.game.trick import Trick
+    from saddlepoint.game.turns import Turns
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason why a recipe cannot train, and the settings that would remove it (none: nothing sensible would)."""
+
+    reason: str
+    instead: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is about to be trained. The networks are on the meta device: shapes and layers, no memory."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    loss: "AdversarialLoss"
+    loss_name: str  # as typed after loss=
+    tricks: "Mapping[str, Trick]"  # in the order given
+    turns: "Turns"
+    module: "type[AdversarialModule]"  # the task: how fakes are made
+    latents: "Latents | None"  # None: fakes are not made from noise
+    channels: int
+    image_size: int
+    num_classes: int  # 0 when the data has no classes
+    batch_size: int
+    content: frozenset[str] = frozenset()  # when content losses count: always, warmup, game
+    scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
+
+    def provides(self, what: str) -> bool:
+        return any(what in trick.provides for trick in self.tricks.values())
+
+    def trick_list(self, *, add: Iterable[str] = (), without: Iterable[str] = ()) -> list[str]:
+        """The value to type after trick= with some added at the end or left out."""
+        left_out = set(without)
+        return [*(name for name in self.tricks if name not in left_out), *add]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.channels, self.image_size, self.image_size
+
+    @property
+    def discriminator_mixes_images(self) -> bool:
+        """D(x_i) depends on the other images of the batch, so the gradient of one score is not one image's."""
+        return has_batch_norm(self.discriminator)
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    return bool(batch_norms(network))
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+
+
+def problems(recipe: Recipe) -> list[Problem]:
+    """Every reason, from the loss, the tricks and the shapes, each once."""
+    found = [*recipe.loss.problems(recipe)]
+    for trick in recipe.tricks.values():
+        found += trick.problems(recipe)
+    found += _batch_problems(recipe)
+    found += _class_problems(recipe)
+    found += _shape_problems(recipe)
+    return list({problem.reason: problem for problem in found}.values())
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    found = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+    if isinstance(recipe.discriminator, HasClassLogits) and not recipe.provides("class_terms"):
+        found.append("the discriminator tells classes apart only if it is taught to, and without that the generator's "
+                     "classes mean nothing: add trick=[auxiliary_classifier]")
+    return found
+
+
+def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
+    if recipe.turns.scoring == "half" and recipe.batch_size % 2:
+        yield Problem(f"model.turns.scoring=half splits a batch in two, and data.batch_size={recipe.batch_size} is odd",
+                      {"data.batch_size": recipe.batch_size + 1})
+    elif recipe.turns.real_images(recipe.batch_size) < 2:
+        for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+            if has_batch_norm(network):
+                yield Problem(f"data.batch_size={recipe.batch_size} leaves BatchNorm in the {name} a single image, and "
+                              "one image has no statistics", {f"model.{name}.normalization": "layer"})
+
+
+def _class_problems(recipe: Recipe) -> Iterator[Problem]:
+    for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+        classes = getattr(network, "num_classes", 0)
+        if classes and not recipe.num_classes:
+            yield Problem(f"model.{name} is conditional ({classes} classes) and the data has no classes "
+                          "(data.num_classes=0): choose data with classes or an unconditional model, e.g. model=dcgan")
+        elif classes and classes != recipe.num_classes:
+            yield Problem(f"model.{name}.num_classes={classes} and data.num_classes={recipe.num_classes} must be equal",
+                          {f"model.{name}.num_classes": recipe.num_classes})
+
+
+def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What the task says of the generator, then two images through the discriminator on the meta device."""
+    found = list(recipe.module.problems(recipe))
+    yield from found
+    if found:
+        return
+    labels = torch.zeros(2, dtype=torch.long, device="meta")
+    try:
+        logits = tuple(recipe.discriminator(torch.empty(2, *recipe.image_shape, device="meta"), labels).shape)
+    except (RuntimeError, ValueError) as error:
+        yield Problem(f"the discriminator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
+                      f"data.image_size): {error}")
+        return
+    if logits != (2,) and logits[:2] != (2, 1):
+        yield Problem(f"the discriminator must give one logit an image, [N] or [N, 1, h, w], and gives {list(logits)}")
+
+
+def size_of(shape: tuple[int, ...]) -> str:
+    """e.g. 3 x 32 x 32"""
+    return " x ".join(map(str, shape))

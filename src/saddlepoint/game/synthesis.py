@@ -1,0 +1,65 @@
+"""Images from noise."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.latents import Latents, classes_at
+from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.recipe import Problem, Recipe, size_of
+
+
+class SynthesisModule(AdversarialModule):
+    """Fakes are G(z, y), z from `latents` and y from the classes of the data, in their proportions."""
+
+    def __init__(self, latents: Latents, num_classes: int = 0, **game):
+        super().__init__(**game)
+        self.latents = latents
+        self.draws_labels = any(getattr(network, "num_classes", 0) for network in (self.generator, self.discriminator))
+        uniform = torch.linspace(0, 1, num_classes + 1)[1:] if num_classes else torch.ones(1)
+        self.register_buffer("class_distribution", uniform)  # [K] cumulative
+
+    def follow_classes(self, counts: Tensor) -> None:
+        """counts [K]: how many images each class has; labels of fakes follow them."""
+        self.class_distribution.copy_(counts.double().cumsum(0) / counts.sum())
+
+    def labels(self, count: int, draws: Draws) -> Tensor:
+        """-> [count] class ids; all zero when the data has no classes or both networks ignore them"""
+        if not self.draws_labels:
+            return torch.zeros(count, dtype=torch.long, device=self.device)
+        return classes_at(self.class_distribution, draws.uniform("labels", (count,)))
+
+    def generate(self, batch: ImageBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
+        labels = self.labels(count, draws)
+        return self.generator(self.latents.draw(draws, count), labels), labels
+
+    @classmethod
+    def data_problems(cls, scale: int | None) -> Iterator[Problem]:
+        if scale is not None:
+            yield Problem("this model makes images from noise and the data is pairs of small and large images: choose "
+                          "data=image_folder, or a model that enlarges, e.g. model=srgan")
+
+    @classmethod
+    def problems(cls, recipe: Recipe) -> Iterator[Problem]:
+        if recipe.turns.generator_warmup_images:
+            yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
+                          "generator learn from content losses alone, and one that starts from noise has none",
+                          {"model.turns.generator_warmup_images": 0})
+        if recipe.generator.latent_dim != recipe.latents.size:
+            yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
+                          f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})
+            return
+        latents, labels = torch.empty(2, recipe.latents.size, device="meta"), torch.zeros(2, dtype=int, device="meta")
+        try:
+            made = tuple(recipe.generator(latents, labels).shape[1:])
+        except RuntimeError as error:
+            yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
+                          f"data.image_size): {error}")
+            return
+        if made != recipe.image_shape:
+            yield Problem(f"the generator makes images of {size_of(made)} and the data has "
+                          f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must "
+                          "agree")

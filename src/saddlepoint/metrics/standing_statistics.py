@@ -1,0 +1,51 @@
+"""Which statistics BatchNorm uses while images for a metric are drawn. They move FID, so they stand in its protocol.
+
+running: those that training averaged. standing: averaged anew over many batches of fakes (Brock et al. 2019,
+https://arxiv.org/abs/1809.11096, appendix B). batch: each batch's own.
+"""
+
+import torch
+from torch import nn
+
+from saddlepoint.game.latents import Latents, class_labels, classes_at
+from saddlepoint.game.modes import device_of
+from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.recipe import batch_norms
+from saddlepoint.metrics.images import BLOCK
+
+KINDS = ("running", "standing", "batch")
+
+
+def kind_of_batchnorm(generator: nn.Module, kind: str = "running", standing_batches: int = 0) -> str:
+    """As it stands in the protocol."""
+    if not batch_norms(generator):
+        return "none"
+    details = {"standing": f" over {standing_batches} batches of {BLOCK}", "batch": f" of {BLOCK}"}
+    return kind + details.get(kind, "")
+
+
+@torch.no_grad()
+def use_standing_statistics(generator: nn.Module, latents: Latents, class_distribution: torch.Tensor | None,
+                            seed: int, batches: int) -> None:
+    """Replaces the running statistics of a generator in evaluation mode by the plain average over `batches` batches of
+    latents that are nobody's images."""
+    layers, device = batch_norms(generator), device_of(generator)
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # a cumulative average
+        layer.train()
+    for batch in range(batches):
+        draws = Draws(seed, batch, player="standing")
+        drawn = latents.draw(draws, BLOCK)
+        labels = class_labels(None, seed, 0, BLOCK) if class_distribution is None else classes_at(
+            class_distribution.cpu(), draws.uniform("labels", (BLOCK,)))
+        generator(drawn.to(device), labels.to(device))
+    for layer in layers:
+        layer.eval()
+
+
+def use_batch_statistics(generator: nn.Module) -> None:
+    """Running statistics stay as they are, unused."""
+    for layer in batch_norms(generator):
+        layer.train()
+        layer.momentum = 0.0

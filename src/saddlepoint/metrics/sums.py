@@ -1,0 +1,147 @@
+"""Sums over images from which several metrics follow. They may be added over batches and over processes.
+
+N images, D features, K classes, S splits; all sums are float64 on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy
+import torch
+from torch import Tensor
+from torch.special import entr  # -p log p, and 0 where p is
+
+from saddlepoint.errors import RequestError
+
+CHUNK = 1024  # images whose features are copied to float64 at once
+
+
+class Moments:
+    """Sums over images: count, sum of features [D], sum of their outer products [D, D]. Memory is O(D^2)."""
+
+    def __init__(self, num_features: int):
+        self.count = 0
+        self._sum = torch.zeros(num_features, dtype=torch.float64)
+        self._outer = torch.zeros(num_features, num_features, dtype=torch.float64)
+
+    @classmethod
+    def of(cls, features: Tensor) -> Moments:
+        """features [N, D] float32"""
+        moments = cls(features.shape[1])
+        moments.update(features)
+        return moments
+
+    @classmethod
+    def weighted(cls, features: Tensor, weights: Tensor) -> Moments:
+        """features [N, D] float32, weights [N] int64: as if image i were there weights[i] times"""
+        moments = cls(features.shape[1])
+        for drawn in weights.nonzero()[:, 0].split(CHUNK):
+            moments._add(features[drawn], weights[drawn])
+        return moments
+
+    def update(self, features: Tensor) -> None:
+        """features [N, D] float32"""
+        chunks = features.detach().split(CHUNK)
+        bad = sum(int((~chunk.isfinite().all(1)).sum()) for chunk in chunks)
+        if bad:
+            raise RequestError(f"The features of {bad} of {len(features)} images are not finite, so nothing can be "
+                               "measured on them: choose a checkpoint from before its networks diverged")
+        for chunk in chunks:
+            self._add(chunk, torch.ones(len(chunk), dtype=torch.int64))
+
+    def _add(self, features: Tensor, weights: Tensor) -> None:
+        exact, counts = features.cpu().double(), weights.double()
+        self.count += int(weights.sum())
+        self._sum += counts @ exact
+        self._outer.addmm_((exact * counts[:, None]).T, exact)
+
+    @property
+    def mean(self) -> Tensor:
+        return self._sum / self.count
+
+    @property
+    def covariance(self) -> Tensor:
+        """Over N - 1, as in every FID."""
+        return (self._outer - self._sum.outer(self.mean)) / (self.count - 1)
+
+    def __add__(self, other: Moments) -> Moments:
+        mine, theirs = self.tensors(), other.tensors()
+        return Moments.from_tensors({name: mine[name] + theirs[name] for name in mine})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Copies, for a file or to be summed over processes, tensor by tensor."""
+        return {"count": torch.tensor(self.count), "sum": self._sum.clone(), "outer": self._outer.clone()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Moments:
+        moments = cls(0)
+        moments.count = int(tensors["count"])
+        moments._sum, moments._outer = tensors["sum"].clone(), tensors["outer"].clone()
+        return moments
+
+
+class SplitScores:
+    """Sums from which the score of each split follows; images may come in any order and in any portions.
+
+    Splits are contiguous: of `total` images, split s ends before number (s + 1) total // S, as in torch-fidelity. So
+    images that have an order, sorted by class for example, are `mixed` first. float64 on the CPU.
+    """
+
+    def __init__(self, num_classes: int, total: int, splits: int):
+        self.ends = torch.arange(1, splits + 1) * total // splits
+        self.counts = torch.zeros(splits, dtype=torch.float64)
+        self.probabilities = torch.zeros(splits, num_classes, dtype=torch.float64)
+        self.entropies = torch.zeros(splits, dtype=torch.float64)
+
+    @classmethod
+    def of(cls, logits: Tensor, splits: int) -> SplitScores:
+        """logits [N, K] of all images"""
+        scores = cls(logits.shape[1], len(logits), splits)
+        scores.update(logits, 0)
+        return scores
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> SplitScores:
+        """Of sums that are complete: of all images, from all processes."""
+        splits, num_classes = tensors["probabilities"].shape
+        scores = cls(num_classes, int(tensors["counts"].sum()), splits)
+        scores.counts, scores.probabilities = tensors["counts"], tensors["probabilities"]
+        scores.entropies = tensors["entropies"]
+        return scores
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Copies, to be summed over processes, tensor by tensor."""
+        sums = {"counts": self.counts, "probabilities": self.probabilities, "entropies": self.entropies}
+        return {name: tensor.clone() for name, tensor in sums.items()}
+
+    @property
+    def splits(self) -> int:
+        return len(self.counts)
+
+    def update(self, logits: Tensor, first: int) -> None:
+        """logits [n, K] of images first .. first + n - 1 of the whole set"""
+        probabilities = logits.cpu().double().softmax(1)
+        split = torch.bucketize(torch.arange(first, first + len(logits)), self.ends, right=True)
+        self.counts += split.bincount(minlength=self.splits)
+        self.probabilities.index_add_(0, split, probabilities)
+        self.entropies.index_add_(0, split, entr(probabilities).sum(1))
+
+    def value(self) -> tuple[float, float]:
+        """-> mean and standard deviation over the splits; the latter divides by S, as the original and torch-fidelity
+        do (torchmetrics divides by S - 1)."""
+        means = self.probabilities / self.counts[:, None], self.entropies / self.counts
+        scores = scores_of(*means)
+        return scores.mean().item(), scores.std(correction=0).item()
+
+MIXED = "mixed as by torch-fidelity, seed 2020"
+
+
+def mixed(logits: Tensor) -> Tensor:
+    """[N, K] in the order in which torch-fidelity deals images out to splits unless told otherwise, always the same."""
+    return logits[torch.from_numpy(numpy.random.RandomState(2020).permutation(len(logits)))]
+
+
+def scores_of(probabilities: Tensor, entropies: Tensor) -> Tensor:
+    """mean probabilities [..., K], mean entropies [...] -> exp(E[KL(p(y|x) || p(y))]) = exp(H(E[p]) - E[H(p)])"""
+    return (entr(probabilities).sum(-1) - entropies).exp()

@@ -1,0 +1,134 @@
+"""Going on with a run: which checkpoint, which settings, and files cut back to where it stands."""
+
+import csv
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saddlepoint.files import atomic
+from saddlepoint.runs import data_identity
+from saddlepoint.runs import checkpoint, saved_settings
+from saddlepoint.runs.checkpoint import FORMAT
+from saddlepoint.runs.continued_settings import merged
+from saddlepoint.errors import Diverged, RequestError, RollBack
+from saddlepoint.parallel.collectives import place
+from saddlepoint.parallel.first import is_first
+from saddlepoint.runs.directory import Onlooker, RunDirectory
+from saddlepoint.config.typed_paths import expanded
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A run to go on with."""
+
+    run: RunDirectory  # locked
+    settings: dict[str, Any]  # the saved ones, with what may change as it was typed
+    saved: dict[str, Any]  # the newest good checkpoint
+
+
+def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: Path | None) -> Continuation | None:
+    """What resume= asks for; None: begin a new run. `typed`: the overrides as Hydra lists them."""
+    if requeued() and settings["resume"] is None and (directory or settings["run"]["dir"]):
+        print("SLURM started this job again: resume=auto", file=sys.stderr)
+        settings = {**settings, "resume": "auto"}
+    wanted = settings["resume"]
+    if wanted is None:
+        return None
+    path = _directory(settings, directory)
+    if not any((path / "checkpoints").glob("last*.ckpt")):
+        if wanted != "auto":
+            raise RequestError(f"resume={wanted} holds no checkpoint (checkpoints/last.ckpt): name a run that wrote "
+                               "one")
+        print(f"resume=auto: {path} has no checkpoint, so training starts from the beginning", file=sys.stderr)
+        if is_first():
+            RunDirectory.clear_unsaved(path)
+        return None
+    run = RunDirectory.reopen(path) if is_first() else Onlooker(path)
+    try:
+        saved = checkpoint.newest_good(run.checkpoints)
+        if saved["format"] != FORMAT:
+            raise RequestError(f"resume={wanted} was written by another version of saddlepoint (checkpoints of format "
+                               f"{saved['format']}, here {FORMAT}): it can be drawn from, but not gone on with")
+        before = saved_settings.whole(saved, run.last, saved_settings.OF_A_RUN)
+        return Continuation(run, merged(settings, before, typed), saved)
+    except BaseException:
+        run.close()
+        raise
+
+
+def requeued() -> bool:
+    return int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
+
+
+def _directory(settings: Mapping[str, Any], directory: Path | None) -> Path:
+    wanted, given = settings["resume"], settings["run"]["dir"]
+    if wanted == "auto":
+        if given is None and directory is None:
+            raise RequestError("resume=auto needs to know the run: type run.dir=PATH as well, or resume=PATH")
+        return expanded(given, "run.dir") if given else directory
+    path = expanded(wanted, "resume")
+    if given is not None and expanded(given, "run.dir") != path:
+        raise RequestError(f"resume={wanted} goes on in that very directory: leave run.dir={given} out")
+    if not path.is_dir():
+        raise RequestError(f"resume={wanted} is not a directory: name a run directory, or type resume=auto "
+                           "run.dir=PATH to start where there is none")
+    return path
+
+
+def rolled_back(path: Path, settings: Mapping[str, Any], end: RollBack) -> Continuation:
+    """The newest good checkpoint of a run that has just diverged, with learning rates times `end.lr_factor` for each
+    roll-back since it was written. Said, and noted in metrics.json: what comes out is no longer what was asked for."""
+    run = RunDirectory.reopen(path) if is_first() else Onlooker(path)
+    try:
+        saved = checkpoint.newest_good(run.checkpoints)
+    except RequestError as error:
+        run.close()
+        raise Diverged(f"{end} There is nothing to roll back to yet: {error}; see callbacks.checkpointing") from error
+    factor = end.lr_factor ** (end.count - _health(saved, 0)["roll_backs_done"])
+    for optimizer in saved["optimizers"]:
+        for group in optimizer["param_groups"]:
+            group["initial_lr"] *= factor
+    for number in range(len(saved["processes"])):
+        _health(saved, number)["roll_backs_done"] = end.count
+    print(f"warning: {end} Roll-back {end.count}: on from {saved['images_seen']:,} images with learning rates times "
+          f"{end.lr_factor ** end.count:g}", file=sys.stderr)
+    run.write_metrics({"roll_backs": {"count": end.count, "learning_rates_times": end.lr_factor ** end.count}})
+    return Continuation(run, dict(settings), saved)
+
+
+def _health(saved: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """What the health callback of a process remembers"""
+    return saved["processes"][number]["callbacks"]["Health"]
+
+
+def cut_back(run: RunDirectory, images_seen: int) -> None:
+    """Rows and pictures of steps that will be taken again go; temporary files of a process that died go as well."""
+    for leftover in (*run.path.glob(".*.tmp*"), *run.checkpoints.glob(".*.tmp*"), *run.samples.glob(".*.tmp*")):
+        leftover.unlink(missing_ok=True)
+    table = run.path / "metrics.csv"
+    if table.is_file():
+        _cut_table(table, images_seen)
+    for picture in run.samples.glob("*_[0-9]*.png"):
+        if int(picture.stem.rpartition("_")[2]) > images_seen:
+            picture.unlink()
+
+
+def _cut_table(table: Path, images_seen: int) -> None:
+    """A row that a crash left half-written goes too."""
+    with table.open(newline="", encoding="utf-8") as file:
+        columns, *rows = list(csv.reader(file)) or [[]]
+    if not columns:
+        return
+    at = columns.index("images_seen")
+    kept = [row for row in rows if len(row) == len(columns) and row[at].isdecimal() and int(row[at]) <= images_seen]
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *kept])
+
+    atomic.write_atomically(table, write)

@@ -1,0 +1,154 @@
+"""Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
+
+import difflib
+import math
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.config import spelling
+from saddlepoint.errors import RequestError
+from saddlepoint.game.latents import Latents, class_labels, classes_drawn
+from saddlepoint.game.mixed_labels import MixedLabels
+from saddlepoint.game.modes import device_of
+
+if TYPE_CHECKING:
+    pass
+
+EVERY_CLASS, ANY_CLASS = "all", "null"  # what class= takes beside names
+BLOCK = 16  # images computed at once, whatever is asked for: results then do not depend on how many are
+
+
+class SamplingGenerator(nn.Module):
+    """A run's generator in evaluation mode (EMA weights when the run kept them), with the latents it was trained on.
+
+    Call it on latents [N, size] and labels [N] as any generator, or let `sample` draw. `class_names` are those of the K
+    classes it is conditional on, none if it ignores labels; `class_distribution` [K] is how often each is drawn,
+    cumulative.
+    """
+
+    def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None = None,
+                 class_names: Sequence[str] = ()):
+        super().__init__()
+        self.generator, self.latents = generator.requires_grad_(False), latents
+        self.num_classes = getattr(generator, "num_classes", 0)
+        named = len(class_names) == self.num_classes
+        self.class_names = tuple(map(str, class_names if named else range(self.num_classes)))
+        self.class_distribution = class_distribution if self.num_classes else None
+        self.eval()
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""
+        if labels is None:
+            if self.num_classes:
+                raise ValueError("This generator makes images of classes: give it labels [N], class ids from 0 to "
+                                 f"{self.num_classes - 1}, beside the latents")
+            labels = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
+        return self.generator(latents, labels)
+
+    @torch.no_grad()
+    def sample(self, count: int, seed: int = 0, first: int = 0, labels: Tensor | int | str | None = None) -> Tensor:
+        """Images first .. first + count - 1 of a seed -> [count, C, H, W] on the CPU.
+
+        Each image has latents of its own and is computed in a block of fixed size at a fixed place: bit for bit the
+        same picture however many are drawn. Its class is drawn as training and evaluate.py draw it, unless `labels`
+        says otherwise: a class for all of them (number or name), or ids [count].
+        """
+        start = first // BLOCK * BLOCK
+        length = math.ceil((first + count - start) / BLOCK) * BLOCK
+        if labels is None:
+            labels = self.labels_of_images(seed, start, length)
+        elif isinstance(labels, Tensor):
+            labels = torch.nn.functional.pad(labels, (first - start, start + length - first - count))
+        else:
+            labels = torch.full((length,), self.label_of(labels))
+        latents = self.latents.of_images(seed, start, length)
+        return self.of_latents(latents, labels)[first - start:first - start + count]
+
+    def labels_of_images(self, seed: int, first: int, count: int) -> Tensor:
+        """The classes of images first .. first + count - 1 of a seed -> [count], all zero if it knows none"""
+        return class_labels(self.class_distribution, seed, first, count)
+
+    @torch.no_grad()
+    def of_latents(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """latents [N, size], labels [N] -> images [N, C, H, W] on the CPU, a block at a time"""
+        return self._in_blocks(self, latents) if labels is None else self._in_blocks(self, latents, labels)
+
+    @torch.no_grad()
+    def between_classes(self, latents: Tensor, start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
+        """latents [N, size], labels [N] at the start and at the end, fraction [N] of the way -> images [N, C, H, W]"""
+        if torch.equal(start, end):
+            return self.of_latents(latents, start)
+        return self._in_blocks(lambda rows, *mixture: self(rows, MixedLabels(*mixture)), latents, start, end, fraction)
+
+    def _in_blocks(self, draw: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+        """`draw` of BLOCK rows of each tensor at once; the last row is repeated to fill the last block."""
+        count, device = len(rows[0]), device_of(self.generator)
+        padded = [torch.cat([each, each[-1:].expand(-count % BLOCK, *each.shape[1:])]) for each in rows]
+        blocks = zip(*(each.split(BLOCK) for each in padded), strict=True)
+        return torch.cat([draw(*(each.to(device) for each in block)).cpu() for block in blocks])[:count]
+
+    def require_classes(self, typed: str) -> None:
+        if not self.num_classes:
+            setting = typed.partition("=")[0]
+            raise RequestError(f"{typed}: this run's generator takes no classes. Leave {setting}= out, or draw from a "
+                               "run of a conditional model, e.g. one of python train.py model=cgan")
+
+    def label_of(self, which: int | str, setting: str = "class") -> int:
+        """The number of a class, given its name, or its number where no class is called so. Letters with accents may
+        be composed or not: file systems differ."""
+        name, known = composed(str(which)), [*map(composed, self.class_names)]
+        self.require_classes(f"{setting}={spelling.shown(name)}")
+        if name in known:
+            return known.index(name)
+        if name.isdecimal() and int(name) < self.num_classes:
+            return int(name)
+        close = difflib.get_close_matches(name, known, n=1) if not name.isdecimal() else []
+        near = f": did you mean {typed_class(setting, close[0])}?" if close else "."
+        raise RequestError(f"{setting}={spelling.shown(name)} is not a class of this run{near} Type a number from 0 to "
+                           f"{self.num_classes - 1}{self._or_a_name(setting)}")
+
+    def _or_a_name(self, setting: str, most: int = 20) -> str:
+        """The classes as they are typed: where a name is odd, in words that a shell takes as they stand"""
+        if self.class_names == tuple(map(str, range(self.num_classes))):
+            return ""
+        if all(map(is_plain, self.class_names)):
+            return f" or a name: {listed(self.class_names, most)}"
+        names = [name for name in self.class_names[:most] if spelling.of_class(setting, [name])]
+        words = [spelling.of_class(setting, [name]) for name in names] if setting == "class" else [
+            spelling.of_class(setting, names)]
+        more = f", ... ({self.num_classes} in all)" if len(self.class_names) > most else ""
+        return f" or a name, as in {', '.join(words)}{more}" if names else ""
+
+    @property
+    def classes_learnt(self) -> list[int]:
+        """Those that training drew: it had images of them"""
+        every = list(range(self.num_classes))
+        return every if self.class_distribution is None else classes_drawn(self.class_distribution)
+
+    def title_of(self, label: int) -> str:
+        """e.g. `class 3 (cat)`"""
+        name = self.class_names[label]
+        return f"class {label}" if name == str(label) else f"class {label} ({spelling.shown(name)})"
+
+
+def composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def is_plain(name: str) -> bool:
+    return bool(spelling.PLAIN.fullmatch(name)) and name not in (EVERY_CLASS, ANY_CLASS)
+
+
+def typed_class(setting: str, name: str) -> str:
+    """A class as an answer to what was meant"""
+    if is_plain(name):
+        return name
+    return (spelling.of_class(setting, [name]) if setting == "class" else None) or spelling.name(name)
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(map(spelling.shown, names[:most])) + (f", ... ({len(names)} in all)" if len(names) > most else "")

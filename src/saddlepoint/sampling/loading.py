@@ -1,0 +1,73 @@
+"""Rebuilds finished runs from their checkpoints, to draw from them or to measure them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.errors import RequestError
+from saddlepoint.runs import checkpoint, saved_settings
+from saddlepoint.sampling.generator import SamplingGenerator
+
+if TYPE_CHECKING:
+    from saddlepoint.game.adversarial import AdversarialModule
+    from saddlepoint.game.synthesis import SynthesisModule
+
+
+def load_generator(run: str | Path) -> SamplingGenerator:
+    """The sampling generator of a run, ready to call: `run` is a run directory or a checkpoint file.
+
+    Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
+    them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
+    """
+    module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
+    return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
+                             saved.get("class_names", ()))
+
+
+def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
+    """`load_module`, of a run whose generator makes images from noise"""
+    module, saved = load_module(path)
+    if "latents" not in saved["settings"]["model"]:
+        home = path.parent.parent if path.parent.name == "checkpoints" else path
+        raise RequestError(f"{path} is of a model that enlarges images and draws none from noise: type python "
+                           f"upscale.py weights={home} input=IMAGES; its PSNR and SSIM are in the run's metrics.json")
+    return module, saved
+
+
+def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
+    """-> the game as a checkpoint file has it, and what else is in the file"""
+    from saddlepoint import build
+
+    saved = checkpoint.load(path)
+    settings = saved_settings.whole(saved, path, saved_settings.OF_NETWORKS)
+    if "latents" in settings["model"]:
+        saved_settings.whole(saved, path, saved_settings.OF_DATA)
+    try:
+        module = build.module(only_networks(settings))
+        module.load_state_dict(saved["module"])
+    except RequestError as error:
+        raise RequestError(f"{path} holds settings that cannot be: {error}") from error
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
+        raise RequestError(f"{path} does not fit this version of saddlepoint: {error}") from error
+    return module, saved
+
+
+def only_networks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leaves out what training alone needs of other files: the networks that content losses look through."""
+    if "content" not in settings["model"]:
+        return settings
+    return {**settings, "model": settings["model"] | {"content": {}}}
+
+
+def checkpoint_of(run: Path) -> Path:
+    """Of a run directory the newest whole one, saying so where it is not last.ckpt"""
+    if run.is_dir():
+        folder = run / "checkpoints"
+        if not any(folder.glob("last*.ckpt")):
+            raise RequestError(f"run={run} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
+        return checkpoint.newest_good_path(folder)
+    if not run.exists():
+        raise RequestError(f"run={run} does not exist: name a run directory, e.g. runs/dcgan_small_mnist5k/..., "
+                           "or a checkpoint file")
+    return run

@@ -1,0 +1,43 @@
+"""From a generator's output to picture files. N images of C channels and H x W pixels."""
+
+import io
+import math
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from saddlepoint.files.atomic import write_atomically
+
+GAP = 2  # pixels between the images of a grid
+
+
+def grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """uint8 [N, C, H, W] -> uint8 [C, rows, columns] with a gap between the images; as square as can be by default"""
+    count, channels, height, width = images.shape
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    canvas = torch.zeros(channels, rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, dtype=torch.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + GAP), index % columns * (width + GAP)
+        canvas[:, top:top + height, left:left + width] = image
+    return canvas
+
+
+def png(image: Tensor) -> bytes:
+    """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB) -> the content of a PNG file"""
+    content = io.BytesIO()
+    as_pillow(image).save(content, format="PNG", compress_level=1)
+    return content.getvalue()
+
+
+def as_pillow(image: Tensor) -> Image.Image:
+    pixels = image[0] if image.shape[0] == 1 else image.permute(1, 2, 0)
+    return Image.fromarray(pixels.contiguous().numpy())
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    content = png(image)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content), durably=False)

@@ -1,0 +1,35 @@
+"""Sweeps that cannot be, in a sentence, before any job starts. Imports no torch."""
+
+from collections.abc import Mapping, Sequence
+
+from omegaconf import DictConfig, OmegaConf
+
+from saddlepoint.config.check import checked_settings
+from saddlepoint.errors import RequestError
+
+OTHERWISE = {
+    "run.dir": "names one run, and a sweep has many: type hydra.sweep.dir=PATH, where each gets a directory of its own",
+    "resume": "goes on with one run: leave it out and type the hydra.sweep.dir=PATH of a sweep, which goes on then",
+    "describe": "prints networks and trains none: leave -m out, or type hydra/launcher=basic",
+    "hydra.sweep.subdir": "is left to the sweep, which numbers its jobs: leave it out",
+}
+
+
+def refuse(overrides: Sequence[str], environment: Mapping[str, str]) -> None:
+    for override in overrides:
+        name = override.partition("=")[0].lstrip("+")
+        if name in OTHERWISE:
+            raise RequestError(f"{name}= {OTHERWISE[name]}")
+    for count in ("WORLD_SIZE", "SLURM_NTASKS"):
+        if int(environment.get(count) or 1) > 1:
+            raise RequestError(
+                f"A sweep starts the processes of its jobs itself, and {environment[count]} were started ({count}): "
+                "type python train.py trainer=ddp trainer.devices=N ... -m without torchrun or srun, or "
+                "hydra/launcher=basic, which gives one job after the other to the processes that were started")
+
+
+def refuse_for_all(config: DictConfig) -> None:
+    """Slips in what no job changes: answered once, instead of by every job."""
+    shared = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    if not OmegaConf.missing_keys(shared):
+        checked_settings(shared)

@@ -1,0 +1,75 @@
+"""Pictures of the same latents through training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.data import pixels
+from saddlepoint.game.latents import class_labels, classes_drawn
+from saddlepoint.game.modes import evaluating
+from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.loggers.adapters import show
+
+MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=all draws them all
+
+
+class ImageGrid(pl.Callback):
+    """samples/images_<images seen>.png and samples/fixed in loggers, drawn by the sampling generator; where it is
+    conditional also samples/by_class_<images seen>.png and samples/by_class, `per_class` images in a row of each class
+    that training draws.
+
+    Latents and labels are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not
+    notice.
+    """
+
+    needs_latents = True  # of the model: build.py refuses others in a sentence
+
+    def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int, per_class: int = 10):
+        self.at_start = 0 in moments
+        self.moments = Moments(every_images, moments)
+        self.count, self.seed, self.per_class = count, seed, per_class
+        self.drawn_at = -1
+
+    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        conditional = self.per_class and getattr(module.generator, "num_classes", 0)
+        self.rows = classes_drawn(module.class_distribution)[:MOST_ROWS] if conditional else []
+        most = max(self.count, self.per_class if self.rows else 0)
+        self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)
+        classes = module.class_distribution if module.draws_labels else None
+        self.labels = class_labels(classes, self.seed, 0, self.count).to(module.device)
+        if self.at_start and module.images_seen == 0:
+            self.draw(trainer, module)
+
+    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self.draw(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if module.images_seen != self.drawn_at and module.images_seen >= module.budget_images:
+            self.draw(trainer, module)
+
+    def draw(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        self.drawn_at = module.images_seen
+        if not trainer.is_global_zero:
+            return
+        with torch.no_grad(), evaluating(module.sampling_generator) as generator:
+            grid = pictures.grid(pixels.to_bytes(generator(self.latents[:self.count], self.labels).cpu()))
+            self.publish(trainer, module.images_seen, "images", "samples/fixed", grid)
+            if self.rows:
+                self.publish(trainer, module.images_seen, "by_class", "samples/by_class", self.by_class(generator))
+
+    def by_class(self, generator: nn.Module) -> Tensor:
+        """-> uint8 [C, rows, columns], class by class, so that many classes need no more memory than one"""
+        latents = self.latents[:self.per_class]
+        labels = torch.tensor(self.rows, device=latents.device).repeat_interleave(self.per_class)
+        rows = [pixels.to_bytes(generator(latents, row)) for row in labels.split(self.per_class)]
+        return pictures.grid(torch.cat(rows).cpu(), self.per_class)
+
+    def publish(self, trainer: pl.Trainer, images_seen: int, name: str, tag: str, grid: Tensor) -> None:
+        pictures.write_png(Path(trainer.default_root_dir) / "samples" / f"{name}_{images_seen:010d}.png", grid)
+        show(trainer.loggers, tag, grid, images_seen)

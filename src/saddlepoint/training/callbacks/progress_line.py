@@ -1,0 +1,55 @@
+"""How far training is: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from saddlepoint.game.adversarial import AdversarialModule
+
+BAR_SECONDS = 0.2
+
+
+class Progress(pl.Callback):
+    """Images seen of the budget, images/s, both losses, time left. Losses are read only when they are shown."""
+
+    def __init__(self, line_seconds: float):
+        self.line_seconds = line_seconds
+
+    def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.shown = trainer.is_global_zero
+        if not self.shown:
+            return
+        self.budget = module.budget_images
+        self.started_at, self.started = module.images_seen, time.perf_counter()
+        self.on_terminal = sys.stderr.isatty()
+        self.seconds = BAR_SECONDS if self.on_terminal else self.line_seconds
+        self.next = self.started + self.seconds
+        self.bar = tqdm(total=self.budget, initial=module.images_seen, unit=" images", unit_scale=True,
+                        dynamic_ncols=True, mininterval=0, disable=not self.on_terminal)
+
+    def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if self.shown and time.perf_counter() >= self.next:
+            self.show(module)
+            self.next = time.perf_counter() + self.seconds
+
+    def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        if self.shown:
+            self.show(module)
+            self.bar.close()
+
+    def show(self, module: AdversarialModule) -> None:
+        losses = " ".join(
+            f"{letter} {module.latest[name].item():.3f}"
+            for letter, name in (("D", "discriminator/total"), ("G", "generator/total")) if name in module.latest
+        )
+        if self.on_terminal:
+            self.bar.set_postfix_str(losses, refresh=False)
+            self.bar.update(module.images_seen - self.bar.n)
+            self.bar.refresh()
+            return
+        rate = (module.images_seen - self.started_at) / max(time.perf_counter() - self.started, 1e-9)
+        left = max(self.budget - module.images_seen, 0) / max(rate, 1e-9)
+        print(f"{module.images_seen:,} of {self.budget:,} images, {rate:,.0f} images/s, loss {losses}, "
+              f"{tqdm.format_interval(left)} left", file=sys.stderr, flush=True)

@@ -1,0 +1,145 @@
+"""FID and its relatives through training, measured on the generator that people see; training does not notice."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.downloads import cache_folder
+from saddlepoint.errors import RequestError
+from saddlepoint.game.modes import evaluating
+from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.metrics.context import Subject
+from saddlepoint.metrics.evaluator import Judge
+from saddlepoint.metrics.images import GeneratedImages
+from saddlepoint.metrics.provenance import Value, protocol, unlike, values
+from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
+from saddlepoint.runs import checkpoint
+from saddlepoint.runs.directory import update_metrics
+from saddlepoint.training.callbacks.checkpointing import state
+from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.table import Table
+
+
+class SampleQuality(pl.Callback):
+    """Every `every_images` images (null: never), at `moments` and at the end of the budget: `metric`, of `num_fake`
+    images of latents that are always the same, against at most `num_real` training images. The first of `metric`
+    decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
+
+    def __init__(self, subject: Subject, metric: Sequence[str] | None, every_images: int | None,
+                 moments: Sequence[int], num_fake: int, num_real: int | None, seed: int):
+        extractor, data = subject.extractor, subject.data
+        self.moments, self.num_fake, self.seed = Moments(every_images, moments), num_fake, seed
+        if metric is None:
+            metric = ["fid", "is"] if extractor.num_classes else ["fid"]
+        self.judge = Judge(extractor, {name: subject.metrics[name] for name in metric}, seed, cache=cache_folder())
+        self.active = bool(metric)
+        self.best: Value | None = None
+        self.measured_at, self.seconds = -1, 0.0
+        if self.active:
+            self.real, self.num_workers = data.still("train").limited(num_real), data.num_workers
+            self.class_names = data.class_names if subject.module.draws_labels else ()
+            self.refuse(data)
+
+    def refuse(self, data: ImageDataModule) -> None:
+        """What cannot be measured is said before training, not after the first hour."""
+        self.judge.extractor.check(data.channels, data.image_size)
+        problems = self.judge.problems(self.judge.setup(self.real, self.num_fake, self.class_names))
+        if problems:
+            rest = ",".join(name for name in self.judge.metrics if name not in problems)
+            raise RequestError("\n".join(problems.values()) + "\nType 'callbacks.sample_quality.metric="
+                               f"[{rest}]' to train without, or, where fakes are too few, "
+                               "callbacks.sample_quality.num_fake=N")
+
+    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
+        if self.active:
+            started = time.perf_counter()
+            self.judge.extractor.to(module.device)
+            self.judge.aloud = True
+            self.look_at_real(trainer)
+            self.judge.aloud = False
+            self.seconds += time.perf_counter() - started
+
+    def look_at_real(self, trainer: pl.Trainer) -> None:
+        """Files that break off may leave too few for some metrics, which then have no value, or for all. That is said,
+        and training goes on."""
+        try:
+            self.reference = self.judge.look_at_real(self.real, self.num_workers)
+            problems = self.judge.problems(self.judge.setup(self.reference, self.num_fake, self.class_names))
+        except RequestError as error:
+            problems = {name: f"{name} cannot be measured: {error}" for name in self.judge.metrics}
+        self.active = len(problems) < len(self.judge.metrics)
+        if problems and trainer.is_global_zero:
+            effect = "No other metric is measured" if not self.active else f"Measured without {', '.join(problems)}"
+            best = "" if next(iter(self.judge.metrics)) not in problems else ", and no checkpoints/best.ckpt is written"
+            tqdm.write("\n".join([*(f"warning: {each}" for each in problems.values()), f"{effect}{best}"]),
+                       file=sys.stderr)
+
+    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
+        if self.active and self.moments.due(module.images_before, module.images_seen):
+            self.measure(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        ended = module.images_seen >= module.budget_images  # else a signal, and whoever sent it is waiting
+        if self.active and ended and module.images_seen != self.measured_at:
+            self.measure(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best and self.best.as_json(), "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.seconds = state_dict["best"] and Value(**state_dict["best"]), state_dict["seconds"]
+
+    def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        started = time.perf_counter()
+        generator = module.sampling_generator
+        with evaluating(generator):
+            classes = module.class_distribution if module.draws_labels else None
+            fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_fake)
+            sample = self.judge.look_at_fakes(fakes)
+        measured = values(
+            self.judge.measure(self.reference, sample, self.class_names),
+            protocol(self.judge.extractor, self.real, self.reference, self.num_fake, self.seed,
+                     ema=generator is not module.generator, batchnorm=kind_of_batchnorm(generator)),
+            module.images_seen)
+        self.measured_at = module.images_seen
+        if trainer.is_global_zero:
+            self.keep_best(trainer, module, measured[0])
+            self.seconds += time.perf_counter() - started
+            self.write(trainer, measured)
+            said = ", ".join(f"{value.name} {value.value:.4g}" if math.isfinite(value.value) else f"{value.name} none"
+                             for value in measured)
+            tqdm.write(f"{module.images_seen:,} images: {said}", file=sys.stderr)
+
+    def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
+        if not math.isfinite(value.value):
+            return
+        sign = 1 if next(iter(self.judge.metrics.values())).greater_is_better else -1
+        if self.best and (names := unlike(self.best.as_json()["protocol"], value.as_json()["protocol"])):
+            tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
+                       "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)
+            self.best = None
+        if self.best is None or sign * value.value > sign * self.best.value:
+            self.best = value
+            path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
+            checkpoint.save(path, state(module) | {"best": value.as_json()})
+
+    def write(self, trainer: pl.Trainer, measured: list[Value]) -> None:
+        update_metrics(Path(trainer.default_root_dir), {
+            "metrics": [value.as_json() for value in measured],
+            "best": self.best and self.best.as_json(),
+            "cost": {"evaluation_seconds": self.seconds},
+        })
+        curves = {f"quality/{value.name}": value.value for value in measured if math.isfinite(value.value)}
+        if not curves:
+            return
+        self.table.add({"images_seen": self.measured_at} | curves)
+        for logger in trainer.loggers:
+            logger.log_metrics(curves, step=self.measured_at)

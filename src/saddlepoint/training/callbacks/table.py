@@ -1,0 +1,42 @@
+"""A CSV file that several callbacks write to."""
+
+import csv
+from pathlib import Path
+
+from saddlepoint.files import disk_space
+
+
+class Table:
+    """Grows by rows; a column seen for the first time is added to the header. What a row does not have stays empty."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def add(self, row: dict[str, float]) -> None:
+        columns = self.columns()
+        new = [name for name in row if name not in columns]
+        with disk_space.naming(self.path):
+            if new:
+                columns += new
+                self._widen(columns)
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, columns).writerow(row)
+
+    def columns(self) -> list[str]:
+        """As the file has them: another may have added some."""
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file), [])
+
+    def _widen(self, columns: list[str]) -> None:
+        rows: list[dict[str, str]] = []
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        temporary.replace(self.path)

@@ -1,0 +1,227 @@
+"""The page is one whole file, tells of every run, and lets nothing out of a run's files become markup."""
+
+import base64
+import hashlib
+import re
+import tomllib
+from fnmatch import fnmatch
+
+import pytest
+from PIL import Image
+
+from saddlepoint.commands import comparing as command
+from saddlepoint.comparison.report.page import page
+from saddlepoint.comparison.table import Question
+from saddlepoint.comparison.tabulating import tabulate
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.overrides import quote_path
+from saddlepoint.errors import RequestError
+from saddlepoint.runs.gathering import gather
+from tests.comparison.report.reading_pages import Page
+from tests.composing import CONF, composed
+from tests.runs.made_runs import make_run, score
+
+LOSSES = ("hinge", "wasserstein")
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+def written(*paths, **question) -> str:
+    gathered = gather(paths)
+    return page("A comparison", tabulate(gathered.runs, Question(**question)), gathered)
+
+
+def curve(value: float) -> list[dict[str, float]]:
+    return [{"images_seen": moment, "discriminator/total": 1.0, "generator/total": 2.0, "score/real": 1.0,
+             "score/fake": -1.0, "quality/fid_digits": value * 48000 / moment} for moment in (12000, 24000, 48000)]
+
+
+def draw(run, name: str = "images", moments=(0, 24000, 48000), size=(40, 30)) -> None:
+    (run / "samples").mkdir(exist_ok=True)
+    for moment in moments:
+        Image.new("L", size, moment % 255).save(run / "samples" / f"{name}_{moment:010d}.png")
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two losses, two seeds each, of which one diverged"""
+    for place, (loss, seed) in enumerate((loss, seed) for loss in LOSSES for seed in (0, 1)):
+        failed = {"state": "diverged", "reason": "the loss became nan", "images": 24000} if place == 3 else {}
+        run = make_run(tmp_path / str(place), score(value=10.0 + place), seed=seed, choices={"loss": loss},
+                       curve=curve(10.0 + place), loss___target_=loss, **failed,
+                       environment={"command": f"train.py loss={loss} seed={seed} 'trick=[]'"})
+        draw(run)
+    return tmp_path
+
+
+def test_tags_match_ids_are_unique_and_every_reference_resolves(sweep):
+    shown = Page(written(sweep, baseline="1"))
+    ids = [each.attributes["id"] for each in shown.elements if "id" in each.attributes]
+    assert len(ids) == len(set(ids))
+    links = [each.attributes["href"] for each in shown.all("a")]
+    referred = [each.attributes["aria-labelledby"] for each in shown.elements if "aria-labelledby" in each.attributes]
+    assert len(links) > 12 and len(referred) == 7
+    assert {link.removeprefix("#") for link in links} | {*referred} <= {*ids}
+
+
+def test_nothing_is_loaded_and_only_our_script_may_run(sweep):
+    content = written(sweep)
+    assert not re.search(r"https?:|url\(|@import|<link|<iframe", content)
+    shown = Page(content)
+    assert all(each.attributes["src"].startswith("data:image/") for each in shown.all("img"))
+    assert {name for each in shown.elements for name in each.attributes if name.startswith("on")} == set()
+    script = "".join(shown.one("script").text)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    [policy] = [each.attributes["content"] for each in shown.all("meta") if "http-equiv" in each.attributes]
+    assert policy.startswith("default-src 'none'") and f"script-src 'sha256-{digest}'" in policy
+
+
+def test_whatever_files_hold_stays_text(tmp_path):
+    run = make_run(tmp_path / "x><script>y", score(value=1.0, extractor=EVIL, split=EVIL), state="failed", reason=EVIL,
+                   choices={"loss": EVIL}, loss___target_=EVIL, curve=curve(1.0),
+                   environment={"command": EVIL, "revision": EVIL, "host": EVIL})
+    draw(run, EVIL.replace("/", ""))
+    make_run(tmp_path / "tame", score(value=1.0))
+    content = written(tmp_path)
+    shown = Page(content)
+    assert len(shown.all("script")) == 1 and "alert" not in shown.one("script").words
+    assert content.count("onerror=") > 5  # as text
+    assert not [each for each in shown.elements if "onerror" in each.attributes]
+    assert shown.all("code")[-1].words.endswith(EVIL)
+
+
+def test_failed_runs_stand_there_with_their_reasons(sweep):
+    shown = Page(written(sweep))
+    assert "#2, seed 1" in shown.one("section", id="failures").words
+    assert "diverged 24,000 the loss became nan" in shown.one("section", id="failures").words
+    assert "1 of 2" in shown.one("table", class_="results").words
+    assert "4 runs (3 completed, 1 diverged) of 2 recipes" in shown.one("header").words
+
+
+def test_every_run_has_its_command_and_provenance(sweep):
+    shown = Page(written(sweep))
+    commands = [each.words for each in shown.all("code")]
+    assert commands == [f"python train.py loss={loss} seed={seed} 'trick=[]'" for loss in LOSSES for seed in (0, 1)]
+    for run in [each for each in shown.all("details") if each.attributes.get("id", "").startswith("run-")]:
+        for words in ("1234567890abcdef", "torch 2.14.1", "fid_digits", "protocol 1", "1 thread", "100 s"):
+            assert words in run.words
+    assert "2000" in shown.one("section", id="protocols").words
+
+
+def test_settings_unlike_the_baselines_are_marked_and_rows_can_be_filtered_by_them(sweep):
+    shown = Page(written(sweep, baseline="loss=wasserstein"))
+    table = shown.all("mark")
+    assert {each.words for each in table} == {"hinge"}
+    assert [each.words for each in shown.all("option")] == ["any", *LOSSES]
+    assert [each.attributes["data-value"] for each in shown.all("td", data_column="loss")] == [*LOSSES]
+
+
+def test_columns_sort_by_numbers_and_the_best_is_marked(sweep):
+    shown = Page(written(sweep))
+    assert shown.all("th", scope="col")[3].words.startswith("fid_digits lower is better")
+    values = [each.attributes["data-value"] for each in shown.all("td", class_="starred")]
+    assert values == ["10.5", "12.0"]  # of the diverged seed there is no last value
+    [best] = shown.all("td", class_="best")
+    assert best.words.startswith("10.50 ± 0.71")
+
+
+def test_lines_of_two_seeds_have_a_band_and_a_tag(sweep):
+    shown = Page(written(sweep))
+    charts = [each for each in shown.all("svg", class_="chart") if "fid_digits" in each.attributes["aria-label"]]
+    assert len(charts) == 1 and "#1 loss=hinge ends at 10.5" in charts[0].attributes["aria-label"]
+    assert {"1", "2"} <= {each.words for each in shown.all("text", class_="tag")}
+    assert len(shown.all("path", class_="band")) == 2  # the losses of both seeds are the same: a line
+
+
+def test_values_of_unlike_protocol_have_charts_of_their_own(tmp_path):
+    for place, count in enumerate((2000, 5000)):
+        make_run(tmp_path / str(place), score(num_fake=count), curve=curve(5.0), model__generator__width=place)
+    shown = Page(written(tmp_path))
+    charts = [each for each in shown.all("svg", class_="chart") if "fid_digits" in each.attributes["aria-label"]]
+    assert len(charts) == 2
+    assert "other number of fakes (5,000, not 2,000)" in shown.one("section", id="scores").words
+
+
+def test_pictures_have_a_timeline_that_ends_with_the_last(sweep):
+    shown = Page(written(sweep))
+    assert [each.attributes["data-at"] for each in shown.all("span", class_="frame")] == ["0", "24000", "48000"] * 4
+    assert [each.attributes["data-at"] for each in shown.all("span", class_="now")] == ["48000"] * 4
+    assert shown.one("input", id="moment").attributes["data-moments"] == "0 24000 48000"
+
+
+def test_runs_without_scores_curves_and_pictures_are_there_all_the_same(tmp_path):
+    bare = make_run(tmp_path / "bare", state="failed", reason="killed at once")
+    for name in ("metrics.json", "environment.json"):
+        (bare / name).unlink()
+    shown = Page(written(tmp_path))
+    assert "killed at once" in shown.one("section", id="failures").words
+    assert "No command was recorded" in shown.one("section", id="runs").words
+    assert not shown.all("section", id="scores") and not shown.all("section", id="pictures")
+    links = {each.attributes["href"] for each in shown.all("a")}
+    assert "#failures" in links and "#scores" not in links
+
+
+def test_a_score_without_a_value_says_why(tmp_path):
+    make_run(tmp_path / "run", score(value=None) | {"reason": "too few files could be read"})
+    assert "none: too few files could be read" in Page(written(tmp_path)).one("section", id="runs").words
+
+
+def test_settings_that_are_not_what_train_writes_do_no_harm(tmp_path):
+    run = make_run(tmp_path / "odd", score(value=None, extractor=["a"], settings="none"), callbacks=[], model="mine",
+                   curve=[{"images_seen": 1, "quality/fid_digits": 1e300, "generator/total": -1e99}])
+    draw(run, size=(1, 1), moments=(7,))
+    (run / "samples" / "images_0000000009.png").write_bytes(b"no picture")
+    assert len(Page(written(tmp_path)).all("img")) == 1
+
+
+def test_no_runs_are_said_to_be_none(tmp_path):
+    assert "There is no run to show" in Page(written(tmp_path)).one("main").words
+
+
+def test_a_hundred_runs_stay_under_twenty_megabytes(tmp_path):
+    noise = tmp_path / "noise.png"
+    Image.merge("RGB", [Image.effect_noise((160, 160), 80) for _ in range(3)]).save(noise)
+    for place in range(100):
+        samples = make_run(tmp_path / f"{place:03}", score(value=place), seed=place % 2, curve=curve(place + 1.0),
+                           model__generator__width=place // 2) / "samples"
+        samples.mkdir()
+        for moment in range(3):
+            (samples / f"images_{moment:010d}.png").symlink_to(noise)
+    assert 300 * noise.stat().st_size > 20_000_000
+    content = written(tmp_path)
+    assert 5_000_000 < len(content.encode()) < 20_000_000
+    assert len(re.findall("<figure", content)) == 100
+
+
+def compare(*overrides: str) -> None:
+    typed = [quote_path(override) for override in (f"published={CONF / 'published.yaml'}", *overrides)]
+    command.compare(checked_settings(composed(*typed, config="compare")[0]))
+
+
+def test_compare_writes_the_page_and_says_where(sweep, capsys):
+    path = sweep / "made (1)" / "all.html"
+    compare(f"runs={sweep}", f"page={path}")
+    assert capsys.readouterr().out.endswith(f"\n{path}\n")
+    assert Page(path.read_text()).one("h1").words == f"Comparison of {sweep}"
+
+
+def test_a_page_never_takes_the_place_of_another_file_unasked(sweep):
+    path = sweep / "all.html"
+    path.write_text("mine")
+    with pytest.raises(RequestError, match=r"all.html exists: choose another page=, or add overwrite=true"):
+        compare(f"runs={sweep}", f"page={path}")
+    assert path.read_text() == "mine"
+    compare(f"runs={sweep}", f"page={path}", "overwrite=true")
+    assert path.read_text() != "mine"
+
+
+@pytest.mark.parametrize("name", ["all", "all.pdf", "folder.html"])
+def test_a_page_is_the_name_of_an_html_file(sweep, name):
+    (sweep / "folder.html").mkdir()
+    with pytest.raises(RequestError, match=r"must be the name of an HTML file: type page=.*\.html"):
+        compare(f"runs={sweep}", f"page={sweep / name}")
+
+
+def test_files_of_the_page_come_with_the_package():
+    patterns = tomllib.loads((CONF.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for ending in ("html", "css", "js"):
+        assert any(fnmatch(f"comparison/page.{ending}", pattern) for pattern in patterns["saddlepoint"])

@@ -1,0 +1,153 @@
+"""Every yaml file fits the class it names, every setting has a rule, every option composes and trains."""
+
+from functools import cache
+
+import pytest
+from omegaconf import OmegaConf
+
+from saddlepoint import build
+from saddlepoint.config.paths import leaves
+from saddlepoint.config.setting_rules import RULES, rule_for
+from saddlepoint.data.pairs import PairFolder
+from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.training import train
+from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
+from tests.data.formats import write_cifar10, write_idx, write_photo_folder
+
+DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
+              "image_folder": write_photo_folder}
+OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
+SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
+SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
+ITS_OWN = {PairFolder: {"resize", "crop"}}  # what a class decides for its base class
+NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
+# What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
+NEEDS = {
+    ("loss", "wasserstein"): ("trick=wgan_gp", "model.discriminator.normalization=layer"),
+    ("tricks", "wgan_gp"): ("model.discriminator.normalization=layer",),
+    ("tricks", "dragan"): ("model.discriminator.normalization=layer",),
+    ("tricks", "r1"): ("model.discriminator.normalization=layer",),
+    ("tricks", "r2"): ("model.discriminator.normalization=layer",),
+    ("tricks", "auxiliary_classifier"): ("model=acgan_dcgan",),
+    ("model", "acgan"): ("trick=auxiliary_classifier",),
+    ("model", "acgan_dcgan"): ("trick=auxiliary_classifier",),
+    ("data", "sr_folder"): ("model=srgan", *SMALL_UPSCALER),
+    ("degradation", "bicubic"): ("data=sr_folder", "model=srgan", *SMALL_UPSCALER),
+    ("degradation", "real_esrgan"): ("data=sr_folder", "model=srgan", *SMALL_UPSCALER, *SMALL_DEGRADATION),
+    ("perceptual", "none"): ("data=sr_folder", "model=srgan", *OF_PERCEPTUAL),
+    ("perceptual", "random"): ("data=sr_folder", "model=srgan", *OF_PERCEPTUAL),
+    ("model", "srgan"): ("data=sr_folder", *SMALL_UPSCALER),
+    ("model", "esrgan"): ("data=sr_folder", *SMALL_UPSCALER),
+    ("model", "real_esrgan"): ("data=sr_folder", *SMALL_UPSCALER, *SMALL_DEGRADATION),
+    ("experiment", "srgan_x4"): (*SMALL_UPSCALER, "model.turns.generator_warmup_images=8"),
+    ("experiment", "esrgan_x4"): (*SMALL_UPSCALER, "data.num_workers=0"),
+    ("experiment", "real_esrgan_x4"): (*SMALL_UPSCALER, *SMALL_DEGRADATION, "data.num_workers=0"),
+}
+OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",)}
+TRAINED = ("data", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment", "turns")
+FAST = ("model.generator.width=4", "model.discriminator.width=4")
+WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
+              (CONF / "experiment" / f"{name}.yaml").read_text()} - {"srgan_x4", "esrgan_x4", "real_esrgan_x4"}
+WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
+
+
+def nodes_with_target(content, path=""):
+    if isinstance(content, dict):
+        if "_target_" in content:
+            yield path, content
+        for key, value in content.items():
+            yield from nodes_with_target(value, f"{path}.{key}" if path else key)
+
+
+def target_nodes_of_ours() -> list:
+    found = []
+    for file in sorted(CONF.rglob("*.yaml")):
+        for path, node in nodes_with_target(read_yaml(file)):
+            if node["_target_"].startswith("saddlepoint.") and not path.startswith("hydra."):  # Hydra makes those
+                found.append(pytest.param(node, id=f"{file.relative_to(CONF)}:{path}"))
+    return found
+
+
+@pytest.mark.parametrize("node", target_nodes_of_ours())
+def test_a_yaml_file_holds_the_arguments_of_its_class(node):
+    """All of them, so that each can be overridden, except those that build.py hands over as objects."""
+    target = build.target_class(node, "here")
+    arguments = build.arguments(target)
+    of_the_game = arguments - ({"adversarial_weight"} if "content" in arguments else set())
+    handed_over = of_the_game if issubclass(target, AdversarialModule) else {"subject", "data", "extractor"}
+    assert node.keys() - {"_target_", "defaults"} == arguments - handed_over - ITS_OWN.get(target, set())
+
+
+@pytest.mark.parametrize("file", [pytest.param(path, id=str(path.relative_to(CONF))) for path in CONF.rglob("*.yaml")])
+def test_a_yaml_file_opens_with_what_it_is(file):
+    assert file.read_text().startswith("# ")
+
+
+@cache
+def every_setting() -> set[str]:
+    """The paths of all settings of all commands, whatever is chosen from each group."""
+    paths = set()
+    for command in ("sample", "evaluate", "train_classifier", "upscale", "compare"):
+        paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
+    paths |= {f"hydra.launcher.{name}" for name in read_yaml(CONF / "hydra" / "launcher" / "processes.yaml")}
+    paths |= {f"hydra.sweeper.{name}" for name in read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}
+    chosen = [group for group in groups() if group not in ("tricks", "turns", "experiment", "metrics")]
+    lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
+    others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
+    for number in range(max(map(len, others.values()))):  # an option of each group at once
+        lines.append([f"{group}={each[number % len(each)]}" for group, each in others.items()])
+    for line in lines:
+        paths |= set(leaves(OmegaConf.to_container(composed(*line)[0], resolve=True)))
+    return {path for path in paths if not path.rpartition(".")[2].startswith("_")}
+
+
+def test_every_setting_has_a_rule():
+    assert {path for path in every_setting() if rule_for(path) is None} == set()
+
+
+def test_every_rule_is_for_a_setting():
+    """A schedule's parts aside: where a yaml file writes a number, they may be typed."""
+    parts = {"start", "end", "value", "images", "begin_at"}
+    used = {rule_for(path) for path in every_setting()}
+    unused = {pattern for pattern, rule in RULES.items() if rule not in used and pattern.split(".")[-1] not in parts}
+    assert unused <= {"optimizer.schedule", "tricks.instance_noise.sigma"}
+
+
+def trained_options():
+    return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if group in groups()
+            for option in options(group)
+            if (group, option) not in {("tricks", "all"), ("turns", "alternating"), *NEED_DOWNLOADS}]
+
+
+def small_experiment(name, files):
+    """Its data in little, and where the networks have widths, few maps."""
+    made = settings(f"experiment={name}", "data.root=nowhere") if name in WITH_FILES else settings(f"experiment={name}")
+    overrides = []
+    if name in WITH_FILES:
+        if made["data"]["name"] == "cifar10":
+            write_cifar10(files)
+        else:
+            write_photo_folder(files, classes=tuple("abcdefghij") if made["data"]["num_classes"] else ())
+            overrides += ["data.image_size=32", "data.subset_size=null", "data.num_workers=0"]
+        overrides.append(f"data.root={files}")
+    if "maps" in made["model"]["generator"]:
+        overrides += ["model.generator.maps=[8,8,8]", "model.discriminator.maps=[8,8,8]"]
+    return overrides + (list(FAST) if "width" in made["model"]["generator"] else [])
+
+
+@pytest.mark.parametrize(("group", "option"), trained_options())
+def test_every_option_trains_two_batches(group, option, tmp_path):
+    choice = f"trick={option}" if group == "tricks" else f"{group}={option}"
+    overrides = [*SMALL, choice, *NEEDS.get((group, option), ())]
+    if group == "data" and option in DATA_FILES:
+        DATA_FILES[option](tmp_path / "files")
+        overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
+    if group == "data" and option == "image_folder":
+        overrides += ["data.image_size=16", "data.subset_size=4"]
+    if group == "experiment":
+        overrides += small_experiment(option, tmp_path / "files")
+    elif (group, option) not in WITHOUT_WIDTH:
+        overrides += FAST
+    run = train(settings(*overrides), tmp_path / "run")
+    assert read_yaml(run / "status.json")["state"] == "completed"
+    assert read_yaml(run / "status.json")["images_seen"] == 16

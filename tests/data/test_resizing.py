@@ -1,0 +1,86 @@
+import numpy
+import pytest
+from PIL import Image
+
+from saddlepoint.data.decoding import Unreadable
+from saddlepoint.data.resizing import Framing
+from tests.data.formats import photo
+
+
+def framed(framing: Framing, image: Image.Image, **point) -> numpy.ndarray:
+    return framing.cropped(numpy.asarray(framing.scaled(image)), **point)
+
+
+@pytest.mark.parametrize("resize", ["short_side", "stretch"])
+@pytest.mark.parametrize("crop", ["center", "random"])
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (48, 64), (31, 30), (20, 20), (5, 200), (32, 32), (1, 1)])
+def test_every_image_becomes_the_square(resize, crop, width, height):
+    framing = Framing(32, resize, crop)
+    for point in ((0, 0), (0.999999, 0.999999)):
+        assert framed(framing, photo(width, height), point=point).shape == (32, 32, 3)
+
+
+def test_short_side_keeps_the_shape_and_stretch_does_not():
+    image = photo(90, 60)
+    assert Framing(20, "short_side", "center").scaled(image).size == (30, 20)
+    assert Framing(20, "stretch", "center").scaled(image).size == (20, 20)
+    assert Framing(20, "none", "center").scaled(image).size == (90, 60)
+
+
+def test_an_image_of_the_right_size_is_left_alone():
+    image = photo(32, 32)
+    for resize in ("short_side", "stretch", "none"):
+        assert numpy.array_equal(framed(Framing(32, resize, "center"), image), numpy.asarray(image))
+
+
+def test_shrinking_is_antialiased():
+    stripes = numpy.zeros((64, 64), numpy.uint8)
+    stripes[:, ::2] = 255  # at a quarter of the size, sampling gives black or white; averaging grey
+    small = numpy.asarray(Framing(16, "short_side", "center").scaled(Image.fromarray(stripes)))
+    assert abs(small[:, 2:-2].astype(int) - 128).max() <= 1
+
+
+def test_the_crop_is_at_its_point():
+    pixels = numpy.arange(10 * 12).reshape(10, 12, 1)
+    framing = Framing(6, "none", "random")
+    assert framing.cropped(pixels, (0, 0))[0, 0] == pixels[0, 0]
+    assert framing.cropped(pixels, (0.9999, 0.9999))[-1, -1] == pixels[-1, -1]
+    assert framing.cropped(pixels)[0, 0] == pixels[2, 3]  # the centre: as much left over on either side
+    points = [(row / 40, column / 40) for row in range(40) for column in range(40)]
+    places = {int(framing.cropped(pixels, point)[0, 0, 0]) for point in points}
+    assert len(places) == 5 * 7  # every place there is
+
+
+def test_only_a_crop_with_room_is_random():
+    assert Framing(6, "short_side", "random").is_random
+    assert Framing(6, "none", "random").is_random
+    assert not Framing(6, "stretch", "random").is_random
+    assert not Framing(6, "short_side", "center").is_random
+
+
+@pytest.mark.parametrize(("resize", "crop", "size", "reason"), [
+    ("none", "center", (31, 100), "its 31 x 100 pixels are less than data.image_size=32, and data.resize=none"),
+    ("none", "none", (40, 32), "it has 40 x 32 pixels, not data.image_size=32, and data.resize=none data.crop=none"),
+    ("short_side", "center", (1, 100_000), "its sides of 1 and 100000 pixels are too unequal"),
+])
+def test_images_that_cannot_fill_the_square_are_unreadable(resize, crop, size, reason):
+    with pytest.raises(Unreadable, match=reason):
+        Framing(32, resize, crop).check(*size)
+
+
+@pytest.mark.parametrize(("resize", "crop", "size"), [
+    ("none", "center", (32, 33)), ("none", "none", (32, 32)), ("short_side", "center", (1, 1)),
+    ("stretch", "none", (1, 100_000)),
+])
+def test_images_that_can_fill_it_pass(resize, crop, size):
+    Framing(32, resize, crop).check(*size)
+
+
+@pytest.mark.parametrize(("resize", "crop", "sentence"), [
+    ("fit", "center", "data.resize=fit must be one of short_side, stretch, none"),
+    ("none", "middle", "data.crop=middle must be one of center, random, none"),
+    ("short_side", "none", "data.crop=none with data.resize=short_side .*data.crop=center, or data.resize=stretch"),
+])
+def test_a_choice_that_makes_no_square_is_refused(resize, crop, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Framing(32, resize, crop)

@@ -1,0 +1,121 @@
+"""Impossible combinations: every reason at once, and a line to type that is itself allowed."""
+
+import shlex
+
+import pytest
+
+from saddlepoint import build
+from saddlepoint.commands.recipe_refusals import changes_that_work, problems_of, read_recipe, refuse
+from saddlepoint.errors import RequestError
+from tests.composing import settings
+
+REFUSED = [
+    ("loss=wasserstein", ["loss=wasserstein needs a Lipschitz critic"]),
+    ("trick=[wgan_gp]", ["wgan_gp", "BatchNorm"]),
+    ("trick=[r1]", ["r1", "BatchNorm"]),
+    ("loss=hinge trick=[label_smoothing]", ["label_smoothing", "loss=hinge"]),
+    ("loss=wasserstein trick=[label_flip,weight_clipping]", ["label_flip"]),
+    ("loss=wasserstein trick=[weight_clipping,wgan_gp] model.discriminator.normalization=none", ["weight_clipping"]),
+    ("loss=relativistic model.turns.scoring=half", ["loss=relativistic", "half"]),
+    ("loss=relativistic_average model.turns.scoring=half", ["loss=relativistic_average", "half"]),
+    ("loss=relativistic model.turns.generator_batch_multiple=2", ["loss=relativistic"]),
+    ("trick=[r1] model.discriminator.normalization=none model.turns.scoring=half", ["r1", "half"]),
+    ("model.turns.scoring=half data.batch_size=7", ["data.batch_size=7", "odd"]),
+    ("data.batch_size=1", ["BatchNorm in the generator", "BatchNorm in the discriminator"]),
+    ("model.generator.latent_dim=50", ["model.generator.latent_dim=50 must equal model.latents.size=100"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "words"), REFUSED)
+def test_a_recipe_that_cannot_train_is_refused_with_its_reasons(overrides, words):
+    with pytest.raises(RequestError) as refusal:
+        refuse(settings(*overrides.split()), "train.py", overrides.split())
+    for word in words:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("overrides", [overrides for overrides, _ in REFUSED])
+def test_the_line_to_type_is_allowed(overrides):
+    with pytest.raises(RequestError) as refusal:
+        refuse(settings(*overrides.split()), "train.py", overrides.split())
+    line = str(refusal.value).splitlines()[-1].strip()
+    python, script, *typed = shlex.split(line)
+    assert (python, script) == ("python", "train.py")
+    refuse(settings(*typed), "train.py", typed)
+
+
+def test_the_line_for_a_bare_wasserstein_is_the_one_of_the_manual():
+    with pytest.raises(RequestError) as refusal:
+        refuse(settings("loss=wasserstein"), "train.py", ["model=dcgan", "loss=wasserstein"])
+    assert str(refusal.value).endswith(
+        "python train.py model=dcgan loss=wasserstein 'trick=[wgan_gp]' model.discriminator.normalization=layer")
+
+
+@pytest.mark.parametrize(("overrides", "words"), [
+    ("data.image_size=20 model=dcgan", "data.image_size=20"),
+    ("data.image_size=20 model=resnet", "data.image_size=20"),
+    ("model.generator.channels=3", "images of 3 x 32 x 32 and the data has 1 x 32 x 32"),
+    ("model.discriminator.image_size=64", "does not fit images of 1 x 32 x 32"),
+    ("model=mlp model.discriminator.normalization=instance", "instance"),
+    ("optimizer.generator._target_=os.system", "optimizer.generator._target_=os.system"),
+])
+def test_what_does_not_fit_is_refused(overrides, words):
+    with pytest.raises(RequestError) as refusal:
+        overrides = overrides.split()
+        made = settings(*overrides)
+        refuse(made, "train.py", overrides)
+        build.module(made)
+    assert words in str(refusal.value)
+
+
+def test_the_same_sentence_is_said_once():
+    with pytest.raises(RequestError) as refusal:
+        refuse(settings("data.image_size=20"), "train.py", [])
+    assert str(refusal.value).count("data.image_size=20") == 1
+
+
+def test_all_reasons_are_given_at_once():
+    problems = problems_of(settings("loss=wasserstein", "trick=[label_smoothing,r1]", "data.batch_size=1"))
+    assert len(problems) >= 4
+
+
+def test_a_conditional_network_on_data_without_classes_is_refused(monkeypatch):
+    from saddlepoint.networks.dcgan import DCGANGenerator
+    monkeypatch.setattr(DCGANGenerator, "num_classes", 10, raising=False)
+    assert not problems_of(settings())
+    [problem] = problems_of(settings("data.num_classes=0"))
+    assert "model.generator is conditional (10 classes) and the data has no classes" in problem.reason
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_a_number_of_classes_that_is_not_the_datas_is_refused_with_the_fix(player):
+    chosen = settings("model=cgan", f"model.{player}.num_classes=3")
+    [problem] = problems_of(chosen)
+    assert f"model.{player}.num_classes=3 and data.num_classes=10 must be equal" in problem.reason
+    assert changes_that_work(chosen) == {f"model.{player}.num_classes": 10}
+
+
+def test_a_classifier_that_nothing_teaches_is_warned_of(capsys):
+    refuse(settings("model=acgan_dcgan"), "train.py", [])
+    assert "add trick=[auxiliary_classifier]" in capsys.readouterr().err
+    refuse(settings("model=acgan_dcgan", "trick=[auxiliary_classifier]"), "train.py", [])
+    assert capsys.readouterr().err == ""
+
+
+def test_spectral_norm_beside_batch_norm_only_warns(capsys):
+    refuse(settings("trick=[spectral_norm]"), "train.py", [])
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: ") and "BatchNorm" in warning
+    refuse(settings("trick=[spectral_norm]", "model.discriminator.normalization=none"), "train.py", [])
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_change_that_helps_none_is_proposed():
+    assert changes_that_work(settings("data.image_size=20")) == {}
+
+
+def test_a_check_allocates_no_networks():
+    """256 x 256 at width 512 would be gigabytes."""
+    made = settings("data.image_size=256", "model.generator.width=512", "model.discriminator.width=512")
+    recipe, problems = read_recipe(made)
+    assert problems == [] and all(p.is_meta for p in recipe.generator.parameters())

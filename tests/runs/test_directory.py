@@ -1,0 +1,92 @@
+"""One directory per run, one run per directory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from saddlepoint.environment import revision, versions
+from saddlepoint.errors import RequestError, RunDirectoryInUse
+from saddlepoint.runs.directory import RunDirectory, new_path
+from saddlepoint.training import train
+from tests.composing import SMALL, settings
+
+
+def test_a_directory_with_something_in_it_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("all of it")
+    with pytest.raises(RequestError, match=r"run.dir=.* is not empty"):
+        RunDirectory.create(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_process_is_kept_out_and_told_by_whom(tmp_path):
+    run = RunDirectory.create(tmp_path / "run")
+    run.describe("seed: 0\n", seed=0, threads=1)
+    code = ("import sys; from pathlib import Path; from saddlepoint.runs.directory import RunDirectory\n"
+            "RunDirectory(Path(sys.argv[1])).acquire()")
+    other = subprocess.run([sys.executable, "-c", code, str(run.path)], capture_output=True, text=True, check=False)
+    own = json.loads((run.path / "environment.json").read_text())["process"]
+    assert f"is in use by another process (process {own} on" in other.stderr
+    assert RunDirectoryInUse.exit_code == 4
+    run.close()
+    assert subprocess.run([sys.executable, "-c", code, str(run.path)], check=False).returncode == 0
+
+
+def test_a_run_under_way_is_told_from_one_that_is_over(tmp_path):
+    run = RunDirectory.create(tmp_path / "run")
+    run.describe("seed: 0\n", seed=0, threads=1)
+    code = ("import sys; from pathlib import Path; from saddlepoint.runs.directory import RunDirectory\n"
+            "RunDirectory.create(Path(sys.argv[1]))")
+    def second():
+        command = [sys.executable, "-c", code, str(run.path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    assert "RunDirectoryInUse" in second() and (run.path / ".lock").exists()
+    run.close()
+    assert "is not empty" in second() and not (run.path / ".lock").exists()
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="File name too long"):
+        RunDirectory.create(tmp_path / ("a" * 300))
+
+
+def test_runs_of_the_same_second_get_directories_of_their_own(tmp_path):
+    assert len({new_path(tmp_path, "dcgan_mnist5k") for _ in range(100)}) > 95  # 4 hex digits: 65,536 names a second
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RequestError, match=r"run.dir=.* cannot be made"):
+        RunDirectory.create(tmp_path / "file" / "run")
+
+
+def test_the_environment_says_what_ran_where(tmp_path):
+    run = RunDirectory.create(tmp_path / "run")
+    run.describe("seed: 3\n", seed=3, threads=2)
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["seed"] == 3 and environment["threads"] == 2
+    assert environment["versions"] == versions() and {"torch", "pytorch-lightning"} <= set(versions())
+    assert environment["revision"] == revision()
+    assert (run.path / "config.yaml").read_text() == "seed: 3\n"
+
+
+def test_the_status_says_how_the_run_stands(tmp_path):
+    run = RunDirectory.create(tmp_path / "run")
+    run.status("running")
+    running = json.loads((run.path / "status.json").read_text())
+    assert running["state"] == "running" and running["ended"] is None
+    run.status("completed", images_seen=100)
+    ended = json.loads((run.path / "status.json").read_text())
+    assert ended["state"] == "completed" and ended["images_seen"] == 100
+    assert ended["started"] == running["started"] <= ended["ended"]
+
+
+@pytest.mark.parametrize("place", ["taken/run", "taken", "/proc/run"])
+def test_a_place_that_cannot_be_written_is_refused_before_data_are_read(place, monkeypatch):
+    monkeypatch.setattr(train, "prepare", None)
+    Path("taken").write_text("a file")
+    with pytest.raises(RequestError, match=f"^run.dir={place} cannot be written: "):
+        train.train(settings(*SMALL, f"run.dir={place}"))
+    assert [path.name for path in Path().iterdir()] == ["taken"]

@@ -1,0 +1,73 @@
+"""A signal waits for the end of the step and for the checkpoint, also one that somebody else waits for."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+
+from saddlepoint import build
+from saddlepoint.errors import Stopped
+from saddlepoint.runs import checkpoint, resuming
+from saddlepoint.training import train
+from tests.comparing_runs import NARROW, SMALL, same, status
+from tests.composing import settings
+
+
+class Sender(pl.Callback):
+    def __init__(self, number: int):
+        self.number = number
+
+    def on_train_batch_start(self, trainer, module, batch, batch_index) -> None:
+        if module.images_seen == 40:
+            signal.raise_signal(self.number)
+
+
+def stop_by(number: int, run: Path, monkeypatch) -> Stopped:
+    configured = build.callbacks
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "callbacks", lambda *given: [*configured(*given), Sender(number)])
+        with pytest.raises(Stopped) as stopped:
+            train.train(settings(*SMALL, *NARROW, "callbacks=none", f"run.dir={run}"))
+    assert status(run)["state"] == "stopped"
+    return stopped.value
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 143), (signal.SIGINT, 130)])
+def test_the_step_is_finished_and_saved(number, exit_code, tmp_path, monkeypatch):
+    before = signal.getsignal(number)
+    assert stop_by(number, tmp_path / "run", monkeypatch).exit_code == exit_code
+    assert checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")["images_seen"] == 48
+    assert signal.getsignal(number) == before
+
+
+def test_who_waits_for_sigusr2_gets_it_when_the_run_is_saved(tmp_path, monkeypatch):
+    """As submitit does, which then requeues the job; to SLURM's SIGTERM it turns a deaf ear"""
+    heard = []
+
+    def requeue(number, frame) -> None:
+        run = tmp_path / "run"
+        heard.append((signal.Signals(number), status(run)["state"], (run / ".lock").exists(),
+                      checkpoint.load(run / "checkpoints" / "last.ckpt")["images_seen"]))
+
+    before = {signal.SIGUSR2: signal.signal(signal.SIGUSR2, requeue),
+              signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: heard.append(signal.SIGTERM))}
+    try:
+        configured = build.callbacks
+        monkeypatch.setattr(build, "callbacks", lambda *given: [*configured(*given), Sender(signal.SIGTERM)])
+        stop_by(signal.SIGUSR2, tmp_path / "run", monkeypatch)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert heard == [signal.SIGTERM, (signal.SIGUSR2, "stopped", False, 48)]
+
+
+def test_a_job_that_slurm_requeued_goes_on_by_itself(tmp_path, monkeypatch):
+    made = settings(*SMALL, *NARROW, "callbacks=none", f"run.dir={tmp_path / 'run'}")
+    train.train({**made, "run": {"dir": str(tmp_path / "whole")}})
+    stop_by(signal.SIGUSR1, tmp_path / "run", monkeypatch)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    going_on = resuming.continuation(made, [], None)
+    assert going_on.saved["images_seen"] == 48
+    train.train(going_on.settings, None, going_on)
+    same(tmp_path / "whole", tmp_path / "run")
