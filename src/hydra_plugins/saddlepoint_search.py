@@ -1,6 +1,8 @@
 """hydra/sweeper=search: settings that Optuna proposes, see saddlepoint.sweeps.search.
 
-Hydra finds sweepers in this namespace only, and imports this file for every command, so the rest is imported when a search begins."""
+Hydra finds sweepers in this namespace only, and imports this file for every command, so the rest is imported when a
+search begins.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -22,7 +22,7 @@ from saddlepoint.metrics import folders
 from saddlepoint.metrics.fitting import Fit
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import composed, settings
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from saddlepoint.data import pixels
 from saddlepoint.errors import Diverged, RequestError
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import loading, pictures
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import composed, settings
 
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())

@@ -15,7 +15,7 @@ from tests.runs.made_runs import make_run, score
 ROOT = Path(__file__).parents[2]
 SAY = """
 import sys
-from saddlepoint import command_line
+from saddlepoint.commands import command_line
 def say():
     print("caf\\u00e9 \\u732b x\\udce9y")
     sys.stdout.flush()

@@ -10,7 +10,7 @@ from saddlepoint.config.paths import leaves
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 

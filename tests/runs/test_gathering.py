@@ -67,8 +67,8 @@ def test_gathering_reads_no_curve(tmp_path, monkeypatch):
 
 def test_gathering_needs_no_torch(tmp_path):
     make_run(tmp_path / "run")
-    code = ("import sys; sys.modules['torch'] = None; from saddlepoint.comparison import command, runs\n"
-            "print(len(runs.gather(sys.argv[1:]).runs))")
+    code = ("import sys; sys.modules['torch'] = None; from saddlepoint.commands import comparing\n"
+            "from saddlepoint.runs import gathering; print(len(gathering.gather(sys.argv[1:]).runs))")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout == "1\n", done.stderr
 

@@ -7,7 +7,7 @@ import pytest
 from saddlepoint import load_generator
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint, resuming
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import SMALL, settings
 
 TYPED = (*SMALL, "model=cgan")

@@ -12,7 +12,7 @@ from saddlepoint.game.latents import Latents
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.generator import BLOCK, SamplingGenerator
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import SMALL, settings
 from tests.painting import LEVEL, Painter, Studio, colours, painting_generator
 

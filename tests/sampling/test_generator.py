@@ -16,7 +16,7 @@ from saddlepoint.game.modes import evaluating, frozen
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.generator import SamplingGenerator
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import composed, settings
 
 TINY = ("data.batch_size=8", "trainer=cpu", "model.generator.width=4", "model.discriminator.width=4",

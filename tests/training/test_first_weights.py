@@ -13,8 +13,8 @@ from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.resuming import continuation
 from saddlepoint.sampling.loading import load_module
-from saddlepoint.training import train
 from saddlepoint.training.first_weights import initialise
+from saddlepoint.training.train import train
 from tests.composing import settings
 
 TINY = ("data=sr_folder", "data.subset_size=2", "trainer=cpu", "data.batch_size=4", "data.image_size=16",

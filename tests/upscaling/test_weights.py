@@ -11,8 +11,8 @@ import torch
 
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint
-from saddlepoint.training import train
 from saddlepoint.training.first_weights import initialise
+from saddlepoint.training.train import train
 from saddlepoint.upscaling import releases, weights
 from saddlepoint.upscaling.in_memory import upscale_images
 from saddlepoint.upscaling.releases import OFFICIAL, Release

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 import torch
 
 from saddlepoint.config import spelling
-from saddlepoint.files import disk_space
 from saddlepoint.errors import DiskFull, RequestError
-from saddlepoint.files.names import temporary_for
+from saddlepoint.files import disk_space
+from saddlepoint.files.atomic import write_atomically
 
 FORMAT = 2  # of what a run saves; files of other formats are drawn from, not gone on with
 _DIGEST_LABEL = b"sha256:"

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saddlepoint.runs import choices
-from saddlepoint.config.paths import at, leaves
-from saddlepoint.errors import RequestError
-from saddlepoint.config.paths import changed
+from saddlepoint.config.paths import at, changed, leaves
 from saddlepoint.config.rules import as_typed
+from saddlepoint.errors import RequestError
+from saddlepoint.runs import choices
 
 MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "describe", "data.cache",
               "data.num_workers", "data.memory_megabytes", "perceptual.weights")  # of the last, the digest is known

@@ -12,10 +12,10 @@ from typing import Any
 
 import filelock
 
+from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.files.json_files import now, write_json
 from saddlepoint.parallel.collectives import place
-from saddlepoint.environment import command, revision, versions
 
 WRITTEN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
            "loggers.json", "environment.json")

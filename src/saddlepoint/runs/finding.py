@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from saddlepoint.config.typed_paths import expanded
 from saddlepoint.runs import reading
 from saddlepoint.runs.record import Problem
-from saddlepoint.config.typed_paths import expanded
 
 SIGNS = {"environment.json", "status.json", "metrics.json"}  # any of these: the directory is, or was, a run
 BEGUN = {"config.yaml", "checkpoints"}  # both: a run that died before it said anything

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.runs import reading
+from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.finding import Finder
 from saddlepoint.runs.recipe import identity
 from saddlepoint.runs.record import Cost, Gathered, Problem, Run, score, scores
-from saddlepoint.runs.data_identity import ASSUMED
-from saddlepoint.runs.data_identity import digest
 
 
 def gather(paths: Iterable[str | Path]) -> Gathered:

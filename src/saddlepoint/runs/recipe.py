@@ -4,8 +4,8 @@ and onlookers do not."""
 from collections.abc import Mapping
 from typing import Any
 
-from saddlepoint.runs import data_identity
 from saddlepoint.config.paths import at, leaves
+from saddlepoint.runs import data_identity
 
 # Where, how fast, how watched and how judged. Values of unlike judges are told apart by their protocol.
 NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "logger", "callbacks", "metrics",

@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.files import atomic
-from saddlepoint.runs import data_identity
+from saddlepoint.parallel.first import is_first
 from saddlepoint.runs import checkpoint, saved_settings
 from saddlepoint.runs.checkpoint import FORMAT
 from saddlepoint.runs.continued_settings import merged
-from saddlepoint.errors import Diverged, RequestError, RollBack
-from saddlepoint.parallel.collectives import place
-from saddlepoint.parallel.first import is_first
 from saddlepoint.runs.directory import Onlooker, RunDirectory
-from saddlepoint.config.typed_paths import expanded
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.errors import RequestError
 from saddlepoint.config.setting_rules import rule_for
+from saddlepoint.errors import RequestError
 
 PART, LIST, VALUE = Mapping, list, object
 OF_NETWORKS = {  # to rebuild the game

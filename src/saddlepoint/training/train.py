@@ -83,7 +83,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
     trainer.directory, trainer.callbacks = run.path, [Together(callbacks)]
     try:
-        trainer.loggers = adapters.made(settings, run.path, module.images_seen)
+        trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if going_on and is_first():
             resuming.cut_back(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])

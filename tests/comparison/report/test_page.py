@@ -224,4 +224,4 @@ def test_a_page_is_the_name_of_an_html_file(sweep, name):
 def test_files_of_the_page_come_with_the_package():
     patterns = tomllib.loads((CONF.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     for ending in ("html", "css", "js"):
-        assert any(fnmatch(f"comparison/page.{ending}", pattern) for pattern in patterns["saddlepoint"])
+        assert any(fnmatch(f"comparison/report/page.{ending}", pattern) for pattern in patterns["saddlepoint"])

@@ -16,8 +16,8 @@ from saddlepoint.errors import Collapsed, Diverged, RollBack
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.metrics.context import Subject
 from saddlepoint.runs import checkpoint
-from saddlepoint.training import train
 from saddlepoint.training.callbacks.health import Health
+from saddlepoint.training.train import train
 from tests.composing import settings
 
 TINY = ("data.batch_size=8", "data.subset_size=64", "trainer=cpu", "model.generator.width=4",

@@ -18,8 +18,8 @@ from saddlepoint.metrics.metric import Measurement
 from saddlepoint.metrics.provenance import values
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.pictures import write_png
-from saddlepoint.training import train
 from saddlepoint.training.callbacks.sample_quality import SampleQuality
+from saddlepoint.training.train import train
 from tests.composing import settings
 from tests.data.formats import write_cifar10
 from tests.metrics.stand_ins import BlockMeans, grey

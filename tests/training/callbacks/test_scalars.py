@@ -10,9 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from saddlepoint.errors import Diverged
 from saddlepoint.losses.adversarial import LeastSquares, NonSaturating, Wasserstein
-from saddlepoint.training import train
 from saddlepoint.training.callbacks.scalars import accuracy
 from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.train import train
 from tests.composing import settings
 
 TINY = ("data.batch_size=8", "trainer=cpu", "model.generator.width=4", "model.discriminator.width=4")

@@ -21,8 +21,8 @@ from saddlepoint.errors import RequestError
 from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.networks.srvgg import SRVGGNetCompact
 from saddlepoint.runs import checkpoint
-from saddlepoint.training import train
 from saddlepoint.training.callbacks.upscaling_quality import GAP, UpscalingQuality
+from saddlepoint.training.train import train
 from tests.composing import settings
 from tests.data.pair_data import pair_folder, write_noise
 

@@ -11,7 +11,7 @@ from saddlepoint.data import pixels
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.loading import load_generator
-from saddlepoint.training import train
+from saddlepoint.training.train import train
 from tests.composing import settings
 
 TINY = ("data.batch_size=8", "trainer=cpu", "model.generator.width=4", "model.discriminator.width=4",

@@ -15,10 +15,10 @@ from tensorboard.plugins.hparams.list_session_groups import Handler
 
 from saddlepoint.errors import Diverged
 from saddlepoint.runs.resuming import continuation
-from saddlepoint.training import train
 from saddlepoint.training.loggers.adapter import End
 from saddlepoint.training.loggers.hparams import varied
 from saddlepoint.training.loggers.tensorboard import TensorBoard
+from saddlepoint.training.train import train
 from tests.composing import settings
 
 TINY = ("data.batch_size=8", "data.subset_size=16", "trainer=cpu", "model=mlp", "model.generator.widths=[4]",

@@ -14,11 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from saddlepoint.errors import RequestError
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.runs.resuming import continuation
-from saddlepoint.training import train
 from saddlepoint.training.loggers import adapter, adapters
 from saddlepoint.training.loggers.adapter import End
 from saddlepoint.training.loggers.mlflow import MLflow
 from saddlepoint.training.loggers.wandb import Wandb
+from saddlepoint.training.train import train
 from tests.composing import composed, settings
 from tests.training.loggers.test_hparams import TINY
 
@@ -125,10 +125,10 @@ def test_a_run_goes_on_with_other_loggers_than_it_began_with(tmp_path, capsys):
 
 
 def test_none_is_no_logger_and_settings_of_the_first_runs_are_still_read(tmp_path):
-    assert adapters.made(settings("logger=none"), tmp_path) == []
+    assert adapters.make_loggers(settings("logger=none"), tmp_path) == []
     old = {"logger": {"_target_": "pytorch_lightning.loggers.TensorBoardLogger", "name": "", "version": ""}}
-    assert [type(each) for each in adapters.made(old, tmp_path)] == [TensorBoardLogger]
-    both = adapters.made(composed("logger=[csv,tensorboard]")[0], tmp_path)
+    assert [type(each) for each in adapters.make_loggers(old, tmp_path)] == [TensorBoardLogger]
+    both = adapters.make_loggers(composed("logger=[csv,tensorboard]")[0], tmp_path)
     assert [type(each) for each in both] == [CSVLogger, TensorBoardLogger]
 
 

@@ -1,0 +1,99 @@
+"""The order of the packages: nothing imports upwards, and nothing imports in a circle."""
+
+import ast
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+
+# From the ground up. Each imports only what stands on floors below its own. docs/architecture.md has the same table.
+FLOORS = (
+    ("checks", "environment", "errors", "image_files"),
+    ("compat", "config", "files", "networks", "parallel"),
+    ("downloads", "game", "runs"),
+    ("data", "losses", "tricks"),
+    ("metrics",),
+    ("build", "comparison"),
+    ("sampling", "sweeps"),
+    ("upscaling",),
+    ("training",),
+    ("commands",),
+)
+FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
+LOOSE = {"build", "checks", "downloads", "environment", "errors"}  # single files at the root
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name -> file, of every module of ours."""
+    found = {}
+    for path in sorted((SOURCE / "saddlepoint").rglob("*.py")):
+        names = path.relative_to(SOURCE).with_suffix("").parts
+        found[".".join(names[:-1] if names[-1] == "__init__" else names)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yields the modules of ours that a file imports: at its top, inside functions, and for type checkers."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+
+
+ARROWS = {(name, other) for name, path in MODULES.items() for other in imports(path) if name != other}
+
+
+def room(module: str) -> str:
+    """saddlepoint.training.callbacks.health -> training, saddlepoint.build -> build"""
+    return module.split(".")[1]
+
+
+def package(module: str) -> str:
+    """saddlepoint.training.callbacks.health -> saddlepoint.training.callbacks; a single file is its own"""
+    return module if MODULES[module].name == "__init__.py" or room(module) in LOOSE else module.rpartition(".")[0]
+
+
+def test_every_package_stands_on_one_floor():
+    rooms = {room(name) for name in MODULES if name != "saddlepoint"}
+    assert rooms == set(FLOOR_OF) and len(FLOOR_OF) == sum(map(len, FLOORS))
+    assert {name for name in rooms if MODULES[f"saddlepoint.{name}"].name != "__init__.py"} == LOOSE
+
+
+def test_nothing_imports_upwards():
+    within = [(name, other) for name, other in ARROWS if "saddlepoint" not in (name, other)]
+    assert len(within) > 500
+    assert [(name, other) for name, other in within
+            if room(name) != room(other) and FLOOR_OF[room(name)] <= FLOOR_OF[room(other)]] == []
+
+
+def test_every_package_stands_as_low_as_what_it_imports_allows():
+    for name, floor in FLOOR_OF.items():
+        below = [FLOOR_OF[room(other)] for module, other in ARROWS if module != "saddlepoint" and room(module) == name != room(other)]
+        assert floor == max(below, default=-1) + 1, name
+
+
+@pytest.mark.parametrize("level", ["modules", "packages"])
+def test_nothing_imports_in_a_circle(level):
+    name_of = package if level == "packages" else str
+    graph: dict[str, set[str]] = {}
+    for name, other in ARROWS:
+        if name_of(name) != name_of(other):
+            graph.setdefault(name_of(name), set()).add(name_of(other))
+    assert len(list(TopologicalSorter(graph).static_order())) > 20
+
+
+def test_the_architecture_shows_these_floors():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|", page, re.MULTILINE)
+    assert [tuple(re.findall(r"`(\w+)`", packages)) for _, packages in rows] == list(FLOORS)
