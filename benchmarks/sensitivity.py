@@ -24,7 +24,7 @@ from saddlepoint import build  # noqa: E402
 from saddlepoint.data.pixels import to_bytes  # noqa: E402
 from saddlepoint.metrics import images as sources  # noqa: E402
 from saddlepoint.metrics import standing_statistics  # noqa: E402
-from saddlepoint.metrics.evaluator import Judge  # noqa: E402
+from saddlepoint.metrics.evaluator import Evaluator  # noqa: E402
 from saddlepoint.metrics.extractors.classifier import Digits  # noqa: E402
 from saddlepoint.metrics.extractors.extractor import Extractor  # noqa: E402
 from saddlepoint.metrics.extractors.random import RandomConvolutions  # noqa: E402
@@ -101,11 +101,12 @@ def fid(choice: Choice, module, data) -> float:
         standing_statistics.use_standing_statistics(generator, module.latents, None, choice.seed, batches=128)
     elif choice.statistics == "batch":
         standing_statistics.use_batch_statistics(generator)
-    judge = Judge(choice.extractor(), {"fid": FrechetDistance()}, choice.seed)
+    evaluator = Evaluator(choice.extractor(), {"fid": FrechetDistance()}, choice.seed)
     sources.to_bytes = choice.quantise
     fakes = Stored(choice.store, generator, module.latents, None, choice.seed, choice.num_fake)
-    sample = judge.look_at_fakes(fakes)
-    return judge.measure(judge.look_at_real(data.still("train").limited(choice.num_real)), sample)["fid"].value
+    sample = evaluator.look_at_fakes(fakes)
+    real = evaluator.look_at_real(data.evaluation_images("train").limited(choice.num_real))
+    return evaluator.measure(real, sample)["fid"].value
 
 
 def main() -> None:

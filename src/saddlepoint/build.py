@@ -31,7 +31,7 @@ from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.trick import Trick
 from saddlepoint.game.turns import Turns
-from saddlepoint.metrics.context import Subject
+from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
 
@@ -218,8 +218,8 @@ def metrics(settings: Settings) -> dict[str, Metric]:
 
 
 def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModule) -> list[pl.Callback]:
-    """Callbacks that measure are handed one subject."""
-    made, subject = [], Subject(lambda: extractor(settings), lambda: metrics(settings), data, module)
+    """Callbacks that measure are handed one context."""
+    made, context = [], EvaluationContext(lambda: extractor(settings), lambda: metrics(settings), data, module)
     for name, each in settings["callbacks"].items():
         if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
             continue
@@ -229,8 +229,8 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
             raise RequestError(f"{where} draws images from noise, and model={settings['choices']['model']} makes none: "
                                "type callbacks=super_resolution")
         wanted = arguments(target)
-        if "subject" in wanted:
-            more = {"subject": subject}
+        if "context" in wanted:
+            more = {"context": context}
         elif "data" in wanted:
             more = {"data": data}
         made.append(make(each, pl.Callback, where, **more))

@@ -104,7 +104,7 @@ def test_a_folder_of_the_same_pictures_scores_as_the_run_does(run, tmp_path):
 
 def data_of(run):
     from saddlepoint import build
-    return build.data(checkpoint.load(run / "checkpoints" / "last.ckpt")["settings"]).still()
+    return build.data(checkpoint.load(run / "checkpoints" / "last.ckpt")["settings"]).evaluation_images()
 
 
 def folder(root, count=80, size=16, channels=1, seed=0):

@@ -74,7 +74,7 @@ def test_a_yaml_file_holds_the_arguments_of_its_class(node):
     target = build.target_class(node, "here")
     arguments = build.arguments(target)
     of_the_game = arguments - ({"adversarial_weight"} if "content" in arguments else set())
-    handed_over = of_the_game if issubclass(target, AdversarialModule) else {"subject", "data", "extractor"}
+    handed_over = of_the_game if issubclass(target, AdversarialModule) else {"context", "data", "extractor"}
     assert node.keys() - {"_target_", "defaults"} == arguments - handed_over - ITS_OWN.get(target, set())
 
 

@@ -206,6 +206,6 @@ def test_labels_that_count_from_1_make_as_many_classes_as_there_are(tmp_path, la
     data = mnist(tmp_path, num_classes=len(names))  # as the refusal says
     data.setup("fit")
     assert data.class_names == names
-    shown = [data.class_names[label] for label in data.still("train").labels.tolist()]
+    shown = [data.class_names[label] for label in data.evaluation_images("train").labels.tolist()]
     assert shown == list(map(str, labels))
     assert data.class_counts.tolist() == [int(name in shown) for name in names]

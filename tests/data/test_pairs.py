@@ -142,7 +142,7 @@ def test_settings_that_cannot_be_are_refused(changes, sentence, tmp_path):
 def test_metrics_of_samples_are_refused(tmp_path):
     write_noise(tmp_path)
     with pytest.raises(RequestError, match="callbacks=super_resolution"):
-        pair_folder(tmp_path).still()
+        pair_folder(tmp_path).evaluation_images()
 
 
 def test_validation_images_are_the_part_that_is_kept_or_another_folder(tmp_path):

@@ -3,11 +3,11 @@ import pytest
 from PIL import Image
 
 from saddlepoint.data.decoding import Unreadable
-from saddlepoint.data.resizing import Framing
+from saddlepoint.data.resizing import ResizeAndCrop
 from tests.data.formats import photo
 
 
-def framed(framing: Framing, image: Image.Image, **point) -> numpy.ndarray:
+def framed(framing: ResizeAndCrop, image: Image.Image, **point) -> numpy.ndarray:
     return framing.cropped(numpy.asarray(framing.scaled(image)), **point)
 
 
@@ -15,34 +15,34 @@ def framed(framing: Framing, image: Image.Image, **point) -> numpy.ndarray:
 @pytest.mark.parametrize("crop", ["center", "random"])
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (48, 64), (31, 30), (20, 20), (5, 200), (32, 32), (1, 1)])
 def test_every_image_becomes_the_square(resize, crop, width, height):
-    framing = Framing(32, resize, crop)
+    framing = ResizeAndCrop(32, resize, crop)
     for point in ((0, 0), (0.999999, 0.999999)):
         assert framed(framing, photo(width, height), point=point).shape == (32, 32, 3)
 
 
 def test_short_side_keeps_the_shape_and_stretch_does_not():
     image = photo(90, 60)
-    assert Framing(20, "short_side", "center").scaled(image).size == (30, 20)
-    assert Framing(20, "stretch", "center").scaled(image).size == (20, 20)
-    assert Framing(20, "none", "center").scaled(image).size == (90, 60)
+    assert ResizeAndCrop(20, "short_side", "center").scaled(image).size == (30, 20)
+    assert ResizeAndCrop(20, "stretch", "center").scaled(image).size == (20, 20)
+    assert ResizeAndCrop(20, "none", "center").scaled(image).size == (90, 60)
 
 
 def test_an_image_of_the_right_size_is_left_alone():
     image = photo(32, 32)
     for resize in ("short_side", "stretch", "none"):
-        assert numpy.array_equal(framed(Framing(32, resize, "center"), image), numpy.asarray(image))
+        assert numpy.array_equal(framed(ResizeAndCrop(32, resize, "center"), image), numpy.asarray(image))
 
 
 def test_shrinking_is_antialiased():
     stripes = numpy.zeros((64, 64), numpy.uint8)
     stripes[:, ::2] = 255  # at a quarter of the size, sampling gives black or white; averaging grey
-    small = numpy.asarray(Framing(16, "short_side", "center").scaled(Image.fromarray(stripes)))
+    small = numpy.asarray(ResizeAndCrop(16, "short_side", "center").scaled(Image.fromarray(stripes)))
     assert abs(small[:, 2:-2].astype(int) - 128).max() <= 1
 
 
 def test_the_crop_is_at_its_point():
     pixels = numpy.arange(10 * 12).reshape(10, 12, 1)
-    framing = Framing(6, "none", "random")
+    framing = ResizeAndCrop(6, "none", "random")
     assert framing.cropped(pixels, (0, 0))[0, 0] == pixels[0, 0]
     assert framing.cropped(pixels, (0.9999, 0.9999))[-1, -1] == pixels[-1, -1]
     assert framing.cropped(pixels)[0, 0] == pixels[2, 3]  # the centre: as much left over on either side
@@ -52,10 +52,10 @@ def test_the_crop_is_at_its_point():
 
 
 def test_only_a_crop_with_room_is_random():
-    assert Framing(6, "short_side", "random").is_random
-    assert Framing(6, "none", "random").is_random
-    assert not Framing(6, "stretch", "random").is_random
-    assert not Framing(6, "short_side", "center").is_random
+    assert ResizeAndCrop(6, "short_side", "random").is_random
+    assert ResizeAndCrop(6, "none", "random").is_random
+    assert not ResizeAndCrop(6, "stretch", "random").is_random
+    assert not ResizeAndCrop(6, "short_side", "center").is_random
 
 
 @pytest.mark.parametrize(("resize", "crop", "size", "reason"), [
@@ -65,7 +65,7 @@ def test_only_a_crop_with_room_is_random():
 ])
 def test_images_that_cannot_fill_the_square_are_unreadable(resize, crop, size, reason):
     with pytest.raises(Unreadable, match=reason):
-        Framing(32, resize, crop).check(*size)
+        ResizeAndCrop(32, resize, crop).check(*size)
 
 
 @pytest.mark.parametrize(("resize", "crop", "size"), [
@@ -73,7 +73,7 @@ def test_images_that_cannot_fill_the_square_are_unreadable(resize, crop, size, r
     ("stretch", "none", (1, 100_000)),
 ])
 def test_images_that_can_fill_it_pass(resize, crop, size):
-    Framing(32, resize, crop).check(*size)
+    ResizeAndCrop(32, resize, crop).check(*size)
 
 
 @pytest.mark.parametrize(("resize", "crop", "sentence"), [
@@ -83,4 +83,4 @@ def test_images_that_can_fill_it_pass(resize, crop, size):
 ])
 def test_a_choice_that_makes_no_square_is_refused(resize, crop, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Framing(32, resize, crop)
+        ResizeAndCrop(32, resize, crop)

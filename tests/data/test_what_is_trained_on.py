@@ -62,7 +62,7 @@ def test_a_class_without_a_readable_file_is_neither_counted_nor_drawn(tmp_path, 
     said = "2 classes without an image that can be used, neither shown to the networks nor drawn: bee, cat"
     assert said in caplog.text
     assert {label for batch in batches(data, 6) for label in batch.labels.tolist()} == {0, 3}
-    assert len(data.still()) == 6
+    assert len(data.evaluation_images()) == 6
 
 
 def test_a_class_that_a_subset_leaves_empty_is_named(caplog):

@@ -108,7 +108,7 @@ def seen_in_training(root: Path, good: dict[Path, int], bad: list[Path]) -> None
             assert not good and all(is_named(path, str(refusal)) for path in bad)
             return
         assert {*levels(torch.cat([batch.real for batch in batches(data, 4)]))} == {*good.values()}
-        assert {*data.still().files} == {*good}
+        assert {*data.evaluation_images().files} == {*good}
     assert all(is_named(path, "".join(log)) for path in bad)
 
 

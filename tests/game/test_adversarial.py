@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from saddlepoint.game.modes import frozen
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import Hinge, NonSaturating, Relativistic
@@ -17,7 +17,7 @@ from tests.game.playing import LATENTS, TinyDiscriminator, TinyGenerator, batche
 
 
 def latents(player: str, step: int, count: int, seed: int = 5) -> torch.Tensor:
-    return Draws(seed, step, player=player).normal("latents", (count, LATENTS)).double()
+    return RandomStreams(seed, step, player=player).normal("latents", (count, LATENTS)).double()
 
 
 def update(network, loss):

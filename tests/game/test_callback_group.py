@@ -4,7 +4,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from saddlepoint.game.callback_group import HOOKS, Together, listens
+from saddlepoint.game.callback_group import HOOKS, CallbackGroup, listens
 from tests.game.playing import batches, game, play, weights
 
 
@@ -23,7 +23,7 @@ class Clipper(pl.Callback):
 
 def test_each_callback_hears_what_it_listens_to_in_order():
     log: list[str] = []
-    play(game(), batches(2), Together([Witness(log, "first"), Witness(log, "second")]))
+    play(game(), batches(2), CallbackGroup([Witness(log, "first"), Witness(log, "second")]))
     assert log == ["first 0", "second 0", "first 1", "second 1"]
 
 
@@ -33,7 +33,7 @@ def test_every_hook_of_lightning_is_handed_on():
     def hearing(hook):
         return lambda self, *arguments, **named: heard.append(hook)
     everything = type("Everything", (pl.Callback,), {hook: hearing(hook) for hook in HOOKS})
-    together = Together([everything()])
+    together = CallbackGroup([everything()])
     for hook in HOOKS:
         getattr(together, hook)(None, None)
     assert heard == HOOKS
@@ -42,8 +42,8 @@ def test_every_hook_of_lightning_is_handed_on():
 
 
 def test_it_listens_where_one_of_its_callbacks_does():
-    assert listens(Together([Witness([], "x"), Clipper()]), ["on_before_optimizer_step"])
-    assert not listens(Together([Witness([], "x")]), ["on_before_optimizer_step"])
+    assert listens(CallbackGroup([Witness([], "x"), Clipper()]), ["on_before_optimizer_step"])
+    assert not listens(CallbackGroup([Witness([], "x")]), ["on_before_optimizer_step"])
     assert listens(Clipper(), ["on_before_optimizer_step"]) and not listens(Clipper(), ["on_train_end"])
 
 
@@ -55,7 +55,7 @@ def test_stepping_directly_is_stepping_through_lightning(callback, monkeypatch):
         module = game()
         if not directly:
             monkeypatch.setattr(module.players_optimizers, "listen_to", lambda trainer: None)
-        play(module, batches(3), Together([callback()]))
+        play(module, batches(3), CallbackGroup([callback()]))
         assert module.players_optimizers.directly == (directly and callback is pl.Callback)
         trained[directly] = weights(module.generator)
     assert torch.equal(trained[True], trained[False])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from saddlepoint.game.latents import Latents
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from tests.game.playing import TinyDiscriminator, game
 
 
@@ -15,7 +15,7 @@ def test_an_image_has_the_same_latents_however_many_are_drawn():
 
 
 def test_uniform_latents_fill_their_interval():
-    drawn = Latents(50, "uniform", low=0.0, high=1.0).draw(Draws(0, 0), 400)
+    drawn = Latents(50, "uniform", low=0.0, high=1.0).draw(RandomStreams(0, 0), 400)
     assert drawn.min() >= 0 and drawn.max() < 1 and abs(drawn.mean() - 0.5) < 0.01
 
 
@@ -44,10 +44,10 @@ def test_labels_of_fakes_follow_the_classes_of_the_data():
     conditional = TinyDiscriminator()
     conditional.num_classes = 3
     module = game(num_classes=3, discriminator=conditional)
-    even = module.labels(6000, Draws(0, 0)).bincount(minlength=3) / 6000
+    even = module.labels(6000, RandomStreams(0, 0)).bincount(minlength=3) / 6000
     torch.testing.assert_close(even, torch.full((3,), 1 / 3), atol=0.03, rtol=0)
     module.follow_classes(torch.tensor([10, 0, 30]))
-    skewed = module.labels(6000, Draws(0, 0)).bincount(minlength=3) / 6000
+    skewed = module.labels(6000, RandomStreams(0, 0)).bincount(minlength=3) / 6000
     torch.testing.assert_close(skewed, torch.tensor([0.25, 0.0, 0.75]), atol=0.03, rtol=0)
-    assert game().labels(5, Draws(0, 0)).tolist() == [0] * 5  # no classes
-    assert game(num_classes=3).labels(5, Draws(0, 0)).tolist() == [0] * 5  # classes, and networks that ignore them
+    assert game().labels(5, RandomStreams(0, 0)).tolist() == [0] * 5  # no classes
+    assert game(num_classes=3).labels(5, RandomStreams(0, 0)).tolist() == [0] * 5  # networks that ignore classes

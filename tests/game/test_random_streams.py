@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saddlepoint.game.random_streams import Draws, _scramble, seed_of
+from saddlepoint.game.random_streams import RandomStreams, _scramble, seed_of
 
 DRAWS = [lambda draws, count: draws.normal("x", (count, 5)), lambda draws, count: draws.uniform("x", (count, 5)),
          lambda draws, count: draws.integers("x", 10, (count,))]
@@ -11,33 +11,33 @@ DRAWS = [lambda draws, count: draws.normal("x", (count, 5)), lambda draws, count
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_processes_share_the_rows_one_process_draws(draw):
-    whole = draw(Draws(3, 7), 12)
+    whole = draw(RandomStreams(3, 7), 12)
     for num_processes in (2, 3, 4):
-        shares = [draw(Draws(3, 7, rank=rank, num_processes=num_processes), 12 // num_processes)
+        shares = [draw(RandomStreams(3, 7, rank=rank, num_processes=num_processes), 12 // num_processes)
                   for rank in range(num_processes)]
         assert torch.equal(torch.cat(shares), whole)
 
 
 @pytest.mark.parametrize("draw", DRAWS)
 def test_everything_it_depends_on_changes_it_and_nothing_else_does(draw):
-    base = draw(Draws(3, 7, player="generator"), 12)
+    base = draw(RandomStreams(3, 7, player="generator"), 12)
     torch.manual_seed(0)
-    assert torch.equal(draw(Draws(3, 7, player="generator"), 12), base)
-    for other in (Draws(4, 7, player="generator"), Draws(3, 8, player="generator"), Draws(3, 7, player="other")):
-        assert not torch.equal(draw(other, 12), base)
-    twice = Draws(3, 7, player="generator")
+    assert torch.equal(draw(RandomStreams(3, 7, player="generator"), 12), base)
+    for seed, step, player in ((4, 7, "generator"), (3, 8, "generator"), (3, 7, "other")):
+        assert not torch.equal(draw(RandomStreams(seed, step, player=player), 12), base)
+    twice = RandomStreams(3, 7, player="generator")
     assert torch.equal(draw(twice, 12), base) and not torch.equal(draw(twice, 12), base)
 
 
 def test_drawing_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    Draws(0, 0).normal("x", (4, 4))
+    RandomStreams(0, 0).normal("x", (4, 4))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_layers_that_draw_for_themselves_are_seeded_by_the_step():
     def dropped(step, rank=0):
-        Draws(1, step, rank=rank, num_processes=2).seed_networks()
+        RandomStreams(1, step, rank=rank, num_processes=2).seed_networks()
         return torch.nn.functional.dropout(torch.ones(100))
     assert torch.equal(dropped(4), dropped(4))
     assert not torch.equal(dropped(4), dropped(5)) and not torch.equal(dropped(4), dropped(4, rank=1))
@@ -49,7 +49,7 @@ def test_no_two_steps_of_a_purpose_share_a_seed():
 
 
 def test_moments_of_the_draws():
-    normal, uniform = Draws(0, 0).normal("x", (1000, 100)), Draws(0, 0).uniform("x", (1000, 100))
+    normal, uniform = RandomStreams(0, 0).normal("x", (1000, 100)), RandomStreams(0, 0).uniform("x", (1000, 100))
     assert abs(normal.mean()) < 0.015 and abs(normal.std() - 1) < 0.01  # five standard errors
     assert abs(uniform.mean() - 0.5) < 0.005 and uniform.min() >= 0 and uniform.max() < 1
-    assert set(Draws(0, 0).integers("x", 3, (100,)).tolist()) == {0, 1, 2}
+    assert set(RandomStreams(0, 0).integers("x", 3, (100,)).tolist()) == {0, 1, 2}

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from saddlepoint.data.evaluation_images import StillTensor
+from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 
@@ -30,11 +30,11 @@ class BlockMeans(Extractor):
         return Embedding(features, 20 * features)
 
 
-def grey(count: int, seed: int = 0, size: int = 4, shift: int = 0) -> StillTensor:
+def grey(count: int, seed: int = 0, size: int = 4, shift: int = 0) -> EvaluationTensor:
     draws = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 200, (count, 1, size, size), generator=draws, dtype=torch.uint8) + shift
-    return StillTensor("grey", "train", images, torch.randint(0, 4, (count,), generator=draws))
+    return EvaluationTensor("grey", "train", images, torch.randint(0, 4, (count,), generator=draws))
 
 
-def features_of(still: StillTensor) -> Tensor:
+def features_of(still: EvaluationTensor) -> Tensor:
     return BlockMeans()(still.block(range(len(still))).images).features

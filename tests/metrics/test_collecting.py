@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from saddlepoint.data.evaluation_images import Block, StillImages
+from saddlepoint.data.evaluation_images import Block, EvaluationImages
 from saddlepoint.errors import Diverged, RequestError
 from saddlepoint.metrics import collecting
 from saddlepoint.metrics.collecting import Keep, collect
-from saddlepoint.metrics.images import BLOCK, StillBlocks, one_by_one
+from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, one_by_one
 from tests.metrics.stand_ins import BlockMeans, features_of, grey
 
 EVERYTHING = Keep(features=True, logits=True)
 
 
 def looked_at(still, keep=EVERYTHING, splits=1):
-    return collect(StillBlocks(still).blocks(), len(still), BlockMeans(), keep, splits)
+    return collect(EvaluationBlocks(still).blocks(), len(still), BlockMeans(), keep, splits)
 
 
 def test_a_pass_gathers_features_moments_scores_and_labels():
@@ -41,7 +41,7 @@ def test_only_sums_are_kept_when_no_metric_needs_more():
 
 def test_images_come_in_blocks_of_fixed_places():
     extractor = BlockMeans()
-    collect(StillBlocks(grey(150)).blocks(), 150, extractor, Keep())
+    collect(EvaluationBlocks(grey(150)).blocks(), 150, extractor, Keep())
     assert extractor.seen == [BLOCK, BLOCK, 150 - 2 * BLOCK]
 
 
@@ -54,7 +54,7 @@ def test_the_digest_is_of_the_images_and_their_labels():
     assert len({digest, looked_at(changed).digest, looked_at(relabelled).digest, looked_at(grey(149)).digest}) == 4
 
 
-class Gaps(StillImages):
+class Gaps(EvaluationImages):
     """Every tenth file cannot be read."""
 
     def __init__(self, still):
@@ -111,13 +111,13 @@ def test_features_that_are_not_finite_are_refused():
     extractor = BlockMeans()
     extractor.scale.fill_(float("nan"))
     with pytest.raises(RequestError, match="not finite"):
-        collect(StillBlocks(grey(10)).blocks(), 10, extractor, Keep())
+        collect(EvaluationBlocks(grey(10)).blocks(), 10, extractor, Keep())
 
 
 def test_single_images_are_found_by_their_numbers():
     still = grey(150)
     numbers = torch.tensor([149, 0, 64, 3])
-    assert torch.equal(one_by_one(StillBlocks(still), numbers), still.images[numbers])
+    assert torch.equal(one_by_one(EvaluationBlocks(still), numbers), still.images[numbers])
 
 
 def test_mixed_precision_outside_changes_nothing():

@@ -9,12 +9,12 @@ import jsonschema
 import pytest
 import torch
 
-from saddlepoint.data.evaluation_images import StillTensor
+from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.metrics.bootstrap import ONE_IMAGE
 from saddlepoint.metrics.conditional import ClassFrechetDistance, LabelAccuracy
-from saddlepoint.metrics.evaluator import Judge
+from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.frechet import ExtrapolatedFrechetDistance, FrechetDistance
-from saddlepoint.metrics.images import StillBlocks
+from saddlepoint.metrics.images import EvaluationBlocks
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Measurement, Metric, Sample
@@ -34,19 +34,19 @@ ALL = {metric.name: metric for metric in (
 CLASSES = ("0", "1", "2", "3")
 
 
-def of_one_grey(count: int, level: int) -> StillTensor:
-    return StillTensor("grey", "train", torch.full((count, 1, 4, 4), level, dtype=torch.uint8),
+def of_one_grey(count: int, level: int) -> EvaluationTensor:
+    return EvaluationTensor("grey", "train", torch.full((count, 1, 4, 4), level, dtype=torch.uint8),
                        torch.arange(count) % 4)
 
 
-def with_copies() -> StillTensor:
+def with_copies() -> EvaluationTensor:
     once = grey(40)
-    return StillTensor("copies", "train", once.images.repeat(2, 1, 1, 1), once.labels.repeat(2))
+    return EvaluationTensor("copies", "train", once.images.repeat(2, 1, 1, 1), once.labels.repeat(2))
 
 
-def measured(real: StillTensor, fake: StillTensor) -> dict[str, Measurement]:
-    judge = Judge(BlockMeans(), ALL, resamples=12)
-    return judge.measure(judge.look_at_real(real), judge.look_at_fakes(StillBlocks(fake)), CLASSES)
+def measured(real: EvaluationTensor, fake: EvaluationTensor) -> dict[str, Measurement]:
+    evaluator = Evaluator(BlockMeans(), ALL, resamples=12)
+    return evaluator.measure(evaluator.look_at_real(real), evaluator.look_at_fakes(EvaluationBlocks(fake)), CLASSES)
 
 
 @pytest.mark.parametrize(("real", "fake"), [
@@ -126,11 +126,11 @@ def test_a_class_of_which_too_few_images_can_be_read_has_no_distance():
     """Three of class 0, where 5 are needed for 4 features; the files promised 20."""
     real, fake = grey(80), grey(80, seed=1)
     real.labels, fake.labels = torch.arange(80) % 4, torch.arange(80) % 4
-    judge = Judge(BlockMeans(), {"class_fid": ClassFrechetDistance(), "fid": FrechetDistance()})
-    seen = judge.look_at_real(real)
+    evaluator = Evaluator(BlockMeans(), {"class_fid": ClassFrechetDistance(), "fid": FrechetDistance()})
+    seen = evaluator.look_at_real(real)
     kept = torch.tensor([label != 0 or index < 12 for index, label in enumerate(real.labels.tolist())])
     left = Sample(Moments.of(seen.features[kept]), features=seen.features[kept], labels=seen.labels[kept])
-    found = judge.measure(left, judge.look_at_fakes(StillBlocks(fake)), CLASSES)
+    found = evaluator.measure(left, evaluator.look_at_fakes(EvaluationBlocks(fake)), CLASSES)
     assert math.isnan(found["class_fid"].value) and "3 real images of class 0" in found["class_fid"].reason
     assert math.isfinite(found["fid"].value)
 
@@ -151,13 +151,14 @@ class Odd(Metric):
     (Measurement(math.inf, (0.0, 1.0)), "it came out as inf"), (None, "cannot be decomposed"),
     (Measurement(math.nan, (math.nan, math.nan)), "it came out as nan")])
 def test_whatever_else_goes_wrong_with_a_number_costs_this_number_only(given, reason):
-    judge = Judge(BlockMeans(), {"odd": Odd(given), "fid": FrechetDistance()})
-    found = judge.measure(judge.look_at_real(grey(80)), judge.look_at_fakes(StillBlocks(grey(80))))
+    evaluator = Evaluator(BlockMeans(), {"odd": Odd(given), "fid": FrechetDistance()})
+    found = evaluator.measure(evaluator.look_at_real(grey(80)), evaluator.look_at_fakes(EvaluationBlocks(grey(80))))
     assert math.isnan(found["odd"].value) and found["odd"].interval is None and reason in found["odd"].reason
     assert abs(found["fid"].value) < 1e-9
 
 
 def test_an_interval_that_is_none_costs_the_interval_only():
-    judge = Judge(BlockMeans(), {"odd": Odd(Measurement(2.0, (1.0, math.nan)))})
-    found = judge.measure(judge.look_at_real(grey(80)), judge.look_at_fakes(StillBlocks(grey(80))))["odd"]
+    evaluator = Evaluator(BlockMeans(), {"odd": Odd(Measurement(2.0, (1.0, math.nan)))})
+    real, fake = evaluator.look_at_real(grey(80)), evaluator.look_at_fakes(EvaluationBlocks(grey(80)))
+    found = evaluator.measure(real, fake)["odd"]
     assert found.value == 2 and found.interval is None and found.reason

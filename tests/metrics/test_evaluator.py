@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from saddlepoint.game.latents import Latents
-from saddlepoint.metrics.evaluator import Judge, without
+from saddlepoint.metrics.evaluator import Evaluator, without
 from saddlepoint.metrics.frechet import FrechetDistance
-from saddlepoint.metrics.images import BLOCK, GeneratedImages, StillBlocks
+from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.precision_recall import Coverage, Precision
@@ -18,29 +18,30 @@ ALL = {metric.name: metric for metric in (
 
 def test_every_image_passes_once_whatever_the_number_of_metrics():
     extractor = BlockMeans()
-    judge = Judge(extractor, ALL, resamples=2)
-    real, fake = judge.look_at_real(grey(100)), judge.look_at_fakes(StillBlocks(grey(80, seed=1)))
-    judge.measure(real, fake)
+    evaluator = Evaluator(extractor, ALL, resamples=2)
+    real, fake = evaluator.look_at_real(grey(100)), evaluator.look_at_fakes(EvaluationBlocks(grey(80, seed=1)))
+    evaluator.measure(real, fake)
     assert sum(extractor.seen) == 180
 
 
 def test_real_against_itself_is_perfect():
-    judge = Judge(BlockMeans(), ALL)
-    real, fake = judge.look_at_real(grey(100)), judge.look_at_fakes(StillBlocks(grey(100)))
-    measured = {name: measurement.value for name, measurement in judge.measure(real, fake).items()}
+    evaluator = Evaluator(BlockMeans(), ALL)
+    real, fake = evaluator.look_at_real(grey(100)), evaluator.look_at_fakes(EvaluationBlocks(grey(100)))
+    measured = {name: measurement.value for name, measurement in evaluator.measure(real, fake).items()}
     assert abs(measured["fid"]) < 1e-9 and measured["precision"] == measured["coverage"] == 1
 
 
 def test_features_are_kept_only_for_metrics_that_need_them():
     sums_only = {name: ALL[name] for name in ("fid", "is")}
-    assert Judge(BlockMeans(), sums_only).look_at_real(grey(100)).features is None
-    assert Judge(BlockMeans(), ALL).look_at_real(grey(100)).features is not None
-    assert Judge(BlockMeans(), sums_only, resamples=10).look_at_fakes(StillBlocks(grey(100))).logits is not None
+    assert Evaluator(BlockMeans(), sums_only).look_at_real(grey(100)).features is None
+    assert Evaluator(BlockMeans(), ALL).look_at_real(grey(100)).features is not None
+    fakes = EvaluationBlocks(grey(100))
+    assert Evaluator(BlockMeans(), sums_only, resamples=10).look_at_fakes(fakes).logits is not None
 
 
 def test_what_cannot_be_measured_is_said_with_the_numbers():
-    judge = Judge(BlockMeans(), ALL)
-    problems = judge.problems(judge.setup(grey(100), 4))
+    evaluator = Evaluator(BlockMeans(), ALL)
+    problems = evaluator.problems(evaluator.setup(grey(100), 4))
     assert set(problems) == {"fid", "kid"}
     assert "5" in problems["fid"] and "4" in problems["fid"]
     assert set(without(ALL, problems)) == {"is", "precision", "coverage"}
@@ -49,9 +50,9 @@ def test_what_cannot_be_measured_is_said_with_the_numbers():
 def test_fakes_for_classes_are_counted_in_the_datas_proportions():
     real = grey(100)
     real.labels[:] = torch.arange(100) // 50
-    setup = Judge(BlockMeans(), ALL).setup(real, 40, ("0", "1"))
+    setup = Evaluator(BlockMeans(), ALL).setup(real, 40, ("0", "1"))
     assert setup.labelled and setup.class_counts == ((50, 50), (20, 20)) and not setup.same_classes
-    assert Judge(BlockMeans(), ALL).setup(real, 40, ("0", "1", "2", "3")).same_classes
+    assert Evaluator(BlockMeans(), ALL).setup(real, 40, ("0", "1", "2", "3")).same_classes
 
 
 class Labelled(nn.Module):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
-from saddlepoint.metrics.evaluator import Judge
-from saddlepoint.metrics.images import StillBlocks
+from saddlepoint.metrics.evaluator import Evaluator
+from saddlepoint.metrics.images import EvaluationBlocks
 from saddlepoint.metrics.inception_score import InceptionScore, resampled_scores
 from saddlepoint.metrics.sums import SplitScores
 from tests.metrics.features import normal, sample, setup
@@ -128,10 +128,10 @@ def test_the_interval_of_files_sorted_by_class_is_around_their_value():
 
 def test_splits_are_those_of_the_files_that_can_be_read():
     """20 files of which 2 break off, in 18 splits: none is empty, and torch-fidelity agrees on the 18."""
-    judge = Judge(BlockMeans(), {"is": InceptionScore(18)}, resamples=10)
+    evaluator = Evaluator(BlockMeans(), {"is": InceptionScore(18)}, resamples=10)
     still = grey(20)
-    fake = judge.look_at_fakes(StillBlocks(Gaps(still)))
-    measured = judge.measure(judge.look_at_real(still), fake)["is"]
+    fake = evaluator.look_at_fakes(EvaluationBlocks(Gaps(still)))
+    measured = evaluator.measure(evaluator.look_at_real(still), fake)["is"]
     read = [index for index in range(20) if index % 10]
     theirs = isc_features_to_metric(20 * features_of(still)[read], 18)
     assert measured.value == pytest.approx(theirs[KEY_METRIC_ISC_MEAN], rel=1e-9)

@@ -5,7 +5,7 @@ import torch
 
 from saddlepoint.downloads import cache_folder
 from saddlepoint.metrics.collecting import Keep, collect
-from saddlepoint.metrics.images import StillBlocks
+from saddlepoint.metrics.images import EvaluationBlocks
 from saddlepoint.metrics.reference import reference
 from saddlepoint.runs import checkpoint
 from tests.metrics.stand_ins import BlockMeans, grey
@@ -23,7 +23,7 @@ class Remembering:
 
         def look():
             self.looked += 1
-            return collect(StillBlocks(still).blocks(), len(still), extractor, keep)
+            return collect(EvaluationBlocks(still).blocks(), len(still), extractor, keep)
 
         return reference(still, extractor, keep, look, self.folder)
 

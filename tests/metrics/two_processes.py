@@ -10,7 +10,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 from saddlepoint.game.latents import Latents
-from saddlepoint.metrics.evaluator import Judge
+from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.frechet import FrechetDistance
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.inception_score import InceptionScore
@@ -37,12 +37,12 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 painter = Painter()
 with joined() as is_first:
-    judge = Judge(BlockMeans(), {metric.name: metric for metric in METRICS}, resamples=5)
-    real = judge.look_at_real(grey(150))
-    fake = judge.look_at_fakes(GeneratedImages(painter, Latents(3), None, seed=0, count=201))
+    evaluator = Evaluator(BlockMeans(), {metric.name: metric for metric in METRICS}, resamples=5)
+    real = evaluator.look_at_real(grey(150))
+    fake = evaluator.look_at_fakes(GeneratedImages(painter, Latents(3), None, seed=0, count=201))
     if is_first:
         values = {}
-        for name, measurement in judge.measure(real, fake).items():
+        for name, measurement in evaluator.measure(real, fake).items():
             values[name] = measurement.value
             values |= {f"{name} {end}": bound for end, bound in enumerate(measurement.interval or ())}
         torch.save(values, sys.argv[1])

@@ -38,7 +38,7 @@ def bars() -> Bars:
 
 
 def test_a_fifth_of_each_class_is_held_out_where_there_are_no_test_images():
-    everything, (learned, held_out, which) = bars().still(), split(bars(), seed=0)
+    everything, (learned, held_out, which) = bars().evaluation_images(), split(bars(), seed=0)
     assert held_out.labels.bincount(minlength=4).tolist() == [10, 20, 1, 0]
     assert "a fifth of each class" in which and "seed=0" in which
     both = torch.cat([learned.images, held_out.images]).flatten(1)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Recipe
 from saddlepoint.game.step import Step
 from saddlepoint.game.trick import Trick, TrickStack
@@ -85,13 +85,13 @@ def built(tricks: dict[str, Trick], generator: nn.Module, discriminator: nn.Modu
 
 def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack: TrickStack | None = None,
          real: Tensor | None = None, fake: Tensor | None = None, images_seen: int = 0,
-         draws: Draws | None = None) -> Step:
+         draws: RandomStreams | None = None) -> Step:
     """One update, whose score shows D everything through the input tricks of a stack."""
     generator = generator or nn.Identity()
     stack = stack or built({}, generator, discriminator)
     real = images(8, seed=1) if real is None else real
     fake = images(8, seed=2) if fake is None else fake
-    draws = draws or Draws(seed=0, step=0)
+    draws = draws or RandomStreams(seed=0, step=0)
 
     def prepare(shown: Tensor) -> Tensor:
         return stack.discriminator_input(shown, made)
@@ -100,7 +100,7 @@ def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack:
         return discriminator(prepare(shown), labels)
 
     made = Step(
-        images_seen=images_seen, batch_size=len(real) * draws.num_processes, draws=draws,
+        images_seen=images_seen, batch_size=len(real) * draws.num_processes, random=draws,
         generator=generator, discriminator=discriminator, prepare=prepare, score=score, real=real, fake=fake,
         real_labels=torch.arange(len(real)) % 3, fake_labels=torch.arange(len(fake)) % 3)
     return made

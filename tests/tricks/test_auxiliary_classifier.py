@@ -93,7 +93,7 @@ def test_images_are_classified_as_the_discriminator_is_shown_them():
     discriminator, noise = classifier(), InstanceNoise(1.0)
     update = both_scored(discriminator, stack=built({"instance_noise": noise}, nn.Identity(), discriminator))
     same = both_scored(discriminator)
-    noisy = same.real + same.draws.normal("instance_noise", same.real.shape)
+    noisy = same.real + same.random.normal("instance_noise", same.real.shape)
     expected = cross_entropy(noisy.flatten(1) @ discriminator.weight.T, update.real_labels)
     torch.testing.assert_close(AuxiliaryClassifier().discriminator_loss(update), expected)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
@@ -50,9 +50,9 @@ def test_r1_is_measured_at_reals_and_r2_at_fakes():
 
 def test_wgan_gp_is_measured_on_the_lines_between_real_and_fake():
     real, fake = images(8, seed=1), images(8, seed=2)
-    mixing = Draws(seed=7, step=3).uniform("wgan_gp", (8, 1, 1, 1))
+    mixing = RandomStreams(seed=7, step=3).uniform("wgan_gp", (8, 1, 1, 1))
     norms = torch.stack([(e * x + (1 - e) * y).norm() for e, x, y in zip(mixing, real, fake, strict=True)])
-    update = step(Quadratic(), real=real, fake=fake, draws=Draws(seed=7, step=3))
+    update = step(Quadratic(), real=real, fake=fake, draws=RandomStreams(seed=7, step=3))
     torch.testing.assert_close(WassersteinGradientPenalty(weight=2).discriminator_loss(update),
                                2 * (norms - 1).square().mean())
 
@@ -68,7 +68,7 @@ def test_wgan_gp_mixes_with_one_number_per_image():
 def test_wgan_gp_mixes_every_real_with_a_fake_of_its_own_when_there_are_more_fakes():
     real, fake = torch.zeros(4, *IMAGE), torch.arange(1.0, 9).view(8, 1, 1, 1).expand(8, *IMAGE)
     update = step(Quadratic(), real=real, fake=fake)
-    mixing = Draws(seed=0, step=0).uniform("wgan_gp", (4, 1, 1, 1))
+    mixing = RandomStreams(seed=0, step=0).uniform("wgan_gp", (4, 1, 1, 1))
     torch.testing.assert_close(WassersteinGradientPenalty().points(update), (1 - mixing) * fake[[0, 2, 4, 6]])
 
 
@@ -114,7 +114,7 @@ def test_a_penalty_is_the_same_however_processes_share_the_batch(name):
     critic, real, fake = patches(), images(6, seed=1), images(12, seed=2)
 
     def term(rank: int, processes: int):  # with labels 0 1 2 0 1 2 ..., a half starts as the whole does
-        draws = Draws(seed=0, step=0, rank=rank, num_processes=processes)
+        draws = RandomStreams(seed=0, step=0, rank=rank, num_processes=processes)
         update = step(critic, real=real.chunk(processes)[rank], fake=fake.chunk(processes)[rank], draws=draws)
         return TRICKS[name]().discriminator_loss(update)
 
@@ -143,8 +143,8 @@ def test_the_strength_of_a_penalty_follows_its_schedule(kind, weight):
 def test_a_penalty_is_measured_through_the_input_tricks():
     critic = Quadratic()
     noise = built({"instance_noise": InstanceNoise(0.5)}, nn.Identity(), critic)
-    update = step(critic, stack=noise, draws=Draws(seed=4, step=2))
-    noisy = update.real + 0.5 * Draws(seed=4, step=2).normal("instance_noise", update.real.shape)
+    update = step(critic, stack=noise, draws=RandomStreams(seed=4, step=2))
+    noisy = update.real + 0.5 * RandomStreams(seed=4, step=2).normal("instance_noise", update.real.shape)
     torch.testing.assert_close(R1(gamma=1).discriminator_loss(update), noisy.flatten(1).square().sum(1).mean() / 2)
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from tests.tricks.stand_ins import Quadratic, built, images, step
@@ -38,8 +38,8 @@ def test_reals_fakes_and_every_further_batch_get_noise_of_their_own():
 def test_whatever_is_scored_in_either_players_step_is_noisy(player):
     critic = Quadratic()
     stack = built({"instance_noise": InstanceNoise(0.5)}, torch.nn.Identity(), critic)
-    update = step(critic, stack=stack, draws=Draws(seed=3, step=9, player=player))
-    again = Draws(seed=3, step=9, player=player)
+    update = step(critic, stack=stack, draws=RandomStreams(seed=3, step=9, player=player))
+    again = RandomStreams(seed=3, step=9, player=player)
     for shown, labels in ((update.real, update.real_labels), (update.fake, update.fake_labels)):
         noisy = shown + 0.5 * again.normal("instance_noise", shown.shape)
         torch.testing.assert_close(update.score(shown, labels), critic(noisy, labels))
@@ -48,7 +48,7 @@ def test_whatever_is_scored_in_either_players_step_is_noisy(player):
 def test_the_same_draws_give_the_same_noise_and_other_steps_players_and_seeds_give_others():
     def drawn(**elsewhere):
         place = {"seed": 0, "step": 0, "player": "generator"} | elsewhere
-        return noise_on(images(4), InstanceNoise(1.0), draws=Draws(**place))
+        return noise_on(images(4), InstanceNoise(1.0), draws=RandomStreams(**place))
 
     assert torch.equal(drawn(), drawn())
     for other in (drawn(step=1), drawn(seed=1), drawn(player="discriminator")):
@@ -59,7 +59,7 @@ def test_the_noise_is_the_same_however_processes_share_the_batch():
     noise, shown = InstanceNoise(1.0), images(8)
 
     def batches(rank, processes):
-        update = step(Quadratic(), draws=Draws(5, 6, rank=rank, num_processes=processes))
+        update = step(Quadratic(), draws=RandomStreams(5, 6, rank=rank, num_processes=processes))
         share = shown.chunk(processes)[rank]
         return torch.stack([noise.discriminator_input(share, update) for _ in range(2)])
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.game.step import Targets
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
@@ -48,8 +48,8 @@ def test_as_many_labels_flip_as_asked_for_and_reals_and_fakes_on_their_own(proba
 def test_flips_are_the_same_for_the_same_draws_however_processes_share_the_batch():
     def flips(rank, processes):
         share = torch.zeros(40 // processes, 1, 1, 1)
-        return LabelFlip(0.5).targets(PLAIN, step(Quadratic(), real=share, fake=share, draws=Draws(1, 2, rank=rank,
-                                                                                                   num_processes=processes)))
+        draws = RandomStreams(1, 2, rank=rank, num_processes=processes)
+        return LabelFlip(0.5).targets(PLAIN, step(Quadratic(), real=share, fake=share, draws=draws))
     whole, first, second = flips(0, 1), flips(0, 2), flips(1, 2)
     for kind in range(2):
         assert torch.equal(torch.cat([first[kind], second[kind]]), whole[kind])

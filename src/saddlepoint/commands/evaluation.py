@@ -12,16 +12,16 @@ import torch
 
 from saddlepoint import build
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.downloads import cache_folder
 from saddlepoint.environment import command
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import standing_statistics as batchnorm
-from saddlepoint.metrics.evaluator import Judge, without
+from saddlepoint.metrics.evaluator import Evaluator, without
 from saddlepoint.metrics.folders import in_one_shape, instead_of_data
-from saddlepoint.metrics.images import GeneratedImages, Images, StillBlocks, one_by_one
+from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, one_by_one
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import protocol, table, values
@@ -58,26 +58,26 @@ def evaluate(settings: Settings) -> None:
     refuse_contradictions(settings)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
-    prepared: list[tuple[StillImages, Fakes, Judge, Path]] = []
+    prepared: list[tuple[EvaluationImages, Fakes, Evaluator, Path]] = []
     with joined() as is_first, only_the_first_speaks():
         in_agreement(lambda: prepared.append(prepare(settings)))
-        real, fakes, judge, output = prepared[0]
-        reference, sample = judge.look_at_real(real, settings["num_workers"]), judge.look_at_fakes(fakes.images)
-        judge.refuse_too_few(reference, sample, fakes.class_names)
+        real, fakes, evaluator, output = prepared[0]
+        reference, sample = evaluator.look_at_real(real, settings["num_workers"]), evaluator.look_at_fakes(fakes.images)
+        evaluator.refuse_too_few(reference, sample, fakes.class_names)
         if is_first:
-            conclude(settings, judge, real, reference, fakes, sample, output)
+            conclude(settings, evaluator, real, reference, fakes, sample, output)
 
 
-def prepare(settings: Settings) -> tuple[StillImages, Fakes, Judge, Path]:
+def prepare(settings: Settings) -> tuple[EvaluationImages, Fakes, Evaluator, Path]:
     real, fakes, extractor_settings = of_run(settings) if settings["run"] else of_folders(settings)
     extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
     extractor.check(real.channels, real.image_size)
     output = output_for(settings, fakes, extractor.name)
     for path in (output, picture_of(output)):
         require_writable(path, f"output={settings['output'] or output.parent}")
-    judge = make_judge(settings, extractor, real, fakes)
+    evaluator = make_judge(settings, extractor, real, fakes)
     extractor.to(device_named(settings["device"]))
-    return real, fakes, judge, output
+    return real, fakes, evaluator, output
 
 
 def refuse_contradictions(settings: Settings) -> None:
@@ -105,7 +105,7 @@ def refuse_contradictions(settings: Settings) -> None:
 # Where the images come from.
 
 
-def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | None]:
+def of_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, Any] | None]:
     path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
     trained = saved_settings.whole(saved, path, saved_settings.OF_DATA)
@@ -131,7 +131,7 @@ def of_run(settings: Settings) -> tuple[StillImages, Fakes, Mapping[str, Any] | 
     if settings["real"]:
         real, framing = instead_of_data(settings, data)
     else:
-        real, framing = data.still(settings["split"]).limited(settings["num_real"]), None
+        real, framing = data.evaluation_images(settings["split"]).limited(settings["num_real"]), None
     home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     fakes = Fakes(
         GeneratedImages(generator, module.latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES),
@@ -157,9 +157,9 @@ def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
     return (module.sampling_generator if average else module.generator), average
 
 
-def of_folders(settings: Settings) -> tuple[StillImages, Fakes, None]:
+def of_folders(settings: Settings) -> tuple[EvaluationImages, Fakes, None]:
     real, fake = in_one_shape(settings)
-    fakes = Fakes(StillBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
+    fakes = Fakes(EvaluationBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
                   quantisation="files", framing=fake.framing)
     return real, fakes, None
 
@@ -167,20 +167,20 @@ def of_folders(settings: Settings) -> tuple[StillImages, Fakes, None]:
 # What is measured, and what stays.
 
 
-def make_judge(settings: Settings, extractor: Any, real: StillImages, fakes: Fakes) -> Judge:
+def make_judge(settings: Settings, extractor: Any, real: EvaluationImages, fakes: Fakes) -> Evaluator:
     """With the metrics that were asked for, all of which must be possible, or with all that are possible."""
     everything = build.metrics(settings)
     asked = settings["metric"]
     metrics = everything if asked is None else {name: everything[name] for name in asked}
     cache = cache_folder() if settings["remember"] else None
-    judge = Judge(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
-    problems = judge.problems(judge.setup(real, fakes.images.count, fakes.class_names))
+    evaluator = Evaluator(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
+    problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names))
     if asked is not None and problems or len(problems) == len(metrics):
         raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
     for sentence in problems.values():
         print(f"left out: {sentence}", file=sys.stderr)
-    judge.metrics = without(metrics, problems)
-    return judge
+    evaluator.metrics = without(metrics, problems)
+    return evaluator
 
 
 def resamples_for(settings: Settings, extractor: Any) -> int:
@@ -220,11 +220,11 @@ def picture_of(output: Path) -> Path:
     return output.with_suffix(".neighbours.png")
 
 
-def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sample, fakes: Fakes, sample: Sample,
-             output: Path) -> None:
-    how = protocol(judge.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
+def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, reference: Sample, fakes: Fakes,
+             sample: Sample, output: Path) -> None:
+    how = protocol(evaluator.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
                    fakes.quantisation, fakes.framing)
-    measured = values(judge.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
+    measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"metrics": [value.as_json() for value in measured],
@@ -237,16 +237,16 @@ def conclude(settings: Settings, judge: Judge, real: StillImages, reference: Sam
                            "Choose a place you may write to") from error
     weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
     print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {reference.count:,} images of "
-          f"{real.name} ({real.split}), extractor {judge.extractor.name}\n{table(measured)}\n{output}{pictured}")
+          f"{real.name} ({real.split}), extractor {evaluator.extractor.name}\n{table(measured)}\n{output}{pictured}")
 
 
-def picture(real: StillImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
+def picture(real: EvaluationImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
     """Fakes (left) beside the training images nearest to them (right), nearest first -> a line that says so"""
     complete = reference.count == len(real) and sample.count == fakes.images.count  # else numbers are not places
     if reference.features is None or sample.features is None or not complete:
         return ""
     fake_numbers, real_numbers, _ = closest_training_images(reference, sample, NEIGHBOURS)
-    left, right = one_by_one(fakes.images, fake_numbers), one_by_one(StillBlocks(real), real_numbers)
+    left, right = one_by_one(fakes.images, fake_numbers), one_by_one(EvaluationBlocks(real), real_numbers)
     pairs = torch.stack([left, right], 1).flatten(0, 1)
     pictures.write_png(path, pictures.grid(pairs, columns=8))
     return f"\n{path}: the fakes nearest to real images, each beside its real image"

@@ -27,7 +27,7 @@ class Block(NamedTuple):
     unreadable: dict[str, str]  # file: why; these are missing from the images
 
 
-class StillImages(ABC):
+class EvaluationImages(ABC):
     """`identity` stands for the images themselves: what is equal there has the same statistics."""
 
     channels: int
@@ -41,14 +41,14 @@ class StillImages(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def limited(self, count: int | None) -> "StillImages":
+    def limited(self, count: int | None) -> "EvaluationImages":
         """At most `count` of them, always the same ones; null: all"""
         if count is None or count >= len(self):
             return self
         return self.chosen(fixed_subset(len(self), count).sort().values)
 
     @abstractmethod
-    def chosen(self, indices: Tensor) -> "StillImages": ...
+    def chosen(self, indices: Tensor) -> "EvaluationImages": ...
 
     @abstractmethod
     def block(self, indices: range) -> Block: ...
@@ -57,7 +57,7 @@ class StillImages(ABC):
     def identity(self) -> str: ...
 
 
-class StillTensor(StillImages):
+class EvaluationTensor(EvaluationImages):
     """From memory. `padding`: black pixels added left, right, above and below, as before D sees the images."""
 
     def __init__(self, name: str, split: str, images: Tensor, labels: Tensor, padding: Sequence[int] = (0, 0, 0, 0),
@@ -66,8 +66,8 @@ class StillTensor(StillImages):
         self.images, self.padding, self.framing = images, tuple(padding), framing
         self.channels, self.image_size = images.shape[1], images.shape[-1] + padding[0] + padding[1]
 
-    def chosen(self, indices: Tensor) -> "StillTensor":
-        return StillTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding,
+    def chosen(self, indices: Tensor) -> "EvaluationTensor":
+        return EvaluationTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding,
                            self.framing)
 
     def block(self, indices: range) -> Block:
@@ -80,7 +80,7 @@ class StillTensor(StillImages):
         return f"{content.hexdigest()} {tuple(self.images.shape)} {self.padding}"
 
 
-class StillFiles(StillImages):
+class EvaluationFiles(EvaluationImages):
     """From image files, decoded when they are looked at, cropped in the centre."""
 
     def __init__(self, name: str, split: str, files: Sequence[Path], labels: Tensor, load: ImageLoader):
@@ -89,9 +89,9 @@ class StillFiles(StillImages):
         self.channels, self.image_size = load.channels, load.framing.image_size
         self.framing = f"{load.framing.resize}, {load.framing.crop}"
 
-    def chosen(self, indices: Tensor) -> "StillFiles":
+    def chosen(self, indices: Tensor) -> "EvaluationFiles":
         files = [self.files[index] for index in indices.tolist()]
-        return StillFiles(self.name, self.split, files, self.labels[indices], self.load)
+        return EvaluationFiles(self.name, self.split, files, self.labels[indices], self.load)
 
     def block(self, indices: range) -> Block:
         read, unreadable = {}, {}

@@ -14,13 +14,13 @@ from saddlepoint.checks import one_of
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
-from saddlepoint.data.evaluation_images import StillFiles
+from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.identity import Fingerprint, fingerprint
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.progress import counted
-from saddlepoint.data.resizing import Framing
+from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.data.sampling import EndlessOrder, at_most, of_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
@@ -53,7 +53,7 @@ class ImageFolder(ImageDataModule):
         self.root = expanded(root, "data.root") if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, ("skip", "fail"))
-        self.framing = Framing(self.image_size, resize, crop)
+        self.framing = ResizeAndCrop(self.image_size, resize, crop)
         self.cache = expanded(cache, "data.cache") if cache is not None else None
         self.limits = Limits(max_pixels, white)
         self._parts: dict[str, list[ImageFile]] = {}
@@ -63,7 +63,7 @@ class ImageFolder(ImageDataModule):
         self.setup()
         return [file.path for file in self._parts[split]]
 
-    def still(self, split: str = "train") -> StillFiles:
+    def evaluation_images(self, split: str = "train") -> EvaluationFiles:
         """Without the files that set-up found unreadable."""
         self.setup()
         skipped = set(self.skipped)
@@ -73,9 +73,9 @@ class ImageFolder(ImageDataModule):
                                f"to the {split} part: type a smaller one")
         labels = torch.tensor([self._class_of[file.name] for file in files])
         crop = "center" if self.framing.is_random else self.framing.crop
-        framing = Framing(self.image_size, self.framing.resize, crop)
+        framing = ResizeAndCrop(self.image_size, self.framing.resize, crop)
         load = ImageLoader(self.channels, framing, self.limits, self.cache)
-        return StillFiles(self.name, split, [file.path for file in files], labels, load)
+        return EvaluationFiles(self.name, split, [file.path for file in files], labels, load)
 
     def open(self) -> Dataset:
         everything = self._listed()

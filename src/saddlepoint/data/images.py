@@ -23,7 +23,7 @@ from saddlepoint.game.batches import ImageBatch
 from saddlepoint.runs.data_identity import refuse_other_classes
 
 if TYPE_CHECKING:
-    from saddlepoint.data.evaluation_images import StillImages
+    from saddlepoint.data.evaluation_images import EvaluationImages
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class ImageDataModule(LightningDataModule, ABC):
         are those of all."""
 
     @abstractmethod
-    def still(self, split: str = "train") -> "StillImages":
+    def evaluation_images(self, split: str = "train") -> "EvaluationImages":
         """The images of `train` (what is trained on) or `test`, in the shape D sees them, for metrics."""
 
     def validation_files(self) -> list:

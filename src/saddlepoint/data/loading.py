@@ -17,14 +17,14 @@ from saddlepoint.data.cache import DecodedCache
 from saddlepoint.data.decoding import Header, Limits, Unreadable, decode, header_of
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.pixels import mirrored
-from saddlepoint.data.resizing import Framing
+from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.data.sampling import EndlessOrder
 
 
 class ImageLoader:
     """path -> decoded, scaled pixels [H, W, C] uint8, from the cache where there is one"""
 
-    def __init__(self, channels: int, framing: Framing, limits: Limits, cache_folder: Path | None):
+    def __init__(self, channels: int, framing: ResizeAndCrop, limits: Limits, cache_folder: Path | None):
         self.channels, self.framing, self.limits = channels, framing, limits
         settings = repr((channels, framing.image_size, framing.resize, framing.is_random, limits.white))
         self.cache = DecodedCache(cache_folder, settings) if cache_folder else None

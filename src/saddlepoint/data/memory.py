@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.checks import one_of
-from saddlepoint.data.evaluation_images import StillTensor
+from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.pixels import mirrored
 from saddlepoint.data.sampling import EndlessOrder, fixed_subset, of_subset
@@ -60,9 +60,9 @@ class InMemoryImages(ImageDataModule):
 
     def images(self, split: str = "train") -> Tensor:
         """[N, C, H, W] uint8, before padding. `train` is what is trained on; `test` is read from its file each time."""
-        return self.still(split).images
+        return self.evaluation_images(split).images
 
-    def still(self, split: str = "train") -> StillTensor:
+    def evaluation_images(self, split: str = "train") -> EvaluationTensor:
         if split not in self.splits:
             raise RequestError(f"data={self.name} has no {split} images, only {' and '.join(self.splits)}: "
                                f"name one of these, or another set in data=")
@@ -72,7 +72,7 @@ class InMemoryImages(ImageDataModule):
             images, labels, _ = self._fitted(self._read(split))
         padding = self._padding_of(images)
         framing = self.fit if any(padding) or self.fit == "resize" else "none"
-        return StillTensor(self.name, split, images, labels, padding, framing)
+        return EvaluationTensor(self.name, split, images, labels, padding, framing)
 
     def open(self) -> Dataset:
         read = self._read("train")

@@ -16,7 +16,7 @@ from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.partners import Partners
-from saddlepoint.data.resizing import Framing
+from saddlepoint.data.resizing import ResizeAndCrop
 
 SCALES = (2, 3, 4, 8)
 ALIKE = 30.0  # dB; above it a pair may differ by more than its picture varies, e.g. a cloudless sky with noise
@@ -30,7 +30,7 @@ def cut_to_multiple(pixels: numpy.ndarray, scale: int) -> numpy.ndarray:
     return pixels[:height // scale * scale, :width // scale * scale]
 
 
-class CroppedAnywhere(Framing):
+class CroppedAnywhere(ResizeAndCrop):
     """Photographs as they are, of which squares of `size` pixels are cut; `typed` says which setting that is."""
 
     def __init__(self, size: int, typed: str):

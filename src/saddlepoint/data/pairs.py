@@ -19,7 +19,7 @@ from saddlepoint.data import describing
 from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.degradation import SecondOrderDegradation
 from saddlepoint.data.degraded_pairs import DegradedPairs
-from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile, image_files, listing
 from saddlepoint.data.loading import ImageLoader
@@ -99,7 +99,7 @@ class PairFolder(ImageFolder):
         if pool and pool < self.batch_size:
             raise ValueError(f"data.pair_pool={pool} must be 0 (none) or at least data.batch_size={self.batch_size}")
 
-    def still(self, split: str = "train") -> StillImages:
+    def evaluation_images(self, split: str = "train") -> EvaluationImages:
         raise RequestError(f"data={self.name} is pairs of images for super-resolution: its models are judged by PSNR "
                            "and SSIM of whole images (callbacks=super_resolution), not by metrics of samples")
 

@@ -12,7 +12,7 @@ from saddlepoint.checks import one_of
 from saddlepoint.data.decoding import MOST_PIXELS, Unreadable
 
 
-class Framing:
+class ResizeAndCrop:
     """`resize`: short_side (the shorter side becomes S, the shape is kept), stretch (both sides become S), none.
     `crop`: center, random (another place each time the image comes by), none (the image must be S x S by then)."""
 

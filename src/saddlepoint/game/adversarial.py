@@ -15,7 +15,7 @@ from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.modes import evaluating, frozen
 from saddlepoint.game.optimizers import Optimizers
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.step import Step, Targets
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
@@ -48,7 +48,7 @@ class AdversarialModule(pl.LightningModule):
 
     # What a task overrides; its class method `problems(recipe)` says what it cannot do.
 
-    def generate(self, batch: ImageBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
+    def generate(self, batch: ImageBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
         """-> fakes [count, C, H, W], their labels [count]"""
         raise TypeError(f"{type(self).__name__} does not say how its fakes are made")
 
@@ -69,10 +69,10 @@ class AdversarialModule(pl.LightningModule):
         self.images_seen += len(batch.real) * self.trainer.world_size
 
     def discriminator_turn(self, batch: ImageBatch, optimizer) -> None:
-        draws = self.draws("discriminator", self.discriminator_steps_taken)
+        random = self.random_streams("discriminator", self.discriminator_steps_taken)
         with torch.no_grad(), evaluating(self.generator, self.turns.fakes_in_eval):
-            fake, fake_labels = self.generate(batch, self.turns.discriminator_fakes(len(batch.real)), draws)
-        step = self.step(batch, draws, fake, fake_labels)
+            fake, fake_labels = self.generate(batch, self.turns.discriminator_fakes(len(batch.real)), random)
+        step = self.step(batch, random, fake, fake_labels)
         targets = self.tricks.targets(Targets(self.real_target, self.fake_target), step)
         played: dict[str, Tensor] = {}  # summed over the updates, which are two when half a batch is scored alone
         for adversarial, real_logits, fake_logits in self.score_batch(self.loss, step, targets):
@@ -86,10 +86,10 @@ class AdversarialModule(pl.LightningModule):
         self.discriminator_steps_taken += 1
 
     def generator_turn(self, batch: ImageBatch, optimizer) -> None:
-        draws = self.draws("generator", self.generator_steps_taken)
+        random = self.random_streams("generator", self.generator_steps_taken)
         with frozen(self.discriminator_parameters):
-            fake, fake_labels = self.generate(batch, self.turns.generator_fakes(len(batch.real)), draws)
-            step, terms = self.step(batch, draws, fake, fake_labels), self.content_terms(batch, fake)
+            fake, fake_labels = self.generate(batch, self.turns.generator_fakes(len(batch.real)), random)
+            step, terms = self.step(batch, random, fake, fake_labels), self.content_terms(batch, fake)
             if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on its content terms alone
                 real_logits = step.score(step.real, step.real_labels) if self.loss.needs_real_logits else None
                 step = replace(step, fake_logits=step.score(fake, fake_labels), real_logits=real_logits)
@@ -108,22 +108,23 @@ class AdversarialModule(pl.LightningModule):
 
     # What the step is made of.
 
-    def step(self, batch: ImageBatch, draws: Draws, fake: Tensor, fake_labels: Tensor) -> Step:
+    def step(self, batch: ImageBatch, random: RandomStreams, fake: Tensor, fake_labels: Tensor) -> Step:
         def prepare(images: Tensor) -> Tensor:
             return self.tricks.discriminator_input(images, step)
 
         def score(images: Tensor, labels: Tensor) -> Tensor:
             return self.discriminator(prepare(images), labels)
 
-        step = Step(self.images_seen, len(batch.real) * draws.num_processes, draws, self.generator, self.discriminator,
-                    prepare, score, real=batch.real, fake=fake, real_labels=batch.labels, fake_labels=fake_labels)
+        batch_size = len(batch.real) * random.num_processes
+        step = Step(self.images_seen, batch_size, random, self.generator, self.discriminator, prepare, score,
+                    real=batch.real, fake=fake, real_labels=batch.labels, fake_labels=fake_labels)
         return step
 
-    def draws(self, player: str, step: int) -> Draws:
+    def random_streams(self, player: str, step: int) -> RandomStreams:
         """The update's random numbers; layers that draw for themselves are seeded on the way."""
-        draws = Draws(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
-        draws.seed_networks()
-        return draws
+        random = RandomStreams(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
+        random.seed_networks()
+        return random
 
     def on_train_start(self) -> None:
         self.players_optimizers.listen_to(self.trainer)

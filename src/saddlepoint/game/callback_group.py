@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 HOOKS = [name for name in vars(pl.Callback) if name == "setup" or name == "teardown" or name.startswith("on_")]
 
 
-class Together(pl.Callback):
+class CallbackGroup(pl.Callback):
     """Hands each hook on to the callbacks that override it, in their order."""
 
     def __init__(self, callbacks: Sequence[pl.Callback]):
@@ -20,13 +20,13 @@ class Together(pl.Callback):
 
 def listens(callback: pl.Callback, hooks: Iterable[str]) -> bool:
     """Does the callback, or one of those it stands for, do anything at one of these hooks?"""
-    if isinstance(callback, Together):
+    if isinstance(callback, CallbackGroup):
         return any(callback.listeners[hook] for hook in hooks)
     return any(getattr(type(callback), hook) is not getattr(pl.Callback, hook) for hook in hooks)
 
 
 def _handing_on(hook: str) -> Callable[..., None]:
-    def hand_on(self: Together, *arguments: Any, **named: Any) -> None:
+    def hand_on(self: CallbackGroup, *arguments: Any, **named: Any) -> None:
         for listener in self.listeners[hook]:
             listener(*arguments, **named)
     hand_on.__name__ = hook
@@ -34,4 +34,4 @@ def _handing_on(hook: str) -> Callable[..., None]:
 
 
 for _hook in HOOKS:
-    setattr(Together, _hook, _handing_on(_hook))
+    setattr(CallbackGroup, _hook, _handing_on(_hook))

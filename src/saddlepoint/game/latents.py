@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 
 
 class Latents:
@@ -16,18 +16,18 @@ class Latents:
             raise ValueError(f"model.latents.low={low} must be below model.latents.high={high}")
         self.size, self.distribution, self.low, self.high = size, distribution, low, high
 
-    def draw(self, draws: Draws, count: int) -> Tensor:
+    def draw(self, random: RandomStreams, count: int) -> Tensor:
         """-> [count, size]"""
         if self.distribution == "normal":
-            return draws.normal("latents", (count, self.size))
-        return self.low + (self.high - self.low) * draws.uniform("latents", (count, self.size))
+            return random.normal("latents", (count, self.size))
+        return self.low + (self.high - self.low) * random.uniform("latents", (count, self.size))
 
     def of_images(self, seed: int, first: int, count: int) -> Tensor:
         """The latents of images first .. first + count - 1 of a seed -> [count, size].
 
         Each image has random numbers of its own, so picture 17 of a seed is the same however many are asked for.
         """
-        return torch.cat([self.draw(Draws(seed, index), 1) for index in range(first, first + count)])
+        return torch.cat([self.draw(RandomStreams(seed, index), 1) for index in range(first, first + count)])
 
     def between(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
         """`steps` points from start [size] to end [size], both included -> [steps, size].
@@ -51,7 +51,7 @@ def class_labels(distribution: Tensor | None, seed: int, first: int, count: int)
     when there are no classes to draw. As with latents, an image's class is a function of (seed, image)."""
     if distribution is None:
         return torch.zeros(count, dtype=torch.long)
-    uniform = torch.cat([Draws(seed, index).uniform("labels", (1,)) for index in range(first, first + count)])
+    uniform = torch.cat([RandomStreams(seed, index).uniform("labels", (1,)) for index in range(first, first + count)])
     return classes_at(distribution.cpu(), uniform)
 
 

@@ -32,7 +32,7 @@ def seed_of(seed: int, step: int, purpose: str) -> int:
     return _scramble((step ^ _key(seed, purpose)) & _MASK)
 
 
-class Draws:
+class RandomStreams:
     """The random numbers of one update of one player.
 
     The n-th draw for a purpose is a function of (seed, step, player, purpose, n). Each process draws for the whole

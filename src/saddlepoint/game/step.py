@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 
 
 class Targets(NamedTuple):
@@ -25,7 +25,7 @@ class Step:
 
     images_seen: int  # real images shown to D before this step
     batch_size: int  # real images in this step, over all processes
-    draws: "Draws"  # the step's only source of random numbers
+    random: "RandomStreams"  # the step's only source of random numbers
     generator: nn.Module
     discriminator: nn.Module
     prepare: Callable[[Tensor], Tensor] | None = None  # images -> what D is shown of them: the input tricks

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import PairedBatch
 from saddlepoint.game.loss import ContentLoss
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, size_of
 
 
@@ -25,7 +25,7 @@ class SuperResolutionModule(AdversarialModule):
         self.content = nn.ModuleDict(content)
         self._made: tuple[PairedBatch, Tensor] | None = None  # the batch a fake was made for, and the fake
 
-    def generate(self, batch: PairedBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
+    def generate(self, batch: PairedBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
         """`count` is the length of the batch: a low-resolution image has one high-resolution one."""
         if self._made is not None and self._made[0] is batch:
             (_, fake), self._made = self._made, None

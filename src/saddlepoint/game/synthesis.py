@@ -8,7 +8,7 @@ from torch import Tensor
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents, classes_at
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, size_of
 
 
@@ -26,15 +26,15 @@ class SynthesisModule(AdversarialModule):
         """counts [K]: how many images each class has; labels of fakes follow them."""
         self.class_distribution.copy_(counts.double().cumsum(0) / counts.sum())
 
-    def labels(self, count: int, draws: Draws) -> Tensor:
+    def labels(self, count: int, random: RandomStreams) -> Tensor:
         """-> [count] class ids; all zero when the data has no classes or both networks ignore them"""
         if not self.draws_labels:
             return torch.zeros(count, dtype=torch.long, device=self.device)
-        return classes_at(self.class_distribution, draws.uniform("labels", (count,)))
+        return classes_at(self.class_distribution, random.uniform("labels", (count,)))
 
-    def generate(self, batch: ImageBatch, count: int, draws: Draws) -> tuple[Tensor, Tensor]:
-        labels = self.labels(count, draws)
-        return self.generator(self.latents.draw(draws, count), labels), labels
+    def generate(self, batch: ImageBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
+        labels = self.labels(count, random)
+        return self.generator(self.latents.draw(random, count), labels), labels
 
     @classmethod
     def data_problems(cls, scale: int | None) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
 
 
-class Subject:
+class EvaluationContext:
     """What is measured, and with what: all the metrics there are. Extractor and metrics are built when somebody first
     asks for them. No dataclass, which Hydra would turn into a dict."""
 

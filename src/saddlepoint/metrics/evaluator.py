@@ -9,17 +9,17 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.extractors.extractor import Extractor
-from saddlepoint.metrics.images import Blocks, Images, StillBlocks
+from saddlepoint.metrics.images import Blocks, EvaluationBlocks, Images
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 from saddlepoint.metrics.progress import watched
 from saddlepoint.metrics.reference import reference
 
 
-class Judge:
+class Evaluator:
     """`resamples`: bootstrap samples behind every interval; 0: no intervals. `seed` fixes every random choice.
     `cache`: a folder that remembers real images; None: none. `aloud`: says how far a pass is."""
 
@@ -28,7 +28,7 @@ class Judge:
         self.extractor, self.metrics, self.seed, self.resamples = extractor, dict(metrics), seed, resamples
         self.cache, self.aloud = cache, aloud
 
-    def setup(self, real: StillImages | Sample, num_fake: int, class_names: Sequence[str] = ()) -> Setup:
+    def setup(self, real: EvaluationImages | Sample, num_fake: int, class_names: Sequence[str] = ()) -> Setup:
         """`class_names`: of the data, if the fakes are made for its classes, in their proportions; else none"""
         counts, num_real = ((), ()), len(real.labels)
         if class_names:
@@ -57,9 +57,9 @@ class Judge:
         if len(problems) == len(self.metrics):
             raise RequestError("\n".join(problems.values()))
 
-    def look_at_real(self, still: StillImages, num_workers: int = 0) -> Sample:
+    def look_at_real(self, still: EvaluationImages, num_workers: int = 0) -> Sample:
         keep = Keep(features=self._keeps_features)
-        images = StillBlocks(still, num_workers)
+        images = EvaluationBlocks(still, num_workers)
         return reference(still, self.extractor, keep, lambda: self._look(images, keep, "real images", 0), self.cache)
 
     def look_at_fakes(self, images: Images) -> Sample:

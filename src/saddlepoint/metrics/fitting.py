@@ -11,11 +11,11 @@ from saddlepoint.data.decoding import Limits, Unreadable
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.memory import InMemoryImages, resized
-from saddlepoint.data.resizing import Framing
+from saddlepoint.data.resizing import ResizeAndCrop
 
 
 class Fit:
-    """In place of a Framing: as data/memory.py fits images, `pad`, black all around, or `resize`, bicubic."""
+    """In place of a ResizeAndCrop: as data/memory.py fits images, `pad`, black all around, or `resize`, bicubic."""
 
     is_random, crop = False, "none"
 
@@ -50,9 +50,9 @@ def loader_like(data: ImageDataModule, resize: str | None, limits: Limits) -> Im
     if isinstance(data, InMemoryImages):
         framing = Fit(data.image_size, data.fit)
     else:
-        load = data.still("train").load
+        load = data.evaluation_images("train").load
         framing = load.framing
         limits = limits._replace(white=limits.white or load.limits.white)
     if resize not in (None, framing.resize):
-        framing = Framing(data.image_size, resize, "center")
+        framing = ResizeAndCrop(data.image_size, resize, "center")
     return ImageLoader(data.channels, framing, limits, None)

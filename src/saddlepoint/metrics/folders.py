@@ -13,11 +13,11 @@ from saddlepoint.config.spelling import word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import Limits, Unreadable, header_of
-from saddlepoint.data.evaluation_images import StillFiles
+from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, listing
 from saddlepoint.data.loading import ImageLoader
-from saddlepoint.data.resizing import Framing
+from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.metrics.collecting import say_what_is_left_out
@@ -49,7 +49,7 @@ class Folder:
     def is_of(self, size: int) -> bool:
         return self.sizes == {(size, size)}
 
-    def images(self, load: ImageLoader, remedy: str = "") -> StillFiles:
+    def images(self, load: ImageLoader, remedy: str = "") -> EvaluationFiles:
         """Those that can be framed; others are named and left out. `remedy`: what to type where none can be."""
         framed, unreadable = [], dict(self.unreadable)
         for path, (width, height, _) in self.files.items():
@@ -62,7 +62,7 @@ class Folder:
             raise none_left(self, unreadable, remedy)
         say_what_is_left_out(unreadable)
         name = expanded(self.typed, self.side).resolve().name
-        return StillFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
+        return EvaluationFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
 
     def brought_to(self, size: int, resize: str) -> str:
         """What framing does to these images, as a part of a sentence."""
@@ -124,9 +124,9 @@ def none_left(folder: Folder, unreadable: Mapping[str, str], remedy: str = "") -
 # What takes a side.
 
 
-def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[StillFiles, str]:
+def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[EvaluationFiles, str]:
     """real=, framed as the run's data are -> the images, and how the run's own were framed"""
-    folder, of_run = opened(settings, "real"), data.still("train").framing
+    folder, of_run = opened(settings, "real"), data.evaluation_images("train").framing
     load = loader_like(data, settings["resize"], limits(settings))
     real = folder.images(load, OTHERWISE).limited(settings["num_real"])
     if isinstance(load.framing, Fit):
@@ -140,12 +140,12 @@ def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[StillFil
     return real, of_run
 
 
-def in_one_shape(settings: Settings) -> tuple[StillFiles, StillFiles]:
+def in_one_shape(settings: Settings) -> tuple[EvaluationFiles, EvaluationFiles]:
     """-> real= and fake=, in the channels and the size that were typed or that all their files have"""
     sides = {side: opened(settings, side) for side in ("real", "fake")}
     channels, size = settings["channels"] or channels_of(sides), settings["image_size"] or size_of(sides)
     resize = settings["resize"] or RESIZE
-    load = ImageLoader(channels, Framing(size, resize, "center"), limits(settings), None)
+    load = ImageLoader(channels, ResizeAndCrop(size, resize, "center"), limits(settings), None)
     images = {side: folder.images(load).limited(settings[f"num_{side}"]) for side, folder in sides.items()}
     for side, folder in sides.items():
         if folder.is_of(size):

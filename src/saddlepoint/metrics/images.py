@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from saddlepoint.data.evaluation_images import Block, StillImages
+from saddlepoint.data.evaluation_images import Block, EvaluationImages
 from saddlepoint.data.pixels import to_bytes
 from saddlepoint.errors import Diverged
 from saddlepoint.game.latents import Latents, class_labels
@@ -33,12 +33,12 @@ class Images(Protocol):
         """The blocks of this process: every n-th of n processes'."""
 
 
-class StillBlocks(Dataset):
+class EvaluationBlocks(Dataset):
     """Real images, or fakes that came as files. `num_workers` processes decode files; memory needs none."""
 
     ordered = True
 
-    def __init__(self, still: StillImages, num_workers: int = 0):
+    def __init__(self, still: EvaluationImages, num_workers: int = 0):
         self.still, self.num_workers, self.count = still, num_workers, len(still)
 
     def __getitem__(self, number: int) -> tuple[int, Block]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.environment import revision, versions
 from saddlepoint.metrics.comparable import SAME_NUMBER
 from saddlepoint.metrics.extractors.extractor import Extractor
@@ -74,8 +74,9 @@ def or_null(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def protocol(extractor: Extractor, real: StillImages, reference: Sample, num_fake: int, seed: int, ema: bool | None,
-             batchnorm: str, quantisation: str = "8 bits, rounded", fake_framing: str | None = None) -> Protocol:
+def protocol(extractor: Extractor, real: EvaluationImages, reference: Sample, num_fake: int, seed: int,
+             ema: bool | None, batchnorm: str, quantisation: str = "8 bits, rounded",
+             fake_framing: str | None = None) -> Protocol:
     return Protocol(extractor.name, extractor.digest, extractor.resize, real.name, reference.digest, real.split,
                     real.framing, reference.count, num_fake, real.image_size, seed, ema, batchnorm, quantisation,
                     None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision())

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import Keep, say_what_is_left_out
 from saddlepoint.metrics.extractors.extractor import Extractor
@@ -27,7 +27,7 @@ _VERSION = 2  # of what is stored: goes up when decoding, an extractor's arithme
 _PACKAGES = ("torch", "torchvision", "pillow", "tifffile", "imagecodecs", "numpy")
 
 
-def reference(still: StillImages, extractor: Extractor, keep: Keep, look: Callable[[], Sample],
+def reference(still: EvaluationImages, extractor: Extractor, keep: Keep, look: Callable[[], Sample],
               folder: Path | None = None) -> Sample:
     """The sample of `still`: from `folder` if it is there with all that `keep` asks for, else from `look`, and stored.
     folder: null remembers nothing."""
@@ -44,7 +44,7 @@ def reference(still: StillImages, extractor: Extractor, keep: Keep, look: Callab
     return sample
 
 
-def _key(still: StillImages, extractor: Extractor) -> str:
+def _key(still: EvaluationImages, extractor: Extractor) -> str:
     versions = [metadata.version(package) for package in _PACKAGES]
     dependencies = (_VERSION, BLOCK, still.identity(), len(still), still.channels, still.image_size, extractor.name,
                     extractor.digest, extractor.resize, versions)
@@ -69,7 +69,7 @@ def _read(path: Path, keep: Keep, count: int) -> Sample | None:
                   unreadable=unreadable)
 
 
-def _store(path: Path, sample: Sample, still: StillImages) -> None:
+def _store(path: Path, sample: Sample, still: EvaluationImages) -> None:
     rows = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
     content: dict[str, Any] = {
         "of": f"{still.name} {still.split}",

@@ -9,7 +9,7 @@ from torch import nn
 
 from saddlepoint.game.latents import Latents, class_labels, classes_at
 from saddlepoint.game.modes import device_of
-from saddlepoint.game.random_streams import Draws
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import batch_norms
 from saddlepoint.metrics.images import BLOCK
 
@@ -35,10 +35,10 @@ def use_standing_statistics(generator: nn.Module, latents: Latents, class_distri
         layer.momentum = None  # a cumulative average
         layer.train()
     for batch in range(batches):
-        draws = Draws(seed, batch, player="standing")
-        drawn = latents.draw(draws, BLOCK)
+        random = RandomStreams(seed, batch, player="standing")
+        drawn = latents.draw(random, BLOCK)
         labels = class_labels(None, seed, 0, BLOCK) if class_distribution is None else classes_at(
-            class_distribution.cpu(), draws.uniform("labels", (BLOCK,)))
+            class_distribution.cpu(), random.uniform("labels", (BLOCK,)))
         generator(drawn.to(device), labels.to(device))
     for layer in layers:
         layer.eval()

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from saddlepoint import build
 from saddlepoint.config import spelling
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data.evaluation_images import StillImages
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.memory import InMemoryImages
 from saddlepoint.data.pixels import mirrored, to_unit_range
@@ -118,9 +118,9 @@ def opened(settings: Mapping[str, Any]) -> ImageDataModule:
 
 def split(data: ImageDataModule, seed: int) -> tuple[Examples, Examples, str]:
     """-> training images, held-out images, and which these are: the set's test images, or a fifth of the others"""
-    everything = examples(data.still("train"))
+    everything = examples(data.evaluation_images("train"))
     if has_test_images(data):
-        return everything, examples(data.still("test")), f"the test images of data={data.name}"
+        return everything, examples(data.evaluation_images("test")), f"the test images of data={data.name}"
     held_out = torch.zeros(len(everything.labels), dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed_of(seed, 0, "classifier/held out"))
     for label in range(data.num_classes):
@@ -137,7 +137,7 @@ def has_test_images(data: ImageDataModule) -> bool:
     return "test" in data.splits if isinstance(data, InMemoryImages) else bool(data.files("test"))
 
 
-def examples(still: StillImages) -> Examples:
+def examples(still: EvaluationImages) -> Examples:
     """All of them, as D sees them."""
     blocks = [still.block(range(at, min(at + BLOCK, len(still)))) for at in range(0, len(still), BLOCK)]
     unreadable = {path: why for block in blocks for path, why in block.unreadable.items()}

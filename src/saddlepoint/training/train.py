@@ -19,7 +19,7 @@ from saddlepoint.errors import Diverged, RequestError, RollBack, Stopped
 from saddlepoint.files import disk_space
 from saddlepoint.files.outputs import require_writable
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.callback_group import Together
+from saddlepoint.game.callback_group import CallbackGroup
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.parallel.collectives import alone
@@ -81,7 +81,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         module, data, callbacks = prepare(settings, trainer, going_on)
         run = open_run(settings, directory, going_on)
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
-    trainer.directory, trainer.callbacks = run.path, [Together(callbacks)]
+    trainer.directory, trainer.callbacks = run.path, [CallbackGroup(callbacks)]
     try:
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if going_on and is_first():

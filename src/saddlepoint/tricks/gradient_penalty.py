@@ -85,7 +85,7 @@ class WassersteinGradientPenalty(_ToOne):
     setting = "wgan_gp"
 
     def points(self, step: Step) -> Tensor:
-        mixing = step.draws.uniform("wgan_gp", (len(step.real), 1, 1, 1))
+        mixing = step.random.uniform("wgan_gp", (len(step.real), 1, 1, 1))
         fake = step.fake[:: len(step.fake) // len(step.real)]
         return mixing * step.real + (1 - mixing) * fake
 
@@ -100,8 +100,8 @@ class Dragan(_ToOne):
     setting = "dragan"
 
     def points(self, step: Step) -> Tensor:
-        far = step.draws.uniform("dragan/distance", (len(step.real), 1, 1, 1))
-        direction = step.draws.uniform("dragan/direction", step.real.shape)
+        far = step.random.uniform("dragan/distance", (len(step.real), 1, 1, 1))
+        direction = step.random.uniform("dragan/direction", step.real.shape)
         return step.real + far * direction * step.real.std(dim=(1, 2, 3), correction=0, keepdim=True) / 2
 
 

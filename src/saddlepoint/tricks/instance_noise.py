@@ -29,4 +29,4 @@ class InstanceNoise(Trick):
         sigma = self.sigma(step.images_seen)
         if sigma == 0:
             return images
-        return torch.add(images, step.draws.normal("instance_noise", images.shape), alpha=sigma)
+        return torch.add(images, step.random.normal("instance_noise", images.shape), alpha=sigma)

@@ -69,4 +69,4 @@ class LabelFlip(TargetTrick):
 
     def flipped(self, images: Tensor, step: Step) -> Tensor:
         """images [n, C, H, W] -> [n] bool"""
-        return step.draws.uniform("label_flip", images.shape[:1]) < self.probability(step.images_seen)
+        return step.random.uniform("label_flip", images.shape[:1]) < self.probability(step.images_seen)

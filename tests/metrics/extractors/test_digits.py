@@ -47,7 +47,7 @@ def test_its_classes_are_the_datas(digits, mnist5k):
 
 
 def test_28_pixels_are_what_padding_makes_of_them(digits, mnist5k):
-    still = mnist5k.still().limited(20)
+    still = mnist5k.evaluation_images().limited(20)
     small, padded = digits(still.images), digits(still.block(range(20)).images)
     assert still.images.shape[-1] == 28
     assert torch.equal(small.features, padded.features) and torch.equal(small.logits, padded.logits)
@@ -55,7 +55,7 @@ def test_28_pixels_are_what_padding_makes_of_them(digits, mnist5k):
 
 
 def test_every_feature_tells_digits_apart(digits, mnist5k):
-    features = digits(mnist5k.still().limited(500).images).features
+    features = digits(mnist5k.evaluation_images().limited(500).images).features
     assert (features.std(0) > 0.01 * features.std()).all()
 
 

@@ -1,4 +1,4 @@
-"""Searches of stand-ins for train.py, in the current folder: python -m tests.sweeps.search.searching TRIALS runs one."""
+"""Searches of stand-ins for train.py in the current folder: python -m tests.sweeps.search.searching TRIALS runs one."""
 
 import json
 import sys

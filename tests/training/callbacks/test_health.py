@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from saddlepoint import build
 from saddlepoint.errors import Collapsed, Diverged, RollBack
 from saddlepoint.losses.adversarial import NonSaturating
-from saddlepoint.metrics.context import Subject
+from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.runs import checkpoint
 from saddlepoint.training.callbacks.health import Health
 from saddlepoint.training.train import train
@@ -270,7 +270,7 @@ def test_or_ends_the_run(deaf, tmp_path):
 def measuring(**changed):
     given = {"on_nonfinite": "stop", "roll_backs": 1, "roll_back_lr_factor": 0.5, "every_images": None, "num_images": 4,
              "seed": 0, "on_collapse": "warn", "collapse_below": 0.1, "collapse_after_images": 0, "patience": 2}
-    return Health(Subject(None, None, None, None), **given | changed)
+    return Health(EvaluationContext(None, None, None, None), **given | changed)
 
 
 def test_a_recovery_starts_the_count_again_and_so_does_not_a_new_process(capsys):
@@ -280,10 +280,10 @@ def test_a_recovery_starts_the_count_again_and_so_does_not_a_new_process(capsys)
         again = measuring()
         again.load_state_dict(health.state_dict())
         again.speaks, health = True, again
-        health.judge(diversity, seen)
+        health.evaluator(diversity, seen)
     assert [line.split(" images")[0] for line in capsys.readouterr().err.splitlines()] == [
         "warning: The generator has collapsed: after 3"]
-    health.judge(0.01, 7)
+    health.evaluator(0.01, 7)
     assert "after 7 images" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.context import Subject
+from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.frechet import FrechetDistance
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.metric import Measurement
@@ -120,7 +120,7 @@ class Still:
     def __init__(self, still):
         self.images = still
 
-    def still(self, split):
+    def evaluation_images(self, split):
         return self.images
 
 
@@ -130,8 +130,8 @@ class Unconditional:
 
 def quality(metric, extractor=None):
     metrics = {"fid": FrechetDistance(), "is": InceptionScore(2)}
-    subject = Subject(lambda: extractor or BlockMeans(), lambda: metrics, Still(grey(100)), Unconditional())
-    return SampleQuality(subject, metric, every_images=None, moments=[], num_fake=100, num_real=None, seed=0)
+    context = EvaluationContext(lambda: extractor or BlockMeans(), lambda: metrics, Still(grey(100)), Unconditional())
+    return SampleQuality(context, metric, every_images=None, moments=[], num_fake=100, num_real=None, seed=0)
 
 
 @pytest.mark.parametrize(("metric", "offered", "kept"), [
@@ -173,10 +173,10 @@ def test_a_best_of_another_protocol_is_not_ranked_with_what_comes_after(monkeypa
 
 
 def test_by_default_it_measures_what_the_extractor_can_tell():
-    assert list(quality(None).judge.metrics) == ["fid", "is"]
+    assert list(quality(None).evaluator.metrics) == ["fid", "is"]
     blind = BlockMeans()
     blind.num_classes = 0
-    assert list(quality(None, blind).judge.metrics) == ["fid"]
+    assert list(quality(None, blind).evaluator.metrics) == ["fid"]
 
 
 # Files that break off.
@@ -231,7 +231,7 @@ def test_training_goes_on_where_not_one_real_image_that_is_looked_at_can_be_read
     chosen = settings(*FILES, f"data.root={root}", "callbacks.sample_quality.num_real=2",
                       "callbacks.sample_quality.metric=[neighbour_distance]")
     from saddlepoint import build
-    for path in build.data(chosen).still().limited(2).files:
+    for path in build.data(chosen).evaluation_images().limited(2).files:
         path.write_bytes(path.read_bytes()[:1500])
     run = train(chosen, tmp_path / "run")
     assert "Not one of 2 images can be read" in capsys.readouterr().err

@@ -80,7 +80,7 @@ def test_a_folder_that_is_called_as_the_package_is_not_the_package(tmp_path, mon
     for name in ("folder_only", "whole_package"):
         (tmp_path / name).mkdir()
     (tmp_path / "whole_package" / "__init__.py").touch()
-    wanted = adapter.Kind()
+    wanted = adapter.LoggerAdapter()
     wanted.package = "folder_only"
     assert wanted.is_missing
     wanted.package = "whole_package"

@@ -33,7 +33,7 @@ def refuse_again(again: Sequence[str]) -> None:
 
 def shared_settings(space: Space, config: DictConfig, loader: ConfigLoader) -> dict:
     """-> the settings of a trial in the first corner of the space. A slip in any corner is answered here, instead of
-    by the trials; so is a choice that brings another judge along."""
+    by the trials; so is a choice that brings another evaluator along."""
     first = None
     for overrides in space.corners():
         trial = loader.load_sweep_config(config, list(overrides))

@@ -12,7 +12,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import gathered_objects, largest
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.checkpoint import FORMAT
-from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.every import Every
 
 
 class Checkpointing(pl.Callback):
@@ -22,7 +22,7 @@ class Checkpointing(pl.Callback):
     def __init__(self, every_images: int | None, every_minutes: float | None = None, keep: int = 2):
         if keep < 1:
             raise ValueError(f"callbacks.checkpointing.keep={keep} must be at least 1")
-        self.moments, self.keep = Moments(every_images), keep
+        self.moments, self.keep = Every(every_images), keep
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
         self.before, self.started = 0.0, time.monotonic()
 

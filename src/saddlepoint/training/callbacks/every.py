@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-class Moments:
+class Every:
     """Every `every_images` images (null: never) and at each of `at`."""
 
     def __init__(self, every_images: int | None, at: Sequence[int] = ()):

@@ -18,12 +18,12 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
-from saddlepoint.metrics.context import Subject
+from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.diversity import spread
-from saddlepoint.metrics.images import BLOCK, GeneratedImages, StillBlocks
+from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
 from saddlepoint.parallel.collectives import alone, gathered, summed
 from saddlepoint.runs.directory import write_json
-from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
 from saddlepoint.training.callbacks.table import Table
 
@@ -42,30 +42,30 @@ class Health(pl.Callback):
     `collapse_after_images` images on, it is a collapse: said (`on_collapse` warn) or the end of the run (stop).
     """
 
-    def __init__(self, subject: Subject, on_nonfinite: str, roll_backs: int, roll_back_lr_factor: float,
+    def __init__(self, context: EvaluationContext, on_nonfinite: str, roll_backs: int, roll_back_lr_factor: float,
                  every_images: int | None, num_images: int, seed: int, on_collapse: str, collapse_below: float,
                  collapse_after_images: int, patience: int):
         refuse_unless(("stop", "roll_back"), on_nonfinite=on_nonfinite)
         refuse_unless(("warn", "stop"), on_collapse=on_collapse)
         self.on_nonfinite, self.roll_backs, self.lr_factor = on_nonfinite, roll_backs, roll_back_lr_factor
-        self.moments, self.num_images, self.seed = Moments(every_images), num_images, seed
+        self.moments, self.num_images, self.seed = Every(every_images), num_images, seed
         self.on_collapse, self.collapse_below = on_collapse, collapse_below
         self.collapse_after_images, self.patience = collapse_after_images, patience
         self.roll_backs_done = self.in_a_row = 0
         self.norms: dict[str, Sequence[Tensor]] = {}  # of each player's newest gradient, by parameter
         self.batch: ImageBatch | None = None
-        self.real: StillBlocks | None = None
-        if every_images and isinstance(subject.module, SynthesisModule):
-            self.prepare_diversity(subject)
+        self.real: EvaluationBlocks | None = None
+        if every_images and isinstance(context.module, SynthesisModule):
+            self.prepare_diversity(context)
 
-    def prepare_diversity(self, subject: Subject) -> None:
-        data, self.extractor = subject.data, subject.extractor
+    def prepare_diversity(self, context: EvaluationContext) -> None:
+        data, self.extractor = context.data, context.extractor
         try:
             self.extractor.check(data.channels, data.image_size)
         except RequestError as error:
             raise RequestError(f"{error}, or callbacks.health.every_images=null to train without measuring how "
                                "different the images are") from error
-        self.real = StillBlocks(data.still("train").limited(self.num_images))
+        self.real = EvaluationBlocks(data.evaluation_images("train").limited(self.num_images))
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.directory, self.speaks = Path(trainer.default_root_dir), trainer.is_global_zero
@@ -140,7 +140,7 @@ class Health(pl.Callback):
             for logger in trainer.loggers:
                 logger.log_metrics(curves, step=module.images_seen)
         if diversity is not None:
-            self.judge(diversity, module.images_seen)
+            self.evaluator(diversity, module.images_seen)
 
     def gradient_ratio(self) -> float | None:
         """None before both have moved, and where D's gradient is 0"""
@@ -158,12 +158,12 @@ class Health(pl.Callback):
             fake_spread = spread(self.features(fakes, module)).to(module.device)
         return total([fake_spread]) / trainer.world_size / self.real_spread
 
-    def features(self, images: StillBlocks | GeneratedImages, module: AdversarialModule) -> Tensor:
+    def features(self, images: EvaluationBlocks | GeneratedImages, module: AdversarialModule) -> Tensor:
         """-> [N, D]. Each process looks at them all: there are few."""
         blocks = (images.block(first).images for first in range(0, images.count, BLOCK))
         return torch.cat([self.extractor(block.to(module.device)).features for block in blocks])
 
-    def judge(self, diversity: float, images_seen: int) -> None:
+    def evaluator(self, diversity: float, images_seen: int) -> None:
         low = diversity < self.collapse_below and images_seen >= self.collapse_after_images
         self.in_a_row = self.in_a_row + 1 if low else 0
         if not low or self.in_a_row < self.patience:

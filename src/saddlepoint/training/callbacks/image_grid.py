@@ -12,7 +12,7 @@ from saddlepoint.game.latents import class_labels, classes_drawn
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.sampling import pictures
-from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.loggers.adapters import show
 
 MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=all draws them all
@@ -31,7 +31,7 @@ class ImageGrid(pl.Callback):
 
     def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int, per_class: int = 10):
         self.at_start = 0 in moments
-        self.moments = Moments(every_images, moments)
+        self.moments = Every(every_images, moments)
         self.count, self.seed, self.per_class = count, seed, per_class
         self.drawn_at = -1
 

@@ -15,15 +15,15 @@ from saddlepoint.downloads import cache_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
-from saddlepoint.metrics.context import Subject
-from saddlepoint.metrics.evaluator import Judge
+from saddlepoint.metrics.context import EvaluationContext
+from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.provenance import Value, protocol, unlike, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
 
 
@@ -32,27 +32,28 @@ class SampleQuality(pl.Callback):
     images of latents that are always the same, against at most `num_real` training images. The first of `metric`
     decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
 
-    def __init__(self, subject: Subject, metric: Sequence[str] | None, every_images: int | None,
+    def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: int | None,
                  moments: Sequence[int], num_fake: int, num_real: int | None, seed: int):
-        extractor, data = subject.extractor, subject.data
-        self.moments, self.num_fake, self.seed = Moments(every_images, moments), num_fake, seed
+        extractor, data = context.extractor, context.data
+        self.moments, self.num_fake, self.seed = Every(every_images, moments), num_fake, seed
         if metric is None:
             metric = ["fid", "is"] if extractor.num_classes else ["fid"]
-        self.judge = Judge(extractor, {name: subject.metrics[name] for name in metric}, seed, cache=cache_folder())
+        metrics = {name: context.metrics[name] for name in metric}
+        self.evaluator = Evaluator(extractor, metrics, seed, cache=cache_folder())
         self.active = bool(metric)
         self.best: Value | None = None
         self.measured_at, self.seconds = -1, 0.0
         if self.active:
-            self.real, self.num_workers = data.still("train").limited(num_real), data.num_workers
-            self.class_names = data.class_names if subject.module.draws_labels else ()
+            self.real, self.num_workers = data.evaluation_images("train").limited(num_real), data.num_workers
+            self.class_names = data.class_names if context.module.draws_labels else ()
             self.refuse(data)
 
     def refuse(self, data: ImageDataModule) -> None:
         """What cannot be measured is said before training, not after the first hour."""
-        self.judge.extractor.check(data.channels, data.image_size)
-        problems = self.judge.problems(self.judge.setup(self.real, self.num_fake, self.class_names))
+        self.evaluator.extractor.check(data.channels, data.image_size)
+        problems = self.evaluator.problems(self.evaluator.setup(self.real, self.num_fake, self.class_names))
         if problems:
-            rest = ",".join(name for name in self.judge.metrics if name not in problems)
+            rest = ",".join(name for name in self.evaluator.metrics if name not in problems)
             raise RequestError("\n".join(problems.values()) + "\nType 'callbacks.sample_quality.metric="
                                f"[{rest}]' to train without, or, where fakes are too few, "
                                "callbacks.sample_quality.num_fake=N")
@@ -61,24 +62,25 @@ class SampleQuality(pl.Callback):
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         if self.active:
             started = time.perf_counter()
-            self.judge.extractor.to(module.device)
-            self.judge.aloud = True
+            self.evaluator.extractor.to(module.device)
+            self.evaluator.aloud = True
             self.look_at_real(trainer)
-            self.judge.aloud = False
+            self.evaluator.aloud = False
             self.seconds += time.perf_counter() - started
 
     def look_at_real(self, trainer: pl.Trainer) -> None:
         """Files that break off may leave too few for some metrics, which then have no value, or for all. That is said,
         and training goes on."""
         try:
-            self.reference = self.judge.look_at_real(self.real, self.num_workers)
-            problems = self.judge.problems(self.judge.setup(self.reference, self.num_fake, self.class_names))
+            self.reference = self.evaluator.look_at_real(self.real, self.num_workers)
+            problems = self.evaluator.problems(self.evaluator.setup(self.reference, self.num_fake, self.class_names))
         except RequestError as error:
-            problems = {name: f"{name} cannot be measured: {error}" for name in self.judge.metrics}
-        self.active = len(problems) < len(self.judge.metrics)
+            problems = {name: f"{name} cannot be measured: {error}" for name in self.evaluator.metrics}
+        self.active = len(problems) < len(self.evaluator.metrics)
         if problems and trainer.is_global_zero:
             effect = "No other metric is measured" if not self.active else f"Measured without {', '.join(problems)}"
-            best = "" if next(iter(self.judge.metrics)) not in problems else ", and no checkpoints/best.ckpt is written"
+            decides = next(iter(self.evaluator.metrics))
+            best = "" if decides not in problems else ", and no checkpoints/best.ckpt is written"
             tqdm.write("\n".join([*(f"warning: {each}" for each in problems.values()), f"{effect}{best}"]),
                        file=sys.stderr)
 
@@ -103,10 +105,10 @@ class SampleQuality(pl.Callback):
         with evaluating(generator):
             classes = module.class_distribution if module.draws_labels else None
             fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_fake)
-            sample = self.judge.look_at_fakes(fakes)
+            sample = self.evaluator.look_at_fakes(fakes)
         measured = values(
-            self.judge.measure(self.reference, sample, self.class_names),
-            protocol(self.judge.extractor, self.real, self.reference, self.num_fake, self.seed,
+            self.evaluator.measure(self.reference, sample, self.class_names),
+            protocol(self.evaluator.extractor, self.real, self.reference, self.num_fake, self.seed,
                      ema=generator is not module.generator, batchnorm=kind_of_batchnorm(generator)),
             module.images_seen)
         self.measured_at = module.images_seen
@@ -121,7 +123,7 @@ class SampleQuality(pl.Callback):
     def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
         if not math.isfinite(value.value):
             return
-        sign = 1 if next(iter(self.judge.metrics.values())).greater_is_better else -1
+        sign = 1 if next(iter(self.evaluator.metrics.values())).greater_is_better else -1
         if self.best and (names := unlike(self.best.as_json()["protocol"], value.as_json()["protocol"])):
             tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
                        "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)

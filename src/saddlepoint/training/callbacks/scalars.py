@@ -13,7 +13,7 @@ from torch import Tensor
 from saddlepoint.errors import Diverged
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import gathered, global_mean
-from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
 
 
@@ -28,7 +28,7 @@ class Scalars(pl.Callback):
     """
 
     def __init__(self, every_images: int, average: bool = False):
-        self.moments, self.average = Moments(every_images), average
+        self.moments, self.average = Every(every_images), average
         self.written_at = -1
         self.sums: dict[str, Tensor] = {}
         self.steps = 0

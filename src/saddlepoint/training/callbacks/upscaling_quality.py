@@ -28,7 +28,7 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import Moments
+from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
 from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
@@ -44,7 +44,7 @@ class UpscalingQuality(pl.Callback):
 
     def __init__(self, data: PairFolder, every_images: int | None, moments: Sequence[int], most_images: int,
                  pictures: int, picture_size: int, more: Sequence[str] = ()):
-        self.moments, self.num_pictures, self.picture_size = Moments(every_images, moments), pictures, picture_size
+        self.moments, self.num_pictures, self.picture_size = Every(every_images, moments), pictures, picture_size
         self.measures = Enlargement(more)
         self.data, self.pairs = data, whole_pairs(data, most_images, self.measures)
         self.best: float | None = None

@@ -35,7 +35,7 @@ class End:
         return {f"final/{name}": value for name, value in {**self.scores, **self.cost}.items()}
 
 
-class Kind:
+class LoggerAdapter:
     """A logger that is told the settings at the start, and the rest by its curves."""
 
     package: str | None = None  # to be installed beside, by the extra of that name

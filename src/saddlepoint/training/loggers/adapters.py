@@ -13,28 +13,28 @@ from saddlepoint.config.spelling import readable
 from saddlepoint.errors import RequestError
 from saddlepoint.parallel.first import is_first
 from saddlepoint.runs.directory import RunDirectory
-from saddlepoint.training.loggers.adapter import End, Kind
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter
 from saddlepoint.training.loggers.hparams import cost, scores, varied
 from saddlepoint.training.loggers.mlflow import MLflow
 from saddlepoint.training.loggers.tensorboard import TensorBoard
 from saddlepoint.training.loggers.wandb import Wandb
 
-KINDS = {TensorBoardLogger: TensorBoard(), WandbLogger: Wandb(), MLFlowLogger: MLflow()}
+ADAPTERS = {TensorBoardLogger: TensorBoard(), WandbLogger: Wandb(), MLFlowLogger: MLflow()}
 
 
-def kind_of(target: type) -> Kind:
-    return next((kind for known, kind in KINDS.items() if issubclass(target, known)), Kind())
+def adapter_of(target: type) -> LoggerAdapter:
+    return next((kind for known, kind in ADAPTERS.items() if issubclass(target, known)), LoggerAdapter())
 
 
 def begin(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirectory) -> None:
     for logger in loggers if is_first() else ():
-        kind_of(type(logger)).begin(logger, run.path, varied(settings))
+        adapter_of(type(logger)).begin(logger, run.path, varied(settings))
 
 
 def show(loggers: Iterable[Logger], tag: str, image: Tensor, images_seen: int) -> None:
     """A picture, for loggers that show pictures. image: uint8 [C, H, W], C 1 (grey) or 3 (RGB)"""
     for logger in loggers:
-        kind_of(type(logger)).show(logger, tag, image, images_seen)
+        adapter_of(type(logger)).show(logger, tag, image, images_seen)
 
 
 def finish(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirectory, state: str, images_seen: int,
@@ -45,7 +45,7 @@ def finish(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirec
     end = End(state, images_seen, datetime.fromisoformat(run.started).timestamp(), varied(settings), scores(run.path),
               cost(run.path, images_seen))
     for logger in loggers:
-        kind_of(type(logger)).finish(logger, run.path, end)
+        adapter_of(type(logger)).finish(logger, run.path, end)
 
 
 def make_loggers(settings: Mapping[str, Any], directory: Path, images_seen: int = 0) -> list[Logger]:
@@ -79,5 +79,5 @@ def _chosen(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {"logger": given} if "_target_" in given else dict(given)
 
 
-def _adapter(name: str, settings: Mapping[str, Any]) -> Kind:
-    return kind_of(build.target_class(settings, f"logger.{name}"))
+def _adapter(name: str, settings: Mapping[str, Any]) -> LoggerAdapter:
+    return adapter_of(build.target_class(settings, f"logger.{name}"))

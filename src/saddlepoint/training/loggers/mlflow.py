@@ -13,13 +13,13 @@ from torch import Tensor
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, Kind, remember, remembered
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, remember, remembered
 
 SQLITE = "sqlite:///"
 STATUS = {"completed": "FINISHED", "stopped": "KILLED", "rollback": "RUNNING"}  # else FAILED
 
 
-class MLflow(Kind):
+class MLflow(LoggerAdapter):
     package = "mlflow"
     only_unicode = True
 

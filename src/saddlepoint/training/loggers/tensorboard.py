@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import FileWriter
 
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, Kind
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter
 
 FINAL = "Final"  # tags of scores; of costs Final_cost, which sorts behind
 SUFFIX = ".hparams"
 
 
-class TensorBoard(Kind):
+class TensorBoard(LoggerAdapter):
     only_unicode = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:

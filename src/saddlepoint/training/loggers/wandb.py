@@ -9,10 +9,10 @@ from torch import Tensor
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, Kind, remember, remembered
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, remember, remembered
 
 
-class Wandb(Kind):
+class Wandb(LoggerAdapter):
     package = "wandb"
     only_unicode = True
 
