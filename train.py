@@ -1,40 +1,8 @@
-"""Train one generative adversarial network: compose -> validate -> build -> fit -> say where the results are."""
+"""Trains one GAN: python train.py model=dcgan data=cifar10. It calls saddlepoint.commands.train."""
 
 import sys
-from pathlib import Path
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
-from saddlepoint.commands import command_line
-from saddlepoint.config.check import checked_settings, chosen
-from saddlepoint.parallel.first import only_the_first_speaks
-from saddlepoint.runs.choices import with_choices_of_the_run
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="train")
-def train(config: DictConfig) -> None:
-    with command_line.reported():
-        with only_the_first_speaks():
-            hydra_state = HydraConfig.get()
-            settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices, config)}
-            from saddlepoint.commands import recipe_refusals
-            from saddlepoint.runs import resuming
-            from saddlepoint.training import train as training
-            typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
-            directory = Path(hydra_state.runtime.output_dir) if sweeping else None
-            going_on = resuming.continuation(settings, typed, directory)
-            settings = going_on.settings if going_on else settings
-            recipe_refusals.refuse(settings, "train.py", typed)
-            if settings["describe"]:
-                from saddlepoint.commands import description
-                description.describe(settings)
-                return
-        training.train(settings, directory, going_on)
-
+from saddlepoint.commands.train import main
 
 if __name__ == "__main__":
-    sys.argv[1:] = with_choices_of_the_run(sys.argv[1:], Path(__file__).resolve().parent / "conf")
-    sys.exit(command_line.run(train, "train", default_sweep="seed=0,1,2"))
+    sys.exit(main())

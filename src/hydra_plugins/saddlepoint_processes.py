@@ -4,7 +4,6 @@ this namespace only, and imports this file for every command, so the rest is imp
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
@@ -43,8 +42,9 @@ class ProcessesLauncher(Launcher):
         threads = machine.threads(len(places), trainer.get("devices", 1) or 1, machine.cores())
         settings = [each for each in config.hydra.overrides.hydra if not each.startswith(OF_THE_SWEEP)]
         flags = [each for each in sys.argv[1:] if each not in {*overrides_in(sys.argv[1:]), *SWEEP}]
+        os.environ[environment.CALLED] = environment.way_of_calling()  # jobs print lines as this one was typed
         self.request = Request(
-            directory, [sys.executable, str(Path(sys.argv[0]).resolve())],
+            directory, [sys.executable, "-P", "-m", "saddlepoint.commands.train"], environment.program("train"),
             [*([f"threads={threads}"] if threads else []), *settings, *flags], places, Limits(**self.limits),
             list(self.again), environment.typed(), write_page)
 

@@ -1,24 +1,54 @@
 """What code ran, and by which command: versions, git revision, the line that was typed."""
 
 import functools
+import os
 import shlex
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
+CALLED = "SADDLEPOINT_CALLED_BY"  # the environment variable that jobs of a sweep inherit
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
 
 
 def command() -> str:
-    return shlex.join([Path(sys.argv[0]).name, *typed()])
+    """Returns the line that was typed, from the script's or the command's name on."""
+    started = Path(sys.argv[0])
+    called = program(started.stem) if way_of_calling() == "module" else [started.name]
+    return shlex.join([*called, *typed()])
+
+
+def program(command: str) -> list[str]:
+    """Returns the words that call a command of ours (train, sample, ...) in the way in which this process was called:
+    `python train.py` in a checkout, `saddlepoint-train` of an installation, or `python -m saddlepoint.commands.train`.
+
+    A job of a sweep names what the sweep was called by, as nobody typed the job's own line.
+    """
+    called = os.environ.get(CALLED) or way_of_calling()
+    if called == "console":
+        return [f"saddlepoint-{command.replace('_', '-')}"]
+    return ["python", "-m", f"saddlepoint.commands.{command}"] if called == "module" else ["python", f"{command}.py"]
+
+
+def way_of_calling() -> str:
+    """Returns console, module or script; elsewhere, in a notebook say, script in a checkout and console otherwise."""
+    started = Path(sys.argv[0])
+    if started.name.startswith("saddlepoint-"):
+        return "console"
+    if started.parts[-3:-1] == ("saddlepoint", "commands"):
+        return "module"
+    return "script" if (Path(__file__).parents[2] / "train.py").is_file() else "console"
 
 
 def typed() -> list[str]:
     """The arguments as they were typed; in sys.argv, paths have been quoted for Hydra."""
     script, *arguments = sys.argv
-    return sys.orig_argv[sys.orig_argv.index(script) + 1:] if script in sys.orig_argv else arguments
+    for name in (script, f"saddlepoint.commands.{Path(script).stem}"):  # the latter after python -m
+        if name in sys.orig_argv:
+            return sys.orig_argv[sys.orig_argv.index(name) + 1:]
+    return arguments
 
 
 @functools.cache

@@ -80,7 +80,10 @@ def test_missing_basicsr_is_one_sentence_that_says_what_to_run(monkeypatch):
     monkeypatch.setattr(basicsr, "sys", SimpleNamespace(version_info=(3, 12, 1)))
     with pytest.raises(RequestError) as refusal:
         basicsr.module("archs.rrdbnet_arch", needed_by="model=esrgan")
-    assert str(refusal.value) == f"model=esrgan needs basicsr {basicsr.VERSION}, which is not installed: run make setup"
+    assert str(refusal.value) == (
+        f"model=esrgan needs basicsr {basicsr.VERSION}, which is not installed: type pip install setuptools wheel "
+        "'saddlepoint[super-resolution]', then pip install --use-pep517 --no-deps --no-build-isolation "
+        f"basicsr=={basicsr.VERSION}")
 
 
 def test_python_3_13_is_told_which_pythons_can_have_basicsr(monkeypatch):

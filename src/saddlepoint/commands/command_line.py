@@ -10,18 +10,21 @@ import string
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint.commands import streams
-from saddlepoint.config import hydra_settings, spelling
+from saddlepoint.config import extensions, folders, hydra_settings, spelling
 from saddlepoint.config.hydra_errors import SEARCH, UNRESOLVED, explain, unresolved
-from saddlepoint.config.overrides import SWEEP, overrides_in, prepare
+from saddlepoint.config.overrides import OVERRIDE, SWEEP, overrides_in, parse, prepare, quote_path
+from saddlepoint.environment import program
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.files import disk_space
 from saddlepoint.parallel.first import is_first, say
@@ -57,30 +60,35 @@ def reported() -> Iterator[None]:
             raise _SweepStopped from end
 
 
-def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None) -> int:
-    """Run a function decorated with hydra.main and return the exit code; bugs keep their traceback."""
+def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None,
+        complete: Callable[[list[str]], list[str]] = list) -> int:
+    """Runs a function decorated with hydra.main and returns the exit code; bugs keep their traceback.
+
+    `default_sweep` is what a bare -m tries; `complete` adds what the arguments leave unsaid.
+    """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing and exiting with 1
     streams.make_unfailing()
-    exit_code = _run(command, config_name, default_sweep)
+    exit_code = _run(command, config_name, default_sweep, complete)
     sys.stdout.flush()
     return exit_code or (DiskFull.exit_code if streams.lost() else 0)
 
 
-def _run(command: Callable[[], object], config_name: str, default_sweep: str | None) -> int:
-    config_directory = Path(sys.argv[0]).resolve().parent / "conf"
+def _run(command: Callable[[], object], config_name: str, default_sweep: str | None,
+         complete: Callable[[list[str]], list[str]]) -> int:
     speak_plainly()
     try:
-        refuse_arguments(sys.argv[1:], config_directory)
+        take_extensions_into_use(sys.argv[1:])
+        refuse_arguments(sys.argv[1:])
         if {"--help", "-h"} & set(sys.argv[1:]):
-            print(help_text(config_directory, config_name, prepare(sys.argv[1:], None)))
+            print(help_text(config_name, prepare(sys.argv[1:], None)))
             return 0
-        sys.argv[1:] = prepare(sys.argv[1:], default_sweep)
+        sys.argv[1:] = prepare(complete(sys.argv[1:]), default_sweep)
         command()
     except RequestError as refusal:
         print(refusal, file=sys.stderr)
         return refusal.exit_code
     except (HydraException, OmegaConfBaseException) as refusal:
-        print(explain(refusal, sys.argv[1:], config_directory, config_name), file=sys.stderr)
+        print(explain(refusal, sys.argv[1:], config_name), file=sys.stderr)
         return RequestError.exit_code
     except _SweepStopped:
         return _exit_code(_ends[-1])
@@ -96,16 +104,43 @@ def _exit_code(end: EndOfRun) -> int:
     return 0 if end.of_all and not end.agreed and not is_first() else end.exit_code
 
 
-def help_text(config_directory: Path, config_name: str, arguments: list[str]) -> str:
-    """The template in hydra.help, filled. Hydra's own way loads every group of its plugins too, for twice the time."""
-    with initialize_config_dir(str(config_directory), version_base="1.3"):
+def take_extensions_into_use(arguments: list[str]) -> None:
+    """Finds the extensions that are installed, typed in extensions= or named by the experiment's yaml."""
+    typed = {}
+    for argument in arguments:
+        match = OVERRIDE.match(argument)
+        if match and match[2] in ("extensions", "experiment"):
+            with suppress(HydraException):  # what cannot be read is refused with everything else
+                typed[match[2]] = parse([quote_path(argument)])[0].value()
+    extensions.use(())
+    extensions.use(extensions.named_in(typed, experiments_named(arguments, typed.get("experiment"))))
+    extensions.refuse_shadowing(folders.settings_folder())
+
+
+def experiments_named(arguments: list[str], experiment: object) -> Iterator[Mapping[str, object]]:
+    """Yields the content of the yaml files behind experiment=; Hydra refuses what is not there or no yaml."""
+    own = [Path(each) for flag, each in pairwise([*arguments, ""]) if flag in ("--config-dir", "-cd")]
+    own += [Path(each.partition("=")[2]) for each in arguments if each.startswith("--config-dir=")]
+    for path in [*(folder / "experiment" / f"{experiment}.yaml" for folder in own),
+                 *folders.files_of("experiment", str(experiment))]:
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if isinstance(content, Mapping):
+                yield content
+
+
+def help_text(config_name: str, arguments: list[str]) -> str:
+    """Returns the template in hydra.help, filled. Hydra's own way loads every group of its plugins too, for twice the
+    time."""
+    with initialize_config_dir(str(folders.settings_folder()), version_base="1.3"):
         config = compose(config_name, overrides_in(arguments), return_hydra_config=True)
     template = string.Template(config.hydra.help.template)
-    choices = [f"{group.name}: {', '.join(sorted(path.stem for path in group.glob('*.yaml')))}"
-               for group in sorted(config_directory.iterdir()) if group.name in config.hydra.runtime.choices]
+    choices = [f"{group}: {', '.join(folders.options(group))}"
+               for group in sorted(folders.groups()) if group in config.hydra.runtime.choices]
     settings = {name: value for name, value in OmegaConf.to_container(config).items() if name != "hydra"}
-    return template.safe_substitute(APP_CONFIG_GROUPS="\n".join(choices),
+    text = template.safe_substitute(APP_CONFIG_GROUPS="\n".join(choices),
                                     CONFIG=OmegaConf.to_yaml(OmegaConf.create(settings)))
+    return text.replace(f"python {config_name}.py", " ".join(program(config_name)))
 
 
 def speak_plainly() -> None:
@@ -124,7 +159,7 @@ def speak_of_thread(failed: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(failed)
 
 
-def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
+def refuse_arguments(arguments: list[str]) -> None:
     """What Hydra would answer with a traceback, or take for something else."""
     hydra_settings.refuse(arguments)
     modes = [argument for argument in arguments if argument in MODES]
@@ -139,10 +174,8 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
                                "e.g. logger=none")
         if not equals and not argument.startswith("-") and not before.startswith("-"):
             raise RequestError(f"{argument} is not a setting: settings are written name=value, e.g. seed=1")
-        group = config_directory / name
         is_list = value.startswith("[") and name not in LISTS_OF_CHOICES  # Hydra would lay one over the other
-        if (value == "null" or is_list) and group.is_dir():
-            options = sorted(path.stem for path in group.glob("*.yaml"))
+        if (value == "null" or is_list) and (options := folders.options(name)):
             several = f"; to try one after the other, type {name}={value[1:-1]} -m" if is_list else ""
             raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}{several}")
 
@@ -150,11 +183,11 @@ def refuse_arguments(arguments: list[str], config_directory: Path) -> None:
 # The line to type.
 
 
-def line(script: str, overrides: Iterable[str], changes: Mapping[str, object]) -> str:
-    """The command with some settings changed, quoted for the shell."""
+def line(command: str, overrides: Iterable[str], changes: Mapping[str, object]) -> str:
+    """Returns a command of ours, e.g. train, as it is called here, with some settings changed, quoted for the shell."""
     kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in changes]
     changed = [f"{key}={render(value)}" for key, value in changes.items()]
-    return spelling.line(["python", script, *kept, *changed])
+    return spelling.command(command, *kept, *changed)
 
 
 def render(value: object) -> str:

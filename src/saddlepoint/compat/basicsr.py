@@ -31,7 +31,8 @@ def module(name: str, needed_by: str = "this") -> ModuleType:
 def _why_missing() -> str:
     if sys.version_info >= FIRST_PYTHON_WITHOUT:
         return f"which Python {sys.version_info[0]}.{sys.version_info[1]} cannot build: use Python 3.11 or 3.12"
-    return "which is not installed: run make setup"
+    return ("which is not installed: type pip install setuptools wheel 'saddlepoint[super-resolution]', then "
+            f"pip install --use-pep517 --no-deps --no-build-isolation basicsr=={VERSION}")
 
 
 def _import_with_the_removed_module() -> None:

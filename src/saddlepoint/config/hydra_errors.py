@@ -2,7 +2,6 @@
 
 import re
 from contextlib import suppress
-from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -16,6 +15,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from saddlepoint.config.folders import settings_folder
 from saddlepoint.config.overrides import CLASSES, PATH_SETTINGS, is_sweeping, overrides_in, parse, quote_path
 from saddlepoint.config.paths import leaves
 from saddlepoint.config.rules import nearest
@@ -29,7 +29,7 @@ SEARCH = "hydra/sweeper=search"
 UNRESOLVED = (InterpolationResolutionError, GrammarParseError, MissingMandatoryValue)
 
 
-def explain(refusal: Exception, arguments: list[str], config_directory: Path, config_name: str) -> str:
+def explain(refusal: Exception, arguments: list[str], config_name: str) -> str:
     """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
     sweeping = is_sweeping(arguments)
     overrides = [quote_path(override, sweeping) for override in overrides_in(arguments)]
@@ -48,7 +48,7 @@ def explain(refusal: Exception, arguments: list[str], config_directory: Path, co
     for error in (refusal, refusal.__cause__):
         if isinstance(error, UNRESOLVED):
             return unresolved(error, overrides)
-    with initialize_config_dir(str(config_directory), version_base="1.3"):
+    with initialize_config_dir(str(settings_folder()), version_base="1.3"):
         sentences = [sentence for override in parsed for sentence in _complaints(override, parsed, config_name)]
     return "\n".join(sentences) or str(refusal).strip()
 

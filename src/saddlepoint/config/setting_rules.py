@@ -42,6 +42,7 @@ RULES: dict[str, Rule] = {
     "threads": optional(COUNT),
     "run.dir": optional(path),
     "resume": optional(path),
+    "extensions": either(path, list_of(path, empty=True)),
     # Data
     "data.name": text,
     "data.root": optional(path),
@@ -208,7 +209,7 @@ RULES: dict[str, Rule] = {
     "image_size": optional(COUNT),
     "resize": one_of("stretch", "short_side", None),
     "channels": one_of(1, 3, None),
-    "extensions": optional(list_of(text)),
+    "image_extensions": optional(list_of(text)),
     "white": WHITE,
     "num_workers": integer(0),
     "device": one_of("auto", "cpu", "gpu"),

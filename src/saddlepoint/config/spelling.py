@@ -4,6 +4,8 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
+from saddlepoint.environment import program
+
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # as Hydra's grammar has it
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*|0|[1-9][0-9]*")
 WORDS = ("true", "false", "null", "nan", "inf")  # to Hydra, in any case, no texts
@@ -49,6 +51,11 @@ def word(argument: str) -> str:
 def line(words: Iterable[str]) -> str:
     """A command for a shell"""
     return " ".join(map(word, words))
+
+
+def command(name: str, *words: str) -> str:
+    """Returns a command of ours, e.g. sample, as it is called here, with its settings, for a shell."""
+    return line([*program(name), *words])
 
 
 def readable(text: str) -> str:

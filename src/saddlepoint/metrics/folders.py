@@ -95,13 +95,13 @@ def listed(settings: Settings, side: str) -> list[ImageFile]:
     root = expanded(settings[side], side)
     if not root.is_dir():
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
-    extensions = settings["extensions"] or ENDINGS
+    extensions = settings["image_extensions"] or ENDINGS
     found = listing(root, extensions)
-    others = "; ".join(describing.passed_over(found, "not in extensions"))
+    others = "; ".join(describing.passed_over(found, "not in image_extensions"))
     if not found.files:
         there = f" (there are {others})" if others else ""
         raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{there}: type "
-                           f"{side}=FOLDER for another folder, or name the ending in extensions")
+                           f"{side}=FOLDER for another folder, or name the ending in image_extensions")
     if others:
         print(f"left out of {side}={settings[side]}: {others}", file=sys.stderr)
     parts = class_folders.names([file.name for file in found.files])

@@ -62,7 +62,7 @@ def _what_stays(folder: Path) -> str:
         images_seen = newest_good(folder)["images_seen"]
     except RequestError:
         return "There is no checkpoint before it: make room and start again"
-    again = spelling.line(["python", "train.py", f"resume={folder.parent}"])
+    again = spelling.command("train", f"resume={folder.parent}")
     return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {again}"
 
 

@@ -9,17 +9,18 @@ from typing import Any
 import yaml
 from hydra.errors import HydraException
 
+from saddlepoint.config import folders
 from saddlepoint.config.overrides import OVERRIDE, SWEEP, parse, quote_path
 
 MAY_CHANGE = ("callbacks", "trainer", "logger")  # groups of which a run may go on with another choice
 
 
-def with_choices_of_the_run(arguments: Sequence[str], config_directory: Path) -> list[str]:
+def with_choices_of_the_run(arguments: Sequence[str]) -> list[str]:
     """`arguments`, and before them the choices of the run that resume= names, where none of them is typed otherwise."""
     run = _run_of(arguments)
     if run is None or any(flag in SWEEP for flag in arguments):
         return [*arguments]
-    chosen = {group: option for group, option in _choices(run).items() if _is_there(group, option, config_directory)}
+    chosen = {group: option for group, option in _choices(run).items() if _is_there(group, option)}
     typed = {match[2]: match[3] for argument in arguments if (match := OVERRIDE.match(argument))}
     if any(typed.get(group, option) != option for group, option in chosen.items() if group not in MAY_CHANGE):
         return [*arguments]  # another choice, which is refused: it would not fit those that belong to the run's own
@@ -53,6 +54,5 @@ def _choices(run: Path) -> dict[str, str]:
     return found | ({"logger": f"[{','.join(several)}]"} if len(several) > 1 else {})
 
 
-def _is_there(group: str, option: str, config_directory: Path) -> bool:
-    folder, options = config_directory / group, option.strip("[]").split(",")
-    return all((folder / f"{each}.yaml").is_file() for each in options)
+def _is_there(group: str, option: str) -> bool:
+    return {*option.strip("[]").split(",")} <= {*folders.options(group)}

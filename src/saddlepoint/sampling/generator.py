@@ -95,7 +95,8 @@ class SamplingGenerator(nn.Module):
         if not self.num_classes:
             setting = typed.partition("=")[0]
             raise RequestError(f"{typed}: this run's generator takes no classes. Leave {setting}= out, or draw from a "
-                               "run of a conditional model, e.g. one of python train.py model=cgan")
+                               "run of a conditional model, e.g. one of "
+                               f"{spelling.command('train', 'model=cgan')}")
 
     def label_of(self, which: int | str, setting: str = "class") -> int:
         """The number of a class, given its name, or its number where no class is called so. Letters with accents may

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint, saved_settings
@@ -30,8 +31,9 @@ def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
     module, saved = load_module(path)
     if "latents" not in saved["settings"]["model"]:
         home = path.parent.parent if path.parent.name == "checkpoints" else path
-        raise RequestError(f"{path} is of a model that enlarges images and draws none from noise: type python "
-                           f"upscale.py weights={home} input=IMAGES; its PSNR and SSIM are in the run's metrics.json")
+        raise RequestError(f"{path} is of a model that enlarges images and draws none from noise: type "
+                           f"{command('upscale', f'weights={home}', 'input=IMAGES')}; its PSNR and SSIM are in the "
+                           "run's metrics.json")
     return module, saved
 
 

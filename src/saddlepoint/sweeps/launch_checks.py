@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig, OmegaConf
 
 from saddlepoint.config.check import checked_settings
+from saddlepoint.config.spelling import command
 from saddlepoint.errors import RequestError
 
 OTHERWISE = {
@@ -24,7 +25,7 @@ def refuse(overrides: Sequence[str], environment: Mapping[str, str]) -> None:
         if int(environment.get(count) or 1) > 1:
             raise RequestError(
                 f"A sweep starts the processes of its jobs itself, and {environment[count]} were started ({count}): "
-                "type python train.py trainer=ddp trainer.devices=N ... -m without torchrun or srun, or "
+                f"type {command('train', 'trainer=ddp', 'trainer.devices=N')} ... -m without torchrun or srun, or "
                 "hydra/launcher=basic, which gives one job after the other to the processes that were started")
 
 

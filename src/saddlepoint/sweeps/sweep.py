@@ -29,7 +29,8 @@ class Request:
     """What all jobs of a sweep share"""
 
     directory: Path
-    program: Sequence[str]  # what each runs, before its own settings: python train.py
+    program: Sequence[str]  # what each runs, before its own settings: python -m saddlepoint.commands.train
+    called: Sequence[str]  # the same as it is shown to the user: python train.py
     shared: Sequence[str]  # settings and flags added to its own
     places: Sequence[Mapping[str, str]]  # one for each job at a time: additions to its environment
     limits: Limits
@@ -47,8 +48,7 @@ class Request:
     def line(self) -> str:
         """To type for the same directory once more"""
         kept = [argument for argument in self.typed if name(argument) != "hydra.sweep.dir"]
-        script = Path(self.program[-1]).name
-        return spelling.line(["python", script, *kept, f"hydra.sweep.dir={self.directory}"])
+        return spelling.line([*self.called, *kept, f"hydra.sweep.dir={self.directory}"])
 
 
 def name(override: str) -> str:

@@ -8,6 +8,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from safetensors.torch import save
 
 from saddlepoint.config import spelling
+from saddlepoint.config.spelling import word
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import Stopped
 from saddlepoint.files.atomic import write_atomically
@@ -32,15 +33,15 @@ def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -
     rank_zero_only(print)(
         f"Done: {module.images_seen:,} images.\n"
         f"  samples:     {run.samples}\n"
-        f"  curves:      {run.path / 'metrics.csv'} (make tensorboard shows them)\n"
+        f"  curves:      {run.path / 'metrics.csv'} (tensorboard --logdir {word(str(run.path.parent))} shows them)\n"
         f"  checkpoint:  {run.last}\n"
         f"  {use_of(module, run)}")
 
 
 def use_of(module: AdversarialModule, run: RunDirectory) -> str:
     if "latents" in module.provenance["settings"]["model"]:
-        return f"draw more:   {spelling.line(['python', 'sample.py', f'run={run.path}'])}"
-    return f"enlarge:     {spelling.line(['python', 'upscale.py', f'weights={run.path}', 'input=IMAGES'])}"
+        return f"draw more:   {spelling.command('sample', f'run={run.path}')}"
+    return f"enlarge:     {spelling.command('upscale', f'weights={run.path}', 'input=IMAGES')}"
 
 
 @rank_zero_only

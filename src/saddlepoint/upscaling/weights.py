@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from saddlepoint.config.rules import nearest
+from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
@@ -65,8 +66,8 @@ def from_run(path: Path) -> Weights:
     network = load_module(file)[0].sampling_generator
     if not isinstance(getattr(network, "scale", None), int):
         raise RequestError(f"weights={path} is a run whose generator makes images from noise, and does not enlarge "
-                           "them: name a super-resolution run, or draw from this one with python sample.py "
-                           f"run={path} upscale=realesrgan_x4plus")
+                           "them: name a super-resolution run, or draw from this one with "
+                           f"{command('sample', f'run={path}', 'upscale=realesrgan_x4plus')}")
     name = path.resolve().name if path.is_dir() else path.stem
     return Weights(network, name, str(file))
 

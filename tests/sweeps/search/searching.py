@@ -37,7 +37,8 @@ def searched(*typed: str, trials: int = 6, at_once: int = 1, directory: Path = S
         "failed", "killed", "hung", "stopped"), of: Objective | None = None, **changes,
              ) -> tuple[list[Job], EndOfRun | None]:
     space = space_of(["seed=0", *(typed or [X])], {}, None)
-    request = Request(directory, STAND_IN, ["threads=1"], [{}] * at_once, Limits(grace_seconds=5), again,
+    request = Request(directory, STAND_IN, ["python", "stand_in.py"], ["threads=1"], [{}] * at_once,
+                      Limits(grace_seconds=5), again,
                       [*typed, "-m", "hydra/sweeper=search"], write_page)
     return search(request, Plan(space, of or objective(), method(**changes), trials))
 

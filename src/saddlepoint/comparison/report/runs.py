@@ -114,7 +114,7 @@ def details(row: PageRow, run: Run, protocols: Protocols) -> Html:
 def command(run: Run) -> Html:
     if not run.command:
         return paragraph("No command was recorded.")
-    line = run.command if run.command.startswith("python") else f"python {run.command}"
+    line = f"python {run.command}" if run.command.split()[0].endswith(".py") else run.command
     return element("div", element("pre", element("code", line)), element("button", "Copy", type="button",
                    class_="plain", aria_label="Copy the command"), class_="command")
 

@@ -1,6 +1,5 @@
 """Writes the page of a comparison, and the files beside it."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from saddlepoint.comparison import published
 from saddlepoint.comparison.report.page import page
 from saddlepoint.comparison.table import Question
 from saddlepoint.comparison.tabulating import tabulate
+from saddlepoint.config.folders import settings_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.files import disk_space
 from saddlepoint.runs.gathering import gather
@@ -29,8 +29,8 @@ def write_page(directory: Path) -> Path | None:
 
 
 def published_file() -> Path:
-    """Beside the script that was started, as Hydra's conf/ is."""
-    return Path(sys.argv[0]).resolve().parent / "conf" / "published.yaml"
+    """Returns the file of published values that comes with this project."""
+    return settings_folder() / "published.yaml"
 
 
 def title(asked: str | Sequence[str], gathered: Gathered) -> str:

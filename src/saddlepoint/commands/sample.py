@@ -1,0 +1,27 @@
+"""Draws from a trained run: compose -> validate -> rebuild the generator -> draw -> say where the pictures are."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from saddlepoint.commands import command_line
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.folders import settings_folder
+
+
+@hydra.main(version_base="1.3", config_path=str(settings_folder()), config_name="sample")
+def sample(config: DictConfig) -> None:
+    with command_line.reported():
+        settings = checked_settings(config)
+        from saddlepoint.commands import drawing  # torch comes in after the settings are known to be good
+        drawing.draw(settings)
+
+
+def main() -> int:
+    """Runs the command and returns its exit code."""
+    return command_line.run(sample, "sample")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Extensions: packages of other people whose classes may be named in `_target_` and whose conf/ is searched after ours.
+
+An extension is in use when it is installed and names itself in the entry point group `saddlepoint.extensions`, or when
+the user types its folder: extensions=[path/to/mylab]. The settings of a checkpoint never bring one in. Nothing here
+imports an extension's code, or torch.
+"""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.errors import RequestError
+
+GROUP = "saddlepoint.extensions"
+OURS = ("saddlepoint", "torch", "torchvision", "torchmetrics", "pytorch_lightning")  # packages that are always trusted
+GATHERED = ("tricks", "metrics")  # groups of which every option's settings are present: tricks.<name>.<setting>
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A package whose classes may be used: `_target_: <name>.losses.Mine`."""
+
+    name: str
+    folder: Path  # of the package itself
+    origin: str  # how it came in, as the user knows it
+    version: str = ""  # of the installed distribution
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / "conf"
+
+    def provenance(self) -> dict[str, str]:
+        """Returns what a run records of it: name, version and, in a git checkout, revision."""
+        return {"name": self.name, "version": self.version, "revision": revision(self.folder)}
+
+
+_in_use: dict[str, Extension] | None = None  # None: nobody has asked yet
+
+
+def in_use() -> list[Extension]:
+    """Returns the extensions of this process; those that are installed, unless `use` added some."""
+    if _in_use is None:
+        use(())
+    return list(_in_use.values())
+
+
+def use(typed: Iterable[str]) -> None:
+    """Takes the installed extensions and the typed folders into use, or refuses them all with a sentence."""
+    global _in_use
+    found: dict[str, Extension] = {}
+    for each in [*installed(), *map(of_folder, typed)]:
+        other = found.setdefault(each.name, each)
+        if other.folder != each.folder:
+            raise RequestError(f"Two extensions are called {each.name}: {other.origin} ({other.folder}) and "
+                               f"{each.origin} ({each.folder}). Leave one of them out, or rename its package")
+    _in_use = found
+    _Finder.install()
+
+
+def installed() -> list[Extension]:
+    """Returns the extensions that installed packages name; one that cannot be found is refused."""
+    found = []
+    for point in metadata.entry_points(group=GROUP):
+        name = point.value.partition(":")[0].strip()
+        origin = f"the installed package {point.dist.name} {point.dist.version}"
+        folder = package_folder(name) if "." not in name else None
+        if folder is None:
+            raise RequestError(f"{origin} names the extension {point.name} = {point.value}, and there is no package of "
+                               f"that name: reinstall it, or type pip uninstall {point.dist.name}")
+        found.append(Extension(_checked_name(name, origin), folder, origin, point.dist.version))
+    return found
+
+
+def of_folder(typed: str) -> Extension:
+    """Returns the extension in a folder as typed in extensions=[...]; the folder is the package."""
+    folder = expanded(typed, "extensions")
+    if not folder.is_dir():
+        raise RequestError(f"extensions=[{typed}] is not a folder: type the folder of a package, the one that holds "
+                           "its classes and its conf/")
+    folder = folder.resolve()
+    return Extension(_checked_name(folder.name, f"extensions=[{typed}]", folder), folder, f"extensions=[{typed}]")
+
+
+def _checked_name(name: str, origin: str, folder: Path | None = None) -> str:
+    if not name.isidentifier():
+        raise RequestError(f"{origin}: the folder's name is the name of the package in _target_, and {name} cannot be "
+                           "imported: rename it to letters, digits and _")
+    taken = name in OURS or name in sys.stdlib_module_names
+    if folder and not taken:
+        other = package_folder(name)
+        taken = other is not None and other.resolve() != folder
+    if taken:
+        raise RequestError(f"{origin}: {name} is the name of another package, which it would hide: rename the folder")
+    return name
+
+
+def package_folder(name: str) -> Path | None:
+    """Returns the folder of a top-level package without importing it; None where there is no such package."""
+    if _in_use and name in _in_use:
+        return _in_use[name].folder
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
+
+
+def trusted() -> tuple[str, ...]:
+    """Returns the names of all packages whose classes may be named in `_target_`."""
+    return (*OURS, *(each.name for each in in_use()))
+
+
+def refuse_shadowing(ours: Path) -> None:
+    """Refuses yaml files of extensions that have the name of one of ours, or of another extension."""
+    files: dict[Path, str] = {path.relative_to(ours): "saddlepoint" for path in ours.rglob("*.yaml")}
+    for each in in_use():
+        for path in sorted(each.settings.rglob("*.yaml")) if each.settings.is_dir() else ():
+            name = path.relative_to(each.settings)
+            if name in files:
+                raise RequestError(f"The extension {each.name} has conf/{name}, and so has {files[name]}: rename the "
+                                   f"file, so that {typed_choice(name)} means one thing")
+            files[name] = each.name
+
+
+def typed_choice(file: Path) -> str:
+    """loss/hinge.yaml -> loss=hinge"""
+    return f"{file.parent}={file.stem}" if len(file.parts) > 1 else file.stem
+
+
+def named_in(overrides: Mapping[str, Any], experiments: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the folders that the user names: in extensions= as typed, else in the experiment's yaml."""
+    if "extensions" in overrides:
+        return as_list(overrides["extensions"], "extensions")
+    return [folder for content in experiments for folder in as_list(content.get("extensions"), "extensions")]
+
+
+def as_list(value: Any, setting: str) -> list[str]:
+    if value is None:
+        return []
+    folders = [value] if isinstance(value, str) else value
+    if not isinstance(folders, Sequence) or not all(isinstance(each, str) and each for each in folders):
+        raise RequestError(f"{setting}={value} must be a list of folders, e.g. extensions=[path/to/mylab]")
+    return list(folders)
+
+
+def revision(folder: Path) -> str:
+    """Returns the git revision of a folder, with +changes when the tree differs from it; empty outside a checkout."""
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def described(recorded: Iterable[Mapping[str, Any]]) -> str:
+    """Returns the recorded extensions in words, e.g. `mylab 0.3 (revision 1a2b3c4)`."""
+    return ", ".join(" ".join(filter(None, [str(each.get("name")), str(each.get("version") or ""),
+                                            f"(revision {each['revision'][:7]})" if each.get("revision") else ""]))
+                     for each in recorded)
+
+
+class _Finder(MetaPathFinder):
+    """Lets `import mylab` find an extension that was typed as a folder, whatever sys.path holds."""
+
+    @classmethod
+    def install(cls) -> None:
+        if not any(isinstance(each, cls) for each in sys.meta_path):
+            sys.meta_path.insert(0, cls())
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        extension = (_in_use or {}).get(name)
+        if extension is None or extension.version:  # what is installed is found as ever
+            return None
+        start = extension.folder / "__init__.py"
+        if start.is_file():
+            inside = [str(extension.folder)]
+            return importlib.util.spec_from_file_location(name, start, submodule_search_locations=inside)
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(extension.folder)]
+        return spec
+
+
