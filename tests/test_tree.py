@@ -110,3 +110,4 @@ def test_the_architecture_shows_these_floors():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| (.+?) \|", page, re.MULTILINE)
     assert [tuple(re.findall(r"`(\w+)`", packages)) for _, packages in rows] == list(FLOORS)
+    assert f"{len(FLOORS)} floors, {len(FLOOR_OF) - len(LOOSE)} packages, {len(LOOSE)} single files, no circle" in page

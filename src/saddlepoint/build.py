@@ -19,6 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
+from saddlepoint.config import extensions
 from saddlepoint.config.rules import nearest
 from saddlepoint.config.spelling import without_interpolation
 from saddlepoint.data.images import ImageDataModule
@@ -35,7 +36,6 @@ from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
 
-TRUSTED = ("saddlepoint", "torch", "torchvision", "torchmetrics", "pytorch_lightning")
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
          Schedule, Latents)
 
@@ -89,21 +89,39 @@ def check_targets(settings: Any, where: str) -> None:
 
 
 def target_class(settings: Settings, where: str) -> type:
+    """Returns the class that `_target_` names. Refuses what is no class of a trusted package, or of no known kind."""
     if not isinstance(settings, Mapping):
         raise RequestError(f"{where}={settings} must be a part of its own, with a _target_")
-    path = settings.get("_target_")
-    module_name, _, name = str(path).rpartition(".")
-    if module_name.split(".")[0] not in TRUSTED:
-        raise RequestError(f"{where}._target_={path} must name a class of {', '.join(TRUSTED)}")
-    try:
-        target = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise RequestError(f"{where}._target_={path} does not exist: {error}") from error
-    trusted = inspect.isclass(target) and target.__module__.split(".")[0] in TRUSTED and issubclass(target, KINDS)
-    if not trusted:
-        raise RequestError(f"{where}._target_={path} is refused: it must be a class of {', '.join(TRUSTED)}, and a "
-                           f"{_kind_name(KINDS)}")
+    if "_target_" not in settings:
+        raise RequestError(f"{where} has no _target_, which names its class: add it to the yaml file, e.g. "
+                           "_target_: mylab.losses.Mine")
+    path = settings["_target_"]
+    package = str(path).partition(".")[0]
+    if package not in extensions.trusted():
+        raise RequestError(f"{where}._target_={path} must name a class of {', '.join(extensions.trusted())}"
+                           f"{extensions.how_to_use(package)}")
+    target = _imported(str(path), where)
+    trusted = inspect.isclass(target) and target.__module__.split(".")[0] in extensions.trusted()
+    if not trusted or not issubclass(target, KINDS):
+        raise RequestError(f"{where}._target_={path} is refused: it must be a class of "
+                           f"{', '.join(extensions.trusted())}, and a {_kind_name(KINDS)}")
     return target
+
+
+def _imported(path: str, where: str) -> Any:
+    """Returns what a dotted path names. An extension that fails while it is imported is a user's slip, so it becomes a
+    sentence; a module of ours that fails is a bug, and keeps its traceback."""
+    module_name, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except Exception as error:
+        is_missing = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(f"{error.name}.")
+        if is_missing or isinstance(error, AttributeError) and getattr(error, "name", None) == name:
+            raise RequestError(f"{where}._target_={path} does not exist: {error}") from error
+        if module_name.split(".")[0] in extensions.OURS:
+            raise
+        raise RequestError(f"{where}._target_={path} cannot be used, as {module_name} fails while it is imported: "
+                           f"{extensions.place_of(error)}") from error
 
 
 def _check_arguments(target: type, settings: Settings, where: str) -> None:
@@ -200,7 +218,8 @@ def module(settings: Settings, initialise: Callable[[nn.Module], object] | None 
             initialise(generator)
         made = make(model["module"], AdversarialModule, "model.module",
                     generator=generator, discriminator=discriminator, **parts)
-    made.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision()}
+    made.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision(),
+                       "extensions": [each.provenance() for each in extensions.in_use()]}
     return made
 
 

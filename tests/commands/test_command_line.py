@@ -10,7 +10,6 @@ from saddlepoint.commands.command_line import line, refuse_arguments, reported
 from saddlepoint.config.hydra_errors import explain
 from saddlepoint.config.overrides import parse, prepare, quote_path
 from saddlepoint.errors import RequestError, Stopped
-from tests.composing import CONF
 
 
 @pytest.mark.parametrize(("typed", "swept"), [
@@ -61,12 +60,12 @@ def test_other_values_and_quoted_ones_are_left_alone():
 ])
 def test_what_hydra_answers_with_a_traceback_or_mistakes_is_refused_before(arguments, words):
     with pytest.raises(RequestError, match=re.escape(words)):
-        refuse_arguments(arguments, CONF)
-    refuse_arguments(["seed=1", "--cfg", "job", "--package", "model"], CONF)
+        refuse_arguments(arguments)
+    refuse_arguments(["seed=1", "--cfg", "job", "--package", "model"])
 
 
 def test_a_list_without_brackets_is_told_both_ways_out():
-    said = explain(HydraException("ambiguous"), ["trick=r1,ema"], CONF, "train")
+    said = explain(HydraException("ambiguous"), ["trick=r1,ema"], "train")
     assert said == ("trick=r1,ema has several values: type 'trick=[r1,ema]' for a list, or add -m to try one after the "
                     "other")
 
@@ -77,11 +76,11 @@ def test_a_list_without_brackets_is_told_both_ways_out():
     ("extractor=digit", "evaluate", "extractor=digit does not exist: did you mean digits?"),
 ])
 def test_a_choice_that_only_train_has_is_told_from_a_slip(typed, command, said):
-    assert explain(HydraException("x"), [typed], CONF, command).startswith(said)
+    assert explain(HydraException("x"), [typed], command).startswith(said)
 
 
 def test_a_path_is_not_blamed_for_another_settings_slip():
-    said = explain(HydraException("x"), ["data.root=a (1)", "trick=[r1", "-m"], CONF, "train")
+    said = explain(HydraException("x"), ["data.root=a (1)", "trick=[r1", "-m"], "train")
     assert said.startswith("trick=[r1 cannot be read")
 
 
@@ -100,5 +99,5 @@ def test_a_broken_setting_is_hydras_to_refuse():
 
 
 def test_the_line_to_type_changes_what_it_must_and_survives_a_shell():
-    typed = line("train.py", ["model=dcgan", "trick=[ema]", "data.root='a b'"], {"trick": ["ema", "r1"], "a.b": None})
+    typed = line("train", ["model=dcgan", "trick=[ema]", "data.root='a b'"], {"trick": ["ema", "r1"], "a.b": None})
     assert shlex.split(typed) == ["python", "train.py", "model=dcgan", "data.root='a b'", "trick=[ema,r1]", "a.b=null"]

@@ -197,7 +197,7 @@ def test_one_side_that_is_resized_is_said(tmp_path, capsys):
 def test_parts_that_are_measured_as_one_are_said(tmp_path, capsys):
     for part in ("train", "test"):
         photographs(tmp_path / "set" / part, 1, 16, 16)
-    folders.listed({"real": f"{tmp_path}/set", "extensions": None}, "real")
+    folders.listed({"real": f"{tmp_path}/set", "image_extensions": None}, "real")
     said = capsys.readouterr().err
     assert f"has the parts test, train, and images of all of them are measured; those of one: real={tmp_path}/" in said
 
@@ -210,11 +210,12 @@ def test_files_of_other_endings_are_counted(tmp_path, capsys):
     (folder / ".hidden.psp").write_text("")
     fid(tmp_path / "out.json", f"real='{folder}'", f"fake='{folder}'", "extractor=random")
     said = capsys.readouterr().err
-    others = "4 files whose ending is not in extensions (.psp 3, without ending 1); 1 hidden file"
+    others = "4 files whose ending is not in image_extensions (.psp 3, without ending 1); 1 hidden file"
     assert f"left out of real={folder}: {others}" in said
-    with pytest.raises(RequestError, match=r"ends in tiff \(there are 134 files whose ending is not in extensions \("
-                                           r".png 130, .psp 3, without ending 1\); 1 hidden file\)"):
-        fid(tmp_path / "out.json", f"real='{folder}'", f"fake='{folder}'", "extractor=random", "extensions=[tiff]")
+    with pytest.raises(RequestError, match=r"ends in tiff \(there are 134 files whose ending is not in image_"
+                                           r"extensions \(.png 130, .psp 3, without ending 1\); 1 hidden file\)"):
+        fid(tmp_path / "out.json", f"real='{folder}'", f"fake='{folder}'", "extractor=random",
+            "image_extensions=[tiff]")
 
 
 # Values and files that are lost.
@@ -284,4 +285,4 @@ def test_two_processes_measure_folders_with_unreadable_files_as_one_does(tmp_pat
         assert two[name]["value"] == pytest.approx(each["value"], rel=1e-6), name
         assert two[name]["protocol"]["num_real"] == 130
     assert done.stderr.count("2 image files cannot be read") == 1 and done.stderr.count("000.png") == 1
-    assert done.stderr.count("1 file whose ending is not in extensions (.txt 1)") == 1
+    assert done.stderr.count("1 file whose ending is not in image_extensions (.txt 1)") == 1

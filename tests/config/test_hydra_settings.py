@@ -12,7 +12,7 @@ from saddlepoint.config.hydra_errors import UNRESOLVED, explain, unresolved
 from saddlepoint.config.hydra_settings import refuse
 from saddlepoint.config.overrides import parse, prepare
 from saddlepoint.errors import RequestError
-from tests.composing import CONF, composed
+from tests.composing import composed
 
 
 @pytest.mark.parametrize(("typed", "words"), [
@@ -43,7 +43,7 @@ def test_what_hydra_heeds_is_left_to_it(typed):
 
 
 def test_a_slip_in_a_setting_of_hydra_is_named_with_the_nearest():
-    assert explain(Exception(), ["hydra.sweep.dirr=x", "-m"], CONF, "train") == (
+    assert explain(Exception(), ["hydra.sweep.dirr=x", "-m"], "train") == (
         "hydra.sweep.dirr is not a setting: did you mean hydra.sweep.dir?")
 
 
@@ -73,7 +73,7 @@ def test_a_cut_off_interpolation_is_answered_too():
     overrides = prepare(["data=image_folder", "data.root=x/${"], None)
     with pytest.raises(Exception, match="Error merging override") as error:
         composed(*overrides)
-    assert explain(error.value, overrides, CONF, "train").endswith(r"if its name holds ${, type 'data.root=x/\${'")
+    assert explain(error.value, overrides, "train").endswith(r"if its name holds ${, type 'data.root=x/\${'")
 
 
 def test_what_is_still_to_be_given_is_said():
@@ -93,6 +93,6 @@ def test_a_name_that_holds_an_interpolation_reaches_a_constructor(name):
 
 def test_forgotten_m_is_said_without_a_list_that_paths_cannot_be():
     typed = prepare(["data.root='A','B'"], None)
-    assert explain(Exception(), typed, CONF, "train") == (
+    assert explain(Exception(), typed, "train") == (
         "data.root='A','B' has several values: add -m to try one after the other")
     assert parse(typed)[0].is_sweep_override()

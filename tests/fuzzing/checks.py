@@ -46,7 +46,7 @@ def value_is_taken_or_refused_in_words(command: str, setting: str, value: str) -
     except EndOfRun as refusal:
         assert str(refusal).strip() and refusal.exit_code in (1, 2)
     except (HydraException, OmegaConfBaseException) as refusal:
-        assert explain(refusal, arguments, CONF, command).strip()
+        assert explain(refusal, arguments, command).strip()
 
 
 def checked(command: str, arguments: list[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from saddlepoint.runs.choices import with_choices_of_the_run
 from saddlepoint.runs.data_identity import digest
 from saddlepoint.training import train
 from tests.commands.test_commands import assert_refused, typed
-from tests.composing import CONF, composed, settings
+from tests.composing import composed, settings
 from tests.data.folder_data import write_grey_levels
 from tests.data.pair_data import write_noise
 
@@ -27,7 +27,7 @@ PAIRS = ("model=srgan", "perceptual=none", "data=sr_folder", "model.generator.wi
 
 def line(*typed: str) -> list[str]:
     """The overrides of train.py for what is typed, with the choices of the run that it goes on with"""
-    return with_choices_of_the_run(typed, CONF)
+    return with_choices_of_the_run(typed)
 
 
 def go_on(*typed: str) -> Path:

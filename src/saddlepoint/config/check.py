@@ -4,11 +4,12 @@ Every setting that the project's own yaml files hold has a rule in setting_rules
 classes from elsewhere (another optimizer, say) pass when they are finite; build.py asks the class about their names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from saddlepoint.config import extensions
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.config.rules import Rule, as_typed, finite, nearest
 from saddlepoint.config.setting_rules import rule_for
@@ -26,14 +27,26 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
         parent, _, key = path.rpartition(".")
         if isinstance(at(settings, path), str):  # trick=ema means trick=[ema]
             at(settings, parent)[key] = [at(settings, path)]
+    if isinstance(settings.get("extensions"), str):
+        settings["extensions"] = [settings["extensions"]]
     complaints = [*_bad_values(settings, OmegaConf.to_container(config), own_rules or {})]
     for path, holder in NAMES.items():
         names = at(settings, path)
         if isinstance(names, list) and holder in settings and rule_for(path)(names) is None:
             complaints += _misspelt(path, names, list(settings[holder]))
+    if not complaints:  # else it may not even be a list
+        complaints += _extensions_too_late(settings.get("extensions") or ())
     if complaints:
         raise RequestError("\n".join(complaints))
     return settings
+
+
+def _extensions_too_late(folders: Sequence[str]) -> Iterator[str]:
+    """Extensions bring yaml files, so they are found before any yaml file is put together."""
+    for folder in folders:
+        if folder not in extensions.typed():
+            yield (f"extensions={folder} was found too late to be used: type extensions=[{folder}], or write it into "
+                   "the yaml file of experiment=")
 
 
 def chosen(choices: Mapping[str, str | None], config: Mapping[str, Any]) -> dict[str, str | None]:

@@ -8,7 +8,8 @@ imports an extension's code, or torch.
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.abc import MetaPathFinder
@@ -31,7 +32,8 @@ class Extension:
     name: str
     folder: Path  # of the package itself
     origin: str  # how it came in, as the user knows it
-    version: str = ""  # of the installed distribution
+    version: str = ""  # of the installed distribution; empty where a folder was typed
+    typed: str = ""  # the folder as it was typed; empty of an installed one
 
     @property
     def settings(self) -> Path:
@@ -52,11 +54,16 @@ def in_use() -> list[Extension]:
     return list(_in_use.values())
 
 
-def use(typed: Iterable[str]) -> None:
+def typed() -> list[str]:
+    """Returns the folders of the extensions in use that were typed, as they were typed."""
+    return [each.typed for each in in_use() if each.typed]
+
+
+def use(folders: Iterable[str]) -> None:
     """Takes the installed extensions and the typed folders into use, or refuses them all with a sentence."""
     global _in_use
     found: dict[str, Extension] = {}
-    for each in [*installed(), *map(of_folder, typed)]:
+    for each in [*installed(), *map(of_folder, folders)]:
         other = found.setdefault(each.name, each)
         if other.folder != each.folder:
             raise RequestError(f"Two extensions are called {each.name}: {other.origin} ({other.folder}) and "
@@ -86,7 +93,12 @@ def of_folder(typed: str) -> Extension:
         raise RequestError(f"extensions=[{typed}] is not a folder: type the folder of a package, the one that holds "
                            "its classes and its conf/")
     folder = folder.resolve()
-    return Extension(_checked_name(folder.name, f"extensions=[{typed}]", folder), folder, f"extensions=[{typed}]")
+    if not (folder / "conf").is_dir() and not any(folder.glob("*.py")):
+        inside = next((each for each in sorted(folder.iterdir()) if (each / "conf").is_dir()), None)
+        raise RequestError(f"extensions=[{typed}] holds neither Python files nor conf/: type the folder of the package "
+                           f"itself{f', extensions=[{inside}]' if inside else ''}")
+    origin = f"extensions=[{typed}]"
+    return Extension(_checked_name(folder.name, origin, folder), folder, origin, typed=typed)
 
 
 def _checked_name(name: str, origin: str, folder: Path | None = None) -> str:
@@ -162,6 +174,68 @@ def revision(folder: Path) -> str:
         return ""
 
 
+def how_to_use(package: str) -> str:
+    """Returns the sentence on how a package of the user's own may be used; empty for what is no name of a package."""
+    if not package.isidentifier():
+        return ""
+    return (f". If {package} is a package of your own, type extensions=[FOLDER] with its folder, or install it with an "
+            f"entry point in the group {GROUP}")
+
+
+def place_of(error: Exception) -> str:
+    """Returns where and why code failed, in one line: `losses.py, line 3: NameError: ...`"""
+    frames = traceback.extract_tb(error.__traceback__)
+    file, line = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (
+        frames[-1].filename, frames[-1].lineno)
+    return f"{file}, line {line}: {type(error).__name__}: {error}"
+
+
+def refuse_missing(settings: Any, recorded: Iterable[Mapping[str, Any]], where: str) -> None:
+    """Refuses the settings of a run whose classes belong to extensions that are not in use here."""
+    missing = sorted({package for package in packages_in(settings) if package not in trusted()})
+    if not missing:
+        return
+    known = {each.get("name"): described([each]) for each in recorded}
+    named = " and ".join(known.get(package, package) for package in missing)
+    raise RequestError(f"{where} was trained with {named}, which {'is' if len(missing) == 1 else 'are'} not in use here"
+                       f"{how_to_use(missing[0])}")
+
+
+def without_idle(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a run's settings without tricks and metrics of extensions that are not here and that the run did not use:
+    the settings of every trick are there, whether or not it plays."""
+    played = {"tricks": settings.get("trick") or (), "metrics": measured_by(settings)}
+    kept = {group: {name: each for name, each in settings[group].items()
+                    if name in names or {*packages_in(each)} <= {*trusted()}}
+            for group, names in played.items() if isinstance(settings.get(group), Mapping)}
+    return {**settings, **kept}
+
+
+def measured_by(settings: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the metrics that a run's callbacks measure."""
+    callbacks = settings.get("callbacks")
+    every = callbacks.values() if isinstance(callbacks, Mapping) else ()
+    return [name for each in every if isinstance(each, Mapping) for name in each.get("metric") or ()]
+
+
+def packages_in(settings: Any) -> Iterator[str]:
+    """Yields the first name of every `_target_` at any depth."""
+    if isinstance(settings, Mapping):
+        if isinstance(settings.get("_target_"), str):
+            yield settings["_target_"].partition(".")[0]
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        for each in settings:
+            yield from packages_in(each)
+
+
+def changes_of_version(recorded: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns a sentence for each extension that is another version or revision here than a run recorded."""
+    here = {each.name: each.provenance() for each in in_use()}
+    return [f"this run was begun with {described([each])} and goes on with {described([here[each['name']]])}"
+            for each in recorded if each.get("name") in here and each != here[each["name"]]]
+
+
 def described(recorded: Iterable[Mapping[str, Any]]) -> str:
     """Returns the recorded extensions in words, e.g. `mylab 0.3 (revision 1a2b3c4)`."""
     return ", ".join(" ".join(filter(None, [str(each.get("name")), str(each.get("version") or ""),
@@ -179,7 +253,7 @@ class _Finder(MetaPathFinder):
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         extension = (_in_use or {}).get(name)
-        if extension is None or extension.version:  # what is installed is found as ever
+        if extension is None or not extension.typed:  # what is installed is found as ever
             return None
         start = extension.folder / "__init__.py"
         if start.is_file():

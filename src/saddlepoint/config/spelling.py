@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
+from saddlepoint.config import extensions
 from saddlepoint.environment import program
 
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # as Hydra's grammar has it
@@ -54,7 +55,13 @@ def line(words: Iterable[str]) -> str:
 
 
 def command(name: str, *words: str) -> str:
-    """Returns a command of ours, e.g. sample, as it is called here, with its settings, for a shell."""
+    """Returns a command of ours, e.g. sample, as it is called here, with its settings, for a shell.
+
+    Extensions that were typed as folders are typed again.
+    """
+    typed = extensions.typed()
+    if typed and name != "compare" and not any(word.startswith("extensions=") for word in words):
+        words = (*words, f"extensions=[{','.join(typed)}]")
     return line([*program(name), *words])
 
 

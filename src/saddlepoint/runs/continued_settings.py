@@ -17,7 +17,8 @@ PLACES = ("data.root", "data.low_root", "data.validation_root", "extractor.weigh
 
 def merged(given: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
     """The saved settings; of what was typed, that which may change takes effect and is said, the rest must be equal."""
-    result, said, refused = dict(saved) | {"resume": given["resume"], "run": given["run"]}, [], []
+    result, said, refused = dict(saved) | {"resume": given["resume"], "run": given["run"],
+                                        "extensions": given["extensions"]}, [], []
     for key in _touched(given, typed):
         before, after = at(saved, key), at(given, key)
         if key.startswith("choices."):
@@ -52,7 +53,7 @@ def _touched(given: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
     keys = []
     for override in typed:
         name = override.split("=")[0].lstrip("+~").split("@")[0]
-        if name in ("resume", "run.dir", "describe"):
+        if name in ("resume", "run.dir", "describe", "extensions"):
             continue
         if name in given["choices"]:
             keys.append(f"choices.{name}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import filelock
 
+from saddlepoint.config import extensions
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.files.json_files import now, write_json
@@ -121,6 +122,7 @@ class RunDirectory:
             "processes": place()[1],
             "versions": versions(),
             "revision": revision(),
+            "extensions": [each.provenance() for each in extensions.in_use()],
             "data": data,
         })
 

@@ -8,7 +8,8 @@ from saddlepoint.config.paths import at, leaves
 from saddlepoint.runs import data_identity
 
 # Where, how fast, how watched and how judged. Values of unlike judges are told apart by their protocol.
-NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "logger", "callbacks", "metrics",
+NOT_THE_RECIPE = ("seed", "run", "resume", "extensions", "threads", "describe", "trainer", "logger", "callbacks",
+                  "metrics",
                   "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
                   "data.memory_megabytes", "choices")
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.config import extensions
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.files import atomic
@@ -51,6 +52,10 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
             raise RequestError(f"resume={wanted} was written by another version of saddlepoint (checkpoints of format "
                                f"{saved['format']}, here {FORMAT}): it can be drawn from, but not gone on with")
         before = saved_settings.whole(saved, run.last, saved_settings.OF_A_RUN)
+        recorded = saved.get("extensions") or ()
+        extensions.refuse_missing(before, recorded, f"resume={wanted}")
+        for sentence in extensions.changes_of_version(recorded):
+            print(f"warning: {sentence}", file=sys.stderr)
         return Continuation(run, merged(settings, before, typed), saved)
     except BaseException:
         run.close()

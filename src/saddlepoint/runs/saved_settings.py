@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.config import extensions
 from saddlepoint.config.setting_rules import rule_for
 from saddlepoint.errors import RequestError
 
@@ -28,6 +29,7 @@ def whole(saved: Mapping[str, Any], path: Path, parts: Mapping[str, type]) -> Ma
     settings = saved.get("settings")
     if not isinstance(settings, Mapping):
         raise RequestError(f"{path} holds no settings, which its networks are built from: name another checkpoint")
+    settings = extensions.without_idle(settings)
     wanted = {**parts, **({"model.latents": PART} if "Synthesis" in str(_module(settings)) else {})}
     lacking = [part for part, kind in wanted.items() if not _has(settings, part.split("."), kind)]
     sections = {part.split(".")[0] for part in parts}

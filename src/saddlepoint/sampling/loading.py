@@ -1,9 +1,10 @@
 """Rebuilds finished runs from their checkpoints, to draw from them or to measure them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saddlepoint.config import extensions as extension_packages
 from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
     from saddlepoint.game.synthesis import SynthesisModule
 
 
-def load_generator(run: str | Path) -> SamplingGenerator:
+OF_THE_GAME = ("model", "loss", "optimizer", "tricks")  # settings whose classes are built again
+
+
+def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingGenerator:
     """The sampling generator of a run, ready to call: `run` is a run directory or a checkpoint file.
 
     Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
     them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
+    if extensions:
+        extension_packages.use(extensions)
     module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
     return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
                              saved.get("class_names", ()))
@@ -43,6 +49,8 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
 
     saved = checkpoint.load(path)
     settings = saved_settings.whole(saved, path, saved_settings.OF_NETWORKS)
+    of_the_game = [settings[part] for part in OF_THE_GAME]
+    extension_packages.refuse_missing(of_the_game, saved.get("extensions") or (), str(path))
     if "latents" in settings["model"]:
         saved_settings.whole(saved, path, saved_settings.OF_DATA)
     try:

@@ -1,0 +1,226 @@
+"""Extensions, installed or typed: what is found, what is refused, and that none of their code runs too early."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+
+from saddlepoint import build
+from saddlepoint.commands.command_line import help_text, refuse_arguments, take_extensions_into_use
+from saddlepoint.config import extensions, folders
+from saddlepoint.config.hydra_errors import explain
+from saddlepoint.errors import RequestError
+from saddlepoint.losses.adversarial import Hinge
+from tests.composing import composed, settings
+
+LOSS = """
+from saddlepoint.losses.adversarial import Hinge
+
+class Mine(Hinge):
+    def __init__(self, slope: float = 1.0, reduction: str = "sum"):
+        super().__init__(reduction)
+        self.slope = slope
+"""
+TRICK = """
+from saddlepoint.game.trick import Trick
+
+class Quiet(Trick):
+    def __init__(self, strength: float = 1.0):
+        super().__init__()
+        self.strength = strength
+"""
+
+
+@pytest.fixture(autouse=True)
+def none_before_and_after(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(extensions, "_in_use", None)
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0].startswith("lab_")]:
+        del sys.modules[name]
+
+
+def package(folder: Path, **files: str) -> Path:
+    """Writes a package of these files; `conf__loss__mine` is conf/loss/mine.yaml, `losses` is losses.py."""
+    for name, content in files.items():
+        path = folder.joinpath(*name.split("__")).with_suffix(".yaml" if name.startswith("conf") else ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    return package(tmp_path / "lab_a", losses=LOSS, conf__loss__mine="_target_: lab_a.losses.Mine\nslope: 2.0\n",
+                   tricks=TRICK, conf__tricks__quiet="_target_: lab_a.tricks.Quiet\nstrength: 1.0\n")
+
+
+def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path, distribution: str) -> None:
+    """Makes a folder an installed package of this environment, as far as metadata and imports can tell."""
+    described = tmp_path / f"{distribution.replace('-', '_')}-1.2.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+    (described / "entry_points.txt").write_text(f"[saddlepoint.extensions]\n{folder.name} = {folder.name}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert metadata.version(distribution) == "1.2"
+
+
+def test_a_folder_brings_classes_and_yaml_files(lab):
+    extensions.use([str(lab)])
+    chosen = settings(f"extensions=['{lab}']", "loss=mine")
+    loss = build.make(chosen["loss"], Hinge, "loss")
+    assert (type(loss).__module__, loss.slope) == ("lab_a.losses", 2.0)
+    assert "mine" in folders.options("loss") and "loss: hinge" in help_text("train", [])
+    assert "mine" in help_text("train", [])
+
+
+def test_its_tricks_have_settings_as_ours_do(lab):
+    assert "quiet" not in settings()["tricks"]
+    extensions.use([str(lab)])
+    chosen = settings(f"extensions=['{lab}']", "trick=[quiet]", "tricks.quiet.strength=0.5")
+    assert chosen["tricks"]["quiet"]["strength"] == 0.5 and "ema" in chosen["tricks"]
+
+
+def test_a_slip_in_its_names_is_answered_with_the_nearest(lab):
+    extensions.use([str(lab)])
+    assert "did you mean mine?" in explain(Exception(), ["loss=mien"], "train")
+    with pytest.raises(RequestError, match=r"loss=null is not a choice: loss= takes .*, mine, "):
+        refuse_arguments(["loss=null"])
+
+
+def test_an_installed_package_needs_no_word(monkeypatch, tmp_path, lab):
+    install(monkeypatch, tmp_path, lab, "lab-a-package")
+    found, = extensions.in_use()
+    assert (found.name, found.folder, found.version) == ("lab_a", lab, "1.2")
+    assert extensions.typed() == []
+    assert type(build.make(settings("loss=mine")["loss"], Hinge, "loss")).__name__ == "Mine"
+
+
+def test_two_of_one_name_are_refused_and_both_named(monkeypatch, tmp_path, lab):
+    other = package(tmp_path / "elsewhere" / "lab_a", losses=LOSS)
+    with pytest.raises(RequestError) as refusal:
+        extensions.use([str(lab), str(other)])
+    assert str(lab) in str(refusal.value) and str(other) in str(refusal.value)
+
+
+def test_what_is_installed_may_be_typed_as_well(monkeypatch, tmp_path, lab):
+    install(monkeypatch, tmp_path, lab, "lab-a-package")
+    extensions.use([str(lab)])
+    assert [each.name for each in extensions.in_use()] == ["lab_a"]
+
+
+def test_an_entry_point_without_its_package_is_refused(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, tmp_path / "lab_gone", "lab-gone")
+    with pytest.raises(RequestError, match="lab-gone 1.2 names the extension lab_gone .* pip uninstall lab-gone"):
+        extensions.use(())
+
+
+@pytest.mark.parametrize(("folder", "words"), [
+    ("nowhere", "is not a folder"), ("lab-b", "cannot be imported: rename it"), ("torch", "rename the folder"),
+    ("saddlepoint", "is the name of another package"), ("json", "is the name of another package"),
+    ("numpy", "is the name of another package"),
+])
+def test_a_folder_that_cannot_be_a_package_is_refused(tmp_path, folder, words):
+    if folder != "nowhere":
+        package(tmp_path / folder, losses=LOSS)
+    with pytest.raises(RequestError, match=words):
+        extensions.use([str(tmp_path / folder)])
+
+
+def test_the_folder_above_is_answered_with_the_one_meant(lab):
+    with pytest.raises(RequestError, match=rf"type the folder of the package itself, extensions=\[{lab}\]"):
+        extensions.use([str(lab.parent)])
+
+
+def test_a_yaml_file_with_the_name_of_ours_is_refused(lab):
+    package(lab, conf__loss__hinge="_target_: lab_a.losses.Mine\n")
+    extensions.use([str(lab)])
+    with pytest.raises(RequestError, match="lab_a has conf/loss/hinge.yaml, and so has saddlepoint: rename the file"):
+        extensions.refuse_shadowing(folders.settings_folder())
+
+
+def test_two_extensions_with_one_yaml_name_are_refused(tmp_path, lab):
+    other = package(tmp_path / "lab_b", conf__loss__mine="_target_: lab_b.losses.Mine\n")
+    extensions.use([str(lab), str(other)])
+    with pytest.raises(RequestError, match="lab_b has conf/loss/mine.yaml, and so has lab_a"):
+        extensions.refuse_shadowing(folders.settings_folder())
+
+
+def test_code_that_fails_while_it_is_imported_is_one_sentence(lab):
+    package(lab, losses="import math\n\nmath.sqrt(-1)\n")
+    extensions.use([str(lab)])
+    chosen = settings(f"extensions=['{lab}']", "loss=mine")
+    with pytest.raises(RequestError) as refusal:
+        build.make(chosen["loss"], Hinge, "loss")
+    assert str(refusal.value) == (
+        "loss._target_=lab_a.losses.Mine cannot be used, as lab_a.losses fails while it is imported: "
+        f"{lab / 'losses.py'}, line 3: ValueError: math domain error")
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    ("class Other: ...\n", "does not exist: module 'lab_a.losses' has no attribute 'Mine'"),
+    ("import lab_nothing\n", "losses.py, line 1: ModuleNotFoundError: No module named 'lab_nothing'"),
+    ("def broken(:\n", "losses.py, line 1: SyntaxError"),
+])
+def test_other_failures_say_what_and_where(lab, code, words):
+    package(lab, losses=code)
+    extensions.use([str(lab)])
+    with pytest.raises(RequestError) as refusal:
+        build.make(settings(f"extensions=['{lab}']", "loss=mine")["loss"], Hinge, "loss")
+    assert words in str(refusal.value) and "loss._target_=lab_a.losses.Mine" in str(refusal.value)
+
+
+def test_a_yaml_file_without_target_is_one_sentence(lab):
+    package(lab, conf__loss__mine="slope: 2.0\n")
+    extensions.use([str(lab)])
+    with pytest.raises(RequestError, match="loss has no _target_, which names its class"):
+        build.make({"slope": 2.0}, Hinge, "loss")
+
+
+def test_a_package_that_nobody_named_stays_closed(lab, monkeypatch):
+    monkeypatch.syspath_prepend(str(lab.parent))  # it could be imported, and is not
+    with pytest.raises(RequestError, match=r"type extensions=\[FOLDER\] with its folder, or install it"):
+        build.make({"_target_": "lab_a.losses.Mine"}, Hinge, "loss")
+    assert "lab_a" not in sys.modules
+
+
+def test_finding_an_extension_imports_nothing_of_it(lab):
+    package(lab, __init__="raise SystemExit('imported')\n")
+    extensions.use([str(lab)])
+    composed(f"extensions=['{lab}']", "loss=mine")
+    assert "lab_a" not in sys.modules
+
+
+def test_an_experiment_may_name_it(lab, tmp_path):
+    package(tmp_path / "own", conf__experiment__ours=f"# @package _global_\nextensions: ['{lab}']\n")
+    take_extensions_into_use(["--config-dir", str(tmp_path / "own" / "conf"), "experiment=ours"])
+    assert extensions.typed() == [str(lab)]
+
+
+def test_what_comes_too_late_is_said(lab):
+    with pytest.raises(RequestError, match="was found too late to be used: type extensions="):
+        settings(f"extensions=['{lab}']")
+
+
+def test_a_run_without_its_extension_says_which_one(lab):
+    chosen = {"loss": {"_target_": "lab_a.losses.Mine"}, "trick": [], "tricks": {"r1": {"_target_": "torch.x"}}}
+    with pytest.raises(RequestError, match=r"runs/a was trained with lab_a 0.3 \(revision 1234567\), which is not in"):
+        extensions.refuse_missing(chosen, [{"name": "lab_a", "version": "0.3", "revision": "1234567890"}], "runs/a")
+    extensions.use([str(lab)])
+    extensions.refuse_missing(chosen, [], "runs/a")
+
+
+def test_tricks_that_did_not_play_are_not_missed():
+    foreign = {"_target_": "lab_a.tricks.Odd", "weight": 1.0}
+    chosen = {"trick": ["r1"], "tricks": {"r1": {"_target_": "saddlepoint.x"}, "odd": foreign}}
+    assert list(extensions.without_idle(chosen)["tricks"]) == ["r1"]
+    assert list(extensions.without_idle(chosen | {"trick": ["odd"]})["tricks"]) == ["r1", "odd"]
+
+
+def test_another_version_is_said(lab):
+    extensions.use([str(lab)])
+    assert extensions.changes_of_version([extensions.in_use()[0].provenance()]) == []
+    sentence, = extensions.changes_of_version([{"name": "lab_a", "version": "0.1", "revision": ""}])
+    assert sentence == "this run was begun with lab_a 0.1 and goes on with lab_a"
+    assert not HydraConfig.initialized()
