@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -261,7 +261,8 @@ def fid_of_both_devices(machine: Machine) -> Outcome:
     for device in ("cpu",) if machine.is_dry else ("cpu", "gpu"):
         started = time.perf_counter()
         values.append(fid(machine, run, device))
-        measured |= {f"FID, {device}": values[-1], f"seconds, {device}": round(time.perf_counter() - started, 1)}
+        seconds = round(time.perf_counter() - started, 1)
+        measured |= {f"FID with device={device}": values[-1], f"seconds with device={device}": seconds}
     if len(values) == 2:
         measured["relative difference"] = abs(values[1] / values[0] - 1)
     return Outcome(measured)
@@ -274,11 +275,7 @@ def fid(machine: Machine, run: Path, device: str) -> float:
     done = subprocess.run(command, capture_output=True, text=True, timeout=max(machine.seconds_left(), 30))
     if done.returncode:
         raise RuntimeError(f"evaluate.py device={device} ended with exit code {done.returncode}: {done.stderr[-300:]}")
-    return measured_value(json.loads(output.read_text()))
-
-
-def measured_value(scores: Mapping) -> float:
-    return scores["metrics"][0]["value"]
+    return json.loads(output.read_text())["metrics"][0]["value"]
 
 
 def nccl(machine: Machine) -> Iterator[Case]:

@@ -36,7 +36,7 @@ class Records:
             file.write(json.dumps(record, default=str) + "\n")
         (self.folder / "summary.md").write_text(self.summary(), encoding="utf-8")
         title = f"{check}, {case}" if case else check
-        print(f"{record['at']:6.1f} s  {title}: {outcome}; {details(record)}", file=self.screen, flush=True)
+        print(f"{record['at']:6.1f} s  {title}: {outcome} ({details(record)})", file=self.screen, flush=True)
 
     def count(self, outcome: str) -> int:
         return sum(record["outcome"] == outcome for record in self.records)
@@ -61,12 +61,12 @@ def details(record: Mapping[str, Any]) -> str:
     """Puts the numbers of a record, or why it has none, in one line."""
     if "reason" in record:
         return record["reason"]
-    return ", ".join(f"{name} {readable(value)}" for name, value in record["measured"].items())
+    return "; ".join(f"{name}: {readable(value)}" for name, value in record["measured"].items())
 
 
 def readable(value: Any) -> str:
     if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

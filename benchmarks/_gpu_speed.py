@@ -3,7 +3,7 @@
 import copy
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -143,7 +143,7 @@ def speed_when_recorded(machine: Machine, overrides: Sequence[str], in_bf16: boo
     return Outcome(a_step(recorded) | a_step(eager, "not recorded, ") | {"seconds in all": round(whole, 1)})
 
 
-def play_aside(play, times: int) -> None:
+def play_aside(play: Callable[[], None], times: int) -> None:
     """Plays on a stream of its own, as torch asks for before a graph is recorded."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
