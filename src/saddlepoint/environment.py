@@ -53,7 +53,15 @@ def typed() -> list[str]:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in PACKAGES}
+    """Returns the version of each package; "not installed" for saddlepoint where PYTHONPATH leads to its sources."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_the_environment_says_what_ran_where(tmp_path):
     assert environment["versions"] == versions() and {"torch", "pytorch-lightning"} <= set(versions())
     assert environment["revision"] == revision()
     assert (run.path / "config.yaml").read_text() == "seed: 3\n"
+
+
+def test_code_that_is_not_installed_runs_and_says_so(monkeypatch):
+    def lookup(name: str) -> str:
+        if name == "saddlepoint":
+            raise metadata.PackageNotFoundError(name)
+        return "1.0"
+    monkeypatch.setattr(metadata, "version", lookup)
+    found = versions.__wrapped__()  # not what was found before
+    assert found.pop("saddlepoint") == "not installed" and set(found.values()) == {"1.0"}
 
 
 def test_the_status_says_how_the_run_stands(tmp_path):

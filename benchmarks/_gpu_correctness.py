@@ -1,0 +1,322 @@
+"""The checks of gpu.py that ask whether a GPU computes what the CPU computes, and the same each time."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import torch
+import torch.distributed as distributed
+from _gpu_cases import Case, Machine, Outcome, numerics
+from torch import Tensor
+
+from saddlepoint import build
+from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.random_streams import RandomStreams
+from saddlepoint.metrics.context import EvaluationContext
+from saddlepoint.parallel import collectives
+from saddlepoint.runs import resuming
+from saddlepoint.training import train
+from saddlepoint.training.callbacks.health import Health
+from tests.composing import settings
+
+ROOT = Path(__file__).parent.parent
+NARROW = ("model.generator.width=32", "model.discriminator.width=32")
+FAMILIES = {
+    "dcgan": ("model=dcgan", "data=cifar10"),
+    "wgan_gp": ("experiment=wgan_gp_cifar10", *NARROW, "model.turns.discriminator_steps=1"),
+    "sngan": ("experiment=sngan_cifar10", *NARROW, "model.turns.discriminator_steps=1"),
+    "relativistic, r1, r2, ema": ("model=resnet", "data=cifar10", "loss=relativistic", "trick=[r1,r2,ema]", *NARROW),
+    "instance noise, flipped labels": ("model=dcgan", "data=cifar10", "trick=[instance_noise,label_flip]"),
+}
+TERMS_MAY_DIFFER, GRADIENTS_MAY_DIFFER = 1e-3, 2e-2  # relative, in float32 without TF32
+
+
+def random_numbers(machine: Machine) -> Iterator[Case]:
+    """Checks that a step recorded as a CUDA graph would draw the numbers of a step that is not recorded.
+
+    A generator registered with the graph is seeded before each replay and must draw what a fresh generator of that seed
+    draws. A failure means that recording would change runs, so steps must not be recorded. The other measurement says
+    whether the CPU draws the GPU's numbers: it does not, so latents differ between the two.
+    """
+    yield "", partial(replayed_draws, machine)
+
+
+def replayed_draws(machine: Machine) -> Outcome:
+    machine.require_gpu()
+    generator, graph = torch.Generator(machine.device), torch.cuda.CUDAGraph()
+    latents = torch.empty(64, 100, device=machine.device)
+    graph.register_generator_state(generator)
+    latents.normal_(generator=generator)
+    machine.synchronise()
+    with torch.cuda.graph(graph):
+        latents.normal_(generator=generator)
+    same = []
+    for seed in (1, 2, 3):
+        generator.manual_seed(seed)
+        graph.replay()
+        fresh = torch.empty_like(latents).normal_(generator=torch.Generator(machine.device).manual_seed(seed))
+        same.append(torch.equal(latents, fresh))
+    on_cpu, on_gpu = (torch.empty(8, device=device).normal_(generator=torch.Generator(device).manual_seed(1)).cpu()
+                      for device in ("cpu", machine.device))
+    return Outcome({"replay draws a fresh generator's numbers": same,
+                    "the CPU draws the GPU's numbers": torch.equal(on_cpu, on_gpu)}, passed=all(same))
+
+
+def found_inf(machine: Machine) -> Iterator[Case]:
+    """Checks that fused Adam leaves the weights alone where its flag `found_inf`, set on the device, says so.
+
+    The step is a CUDA graph, so the host cannot step in. A failure means that gradients that are not finite can be kept
+    from the weights only by waiting for the GPU in every update, as callbacks.health does.
+    """
+    yield "", partial(skipped_update, machine)
+
+
+def skipped_update(machine: Machine) -> Outcome:
+    machine.require_gpu()
+    weight = torch.nn.Parameter(torch.ones(8, device=machine.device))
+    adam = torch.optim.Adam([weight], lr=0.1, fused=True, capturable=True)
+    adam.found_inf, adam.grad_scale = torch.zeros((), device=machine.device), None
+    weight.grad = torch.ones(8, device=machine.device)
+    adam.step()  # makes Adam's state before the graph is recorded
+    graph = torch.cuda.CUDAGraph()
+    machine.synchronise()
+    with torch.cuda.graph(graph):
+        adam.found_inf.copy_((~torch.isfinite(weight.grad.norm())).float())
+        adam.step()
+    start = weight.detach().clone()
+    graph.replay()
+    after_finite = weight.detach().clone()
+    weight.grad.fill_(float("nan"))
+    graph.replay()
+    moved, stayed = not torch.equal(start, after_finite), torch.equal(after_finite, weight.detach())
+    return Outcome({"weights move with finite gradients": moved, "weights stay with gradients of NaN": stayed,
+                    "flag": float(adam.found_inf)}, passed=moved and stayed)
+
+
+class DrawsOnCPU(RandomStreams):
+    """RandomStreams on the CPU and moves the numbers: the same ones for every device."""
+
+    def __init__(self, device: torch.device, seed: int, step: int, player: str):
+        super().__init__(seed, step, "cpu", player=player)
+        self.destination = device
+
+    def _share(self, whole: Tensor) -> Tensor:
+        return whole.to(self.destination)
+
+
+def game(machine: Machine, device: torch.device, overrides: Sequence[str]) -> tuple[AdversarialModule, ImageBatch]:
+    """-> a module that is ready for training_step without Lightning, and a batch that is the same on every device"""
+    made = settings(*overrides, f"data.batch_size={2 if machine.is_dry else 16}", *machine.quiet)
+    module = build.module(made).to(device)
+    module.to(memory_format=torch.channels_last)
+    module.budget_images = 10**9
+    module._trainer = SimpleNamespace(world_size=1, global_rank=0)
+    optimizers = [SimpleNamespace(optimizer=each, param_groups=each.param_groups)
+                  for each in module.configure_optimizers()]
+    module.optimizers = lambda: optimizers
+    module.players_optimizers.directly = True
+    data, source = made["data"], torch.Generator().manual_seed(0)
+    size = data["image_size"]
+    real = torch.rand(data["batch_size"], data["channels"], size, size, generator=source) * 2 - 1
+    labels = torch.randint(max(data["num_classes"], 1), (data["batch_size"],), generator=source)
+    return module, ImageBatch(real.to(device), labels.to(device))
+
+
+def parity(machine: Machine) -> Iterator[Case]:
+    """Checks that one step of each family gives the CPU's loss terms and gradients on the GPU, with the same draws.
+
+    The verdict is on float32 without TF32. A failure means that some operation computes something else on the GPU, or
+    in the channels_last layout there, and that its networks learn something else. The differences with TF32, torch's
+    default in convolutions, are measured only: they say how many digits TF32 costs.
+    """
+    for family, overrides in FAMILIES.items():
+        yield family, partial(against_cpu, machine, overrides)
+
+
+def against_cpu(machine: Machine, overrides: Sequence[str]) -> Outcome:
+    terms, gradients = played(machine, torch.device("cpu"), overrides, tf32=False)
+    measured = {}
+    for tf32 in (False, True):
+        terms_here, gradients_here = played(machine, machine.device, overrides, tf32)
+        precision = "with TF32" if tf32 else "in float32"
+        measured[f"terms {precision}"] = max(
+            abs(terms_here[name] - term) / max(abs(term), 1e-3) for name, term in terms.items())
+        measured[f"gradients {precision}"] = max(
+            float((gradients_here[name] - gradient).norm() / gradient.norm().clamp(min=1e-6))
+            for name, gradient in gradients.items())
+    return Outcome(measured, passed=measured["terms in float32"] < TERMS_MAY_DIFFER
+                   and measured["gradients in float32"] < GRADIENTS_MAY_DIFFER)
+
+
+def played(machine: Machine, device: torch.device, overrides: Sequence[str],
+           tf32: bool) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """-> the mean of each term, and the gradient of each parameter, after one step"""
+    with numerics(tf32=tf32):
+        module, batch = game(machine, device, overrides)
+        module.draws = lambda player, step: DrawsOnCPU(device, module.seed, step, player)
+        module.training_step(batch, 0)
+    terms = {name: float(term.double().mean()) for name, term in module.latest.items()}
+    gradients = {name: parameter.grad.double().cpu() for name, parameter in module.named_parameters()
+                 if parameter.grad is not None}
+    return terms, gradients
+
+
+def waits(machine: Machine) -> Iterator[Case]:
+    """Checks that nothing in a step makes the host wait for the GPU, and names the lines that do.
+
+    A failure means that the GPU stands idle while the host catches up, once a step for each line, and that the step
+    cannot be recorded as a CUDA graph. callbacks.health reads one number an update, so its lines are measured apart.
+    """
+    yield "the step alone", partial(lines_that_wait, machine, with_health=False)
+    yield "with health", partial(lines_that_wait, machine, with_health=True)
+
+
+def lines_that_wait(machine: Machine, with_health: bool) -> Outcome:
+    module, batch = game(machine, machine.device, FAMILIES["dcgan"])
+    if with_health:
+        watch_health(machine, module)
+    for _ in range(2):  # the first steps allocate, and choose algorithms
+        module.training_step(batch, 0)
+    machine.require_gpu()
+    machine.synchronise()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            module.training_step(batch, 0)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    lines = [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
+    return Outcome({"waits": len(lines), "lines": lines}, passed=None if with_health else not lines)
+
+
+def watch_health(machine: Machine, module: AdversarialModule) -> None:
+    """Lets callbacks.health look at every update, as it does in a run."""
+    context = EvaluationContext(None, None, None, module)
+    health = Health(context, on_nonfinite="stop", roll_backs=0, roll_back_lr_factor=0.5, every_images=None,
+                    num_images=64, seed=0, on_collapse="warn", collapse_below=0.05, collapse_after_images=10_000,
+                    patience=3)
+    trainer = SimpleNamespace(default_root_dir=machine.folder, is_global_zero=True, precision_plugin=None,
+                              optimizers=[each.optimizer for each in module.optimizers()])
+    health.on_train_start(trainer, module)
+
+
+def resume(machine: Machine) -> Iterator[Case]:
+    """Checks that a run that stopped half-way and went on ends with the weights of a run that went straight through.
+
+    The verdict is on deterministic kernels without TF32. A failure there means that resuming loses something on a GPU:
+    a state that is not restored, or draws that depend on more than the seed and the step. With torch's defaults the
+    result is measured only, since kernels may add up in any order; where even two straight runs differ, resuming
+    cannot be exact.
+    """
+    yield "torch's defaults", partial(straight_and_resumed, machine, deterministic=False)
+    yield "deterministic, without TF32", partial(straight_and_resumed, machine, deterministic=True)
+
+
+def straight_and_resumed(machine: Machine, deterministic: bool) -> Outcome:
+    images = 640 if machine.is_dry else 6400
+    base = ("model=dcgan_small", "data.batch_size=64", "trick=[ema]", *machine.quiet)
+    place = machine.folder / ("deterministic" if deterministic else "defaults")
+    with numerics(tf32=not deterministic, deterministic=deterministic):
+        straight = []
+        for number in (1, 2):
+            run = place / f"straight_{number}"
+            train.train(settings(*base, f"budget.images={images}"), run)
+            straight.append(digest_of_weights(run))
+        halves = place / "halves"
+        train.train(settings(*base, f"budget.images={images // 2}"), halves)
+        typed = [f"budget.images={images}", f"resume={halves}"]
+        wanted = settings(*base, typed[0], f"resume='{halves}'")
+        going_on = resuming.continuation(wanted, typed, None)
+        train.train(going_on.settings, None, going_on)
+    same_twice, resumed_same = straight[0] == straight[1], straight[0] == digest_of_weights(halves)
+    return Outcome({"two straight runs are equal": same_twice, "the resumed run is equal": resumed_same},
+                   passed=same_twice and resumed_same if deterministic else None)
+
+
+def digest_of_weights(run: Path) -> str:
+    return hashlib.sha256((run / "generator.safetensors").read_bytes()).hexdigest()
+
+
+def evaluate(machine: Machine) -> Iterator[Case]:
+    """Measures the FID of one checkpoint by evaluate.py on the CPU and on the GPU, and how long each takes.
+
+    An error means that evaluate.py does not run on a GPU. A relative difference beyond a thousandth or so means that
+    scores of the two devices must not stand in one table.
+    """
+    yield "", partial(fid_of_both_devices, machine)
+
+
+def fid_of_both_devices(machine: Machine) -> Outcome:
+    run = machine.folder / "measured"
+    images = 640 if machine.is_dry else 6400
+    train.train(settings("model=dcgan_small", f"budget.images={images}", "data.batch_size=64", *machine.quiet), run)
+    values, measured = [], {}
+    for device in ("cpu",) if machine.is_dry else ("cpu", "gpu"):
+        started = time.perf_counter()
+        values.append(fid(machine, run, device))
+        seconds = round(time.perf_counter() - started, 1)
+        measured |= {f"FID with device={device}": values[-1], f"seconds with device={device}": seconds}
+    if len(values) == 2:
+        measured["relative difference"] = abs(values[1] / values[0] - 1)
+    return Outcome(measured)
+
+
+def fid(machine: Machine, run: Path, device: str) -> float:
+    output, fakes = machine.folder / f"{device}.json", 256 if machine.is_dry else 10_000
+    command = [sys.executable, str(ROOT / "evaluate.py"), f"run={run}", f"device={device}", f"num_fake={fakes}",
+               "resamples=0", "extractor=random", "metric=[fid]", "remember=false", f"output={output}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=max(machine.seconds_left(), 30))
+    if done.returncode:
+        raise RuntimeError(f"evaluate.py device={device} ended with exit code {done.returncode}: {done.stderr[-300:]}")
+    return json.loads(output.read_text())["metrics"][0]["value"]
+
+
+def nccl(machine: Machine) -> Iterator[Case]:
+    """Checks what processes compute together, in a group of one over NCCL (in a dry run over gloo).
+
+    With one process every mean is the number itself. A failure means that a collective loses numbers, gradients or the
+    memory layout on CUDA tensors, so training with several GPUs cannot be right. Speed and dead peers need two GPUs.
+    """
+    yield "gloo" if machine.is_dry else "nccl", partial(together_alone, machine)
+
+
+def together_alone(machine: Machine) -> Outcome:
+    meeting = machine.folder / "meeting"
+    if not machine.is_dry:
+        torch.cuda.set_device(machine.device)
+    distributed.init_process_group("gloo" if machine.is_dry else "nccl", f"file://{meeting}", rank=0, world_size=1)
+    try:
+        with patch.object(collectives, "alone", lambda: False):  # else a process alone is handed back its own numbers
+            return Outcome(measured := collectives_of_one(machine.device), passed=all(measured.values()))
+    finally:
+        distributed.destroy_process_group()
+
+
+def collectives_of_one(device: torch.device) -> dict[str, bool]:
+    weights = torch.randn(8, 4, 3, 3, device=device).to(memory_format=torch.channels_last)
+    tensors = [weights, torch.randn(5, device=device)]
+    before = [each.clone() for each in tensors]
+    collectives.average_(tensors)
+    numbers = torch.randn(4, device=device, requires_grad=True)
+    total = collectives.global_mean(numbers.square()).sum()
+    gradient, = torch.autograd.grad(total, numbers, create_graph=True)
+    gradient.sum().backward()  # the second derivative of a square is 2
+    distributed.broadcast(tensors[0], 0)
+    return {"averages": all(map(torch.equal, tensors, before)),
+            "second derivatives": torch.allclose(numbers.grad, torch.full_like(numbers, 2.0)),
+            "largest": collectives.largest(3) == 3,
+            "objects": collectives.gathered_objects({"a": 1}) == [{"a": 1}]}
+
+
+CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "resume": resume,
+          "evaluate": evaluate, "nccl": nccl}

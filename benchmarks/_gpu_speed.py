@@ -1,0 +1,221 @@
+"""The checks of gpu.py that measure speed and memory; none of them has a verdict."""
+
+import copy
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy
+import torch
+from _gpu_cases import Case, Machine, Outcome, numerics
+from _hand_written import HandWritten
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from training import ours
+
+from saddlepoint import build
+from saddlepoint.networks.rrdb import RRDBNet
+from saddlepoint.upscaling.tiling import TiledUpscaler
+from tests.composing import settings
+
+BATCH = 64
+MODELS = {
+    "dcgan width 64": ("model=dcgan", "data=mnist5k", f"data.batch_size={BATCH}"),
+    "resnet width 128": ("model=resnet", "data=mnist5k", f"data.batch_size={BATCH}"),
+}
+COMPILED = "dcgan width 64"  # compiling takes a minute or two, so one model must do
+BARE = ("callbacks=none", "logger=none")
+RUNS = {"without callbacks": BARE, "with default callbacks": (), "in bf16-mixed": (*BARE, "precision=bf16-mixed")}
+
+
+class OnDevice(HandWritten):
+    """Plays the hand-written game where its networks are."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, batch_size: int, latent_dim: int):
+        super().__init__(generator, discriminator, batch_size, latent_dim)
+        self.device = next(generator.parameters()).device
+        self.labels = self.labels.to(self.device)
+
+    def noise(self) -> Tensor:
+        return torch.randn(self.batch_size, self.latent_dim, device=self.device)
+
+
+class Recordable(OnDevice):
+    """The same, with an Adam that may be part of a CUDA graph."""
+
+    adam: ClassVar[dict] = {"fused": True, "capturable": True}
+
+
+class BatchesOnDevice:
+    """Gathers batches [N, 1, 32, 32] from 5,000 random images that are in the device's memory."""
+
+    def __init__(self, device: torch.device, count: int = 5000):
+        self.images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8, device=device)
+        self.order, self.first = torch.randperm(count, device=device), 0
+
+    def __call__(self) -> Tensor:
+        self.first = (self.first + BATCH) % (len(self.order) - BATCH)
+        chosen = self.images.index_select(0, self.order[self.first:self.first + BATCH])
+        return F.pad(chosen, [2] * 4).float().div_(127.5).sub_(1)
+
+
+def speed(machine: Machine) -> Iterator[Case]:
+    """Measures images per second of train.py's path beside loops written by hand: eager, compiled and recorded.
+
+    The loop by hand has the same networks and its images on the GPU. Where train.py's path is much slower than the
+    eager loop, the loop around the step costs too much; where the recorded loop is much quicker than the eager one, the
+    GPU waits for the host, and compiling or recording the step is worth its trouble.
+    """
+    for model, overrides in list(MODELS.items())[:1 if machine.is_dry else None]:
+        for run, more in RUNS.items():
+            yield f"{model}: train.py {run}", partial(speed_of_training, machine, (*overrides, *more))
+        for tf32 in (True, False):
+            precision = "with TF32" if tf32 else "in float32"
+            yield f"{model}: by hand, eager, {precision}", partial(speed_by_hand, machine, overrides, tf32)
+        for precision in ("TF32", "bf16"):
+            for is_compiled in (False, True) if model == COMPILED else (False,):
+                name = f"{model}: by hand, {'compiled and ' if is_compiled else ''}recorded, {precision}"
+                yield name, partial(speed_when_recorded, machine, overrides, precision == "bf16", is_compiled)
+
+
+def steps_to_time(machine: Machine) -> int:
+    return 5 if machine.is_dry else 400
+
+
+def a_step(seconds: float, prefix: str = "") -> dict[str, float]:
+    return {f"{prefix}ms a step": round(1e3 * seconds, 3), f"{prefix}images/s": round(BATCH / seconds)}
+
+
+def speed_of_training(machine: Machine, overrides: Sequence[str]) -> Outcome:
+    steps, warm_up = steps_to_time(machine), 2 if machine.is_dry else 20
+    if machine.is_dry:
+        return Outcome(a_step(ours([*overrides, machine.trainer], steps, warm_up) / steps))
+    torch.cuda.reset_peak_memory_stats()
+    seconds = ours([*overrides, machine.trainer], steps, warm_up) / steps
+    return Outcome(a_step(seconds) | {"peak GiB": round(torch.cuda.max_memory_allocated() / 2**30, 2)})
+
+
+def loop_by_hand(machine: Machine, overrides: Sequence[str], kind: type[OnDevice] = OnDevice) -> OnDevice:
+    made = settings(*overrides, *machine.quiet)
+    torch.manual_seed(0)
+    networks = [each.to(machine.device, memory_format=torch.channels_last) for each in build.networks(made)]
+    return kind(*networks, BATCH, made["model"]["latents"]["size"])
+
+
+def speed_by_hand(machine: Machine, overrides: Sequence[str], tf32: bool) -> Outcome:
+    with numerics(tf32=tf32, benchmark=True):
+        loop, batches = loop_by_hand(machine, overrides), BatchesOnDevice(machine.device)
+        steps, warm_up = steps_to_time(machine), 2 if machine.is_dry else 10
+        return Outcome(a_step(machine.seconds_a_call(lambda: loop.step(batches()), steps, warm_up)))
+
+
+def speed_when_recorded(machine: Machine, overrides: Sequence[str], in_bf16: bool, is_compiled: bool) -> Outcome:
+    """Times a step on one batch as it is, and then replayed as a CUDA graph on new batches."""
+    machine.require_gpu()
+    with numerics(benchmark=True):
+        loop, batches = loop_by_hand(machine, overrides, Recordable), BatchesOnDevice(machine.device)
+        if is_compiled:
+            loop.generator, loop.discriminator = torch.compile(loop.generator), torch.compile(loop.discriminator)
+        batch = batches().clone()
+
+        def play() -> None:
+            # A recorded step must not find weights that were cast before: it would cast them no more.
+            with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if in_bf16 else nullcontext():
+                loop.step(batch)
+
+        def replay() -> None:
+            batch.copy_(batches())
+            graph.replay()
+
+        started = time.perf_counter()
+        play_aside(play, times=11)
+        eager = machine.seconds_a_call(play, steps_to_time(machine), warm_up=10)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            play()
+        recorded = machine.seconds_a_call(replay, steps_to_time(machine), warm_up=10)
+        whole = time.perf_counter() - started
+    return Outcome(a_step(recorded) | a_step(eager, "not recorded, ") | {"seconds in all": round(whole, 1)})
+
+
+def play_aside(play: Callable[[], None], times: int) -> None:
+    """Plays on a stream of its own, as torch asks for before a graph is recorded."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(times):
+            play()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
+WAYS_TO_UPSCALE = {  # pixels of a tile's side, type of the numbers
+    "float32, tile=256 (the default)": (256, None),
+    "float32, tile=1024": (1024, None),
+    "float16, tile=1024": (1024, torch.float16),
+    "bfloat16, tile=1024": (1024, torch.bfloat16),
+}
+
+
+def upscale(machine: Machine) -> Iterator[Case]:
+    """Measures the seconds in which RRDBNet enlarges 512x512 pixels, and how far each way is from the default's pixels.
+
+    The weights are random. Tiles of another size may change a pixel by one grey level; more means that tiles overlap
+    too little. With half precision the difference says what its speed costs.
+    """
+    torch.manual_seed(0)
+    network = RRDBNet(num_blocks=1 if machine.is_dry else 23).to(machine.device)
+    side = 64 if machine.is_dry else 512
+    low = torch.randint(0, 256, (3, side, side), dtype=torch.uint8)
+    done: list[Tensor] = []
+    for name, (tile, dtype) in WAYS_TO_UPSCALE.items():
+        if not (machine.is_dry and dtype == torch.float16):
+            yield name, partial(enlarged, machine, network, low, tile, dtype, done)
+
+
+def enlarged(machine: Machine, network: nn.Module, low: Tensor, tile: int, dtype: torch.dtype | None,
+             done: list[Tensor]) -> Outcome:
+    """`done` holds the images that were enlarged before, the default's first; this one joins them."""
+    upscaler = TiledUpscaler(copy.deepcopy(network), tile)
+    with torch.autocast(machine.device.type, dtype) if dtype else nullcontext():
+        seconds = machine.seconds_a_call(lambda: done.append(upscaler(low)), calls=1, warm_up=1)
+    difference = (done[-1].int() - done[0].int()).abs().max()
+    return Outcome({"seconds an image": round(seconds, 3), "largest difference in grey levels": int(difference)})
+
+
+def decoding(machine: Machine) -> Iterator[Case]:
+    """Measures how many JPEG files of 512x512 pixels a second the workers decode and reduce to 64x64.
+
+    Where all cores together give fewer images/s than a step can take (see speed), files and not the GPU set the pace.
+    """
+    folder = machine.folder / "photographs"
+    write_photographs(folder, 64 if machine.is_dry else 1024)
+    cores = len(os.sched_getaffinity(0))
+    for workers in sorted({2} if machine.is_dry else {2, cores}):
+        yield f"{workers} workers", partial(decoded, machine, folder, workers)
+
+
+def write_photographs(folder: Path, count: int) -> None:
+    folder.mkdir()
+    colours = numpy.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=numpy.uint8)
+    pixels = numpy.kron(colours, numpy.ones((8, 8, 1), numpy.uint8))
+    for index in range(count):
+        Image.fromarray(numpy.roll(pixels, index, 0)).save(folder / f"{index}.jpg", quality=90)
+
+
+def decoded(machine: Machine, folder: Path, workers: int) -> Outcome:
+    data = build.data(settings("data=image_folder", f"data.root={folder}", "data.image_size=64",
+                               f"data.batch_size={BATCH}", f"data.num_workers={workers}"))
+    data.prepare_data()
+    data.setup("fit")
+    batches = iter(data.train_dataloader())
+    count = 10 if machine.is_dry else 20 * workers
+    seconds = machine.seconds_a_call(lambda: next(batches), calls=count, warm_up=1)
+    return Outcome({"images/s": round(BATCH / seconds)})
+
+
+CHECKS = {"speed": speed, "upscale": upscale, "decoding": decoding}
