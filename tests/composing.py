@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from saddlepoint.config.check import checked_settings, chosen
+from saddlepoint.config import composing
 
 CONF = Path(__file__).parent.parent / "conf"
 SMALL = ("budget.images=16", "data.batch_size=8", "callbacks=none", "logger=none", "data.subset_size=16", "trainer=cpu")
@@ -16,18 +15,12 @@ SMALL = ("budget.images=16", "data.batch_size=8", "callbacks=none", "logger=none
 
 def composed(*overrides: str, config: str = "train") -> tuple[DictConfig, dict[str, str | None]]:
     """-> the configuration, and what was chosen from each group"""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole = compose(config, overrides=list(overrides), return_hydra_config=True)
-    choices = chosen(whole.hydra.runtime.choices, whole)
-    OmegaConf.set_struct(whole, False)
-    del whole["hydra"]
-    return whole, choices
+    return composing.composed(overrides, config)
 
 
 def settings(*overrides: str) -> dict[str, Any]:
     """What train.py hands on for these overrides, checked."""
-    config, choices = composed(*overrides)
-    return checked_settings(config) | {"choices": choices}
+    return composing.settings_of(overrides)
 
 
 @cache

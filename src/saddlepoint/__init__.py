@@ -1,9 +1,8 @@
-"""saddlepoint: train, compare and sample generative adversarial networks."""
+"""Trains, compares and samples generative adversarial networks. docs/python.md shows these functions in use."""
 
+from saddlepoint.exports import lazy
 
-def __getattr__(name: str):
-    """`saddlepoint.load_generator(run)` without paying for torch in `import saddlepoint`."""
-    if name == "load_generator":
-        from saddlepoint.sampling.loading import load_generator
-        return load_generator
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __all__ = lazy(__name__, {
+    "commands.interface": "compare evaluate load_run train upscale",
+    "sampling.loading": "load_generator",
+})

@@ -23,7 +23,8 @@ WIDTH = 160  # characters, where the terminal does not say
 ENDINGS = (".md", ".csv", ".tex")
 
 
-def compare(settings: Mapping[str, Any]) -> None:
+def compare(settings: Mapping[str, Any]) -> Table:
+    """Prints the comparison that was asked for, writes it where asked, and returns its table."""
     outputs = _outputs(settings["output"], settings["overwrite"])
     shown_in = _page(settings["page"], settings["overwrite"])
     known = published.read(expanded(settings["published"], "published") if settings["published"] else published_file())
@@ -37,6 +38,7 @@ def compare(settings: Mapping[str, Any]) -> None:
         write(shown_in, page(title(settings["runs"], gathered), table, gathered), "page")
     if outputs or shown_in:
         print(f"\n{', '.join(map(str, [*outputs, *([shown_in] if shown_in else [])]))}")
+    return table
 
 
 def gathered_from(asked: str | Sequence[str] | None) -> Gathered:

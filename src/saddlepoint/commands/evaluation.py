@@ -24,7 +24,7 @@ from saddlepoint.metrics.folders import in_one_shape, instead_of_data
 from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, one_by_one
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
-from saddlepoint.metrics.provenance import protocol, table, values
+from saddlepoint.metrics.provenance import Value, protocol, table, values
 from saddlepoint.parallel.collectives import joined
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.parallel.launching import in_agreement
@@ -54,7 +54,8 @@ class Fakes:
     class_names: tuple[str, ...] = ()  # if they are made for classes
 
 
-def evaluate(settings: Settings) -> None:
+def evaluate(settings: Settings) -> list[Value]:
+    """Measures what was asked for, prints and writes it, and returns the values; none of processes but the first."""
     refuse_contradictions(settings)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
@@ -64,8 +65,7 @@ def evaluate(settings: Settings) -> None:
         real, fakes, evaluator, output = prepared[0]
         reference, sample = evaluator.look_at_real(real, settings["num_workers"]), evaluator.look_at_fakes(fakes.images)
         evaluator.refuse_too_few(reference, sample, fakes.class_names)
-        if is_first:
-            conclude(settings, evaluator, real, reference, fakes, sample, output)
+        return conclude(settings, evaluator, real, reference, fakes, sample, output) if is_first else []
 
 
 def prepare(settings: Settings) -> tuple[EvaluationImages, Fakes, Evaluator, Path]:
@@ -221,7 +221,7 @@ def picture_of(output: Path) -> Path:
 
 
 def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, reference: Sample, fakes: Fakes,
-             sample: Sample, output: Path) -> None:
+             sample: Sample, output: Path) -> list[Value]:
     how = protocol(evaluator.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
                    fakes.quantisation, fakes.framing)
     measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
@@ -238,6 +238,7 @@ def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, r
     weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
     print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {reference.count:,} images of "
           f"{real.name} ({real.split}), extractor {evaluator.extractor.name}\n{table(measured)}\n{output}{pictured}")
+    return measured
 
 
 def picture(real: EvaluationImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:

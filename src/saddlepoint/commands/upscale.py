@@ -8,14 +8,14 @@ from omegaconf import DictConfig
 from saddlepoint.commands import command_line
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.folders import settings_folder
-from saddlepoint.config.setting_rules import OF_UPSCALE
+from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.upscaling import headers
 
 
 @hydra.main(version_base="1.3", config_path=str(settings_folder()), config_name="upscale")
 def upscale(config: DictConfig) -> None:
     with command_line.reported():
-        settings = checked_settings(config, OF_UPSCALE)
+        settings = checked_settings(config, OF_COMMANDS["upscale"])
         headers.refuse_at_once(settings["input"], headers.limits(settings))
         from saddlepoint.upscaling import batch  # torch comes in after the settings are known to be good
         batch.upscale(settings)

@@ -1,0 +1,1 @@
+"""Libraries that need help to be imported."""

@@ -1,0 +1,1 @@
+"""Settings before they become objects: as they are typed, found, checked and refused."""

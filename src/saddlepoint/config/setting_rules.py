@@ -280,4 +280,4 @@ RULES: dict[str, Rule] = {
     "hydra.sweeper.percentile": number(0, 100, above=True, below=True),
 }
 
-OF_UPSCALE: dict[str, Rule] = {"weights": path}  # evaluate.py has a setting of that name too
+OF_COMMANDS: dict[str, dict[str, Rule]] = {"upscale": {"weights": path}}  # evaluate.py has a setting of that name too

@@ -1,0 +1,15 @@
+"""Data sets, and how their images reach the game."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "evaluation_images": "EvaluationImages",
+    "folders": "ImageFolder",
+    "images": "ImageDataModule",
+    "memory": "InMemoryImages LabelledImages",
+    "pairs": "PairFolder",
+    "sources.cifar10": "CIFAR10",
+    "sources.mnist": "FashionMNIST MNIST",
+    "sources.mnist5k": "MNIST5k",
+    "degradation": "SecondOrderDegradation",
+})

@@ -1,0 +1,19 @@
+"""The game and its contracts: what losses, tricks, networks and tasks are, and the step that plays them."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "adversarial": "AdversarialModule",
+    "batches": "ImageBatch PairedBatch",
+    "latents": "Latents",
+    "loss": "AdversarialLoss ContentLoss SeparableLoss",
+    "networks": "Discriminator Generator HasClassLogits HasFeatures",
+    "random_streams": "RandomStreams",
+    "recipe": "Problem Recipe",
+    "schedule": "Constant Cosine Exponential Linear Schedule as_schedule",
+    "step": "Step Targets",
+    "super_resolution": "SuperResolutionModule",
+    "synthesis": "SynthesisModule",
+    "trick": "Trick",
+    "turns": "Turns",
+})

@@ -1,0 +1,20 @@
+"""Metrics of generated images, and the one pass over images that they share."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "conditional": "ClassFrechetDistance LabelAccuracy",
+    "context": "EvaluationContext",
+    "evaluator": "Evaluator",
+    "frechet": "ExtrapolatedFrechetDistance FrechetDistance",
+    "inception_score": "InceptionScore",
+    "kernel": "KernelDistance",
+    "metric": "Measurement Metric Sample Setup",
+    "modes": "RarestClass",
+    "neighbours": "Duplicates NeighbourDistance",
+    "precision_recall": "Coverage Density Precision Recall",
+    "extractors.extractor": "Embedding Extractor",
+    "extractors.classifier": "Classifier Digits",
+    "extractors.inception": "Inception",
+    "extractors.random": "RandomConvolutions",
+})

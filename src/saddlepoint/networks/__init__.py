@@ -1,0 +1,17 @@
+"""Generators and discriminators, one family a file."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "conditional_dcgan": "ClassifyingDCGANDiscriminator ConditionalDCGANGenerator",
+    "conditional_mlp": "ConditionalMLPDiscriminator ConditionalMLPGenerator",
+    "conditional_resnet": "ClassifyingResNetDiscriminator ConditionalResNetGenerator ProjectionResNetDiscriminator",
+    "dcgan": "DCGANDiscriminator DCGANGenerator",
+    "lecture": "ConditionalLectureDiscriminator ConditionalLectureGenerator LectureDiscriminator LectureGenerator",
+    "mlp": "MLPDiscriminator MLPGenerator",
+    "resnet": "ResNetDiscriminator ResNetGenerator",
+    "rrdb": "RRDBNet",
+    "srresnet": "MSRResNet SRResNet",
+    "srvgg": "SRVGGNetCompact",
+    "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
+})

@@ -1,0 +1,1 @@
+"""Several processes: what they compute together, and which of them speaks."""

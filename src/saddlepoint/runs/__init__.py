@@ -1,0 +1,8 @@
+"""Runs on disk: one run and its files, and many runs read back."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "record": "Gathered Run Score",
+    "gathering": "gather",
+})

@@ -1,0 +1,8 @@
+"""Draws from a trained run's generator."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "generator": "SamplingGenerator",
+    "loading": "load_generator",
+})

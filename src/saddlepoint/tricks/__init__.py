@@ -1,0 +1,12 @@
+"""Tricks: what changes the weights that come out of training beside networks, loss and turns."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "auxiliary_classifier": "AuxiliaryClassifier",
+    "ema": "ExponentialMovingAverage",
+    "gradient_penalty": "Dragan GradientPenalty R1 R2 WassersteinGradientPenalty",
+    "instance_noise": "InstanceNoise",
+    "labels": "LabelFlip LabelSmoothing",
+    "weights": "SpectralNorm WeightClipping",
+})

@@ -1,0 +1,8 @@
+"""Enlarges image files."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "in_memory": "ImageUpscaler",
+    "tiling": "TiledUpscaler",
+})

@@ -1,0 +1,14 @@
+"""Callbacks: what looks at training and never changes the weights."""
+
+from saddlepoint.exports import lazy
+
+__getattr__, __all__ = lazy(__name__, {
+    "checkpointing": "Checkpointing",
+    "every": "Every",
+    "health": "Health",
+    "image_grid": "ImageGrid",
+    "progress_line": "Progress",
+    "sample_quality": "SampleQuality",
+    "scalars": "Scalars",
+    "upscaling_quality": "UpscalingQuality",
+})

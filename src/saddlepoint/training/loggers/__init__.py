@@ -1,0 +1,1 @@
+"""Loggers, and what each is told beside the curves."""
