@@ -4,7 +4,7 @@ import resource
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_utilities.core.rank_zero import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only
 from safetensors.torch import save
 
 from saddlepoint.config import spelling
