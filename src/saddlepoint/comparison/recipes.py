@@ -6,16 +6,13 @@ from typing import Any
 
 from saddlepoint.config_check import leaves
 from saddlepoint.data import identity as data_identity
+from saddlepoint.former import is_null_today
 
 # Where, how fast, how watched and how judged. Values of unlike judges are told apart by their protocol.
 NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "logger", "callbacks", "metrics",
                   "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
                   "data.memory_megabytes", "choices")
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
-# What earlier versions wrote where there is null now: `data.extensions` named the endings that were known.
-KNOWN_ENDINGS = ({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"},
-                 {"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"})
-ADDED = ("data.white", "data.extensions")  # settings that an earlier version lacks, where they are null
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,9 +21,7 @@ def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     found = {path: at(settings, path) for path in leaves(settings) if _counts(path, playing)}
     if found.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
         found.pop("data.seed", None)
-    if isinstance(endings := found.get("data.extensions"), list) and {*map(str, endings)} in KNOWN_ENDINGS:
-        found["data.extensions"] = None
-    found = {path: value for path, value in found.items() if path not in ADDED or value is not None}
+    found = {path: None if is_null_today(path, value) else value for path, value in found.items()}
     return found | _of_health(settings)
 
 
