@@ -14,8 +14,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 NOT_OF_A_RUN = ("hydra",)
-ENLARGING = ("model=esrgan", "data=sr_folder")
-WITH = {"perceptual": ENLARGING, "degradation": ENLARGING}  # chosen beside these, who use them
+# Groups of which each option is looked at beside these choices; of the other groups all are chosen at once.
+APART = {"data": [], "experiment": [], "perceptual": ["model=esrgan", "data=sr_folder"]}
 
 
 def existing(conf: Path) -> dict[str, Any]:
@@ -31,18 +31,17 @@ def existing(conf: Path) -> dict[str, Any]:
 
 
 def every_composition(conf: Path) -> Iterator[dict[str, Any]]:
-    """The settings with each option of each group."""
-    groups = sorted(path.name for path in conf.iterdir() if path.is_dir() and path.name not in NOT_OF_A_RUN)
+    """Settings in which each option of each group occurs. Models that enlarge degrade images of data=sr_folder only."""
+    options = {path.name: sorted(file.stem for file in path.glob("*.yaml"))
+               for path in conf.iterdir() if path.is_dir() and path.name not in NOT_OF_A_RUN}
+    options |= {group: ["all"] for group, names in options.items() if "all" in names}
+    lines = [[*beside, f"{group}={option}"] for group, beside in APART.items() for option in options.pop(group)]
+    options["turns@model.turns"] = options.pop("turns")
+    lines += [["data=sr_folder", *(f"{group}={names[place % len(names)]}" for group, names in options.items())]
+              for place in range(max(map(len, options.values())))]
     with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
-        for group in groups:
-            name = {"turns": "turns@model.turns"}.get(group, group)
-            for option in ["all"] if (conf / group / "all.yaml").is_file() else options(conf / group):
-                whole = compose("train", overrides=[*WITH.get(group, ()), f"{name}={option}"])
-                yield OmegaConf.to_container(whole, resolve=True)
-
-
-def options(group: Path) -> list[str]:
-    return sorted(path.stem for path in group.glob("*.yaml"))
+        for line in lines:
+            yield OmegaConf.to_container(compose("train", overrides=line), resolve=True)
 
 
 def visited(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
