@@ -78,11 +78,13 @@ def test_nor_is_the_note_lost_where_one_of_two_such_runs_is_set_aside(tmp_path):
 
 @pytest.mark.parametrize("endings", [OLD_FOLDER, OLD_PAIRS])
 def test_settings_that_an_earlier_version_lacked_or_spelt_out_are_no_difference(endings, tmp_path):
-    make_run(tmp_path / "old", seed=0, data__extensions=endings, **trained_on(None, "/a"))
-    make_run(tmp_path / "new", seed=1, data__extensions=None, data__white=None, **trained_on(CATS, "/a"))
+    folder = {"data___target_": "saddlepoint.data.folders.ImageFolder"}
+    make_run(tmp_path / "old", seed=0, data__extensions=endings, **folder, **trained_on(None, "/a"))
+    make_run(tmp_path / "new", seed=1, data__extensions=None, data__white=None, **folder, **trained_on(CATS, "/a"))
     [row] = table(tmp_path).rows
     assert len(row.runs) == 2
-    make_run(tmp_path / "typed", seed=1, data__extensions=["png"], data__white=255.0, **trained_on(CATS, "/a"))
+    make_run(tmp_path / "typed", seed=1, data__extensions=["png"], data__white=255.0, **folder,
+             **trained_on(CATS, "/a"))
     assert table(tmp_path).differences.settings == ("data.extensions", "data.white")
 
 

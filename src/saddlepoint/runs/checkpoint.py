@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from saddlepoint.config import spelling
+from saddlepoint.config import former, spelling
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files import disk_space
 from saddlepoint.files.atomic import write_atomically
@@ -115,7 +115,8 @@ def _newest(folder: Path) -> tuple[Path, dict]:
 
 
 def load(path: Path) -> dict:
-    """Read a file that `save` wrote, tensors on the CPU. A missing, damaged or foreign file is a RequestError."""
+    """Read a file that `save` wrote, tensors on the CPU, with today's names of classes and settings. A missing, damaged
+    or foreign file is a RequestError."""
     try:
         if path.is_dir():
             raise RequestError(f"{path} is a directory, not a checkpoint")
@@ -128,7 +129,7 @@ def load(path: Path) -> dict:
         raise RequestError(f"{path} is damaged or was not written by saddlepoint: its SHA-256 digest does not match "
                            "its content, so it is not read")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return former.checkpoint_in_todays_words(torch.load(path, map_location="cpu", weights_only=True))
     except _CANNOT_LOAD as error:
         raise RequestError(f"{path} is refused: it holds more than tensors and plain containers ({error})") from error
 

@@ -1,16 +1,15 @@
 """A line that goes on with a run is about that run's data, model and other choices, whether or not it repeats them:
 `resume=RUN data.root=FOLDER` names a setting of data=image_folder. Imports no torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import yaml
 from hydra.errors import HydraException
 
 from saddlepoint.config import folders
 from saddlepoint.config.overrides import OVERRIDE, SWEEP, parse, quote_path
+from saddlepoint.runs.reading import Unreadable, mapping, read_settings
 
 MAY_CHANGE = ("callbacks", "trainer", "logger")  # groups of which a run may go on with another choice
 
@@ -44,12 +43,11 @@ def _run_of(arguments: Sequence[str]) -> Path | None:
 
 def _choices(run: Path) -> dict[str, str]:
     try:
-        content = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        choices = mapping(read_settings(run / "config.yaml"), "choices")
+    except Unreadable:
         return {}
-    choices: Any = content.get("choices") if isinstance(content, Mapping) else None
     found = {group: option for group, option in choices.items() if isinstance(option, str) and option
-             and "@" not in group} if isinstance(choices, Mapping) else {}  # those with @ come with another choice
+             and "@" not in group}  # those with @ come with another choice
     several = found.get("logger", "").split("+")
     return found | ({"logger": f"[{','.join(several)}]"} if len(several) > 1 else {})
 

@@ -37,7 +37,7 @@ def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
             return None
 
     complaints: list[str] = []
-    config = read("config.yaml", reading.read_yaml)
+    config = read("config.yaml", reading.read_settings)
     if config is None:
         problems.append(Problem("unreadable", f"{name} is left out: {complaints[0]}", (path,)))
         return None

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from saddlepoint.config.former import in_todays_words
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with libyaml
 PICTURE = re.compile(r"(.+)_(\d{10})\.png")
 
@@ -25,6 +27,11 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
     return _mapping(path, _yaml)
+
+
+def read_settings(path: Path) -> Mapping[str, Any]:
+    """Returns the settings of a run (config.yaml), with today's names of classes and settings."""
+    return _mapping(path, lambda text: in_todays_words(_yaml(text)))
 
 
 def _yaml(text: str) -> Any:

@@ -4,6 +4,7 @@ and onlookers do not."""
 from collections.abc import Mapping
 from typing import Any
 
+from saddlepoint.config.former import is_null_today
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.runs import data_identity
 
@@ -13,10 +14,6 @@ NOT_THE_RECIPE = ("seed", "run", "resume", "extensions", "threads", "describe", 
                   "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
                   "data.memory_megabytes", "choices")
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
-# What earlier versions wrote where there is null now: `data.extensions` named the endings that were known.
-KNOWN_ENDINGS = ({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"},
-                 {"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"})
-ADDED = ("data.white", "data.extensions")  # settings that an earlier version lacks, where they are null
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,9 +22,7 @@ def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     found = {path: at(settings, path) for path in leaves(settings) if _counts(path, playing)}
     if found.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
         found.pop("data.seed", None)
-    if isinstance(endings := found.get("data.extensions"), list) and {*map(str, endings)} in KNOWN_ENDINGS:
-        found["data.extensions"] = None
-    found = {path: value for path, value in found.items() if path not in ADDED or value is not None}
+    found = {path: None if is_null_today(path, value) else value for path, value in found.items()}
     return found | _of_health(settings)
 
 

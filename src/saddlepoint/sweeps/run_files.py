@@ -5,11 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from saddlepoint.files.json_files import read_json
+from saddlepoint.runs.reading import Unreadable, count, mapping, read_settings
 from saddlepoint.sweeps.jobs import Job
 
 TAIL = 65536  # bytes of metrics.csv that are looked at: some hundred rows
@@ -50,8 +47,8 @@ class RunFiles:
 
     def _budget(self) -> int | None:
         try:
-            return OmegaConf.select(OmegaConf.load(self.path / "config.yaml"), "budget.images")
-        except (OSError, YAMLError, OmegaConfBaseException):
+            return count(mapping(read_settings(self.path / "config.yaml"), "budget"), "images")
+        except Unreadable:
             return None
 
     def _take(self, row: dict[str, str]) -> None:

@@ -1,0 +1,137 @@
+"""What earlier versions of saddlepoint wrote into checkpoints and config.yaml, and what it is called today.
+
+Whoever moves or renames a class, or adds, renames or removes a setting, enters it here: runs of before then go on, are
+drawn from and are compared. tests/test_former_runs.py says what is missing. Imports no torch.
+
+A setting's address is its place in the settings (`trainer.devices`), or, where a class takes it, today's path of the
+class and its name (`saddlepoint.data.folders.ImageFolder.white`), wherever in the settings the class is used.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+# Former module or class -> today's. The longest entry that fits counts; today's names are no former ones.
+CLASSES: dict[str, str] = {
+    "saddlepoint.callbacks": "saddlepoint.training.callbacks",
+    "saddlepoint.callbacks.progress": "saddlepoint.training.callbacks.progress_line",
+    "saddlepoint.modules": "saddlepoint.game",
+    "saddlepoint.tricks.schedule": "saddlepoint.game.schedule",
+}
+
+# Former class name of a callback -> today's: checkpoints keep what callbacks remember under these.
+CALLBACKS: dict[str, str] = {}
+
+# Former address of a setting -> today's name of a class's setting, or today's place.
+RENAMED: dict[str, str] = {}
+
+# Addresses of settings that are gone, and whose values made no difference.
+DROPPED: frozenset[str] = frozenset()
+
+# Address of a setting that earlier runs lack -> the value that means what they did.
+ADDED: dict[str, Any] = {
+    "extensions": [],  # there were none
+    # Files of floating-point numbers could not be read, and were left out.
+    "saddlepoint.data.folders.ImageFolder.white": None,
+    "saddlepoint.data.pairs.PairFolder.white": None,
+}
+
+# Defaults that were lists of names, and are null today. A run goes on with its list, which takes the same files as
+# ever; for a comparison of recipes they are one.
+LISTED: dict[str, tuple[frozenset[str], ...]] = {
+    "data.extensions": (
+        frozenset({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"}),
+        frozenset({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"}),
+    ),
+}
+
+
+def in_todays_words(settings: Any) -> Any:
+    """Returns a copy of saved settings with today's classes and settings. What is none of ours stays as it is."""
+    return _with_todays_places(_with_todays_classes(settings))
+
+
+def checkpoint_in_todays_words(content: Any) -> Any:
+    """Returns the content of a checkpoint file with its settings, and the names of its callbacks, as they are today."""
+    if not isinstance(content, Mapping):
+        return content
+    changed = {"settings": in_todays_words(content["settings"])} if "settings" in content else {}
+    if isinstance(content.get("processes"), list):
+        changed["processes"] = [_with_todays_callbacks(each) for each in content["processes"]]
+    return {**content, **changed}
+
+
+def todays_class(path: str) -> str:
+    """Returns today's path of a class or module."""
+    names = path.split(".")
+    for count in range(len(names), 0, -1):
+        if (beginning := ".".join(names[:count])) in CLASSES:
+            return ".".join([CLASSES[beginning], *names[count:]])
+    return path
+
+
+def is_null_today(place: str, value: Any) -> bool:
+    """Tells whether a value is an earlier version's default where today's is null."""
+    return isinstance(value, list) and frozenset(map(str, value)) in LISTED.get(place, ())
+
+
+def _with_todays_classes(settings: Any) -> Any:
+    """Changes every part with a `_target_`, at any depth."""
+    if isinstance(settings, list):
+        return [*map(_with_todays_classes, settings)]
+    if not isinstance(settings, Mapping):
+        return settings
+    part = {name: _with_todays_classes(value) for name, value in settings.items()}
+    if not isinstance(part.get("_target_"), str):
+        return part
+    target = todays_class(part["_target_"])
+    kept = {RENAMED.get(f"{target}.{name}", name): value for name, value in part.items()
+            if f"{target}.{name}" not in DROPPED}
+    lacking = {name: deepcopy(value) for address, value in ADDED.items()
+               if (name := _of_class(address, target)) and name not in kept}
+    return {**kept, "_target_": target, **lacking}
+
+
+def _of_class(address: str, target: str) -> str | None:
+    """Returns the setting's name if the address is one of this class."""
+    holder, _, name = address.rpartition(".")
+    return name if holder == target else None
+
+
+def _with_todays_places(settings: Any) -> Any:
+    """Changes settings that belong to no class, and parts as a whole. `settings` is a copy already."""
+    for address in DROPPED:
+        _taken(settings, address)
+    for address, place in RENAMED.items():
+        for value in _taken(settings, address):
+            _put(settings, place, value)
+    for address, value in ADDED.items():
+        _put(settings, address, deepcopy(value))
+    return settings
+
+
+def _taken(settings: Any, place: str) -> list[Any]:
+    """Takes the value at a place out of the settings and returns it; none where there is no such place."""
+    holder, name = _holder(settings, place)
+    return [holder.pop(name)] if isinstance(holder, dict) and name in holder else []
+
+
+def _put(settings: Any, place: str, value: Any) -> None:
+    """Puts a value where there is a part to hold it, and none yet."""
+    holder, name = _holder(settings, place)
+    if isinstance(holder, dict):
+        holder.setdefault(name, value)
+
+
+def _holder(settings: Any, place: str) -> tuple[Any, str]:
+    *parents, name = place.split(".")
+    for parent in parents:
+        settings = settings.get(parent) if isinstance(settings, Mapping) else None
+    return settings, name
+
+
+def _with_todays_callbacks(process: Any) -> Any:
+    remembered = process.get("callbacks") if isinstance(process, Mapping) else None
+    if not isinstance(remembered, Mapping):
+        return process
+    return {**process, "callbacks": {CALLBACKS.get(name, name): state for name, state in remembered.items()}}
