@@ -8,7 +8,7 @@ import pytest
 from saddlepoint.commands.command_line import reported
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.overrides import PATH_SETTINGS, prepare, quote_path
-from saddlepoint.config.setting_rules import OF_UPSCALE, rule_for
+from saddlepoint.config.setting_rules import OF_COMMANDS, rule_for
 from saddlepoint.config.typed_paths import expanded, is_there, must_be
 from saddlepoint.errors import RequestError
 from tests.composing import composed
@@ -59,7 +59,7 @@ def test_every_setting_that_is_a_path_has_the_rule_of_paths():
     """A list that both know: what is quoted as a path is checked as one, and the other way round."""
     of_sweeps, of_two_kinds = {"hydra.sweep.dir"}, {"weights"}  # refused before Hydra; upscale.py's, evaluate.py's
     assert all("a path" in (rule_for(setting)(" ") or "") for setting in {*PATH_SETTINGS} - of_sweeps - of_two_kinds)
-    assert "a path" in OF_UPSCALE["weights"]("")
+    assert "a path" in OF_COMMANDS["upscale"]["weights"]("")
 
 
 @pytest.mark.parametrize(("command", "typed"), [

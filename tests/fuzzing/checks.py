@@ -19,7 +19,7 @@ from saddlepoint.config.check import checked_settings, chosen
 from saddlepoint.config.hydra_errors import explain
 from saddlepoint.config.overrides import prepare
 from saddlepoint.config.paths import leaves
-from saddlepoint.config.setting_rules import OF_UPSCALE
+from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.data.listing import image_files
 from saddlepoint.errors import EndOfRun
 from saddlepoint.upscaling.planning import sources
@@ -56,7 +56,7 @@ def checked(command: str, arguments: list[str]) -> dict[str, Any]:
     choices = chosen(config.hydra.runtime.choices, config)
     OmegaConf.set_struct(config, False)
     del config["hydra"]
-    settings = checked_settings(config, OF_UPSCALE) if command == "upscale" else checked_settings(config)
+    settings = checked_settings(config, OF_COMMANDS["upscale"]) if command == "upscale" else checked_settings(config)
     return settings | {"choices": choices}
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.overrides import prepare
-from saddlepoint.config.setting_rules import OF_UPSCALE
+from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.config.spelling import is_quoted, quoted, without_interpolation
 from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.metrics.folders import opened
@@ -113,7 +113,7 @@ def seen_in_training(root: Path, good: dict[Path, int], bad: list[Path]) -> None
 
 
 def seen_by_metrics(root: str, good: dict[Path, int], bad: list[Path]) -> None:
-    settings = {"real": typed_plainly(root), "extensions": None, "max_pixels": 10**6, "white": None}
+    settings = {"real": typed_plainly(root), "image_extensions": None, "max_pixels": 10**6, "white": None}
     with redirect_stderr(io.StringIO()):
         try:
             found = opened(settings, "real")
@@ -129,7 +129,7 @@ def upscale(typed: list[str]) -> tuple[EndOfRun | None, str]:
     with (redirect_stdout(said), redirect_stderr(said), initialize_config_dir(str(CONF), version_base="1.3"),
           patch.object(weights, "load", lambda _: (Nearest(SCALE), "nearest", "a test"))):
         try:
-            command.upscale(checked_settings(compose("upscale", prepare(typed, None)), OF_UPSCALE))
+            command.upscale(checked_settings(compose("upscale", prepare(typed, None)), OF_COMMANDS["upscale"]))
         except EndOfRun as end:
             return end, f"{said.getvalue()}{end}"
     return None, said.getvalue()

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from saddlepoint.config.check import checked_settings
-from saddlepoint.config.setting_rules import OF_UPSCALE
+from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.upscaling import batch
 from saddlepoint.upscaling import progress_bar as progress_module
@@ -28,7 +28,7 @@ def net(tmp_path_factory) -> Path:
 
 def upscale(*overrides: str) -> None:
     config, _ = composed(*overrides, config="upscale")
-    batch.upscale(checked_settings(OmegaConf.create(config), OF_UPSCALE))
+    batch.upscale(checked_settings(OmegaConf.create(config), OF_COMMANDS["upscale"]))
 
 
 def by_the_network(pixels: numpy.ndarray, full: int = 255) -> numpy.ndarray:
