@@ -11,7 +11,7 @@ from typing import Any
 from saddlepoint.runs import reading
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.finding import Finder
-from saddlepoint.runs.recipe import identity
+from saddlepoint.runs.recipe import recipe_key
 from saddlepoint.runs.record import Cost, Gathered, Problem, Run, score, scores
 
 
@@ -109,17 +109,17 @@ def _with_known_data(runs: list[Run]) -> list[Run]:
     known: dict[Any, dict[str, Mapping[str, Any]]] = {}
     for run in runs:
         if run.data:
-            known.setdefault(identity(run.settings), {})[digest(run.data)] = run.data
+            known.setdefault(recipe_key(run.settings), {})[digest(run.data)] = run.data
     alike = {settings: {**next(iter(sets.values())), ASSUMED: True}
              for settings, sets in known.items() if len(sets) == 1}
-    return [run if run.data else replace(run, data=alike.get(identity(run.settings), {})) for run in runs]
+    return [run if run.data else replace(run, data=alike.get(recipe_key(run.settings), {})) for run in runs]
 
 
 def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
     """A seed that ran twice is no second seed: the run that got furthest stays."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
-        groups.setdefault((identity(run.settings, run.data), run.seed), []).append(run)
+        groups.setdefault((recipe_key(run.settings, run.data), run.seed), []).append(run)
     kept, aside = [], []
     for group in groups.values():
         first, *others = sorted(group, key=lambda run: (run.state != "completed", -(run.images_seen or 0), run.name))

@@ -30,16 +30,16 @@ def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found | _of_health(settings)
 
 
-def of_data(identity: Mapping[str, Any]) -> dict[str, Any]:
+def data_settings(identity: Mapping[str, Any]) -> dict[str, Any]:
     """The same of what a run was trained on; {}: it has not said."""
     if not identity:
         return {}
     return {"data.images": identity.get("images"), "data.digest": data_identity.digest(identity)[:8]}
 
 
-def identity(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
+def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
     """Equal for two runs of one recipe, and only for them. `data`: the identity of what was trained on"""
-    everything = recipe(settings) | of_data(data or {})
+    everything = recipe(settings) | data_settings(data or {})
     return tuple(sorted((path, repr(value)) for path, value in everything.items()))
 
 

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from saddlepoint.comparison.columns import NAMES
+from saddlepoint.comparison.columns import FIELD_NAMES
 from saddlepoint.config import spelling
 from saddlepoint.errors import EndOfRun, Stopped
 from saddlepoint.sweeps.display import ORDER, aligned, cells, counts
@@ -64,7 +64,7 @@ def unlike(jobs: Sequence[Job], values: Mapping[int, float], objective: Objectiv
     known = {job.number: objective.protocol(job.directory) for job in jobs if job.number in values}
     known = {number: protocol for number, protocol in known.items() if protocol}
     names = dict.fromkeys(name for protocol in known.values() for name in protocol)
-    apart = [NAMES.get(name, name.replace("_", " ")) for name in names
+    apart = [FIELD_NAMES.get(name, name.replace("_", " ")) for name in names
              if len({repr(protocol.get(name)) for protocol in known.values()}) > 1]
     if not apart:
         return ""

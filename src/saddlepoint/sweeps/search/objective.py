@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.comparison.columns import that_binds
+from saddlepoint.comparison.columns import binding_fields
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
@@ -38,7 +38,7 @@ class Objective:
         be a part of what is searched."""
         with suppress(Unreadable):
             name, found = self.points(run)[0], scores(read_json(Path(run) / "metrics.json"))
-            return next((that_binds(each.protocol, ("ema",)) for each in found if each.name == name), {})
+            return next((binding_fields(each.protocol, ("ema",)) for each in found if each.name == name), {})
         return {}
 
     def due(self, images_seen: int) -> int:
