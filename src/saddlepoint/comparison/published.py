@@ -57,7 +57,7 @@ def read(path: Path) -> list[Published]:
 def _entry(entry: Any, where: str) -> Published:
     if not isinstance(entry, Mapping) or set(entry) != KEYS:
         raise RequestError(f"{where} must have exactly {', '.join(sorted(KEYS))}")
-    numbers = {name: reading.finite(entry, name) for name in ("value", "tolerance")}
+    numbers = {name: reading.finite_number(entry, name) for name in ("value", "tolerance")}
     texts = {name: reading.text(entry, name) for name in ("metric", "source")}
     mappings = {name: entry[name] for name in ("where", "protocol")}
     if None in numbers.values() or "" in texts.values() or not all(isinstance(each, Mapping)

@@ -1,5 +1,5 @@
-"""What makes two runs the same recipe: settings that change what is learnt, and what it is learnt from. Seeds, places
-and onlookers do not."""
+"""Decides whether two runs have the same recipe: equal settings of everything that changes what is learnt, and equal
+data. Seeds, places of files, and what only watches or measures do not count."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,51 +7,53 @@ from typing import Any
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.runs import data_identity
 
-# Where, how fast, how watched and how judged. Values of unlike judges are told apart by their protocol.
+# Where a run lies, how fast it is, what watches and what measures it. Values measured otherwise have another protocol.
 NOT_THE_RECIPE = ("seed", "run", "resume", "threads", "describe", "trainer", "logger", "callbacks", "metrics",
                   "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
                   "data.memory_megabytes", "choices")
-HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
-# What earlier versions wrote where there is null now: `data.extensions` named the endings that were known.
+HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # values of callbacks.health with which it only watches
+# Earlier versions listed all endings that they knew as `data.extensions`, which is null now.
 KNOWN_ENDINGS = ({"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "gif", "ppm", "pgm", "pbm"},
                  {"png", "jpg", "jpeg", "jfif", "webp", "bmp", "tif", "tiff", "ppm"})
-ADDED = ("data.white", "data.extensions")  # settings that an earlier version lacks, where they are null
+ADDED = ("data.white", "data.extensions")  # settings that earlier versions lack; null has the same meaning
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted path -> value, of what changes what is learnt; of the tricks, only those that play."""
-    playing = settings.get("trick") if isinstance(settings.get("trick"), list) else []
-    found = {path: at(settings, path) for path in leaves(settings) if _counts(path, playing)}
-    if found.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
-        found.pop("data.seed", None)
-    if isinstance(endings := found.get("data.extensions"), list) and {*map(str, endings)} in KNOWN_ENDINGS:
-        found["data.extensions"] = None
-    found = {path: value for path, value in found.items() if path not in ADDED or value is not None}
-    return found | _of_health(settings)
+    """Returns dotted path -> value of all settings that change what is learnt; of tricks, only those in use."""
+    tricks = settings.get("trick") if isinstance(settings.get("trick"), list) else []
+    values = {path: at(settings, path) for path in leaves(settings) if _counts(path, tricks)}
+    if values.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
+        values.pop("data.seed", None)
+    if isinstance(endings := values.get("data.extensions"), list) and {*map(str, endings)} in KNOWN_ENDINGS:
+        values["data.extensions"] = None
+    values = {path: value for path, value in values.items() if path not in ADDED or value is not None}
+    return values | _health_settings(settings)
 
 
 def data_settings(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of what a run was trained on; {}: it has not said."""
+    """Returns number and digest of the images that a run was trained on as if they were settings; {} if the run has not
+    recorded the identity of its data."""
     if not identity:
         return {}
     return {"data.images": identity.get("images"), "data.digest": data_identity.digest(identity)[:8]}
 
 
 def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
-    """Equal for two runs of one recipe, and only for them. `data`: the identity of what was trained on"""
-    everything = recipe(settings) | data_settings(data or {})
-    return tuple(sorted((path, repr(value)) for path, value in everything.items()))
+    """Returns a key that is equal for runs of one recipe, and only for them. `data`: the identity of a run's data"""
+    values = recipe(settings) | data_settings(data or {})
+    return tuple(sorted((path, repr(value)) for path, value in values.items()))
 
 
-def _counts(path: str, playing: list) -> bool:
+def _counts(path: str, tricks: list) -> bool:
     if any(path == each or path.startswith(f"{each}.") for each in NOT_THE_RECIPE):
         return False
     group, _, rest = path.partition(".")
-    return group != "tricks" or rest.partition(".")[0] in playing
+    return group != "tricks" or rest.partition(".")[0] in tricks
 
 
-def _of_health(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A run that rolls back, or ends where it collapses, may end elsewhere than one that does not."""
+def _health_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of callbacks.health if it may change what is learnt, by rolling back or by ending a run that
+    has collapsed; else {}."""
     health = at(settings, "callbacks.health")
     if not isinstance(health, Mapping) or all(health.get(name, value) == value for name, value in HARMLESS.items()):
         return {}
