@@ -43,7 +43,7 @@ class Column:
 
     @property
     def images(self) -> tuple[int, int] | None:
-        """The least and the most images seen when the values were measured; None for values of best checkpoints."""
+        """Returns the least and the most images seen when the values were measured; None for best checkpoints."""
         seen = [each.images for each in self.values if each.images is not None]
         return (min(seen), max(seen)) if seen else None
 

@@ -14,7 +14,7 @@ from saddlepoint.runs.record import Run
 
 @dataclass(frozen=True)
 class Question:
-    """What the user asks of the runs; conf/compare.yaml explains each field."""
+    """A question about runs, as the user asks it; conf/compare.yaml explains each field."""
 
     value: str | int = "last"
     metric: Sequence[str] | None = None
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def states(self) -> dict[str, int]:
-        """How many runs ended in which state, completed ones first: {"completed": 2, "diverged": 1}."""
+        """Returns how many runs ended in which state, completed ones first: {"completed": 2, "diverged": 1}."""
         counts = Counter(run.state for run in self.runs)
         return {"completed": counts.pop("completed", 0), **dict(sorted(counts.items()))}
 

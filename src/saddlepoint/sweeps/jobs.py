@@ -37,16 +37,19 @@ class Job:
 
     @property
     def settings(self) -> str:
+        """Returns the overrides that distinguish the job from the others, as one text."""
         return " ".join(self.differs or self.overrides)
 
     @property
     def seconds_left(self) -> float | None:
+        """Returns how long a running job will take to the end of its budget, or None if that is not known."""
         if self.state != "running" or not self.budget_images or not self.images_per_second:
             return None
         return max(self.budget_images - self.images_seen, 0) / self.images_per_second
 
     @property
     def final_score(self) -> float | None:
+        """Returns the latest score of a completed job, else None."""
         return self.score["value"] if self.score and self.state == "completed" else None
 
     def as_json(self) -> dict[str, Any]:
@@ -78,5 +81,6 @@ def outcome(exit_code: int, output: Sequence[str], status: Mapping[str, Any], re
 
 
 def signal_name(number: int) -> str:
+    """Returns the name of a signal, e.g. SIGKILL for 9."""
     names = {each.value: each.name for each in signal.Signals}
     return names.get(number, f"signal {number}")

@@ -19,7 +19,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Limits:
-    """How long jobs may take; conf/hydra/launcher/processes.yaml explains each limit."""
+    """Limits to the time that jobs take; conf/hydra/launcher/processes.yaml explains them."""
 
     hang_minutes: float | None = None  # without progress; None: no limit
     limit_minutes: float | None = None  # for one start of a job; None: no limit
@@ -27,7 +27,7 @@ class Limits:
 
 
 class Watcher(Protocol):
-    """What a runner notifies."""
+    """An object that a runner notifies of changes."""
 
     def changed(self, job: Job) -> None:
         """Is called when a job has started or ended."""
@@ -37,7 +37,7 @@ class Watcher(Protocol):
 
 
 class Steering(Protocol):
-    """What a runner asks for further jobs, and about the future of those that run."""
+    """An object that a runner asks for further jobs, and whether running jobs should end early."""
 
     def next(self) -> Job | None:
         """Returns a new job to start, now that there is a place for it, or None."""
@@ -152,6 +152,7 @@ class Runner:
         return ("pruned", reason) if reason else None
 
     def _exceeded_limit(self, process: Process) -> str | None:
+        """Returns a phrase that names the limit which a job has exceeded, or None."""
         now, limits = time.monotonic(), self.limits
         if limits.hang_minutes and now - process.progressed > 60 * limits.hang_minutes:
             return f"no progress for {limits.hang_minutes:g} minutes (hydra.launcher.hang_minutes)"

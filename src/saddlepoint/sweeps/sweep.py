@@ -27,7 +27,7 @@ class SweepIncomplete(EndOfRun):
 
 @dataclass(frozen=True)
 class Request:
-    """What all jobs of a sweep have in common, and how it is run."""
+    """A request to run a sweep: what its jobs have in common, and how they are run."""
 
     directory: Path
     program: Sequence[str]  # begins each job's command: python train.py
@@ -39,6 +39,7 @@ class Request:
     write_page: Callable[[Path], Path | None]  # directory of the sweep -> the page that compares its runs, or None
 
     def command(self, job: Job) -> list[str]:
+        """Returns the command line of a job. A job that has a directory already resumes its run."""
         own = {setting(override) for override in job.overrides}
         shared = [each for each in self.shared if setting(each) not in own]
         resume = ["resume=auto"] if Path(job.directory).exists() else []
@@ -46,7 +47,7 @@ class Request:
 
     @property
     def line(self) -> str:
-        """The command line to type to continue the sweep in its directory."""
+        """Returns the command line to type to continue the sweep in its directory."""
         arguments = [argument for argument in self.typed if setting(argument) != "hydra.sweep.dir"]
         script = Path(self.program[-1]).name
         return spelling.line(["python", script, *arguments, f"hydra.sweep.dir={self.directory}"])

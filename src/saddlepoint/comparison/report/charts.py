@@ -104,6 +104,7 @@ def beyond(values: Sequence[float], up: Axis) -> str:
 
 
 def grid(across: Axis, up: Axis, frame: Frame) -> str:
+    """Returns the ticks of both axes with their labels, and horizontal lines."""
     right, bottom = frame.left + frame.inner_width, frame.top + frame.inner_height
     parts = []
     ticks = up.ticks(frame.y_ticks)
@@ -119,6 +120,7 @@ def grid(across: Axis, up: Axis, frame: Frame) -> str:
 
 
 def draw_line(line: Line, across: Axis, up: Axis, frame: Frame) -> str:
+    """Returns the line of means and the band around it; a single point becomes a dot."""
     def place(images_seen: float, value: float) -> str:
         share = min(max(up.share(value), -1), 2)  # far spikes need no long numbers
         return f"{across.share(images_seen) * frame.inner_width:.1f} {(1 - share) * frame.inner_height:.1f}"
@@ -126,9 +128,9 @@ def draw_line(line: Line, across: Axis, up: Axis, frame: Frame) -> str:
     path = "L".join(place(point.images_seen, point.mean) for point in line.points)
     band = ""
     if line.style != MANY and any(point.high > point.low for point in line.points):
-        there = [place(point.images_seen, point.high) for point in line.points]
-        back = [place(point.images_seen, point.low) for point in reversed(line.points)]
-        band = f'<path class="band" d="M{"L".join(there + back)}Z"/>'
+        upper = [place(point.images_seen, point.high) for point in line.points]
+        lower = [place(point.images_seen, point.low) for point in reversed(line.points)]
+        band = f'<path class="band" d="M{"L".join(upper + lower)}Z"/>'
     if len(line.points) == 1:
         path += "h.01"  # page.css rounds the ends of lines, so this is a dot
     return (f'<g class="line {line.style}" data-row="{line.row}"><title>{escape_text(line.name)}</title>'
@@ -151,12 +153,12 @@ def tags(lines: Sequence[Line], up: Axis, across: Axis, frame: Frame) -> str:
 
 def spread(heights: Sequence[float], room: float) -> list[float]:
     """Moves sorted heights apart, by LABEL_HEIGHT or as far as `room` permits, and as little as possible."""
-    apart = min(LABEL_HEIGHT, room / max(len(heights), 1))
+    gap = min(LABEL_HEIGHT, room / max(len(heights), 1))
     placed: list[float] = []
     for height in heights:
-        placed.append(max(height, placed[-1] + apart) if placed else height)
+        placed.append(max(height, placed[-1] + gap) if placed else height)
     limit = math.inf
     for index in range(len(placed) - 1, -1, -1):
         placed[index] = min(placed[index], limit if limit < math.inf else room)
-        limit = placed[index] - apart
+        limit = placed[index] - gap
     return placed

@@ -25,6 +25,7 @@ Curves = Mapping[str, list[list[tuple[int, float]]]]   # column of metrics.csv -
 
 
 def curves_of(row: PageRow) -> Curves:
+    """Returns the curves of all runs of a row."""
     columns: dict[str, list] = {}
     for run in row.runs:
         for column, points in run.curves().items():
@@ -106,6 +107,7 @@ def panel_of(row: PageRow, curves: Curves) -> Html:
 
 
 def small_chart(row: PageRow, curves: Curves, title: str, columns: Mapping[str, tuple[str, str, str]]) -> Html:
+    """Returns a chart of some columns of a row's curves, see PANELS; nothing if the row has none of them."""
     bands: list[tuple[tuple, list[BandPoint]]] = [
         (names, seed_band(curves[column])) for column, names in columns.items() if column in curves]
     lines = [Line(points, short, name, row.number, style) for (short, name, style), points in bands if points]

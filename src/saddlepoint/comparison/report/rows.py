@@ -69,4 +69,5 @@ def definitions(pairs: Sequence[tuple[object, object]]) -> Html:
 
 
 def plural(count: int, thing: str) -> str:
+    """Returns a number with what it counts: `1 run`, `2 runs`."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

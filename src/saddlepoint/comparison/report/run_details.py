@@ -99,6 +99,7 @@ def place(row: PageRow, run: Run) -> str:
 
 
 def runs_section(rows: Sequence[PageRow], protocols: Protocols) -> Html:
+    """Returns the section of all runs, each folded into one line."""
     buttons = [element("button", f"{word} all", type="button", data_open=str(word == "Open").lower())
                for word in ("Open", "Close")]
     return section("Runs", "runs", paragraph("The exact command and the provenance of every run."),
@@ -115,6 +116,7 @@ def details(row: PageRow, run: Run, protocols: Protocols) -> Html:
 
 
 def command(run: Run) -> Html:
+    """Returns the command line that a run was started with, and a button that copies it."""
     if not run.command:
         return paragraph("No command was recorded.")
     line = run.command if run.command.startswith("python") else f"python {run.command}"

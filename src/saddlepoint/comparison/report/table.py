@@ -17,6 +17,7 @@ LEGEND = ("Marked settings differ from those of the baseline, or of row 1 where 
 
 
 def results_section(rows: Sequence[PageRow], table: Table, notes: Sequence[str], protocols: Protocols) -> Html:
+    """Returns the section with the table, its controls above and its notes below."""
     if not rows:
         return section("Results", "results", paragraph("There is no run to show."))
     texts = sheet(table)  # of which seeds, images seen, time and parameters are taken
@@ -41,6 +42,7 @@ def controls(rows: Sequence[PageRow]) -> Html:
 
 
 def choice(name: str, values: Sequence[str]) -> Html:
+    """Returns a menu of a setting's values, by which rows are filtered."""
     return element("label", name, element("select", element("option", "any", value=""), *(
         element("option", value, value=value) for value in sorted(values)), data_filter=name))
 
@@ -53,6 +55,7 @@ def header(table: Table, protocols: Protocols) -> Html:
 
 
 def title(name: str, below: Html | None = None, numeric: bool = True) -> Html:
+    """Returns the title of a column, a button that sorts by it. `below`: a remark in small print"""
     return element("th", element("button", name, type="button"), element("small", below) if below else "",
                    scope="col", class_="number" if numeric else None, data_numeric=numeric)
 
@@ -71,6 +74,7 @@ def table_row(page_row: PageRow, row: Row, words: Sequence[str], table: Table) -
 
 
 def number_cell(words: str, value: float | None) -> Html:
+    """Returns a cell with a text, and the number by which rows are sorted there."""
     first, _, more = words.partition(", ")  # seeds may be `2 of 3, 1 diverged`
     return element("td", first, element("small", more, class_="bad") if more else "", class_="number",
                    data_value="" if value is None else value)
@@ -85,6 +89,8 @@ def sorting_costs(runs: Sequence[Run]) -> list[float | None]:
 
 
 def score_cell(table: Table, row: Row, index: int) -> Html:
+    """Returns a cell with mean and deviation; below are interval, seeds if some lack a value, difference and published
+    score."""
     cell = row.cells[index]
     if cell is None:
         return element("td", NOTHING, class_="number", data_value="")

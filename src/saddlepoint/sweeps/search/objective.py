@@ -19,7 +19,7 @@ OF_UPSCALING = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")  # metrics that supe
 
 @dataclass(frozen=True)
 class Objective:
-    """What a search optimises, and when runs measure it."""
+    """The number that a search optimises, and when runs measure it."""
 
     metric: str  # without its extractor, e.g. fid
     value: str  # last: the run's last measurement counts; best: the best of all
@@ -62,6 +62,7 @@ class Objective:
         return values[-1] if self.value == "last" else self.best(values)
 
     def best(self, values: list[float]) -> float:
+        """Returns the greatest or the least of the values, by the direction of the search."""
         return max(values) if self.direction == "maximize" else min(values)
 
 

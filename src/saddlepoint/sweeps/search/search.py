@@ -27,7 +27,7 @@ OVERRULED = ("completed", "stopped", "hung", "killed")  # ends that count as pru
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search varies, optimises and how often it tries."""
+    """The plan of a search: what it varies, what it optimises, by which method, and with how many trials."""
 
     space: Space
     objective: Objective

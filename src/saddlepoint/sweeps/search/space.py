@@ -57,6 +57,7 @@ class Numbers:
         return self.text(self.high if number else self.low)
 
     def text(self, value: float) -> str:
+        """Returns a number as it is typed, with DIGITS significant digits and within the bounds."""
         if self.whole:
             return str(round(value))
         return repr(min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high))
@@ -138,6 +139,7 @@ def affects_scores(name: str) -> bool:
 
 
 def read_dimension(override: Override) -> Dimension:
+    """Returns the dimension that an override with several values describes, or raises a RequestError."""
     key, value = override.get_key_element(), override.value()
     tags = set(getattr(value, "tags", ()))
     if tags - {"log"} or (tags and not override.is_interval_sweep()):

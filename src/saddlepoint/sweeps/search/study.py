@@ -28,7 +28,8 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 @dataclass(frozen=True)
 class Method:
-    """How settings are proposed and trials pruned; conf/hydra/sweeper/search.yaml explains the values."""
+    """The sampler that proposes settings and the pruner that ends trials early, with their parameters;
+    conf/hydra/sweeper/search.yaml explains the values."""
 
     sampler: str
     sampler_startup_trials: int
@@ -49,7 +50,7 @@ class Method:
 
     @property
     def keeps_percent(self) -> float:
-        """How many percent of the trials the median and percentile pruners let go on."""
+        """Returns how many percent of the trials the pruners `median` and `percentile` let go on."""
         return 50.0 if self.pruner == "median" else self.percentile
 
     def make_pruner(self, objective: Objective) -> optuna.pruners.BasePruner:
@@ -81,6 +82,7 @@ class Study:
 
     @property
     def trials(self) -> list[FrozenTrial]:
+        """Returns all trials so far; the trial of number n stands at place n."""
         return self.study.get_trials(deepcopy=False)
 
     def ask(self) -> Trial:
@@ -150,6 +152,7 @@ class Study:
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
+    """Returns a dimension of the space as Optuna knows it."""
     if isinstance(dimension, Choices):
         return CategoricalDistribution(dimension.texts)
     if dimension.whole:
