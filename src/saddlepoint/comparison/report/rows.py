@@ -37,9 +37,9 @@ def page_row(names: Sequence[str], row: Row, reference: Row) -> PageRow:
 
 
 def section(text: str, name: str, *content: object) -> Html:
-    """Returns a section of the page with its section; links lead to `#name`."""
-    return element("section", element("h2", text, id=f"{name}-section"), *content, id=name,
-                   aria_labelledby=f"{name}-section")
+    """Returns a section of the page with its heading; links lead to `#name`."""
+    return element("section", element("h2", text, id=f"{name}-heading"), *content, id=name,
+                   aria_labelledby=f"{name}-heading")
 
 
 def scrolling(title: str, table: Html) -> Html:
