@@ -13,7 +13,7 @@ import pytest
 
 from saddlepoint import build, load_generator
 from saddlepoint.commands import description, drawing, evaluation
-from saddlepoint.comparison.rows import rows
+from saddlepoint.comparison.rows import group_by_recipe
 from saddlepoint.config import former
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.paths import leaves
@@ -115,7 +115,7 @@ def runs_of_today(tmp_path_factory):
 @pytest.mark.parametrize("run", RUNS)
 def test_it_is_one_row_with_a_run_of_today(run, runs_of_today):
     gathered = gather([OLD_RUNS / run, runs_of_today / Path(run).name])
-    [row] = rows(gathered.runs)
+    [row] = group_by_recipe(gathered.runs)
     assert [each.seed for each in row] == [3, 4]
     assert not [problem for problem in gathered.problems if problem.kind in ("unreadable", "incomplete")]
 

@@ -1,5 +1,8 @@
-"""hydra/launcher=processes: each job of a sweep a process of its own, see saddlepoint.sweeps. Hydra finds launchers in
-this namespace only, and imports this file for every command, so the rest is imported when a sweep begins."""
+"""Holds the launcher of `hydra/launcher=processes`, which runs each job of a sweep as a process of its own.
+
+Hydra finds launchers in this namespace only, and imports this file for every command. So the package
+saddlepoint.sweeps, which does the work, is imported when a sweep begins.
+"""
 
 import os
 import sys
@@ -10,11 +13,18 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep", "hydra.mode")  # not for its jobs
+OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep", "hydra.mode")  # jobs do not get these
 
 
 class ProcessesLauncher(Launcher):
-    """conf/hydra/launcher/processes.yaml explains the arguments."""
+    """The launcher. conf/hydra/launcher/processes.yaml explains the arguments.
+
+    jobs_at_once: how many jobs run at a time, 1 or more; None: one for each GPU, without GPUs one for every 4 cores
+    hang_minutes: minutes without progress after which a job is ended; None: no limit
+    limit_minutes: minutes after which one start of a job is ended; None: no limit
+    grace_seconds: seconds that a job has for its checkpoint when it is asked to end
+    again: states, e.g. failed, after which a job runs again when the sweep is continued
+    """
 
     def __init__(self, jobs_at_once: int | None, hang_minutes: float | None, limit_minutes: float | None,
                  grace_seconds: float, again: Sequence[str]):
@@ -32,10 +42,10 @@ class ProcessesLauncher(Launcher):
         from saddlepoint.sweeps.runner import Limits
         from saddlepoint.sweeps.sweep import Request
         check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
-        launch_checks.refuse([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
-        launch_checks.refuse_for_all(config)
+        launch_checks.refuse_single_runs([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
+        launch_checks.refuse_shared_mistakes(config)
         directory = expanded(config.hydra.sweep.dir, SWEEP_DIRECTORY)
-        require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes it
+        require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes the folder
         trainer = config.get("trainer", {})
         gpus = [] if trainer.get("accelerator") == "cpu" else machine.gpus()
         places = machine.places(self.jobs_at_once, gpus, trainer.get("devices", 1), machine.cores())
@@ -49,7 +59,8 @@ class ProcessesLauncher(Launcher):
             list(self.again), environment.typed(), write_page)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """What is not completed is said here and in the exit code; to Hydra a job returns its score, or None."""
+        """Runs the jobs and returns their final scores, None where there is none. Jobs that are not completed are
+        reported here and by the exit code, since Hydra knows of no such end."""
         from saddlepoint.commands.command_line import reported
         from saddlepoint.sweeps.sweep import sweep
         jobs = []

@@ -1,7 +1,7 @@
-"""hydra/sweeper=search: settings that Optuna proposes, see saddlepoint.sweeps.search.
+"""Holds the sweeper of `hydra/sweeper=search`, which tries settings that Optuna proposes.
 
-Hydra finds sweepers in this namespace only, and imports this file for every command, so the rest is imported when a
-search begins.
+Hydra finds sweepers in this namespace only, and imports this file for every command. So the package
+saddlepoint.sweeps.search, which does the work, is imported when a search begins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,26 @@ from omegaconf import DictConfig
 
 
 class SearchSweeper(Sweeper):
-    """conf/hydra/sweeper/search.yaml explains the arguments."""
+    """The sweeper. conf/hydra/sweeper/search.yaml explains the arguments.
+
+    trials: how many trials there are, those of earlier searches in the directory included, 1 or more
+    space: setting -> its values in Hydra's grammar, besides those that are typed
+    metric: the score to optimise, without its extractor; None: the first one that training measures
+    value: `last` or `best`, the measurement of a trial that counts
+    direction: `minimize` or `maximize`; None: the one that is better for the metric
+    sampler: `tpe` or `random`
+    sampler_startup_trials: trials that tpe draws at random before it learns
+    seed: of the sampler, 0 to 2^63 - 1
+    pruner: `none`, `median`, `percentile` or `hyperband`
+    pruner_startup_trials: completed trials that are needed before `median` or `percentile` prunes any
+    pruner_warmup_images: images seen before which no trial is pruned; the first rung of `hyperband`
+    percentile: percent of the trials that the pruner `percentile` lets go on, the best ones
+    """
 
     def __init__(self, trials: int, space: Mapping[str, str] | None, metric: str | None, value: str,
                  direction: str | None, sampler: str, sampler_startup_trials: int, seed: int, pruner: str,
                  pruner_startup_trials: int, pruner_warmup_images: int, percentile: float):
-        self.trials, self.written = trials, space
+        self.trials, self.space = trials, space
         self.objective = {"metric": metric, "value": value, "direction": direction}
         self.method = {"sampler": sampler, "sampler_startup_trials": sampler_startup_trials, "seed": seed,
                        "pruner": pruner, "pruner_startup_trials": pruner_startup_trials,
@@ -35,15 +49,15 @@ class SearchSweeper(Sweeper):
         checks.refuse_again(self.launcher.request.again)
 
     def sweep(self, arguments: Sequence[str]) -> list[JobReturn]:
-        """`arguments`: the settings as typed. Nothing is returned to Hydra: what became of the trials is said here and
-        in the exit code."""
+        """Runs the search over the typed overrides. It returns nothing to Hydra: how the trials ended is reported here
+        and by the exit code."""
         from saddlepoint.commands.command_line import reported
         from saddlepoint.sweeps.search import checks
-        from saddlepoint.sweeps.search.objective import objective_of
-        from saddlepoint.sweeps.search.space import space_of
-        space = space_of(arguments, self.written, self.loader)
+        from saddlepoint.sweeps.search.objective import choose_objective
+        from saddlepoint.sweeps.search.space import read_space
+        space = read_space(arguments, self.space, self.loader)
         settings = checks.shared_settings(space, self.config, self.loader)
-        objective = objective_of(settings, **self.objective)
+        objective = choose_objective(settings, **self.objective)
         with reported():
             from saddlepoint.sweeps.search.search import Plan, search
             from saddlepoint.sweeps.search.study import Method

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from saddlepoint.comparison.statistics import MOST_EXACT, paired_difference, summary, unpaired_difference
+from saddlepoint.comparison.statistics import MOST_EXACT, paired_difference, summarise, unpaired_difference
 
 
 def drawn(count, seed, shift=0.0):
@@ -16,14 +16,14 @@ def drawn(count, seed, shift=0.0):
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_the_interval_is_students(count):
     values = drawn(count, 0)
-    found = summary(values)
+    found = summarise(values)
     low, high = scipy.stats.t.interval(0.95, count - 1, np.mean(values), scipy.stats.sem(values))
     assert found.interval == pytest.approx((low, high)) and found.count == count
     assert found.deviation == pytest.approx(np.std(values) * math.sqrt(count / (count - 1)))
 
 
 def test_one_seed_has_a_mean_and_nothing_else():
-    assert (summary([4.0]).mean, summary([4.0]).deviation, summary([4.0]).interval) == (4.0, None, None)
+    assert (summarise([4.0]).mean, summarise([4.0]).deviation, summarise([4.0]).interval) == (4.0, None, None)
 
 
 def statistic(first, second, axis):

@@ -15,7 +15,7 @@ from saddlepoint.data.identity import fingerprint
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint
-from saddlepoint.runs.data_identity import changes, digest, going_on, refuse_other_classes
+from saddlepoint.runs.data_identity import changes, continued_identity, digest, refuse_other_classes
 from tests.data.folder_data import folder, write_grey_levels
 from tests.data.formats import write_photo_folder
 from tests.data.memory_data import numbered
@@ -159,8 +159,9 @@ def test_other_classes_are_refused_in_whatever_way_they_differ():
 
 def test_a_run_that_went_on_with_other_images_is_of_neither_set():
     one, other = ({"images": 3, "classes": {}, "contents": content} for content in "ab")
-    mixed = going_on(one, other)
-    assert len({digest(one), digest(other), digest(mixed), digest(going_on(mixed, one))}) == 4
-    assert going_on(one, dict(one)) == one and going_on(None, one) == one | {"assumed": True}
-    assert digest(going_on(None, one)) == digest(one) and going_on(going_on(None, one), other)["assumed"]
-    assert going_on(mixed, other) == mixed, "interrupted once more"
+    mixed = continued_identity(one, other)
+    assert len({digest(one), digest(other), digest(mixed), digest(continued_identity(mixed, one))}) == 4
+    assert continued_identity(one, dict(one)) == one and continued_identity(None, one) == one | {"assumed": True}
+    assumed = continued_identity(None, one)
+    assert digest(assumed) == digest(one) and continued_identity(assumed, other)["assumed"]
+    assert continued_identity(mixed, other) == mixed, "interrupted once more"

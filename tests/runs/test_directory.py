@@ -85,10 +85,10 @@ def test_code_that_is_not_installed_runs_and_says_so(monkeypatch):
 
 def test_the_status_says_how_the_run_stands(tmp_path):
     run = RunDirectory.create(tmp_path / "run")
-    run.status("running")
+    run.write_status("running")
     running = json.loads((run.path / "status.json").read_text())
     assert running["state"] == "running" and running["ended"] is None
-    run.status("completed", images_seen=100)
+    run.write_status("completed", images_seen=100)
     ended = json.loads((run.path / "status.json").read_text())
     assert ended["state"] == "completed" and ended["images_seen"] == 100
     assert ended["started"] == running["started"] <= ended["ended"]

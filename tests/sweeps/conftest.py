@@ -7,4 +7,4 @@ from saddlepoint.sweeps import runner
 
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch):
-    monkeypatch.setattr(runner, "READ", 0.05)
+    monkeypatch.setattr(runner, "READ_SECONDS", 0.05)

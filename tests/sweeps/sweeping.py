@@ -32,15 +32,15 @@ def swept(*jobs: str, **changes) -> tuple[list[Job], EndOfRun | None]:
 
 def an_hour_passes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """For a job that stands still, as soon as it does: a limit of seconds would end those that the machine holds up"""
-    look = Process.look
+    refresh = Process.refresh
 
-    def looked(process: Process) -> bool:
-        is_further = look(process)
-        if not is_further and f"job={name}" in process.job.overrides and "pid=" in process.job.log.read_text():
+    def refreshed(process: Process) -> bool:
+        progress = refresh(process)
+        if not progress and f"job={name}" in process.job.overrides and "pid=" in process.job.log.read_text():
             process.started, process.progressed = process.started - 3600, process.progressed - 3600
-        return is_further
+        return progress
 
-    monkeypatch.setattr(Process, "look", looked)
+    monkeypatch.setattr(Process, "refresh", refreshed)
 
 
 def summary() -> dict:

@@ -39,10 +39,10 @@ def test_a_name_can_be_typed_as_a_run():
 
 def test_names_stay_when_the_sweep_grows_or_is_moved(tmp_path):
     first = Summary(tmp_path / "a", "line")
-    assert [Path(job.directory).name for job in first.taken_up([["seed=0"], ["seed=1"]])] == ["0_seed=0", "1_seed=1"]
+    assert [Path(job.directory).name for job in first.take_up([["seed=0"], ["seed=1"]])] == ["0_seed=0", "1_seed=1"]
     (tmp_path / "a").mkdir()
     first.save()
     (tmp_path / "a").rename(tmp_path / "b")
-    grown = Summary(tmp_path / "b", "line").taken_up([["seed=1"], ["seed=1", "loss=hinge"]])
+    grown = Summary(tmp_path / "b", "line").take_up([["seed=1"], ["seed=1", "loss=hinge"]])
     assert [job.directory for job in grown] == [str(tmp_path / "b" / name) for name in
                                                 ("1_seed=1", "2_seed=1,loss=hinge")]

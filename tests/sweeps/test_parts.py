@@ -10,8 +10,8 @@ import pytest
 from saddlepoint.errors import RequestError
 from saddlepoint.sweeps import display
 from saddlepoint.sweeps.display import Lines, LiveTable, clock
-from saddlepoint.sweeps.jobs import Job, judged
-from saddlepoint.sweeps.launch_checks import refuse
+from saddlepoint.sweeps.jobs import Job, outcome
+from saddlepoint.sweeps.launch_checks import refuse_single_runs
 from saddlepoint.sweeps.machine import gpus, places, threads
 from saddlepoint.sweeps.run_files import TAIL, RunFiles
 
@@ -37,11 +37,11 @@ from saddlepoint.sweeps.run_files import TAIL, RunFiles
 def test_an_end_is_called_what_it_was(exit_code, status, asked, state, reason):
     said = ["warning: beside", "first words", "", " last words ", ""]
     noted = {"state": status, "reason": "its own"} if status else {}
-    assert judged(exit_code, said, noted, asked) == (state, reason)
+    assert outcome(exit_code, said, noted, asked) == (state, reason)
 
 
 def test_a_job_that_said_nothing_has_a_reason_too():
-    assert judged(1, [], {}, None) == ("failed", "ended with exit code 1, without a word")
+    assert outcome(1, [], {}, None) == ("failed", "ended with exit code 1, without a word")
 
 
 def test_the_newest_row_and_the_newest_score_count_even_of_a_long_table_with_a_broken_end():
@@ -127,7 +127,7 @@ def test_the_live_table_fits_the_terminal_and_is_drawn_over_itself(count, rows, 
     monkeypatch.setattr(display.shutil, "get_terminal_size", lambda: os.terminal_size((60, rows)))
     stream = io.StringIO()
     shown = LiveTable(some_jobs(count), stream)
-    shown.looked()
+    shown.refreshed()
     once = drawn(stream.getvalue(), rows)
     shown.changed(shown.jobs[0])
     assert drawn(stream.getvalue(), max(rows, 5)) == once and all(len(line) < 60 for line in once)
@@ -152,11 +152,11 @@ def test_clocks():
 @pytest.mark.parametrize("typed", ["run.dir=x", "+run.dir=x", "resume=auto", "describe=true", "hydra.sweep.subdir=x"])
 def test_what_one_run_has_and_a_sweep_has_not_is_refused(typed):
     with pytest.raises(RequestError, match="^" + typed.partition("=")[0].lstrip("+") + "= "):
-        refuse(["seed=1", typed], {})
+        refuse_single_runs(["seed=1", typed], {})
 
 
 def test_processes_that_were_started_for_a_sweep_are_refused():
     for started in ({"WORLD_SIZE": "2"}, {"SLURM_NTASKS": "4"}):
         with pytest.raises(RequestError, match="trainer.devices=N"):
-            refuse(["seed=1"], started)
-    refuse(["seed=1"], {"WORLD_SIZE": "1", "SLURM_NTASKS": ""})
+            refuse_single_runs(["seed=1"], started)
+    refuse_single_runs(["seed=1"], {"WORLD_SIZE": "1", "SLURM_NTASKS": ""})

@@ -1,4 +1,5 @@
-"""Which values may stand in one ranking: those of one protocol, after as many images. docs/metrics.md says why."""
+"""Groups measured values into columns. Values in one column may be ranked: they were measured by the same protocol,
+after the same number of images. docs/metrics.md explains why."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +8,8 @@ from typing import Any
 from saddlepoint.metrics.comparable import SAME_NUMBER
 from saddlepoint.runs.record import Run, Score
 
-SAME_MOMENT = 0.01  # images seen may differ by this share: budgets end with a whole batch
-NAMES = {
+SAME_MOMENT = 0.01  # images seen may differ by this share, since a budget ends with a whole batch
+FIELD_NAMES = {  # field of a protocol -> what sentences call it
     "extractor": "extractor", "digest": "extractor's weights", "resize": "resizing", "reference": "real data",
     "reference_digest": "real images", "num_real": "number of real images", "num_fake": "number of fakes",
     "ema": "averaged weights (EMA)", "batchnorm": "BatchNorm statistics", "image_size": "image size",
@@ -19,22 +20,22 @@ WORDS = {True: "yes", False: "no", None: "none"}
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A run's value, and after how many images it had it; images None: it does not matter (value=best)."""
+class Measurement:
+    """One value of one run."""
 
     run: Run
     score: Score
-    images: int | None
+    images: int | None  # seen when it was measured; None: they do not decide about the column (value=best)
 
 
 @dataclass(frozen=True)
 class Column:
     """Values of one metric that may be ranked together."""
 
-    metric: str  # fid_digits
+    metric: str  # with its extractor, e.g. fid_digits
     letter: str  # A, B, ... where a metric has several columns; else empty
     protocol: Mapping[str, Any]  # of its first value
-    values: tuple[Measured, ...]
+    values: tuple[Measurement, ...]
 
     @property
     def title(self) -> str:
@@ -42,31 +43,37 @@ class Column:
 
     @property
     def images(self) -> tuple[int, int] | None:
-        """The least and the most images seen; None: they do not matter"""
+        """Returns the least and the most images seen when the values were measured; None for best checkpoints."""
         seen = [each.images for each in self.values if each.images is not None]
         return (min(seen), max(seen)) if seen else None
 
 
-def columns(measured: Iterable[Measured], across: Sequence[str] = ()) -> list[Column]:
-    """Of each metric, the largest group first. `across`: fields of the protocol, or images_seen, that may differ within
-    a column."""
-    by_metric: dict[str, list[Measured]] = {}
-    for each in measured:
-        by_metric.setdefault(each.score.name, []).append(each)
-    found = []
+def group_into_columns(measurements: Iterable[Measurement], across: Sequence[str] = ()) -> list[Column]:
+    """Returns the columns of all metrics; where a metric has several, the one with the most values comes first.
+
+    `across` names fields of the protocol, or images_seen, in which the values of one column may differ.
+    """
+    by_metric: dict[str, list[Measurement]] = {}
+    for measurement in measurements:
+        by_metric.setdefault(measurement.score.name, []).append(measurement)
+    columns = []
     for metric, values in by_metric.items():
-        alike = _alike(values, across)
-        groups = alike if "images_seen" in across else [group for each in alike for group in _at_one_moment(each)]
+        groups = _group_by_protocol(values, across)
+        if "images_seen" not in across:
+            groups = [part for group in groups for part in _group_by_images_seen(group)]
         groups.sort(key=len, reverse=True)
         letters = map(_letter, range(len(groups))) if len(groups) > 1 else ("",)
-        found += [Column(metric, letter, group[0].score.protocol, tuple(group))
-                  for letter, group in zip(letters, groups, strict=True)]
-    return found
+        columns += [Column(metric, letter, group[0].score.protocol, tuple(group))
+                    for letter, group in zip(letters, groups, strict=True)]
+    return columns
 
 
-def that_binds(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> dict[str, Any]:
-    """What must agree, flat. A generator without BatchNorm has no choice of statistics, and is measured as if they were
-    running ones. Fakes framed as the real images say nothing, as earlier versions did."""
+def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns the fields of a protocol that must be equal for two values to be compared, nested ones as `outer.inner`.
+
+    A generator without BatchNorm has no statistics to choose; it counts as one with running statistics. The field
+    fake_framing is absent where fakes are framed as the real images are, since earlier versions did not write it.
+    """
     flat: dict[str, Any] = {}
     for name, value in protocol.items():
         if name not in SAME_NUMBER and name not in across:
@@ -79,38 +86,41 @@ def that_binds(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> dict[
     return flat
 
 
-def difference(one: Column, other: Column, across: Sequence[str] = ()) -> str:
-    """What keeps two columns of a metric apart, as a part of a sentence."""
-    mine, others = that_binds(one.protocol, across), that_binds(other.protocol, across)
-    names = [name for name in {**mine, **others} if mine.get(name) != others.get(name)]
-    said = [f"{NAMES.get(name, name.replace('_', ' '))} ({_short(others.get(name))}, not {_short(mine.get(name))})"
-            for name in names]
+def describe_difference(one: Column, other: Column, across: Sequence[str] = ()) -> str:
+    """Returns, as a part of a sentence, why the values of `other` do not stand in the column `one`."""
+    ones, others = binding_fields(one.protocol, across), binding_fields(other.protocol, across)
+    names = [name for name in {**ones, **others} if ones.get(name) != others.get(name)]
+    phrases = [f"{FIELD_NAMES.get(name, name.replace('_', ' '))} "
+               f"({_abbreviate(others.get(name))}, not {_abbreviate(ones.get(name))})" for name in names]
     if one.images and other.images and not _near(*_bounds(one, other)):
-        said.append(f"images seen ({_span(other.images)}, not {_span(one.images)})")
-    return ", ".join(said)
+        phrases.append(f"images seen ({_span(other.images)}, not {_span(one.images)})")
+    return ", ".join(phrases)
 
 
-def _alike(values: Iterable[Measured], across: Sequence[str]) -> list[list[Measured]]:
-    values, groups = [*values], {}
-    known: dict[str, set[str]] = {}  # digests of the real images, beside an otherwise equal protocol
+def _group_by_protocol(values: Sequence[Measurement], across: Sequence[str]) -> list[list[Measurement]]:
+    """Groups values whose binding fields are equal. A value of an older run, which did not write the digest of the real
+    images, joins the values that agree in everything else if these all have one digest."""
+    groups = {}
+    known: dict[str, set[str]] = {}  # binding fields without the digest -> the digests met beside them
     for each in values:
-        known.setdefault(_but_the_digest(each, across), set()).add(each.score.protocol.get(REFERENCE, ""))
+        known.setdefault(_key_without_digest(each, across), set()).add(each.score.protocol.get(REFERENCE, ""))
     for each in values:
-        rest = _but_the_digest(each, across)
-        digests = known[rest] - {""}
-        own = each.score.protocol.get(REFERENCE, "")
-        own = next(iter(digests)) if not own and len(digests) == 1 else own  # older runs have not said
-        groups.setdefault((rest, "" if REFERENCE in across else own), []).append(each)
+        key = _key_without_digest(each, across)
+        digests = known[key] - {""}
+        digest = each.score.protocol.get(REFERENCE, "")
+        if not digest and len(digests) == 1:
+            digest = next(iter(digests))
+        groups.setdefault((key, "" if REFERENCE in across else digest), []).append(each)
     return [*groups.values()]
 
 
-def _but_the_digest(measured: Measured, across: Sequence[str]) -> str:
-    return repr(sorted(that_binds(measured.score.protocol, (*across, REFERENCE)).items()))
+def _key_without_digest(measurement: Measurement, across: Sequence[str]) -> str:
+    return repr(sorted(binding_fields(measurement.score.protocol, (*across, REFERENCE)).items()))
 
 
-def _at_one_moment(values: list[Measured]) -> list[list[Measured]]:
-    """Cut where images seen go beyond SAME_MOMENT of the least of their group."""
-    groups: list[list[Measured]] = []
+def _group_by_images_seen(values: list[Measurement]) -> list[list[Measurement]]:
+    """Groups values so that images seen exceed the least of their group by SAME_MOMENT at most."""
+    groups: list[list[Measurement]] = []
     for each in sorted(values, key=lambda value: value.images or 0):
         if groups and (each.images is None or _near(groups[-1][0].images, each.images)):
             groups[-1].append(each)
@@ -131,7 +141,7 @@ def _span(images: tuple[int, int]) -> str:
     return f"{images[0]:,}" if images[0] == images[1] else f"{images[0]:,} to {images[1]:,}"
 
 
-def _short(value: Any) -> str:
+def _abbreviate(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return WORDS[value]
     if isinstance(value, int):

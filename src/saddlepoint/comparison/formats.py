@@ -1,4 +1,4 @@
-"""A sheet for a terminal, as Markdown and as LaTeX."""
+"""Formats a sheet and its notes for a terminal, as Markdown and as LaTeX."""
 
 import re
 from collections.abc import Sequence
@@ -6,25 +6,30 @@ from collections.abc import Sequence
 from saddlepoint.comparison.layout import Sheet, Text
 
 GAP = "  "
-MARK = "*"  # of the best, in a terminal
+MARK = "*"  # after the best value of a column, in a terminal
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
          "|": r"\textbar{}", '"': r"\textquotedbl{}", "–": "--", "±": r"$\pm$", "Δ": r"$\Delta$", "↑": r"$\uparrow$",
          "↓": r"$\downarrow$"}
-MARKDOWN = re.compile(r"([\\`*|<>\[\]])")  # what would be markup inside a cell or a sentence
+MARKDOWN = re.compile(r"([\\`*|<>\[\]])")  # characters that Markdown would read as markup
 
 
 def terminal(sheet: Sheet, notes: Sequence[str], width: int) -> str:
-    """As many tables below each other as the width asks for; each begins with what tells rows apart."""
-    lines = [_marked(line) for line in (sheet.header, *sheet.body)]
+    """Returns the sheet as plain text, lines at most `width` characters long where columns permit.
+
+    A sheet that is too wide becomes several tables below each other. Each begins with the columns that identify a row,
+    or with the row's number alone where these leave no room.
+    """
+    lines = [_with_marks(line) for line in (sheet.header, *sheet.body)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(sheet.header))]
     blocks = _blocks(widths, sheet.fixed, width)
-    drawn = ["\n".join(GAP.join(_set(line[place], widths[place], sheet.header[place]) for place in block).rstrip()
-                       for line in lines) for block in blocks]
-    return "\n\n".join([*drawn, "\n".join(notes)])
+    tables = ["\n".join(GAP.join(_aligned(line[place], widths[place], sheet.header[place]) for place in block).rstrip()
+                        for line in lines) for block in blocks]
+    return "\n\n".join([*tables, "\n".join(notes)])
 
 
 def markdown(sheet: Sheet, notes: Sequence[str]) -> str:
+    """Returns the sheet as a Markdown table, the notes as a list below it."""
     rule = ["---:" if title.number else ":---" for title in sheet.header]
     rows = [[f"**{_markdown(cell.words)}**" if cell.best else _markdown(cell.words) for cell in line]
             for line in (sheet.header, *sheet.body)]
@@ -33,7 +38,8 @@ def markdown(sheet: Sheet, notes: Sequence[str]) -> str:
 
 
 def latex(sheet: Sheet, notes: Sequence[str]) -> str:
-    r"""A tabular for \usepackage{booktabs}, to be put into a table; notes as comments, for its caption."""
+    r"""Returns the sheet as a tabular that needs \usepackage{booktabs}; the notes precede it as comments, for a
+    caption."""
     columns = "".join("r" if title.number else "l" for title in sheet.header)
     cells = [[rf"\textbf{{{_latex(cell.words)}}}" if cell.best else _latex(cell.words) for cell in line]
              for line in (sheet.header, *sheet.body)]
@@ -43,24 +49,24 @@ def latex(sheet: Sheet, notes: Sequence[str]) -> str:
                       r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _marked(line: Sequence[Text]) -> list[str]:
+def _with_marks(line: Sequence[Text]) -> list[str]:
     return [_one_line(cell.words) + (MARK if cell.best else "") for cell in line]
 
 
-def _set(words: str, width: int, title: Text) -> str:
+def _aligned(words: str, width: int, title: Text) -> str:
     return words.rjust(width) if title.number else words.ljust(width)
 
 
 def _blocks(widths: Sequence[int], fixed: int, width: int) -> list[list[int]]:
-    """Places of the columns of each table."""
-    naming = [*range(fixed)]
-    if sum(widths[:fixed]) + fixed * len(GAP) + max(widths[fixed:]) > width:  # its number must do
-        naming = [0]
-    blocks = [[*naming]]
-    for place in range(len(naming), len(widths)):
-        taken = sum(widths[each] + len(GAP) for each in blocks[-1])
-        if len(blocks[-1]) > len(naming) and taken + widths[place] > width:
-            blocks.append([*naming])
+    """Returns the indices of the columns of each table; all begin with the same columns, which identify the row."""
+    leading = [*range(fixed)]
+    if sum(widths[:fixed]) + fixed * len(GAP) + max(widths[fixed:]) > width:
+        leading = [0]  # the row's number
+    blocks = [[*leading]]
+    for place in range(len(leading), len(widths)):
+        used = sum(widths[each] + len(GAP) for each in blocks[-1])
+        if len(blocks[-1]) > len(leading) and used + widths[place] > width:
+            blocks.append([*leading])
         blocks[-1].append(place)
     return blocks
 

@@ -1,4 +1,4 @@
-"""A table as texts: a header, rows, and marks on the best of each column."""
+"""Turns a table of numbers into a sheet of texts: a header, rows, and a mark on the best mean of each column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ from saddlepoint.comparison.table import Cell, Row, Table
 from saddlepoint.comparison.tabulating import direction
 from saddlepoint.runs.record import Run
 
-NOTHING = "–"
+NOTHING = "–"  # stands where there is no value
 ARROWS = {True: " ↑", False: " ↓", None: ""}
 
 
 @dataclass(frozen=True)
 class Text:
+    """The text of one cell."""
+
     words: str
     best: bool = False  # the best mean of its column
     number: bool = True  # set flush right
@@ -23,18 +25,21 @@ class Text:
 
 @dataclass(frozen=True)
 class Sheet:
+    """A table as texts, before it has a format."""
+
     header: tuple[Text, ...]
     body: tuple[tuple[Text, ...], ...]
-    fixed: int  # the first so many columns tell which row it is
+    fixed: int  # so many of the first columns identify a row
 
 
 def sheet(table: Table) -> Sheet:
+    """Returns the table's sheet: what identifies a row, its costs, then each column of scores."""
     titles = [Text("row"), *(Text(name, number=False) for name in table.differences.settings),
               Text("seeds", number=False), Text("images seen"), Text("time"), Text("parameters")]
     fixed = 1 + len(table.differences.settings) + 1
     for place, column in enumerate(table.columns):
         titles.append(Text(column.title + ARROWS[direction(column)]))
-        titles += [Text(title) for title in _beside(table, place)]
+        titles += [Text(title) for title in _companion_titles(table, place)]
     return Sheet(tuple(titles), tuple(_line(table, row) for row in table.rows), fixed)
 
 
@@ -46,20 +51,20 @@ def _line(table: Table, row: Row) -> tuple[Text, ...]:
     for place, cell in enumerate(row.cells):
         places = decimals_in(table, place, cell)
         line.append(Text(_value(cell, row, places), best=bool(cell) and cell.rank == 1))
-        said = {"published": _published(cell), "Δ": _delta(cell, places), "p": _p(cell)}
-        line += [Text(said[title]) for title in _beside(table, place)]
+        companions = {"published": _published(cell), "Δ": _delta(cell, places), "p": _p(cell)}
+        line += [Text(companions[title]) for title in _companion_titles(table, place)]
     return tuple(line)
 
 
-def _beside(table: Table, place: int) -> list[str]:
-    """Titles of what stands beside a column's values."""
+def _companion_titles(table: Table, place: int) -> list[str]:
+    """Returns the titles of the further columns that stand beside a column of scores, if any row has a value there."""
     cells = [row.cells[place] for row in table.rows if row.cells[place]]
     return [*(["published"] if any(cell.published for cell in cells) else []),
             *(["Δ", "p"] if any(cell.difference for cell in cells) else [])]
 
 
 def seeds(row: Row) -> str:
-    """3, or `2 of 3, 1 diverged`"""
+    """Returns how many seeds a row has: `3`, or `2 of 3, 1 diverged` where not all runs are completed."""
     others = [f"{count} {state}" for state, count in row.states.items() if state != "completed"]
     return ", ".join([f"{row.states['completed']} of {len(row.runs)}", *others]) if others else str(len(row.runs))
 
@@ -72,7 +77,7 @@ def _value(cell: Cell | None, row: Row, places: int) -> str:
 
 
 def figures(summary: Summary, places: int) -> str:
-    """12.1 (3.2) [4.0, 20.1], or of one seed 12.07"""
+    """Returns mean, standard deviation and interval, e.g. `12.1 (3.2) [4.0, 20.1]`; for one seed its value, `12.07`."""
     if summary.deviation is None:
         return f"{summary.mean:.4g}"
     low, high = summary.interval
@@ -80,15 +85,19 @@ def figures(summary: Summary, places: int) -> str:
 
 
 def decimals_in(table: Table, place: int, cell: Cell | None) -> int:
-    """Two digits of a column's median deviation, so that its numbers line up; one of a far smaller one of its own."""
+    """Returns the number of decimals to write a cell with.
+
+    They show two digits of the column's median standard deviation, so that its numbers line up. Where the cell's own
+    deviation is far smaller, there are more: enough for one digit of that.
+    """
     cells = [row.cells[place] for row in table.rows]
-    usual = median([each.summary.deviation for each in cells if each and each.summary.deviation] or [0.0])
+    typical = median([each.summary.deviation for each in cells if each and each.summary.deviation] or [0.0])
     own = cell.summary.deviation if cell else None
-    return max(decimals(usual), decimals(own) - 1) if own else decimals(usual)
+    return max(decimals(typical), decimals(own) - 1) if own else decimals(typical)
 
 
 def decimals(deviation: float) -> int:
-    """That show two digits of it, at most six."""
+    """Returns how many decimals show two significant digits of the deviation, from 0 to 6; 4 for a deviation of 0."""
     if not isfinite(deviation) or deviation <= 0:
         return 4
     return min(6, max(0, 1 - floor(log10(deviation))))
@@ -97,8 +106,8 @@ def decimals(deviation: float) -> int:
 def _published(cell: Cell | None) -> str:
     if not cell or not cell.published:
         return NOTHING
-    known = cell.published
-    return f"{known.value:g} ({known.verdict(cell.summary.mean, cell.values[0].score.protocol)})"
+    published = cell.published
+    return f"{published.value:g} ({published.verdict(cell.summary.mean, cell.values[0].score.protocol)})"
 
 
 def _delta(cell: Cell | None, places: int) -> str:
@@ -119,15 +128,15 @@ def _images(runs: Sequence[Run]) -> str:
 
 
 def _time(runs: Sequence[Run]) -> str:
-    """The mean, in hours, minutes and seconds."""
+    """Returns the mean time of the runs as hours:minutes:seconds."""
     times = [run.cost.seconds for run in runs if run.cost.seconds is not None]
     if not times:
         return NOTHING
-    whole = round(sum(times) / len(times))
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    seconds = round(sum(times) / len(times))
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _parameters(runs: Sequence[Run]) -> str:
-    """Generator + discriminator"""
+    """Returns the networks' numbers of parameters, generator + discriminator."""
     counts = next((run.cost.parameters for run in runs if run.cost.parameters), {})
     return " + ".join(f"{count:,}" for count in counts.values()) or NOTHING

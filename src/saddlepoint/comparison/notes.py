@@ -1,8 +1,8 @@
-"""Sentences under a table: what its numbers are, and what a reader should not conclude from them."""
+"""Writes the sentences under a table: what its numbers are, and what a reader should not conclude from them."""
 
 from collections.abc import Iterator
 
-from saddlepoint.comparison.columns import difference
+from saddlepoint.comparison.columns import describe_difference
 from saddlepoint.comparison.rows import ALWAYS_CHOSEN
 from saddlepoint.comparison.statistics import MOST_EXACT
 from saddlepoint.comparison.table import Cell, Table
@@ -17,7 +17,7 @@ WHICH = {
     "last": "the last value of a completed run",
     "best": "the value of a run's best checkpoint by its first metric (the best of several measurements is too good)",
 }
-KINDS = {  # paired, exact
+TESTS = {  # (paired by seed, exact) -> how the permutation test was done
     (True, True): "all sign flips of differences paired by seed",
     (False, True): "all ways to deal the values of both rows",
     (True, False): f"{MOST_EXACT:,} random sign flips of differences paired by seed",
@@ -26,12 +26,13 @@ KINDS = {  # paired, exact
 
 
 def notes(table: Table, gathered: Gathered) -> list[str]:
+    """Returns the sentences to print under a table of the gathered runs, the most general first."""
     return [*_in_common(table), *_what_values_are(table), *_columns(table), *_rows(table), *_costs(table),
             *_baseline(table), *_published(table), *_problems(gathered)]
 
 
 def _in_common(table: Table) -> Iterator[str]:
-    """Choices that all rows share, so that the table can be read without its command."""
+    """Yields the choices that all rows share, so that the table can be read without the command that made it."""
     runs = [row.runs[0] for row in table.rows]
     shared = [f"{group}={runs[0].choices[group]}" for group in ALWAYS_CHOSEN if runs and group in runs[0].choices
               and group not in table.differences.settings + table.differences.brought_along
@@ -41,7 +42,7 @@ def _in_common(table: Table) -> Iterator[str]:
 
 
 def _what_values_are(table: Table) -> Iterator[str]:
-    """Which measurement, and what stands in brackets."""
+    """Yields which measurement the values are, and what stands in brackets behind them."""
     which = WHICH.get(table.question.value) or f"the first value after {table.question.value:,} images"
     most = max((cell.summary.count for cell in _cells(table)), default=0)
     if most > 1:
@@ -56,15 +57,15 @@ def _what_values_are(table: Table) -> Iterator[str]:
 
 
 def _columns(table: Table) -> Iterator[str]:
-    """Why a metric has several columns, and images seen."""
-    metrics: dict[str, list[str]] = {}  # what is to be said -> of which metrics
+    """Yields why a metric has several columns, after how many images it was measured, and how else rows differ."""
+    metrics: dict[str, list[str]] = {}  # the explanation -> the metrics that it is true of
     for metric in dict.fromkeys(column.metric for column in table.columns):
         first, *others = [column for column in table.columns if column.metric == metric]
-        apart = [f"[{other.letter}] differs from [{first.letter}] in {difference(first, other, table.question.across)}"
-                 for other in others]
-        metrics.setdefault("; ".join(apart), []).append(metric)
-    yield from (f"Columns of {' and of '.join(names)} do not compare: {apart}."
-                for apart, names in metrics.items() if apart)
+        phrases = [f"[{other.letter}] differs from [{first.letter}] in "
+                   f"{describe_difference(first, other, table.question.across)}" for other in others]
+        metrics.setdefault("; ".join(phrases), []).append(metric)
+    yield from (f"Columns of {' and of '.join(names)} do not compare: {explanation}."
+                for explanation, names in metrics.items() if explanation)
     if table.question.across:
         yield f"Asked for with across=: values of one column may differ in {', '.join(table.question.across)}."
     yield from _moments(table)
@@ -75,26 +76,26 @@ def _columns(table: Table) -> Iterator[str]:
 
 
 def _moments(table: Table) -> Iterator[str]:
-    spans = {column.title: column.images for column in table.columns if column.images}
-    said = {title: f"{least:,}" + (f" to {most:,}" if most > least else "") for title, (least, most) in spans.items()}
-    if len({*said.values()}) == 1:
-        yield f"Measured after {next(iter(said.values()))} images."
-    elif said:
-        yield f"Measured after images: {', '.join(f'{title} {span}' for title, span in said.items())}."
+    bounds = {column.title: column.images for column in table.columns if column.images}
+    spans = {title: f"{least:,}" + (f" to {most:,}" if most > least else "") for title, (least, most) in bounds.items()}
+    if len({*spans.values()}) == 1:
+        yield f"Measured after {next(iter(spans.values()))} images."
+    elif spans:
+        yield f"Measured after images: {', '.join(f'{title} {span}' for title, span in spans.items())}."
     elif table.columns:
         yield "Best checkpoints have seen different numbers of images."
 
 
 def _rows(table: Table) -> Iterator[str]:
-    """Who is missing, and why."""
+    """Yields which runs and values are missing from the rows, and why."""
     for row in table.rows:
         if isinstance(table.question.value, int) and not any(row.cells):
             moments = sorted({images for run in row.runs for score in run.metrics for images, _ in curve(run, score)},
                              key=lambda images: abs(images - table.question.value))
             nearest = f"; nearest were {' and '.join(f'{each:,}' for each in moments[:2])}" if moments else ""
             yield f"Row {row.number} was not measured after {table.question.value:,} images{nearest}."
-        ended = [run for run in row.runs if run.state != "completed"]
-        for run in ended:
+        incomplete = [run for run in row.runs if run.state != "completed"]
+        for run in incomplete:
             reason = f": {_sentence(run.reason)}" if run.reason else ""
             yield f"Row {row.number}, {_named(run)} {run.state}{reason}."
         missing = [column.title for column, cell in zip(table.columns, row.cells, strict=True)
@@ -102,8 +103,8 @@ def _rows(table: Table) -> Iterator[str]:
         if missing:
             yield f"Row {row.number} has fewer seeds of {', '.join(missing)} than it has completed runs."
     lacking = [(run, score) for row in table.rows for run in row.runs for score in run.metrics if score.value is None]
-    if unfinite := [f"{run.name} ({score.name})" for run, score in lacking if not score.reason]:
-        yield f"Not finite, and left out: {', '.join(unfinite)}."
+    if not_finite := [f"{run.name} ({score.name})" for run, score in lacking if not score.reason]:
+        yield f"Not finite, and left out: {', '.join(not_finite)}."
     for run, score in lacking:
         if score.reason:
             yield f"{run.name} has no {score.name}: {_sentence(score.reason)}."
@@ -117,42 +118,41 @@ def _costs(table: Table) -> Iterator[str]:
 
 
 def _baseline(table: Table) -> Iterator[str]:
-    found = [cell.difference for cell in _cells(table) if cell.difference]
+    differences = [cell.difference for cell in _cells(table) if cell.difference]
     if not table.baseline:
         return
-    if not found:
+    if not differences:
         yield f"No row compares with the baseline, row {table.baseline.number}: none has values in a column with it."
         return
-    used = [words for kind, words in KINDS.items() if kind in {(each.paired, each.exact) for each in found}]
-    smallest = sorted({each.smallest_p for each in found})
+    kinds = {(each.paired, each.exact) for each in differences}
+    tests = [words for kind, words in TESTS.items() if kind in kinds]
+    smallest = sorted({each.smallest_p for each in differences})
     yield (f"Δ is the difference to row {table.baseline.number}; p is two-sided, of a permutation test "
-           f"({'; '.join(used)}). The smallest p possible with these seeds is "
+           f"({'; '.join(tests)}). The smallest p possible with these seeds is "
            f"{' or '.join(f'{p:.2g}' for p in smallest)}"
            + (": no difference can reach 0.05." if smallest[0] > 0.05 else "."))
-    if len(found) > 1:
-        yield f"{len(found)} differences were tested, and p is not corrected for that."
+    if len(differences) > 1:
+        yield f"{len(differences)} differences were tested, and p is not corrected for that."
 
 
 def _published(table: Table) -> Iterator[str]:
-    for entry in dict.fromkeys(id(cell.published) for cell in _cells(table) if cell.published):
-        cell = next(cell for cell in _cells(table) if id(cell.published) == entry)
-        known = cell.published
-        protocol = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.protocol.items())
-        yield (f"Published {known.metric} {known.value:g} (tolerance ± {known.tolerance:g}"
-               + (f"; {protocol}" if protocol else "") + f"): {known.source}.")
+    for published in {id(cell.published): cell.published for cell in _cells(table) if cell.published}.values():
+        protocol = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in published.protocol.items())
+        yield (f"Published {published.metric} {published.value:g} (tolerance ± {published.tolerance:g}"
+               + (f"; {protocol}" if protocol else "") + f"): {published.source}.")
 
 
 def _problems(gathered: Gathered) -> Iterator[str]:
-    """Counted, and each named."""
+    """Yields how many directories have which problem, then each problem, then the runs whose data are not known."""
     counts = gathered.counted()
     if counts:
         yield f"Gathered: {len(gathered.runs)} runs; {', '.join(f'{count} {kind}' for kind, count in counts.items())}."
     yield from (f"Note: {problem.text}." for problem in gathered.problems)
     every = (*gathered.runs, *gathered.duplicates)
-    silent = [run.name for run in every if (not run.data or run.data.get(ASSUMED))
-              and at(run.settings, "data.root") is not None]
-    if silent and len(every) > 1:
-        yield f"What was trained on is not recorded of {listed(silent)}: compared by settings alone."
+    unrecorded = [run.name for run in every if (not run.data or run.data.get(ASSUMED))
+                  and at(run.settings, "data.root") is not None]
+    if unrecorded and len(every) > 1:
+        yield f"What was trained on is not recorded of {listed(unrecorded)}: compared by settings alone."
 
 
 def _cells(table: Table) -> list[Cell]:

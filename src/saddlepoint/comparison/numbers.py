@@ -1,8 +1,8 @@
-"""A table as CSV, for other programs: a line for each row, unrounded numbers, nothing where there is none."""
+"""Writes a table as CSV for other programs: a line for each row, numbers unrounded, empty where there is none."""
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from statistics import mean
 from typing import Any
 
@@ -10,17 +10,19 @@ from saddlepoint.comparison.table import Cell, Row, Table
 
 
 def as_csv(table: Table) -> str:
+    """Returns the table as CSV with a header. Columns of a metric are called e.g. `fid_digits.mean`."""
     lines = [_line(table, row) for row in table.rows]
     file = io.StringIO()
     names = dict.fromkeys(name for line in lines for name in line)
-    writer = csv.DictWriter(file, sorted(names, key=_place(table)), lineterminator="\n")
+    writer = csv.DictWriter(file, sorted(names, key=_order_of_names(table)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return file.getvalue()
 
 
-def _place(table: Table) -> Callable[[str], int]:
-    """Of a name in the header: what a row is first, then column by column, though a row may lack one."""
+def _order_of_names(table: Table) -> Callable[[str], int]:
+    """Returns a sort key for the names in the header: the names that describe a row first, then those of each metric in
+    the table's order. A row may lack some of them, so their first appearance is no order."""
     titles = [column.title for column in table.columns]
     return lambda name: titles.index(name.rpartition(".")[0]) + 1 if name.rpartition(".")[0] in titles else 0
 
@@ -44,18 +46,18 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
 def _cell(cell: Cell) -> dict[str, Any]:
     summary = cell.summary
     low, high = summary.interval or (None, None)
-    found = {"mean": summary.mean, "deviation": summary.deviation, "low": low, "high": high, "seeds": summary.count,
-             "values": " ".join(repr(each.score.value) for each in cell.values), "rank": cell.rank}
+    numbers = {"mean": summary.mean, "deviation": summary.deviation, "low": low, "high": high, "seeds": summary.count,
+               "values": " ".join(repr(each.score.value) for each in cell.values), "rank": cell.rank}
     if cell.difference:
-        found |= {"difference": cell.difference.mean, "p": cell.difference.p, "smallest_p": cell.difference.smallest_p,
-                  "paired": cell.difference.paired}
+        numbers |= {"difference": cell.difference.mean, "p": cell.difference.p,
+                    "smallest_p": cell.difference.smallest_p, "paired": cell.difference.paired}
     if cell.published:
-        found |= {"published": cell.published.value, "tolerance": cell.published.tolerance,
-                  "verdict": cell.published.verdict(summary.mean, cell.values[0].score.protocol),
-                  "source": cell.published.source}
-    return found
+        numbers |= {"published": cell.published.value, "tolerance": cell.published.tolerance,
+                    "verdict": cell.published.verdict(summary.mean, cell.values[0].score.protocol),
+                    "source": cell.published.source}
+    return numbers
 
 
-def _mean(values: Any) -> float | None:
-    known = [value for value in values if value is not None]
-    return mean(known) if known else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    recorded = [value for value in values if value is not None]
+    return mean(recorded) if recorded else None

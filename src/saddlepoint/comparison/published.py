@@ -1,11 +1,12 @@
-"""What papers report beside what we measured: conf/published.yaml. Compared only where name and protocol agree."""
+"""Reads the scores that papers report (conf/published.yaml). They are shown beside scores of the same metric, and
+compared with them only if the protocols agree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.comparison.columns import that_binds
+from saddlepoint.comparison.columns import binding_fields
 from saddlepoint.config.paths import at
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import reading
@@ -16,29 +17,33 @@ KEYS = {"where", "metric", "value", "tolerance", "protocol", "source"}
 
 @dataclass(frozen=True)
 class Published:
-    where: Mapping[str, Any]  # choices or settings of a run -> what they must be
-    metric: str  # with its extractor: fid_inception
+    """A score that a paper reports for a recipe."""
+
+    where: Mapping[str, Any]  # choices or settings of a run -> the values they must have
+    metric: str  # with its extractor, e.g. fid_inception
     value: float
-    tolerance: float  # in the metric's unit: a value as near as this agrees
-    protocol: Mapping[str, Any]  # what the source says of it; a value of another protocol is not compared
+    tolerance: float  # in the metric's unit: a mean that is no farther away agrees
+    protocol: Mapping[str, Any]  # as far as the source tells it; a value of another protocol is not compared
     source: str
 
     def is_about(self, run: Run) -> bool:
-        return all(_chosen(run, name) == wanted for name, wanted in self.where.items())
+        return all(_choice_or_setting(run, name) == value for name, value in self.where.items())
 
-    def unlike(self, protocol: Mapping[str, Any]) -> list[str]:
-        """Names of what the source did otherwise."""
-        ours = that_binds(protocol)
+    def differing_fields(self, protocol: Mapping[str, Any]) -> list[str]:
+        """Returns the names of the fields in which the source's protocol differs from the given one."""
+        ours = binding_fields(protocol)
         return [name for name, value in self.protocol.items() if ours.get(name) != value]
 
     def verdict(self, mean: float, protocol: Mapping[str, Any]) -> str:
-        unlike = self.unlike(protocol)
-        if unlike:
-            return f"not compared: other {' and '.join(name.replace('_', ' ') for name in unlike)}"
+        """Returns whether a mean agrees with the published value, or why the two are not compared."""
+        fields = self.differing_fields(protocol)
+        if fields:
+            return f"not compared: other {' and '.join(name.replace('_', ' ') for name in fields)}"
         return "within tolerance" if abs(mean - self.value) <= self.tolerance else "outside tolerance"
 
 
 def read(path: Path) -> list[Published]:
+    """Returns the entries of a file such as conf/published.yaml; raises a RequestError if any cannot be used."""
     try:
         content = reading.read_yaml(path)
     except reading.Unreadable as error:
@@ -52,7 +57,7 @@ def read(path: Path) -> list[Published]:
 def _entry(entry: Any, where: str) -> Published:
     if not isinstance(entry, Mapping) or set(entry) != KEYS:
         raise RequestError(f"{where} must have exactly {', '.join(sorted(KEYS))}")
-    numbers = {name: reading.finite(entry, name) for name in ("value", "tolerance")}
+    numbers = {name: reading.finite_number(entry, name) for name in ("value", "tolerance")}
     texts = {name: reading.text(entry, name) for name in ("metric", "source")}
     mappings = {name: entry[name] for name in ("where", "protocol")}
     if None in numbers.values() or "" in texts.values() or not all(isinstance(each, Mapping)
@@ -62,6 +67,6 @@ def _entry(entry: Any, where: str) -> Published:
     return Published(**mappings, **numbers, **texts)
 
 
-def _chosen(run: Run, name: str) -> Any:
-    """A choice (model) or a setting (model.generator.width)"""
+def _choice_or_setting(run: Run, name: str) -> Any:
+    """Returns a run's choice (`model`) or setting (`model.generator.width`)."""
     return run.choices[name] if name in run.choices else at(run.settings, name)

@@ -1,4 +1,7 @@
-"""Means over seeds and how sure they are; differences of two rows and how surprising. Numbers in, numbers out."""
+"""Computes means over seeds with their confidence intervals, and permutation tests of the difference of two rows.
+
+It knows numbers only, neither runs nor metrics.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,34 +11,34 @@ from math import comb, sqrt
 import numpy as np
 
 CONFIDENCE = 0.95
-MOST_EXACT = 20_000  # arrangements that are all looked at; of more, as many are drawn
-ROUNDING = 1e-12  # of the largest value: arrangements that differ by less are equal
+MOST_EXACT = 20_000  # up to so many arrangements are all computed; if there are more, so many are drawn at random
+ROUNDING = 1e-12  # share of the largest value: means that differ by less count as equal
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Of the values of some seeds."""
+    """The values of several seeds in a few numbers."""
 
     count: int
     mean: float
-    deviation: float | None  # of the sample, divisor count - 1; None: one seed has none
-    interval: tuple[float, float] | None  # 95 %, Student's t over seeds; None: one seed
+    deviation: float | None  # of the sample, divisor count - 1; None for one seed
+    interval: tuple[float, float] | None  # 95 %, Student's t over seeds; None for one seed
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a row to the baseline: its mean minus the baseline's."""
+    """A row's mean minus the baseline's, and a permutation test of it."""
 
     mean: float
-    p: float  # two-sided, of a permutation test
-    smallest_p: float  # that the test could have found with this many seeds
+    p: float  # two-sided
+    smallest_p: float  # the smallest p that is possible with this many seeds
     paired: bool  # by seed
-    exact: bool  # all arrangements were looked at; else MOST_EXACT random ones
+    exact: bool  # p is of all arrangements; else of MOST_EXACT random ones
 
 
-def summary(values: Sequence[float]) -> Summary:
-    """mean +- t(97.5 %, n - 1) s / sqrt(n)"""
-    from scipy.special import stdtrit  # a third of a second
+def summarise(values: Sequence[float]) -> Summary:
+    """Returns mean and deviation s of n values, and the interval mean +- t(97.5 %, n - 1) s / sqrt(n)."""
+    from scipy.special import stdtrit  # the import takes a third of a second
 
     count, mean = len(values), float(np.mean(values))
     if count < 2:
@@ -46,8 +49,11 @@ def summary(values: Sequence[float]) -> Summary:
 
 
 def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Difference:
-    """The i-th of both have a seed in common. If the row were no different, each difference might as well have the
-    other sign: 2^n sign patterns, each as likely (Fisher 1935, The Design of Experiments, section 21)."""
+    """Returns the difference of two rows whose i-th values have the same seed, tested by sign flips.
+
+    If the recipes were equal, each of the n differences might as well have the other sign: 2^n sign patterns, each as
+    likely (Fisher 1935, The Design of Experiments, section 21).
+    """
     differences = np.subtract(values, baseline)
     count, exact = len(differences), 2 ** len(differences) <= MOST_EXACT
     if exact:
@@ -59,26 +65,30 @@ def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Dif
 
 
 def unpaired_difference(values: Sequence[float], baseline: Sequence[float]) -> Difference:
-    """If the row were no different, each way to deal all values into groups of these sizes would be as likely (Pitman
-    1937, https://doi.org/10.2307/2984124)."""
-    everything, count = np.concatenate([values, baseline]), len(values)
-    exact = comb(len(everything), count) <= MOST_EXACT
+    """Returns the difference of two rows whose seeds do not match, tested by dealing their values anew.
+
+    If the recipes were equal, each way to deal all values into groups of these sizes would be as likely (Pitman 1937,
+    https://doi.org/10.2307/2984124).
+    """
+    pooled, count = np.concatenate([values, baseline]), len(values)
+    exact = comb(len(pooled), count) <= MOST_EXACT
     if exact:
-        first = np.array([*combinations(range(len(everything)), count)])
+        first = np.array([*combinations(range(len(pooled)), count)])
     else:
         random = np.random.default_rng(0)
-        first = np.array([random.permutation(len(everything))[:count] for _ in range(MOST_EXACT)])
-    sums = everything[first].sum(axis=1)
-    means = sums / count - (everything.sum() - sums) / (len(everything) - count)
+        first = np.array([random.permutation(len(pooled))[:count] for _ in range(MOST_EXACT)])
+    sums = pooled[first].sum(axis=1)
+    means = sums / count - (pooled.sum() - sums) / (len(pooled) - count)
     return _difference(np.mean(values) - np.mean(baseline), means, _scale(values, baseline), paired=False, exact=exact)
 
 
 def _difference(observed: float, means: np.ndarray, scale: float, paired: bool, exact: bool) -> Difference:
-    """means: of every arrangement, or of random ones, to which the observed one is added. Twice the smaller tail."""
-    drawn = 0 if exact else 1
+    """Returns the difference with p, twice the smaller tail. `means` [arrangements] has the difference of means in each
+    arrangement; to random ones, the observed one is added."""
+    added = 0 if exact else 1
     tails = [int(np.sum(means >= observed - ROUNDING * scale)), int(np.sum(means <= observed + ROUNDING * scale))]
-    arrangements = len(means) + drawn
-    return Difference(float(observed), min(1.0, 2 * (min(tails) + drawn) / arrangements), min(1.0, 2 / arrangements),
+    arrangements = len(means) + added
+    return Difference(float(observed), min(1.0, 2 * (min(tails) + added) / arrangements), min(1.0, 2 / arrangements),
                       paired, exact)
 
 

@@ -1,10 +1,11 @@
-"""A table of runs: recipes down, metrics across, seeds summarised, each cell comparable with those above and below."""
+"""Holds a table of runs: a row for each recipe, a column for each metric and protocol, each cell a summary over
+seeds."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from saddlepoint.comparison.columns import Column, Measured
+from saddlepoint.comparison.columns import Column, Measurement
 from saddlepoint.comparison.published import Published
 from saddlepoint.comparison.rows import Differences
 from saddlepoint.comparison.statistics import Difference, Summary
@@ -13,7 +14,7 @@ from saddlepoint.runs.record import Run
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked for: conf/compare.yaml explains each."""
+    """A question about runs, as the user asks it; conf/compare.yaml explains each field."""
 
     value: str | int = "last"
     metric: Sequence[str] | None = None
@@ -24,17 +25,19 @@ class Question:
 
 @dataclass(frozen=True)
 class Cell:
-    """A row's values of a column."""
+    """The values of one row in one column."""
 
-    values: tuple[Measured, ...]  # one of each seed that has one
+    values: tuple[Measurement, ...]  # one for each seed that has a value
     summary: Summary
     published: Published | None = None
-    rank: int | None = None  # 1: the best mean of the column; None: one row only, or no better and worse
+    rank: int | None = None  # 1: the best mean of the column; None: one row only, or neither direction is better
     difference: Difference | None = None  # to the baseline's cell
 
 
 @dataclass(frozen=True)
 class Row:
+    """One recipe with all its seeds."""
+
     number: int  # from 1
     settings: tuple[str, ...]  # those that differ, as typed
     runs: tuple[Run, ...]
@@ -42,13 +45,15 @@ class Row:
 
     @property
     def states(self) -> dict[str, int]:
-        """Completed first: {"completed": 2, "diverged": 1}"""
+        """Returns how many runs ended in which state, completed ones first: {"completed": 2, "diverged": 1}."""
         counts = Counter(run.state for run in self.runs)
         return {"completed": counts.pop("completed", 0), **dict(sorted(counts.items()))}
 
 
 @dataclass(frozen=True)
 class Table:
+    """All rows and columns, with the question that they answer."""
+
     question: Question
     differences: Differences
     columns: tuple[Column, ...]

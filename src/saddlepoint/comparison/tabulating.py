@@ -1,47 +1,49 @@
-"""From runs to their table."""
+"""Makes a table of runs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from saddlepoint.comparison import statistics
-from saddlepoint.comparison.baseline import difference, find
-from saddlepoint.comparison.columns import Column, Measured, columns
+from saddlepoint.comparison.baseline import find_baseline, with_difference
+from saddlepoint.comparison.columns import Column, Measurement, group_into_columns
 from saddlepoint.comparison.published import Published
-from saddlepoint.comparison.rows import differences, rows
-from saddlepoint.comparison.selection import selected
+from saddlepoint.comparison.rows import find_differences, group_by_recipe
+from saddlepoint.comparison.selection import select_measurements
 from saddlepoint.comparison.table import Cell, Question, Row, Table
 from saddlepoint.metrics.comparable import greater_is_better
 from saddlepoint.runs.record import Run
 
 
 def tabulate(runs: Sequence[Run], question: Question, published: Sequence[Published] = ()) -> Table:
-    groups = rows(runs)
-    differing = differences([group[0] for group in groups])
-    found = columns(selected(runs, question), question.across)
-    cells = [_ranked(column, [_cell(group, column, published) for group in groups]) for column in found]
-    made = [Row(number, settings, tuple(group), tuple(column[number - 1] for column in cells))
-            for number, (group, settings) in enumerate(zip(groups, differing.values, strict=True), 1)]
-    baseline = find(question.baseline, made, differing.settings)
-    compared = [replace(row, cells=tuple(map(difference, row.cells, baseline.cells))) for row in made
-                ] if baseline else made
-    return Table(question, differing, tuple(found), tuple(compared), baseline)
+    """Returns the table that answers a question about runs. Raises a RequestError for what no run or row has."""
+    groups = group_by_recipe(runs)
+    differences = find_differences([group[0] for group in groups])
+    columns = group_into_columns(select_measurements(runs, question), question.across)
+    cells = [_ranked(column, [_cell(group, column, published) for group in groups]) for column in columns]
+    rows = [Row(number, settings, tuple(group), tuple(column[number - 1] for column in cells))
+            for number, (group, settings) in enumerate(zip(groups, differences.values, strict=True), 1)]
+    baseline = find_baseline(question.baseline, rows, differences.settings)
+    if baseline:
+        rows = [replace(row, cells=tuple(map(with_difference, row.cells, baseline.cells))) for row in rows]
+    return Table(question, differences, tuple(columns), tuple(rows), baseline)
 
 
 def direction(column: Column) -> bool | None:
-    """Is more of it better? None: neither, or nobody knows."""
+    """Returns whether a greater value is better; None if neither is, or it is not known."""
     return greater_is_better(column.metric, str(column.protocol.get("extractor", "")))
 
 
 def _cell(group: Sequence[Run], column: Column, published: Sequence[Published]) -> Cell | None:
-    first: dict[int, Measured] = {}  # a run may have been measured twice alike, with other latents: in training counts
+    # A run may have two values of one protocol, of different latents. That measured in training comes first and counts.
+    first: dict[int, Measurement] = {}
     for each in column.values:
         first.setdefault(id(each.run), each)
     values = tuple(first[id(run)] for run in group if id(run) in first)
     if not values:
         return None
-    known = [each for each in published if each.metric == column.metric and each.is_about(group[0])]
-    nearest = min(known, key=lambda each: len(each.unlike(column.protocol)), default=None)
-    return Cell(values, statistics.summary([each.score.value for each in values]), nearest)
+    entries = [each for each in published if each.metric == column.metric and each.is_about(group[0])]
+    nearest = min(entries, key=lambda entry: len(entry.differing_fields(column.protocol)), default=None)
+    return Cell(values, statistics.summarise([each.score.value for each in values]), nearest)
 
 
 def _ranked(column: Column, cells: Sequence[Cell | None]) -> list[Cell | None]:

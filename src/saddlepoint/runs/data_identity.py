@@ -1,9 +1,14 @@
-"""What a run was trained on, as its checkpoints and its environment.json keep it in plain containers.
+"""Compares the identities of data: what a run was trained on, as its checkpoints and environment.json hold it.
 
-`images`, `classes` (name -> images; none: labels are not used), `names` (digest of the files' names and sizes),
-`contents` (digest of their bytes, see data/identity.py, or of pixels and labels), `low`, `held_out` and `validation`
-(`images`, `names` and `contents` of further files), `earlier` (what the run was trained on before it went on with
-this). Imports no torch.
+An identity is a mapping of plain containers with the keys
+- `images`: how many there are,
+- `classes`: name -> number of images; empty if labels are not used,
+- `names`: a digest of the files' names and sizes,
+- `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
+- `low`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
+- `earlier`: identities of what the run was trained on before it was continued on these data.
+
+Imports no torch.
 """
 
 import hashlib
@@ -13,51 +18,55 @@ from typing import Any
 
 from saddlepoint.errors import RequestError
 
-ASSUMED = "assumed"  # where a run has said nothing, and is compared as if it had been trained on this
+ASSUMED = "assumed"  # key that marks an identity that a run did not record, and that was taken from elsewhere
 
-ONLY_MEASURED = ("held_out", "validation")  # what is looked at, and not learnt from
+ONLY_MEASURED = ("held_out", "validation")  # images that are measured with, and not learnt from
 
-NO_IMAGES = ("name", "earlier", ASSUMED)
+NO_IMAGES = ("name", "earlier", ASSUMED)  # keys that say nothing about the images
 
 Identity = Mapping[str, Any]
 
 
 def digest(identity: Identity) -> str:
-    """Equal for two runs that learnt from the same images, and only for them."""
-    learnt = {key: value for key, value in identity.items() if key not in (*ONLY_MEASURED, *NO_IMAGES)}
+    """Returns a SHA-256 in hex that is equal for runs that learnt from the same images, and only for them."""
+    learnt_from = {key: value for key, value in identity.items() if key not in (*ONLY_MEASURED, *NO_IMAGES)}
     earlier = [digest(each) for each in identity.get("earlier", ())]
-    return hashlib.sha256(json.dumps([learnt, earlier], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([learnt_from, earlier], sort_keys=True).encode()).hexdigest()
 
 
 def refuse_other_classes(before: Iterable[str], now: Iterable[str], where: str) -> None:
-    """Labels are numbers: other names would be drawn for what the run has learnt."""
+    """Raises a RequestError if the data at `where` have other classes than a run was trained on.
+
+    A label is the number of a class, so the run's labels would get other names.
+    """
     before, now = list(before), list(now)
     if before and now and before != now:
-        said = [f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}" for names in _unlike(before, now)]
-        raise RequestError(f"This run was trained on other classes than {where} has: {said[0]} there, {said[1]} here. "
+        old, new = (f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
+                    for names in _differing_names(before, now))
+        raise RequestError(f"This run was trained on other classes than {where} has: {old} there, {new} here. "
                            "Name the folder with the run's own classes (data.root=FOLDER), or start another run")
 
 
-def _unlike(before: list[str], now: list[str]) -> tuple[list[str], list[str]]:
-    """Those that only one has, where both have such; else all"""
-    apart = [name for name in before if name not in now], [name for name in now if name not in before]
-    return apart if all(apart) else (before, now)
+def _differing_names(before: list[str], now: list[str]) -> tuple[list[str], list[str]]:
+    """Returns for both the names that the other lacks; all names, if either has no such name."""
+    differing = [name for name in before if name not in now], [name for name in now if name not in before]
+    return differing if all(differing) else (before, now)
 
 
 def changes(before: Identity | None, now: Identity) -> str:
-    """What a reader should know of two sets that should be one, as a part of a sentence; empty: they are the same, or
-    nothing is known of the first."""
+    """Returns, as a part of a sentence, how data differ from those that a run was trained on; empty if they are the
+    same, or the run's are not known."""
     if not before:
         return ""
-    said = [_change(before, now, "images"), _counts(before["classes"], now["classes"])]
+    phrases = [_change(before, now, "images"), _counts(before["classes"], now["classes"])]
     for part, name in {"low": "low-resolution files", "held_out": "held-out images",
                        "validation": "validation images"}.items():
         one, other = before.get(part), now.get(part)
         if one and other:
-            said.append(_change(one, other, name))
+            phrases.append(_change(one, other, name))
         elif one or other:
-            said.append(f"{name} where there were none" if other else f"no {name} any more")
-    return "; ".join(filter(None, said))
+            phrases.append(f"{name} where there were none" if other else f"no {name} any more")
+    return "; ".join(filter(None, phrases))
 
 
 def _change(before: Identity, now: Identity, what: str) -> str:
@@ -65,25 +74,28 @@ def _change(before: Identity, now: Identity, what: str) -> str:
         return f"{now['images']:,} {what} instead of {before['images']:,}"
     if before.get("names") != now.get("names"):
         return f"{now['images']:,} {what} as before, of other names or sizes"
-    named = " of the same names" if "names" in now else ""
-    return f"{what}{named} with other contents" if before["contents"] != now["contents"] else ""
+    same_names = " of the same names" if "names" in now else ""
+    return f"{what}{same_names} with other contents" if before["contents"] != now["contents"] else ""
 
 
 def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
-    apart = [f"{count:,} of {name} instead of {before[name]:,}" for name, count in now.items()
-             if before.get(name, count) != count]
-    return ", ".join(apart[:5]) + (", ..." if len(apart) > 5 else "")
+    phrases = [f"{count:,} of {name} instead of {before[name]:,}" for name, count in now.items()
+               if before.get(name, count) != count]
+    return ", ".join(phrases[:5]) + (", ..." if len(phrases) > 5 else "")
 
 
 def classes_of(saved: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of the classes that a checkpoint's run was trained on; empty: none, or not known. Checkpoints from before
-    identities were kept have the names alone."""
+    """Returns the names of the classes that a checkpoint's run was trained on; empty if there were none or they are not
+    known. Checkpoints of earlier versions have no identity, and the names alone."""
     return tuple((saved.get("data") or {}).get("classes", saved.get("class_names", ())))
 
 
-def going_on(before: Identity | None, now: dict[str, Any]) -> dict[str, Any]:
-    """The identity of a run that was begun on `before`: what it learnt from earlier belongs to it. Where that is not
-    known, the run is taken for one that had this from its beginning."""
+def continued_identity(before: Identity | None, now: dict[str, Any]) -> dict[str, Any]:
+    """Returns the identity of a run that began on the data `before` and is continued on `now`.
+
+    Data that it learnt from before are listed as `earlier`. If `before` is not known, the run counts as trained on
+    `now` from its beginning, and the identity is marked as assumed.
+    """
     if not before:
         return now | {ASSUMED: True}
     now = now | ({ASSUMED: True} if before.get(ASSUMED) else {})

@@ -1,4 +1,4 @@
-"""One directory per run: lock, resolved config, environment, status, metrics, and where everything else goes."""
+"""Makes, locks and reopens the directory of a run, and writes its settings, environment, status and metrics."""
 
 import json
 import os
@@ -18,18 +18,18 @@ from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.files.json_files import now, write_json
 from saddlepoint.parallel.collectives import place
 
-WRITTEN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
-           "loggers.json", "environment.json")
-OF_LOGGERS = ("csv", "wandb")  # folders
+FILES_OF_A_RUN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
+                  "loggers.json", "environment.json")
+FOLDERS_OF_LOGGERS = ("csv", "wandb")
 
 
 def new_path(root: Path, experiment: str) -> Path:
-    """root/<experiment>/<date>_<time>_<4 hex>: runs started in the same second stay apart."""
+    """Returns root/<experiment>/<date>_<time>_<4 random hex digits>, which differs for runs of the same second."""
     return root / experiment / f"{datetime.now():%Y-%m-%d_%H%M%S}_{os.urandom(2).hex()}"
 
 
 class RunDirectory:
-    """Open one with `create`; `close` gives the lock back and says how the run ended."""
+    """A run's directory with its lock. `create` or `reopen` locks it, `close` unlocks it."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -42,7 +42,8 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path) -> "RunDirectory":
-        """A new run in an empty or missing directory, locked."""
+        """Returns a locked directory for a new run. Raises a RequestError if it is not empty or cannot be made, and
+        RunDirectoryInUse if another process has locked it."""
         try:
             occupied = path.is_dir() and any(entry.name != ".lock" for entry in path.iterdir())
             path.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ class RunDirectory:
             raise RequestError(f"run.dir={path} cannot be made: {error.strerror or error}. "
                                "Choose a directory you may write to") from error
         run = cls(path)
-        if not occupied or run.lock_file.exists():  # a lock tells a run under way from one that is over
+        if not occupied or run.lock_file.exists():  # if another run goes on there, acquiring says so
             run.acquire()
         if occupied:
             run.close()
@@ -62,36 +63,41 @@ class RunDirectory:
 
     @classmethod
     def clear_unsaved(cls, path: Path) -> None:
-        """What a run left that died before its first checkpoint goes, so that it can begin again there; no more."""
+        """Deletes the files of a run that died before its first checkpoint, so that it can begin again there. Files
+        that no run writes stay."""
         if not (path / "environment.json").is_file() and not only_begun(path):
             return
         run = cls(path)
         run.acquire()
         try:
             patterns = ("events.out.tfevents.*", "samples/*.png", ".*.tmp*", "*/.*.tmp*", "checkpoints/best.ckpt")
-            written = [path / name for name in WRITTEN]  # environment.json last: it says whose the others are
-            for folder in OF_LOGGERS:
+            # environment.json is last: while it exists, the others are known to be a run's
+            files = [path / name for name in FILES_OF_A_RUN]
+            for folder in FOLDERS_OF_LOGGERS:
                 shutil.rmtree(path / folder, ignore_errors=True)
-            for file in [*(file for each in patterns for file in path.glob(each)), *written]:
+            for file in [*(file for each in patterns for file in path.glob(each)), *files]:
                 file.unlink(missing_ok=True)
             for folder in (run.checkpoints, run.samples):
-                with suppress(OSError):  # it holds something of somebody else's: the new run refuses the directory
+                with suppress(OSError):  # it holds other files, so the new run will refuse the directory
                     folder.rmdir()
         finally:
             run.close()
 
     @classmethod
     def reopen(cls, path: Path) -> "RunDirectory":
-        """An existing run, locked, to go on with; it keeps the time it was first started."""
+        """Returns the locked directory of an existing run that will be resumed; it keeps the time of its first
+        start."""
         run = cls(path)
         run.acquire()
-        with suppress(OSError, ValueError, KeyError):  # it may have died before it said anything: it starts now
+        with suppress(OSError, ValueError, KeyError):  # a run that died before it wrote its status starts now
             run.started = json.loads((path / "status.json").read_text(encoding="utf-8"))["started"]
         for folder in (run.checkpoints, run.samples):
             folder.mkdir(exist_ok=True)
         return run
 
     def acquire(self) -> None:
+        """Locks the directory. Raises RunDirectoryInUse if another process has locked it, and a RequestError if it
+        cannot be written to."""
         try:
             self.lock.acquire(timeout=0)
         except filelock.Timeout as error:
@@ -109,7 +115,7 @@ class RunDirectory:
         return f"process {environment['process']} on {environment['host']}"
 
     def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None:
-        """The resolved configuration, where it runs, and the identity of what it is trained on."""
+        """Writes config.yaml, and environment.json with command, machine, versions and the identity of the data."""
         (self.path / "config.yaml").write_text(config_yaml, encoding="utf-8")
         write_json(self.path / "environment.json", {
             "command": command(),
@@ -126,8 +132,8 @@ class RunDirectory:
             "data": data,
         })
 
-    def status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
-        """state: running, completed, diverged, stopped or failed"""
+    def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
+        """Writes status.json. `state`: running, completed, diverged, stopped or failed"""
         write_json(self.path / "status.json", {
             "state": state, "reason": reason, "images_seen": images_seen, "started": self.started,
             "ended": None if state == "running" else now(),
@@ -150,24 +156,26 @@ class RunDirectory:
 
 
 class Onlooker(RunDirectory):
-    """A run as the other processes see it: the first one writes and holds the lock."""
+    """A run's directory in the processes beside the first one, which alone writes and holds the lock."""
 
     def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None: ...
 
-    def status(self, state: str, reason: str = "", images_seen: int = 0) -> None: ...
+    def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None: ...
 
     def write_metrics(self, content: dict) -> None: ...
 
 
 def only_begun(path: Path) -> bool:
-    """A run that died before environment.json stood: empty folders and at most its settings"""
+    """Returns whether the directory is of a run that died before it wrote environment.json: it holds empty folders and
+    at most the run's settings."""
     entries = [entry for entry in path.glob("*") if not entry.name.startswith(".")]
     empty = all(not any(entry.iterdir()) for entry in entries if entry.is_dir())
     return empty and {"checkpoints"} <= {entry.name for entry in entries} <= {"checkpoints", "samples", "config.yaml"}
 
 
 def update_metrics(run: Path, content: dict) -> None:
-    """Parts of metrics.json (metrics/schema.json describes it) take the place of earlier ones; costs are added to."""
+    """Replaces the parts of a run's metrics.json that `content` has, and keeps the others. Of `cost`, only the given
+    entries are replaced. metrics/schema.json describes the file."""
     path = run / "metrics.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     cost = before.get("cost", {}) | content.get("cost", {})

@@ -1,4 +1,4 @@
-"""From directories to runs: reading each, and saying what is odd about them."""
+"""Reads all runs at or below given directories, and reports problems with them."""
 
 import os
 import platform
@@ -11,24 +11,27 @@ from typing import Any
 from saddlepoint.runs import reading
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.finding import Finder
-from saddlepoint.runs.recipe import identity
+from saddlepoint.runs.recipe import recipe_key
 from saddlepoint.runs.record import Cost, Gathered, Problem, Run, score, scores
 
 
 def gather(paths: Iterable[str | Path]) -> Gathered:
-    """All runs at or below directories (runs/, multirun/..., single runs) and globs. Never raises for a bad one: what
-    cannot be used is a problem."""
+    """Returns all runs at or below `paths`: directories (runs/, multirun/..., single runs) and globs.
+
+    A run that cannot be used raises no error; it is reported among the problems.
+    """
     finder = Finder(paths)
-    problems, directories = finder.problems, sorted(finder.directories, key=_natural)
+    problems, directories = finder.problems, sorted(finder.directories, key=_natural_order)
     home = Path(os.path.commonpath([path.parent for path in directories])) if directories else Path()
-    found = [_read(path, str(path.relative_to(home)), problems) for path in directories]
-    runs, duplicates = _each_once(_with_known_data([run for run in found if run]), problems)
-    _name_versions(runs, problems)
+    readable = [run for path in directories if (run := _read_run(path, str(path.relative_to(home)), problems))]
+    runs, duplicates = _set_duplicates_aside(_with_assumed_data(readable), problems)
+    _report_versions(runs, problems)
     return Gathered(tuple(runs), tuple(problems), tuple(duplicates))
 
 
-def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
-    """None: nothing can be said of it without its settings."""
+def _read_run(path: Path, name: str, problems: list[Problem]) -> Run | None:
+    """Returns the run in a directory and adds what is wrong with it to `problems`; None if its settings cannot be
+    read."""
     def read(file: str, reader: Callable[[Path], Mapping[str, Any]] = reading.read_json) -> Mapping[str, Any] | None:
         try:
             return reader(path / file)
@@ -42,9 +45,9 @@ def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
         problems.append(Problem("unreadable", f"{name} is left out: {complaints[0]}", (path,)))
         return None
     status, environment = read("status.json") or {}, read("environment.json") or {}
-    begun = reading.text(status, "state") == "running" and not (path / "metrics.json").exists()
-    metrics = {} if begun else read("metrics.json") or {}
-    run = _run(path, name, config, status, environment, metrics)
+    has_no_metrics_yet = reading.text(status, "state") == "running" and not (path / "metrics.json").exists()
+    metrics = {} if has_no_metrics_yet else read("metrics.json") or {}
+    run = _make_run(path, name, config, status, environment, metrics)
     if run.state == "killed":
         complaints.append("it says that it is running, and its process is gone (resume= goes on with it)")
     if complaints:
@@ -54,14 +57,14 @@ def _read(path: Path, name: str, problems: list[Problem]) -> Run | None:
     return run
 
 
-def _run(path: Path, name: str, config: Mapping, status: Mapping, environment: Mapping, metrics: Mapping) -> Run:
+def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environment: Mapping, metrics: Mapping) -> Run:
     state = reading.text(status, "state") or "unknown"
     cost = reading.mapping(metrics, "cost")
     return Run(
         path, name,
         settings={key: value for key, value in config.items() if key != "choices"},
         choices=reading.mapping(config, "choices"),
-        state="killed" if state == "running" and _is_gone(environment) else state,
+        state="killed" if state == "running" and _process_is_gone(environment) else state,
         reason=reading.text(status, "reason"),
         images_seen=reading.count(status, "images_seen"),
         seed=reading.count(config, "seed"),
@@ -73,7 +76,7 @@ def _run(path: Path, name: str, config: Mapping, status: Mapping, environment: M
         data=reading.mapping(environment, "data"),
         metrics=scores(metrics),
         best=score(metrics.get("best")),
-        cost=Cost(reading.finite(cost, "seconds"), reading.finite(cost, "images_per_second"),
+        cost=Cost(reading.finite_number(cost, "seconds"), reading.finite_number(cost, "images_per_second"),
                   {network: number for network, number in reading.mapping(cost, "parameters").items()
                    if isinstance(number, int)},
                   reading.count(cost, "peak_memory_bytes")))
@@ -84,77 +87,83 @@ def _versions(environment: Mapping[str, Any]) -> dict[str, str]:
     return python | {str(name): str(version) for name, version in reading.mapping(environment, "versions").items()}
 
 
-def _is_gone(environment: Mapping[str, Any]) -> bool:
-    """The process, where it was on this machine; of another nothing is known."""
+def _process_is_gone(environment: Mapping[str, Any]) -> bool:
+    """Returns whether the run's process has ended; False where this machine cannot know, since it ran on another."""
     process = reading.count(environment, "process")
     if not process or reading.text(environment, "host") != platform.node():
         return False
     try:
-        os.kill(process, 0)  # asks whether it is there; 0 is no signal
+        os.kill(process, 0)  # sends no signal, and fails if there is no such process
     except (ProcessLookupError, OverflowError):
         return True
     except OSError:
-        return False  # it is there, and somebody else's
+        return False  # the process exists, and belongs to another user
     return False
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Jobs 0 to 12 of a sweep in this order, and not 0, 1, 10, 11, 12, 2"""
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    """Returns a sort key by which jobs 0 to 12 of a sweep stand in this order, and not as 0, 1, 10, 11, 12, 2."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
 
 
-def _with_known_data(runs: list[Run]) -> list[Run]:
-    """Runs that have not said what they were trained on compare by their settings alone, as one row with those of the
-    same settings that have, unless these were trained on several sets."""
+def _with_assumed_data(runs: list[Run]) -> list[Run]:
+    """Gives runs that did not record their data the data of the runs with the same settings, marked as assumed, if
+    these were all trained on one set. So they stand in one row; otherwise they are compared by their settings alone."""
     known: dict[Any, dict[str, Mapping[str, Any]]] = {}
     for run in runs:
         if run.data:
-            known.setdefault(identity(run.settings), {})[digest(run.data)] = run.data
-    alike = {settings: {**next(iter(sets.values())), ASSUMED: True}
-             for settings, sets in known.items() if len(sets) == 1}
-    return [run if run.data else replace(run, data=alike.get(identity(run.settings), {})) for run in runs]
+            known.setdefault(recipe_key(run.settings), {})[digest(run.data)] = run.data
+    assumed = {settings: {**next(iter(sets.values())), ASSUMED: True}
+               for settings, sets in known.items() if len(sets) == 1}
+    return [run if run.data else replace(run, data=assumed.get(recipe_key(run.settings), {})) for run in runs]
 
 
-def _each_once(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
-    """A seed that ran twice is no second seed: the run that got furthest stays."""
+def _set_duplicates_aside(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
+    """Returns the runs with each seed of a recipe once, and the others: a seed that ran twice is no second seed. Of
+    such runs the one that got furthest stays."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
-        groups.setdefault((identity(run.settings, run.data), run.seed), []).append(run)
-    kept, aside = [], []
+        groups.setdefault((recipe_key(run.settings, run.data), run.seed), []).append(run)
+    singles, duplicates = [], []
     for group in groups.values():
         first, *others = sorted(group, key=lambda run: (run.state != "completed", -(run.images_seen or 0), run.name))
-        kept.append(first)
-        aside += others
+        singles.append(first)
+        duplicates += others
         if others:
-            said = f"set aside, with the settings and the seed of {first.name}: {_listed([run.name for run in others])}"
-            problems.append(Problem("duplicate", said, tuple(run.path for run in others)))
-    return sorted(kept, key=lambda run: _natural(run.path)), aside
+            names = _listed([run.name for run in others])
+            problems.append(Problem("duplicate", f"set aside, with the settings and the seed of {first.name}: {names}",
+                                    tuple(run.path for run in others)))
+    return sorted(singles, key=lambda run: _natural_order(run.path)), duplicates
 
 
-def _name_versions(runs: list[Run], problems: list[Problem]) -> None:
+def _report_versions(runs: list[Run], problems: list[Problem]) -> None:
+    """Adds a problem for each library, and for the code, of which runs had different versions."""
     libraries = sorted({library for run in runs for library in run.versions})
-    told = [run for run in runs if run.versions]
+    recorded = [run for run in runs if run.versions]
     for library in libraries:
-        _name_difference(library, {run.path: run.versions.get(library, "none") for run in told}, runs, problems)
-    _name_difference("the code (git revision)", {run.path: _short(run.revision) for run in told}, runs, problems)
+        _report_version(library, {run.path: run.versions.get(library, "none") for run in recorded}, runs, problems)
+    _report_version("the code (git revision)", {run.path: _short_revision(run.revision) for run in recorded}, runs,
+                    problems)
 
 
-def _name_difference(of: str, versions: Mapping[Path, str], runs: list[Run], problems: list[Problem]) -> None:
-    """Each version with its runs; the paths are those of all but the commonest."""
-    having: dict[str, list[Run]] = {}
+def _report_version(of: str, versions: Mapping[Path, str], runs: list[Run], problems: list[Problem]) -> None:
+    """Adds a problem if `versions` (path of a run -> version) differ: it names each version with its runs, and its
+    paths are those of all runs but the ones with the commonest version."""
+    runs_of: dict[str, list[Run]] = {}
     for run in runs:
         if run.path in versions:
-            having.setdefault(versions[run.path], []).append(run)
-    if len(having) < 2:
+            runs_of.setdefault(versions[run.path], []).append(run)
+    if len(runs_of) < 2:
         return
-    commonest, *others = sorted(having.items(), key=lambda each: -len(each[1]))
-    said = [f"{commonest[0]} ({len(commonest[1])} runs)"]
-    said += [f"{version} ({_listed([run.name for run in group])})" for version, group in others]
-    problems.append(Problem("of another version", f"runs of different versions of {of}: {', '.join(said)}",
+    commonest, *others = sorted(runs_of.items(), key=lambda each: -len(each[1]))
+    phrases = [f"{commonest[0]} ({len(commonest[1])} runs)"]
+    phrases += [f"{version} ({_listed([run.name for run in group])})" for version, group in others]
+    problems.append(Problem("of another version", f"runs of different versions of {of}: {', '.join(phrases)}",
                             tuple(run.path for _, group in others for run in group)))
 
 
-def _short(revision: str) -> str:
+def _short_revision(revision: str) -> str:
+    """Returns eight digits of a git revision and whether the code had changes; `not known` if there is none."""
     digits, changes, _ = revision.partition("+changes")
     return digits[:8] + changes or "not known"
 

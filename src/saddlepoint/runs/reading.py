@@ -1,10 +1,10 @@
-"""Files of runs, read with distrust: they may be missing, cut off in the middle, or somebody else's."""
+"""Reads files of runs that may be missing, cut off in the middle, or written by another program."""
 
 import csv
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,27 @@ PICTURE = re.compile(r"(.+)_(\d{10})\.png")
 
 
 class Unreadable(Exception):
-    """The text says which file and why."""
+    """An error whose text says which file cannot be read, and why."""
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    return _mapping(path, lambda text: json.loads(text, parse_constant=_no_number))
+    """Returns the object in a JSON file, NaN and Infinity as None; raises Unreadable if there is none."""
+    return _read_mapping(path, lambda text: json.loads(text, parse_constant=_none))
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    return _mapping(path, _yaml)
+    """Returns the mapping in a YAML file; raises Unreadable if there is none."""
+    return _read_mapping(path, _parse_yaml)
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:
     """Returns the settings of a run (config.yaml), with today's names of classes and settings."""
-    return _mapping(path, lambda text: in_todays_words(_yaml(text)))
+    return _read_mapping(path, lambda text: in_todays_words(_parse_yaml(text)))
 
 
-def _yaml(text: str) -> Any:
-    """libyaml refuses bytes of names that were no UTF-8, which PyYAML spells as \\udcff and reads."""
+def _parse_yaml(text: str) -> Any:
+    """Parses YAML by libyaml, or by the slower PyYAML where libyaml refuses: bytes of file names that are no UTF-8 are
+    written as \\udcff, which only PyYAML reads."""
     try:
         return yaml.load(text, Loader=LOADER)  # noqa: S506 a safe loader
     except yaml.YAMLError:
@@ -45,23 +48,24 @@ def _yaml(text: str) -> Any:
 
 
 def json_files(folder: Path) -> list[Mapping[str, Any]]:
-    """Those that can be read."""
-    found = []
+    """Returns the contents of the JSON files in a folder, sorted by name; files that cannot be read are left out."""
+    contents = []
     for path in sorted(folder.glob("*.json")):
         with suppress(Unreadable):
-            found.append(read_json(path))
-    return found
+            contents.append(read_json(path))
+    return contents
 
 
-def listed(path: Path, name: str) -> list[Mapping[str, Any]]:
-    """The dictionaries of a list in a file; none where it cannot be read."""
+def read_list(path: Path, name: str) -> list[Mapping[str, Any]]:
+    """Returns the objects in the list called `name` of a JSON file; [] if the file cannot be read or has no such
+    list."""
     with suppress(Unreadable):
         content = read_json(path).get(name)
         return [each for each in content if isinstance(each, Mapping)] if isinstance(content, list) else []
     return []
 
 
-def _mapping(path: Path, parse) -> Mapping[str, Any]:
+def _read_mapping(path: Path, parse: Callable[[str], Any]) -> Mapping[str, Any]:
     try:
         content = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -75,8 +79,8 @@ def _mapping(path: Path, parse) -> Mapping[str, Any]:
     return content
 
 
-def _no_number(word: str) -> None:
-    return None  # NaN and Infinity are no JSON: a value that is not finite
+def _none(word: str) -> None:
+    return None  # for NaN and Infinity, which Python writes and JSON does not know
 
 
 def _first_line(error: Exception) -> str:
@@ -84,42 +88,48 @@ def _first_line(error: Exception) -> str:
 
 
 def text(content: Mapping[str, Any], name: str) -> str:
+    """Returns the text of that name, or an empty one if the content has none."""
     value = content.get(name)
     return value if isinstance(value, str) else ""
 
 
 def mapping(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Returns the mapping of that name, or {} if the content has none."""
     value = content.get(name)
     return value if isinstance(value, Mapping) else {}
 
 
 def count(content: Mapping[str, Any], name: str) -> int | None:
+    """Returns the whole number of that name, 0 or more, or None if the content has none."""
     value = content.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def finite(content: Mapping[str, Any], name: str) -> float | None:
+def finite_number(content: Mapping[str, Any], name: str) -> float | None:
+    """Returns the number of that name, or None if the content has none or it is not finite."""
     value = content.get(name)
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if good else None
+    is_finite = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_finite else None
 
 
 def curves(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """metrics.csv -> {column: [(images seen, value)]}; a last line that was cut off is left out, as is what is no
-    number."""
+    """Returns column -> sorted points (images seen, value) of a metrics.csv; {} if it cannot be read.
+
+    A last line that was cut off, and cells that hold no finite number, are left out.
+    """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except OSError:
         return {}
-    whole = lines if lines and lines[-1].endswith("\n") else lines[:-1]
-    found: dict[str, list[tuple[int, float]]] = {}
-    for row in csv.DictReader(line.replace("\0", "") for line in whole):
+    whole_lines = lines if lines and lines[-1].endswith("\n") else lines[:-1]
+    points_of: dict[str, list[tuple[int, float]]] = {}
+    for row in csv.DictReader(line.replace("\0", "") for line in whole_lines):
         images_seen = _number(row.pop("images_seen", None))
         for column, cell in row.items() if images_seen is not None else ():
             value = _number(cell)
             if column and value is not None:
-                found.setdefault(column, []).append((int(images_seen), value))
-    return {column: sorted(points) for column, points in found.items()}
+                points_of.setdefault(column, []).append((int(images_seen), value))
+    return {column: sorted(points) for column, points in points_of.items()}
 
 
 def _number(cell: Any) -> float | None:
@@ -131,8 +141,8 @@ def _number(cell: Any) -> float | None:
 
 
 def pictures(folder: Path) -> dict[str, list[tuple[int, Path]]]:
-    """samples/<name>_<images seen>.png -> {name: [(images seen, file)]}"""
-    found: dict[str, list[tuple[int, Path]]] = {}
+    """Returns name -> sorted (images seen, file) of the files `<name>_<images seen>.png` in a folder."""
+    files_of: dict[str, list[tuple[int, Path]]] = {}
     try:
         files = sorted(folder.iterdir())
     except OSError:
@@ -140,5 +150,5 @@ def pictures(folder: Path) -> dict[str, list[tuple[int, Path]]]:
     for file in files:
         match = PICTURE.fullmatch(file.name)
         if match:
-            found.setdefault(match[1], []).append((int(match[2]), file))
-    return {name: sorted(drawn) for name, drawn in found.items()}
+            files_of.setdefault(match[1], []).append((int(match[2]), file))
+    return {name: sorted(pairs) for name, pairs in files_of.items()}

@@ -1,5 +1,5 @@
-"""What makes two runs the same recipe: settings that change what is learnt, and what it is learnt from. Seeds, places
-and onlookers do not."""
+"""Decides whether two runs have the same recipe: equal settings of everything that changes what is learnt, and equal
+data. Seeds, places of files, and what only watches or measures do not count."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,46 +8,47 @@ from saddlepoint.config.former import is_null_today
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.runs import data_identity
 
-# Where, how fast, how watched and how judged. Values of unlike judges are told apart by their protocol.
+# Where a run lies, how fast it is, what watches and what measures it. Values measured otherwise have another protocol.
 NOT_THE_RECIPE = ("seed", "run", "resume", "extensions", "threads", "describe", "trainer", "logger", "callbacks",
-                  "metrics",
-                  "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache", "data.num_workers",
-                  "data.memory_megabytes", "choices")
-HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # callbacks.health: with these it only looks
+                  "metrics", "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache",
+                  "data.num_workers", "data.memory_megabytes", "choices")
+HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # values of callbacks.health with which it only watches
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted path -> value, of what changes what is learnt; of the tricks, only those that play."""
-    playing = settings.get("trick") if isinstance(settings.get("trick"), list) else []
-    found = {path: at(settings, path) for path in leaves(settings) if _counts(path, playing)}
-    if found.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
-        found.pop("data.seed", None)
-    found = {path: None if is_null_today(path, value) else value for path, value in found.items()}
-    return found | _of_health(settings)
+    """Returns dotted path -> value of all settings that change what is learnt; of tricks, only those in use."""
+    tricks = settings.get("trick") if isinstance(settings.get("trick"), list) else []
+    values = {path: at(settings, path) for path in leaves(settings) if _counts(path, tricks)}
+    if values.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
+        values.pop("data.seed", None)
+    values = {path: None if is_null_today(path, value) else value for path, value in values.items()}
+    return values | _health_settings(settings)
 
 
-def of_data(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of what a run was trained on; {}: it has not said."""
+def data_settings(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns number and digest of the images that a run was trained on as if they were settings; {} if the run has not
+    recorded the identity of its data."""
     if not identity:
         return {}
     return {"data.images": identity.get("images"), "data.digest": data_identity.digest(identity)[:8]}
 
 
-def identity(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
-    """Equal for two runs of one recipe, and only for them. `data`: the identity of what was trained on"""
-    everything = recipe(settings) | of_data(data or {})
-    return tuple(sorted((path, repr(value)) for path, value in everything.items()))
+def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
+    """Returns a key that is equal for runs of one recipe, and only for them. `data`: the identity of a run's data"""
+    values = recipe(settings) | data_settings(data or {})
+    return tuple(sorted((path, repr(value)) for path, value in values.items()))
 
 
-def _counts(path: str, playing: list) -> bool:
+def _counts(path: str, tricks: list) -> bool:
     if any(path == each or path.startswith(f"{each}.") for each in NOT_THE_RECIPE):
         return False
     group, _, rest = path.partition(".")
-    return group != "tricks" or rest.partition(".")[0] in playing
+    return group != "tricks" or rest.partition(".")[0] in tricks
 
 
-def _of_health(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A run that rolls back, or ends where it collapses, may end elsewhere than one that does not."""
+def _health_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of callbacks.health if it may change what is learnt, by rolling back or by ending a run that
+    has collapsed; else {}."""
     health = at(settings, "callbacks.health")
     if not isinstance(health, Mapping) or all(health.get(name, value) == value for name, value in HARMLESS.items()):
         return {}

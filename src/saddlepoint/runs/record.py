@@ -1,4 +1,5 @@
-"""A run as its directory tells of it: settings, state, scores, curves, pictures. Needs no torch, writes nothing."""
+"""Holds what a run's directory says about the run: settings, state, scores, curves, pictures. Imports no torch and
+writes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,24 +12,26 @@ from saddlepoint.runs import reading
 
 @dataclass(frozen=True)
 class Score:
-    """A number of metrics.json."""
+    """A measured value and how it was measured, as metrics.json has it."""
 
-    name: str  # with the extractor: fid_digits
-    value: float | None  # None: there is none
-    interval: tuple[float, float] | None  # 95 %, for the choice of fakes
+    name: str  # with the extractor, e.g. fid_digits
+    value: float | None  # None: it could not be measured, or is not finite
+    interval: tuple[float, float] | None  # 95 %, over other choices of fakes
     images_seen: int | None
     protocol: Mapping[str, Any]
     reason: str = ""  # why there is no value, or no interval
 
 
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
-    """Of metrics.json, or of a file that evaluate.py wrote."""
+    """Returns the scores in the content of metrics.json, or of a file that evaluate.py wrote; unreadable ones are left
+    out."""
     listed = [each for part in ("metrics", "image_quality") if isinstance(content.get(part), list)
               for each in content[part]]
     return tuple(each for each in map(score, listed) if each)
 
 
 def score(content: Any) -> Score | None:
+    """Returns the score that an entry of metrics.json describes, or None if the entry has no name."""
     if not isinstance(content, Mapping) or not reading.text(content, "name"):
         return None
     interval = content.get("interval")
@@ -36,16 +39,16 @@ def score(content: Any) -> Score | None:
         interval = (float(interval[0]), float(interval[1]))
     except (TypeError, ValueError, IndexError, KeyError):
         interval = None
-    return Score(content["name"], reading.finite(content, "value"), interval,
+    return Score(content["name"], reading.finite_number(content, "value"), interval,
                  reading.count(content, "images_seen"), reading.mapping(content, "protocol"),
                  reading.text(content, "reason"))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What the run took; None where it has not said."""
+    """Time and memory that a run took; None where it has not recorded them."""
 
-    seconds: float | None = None  # of training and measuring
+    seconds: float | None = None  # training and measuring
     images_per_second: float | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)  # of each network
     peak_memory_bytes: int | None = None
@@ -53,21 +56,23 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Run:
+    """A run as its files describe it. Curves, evaluations and pictures are read when they are first needed."""
+
     path: Path
-    name: str  # relative to the folder that holds all runs gathered with it
+    name: str  # path relative to the folder that holds all runs that are compared
     settings: Mapping[str, Any]  # config.yaml, without the choices
     choices: Mapping[str, str | None]  # e.g. {"model": "dcgan", "data": "mnist5k"}
     state: str  # completed, running, stopped, diverged, collapsed, failed, killed (it died while running), unknown, ...
-    reason: str  # why it ended so; empty where completed
-    images_seen: int | None  # None: the run has not said
+    reason: str  # why it ended so; empty if completed
+    images_seen: int | None  # None: not recorded
     seed: int | None
     command: str
-    versions: Mapping[str, str]  # of each library
-    revision: str  # of the code; empty: outside a checkout
+    versions: Mapping[str, str]  # library -> version
+    revision: str  # of the code, from git; empty outside a checkout
     host: str
     threads: int | None
-    data: Mapping[str, Any] = field(default_factory=dict)  # identity of what it was trained on; {}: it has not said
-    metrics: tuple[Score, ...] = ()  # the newest of each
+    data: Mapping[str, Any] = field(default_factory=dict)  # identity of its data (data_identity.py); {}: not recorded
+    metrics: tuple[Score, ...] = ()  # the newest of each metric
     best: Score | None = None  # of the first metric: what checkpoints/best.ckpt scored
     cost: Cost = field(default_factory=Cost)
 
@@ -76,8 +81,8 @@ class Run:
         return reading.curves(self.path / "metrics.csv")
 
     def curves(self) -> dict[str, list[tuple[int, float]]]:
-        """Column of metrics.csv -> (images seen, value), by images seen; read when first asked for. Values that are
-        not finite are left out."""
+        """Returns column of metrics.csv -> points (images seen, value), sorted. Values that are not finite are left
+        out."""
         return self._curves
 
     @cached_property
@@ -85,31 +90,33 @@ class Run:
         return tuple(score for content in reading.json_files(self.path / "evaluations") for score in scores(content))
 
     def evaluations(self) -> tuple[Score, ...]:
-        """What evaluate.py measured of it; read when first asked for. Files that cannot be read are left out."""
+        """Returns what evaluate.py measured of this run. Files that cannot be read are left out."""
         return self._evaluations
 
     def pictures(self) -> dict[str, list[tuple[int, Path]]]:
-        """Name (images, by_class, or a photograph's) -> (images seen, PNG file), by images seen"""
+        """Returns name (images, by_class, or a photograph's) -> (images seen, PNG file), sorted."""
         return reading.pictures(self.path / "samples")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something about the runs gathered that whoever reads their table should know."""
+    """Something about the gathered directories that a reader of their table should know."""
 
-    kind: str  # a word for counting: missing, empty, unreadable, incomplete, duplicate, of another version
-    text: str  # a sentence
-    paths: tuple[Path, ...] = ()  # the directories it is about
+    kind: str  # missing, empty, unreadable, incomplete, duplicate, of another version; by which problems are counted
+    text: str  # a sentence without its full stop
+    paths: tuple[Path, ...] = ()  # the directories that have the problem
 
 
 @dataclass(frozen=True)
 class Gathered:
-    runs: tuple[Run, ...]  # each recipe with each seed once, by path
+    """The runs of some directories, and the problems with them."""
+
+    runs: tuple[Run, ...]  # each recipe with each seed once, sorted by path
     problems: tuple[Problem, ...]
-    duplicates: tuple[Run, ...] = ()  # same settings and seed as one of `runs`, and set aside
+    duplicates: tuple[Run, ...] = ()  # have the settings and the seed of one of `runs`
 
     def counted(self) -> dict[str, int]:
-        """How many directories each kind of problem is about."""
+        """Returns how many directories have each kind of problem."""
         counts: dict[str, int] = {}
         for problem in self.problems:
             counts[problem.kind] = counts.get(problem.kind, 0) + max(len(problem.paths), 1)

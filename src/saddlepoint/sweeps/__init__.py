@@ -1,1 +1,1 @@
-"""Sweeps: jobs that are processes of their own, what became of each, and what is still missing."""
+"""Runs sweeps: each job is a process of its own; a summary says how each ended and which are still to run."""

@@ -1,4 +1,4 @@
-"""Sweeps that cannot be, in a sentence, before any job starts. Imports no torch."""
+"""Refuses sweeps that cannot run before any job starts, with a sentence that says why. Imports no torch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,8 +7,9 @@ from omegaconf import DictConfig, OmegaConf
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.spelling import command
 from saddlepoint.errors import RequestError
+from saddlepoint.sweeps.naming import setting
 
-OTHERWISE = {
+REFUSED = {  # setting that is not for sweeps -> the rest of the sentence
     "run.dir": "names one run, and a sweep has many: type hydra.sweep.dir=PATH, where each gets a directory of its own",
     "resume": "goes on with one run: leave it out and type the hydra.sweep.dir=PATH of a sweep, which goes on then",
     "describe": "prints networks and trains none: leave -m out, or type hydra/launcher=basic",
@@ -16,11 +17,12 @@ OTHERWISE = {
 }
 
 
-def refuse(overrides: Sequence[str], environment: Mapping[str, str]) -> None:
+def refuse_single_runs(overrides: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Raises a RequestError for settings that only a single run can have, and if several processes were started."""
     for override in overrides:
-        name = override.partition("=")[0].lstrip("+")
-        if name in OTHERWISE:
-            raise RequestError(f"{name}= {OTHERWISE[name]}")
+        name = setting(override)
+        if name in REFUSED:
+            raise RequestError(f"{name}= {REFUSED[name]}")
     for count in ("WORLD_SIZE", "SLURM_NTASKS"):
         if int(environment.get(count) or 1) > 1:
             raise RequestError(
@@ -29,8 +31,9 @@ def refuse(overrides: Sequence[str], environment: Mapping[str, str]) -> None:
                 "hydra/launcher=basic, which gives one job after the other to the processes that were started")
 
 
-def refuse_for_all(config: DictConfig) -> None:
-    """Slips in what no job changes: answered once, instead of by every job."""
+def refuse_shared_mistakes(config: DictConfig) -> None:
+    """Raises a RequestError for mistakes in the settings that all jobs share: one refusal instead of one by every
+    job."""
     shared = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     if not OmegaConf.missing_keys(shared):
         checked_settings(shared)

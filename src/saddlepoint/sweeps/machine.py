@@ -1,4 +1,4 @@
-"""What this machine has to hand out to jobs: cores and GPUs. Imports no torch."""
+"""Shares out the machine's cores and GPUs among the jobs that run at once. Imports no torch."""
 
 import os
 import subprocess
@@ -8,24 +8,28 @@ CORES_EACH = 4  # small networks gain little from more threads, and each job tak
 
 
 def cores() -> int:
-    """Those this process may use"""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """As CUDA_VISIBLE_DEVICES names them"""
+    """Returns the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; [] if there are none."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    return [str(number) for number, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+    return [str(number) for number, _ in enumerate(line for line in listing.splitlines() if line.startswith("GPU "))]
 
 
 def places(jobs_at_once: int | None, gpus: list[str], gpus_each: int | None, cores: int) -> list[dict[str, str]]:
-    """One for each job at a time: what is added to its environment. `gpus_each`: None for all of them"""
+    """Returns a place for each job that may run at once: the variables to add to its environment.
+
+    `jobs_at_once` None: as many as there are shares of `gpus_each` GPUs, without GPUs one for every CORES_EACH cores.
+    `gpus_each` None: all GPUs.
+    """
     each = min(gpus_each or len(gpus), len(gpus))
     shares = [",".join(gpus[first:first + each]) for first in range(0, len(gpus) - each + 1, each)] if each else []
     count = jobs_at_once or len(shares) or max(1, cores // CORES_EACH)
@@ -35,5 +39,6 @@ def places(jobs_at_once: int | None, gpus: list[str], gpus_each: int | None, cor
 
 
 def threads(places: int, processes_each: int, cores: int) -> int | None:
-    """For each process of each job; None: a single job may choose for itself, as it would outside a sweep"""
+    """Returns how many threads each process of each job gets; None if one job runs at a time with one process, which
+    may choose for itself as outside of a sweep."""
     return None if places == processes_each == 1 else max(1, cores // (places * processes_each))

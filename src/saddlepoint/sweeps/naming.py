@@ -1,22 +1,25 @@
-"""What a job's directory is called: its number and what tells it from the other jobs, e.g. 3_loss=hinge,seed=1."""
+"""Names the directories of jobs by number and by the settings in which jobs differ, e.g. 3_loss=hinge,seed=1."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-LONGEST = 80  # characters, so that <name>.log and whatever is put beside it fit into 255 bytes
+LONGEST = 80  # characters, so that <name>.log and names made from it have at most 255 bytes
 
 
 def directory_name(number: int, overrides: Sequence[str], known: Iterable[str]) -> str:
-    """`overrides`: those to be named. `known`: the names of all settings that jobs of the sweep are given, which must
-    stay apart: generator.lr and discriminator.lr, but seed."""
+    """Returns the name of a job's directory: its number, then its `overrides` in short.
+
+    `known` has the names of all settings that jobs of the sweep are given. A setting is named by as few of its last
+    parts as distinguish it from the others: generator.lr and discriminator.lr, but seed.
+    """
     known = set(known)
     settings = (override.lstrip("+").partition("=") for override in overrides)
-    said = ",".join(f"{_safe(shortest(name, known))}={_value(value)}" for name, _, value in settings)
-    return f"{number}_{said}"[:LONGEST].rstrip("_,=+-. ")
+    words = ",".join(f"{_safe(short_name(name, known))}={_value(value)}" for name, _, value in settings)
+    return f"{number}_{words}"[:LONGEST].rstrip("_,=+-. ")
 
 
-def shortest(name: str, known: Iterable[str]) -> str:
-    """The last dotted parts of `name` that no other name ends with"""
+def short_name(name: str, known: Iterable[str]) -> str:
+    """Returns the last dotted parts of `name`, as few as no other known name ends with."""
     parts = name.split(".")
     others = [other.split(".") for other in known if other != name]
     for count in range(1, len(parts)):
@@ -26,14 +29,15 @@ def shortest(name: str, known: Iterable[str]) -> str:
 
 
 def setting(override: str) -> str:
+    """Returns the name of the setting that an override sets: +run.note=x -> run.note."""
     return override.lstrip("+").partition("=")[0]
 
 
 def _value(typed: str) -> str:
-    """[ema,r1] -> ema+r1, [] -> none"""
+    """Returns a typed value as a part of a file's name: [ema,r1] -> ema+r1, [] -> none."""
     return _safe(re.sub(r"[\[\]{}()'\"\s]", "", typed).replace(",", "+")) or "none"
 
 
 def _safe(text: str) -> str:
-    """As a part of a file's name, in every shell and file system"""
+    """Replaces all characters that have a meaning in any shell or file system."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-")

@@ -1,4 +1,4 @@
-"""One start of a job: a process in a session of its own, so that what it started can be ended with it."""
+"""Starts a job as a process in a session of its own, so that all processes it starts can be ended with it."""
 
 import os
 import signal
@@ -9,13 +9,16 @@ from contextlib import suppress
 from typing import Any
 
 from saddlepoint.files.json_files import now, read_json, write_json
-from saddlepoint.sweeps.jobs import Job, judged
+from saddlepoint.sweeps.jobs import Job, outcome
 from saddlepoint.sweeps.run_files import RunFiles
 
-LAST_WORDS = 65536  # bytes of a log that are looked at
+LOG_TAIL = 65536  # bytes of a log that are read, from its end
 
 
 class Process:
+    """One start of a job. Making it starts `command` with additions to the environment; output goes to the job's
+    log."""
+
     def __init__(self, job: Job, command: Sequence[str], environment: Mapping[str, str]):
         self.job, self.files = job, RunFiles(job)
         self.status_before = self._status_stamp()
@@ -26,8 +29,8 @@ class Process:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"})
         self.started = self.progressed = self.counted = time.monotonic()
-        self.asked: tuple[str, str] | None = None  # the state and reason for which it was asked to end
-        self.killed_at = float("inf")
+        self.request_to_end: tuple[str, str] | None = None  # the state and reason for which it was asked to end
+        self.kill_at = float("inf")  # by the clock time.monotonic
         job.starts += 1
         job.state, job.reason, job.exit_code = "running", "", None
 
@@ -35,64 +38,69 @@ class Process:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
-    def look(self) -> bool:
-        """-> whether there was progress"""
+    def refresh(self) -> bool:
+        """Updates the job's time and numbers and returns whether there was progress."""
         now = time.monotonic()
         self.job.seconds, self.counted = self.job.seconds + now - self.counted, now
-        is_further = self.files.refresh()
-        if is_further:
+        progress = self.files.refresh()
+        if progress:
             self.progressed = now
-        return is_further
+        return progress
 
     def ask_to_end(self, number: int, grace_seconds: float, state: str, reason: str) -> None:
-        """`grace_seconds`: for its checkpoint; then it is killed"""
-        self.asked = (state, reason)
-        self.killed_at = time.monotonic() + grace_seconds
+        """Sends the signal `number`; the process is to be killed `grace_seconds` later, so that it can write a
+        checkpoint before. `state` and `reason` are those in which the job will have ended."""
+        self.request_to_end = (state, reason)
+        self.kill_at = time.monotonic() + grace_seconds
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, number)
 
     def kill(self) -> None:
-        """With all that it started"""
+        """Kills the process and all processes that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def conclude(self) -> None:
-        """What became of it, once it is over; nothing that it started is left behind."""
+        """Sets the job's state, reason and last numbers after its process has ended, and kills what that left
+        running."""
         self.kill()
         self.job.exit_code = self.process.wait()
-        self.look()
+        self.refresh()
         status = self._own_status()
         self.files.conclude(status)
-        said = last_words(self.job, self.log_begins)
-        self.job.state, self.job.reason = judged(self.job.exit_code, said, status, self.asked)
-        unsaid = status.get("state") == "running" and self.job.state in ("killed", "hung", "stopped")
-        if unsaid or self.job.state == "pruned":
-            self._say_for_it(status)
+        output = last_lines(self.job, self.log_begins)
+        self.job.state, self.job.reason = outcome(self.job.exit_code, output, status, self.request_to_end)
+        has_no_end = status.get("state") == "running" and self.job.state in ("killed", "hung", "stopped")
+        if has_no_end or self.job.state == "pruned":
+            self._write_end(status)
 
-    def _say_for_it(self, status: Mapping[str, Any]) -> None:
-        """It had no time to note its end, and whoever finds the run should not wait for it; or it does not know why."""
+    def _write_end(self, status: Mapping[str, Any]) -> None:
+        """Writes the end into the run's status.json for a run that had no time to do so, since others would take it
+        for running, and for a pruned one, which does not know the reason."""
         state = "stopped" if self.job.state in ("stopped", "pruned") else "failed"
         reason = f"pruned: {self.job.reason}" if self.job.state == "pruned" else self.job.reason
         end = {"state": state, "reason": reason, "images_seen": self.job.images_seen, "ended": now()}
-        with suppress(OSError):  # the summary says it too
+        with suppress(OSError):  # the summary has it too
             write_json(self.files.path / "status.json", {**status, **end})
 
     def _own_status(self) -> dict:
-        """Not that of an earlier start, unless it is complete already and so had nothing to do"""
+        """Returns the status.json that this start wrote, or that of a run which an earlier start has completed; else
+        {}."""
         status = read_json(self.files.path / "status.json") or {}
         if status.get("state") == "completed" or self._status_stamp() != self.status_before:
             return status
         return {}
 
     def _status_stamp(self) -> tuple | None:
-        return self.files.signs()[0]
+        return self.files.stamps()[0]
 
 
-def last_words(job: Job, begin: int = 0) -> list[str]:
-    """The last lines of a job's log; `begin`: bytes of earlier starts"""
+def last_lines(job: Job, begin: int = 0) -> list[str]:
+    """Returns the last lines of a job's log, LOG_TAIL bytes at most; the first `begin` bytes are of earlier starts and
+    are left out."""
     try:
         with job.log.open("rb") as log:
-            log.seek(max(begin, log.seek(0, 2) - LAST_WORDS))
+            log.seek(max(begin, log.seek(0, 2) - LOG_TAIL))
             return log.read().decode(errors="replace").splitlines()
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""How far a run is, read from its files while it goes on. Nothing is read twice that has not changed."""
+"""Reads from a run's files, while it goes on, how far it is. Files that have not changed are not read again."""
 
 import csv
 import math
@@ -9,35 +9,36 @@ from saddlepoint.files.json_files import read_json
 from saddlepoint.runs.reading import Unreadable, count, mapping, read_settings
 from saddlepoint.sweeps.jobs import Job
 
-TAIL = 65536  # bytes of metrics.csv that are looked at: some hundred rows
+TAIL = 65536  # bytes of metrics.csv that are read, from its end: some hundred rows
 
 
 class RunFiles:
-    """Brings a job's images, rate and score up to date."""
+    """The files of a job's run, by which the job's images, rate and score are updated."""
 
     def __init__(self, job: Job):
         self.job, self.path = job, Path(job.directory)
-        self.seen = self.signs()
+        self.last_stamps = self.stamps()
 
-    def signs(self) -> tuple:
-        """Equal as long as the run makes no progress: places, sizes and times of what it writes as it goes on"""
+    def stamps(self) -> tuple:
+        """Returns numbers, sizes and times of the files that a run writes as it goes on; they are equal as long as it
+        makes no progress. Those of status.json come first."""
         files = [self.path / "status.json", self.path / "metrics.csv", *sorted(self.path.glob("checkpoints/*.ckpt"))]
         return tuple(map(_stamp, files))
 
     def refresh(self) -> bool:
-        """-> whether there was progress"""
-        signs = self.signs()
-        if signs == self.seen:
+        """Updates the job from its files and returns whether there was progress."""
+        stamps = self.stamps()
+        if stamps == self.last_stamps:
             return False
-        self.seen = signs
+        self.last_stamps = stamps
         self.job.budget_images = self.job.budget_images or self._budget()
-        columns, rows = _tail(self.path / "metrics.csv")
+        columns, rows = _read_tail(self.path / "metrics.csv")
         for row in rows:
-            self._take(dict(zip(columns, row, strict=True)))
+            self._update(dict(zip(columns, row, strict=True)))
         return True
 
     def conclude(self, status: dict[str, Any]) -> None:
-        """After its end: the numbers that the run itself concluded with"""
+        """Updates the job, whose run has ended, to the numbers in the run's last files. `status`: its status.json"""
         self.refresh()
         if status.get("state") in ("completed", "stopped", "diverged", "failed"):
             self.job.images_seen = status.get("images_seen") or self.job.images_seen
@@ -51,7 +52,7 @@ class RunFiles:
         except Unreadable:
             return None
 
-    def _take(self, row: dict[str, str]) -> None:
+    def _update(self, row: dict[str, str]) -> None:
         try:
             self.job.images_seen = int(row["images_seen"])
             if row.get("throughput/images_per_second"):
@@ -59,20 +60,21 @@ class RunFiles:
             score = next((name for name in row if name.startswith("quality/") and row[name]), None)
             if score and math.isfinite(float(row[score])):
                 self.job.score = {"name": score.removeprefix("quality/"), "value": float(row[score])}
-        except (KeyError, ValueError):  # a line that is being written
+        except (KeyError, ValueError):  # the run is writing this line
             return
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
     try:
-        found = file.stat()
+        stat = file.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _tail(table: Path) -> tuple[list[str], list[list[str]]]:
-    """The columns and the last rows, without one that is being written"""
+def _read_tail(table: Path) -> tuple[list[str], list[list[str]]]:
+    """Returns the columns and the last rows of a table, without a row that is not whole yet; nothing if there is no
+    table."""
     try:
         with table.open("rb") as file:
             columns = next(csv.reader([file.readline().decode(errors="replace")]), [])

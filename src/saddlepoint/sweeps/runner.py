@@ -1,4 +1,4 @@
-"""Jobs as processes, some at once. What one of them does takes no other with it."""
+"""Runs jobs as processes, several at once. The failure of one does not affect the others."""
 
 import signal
 import time
@@ -9,64 +9,80 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from saddlepoint.sweeps.jobs import Job, name_of
+from saddlepoint.sweeps.jobs import Job, signal_name
 from saddlepoint.sweeps.process import Process
 
-GLANCE = 0.05  # seconds between two looks at the processes
-READ = 1.0  # seconds between two looks at their files
+POLL_SECONDS = 0.05  # between two looks at the processes
+READ_SECONDS = 1.0  # between two looks at their files
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Limits:
-    hang_minutes: float | None = None  # without progress; None: for ever
-    limit_minutes: float | None = None  # of one start of a job
-    grace_seconds: float = 120  # for a checkpoint, when a job is asked to end; then it is killed
+    """Limits to the time that jobs take; conf/hydra/launcher/processes.yaml explains them."""
+
+    hang_minutes: float | None = None  # without progress; None: no limit
+    limit_minutes: float | None = None  # for one start of a job; None: no limit
+    grace_seconds: float = 120  # between asking a job to end and killing it, for its checkpoint
 
 
 class Watcher(Protocol):
-    def changed(self, job: Job) -> None:
-        """A job began or ended."""
+    """An object that a runner notifies of changes."""
 
-    def looked(self) -> None:
-        """Numbers of the jobs that run are new."""
+    def changed(self, job: Job) -> None:
+        """Is called when a job has started or ended."""
+
+    def refreshed(self) -> None:
+        """Is called when the numbers of the running jobs have been read anew."""
 
 
 class Steering(Protocol):
+    """An object that a runner asks for further jobs, and whether running jobs should end early."""
+
     def next(self) -> Job | None:
-        """A job that was not known before, now that there is a place for it"""
+        """Returns a new job to start, now that there is a place for it, or None."""
 
-    def verdict(self, job: Job) -> str | None:
-        """Why a job that made progress should end now, as pruned"""
+    def reason_to_end(self, job: Job) -> str | None:
+        """Returns why a job that made progress should end now as pruned, or None."""
 
 
-class Unsteered:
+class NoSteering:
+    """A steering without further jobs, which lets every job go on."""
+
     def next(self) -> None: ...
 
-    def verdict(self, job: Job) -> None: ...
+    def reason_to_end(self, job: Job) -> None: ...
 
 
 class Runner:
-    """`command`: of a job, for this start of it. `places`: one for each job at a time, added to its environment."""
+    """A runner of jobs, as many at once as there are places.
+
+    command: job -> the command line of this start of it
+    places: variables that are added to a job's environment, one mapping for each job that may run at once
+    limits: how long jobs may take
+    watcher: is notified of changes
+    steering: may add jobs and end jobs early
+    """
 
     def __init__(self, command: Callable[[Job], Sequence[str]], places: Sequence[Mapping[str, str]], limits: Limits,
-                 watcher: Watcher, steering: Steering = Unsteered()):  # noqa: B008 it has no state
+                 watcher: Watcher, steering: Steering = NoSteering()):  # noqa: B008 it has no state
         self.command, self.limits, self.watcher, self.steering = command, limits, watcher, steering
         self.free = deque(range(len(places)))
         self.places = places
         self.running: dict[int, Process] = {}  # by place
         self.waiting: deque[Job] = deque()
-        self.retried: set[int] = set()
-        self.received: list[int] = []
+        self.retried: set[int] = set()  # numbers of jobs
+        self.received: list[int] = []  # signals
         self.stopped_by: signal.Signals | None = None
 
     def run(self, jobs: Sequence[Job]) -> signal.Signals | None:
-        """Until all have ended, or -> the signal that asked for an end before"""
+        """Runs the jobs and those that steering adds until all have ended. Returns the signal that ended it before, or
+        None."""
         self.waiting.extend(jobs)
-        with self._listening():
+        with self._catching_signals():
             try:
                 self._run()
-            finally:  # by an error of ours
+            finally:  # processes are left only after an exception here
                 for process in self.running.values():
                     process.kill()
         return self.stopped_by
@@ -74,17 +90,17 @@ class Runner:
     def _run(self) -> None:
         read_at = 0.0
         while True:
-            self._heed()
-            self._begin_some()
+            self._handle_signals()
+            self._start_jobs()
             if not self.running and (self.stopped_by or not self.received):
                 return
-            self._collect()
+            self._collect_ended()
             if time.monotonic() >= read_at:
-                self._read()
-                read_at = time.monotonic() + READ
-            time.sleep(GLANCE)
+                self._refresh_running()
+                read_at = time.monotonic() + READ_SECONDS
+            time.sleep(POLL_SECONDS)
 
-    def _begin_some(self) -> None:
+    def _start_jobs(self) -> None:
         while self.free and not self.received:
             job = self.waiting.popleft() if self.waiting else self.steering.next()
             if job is None:
@@ -97,41 +113,46 @@ class Runner:
                 self.free.append(place)
             self.watcher.changed(job)
 
-    def _collect(self) -> None:
+    def _collect_ended(self) -> None:
         for place, process in list(self.running.items()):
-            if time.monotonic() >= process.killed_at:
+            if time.monotonic() >= process.kill_at:
                 process.kill()
             if process.is_over:
                 process.conclude()
                 del self.running[place]
                 self.free.append(place)
-                self._once_more(process.job)
+                self._retry_if_killed(process.job)
                 self.watcher.changed(process.job)
 
-    def _once_more(self, job: Job) -> None:
-        """The machine killed it, perhaps for want of memory that another job has given back by now."""
+    def _retry_if_killed(self, job: Job) -> None:
+        """Lets a job that was killed run once more: the system may have killed it for lack of memory that another job
+        has freed since."""
         if job.state == "killed" and job.number not in self.retried and not self.stopped_by:
             self.retried.add(job.number)
             job.state, job.reason = "waiting", f"{job.reason}, goes on"
             self.waiting.appendleft(job)
 
-    def _read(self) -> None:
+    def _refresh_running(self) -> None:
+        """Reads the files of all running jobs, and asks those to end that take too long or have no prospects."""
         for process in self.running.values():
-            is_further = process.look()
-            asked_for = self._end_asked_for(process, is_further)
-            if asked_for:
-                process.ask_to_end(signal.SIGTERM, self.limits.grace_seconds, *asked_for)
-        self.watcher.looked()
+            progress = process.refresh()
+            end = self._end_to_ask_for(process, progress)
+            if end:
+                process.ask_to_end(signal.SIGTERM, self.limits.grace_seconds, *end)
+        self.watcher.refreshed()
 
-    def _end_asked_for(self, process: Process, is_further: bool) -> tuple[str, str] | None:
-        """-> a state and its reason"""
-        if process.asked or process.is_over:
+    def _end_to_ask_for(self, process: Process, progress: bool) -> tuple[str, str] | None:
+        """Returns the state and the reason for which a job should end now, or None if it may go on."""
+        if process.request_to_end or process.is_over:
             return None
-        late = self._lateness(process)
-        hopeless = self.steering.verdict(process.job) if is_further and not late else None
-        return ("hung", late) if late else ("pruned", hopeless) if hopeless else None
+        exceeded = self._exceeded_limit(process)
+        if exceeded:
+            return "hung", exceeded
+        reason = self.steering.reason_to_end(process.job) if progress else None
+        return ("pruned", reason) if reason else None
 
-    def _lateness(self, process: Process) -> str | None:
+    def _exceeded_limit(self, process: Process) -> str | None:
+        """Returns a phrase that names the limit which a job has exceeded, or None."""
         now, limits = time.monotonic(), self.limits
         if limits.hang_minutes and now - process.progressed > 60 * limits.hang_minutes:
             return f"no progress for {limits.hang_minutes:g} minutes (hydra.launcher.hang_minutes)"
@@ -139,28 +160,31 @@ class Runner:
             return f"not over after {limits.limit_minutes:g} minutes (hydra.launcher.limit_minutes)"
         return None
 
-    def _heed(self) -> None:
-        """The first signal is handed on, and what runs may write its checkpoint; a second one kills."""
+    def _handle_signals(self) -> None:
+        """Passes the first signal on to the running jobs, so that they can write a checkpoint; kills them at the
+        second."""
         if not self.received:
             return
         if self.stopped_by is None:
             self.stopped_by = signal.Signals(self.received[0])
-            handed_on = signal.SIGTERM if self.stopped_by == signal.SIGHUP else self.stopped_by
+            passed_on = signal.SIGTERM if self.stopped_by == signal.SIGHUP else self.stopped_by
             for process in self.running.values():
-                process.ask_to_end(handed_on, self.limits.grace_seconds, "stopped",
-                                   f"stopped by {name_of(self.stopped_by)}, with the sweep")
+                process.ask_to_end(passed_on, self.limits.grace_seconds, "stopped",
+                                   f"stopped by {signal_name(self.stopped_by)}, with the sweep")
         elif len(self.received) > 1:
             for process in self.running.values():
                 process.kill()
 
     @contextmanager
-    def _listening(self) -> Iterator[None]:
+    def _catching_signals(self) -> Iterator[None]:
+        """Notes the signals that arrive meanwhile; those that were ignored before (nohup) stay ignored, except
+        SIGINT."""
         def note(number: int, frame: FrameType | None) -> None:
             self.received.append(number)
-        heard = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN or each == signal.SIGINT]
-        before = {each: signal.signal(each, note) for each in heard}
+        caught = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN or each == signal.SIGINT]
+        handlers = {each: signal.signal(each, note) for each in caught}
         try:
             yield
         finally:
-            for each, handler in before.items():
+            for each, handler in handlers.items():
                 signal.signal(each, signal.SIG_DFL if handler is None else handler)

@@ -1,4 +1,4 @@
-"""A sweep from its jobs to its summary: what is missing runs, and the end says whether anything still is."""
+"""Runs a sweep: starts the jobs that have not ended yet, writes the summary, and reports what is still missing."""
 
 import signal
 import sys
@@ -14,64 +14,63 @@ from saddlepoint.errors import EndOfRun, RunDirectoryInUse, Stopped
 from saddlepoint.files.json_files import now, read_json
 from saddlepoint.files.outputs import require_writable
 from saddlepoint.sweeps.display import Lines, LiveTable, counts
-from saddlepoint.sweeps.jobs import ENDED, Job, name_of
+from saddlepoint.sweeps.jobs import ENDED, Job, signal_name
+from saddlepoint.sweeps.naming import setting
 from saddlepoint.sweeps.run_files import RunFiles
 from saddlepoint.sweeps.runner import Limits, Runner
 from saddlepoint.sweeps.summary import Summary, table
 
 
 class SweepIncomplete(EndOfRun):
-    """Some job is not completed."""
+    """The end of a sweep of which some job is not completed."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What all jobs of a sweep share"""
+    """A request to run a sweep: what its jobs have in common, and how they are run."""
 
     directory: Path
-    program: Sequence[str]  # what each runs, before its own settings: python -m saddlepoint.commands.train
+    program: Sequence[str]  # begins each job's command: python -m saddlepoint.commands.train
     called: Sequence[str]  # the same as it is shown to the user: python train.py
-    shared: Sequence[str]  # settings and flags added to its own
-    places: Sequence[Mapping[str, str]]  # one for each job at a time: additions to its environment
+    shared: Sequence[str]  # settings and flags that are added to each job's own
+    places: Sequence[Mapping[str, str]]  # one for each job that may run at once: additions to its environment
     limits: Limits
-    again: Sequence[str]  # ends after which a job runs again when the sweep does
-    typed: Sequence[str]  # the sweep's own line, without the program
-    write_page: Callable[[Path], Path | None]  # directory of the sweep -> the page that compares its runs, if any
+    again: Sequence[str]  # states, e.g. failed: a job that ended so runs again when the sweep is continued
+    typed: Sequence[str]  # the arguments of the sweep's own command line
+    write_page: Callable[[Path], Path | None]  # directory of the sweep -> the page that compares its runs, or None
 
     def command(self, job: Job) -> list[str]:
-        own = {name(override) for override in job.overrides}
-        shared = [each for each in self.shared if name(each) not in own]
+        """Returns the command line of a job. A job that has a directory already resumes its run."""
+        own = {setting(override) for override in job.overrides}
+        shared = [each for each in self.shared if setting(each) not in own]
         resume = ["resume=auto"] if Path(job.directory).exists() else []
         return [*self.program, *job.overrides, f"run.dir={job.directory}", *resume, *shared]
 
     @property
     def line(self) -> str:
-        """To type for the same directory once more"""
-        kept = [argument for argument in self.typed if name(argument) != "hydra.sweep.dir"]
-        return spelling.line([*self.called, *kept, f"hydra.sweep.dir={self.directory}"])
+        """Returns the command line to type to continue the sweep in its directory."""
+        arguments = [argument for argument in self.typed if setting(argument) != "hydra.sweep.dir"]
+        return spelling.line([*self.called, *arguments, f"hydra.sweep.dir={self.directory}"])
 
 
-def name(override: str) -> str:
-    return override.partition("=")[0].lstrip("+")
-
-
-def sweep(request: Request, wanted: Sequence[Sequence[str]]) -> tuple[list[Job], EndOfRun | None]:
-    """-> a job for each list of overrides, and the end to report if any of them is not completed"""
+def sweep(request: Request, override_lists: Sequence[Sequence[str]]) -> tuple[list[Job], EndOfRun | None]:
+    """Runs the jobs that have not ended yet. Returns a job for each list of overrides, and the end to report to the
+    user: None if all are completed."""
     with locked(request.directory):
         summary = Summary(request.directory, request.line)
-        asked_for = summary.taken_up(wanted)
-        jobs = list({job.number: job for job in asked_for}.values())
+        requested = summary.take_up(override_lists)
+        jobs = list({job.number: job for job in requested}.values())
         missing = [job for job in jobs if is_missing(job, request.again)]
         if len(missing) < len(jobs):
-            stand = len(jobs) - len(missing)
-            print(f"{stand} of {len(jobs)} jobs have ended in {request.directory} before", file=sys.stderr)
+            ended = len(jobs) - len(missing)
+            print(f"{ended} of {len(jobs)} jobs have ended in {request.directory} before", file=sys.stderr)
         for job in missing:
             job.state, job.reason = "waiting", ""
-        watching = Watching(summary, jobs)
+        watcher = SweepWatcher(summary, jobs)
         try:
-            stopped_by = Runner(request.command, request.places, request.limits, watching).run(missing)
+            stopped_by = Runner(request.command, request.places, request.limits, watcher).run(missing)
         finally:
-            watching.close()
+            watcher.close()
         end = end_of(jobs, request, summary.path, stopped_by)
         try:
             summary.save(ended=now(), exit_code=end.exit_code if end else 0)
@@ -82,11 +81,12 @@ def sweep(request: Request, wanted: Sequence[Sequence[str]]) -> tuple[list[Job],
         print(f"The same with curves and pictures: {page}")
     if not end:
         print(f"{counts(jobs)}: {summary.path}")
-    return asked_for, end
+    return requested, end
 
 
 def is_missing(job: Job, again: Sequence[str]) -> bool:
-    """Whether it has to run; the last sweep here may have died before it could note an end."""
+    """Returns whether a job has to run. A job whose run is completed is marked so, since the last sweep may have died
+    before it could write that down."""
     status = read_json(Path(job.directory) / "status.json") or {}
     is_complete = status.get("state") == "completed" and job.starts > 0
     if is_complete and job.state != "completed":
@@ -98,7 +98,7 @@ def is_missing(job: Job, again: Sequence[str]) -> bool:
 
 
 def end_of(jobs: Sequence[Job], request: Request, summary: Path, stopped_by: signal.Signals | None) -> EndOfRun | None:
-    """None if all are completed; else what is left to say, the line to type last"""
+    """Returns None if all jobs are completed, else the end to report: how many ended how, and what to type."""
     incomplete = [job for job in jobs if job.state != "completed"]
     if not incomplete and not stopped_by:
         return None
@@ -110,35 +110,36 @@ def end_of(jobs: Sequence[Job], request: Request, summary: Path, stopped_by: sig
         again = spelling.word(f"hydra.launcher.again=[{states}]")
         message += f"\nThese ends stand, as another start would meet them again. To try:\n  {request.line} {again}"
     if stopped_by:
-        return Stopped(f"Stopped by {name_of(stopped_by)}. {message}", 130 if stopped_by == signal.SIGINT else 143)
+        return Stopped(f"Stopped by {signal_name(stopped_by)}. {message}", 130 if stopped_by == signal.SIGINT else 143)
     return SweepIncomplete(message)
 
 
-class Watching:
-    """The summary follows each change, the screen the numbers as well."""
+class SweepWatcher:
+    """A watcher that saves the summary when a job starts or ends, and updates the display at each change."""
 
     def __init__(self, summary: Summary, jobs: Sequence[Job]):
         self.summary = summary
-        self.shown = (LiveTable if sys.stderr.isatty() else Lines)(jobs, sys.stderr)
+        self.display = (LiveTable if sys.stderr.isatty() else Lines)(jobs, sys.stderr)
 
     def changed(self, job: Job) -> None:
-        with suppress(OSError):  # a full disk is said at the end; the jobs that run shall end before
+        with suppress(OSError):  # a full disk is reported at the end, so that the running jobs can end first
             self.summary.save()
-        with suppress(OSError):  # nobody reads any more
-            self.shown.changed(job)
+        with suppress(OSError):  # the reader of the stream has gone
+            self.display.changed(job)
 
-    def looked(self) -> None:
+    def refreshed(self) -> None:
         with suppress(OSError):
-            self.shown.looked()
+            self.display.refreshed()
 
     def close(self) -> None:
         with suppress(OSError):
-            self.shown.close()
+            self.display.close()
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Two sweeps in one directory would run the same jobs."""
+    """Locks a sweep's directory, since two sweeps there would run the same jobs. Raises RunDirectoryInUse if it is
+    locked, and a RequestError if it cannot be written to."""
     require_writable(directory / ".lock", f"hydra.sweep.dir={directory}")
     directory.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory / ".lock")

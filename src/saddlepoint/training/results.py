@@ -29,7 +29,7 @@ def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -
     if stop.received:
         raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
                       stop.exit_code)
-    run.status("completed", "", module.images_seen)
+    run.write_status("completed", "", module.images_seen)
     rank_zero_only(print)(
         f"Done: {module.images_seen:,} images.\n"
         f"  samples:     {run.samples}\n"

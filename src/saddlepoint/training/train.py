@@ -87,7 +87,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         if going_on and is_first():
             resuming.cut_back(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
-        run.status("running")
+        run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
         announce(settings, module, data, run)
         if module.images_seen < module.budget_images:  # else only what comes after the last checkpoint is missing
@@ -98,14 +98,14 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         adapters.finish(trainer.loggers, settings, run, "completed", module.images_seen)
     except (Stopped, Diverged) as end:
         state = type(end).__name__.lower()
-        run.status(state, str(end), module.images_seen)
+        run.write_status(state, str(end), module.images_seen)
         adapters.finish(trainer.loggers, settings, run, state, module.images_seen)
         run.close()
         stop.hand_on()
         raise
     except BaseException as error:
         reason = disk_space.behind(error) or f"{type(error).__name__}: {error}"
-        run.status("failed", str(reason), module.images_seen)
+        run.write_status("failed", str(reason), module.images_seen)
         raise
     finally:
         run.close()
@@ -143,7 +143,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuatio
     module = build.module(settings, partial(initialise, source=source) if source else None)
     module.provenance["data"] = data.identity()
     if going_on:
-        module.provenance["data"] = data_identity.going_on(trained_on, data.identity())
+        module.provenance["data"] = data_identity.continued_identity(trained_on, data.identity())
         restoring.warn_of_other_data(trained_on, data)
     watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))

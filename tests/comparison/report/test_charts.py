@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddlepoint.comparison.report.axes import Axis, fitted, fitted_to_most, labels, written, written_images
+from saddlepoint.comparison.report.axes import (
+    Axis,
+    fit_axis,
+    fit_axis_to_most,
+    format_images,
+    format_number,
+    tick_labels,
+)
 from saddlepoint.comparison.report.charts import Line, chart, spread, style_of
 from saddlepoint.comparison.report.markup import Html, element
-from saddlepoint.comparison.report.seed_bands import BandPoint, seed_band, thinned
+from saddlepoint.comparison.report.seed_bands import BandPoint, seed_band, thin_out
 from tests.comparison.report.reading_pages import Page
 
 values = st.floats(-1e6, 1e6)
@@ -40,7 +47,7 @@ def test_values_that_are_not_finite_are_no_points():
 @given(st.lists(values, min_size=1, max_size=400), st.integers(10, 120))
 def test_thinning_keeps_ends_extremes_order_and_bands(heights, most):
     points = [BandPoint(index, height, height - 1, height + 1) for index, height in enumerate(heights)]
-    kept = thinned(points, most)
+    kept = thin_out(points, most)
     assert len(kept) <= most or kept == points
     assert (kept[0].images_seen, kept[-1].images_seen) == (0, len(heights) - 1)
     assert all(one.images_seen < other.images_seen for one, other in pairwise(kept))
@@ -50,11 +57,11 @@ def test_thinning_keeps_ends_extremes_order_and_bands(heights, most):
 
 @given(st.lists(values, min_size=1, max_size=50))
 def test_axes_hold_all_values_and_have_a_sensible_number_of_ticks(several):
-    axis = fitted(several, may_be_logarithmic=True)
+    axis = fit_axis(several, may_be_logarithmic=True)
     assert all(0 <= axis.share(value) <= 1 for value in several)
     ticks = axis.ticks(5)
     assert 2 <= len(ticks) <= 12
-    assert len({*labels(ticks)}) == len(ticks)
+    assert len({*tick_labels(ticks)}) == len(ticks)
 
 
 @pytest.mark.parametrize(("axis", "ticks"), [
@@ -66,16 +73,16 @@ def test_ticks_are_round_numbers(axis, ticks):
 
 
 def test_only_positive_values_over_a_wide_range_are_drawn_logarithmically():
-    assert fitted([1, 100], may_be_logarithmic=True).logarithmic
+    assert fit_axis([1, 100], may_be_logarithmic=True).logarithmic
     assert Axis(1, 100, True).share(10) == pytest.approx(0.5)
-    assert not fitted([1, 5], may_be_logarithmic=True).logarithmic
-    assert not fitted([-1, 100], may_be_logarithmic=True).logarithmic
+    assert not fit_axis([1, 5], may_be_logarithmic=True).logarithmic
+    assert not fit_axis([-1, 100], may_be_logarithmic=True).logarithmic
 
 
 def test_a_few_spikes_do_not_decide_about_the_range_but_are_told():
     heights = [float(index % 10) for index in range(200)]
-    assert fitted_to_most([*heights, 5000.0]).high < 11
-    assert fitted_to_most(heights) == fitted(heights)
+    assert fit_axis_to_most([*heights, 5000.0]).high < 11
+    assert fit_axis_to_most(heights) == fit_axis(heights)
     points = [BandPoint(index, height, height, height) for index, height in enumerate([*heights, 5000.0, 1.0])]
     assert "spikes to 5,000" in chart([Line(points, "1", "one", 1, style_of(0))], "loss", cut_spikes=True)
 
@@ -83,11 +90,11 @@ def test_a_few_spikes_do_not_decide_about_the_range_but_are_told():
 @pytest.mark.parametrize(("value", "words"), [
     (0, "0"), (12.345, "12.3"), (1234.5, "1,234"), (0.00012, "1.2e-4"), (5e7, "5e7"), (-0.5, "-0.5"), (100, "100")])
 def test_numbers_are_short(value, words):
-    assert written(value) == words
+    assert format_number(value) == words
 
 
 def test_images_have_units():
-    assert [*map(written_images, (0, 500, 640_000, 1_280_000))] == ["0", "500", "640k", "1.28M"]
+    assert [*map(format_images, (0, 500, 640_000, 1_280_000))] == ["0", "500", "640k", "1.28M"]
 
 
 def test_the_first_24_lines_differ_in_colour_or_dashes():

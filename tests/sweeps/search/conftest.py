@@ -7,5 +7,5 @@ from saddlepoint.sweeps import runner
 
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch):
-    monkeypatch.setattr(runner, "READ", 0.02)
-    monkeypatch.setattr(runner, "GLANCE", 0.01)
+    monkeypatch.setattr(runner, "READ_SECONDS", 0.02)
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)

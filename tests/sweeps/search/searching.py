@@ -14,7 +14,7 @@ from saddlepoint.sweeps.jobs import Job
 from saddlepoint.sweeps.runner import Limits
 from saddlepoint.sweeps.search.objective import Objective
 from saddlepoint.sweeps.search.search import Plan, search
-from saddlepoint.sweeps.search.space import space_of
+from saddlepoint.sweeps.search.space import read_space
 from saddlepoint.sweeps.search.study import Method
 from saddlepoint.sweeps.sweep import Request
 
@@ -36,7 +36,7 @@ def objective(**changes) -> Objective:
 def searched(*typed: str, trials: int = 6, at_once: int = 1, directory: Path = SEARCH, again: tuple[str, ...] = (
         "failed", "killed", "hung", "stopped"), of: Objective | None = None, **changes,
              ) -> tuple[list[Job], EndOfRun | None]:
-    space = space_of(["seed=0", *(typed or [X])], {}, None)
+    space = read_space(["seed=0", *(typed or [X])], {}, None)
     request = Request(directory, STAND_IN, ["python", "stand_in.py"], ["threads=1"], [{}] * at_once,
                       Limits(grace_seconds=5), again,
                       [*typed, "-m", "hydra/sweeper=search"], write_page)

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from saddlepoint.errors import RequestError
-from saddlepoint.sweeps.search.objective import Objective, objective_of
+from saddlepoint.sweeps.search.objective import Objective, choose_objective
 from tests.composing import settings
 
 
 def of(*overrides: str, metric=None, value="last", direction=None) -> Objective:
-    return objective_of(settings(*overrides), metric, value, direction)
+    return choose_objective(settings(*overrides), metric, value, direction)
 
 
 def test_the_runs_first_metric_decides_and_its_own_direction():
@@ -42,13 +42,13 @@ def test_a_metric_is_not_another_one_whose_name_begins_alike():
     fid, infinity = Objective("fid", "last", "minimize"), Objective("fid_infinity", "best", "minimize")
     assert fid.points(".") == ("fid_x", [(10, 5.0), (20, 4.5), (50, 4.9)])
     assert infinity.points(".") == ("fid_infinity_x", [(10, 1.0), (20, 0.5), (30, 0.1), (50, 0.2)])
-    assert fid.of(fid.points(".")[1]) == 4.9 and infinity.of(infinity.points(".")[1]) == 0.1
-    assert Objective("fid", "best", "maximize").of(fid.points(".")[1]) == 5.0
-    assert fid.of([]) is None and fid.points("nowhere") == ("fid", [])
+    assert fid.score(fid.points(".")[1]) == 4.9 and infinity.score(infinity.points(".")[1]) == 0.1
+    assert Objective("fid", "best", "maximize").score(fid.points(".")[1]) == 5.0
+    assert fid.score([]) is None and fid.points("nowhere") == ("fid", [])
 
 
 def test_batches_of_another_size_measure_at_the_same_moments():
     planned = Objective("fid", "last", "minimize", every_images=100, moments=(30,), budget_images=250)
-    assert [planned.due(images) for images in (0, 30, 32, 96, 100, 128, 240, 250, 256)] == [
+    assert [planned.planned_moment(images) for images in (0, 30, 32, 96, 100, 128, 240, 250, 256)] == [
         0, 30, 30, 30, 100, 100, 200, 250, 250]
-    assert Objective("fid", "last", "minimize").due(77) == 77
+    assert Objective("fid", "last", "minimize").planned_moment(77) == 77

@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from saddlepoint.errors import RequestError
-from saddlepoint.sweeps.search.space import Choices, Numbers, space_of
+from saddlepoint.sweeps.search.space import Choices, Numbers, read_space
 from saddlepoint.sweeps.search.study import distribution
 from tests.composing import CONF, read_yaml
 
@@ -24,13 +24,13 @@ from tests.composing import CONF, read_yaml
     ("a=tag(log, int(interval(1, 100)))", Numbers("a", 1, 100, whole=True, log=True)),
 ])
 def test_hydras_grammar_is_the_space(typed, expected):
-    assert space_of([typed, "seed=1"], {}, None).dimensions == (expected,)
+    assert read_space([typed, "seed=1"], {}, None).dimensions == (expected,)
 
 
 @pytest.mark.parametrize("typed", ["range(1, 10, 2)", "range(10, 1, -3)", "range(0, 1, 0.25)", "range(4)",
                                    "shuffle(range(1, 4))", "float(range(1, 4))", "range(0.1, 0.8, 0.1)"])
 def test_a_range_holds_what_hydra_enumerates(typed):
-    [numbers] = space_of([f"a={typed}"], {}, None).dimensions
+    [numbers] = read_space([f"a={typed}"], {}, None).dimensions
     [override] = OverridesParser.create().parse_overrides([f"a={typed}"])
     count = round((numbers.high - numbers.low) / numbers.step)
     texts = [numbers.text(numbers.low + index * numbers.step) for index in range(count + 1)]
@@ -47,13 +47,13 @@ def test_numbers_are_typed_with_six_digits_inside_their_interval():
 
 
 def test_settings_with_one_value_belong_to_every_trial_and_typed_ones_to_the_line():
-    space = space_of(["budget.images=8", "a=1,2", "data.root='c, d'"], {"b.c": "interval(0, 1)"}, None)
+    space = read_space(["budget.images=8", "a=1,2", "data.root='c, d'"], {"b.c": "interval(0, 1)"}, None)
     overrides, own = space.overrides({"a": "2", "b.c": 0.25})
     assert own == ["a=2", "b.c=0.25"] and overrides == ["budget.images=8", "data.root='c, d'", *own]
 
 
 def test_corners_meet_every_choice_and_both_ends():
-    corners = space_of(["a=1,2,3", "b=interval(0, 1)"], {}, None).corners()
+    corners = read_space(["a=1,2,3", "b=interval(0, 1)"], {}, None).corners()
     assert corners == [["a=1", "b=0.0"], ["a=2", "b=1.0"], ["a=3", "b=1.0"]]
 
 
@@ -79,7 +79,7 @@ def test_corners_meet_every_choice_and_both_ends():
 ])
 def test_a_space_that_cannot_be_is_refused_in_a_sentence(typed, written, words):
     with pytest.raises(RequestError) as refusal:
-        space_of(typed, written, None)
+        read_space(typed, written, None)
     assert words in str(refusal.value)
 
 
@@ -92,11 +92,11 @@ def test_of_the_data_only_how_it_is_trained_on_may_be_searched():
             "low_root", "validation_root", "extensions", "max_pixels", "corrupt", "num_classes"} < known
     for name in known - {"degradation"}:
         if name in free:
-            assert space_of([f"data.{name}=1,2"], {}, None).dimensions[0].key == f"data.{name}"
+            assert read_space([f"data.{name}=1,2"], {}, None).dimensions[0].key == f"data.{name}"
         else:
             with pytest.raises(RequestError, match="decides what a score means"):
-                space_of([f"data.{name}=1,2"], {}, None)
-    space_of(["data.degradation.first.blur.probability=0.1,0.2"], {}, None)
+                read_space([f"data.{name}=1,2"], {}, None)
+    read_space(["data.degradation.first.blur.probability=0.1,0.2"], {}, None)
 
 
 def test_optuna_draws_from_the_bounds_that_were_typed():

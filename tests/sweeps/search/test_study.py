@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optuna.trial import Trial
 
-from saddlepoint.sweeps.search.space import space_of
+from saddlepoint.sweeps.search.space import read_space
 from saddlepoint.sweeps.search.study import Study
 from tests.sweeps.search.searching import method, objective
 
@@ -17,7 +17,7 @@ def asked(count: int, end: Callable[[dict], tuple[str, float | None]], **changes
     """`end`: of a trial with these values, its state and value"""
     directory = Path(str(changes))
     directory.mkdir()
-    study = Study(directory, space_of(SPACE, {}, None), objective(), method(sampler_startup_trials=10, **changes))
+    study = Study(directory, read_space(SPACE, {}, None), objective(), method(sampler_startup_trials=10, **changes))
     trials = []
     for _ in range(count):
         trial = study.ask()
@@ -48,6 +48,6 @@ def test_what_diverges_is_avoided_and_what_failed_says_nothing():
 
 
 def test_what_is_drawn_depends_on_the_number_of_the_trial_and_not_on_the_process():
-    once = method().of_trial(3)
-    assert once._rng.rng.rand() == method().of_trial(3)._rng.rng.rand() != method().of_trial(4)._rng.rng.rand()
-    assert method(seed=2**63 - 1).of_trial(0)._rng.rng.rand() != method().of_trial(0)._rng.rng.rand()
+    once = method().make_sampler(3)
+    assert once._rng.rng.rand() == method().make_sampler(3)._rng.rng.rand() != method().make_sampler(4)._rng.rng.rand()
+    assert method(seed=2**63 - 1).make_sampler(0)._rng.rng.rand() != method().make_sampler(0)._rng.rng.rand()

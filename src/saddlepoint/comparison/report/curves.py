@@ -1,31 +1,31 @@
-"""Curves of the page: scores of all rows in one chart each, and a small pair of charts for each row's losses."""
+"""Builds the page's sections of curves: a chart of all rows for each score, and small charts of each row's losses."""
 
 from collections.abc import Mapping, Sequence
 
-from saddlepoint.comparison.columns import Column, Measured, difference
-from saddlepoint.comparison.columns import columns as comparable
-from saddlepoint.comparison.report.axes import written
+from saddlepoint.comparison.columns import Column, Measurement, describe_difference, group_into_columns
+from saddlepoint.comparison.report.axes import format_number
 from saddlepoint.comparison.report.charts import MANY, SMALL, Line, chart, style_of
 from saddlepoint.comparison.report.markup import Html, element, html, joined
-from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, heading, paragraph, plural, tag
-from saddlepoint.comparison.report.runs import Protocols
+from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, paragraph, plural, section, tag
+from saddlepoint.comparison.report.run_details import Protocols
 from saddlepoint.comparison.report.seed_bands import BandPoint, seed_band
 from saddlepoint.comparison.tabulating import direction
 from saddlepoint.comparison.values import curve
 
 MOST_STYLED = 12   # lines that one chart can tell apart; the others are grey
 BANDS = "Lines are means over seeds, bands reach from the lowest seed to the highest."
-PANELS = {
+PANELS = {  # title of a chart -> column of metrics.csv -> (tag, name, style) of its line
     "Losses": {"discriminator/total": ("D", "discriminator", "discriminator"),
                "generator/total": ("G", "generator", "generator")},
     "Mean score of D": {"score/real": ("real", "real images", "discriminator"),
                         "score/fake": ("fake", "fakes", "generator")},
 }
 
-Curves = Mapping[str, list[list[tuple[int, float]]]]   # column -> the curve of each seed
+Curves = Mapping[str, list[list[tuple[int, float]]]]   # column of metrics.csv -> the curve of each seed
 
 
 def curves_of(row: PageRow) -> Curves:
+    """Returns the curves of all runs of a row."""
     columns: dict[str, list] = {}
     for run in row.runs:
         for column, points in run.curves().items():
@@ -33,20 +33,27 @@ def curves_of(row: PageRow) -> Curves:
     return columns
 
 
-def score_curves(rows: Sequence[PageRow], across: Sequence[str], protocols: Protocols) -> Html:
-    """A chart for each metric and protocol; `across`: parts of it that may differ within a chart"""
-    columns = comparable((Measured(run, score, None) for row in rows for run in row.runs for score in run.metrics),
-                         across)
+def scores_section(rows: Sequence[PageRow], across: Sequence[str], protocols: Protocols) -> Html:
+    """Returns the section with a chart for each metric and protocol, or nothing if there are no scores.
+
+    `across` names fields of the protocol that may differ within a chart.
+    """
+    columns = group_into_columns(
+        (Measurement(run, score, None) for row in rows for run in row.runs for score in run.metrics), across)
     first = {column.metric: column for column in reversed(columns)}
-    drawn = [*filter(None, (score_chart(rows, column, protocols, difference(first[column.metric], column, across))
-                            for column in columns))]
-    return heading("Scores over training", "scores", paragraph(
+    differences = [describe_difference(first[column.metric], column, across) for column in columns]
+    charts = [*filter(None, (score_chart(rows, column, protocols, difference)
+                             for column, difference in zip(columns, differences, strict=True)))]
+    return section("Scores over training", "scores", paragraph(
         f"{BANDS} The number at the end of a line is that of its row; choosing a name beside a chart sets its line "
-        "apart."), *drawn) if drawn else html("")
+        "apart."), *charts) if charts else html("")
 
 
-def score_chart(rows: Sequence[PageRow], column: Column, protocols: Protocols, apart: str) -> Html | None:
-    """apart: what keeps it out of the metric's first chart"""
+def score_chart(rows: Sequence[PageRow], column: Column, protocols: Protocols, difference: str) -> Html | None:
+    """Returns a chart of one column's scores, or None if no row has a point in it.
+
+    `difference` says in which fields its protocol differs from that of the metric's first chart; empty: in none.
+    """
     scores = {each.run.path: each.score for each in column.values}
     lines = []
     for row in rows:
@@ -56,15 +63,15 @@ def score_chart(rows: Sequence[PageRow], column: Column, protocols: Protocols, a
             lines.append((row, Line(points, f"{row.number}", f"#{row.number} {row.label}", row.number, style)))
     if not lines:
         return None
-    told = joined(DIRECTIONS[direction(column)], ", ", protocols.link(column.values[0].score),
-                  f"; not to be compared with the first: other {apart}" if apart else "")
-    return element("div", element("h3", column.metric, " ", element("small", told)),
+    remarks = joined(DIRECTIONS[direction(column)], ", ", protocols.link(column.values[0].score),
+                     f"; not to be compared with the first: other {difference}" if difference else "")
+    return element("div", element("h3", column.metric, " ", element("small", remarks)),
                    chart([line for _, line in lines], column.metric, may_be_logarithmic=True), legend(lines),
                    class_="curves")
 
 
 def legend(lines: Sequence[tuple[PageRow, Line]]) -> Html:
-    """In the order in which the lines end"""
+    """Returns the names of the lines, sorted as the lines end from top to bottom; grey lines are folded away."""
     lines = sorted(lines, key=lambda each: -each[1].points[-1].mean)
     styled = [legend_entry(row, line) for row, line in lines if line.style != MANY]
     others = [legend_entry(row, line) for row, line in lines if line.style == MANY]
@@ -78,18 +85,20 @@ def legend_entry(row: PageRow, line: Line) -> Html:
                   '<path class="middle" d="M1 6H31"/></svg>')
     number = element("b", f"#{row.number}", class_=line.style)
     return element("li", element("button", swatch, number, element("span", row.label),
-                                 element("span", written(line.points[-1].mean), class_="number"),
+                                 element("span", format_number(line.points[-1].mean), class_="number"),
                                  type="button", aria_pressed="false"), data_row=row.number)
 
 
-def loss_curves(rows: Sequence[PageRow]) -> Html:
+def losses_section(rows: Sequence[PageRow]) -> Html:
+    """Returns the section with a panel for each row that wrote losses, or nothing if no row did."""
     columns = [column for panel in PANELS.values() for column in panel]
-    found = [(row, curves) for row in rows if any(column in (curves := curves_of(row)) for column in columns)]
-    if not found:
+    rows_with_losses = [(row, curves) for row in rows
+                        if any(column in (curves := curves_of(row)) for column in columns)]
+    if not rows_with_losses:
         return html("")
-    return heading("Losses", "losses", paragraph(
+    return section("Losses", "losses", paragraph(
         f"Of each row by itself, since losses of different kinds have different scales. {BANDS}"),
-        element("div", *(panel_of(row, curves) for row, curves in found), class_="panels"))
+        element("div", *(panel_of(row, curves) for row, curves in rows_with_losses), class_="panels"))
 
 
 def panel_of(row: PageRow, curves: Curves) -> Html:
@@ -98,6 +107,7 @@ def panel_of(row: PageRow, curves: Curves) -> Html:
 
 
 def small_chart(row: PageRow, curves: Curves, title: str, columns: Mapping[str, tuple[str, str, str]]) -> Html:
+    """Returns a chart of some columns of a row's curves, see PANELS; nothing if the row has none of them."""
     bands: list[tuple[tuple, list[BandPoint]]] = [
         (names, seed_band(curves[column])) for column, names in columns.items() if column in curves]
     lines = [Line(points, short, name, row.number, style) for (short, name, style), points in bands if points]

@@ -1,4 +1,4 @@
-"""Pictures inside the page: as they are where that fits, else without what the eye misses least."""
+"""Embeds picture files in the page: unchanged if they are small enough, else smaller and compressed."""
 
 import base64
 import io
@@ -8,26 +8,30 @@ from typing import NamedTuple
 
 from PIL import Image
 
-WIDEST = 640          # pixels: more than a picture gets on the page
-MOST_TRIES = 5
-MOST_FRAMES = 8       # of one run's timeline
-SHARE_OF_LAST = 0.4   # of a run's bytes that its last picture may take
+WIDEST = 640          # pixels, of a compressed picture; the page shows it smaller
+MOST_TRIES = 5        # sizes that are tried to make a picture small enough
+MOST_FRAMES = 8       # pictures shown of one run
+SHARE_OF_LAST = 0.4   # share of a run's bytes that its last picture may take
 
 
 class Embedded(NamedTuple):
+    """A picture as a part of the page."""
+
     address: str   # data:image/...
     width: int     # of the file, in pixels
-    height: int
-    exact: bool    # pixel for pixel the file's
+    height: int    # of the file, in pixels
+    exact: bool    # the file itself, not a compressed copy
 
 
 class Frame(NamedTuple):
+    """A picture of a run, and how many images the run had seen when it drew it."""
+
     images_seen: int
     picture: Embedded
 
 
-def shown(pictures: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """(images seen, file) -> the last and up to seven before it, evenly spaced"""
+def select_pictures(pictures: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
+    """Returns of all (images seen, file) the last and up to seven before it, evenly spaced."""
     pictures, most = sorted(pictures), MOST_FRAMES
     if len(pictures) <= most:
         return pictures
@@ -35,19 +39,23 @@ def shown(pictures: Sequence[tuple[int, Path]]) -> list[tuple[int, Path]]:
 
 
 def timeline(pictures: Sequence[tuple[int, Path]], most_bytes: int | None) -> list[Frame]:
-    """most_bytes: of all together; None: as large as they are. What cannot be read is left out."""
-    pictures = shown(pictures)
+    """Returns the pictures of one run that the page shows, by images seen; files that cannot be read are left out.
+
+    Together they take about `most_bytes` at most; None: the files are taken as they are.
+    """
+    pictures = select_pictures(pictures)
     others = max(len(pictures) - 1, 1)
     frames = []
     for index, (images_seen, path) in enumerate(pictures):
         share = SHARE_OF_LAST if index == len(pictures) - 1 else (1 - SHARE_OF_LAST) / others
-        if picture := embedded(path, None if most_bytes is None else int(share * most_bytes)):
+        if picture := embed(path, None if most_bytes is None else int(share * most_bytes)):
             frames.append(Frame(images_seen, picture))
     return frames
 
 
-def embedded(path: Path, most_bytes: int | None) -> Embedded | None:
-    """The file itself if it is small enough, else as WebP, smaller and smaller; None where it is no picture"""
+def embed(path: Path, most_bytes: int | None) -> Embedded | None:
+    """Returns the PNG file itself if it has `most_bytes` at most, else a WebP of it, made smaller until it fits or
+    MOST_TRIES sizes were tried; None if the file cannot be read."""
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=["PNG"]) as file:
@@ -55,22 +63,22 @@ def embedded(path: Path, most_bytes: int | None) -> Embedded | None:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
     if most_bytes is None or len(content) <= most_bytes:
-        return Embedded(address(content, "png"), *picture.size, True)
+        return Embedded(data_address(content, "png"), *picture.size, True)
     scale = min(1, WIDEST / picture.width)
     for _ in range(MOST_TRIES):
-        content = webp(picture, scale)
+        content = encode_webp(picture, scale)
         if len(content) <= most_bytes:
             break
-        scale *= 0.9 * min(0.95, (most_bytes / len(content)) ** 0.5)  # bytes go with pixels
-    return Embedded(address(content, "webp"), *picture.size, False)
+        scale *= 0.9 * min(0.95, (most_bytes / len(content)) ** 0.5)  # bytes are about proportional to pixels
+    return Embedded(data_address(content, "webp"), *picture.size, False)
 
 
-def webp(picture: Image.Image, scale: float) -> bytes:
+def encode_webp(picture: Image.Image, scale: float) -> bytes:
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     content = io.BytesIO()
     picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0).save(content, "WEBP", quality=80, method=1)
     return content.getvalue()
 
 
-def address(content: bytes, kind: str) -> str:
+def data_address(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

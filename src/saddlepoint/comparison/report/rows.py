@@ -1,4 +1,4 @@
-"""What the parts of the page share: the rows of the table, and how things are called."""
+"""Holds what the sections of the page share: the rows of the table, and small pieces of HTML."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -15,15 +15,14 @@ DIRECTIONS = {True: "higher is better", False: "lower is better", None: "neither
 class PageRow:
     """A recipe with its seeds: a row of the table, a line in the charts."""
 
-    number: int                  # from 1, in the table's order: its name on the page
+    number: int                  # from 1, in the table's order; the page calls the row by it
     settings: Mapping[str, str]  # those in which rows differ, as typed
     runs: Sequence[Run]
-    unlike: Set[str] = frozenset()  # settings with another value than in the baseline, else in row 1
+    unlike: Set[str] = frozenset()  # settings whose value differs from the baseline's, or from row 1's without one
 
     @property
     def label(self) -> str:
-        told = [f"{name}={value}" for name, value in self.settings.items() if value != NOTHING]
-        return ", ".join(told) or "all runs"
+        return ", ".join(f"{name}={value}" for name, value in self.settings.items() if value != NOTHING) or "all runs"
 
 
 def page_rows(table: Table) -> list[PageRow]:
@@ -34,17 +33,17 @@ def page_rows(table: Table) -> list[PageRow]:
 def page_row(names: Sequence[str], row: Row, reference: Row) -> PageRow:
     values = zip(names, row.settings, reference.settings, strict=True)
     return PageRow(row.number, dict(zip(names, row.settings, strict=True)), row.runs,
-                   {name for name, value, theirs in values if value != theirs})
+                   {name for name, value, reference_value in values if value != reference_value})
 
 
-def heading(text: str, name: str, *content: object) -> Html:
-    """A section; `name` is where links lead"""
+def section(text: str, name: str, *content: object) -> Html:
+    """Returns a section of the page with its heading; links lead to `#name`."""
     return element("section", element("h2", text, id=f"{name}-heading"), *content, id=name,
                    aria_labelledby=f"{name}-heading")
 
 
 def scrolling(title: str, table: Html) -> Html:
-    """A table that may be wider than the screen; with the keyboard, too"""
+    """Returns a box around a table that may be wider than the screen; it can be scrolled with the keyboard too."""
     return element("div", table, class_="wide", tabindex="0", role="region", aria_label=title)
 
 
@@ -53,6 +52,7 @@ def paragraph(*content: object) -> Html:
 
 
 def setting(row: PageRow, name: str) -> object:
+    """Returns a setting's value, marked where it differs from that of the baseline or row 1."""
     return element("mark", row.settings[name]) if name in row.unlike else row.settings[name]
 
 
@@ -69,4 +69,5 @@ def definitions(pairs: Sequence[tuple[object, object]]) -> Html:
 
 
 def plural(count: int, thing: str) -> str:
+    """Returns a number with what it counts: `1 run`, `2 runs`."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

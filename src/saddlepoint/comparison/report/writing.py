@@ -1,4 +1,4 @@
-"""Writes the page of a comparison, and the files beside it."""
+"""Writes the page of a sweep, and files that a comparison puts at typed places."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,15 @@ PAGE = "comparison.html"
 
 
 def write_page(directory: Path) -> Path | None:
-    """comparison.html of a sweep that has ended -> where it stands, or None if no job left a run. The page that was
-    there is replaced: a sweep's directory may be gone on with. A script of one's own has no conf/published.yaml."""
+    """Writes comparison.html into the directory of a sweep that has ended, and returns its path; None if no job left a
+    run. An older page is replaced, since a sweep may be continued in its directory."""
     gathered = gather([directory])
     if not gathered.runs:
         return None
-    path, known = directory / PAGE, published_file()
-    table = tabulate(gathered.runs, Question(), published.read(known) if known.exists() else ())
-    write(path, page(title(str(directory), gathered), table, gathered), "page")
+    path, published_path = directory / PAGE, published_file()
+    # beside a user's own script there may be no such file
+    entries = published.read(published_path) if published_path.exists() else ()
+    write(path, page(title(str(directory), gathered), tabulate(gathered.runs, Question(), entries), gathered), "page")
     return path
 
 
@@ -33,11 +34,14 @@ def published_file() -> Path:
     return settings_folder() / "published.yaml"
 
 
-def title(asked: str | Sequence[str], gathered: Gathered) -> str:
-    return f"Comparison of {asked if isinstance(asked, str) else f'{len(gathered.runs)} runs'}"
+def title(compared: str | Sequence[str], gathered: Gathered) -> str:
+    """Returns the page's title. `compared`: what was typed, one directory or a list of them"""
+    return f"Comparison of {compared if isinstance(compared, str) else f'{len(gathered.runs)} runs'}"
 
 
 def write(path: Path, text: str, setting: str) -> None:
+    """Writes a text to the path that `setting` names. Raises a RequestError if the path cannot be written to, and
+    DiskFull if the disk is full."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with disk_space.naming(path):

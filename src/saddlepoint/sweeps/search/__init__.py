@@ -1,1 +1,1 @@
-"""Searches: settings that Optuna proposes, tried by the jobs of a sweep, ended early where they are hopeless."""
+"""Searches settings: Optuna proposes them, jobs of a sweep try them, and trials without prospects end early."""

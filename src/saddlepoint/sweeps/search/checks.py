@@ -1,4 +1,5 @@
-"""Searches that cannot be, in a sentence, before anything is written. Imports neither torch nor Optuna."""
+"""Refuses searches that cannot run before anything is written, with a sentence that says why. Imports neither torch
+nor Optuna."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -10,10 +11,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.errors import RequestError
-from saddlepoint.sweeps.search.space import Space, judges
+from saddlepoint.sweeps.search.space import Space, affects_scores
 
 
 def refuse(config: DictConfig) -> None:
+    """Raises a RequestError for invalid settings of the sweeper, another launcher, or if Optuna is not installed."""
     sweeper = OmegaConf.to_container(config.hydra.sweeper)
     checked_settings(OmegaConf.create({"hydra": {"sweeper": {**sweeper, "space": None}}}))
     launcher = config.hydra.runtime.choices["hydra/launcher"]
@@ -25,6 +27,7 @@ def refuse(config: DictConfig) -> None:
 
 
 def refuse_again(again: Sequence[str]) -> None:
+    """Raises a RequestError if trials are to run again after ends that the sampler has learnt from."""
     final = [state for state in again if state in ("refused", "diverged")]
     if final:
         raise RequestError(f"hydra.launcher.again={','.join(final)} has no meaning in a search, which has learnt from "
@@ -32,8 +35,11 @@ def refuse_again(again: Sequence[str]) -> None:
 
 
 def shared_settings(space: Space, config: DictConfig, loader: ConfigLoader) -> dict:
-    """-> the settings of a trial in the first corner of the space. A slip in any corner is answered here, instead of
-    by the trials; so is a choice that brings another evaluator along."""
+    """Returns the settings of a trial in the first corner of the space.
+
+    Raises a RequestError for mistakes in any corner, so that not every trial has to, and if trials would be measured in
+    different ways.
+    """
     first = None
     for overrides in space.corners():
         trial = loader.load_sweep_config(config, list(overrides))
@@ -41,20 +47,21 @@ def shared_settings(space: Space, config: DictConfig, loader: ConfigLoader) -> d
             del trial["hydra"]
         settings = checked_settings(trial)
         first = first or settings
-        refuse_unlike_judges(space, first, settings)
+        refuse_different_measuring(space, first, settings)
     return first
 
 
-def refuse_unlike_judges(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    apart = [path for path in dict.fromkeys([*leaves(one), *leaves(other)])
-             if _is_judge(path) and at(one, path) != at(other, path)]
-    if apart:
-        more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
+def refuse_different_measuring(space: Space, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Raises a RequestError if the scores of two trials with these settings cannot be compared."""
+    paths = [path for path in dict.fromkeys([*leaves(one), *leaves(other)])
+             if _affects_scores(path) and at(one, path) != at(other, path)]
+    if paths:
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
         raise RequestError(f"The trials of {', '.join(map(str, space.dimensions))} would differ in "
-                           f"{', '.join(apart[:3])}{more}, which decide what a score means, and scores of unlike "
+                           f"{', '.join(paths[:3])}{more}, which decide what a score means, and scores of unlike "
                            "protocol have no best one: search what leaves them as they are")
 
 
-def _is_judge(path: str) -> bool:
-    """Of the callbacks, those that measure"""
-    return judges(path) and (not path.startswith("callbacks.") or "_quality." in path)
+def _affects_scores(path: str) -> bool:
+    is_other_callback = path.startswith("callbacks.") and "_quality." not in path  # it measures nothing
+    return affects_scores(path) and not is_other_callback

@@ -1,4 +1,4 @@
-"""The number that a search makes small or large: a score of training, read from metrics.csv as it grows."""
+"""Reads the number that a search minimises or maximises, a score of training, from metrics.csv as the file grows."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.comparison.columns import that_binds
+from saddlepoint.comparison.columns import binding_fields
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
@@ -14,76 +14,89 @@ from saddlepoint.runs.reading import Unreadable, curves, read_json
 from saddlepoint.runs.record import scores
 
 PREFIX = "quality/"
-OF_UPSCALING = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+OF_UPSCALING = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")  # metrics that super-resolution runs always measure
 
 
 @dataclass(frozen=True)
 class Objective:
-    metric: str  # without its extractor: fid
-    value: str  # last: at the end of the run; best: of all its measurements
+    """The number that a search optimises, and when runs measure it."""
+
+    metric: str  # without its extractor, e.g. fid
+    value: str  # last: the run's last measurement counts; best: the best of all
     direction: str  # minimize or maximize
-    every_images: int | None = None  # between two measurements
-    moments: tuple[int, ...] = ()  # at which it is measured as well
+    every_images: int | None = None  # images seen between two measurements
+    moments: tuple[int, ...] = ()  # further numbers of images after which it is measured
     budget_images: int | None = None
 
     def points(self, run: str | Path) -> tuple[str, list[tuple[int, float]]]:
-        """-> the score's name with its extractor, and (images, value) of each finite measurement so far"""
-        found = curves(Path(run) / "metrics.csv")
-        name = next((column.removeprefix(PREFIX) for column in found
-                     if column.startswith(PREFIX) and metric_of(column.removeprefix(PREFIX), self.metric)), self.metric)
-        return name, [(self.due(images), value) for images, value in found.get(f"{PREFIX}{name}", [])]
+        """Returns the score's name with its extractor, and the points (planned moment, value) measured so far by the
+        run in a directory. Values that are not finite are left out."""
+        columns = curves(Path(run) / "metrics.csv")
+        names = [column.removeprefix(PREFIX) for column in columns if column.startswith(PREFIX)]
+        name = next((name for name in names if is_metric(name, self.metric)), self.metric)
+        return name, [(self.planned_moment(images), value) for images, value in columns.get(f"{PREFIX}{name}", [])]
 
     def protocol(self, run: str | Path) -> dict[str, Any]:
-        """What must agree for its score to be compared with another's; {}: it has not said. Averaged weights (EMA) may
-        be a part of what is searched."""
+        """Returns the fields of the protocol that must be equal for scores to be compared; {} if the run has not
+        written them. Averaged weights (EMA) are not among them, since a search may vary them."""
         with suppress(Unreadable):
-            name, found = self.points(run)[0], scores(read_json(Path(run) / "metrics.json"))
-            return next((that_binds(each.protocol, ("ema",)) for each in found if each.name == name), {})
+            name, measured = self.points(run)[0], scores(read_json(Path(run) / "metrics.json"))
+            return next((binding_fields(each.protocol, ("ema",)) for each in measured if each.name == name), {})
         return {}
 
-    def due(self, images_seen: int) -> int:
-        """The moment whose turn it was: batches of another size pass it by another number of images, and the pruners
-        compare measurements of the same moment only."""
+    def planned_moment(self, images_seen: int) -> int:
+        """Returns the number of images after which a measurement at `images_seen` was planned.
+
+        The end of a batch passes it by a number of images that depends on the batch size, and pruners compare
+        measurements with equal numbers only.
+        """
         every = images_seen // self.every_images * self.every_images if self.every_images else 0
         planned = [moment for moment in (*self.moments, self.budget_images or 0, every) if 0 < moment <= images_seen]
         return max(planned, default=images_seen)
 
-    def of(self, points: list[tuple[int, float]]) -> float | None:
+    def score(self, points: list[tuple[int, float]]) -> float | None:
+        """Returns the value that counts of all points, or None if there are none."""
         if not points:
             return None
         values = [value for _, value in points]
         return values[-1] if self.value == "last" else self.best(values)
 
     def best(self, values: list[float]) -> float:
+        """Returns the greatest or the least of the values, by the direction of the search."""
         return max(values) if self.direction == "maximize" else min(values)
 
 
-def metric_of(column: str, metric: str) -> bool:
-    """Whether fid_digits is a fid; fid_infinity_digits is none"""
-    longer = [name for name in GREATER_IS_BETTER if name != metric and name.startswith(f"{metric}_")]
-    return _begins(column, metric) and not any(_begins(column, name) for name in longer)
+def is_metric(name: str, metric: str) -> bool:
+    """Returns whether a score is one of `metric` by some extractor: fid_digits is a fid, fid_infinity_digits is not."""
+    longer = [other for other in GREATER_IS_BETTER if other != metric and other.startswith(f"{metric}_")]
+    return _begins(name, metric) and not any(_begins(name, other) for other in longer)
 
 
-def _begins(column: str, metric: str) -> bool:
-    return column == metric or column.startswith(f"{metric}_")
+def _begins(name: str, metric: str) -> bool:
+    return name == metric or name.startswith(f"{metric}_")
 
 
-def objective_of(settings: Mapping[str, Any], metric: str | None, value: str, direction: str | None) -> Objective:
-    """`settings`: those that all trials share; the rest as typed, None where the run's own metric shall decide"""
-    measured, callback = _measured(settings["callbacks"])
+def choose_objective(settings: Mapping[str, Any], metric: str | None, value: str, direction: str | None) -> Objective:
+    """Returns the objective of a search, or raises a RequestError if it is not measured in training.
+
+    `settings` are those that all trials share. `metric` None: the run's first metric; `direction` None: the one that is
+    better for the metric.
+    """
+    measured, callback = _measured_metrics(settings["callbacks"])
     if metric is not None and metric not in measured:
         raise RequestError(f"hydra.sweeper.metric={metric} is not measured in training{nearest(metric, measured)} "
                            f"(measured: {', '.join(measured)})")
     metric = metric or measured[0]
-    more = greater_is_better(metric)
-    if direction is None and more is None:
+    greater = greater_is_better(metric)
+    if direction is None and greater is None:
         raise RequestError(f"Whether more or less of {metric} is better is not known: type "
                            "hydra.sweeper.direction=minimize or maximize, or another hydra.sweeper.metric")
-    return Objective(metric, value, direction or ("maximize" if more else "minimize"), callback["every_images"],
+    return Objective(metric, value, direction or ("maximize" if greater else "minimize"), callback["every_images"],
                      tuple(callback["moments"]), settings["budget"]["images"])
 
 
-def _measured(callbacks: Mapping[str, Any]) -> tuple[list[str], Mapping[str, Any]]:
+def _measured_metrics(callbacks: Mapping[str, Any]) -> tuple[list[str], Mapping[str, Any]]:
+    """Returns the metrics that are measured in training, and the settings of the callback that measures them."""
     if "upscaling_quality" in callbacks:
         callback = callbacks["upscaling_quality"]
         return [*OF_UPSCALING, *callback["more"]], callback

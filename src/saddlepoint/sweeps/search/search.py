@@ -1,4 +1,4 @@
-"""A search from its trials to its summary: each trial is a job of a sweep, the same settings are one job."""
+"""Runs a search: each trial is a job of a sweep, trials with the same settings share one job."""
 
 import sys
 from collections.abc import Sequence
@@ -22,11 +22,13 @@ from saddlepoint.sweeps.search.study import JOURNAL, Method, Study
 from saddlepoint.sweeps.summary import Summary
 from saddlepoint.sweeps.sweep import Request, is_missing, locked
 
-OVERRULED = ("completed", "stopped", "hung", "killed")  # ends of a run that the pruner had given up
+OVERRULED = ("completed", "stopped", "hung", "killed")  # ends that count as pruned, if the pruner decided before
 
 
 @dataclass(frozen=True)
 class Plan:
+    """The plan of a search: what it varies, what it optimises, by which method, and with how many trials."""
+
     space: Space
     objective: Objective
     method: Method
@@ -34,8 +36,8 @@ class Plan:
 
 
 class Search:
-    """For the runner: the next job, whether one should end, and what became of it. `open`: trials that have not been
-    told their end, by the number of their job; the first of each is followed, the others repeat it."""
+    """The steering and the watcher of a search's runner: it gives the runner the next job, decides whether a job should
+    end early, and tells the study how each ended."""
 
     def __init__(self, request: Request, plan: Plan):
         self.request, self.plan = request, plan
@@ -45,20 +47,22 @@ class Search:
                                "directory")
         self.study = Study(request.directory, plan.space, plan.objective, plan.method)
         self.jobs: list[Job] = []  # of this search's trials, in their order
+        # number of a job -> its trials whose end the study does not know; the first is followed, the others repeat it
         self.open: dict[int, list[Trial]] = {}
-        self.first: dict[int, int] = {}  # number of a job -> that of the first trial that is it
-        self.shown = LiveTable(self.jobs, sys.stderr) if sys.stderr.isatty() else Lines(self.jobs, sys.stderr,
-                                                                                       plan.trials)
+        self.first: dict[int, int] = {}  # number of a job -> number of its first trial
+        self.display = LiveTable(self.jobs, sys.stderr) if sys.stderr.isatty() else Lines(self.jobs, sys.stderr,
+                                                                                         plan.trials)
 
-    def taken_up(self) -> list[Job]:
-        """-> jobs of trials that were running, or failed and may try again, when the last search here ended"""
+    def take_up(self) -> list[Job]:
+        """Reads the trials of earlier searches in the directory. Returns the jobs of those that have to run: they were
+        running when the last search ended, or failed and may run again."""
         for trial in self.study.trials:
             if trial.state.is_finished():
                 job = self.job_of(trial)
                 job.state, job.reason = trial.user_attrs["state"], trial.user_attrs["reason"]
             else:
-                again = self.study.reopened(trial)
-                self.open.setdefault(self.job_of(again).number, []).append(again)
+                reopened = self.study.reopen(trial)
+                self.open.setdefault(self.job_of(reopened).number, []).append(reopened)
         missing = []
         for number in list(self.open):
             job = next(job for job in self.jobs if job.number == number)
@@ -72,23 +76,26 @@ class Search:
         return missing
 
     def job_of(self, trial: FrozenTrial | Trial) -> Job:
-        overrides, own = self.plan.space.overrides(trial.params)
+        """Returns the job with a trial's settings, a new one if there is none yet."""
+        overrides, searched = self.plan.space.overrides(trial.params)
         job = next((job for job in self.summary.jobs if sorted(job.overrides) == sorted(overrides)), None)
         if job is None:
             number = max((job.number for job in self.summary.jobs), default=-1) + 1
-            named = directory_name(number, own, map(setting, overrides))
-            job = Job(number, overrides, str(self.request.directory / named))
+            name = directory_name(number, searched, map(setting, overrides))
+            job = Job(number, overrides, str(self.request.directory / name))
             self.summary.jobs.append(job)
         if job.number not in self.first:
             self.first[job.number] = trial.number
-            job.directory = str(self.request.directory / Path(job.directory).name)  # the search may have been moved
-            job.differs = own
+            job.directory = str(self.request.directory / Path(job.directory).name)  # the folder may have been moved
+            job.differs = searched
             self.jobs.append(job)
         return job
 
-    # What the runner asks.
+    # What the runner calls
 
     def next(self) -> Job | None:
+        """Asks the study for trials until one has settings that no job has had, and returns its job; None if there are
+        enough trials."""
         while self.wants_more():
             trial = self.study.ask()
             job = self.job_of(trial)
@@ -101,34 +108,35 @@ class Search:
         return None
 
     def wants_more(self) -> bool:
-        """Refused trials were none, so others take their place: as many as were asked for at most."""
+        """Returns whether there are fewer trials than planned. A refused trial does not count, and another takes its
+        place; but the search ends when as many as planned were refused."""
         trials = self.study.trials
         refused = sum(trial.user_attrs.get("state") == "refused" for trial in trials)
         return len(trials) - refused < self.plan.trials and refused < self.plan.trials
 
-    def verdict(self, job: Job) -> str | None:
+    def reason_to_end(self, job: Job) -> str | None:
         name, points = self.plan.objective.points(job.directory)
         return self.study.follow(self.open[job.number][0], points, name, job.budget_images)
 
     def changed(self, job: Job) -> None:
         if job.state in ENDED:
             self.conclude(job)
-        with suppress(OSError):  # a full disk is said at the end; the jobs that run shall end before
+        with suppress(OSError):  # a full disk is reported at the end, so that the running jobs can end first
             self.save()
-        with suppress(OSError):  # nobody reads any more
-            self.shown.changed(job)
+        with suppress(OSError):  # the reader of the stream has gone
+            self.display.changed(job)
 
-    def looked(self) -> None:
+    def refreshed(self) -> None:
         with suppress(OSError):
-            self.shown.looked()
+            self.display.refreshed()
 
-    # What became of a job.
+    # How a job ended
 
     def conclude(self, job: Job) -> None:
-        """What may run again stays open in the study."""
+        """Tells the study how the trials of a job ended. A job that may run again stays open."""
         name, points = self.plan.objective.points(job.directory)
         pruned = self.study.follow(self.open[job.number][0], points, name, job.budget_images)
-        value = self.plan.objective.of(points)
+        value = self.plan.objective.score(points)
         if pruned and job.state in OVERRULED:
             job.state, job.reason = "pruned", pruned
         elif job.state == "completed" and value is None:
@@ -138,10 +146,12 @@ class Search:
             self.repeat(job)
 
     def repeat(self, job: Job) -> None:
+        """Tells the study that all open trials of a job ended as the first one did."""
         for trial in self.open.pop(job.number):
             self.study.repeat(trial, self.study.trials[self.first[job.number]])
 
     def save(self, **more: Any) -> None:
+        """Writes summary.json with objective and trials. `more`: further entries, such as `ended` and `exit_code`"""
         objective = self.plan.objective
         self.summary.save(**more, search={
             "metric": objective.metric, "value": objective.value, "direction": objective.direction,
@@ -150,40 +160,40 @@ class Search:
                        for trial in self.study.trials]})
 
     def values(self) -> dict[int, float]:
-        """Of the completed jobs, by number"""
-        found = {number: value_of(self.study.trials[first]) for number, first in self.first.items()}
-        return {number: value for number, value in found.items() if value is not None}
+        """Returns number -> score of the completed jobs."""
+        values = {number: value_of(self.study.trials[first]) for number, first in self.first.items()}
+        return {number: value for number, value in values.items() if value is not None}
 
 
 def value_of(trial: FrozenTrial) -> float | None:
-    """Of a completed one; Optuna gives a pruned trial its latest"""
+    """Returns the score of a completed trial, else None; Optuna would give a pruned trial its last value."""
     return trial.value if trial.user_attrs.get("state") == "completed" else None
 
 
 def search(request: Request, plan: Plan) -> tuple[Sequence[Job], EndOfRun | None]:
-    """-> its jobs, and the end to report if it is not as it should be"""
+    """Runs a search, or continues the one in its directory. Returns its jobs, and the end to report to the user; None
+    if all went as it should."""
     with locked(request.directory):
-        searching = Search(request, plan)
-        missing = searching.taken_up()
-        stand = len(searching.study.trials) - sum(map(len, searching.open.values()))
-        if stand:
-            print(f"{stand} of {plan.trials} trials have ended in {request.directory} before", file=sys.stderr)
+        steering = Search(request, plan)
+        missing = steering.take_up()
+        ended = len(steering.study.trials) - sum(map(len, steering.open.values()))
+        if ended:
+            print(f"{ended} of {plan.trials} trials have ended in {request.directory} before", file=sys.stderr)
         try:
-            runner = Runner(request.command, request.places, request.limits, searching, searching)
+            runner = Runner(request.command, request.places, request.limits, watcher=steering, steering=steering)
             stopped_by = runner.run(missing)
         finally:
             with suppress(OSError):
-                searching.shown.close()
-        values = searching.values()
-        message, end = end_of(searching.jobs, values, plan.objective, request, stopped_by,
-                              len(searching.study.trials))
+                steering.display.close()
+        values = steering.values()
+        message, end = end_of(steering.jobs, values, plan.objective, request, stopped_by, len(steering.study.trials))
         try:
-            searching.save(ended=now(), exit_code=end.exit_code if end else 0)
+            steering.save(ended=now(), exit_code=end.exit_code if end else 0)
         finally:
-            print(table(searching.jobs, values, plan.objective), flush=True)
+            print(table(steering.jobs, values, plan.objective), flush=True)
         page = request.write_page(request.directory)
     if page:
         print(f"The same with curves and pictures: {page}")
     if not end:
         print(message)
-    return searching.jobs, end
+    return steering.jobs, end
