@@ -14,8 +14,8 @@ SOURCE = ROOT / "src"
 # From the ground up. Each imports only what stands on floors below its own. docs/architecture.md has the same table.
 FLOORS = (
     ("checks", "environment", "errors", "exports", "image_files"),
-    ("compat", "config", "files", "networks", "parallel"),
-    ("downloads", "game", "runs"),
+    ("compat", "config", "files", "parallel"),
+    ("downloads", "game", "networks", "runs"),
     ("data", "losses", "tricks"),
     ("metrics",),
     ("build", "comparison"),

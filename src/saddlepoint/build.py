@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
 from saddlepoint.config import extensions
+from saddlepoint.config.component_checks import complaints_of_constructors
 from saddlepoint.config.rules import nearest
 from saddlepoint.config.spelling import without_interpolation
 from saddlepoint.data.images import ImageDataModule
@@ -48,6 +49,10 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
     target = target_class(settings, where)
     if not issubclass(target, kind):
         raise RequestError(f"{where}._target_={settings['_target_']} must be a {_kind_name(kind)}, and is not")
+    if wrong := [*map(str, complaints_of_constructors(settings, where))]:
+        raise RequestError("\n".join(wrong))
+    if handed_over := settings.keys() & more.keys():
+        raise RequestError(f"{where}.{min(handed_over)} must be removed: it is not a setting of {target.__name__}")
     try:
         return instantiate(_literally(settings), _convert_="all", **more)
     except InstantiationException as error:

@@ -28,7 +28,7 @@ from tests.composing import settings
     ("seed=-1", "seed=-1 must be a whole number from 0"),
     ("trick=emma", "trick=emma does not exist: did you mean ema?"),
     ("trick=[ema,ema]", "trick=ema is given twice"),
-    ("+data.chanels=3", "data.chanels=3 must be removed: it is not a setting: did you mean data.channels?"),
+    ("+data.chanels=3", "data.chanels=3 must be removed: it is not a setting of MNIST5k: did you mean data.channels?"),
     ("+trainer.max_epoch=3", "trainer.max_epoch=3 must be removed"),
     ("+optimizer.generator.weight_decoy=nan", "weight_decoy=nan must be finite"),
 ])

@@ -1,13 +1,14 @@
 """Every yaml file fits the class it names, every setting has a rule, every option composes and trains."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
 from omegaconf import OmegaConf
 
 from saddlepoint import build
-from saddlepoint.config.paths import leaves
 from saddlepoint.config.setting_rules import RULES, rule_for
+from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.training.train import train
@@ -20,6 +21,7 @@ OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.nu
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
 SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
 ITS_OWN = {PairFolder: {"resize", "crop"}}  # what a class decides for its base class
+OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
 NEEDS = {
@@ -84,33 +86,60 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 
 
 @cache
-def every_setting() -> set[str]:
-    """The paths of all settings of all commands, whatever is chosen from each group."""
-    paths = set()
-    for command in ("sample", "evaluate", "train_classifier", "upscale", "compare"):
-        paths |= set(leaves(OmegaConf.to_container(composed(config=command)[0], resolve=True)))
-    paths |= {f"hydra.launcher.{name}" for name in read_yaml(CONF / "hydra" / "launcher" / "processes.yaml")}
-    paths |= {f"hydra.sweeper.{name}" for name in read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}
+def every_configuration() -> list[dict]:
+    """One of each command, and of train.py so many that all options of all groups are among them."""
+    made = [composed(config=command)[0] for command in ("sample", "evaluate", "train_classifier", "upscale", "compare")]
+    made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
+                           "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
     chosen = [group for group in groups() if group not in ("tricks", "turns", "experiment", "metrics")]
     lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
     others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
     for number in range(max(map(len, others.values()))):  # an option of each group at once
         lines.append([f"{group}={each[number % len(each)]}" for group, each in others.items()])
-    for line in lines:
-        paths |= set(leaves(OmegaConf.to_container(composed(*line)[0], resolve=True)))
-    return {path for path in paths if not path.rpartition(".")[2].startswith("_")}
+    made += [composed(*line)[0] for line in lines]
+    return [OmegaConf.to_container(OmegaConf.create(each), resolve=True) for each in made]
 
 
-def test_every_setting_has_a_rule():
-    assert {path for path in every_setting() if rule_for(path) is None} == set()
+def settings_by_class(settings: dict, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yields the class whose constructor takes a setting (empty: none of ours), the argument and the setting's path."""
+    target = settings.get("_target_", "")
+    target = target if target.startswith("saddlepoint.") else ""
+    for name, value in settings.items():
+        here = f"{path}.{name}" if path else name
+        if isinstance(value, dict) and value and ("_target_" in value or not target):
+            yield from settings_by_class(value, here)
+        elif not name.startswith("_"):
+            yield target, name, here
 
 
-def test_every_rule_is_for_a_setting():
-    """A schedule's parts aside: where a yaml file writes a number, they may be typed."""
-    parts = {"start", "end", "value", "images", "begin_at"}
-    used = {rule_for(path) for path in every_setting()}
-    unused = {pattern for pattern, rule in RULES.items() if rule not in used and pattern.split(".")[-1] not in parts}
-    assert unused <= {"optimizer.schedule", "tricks.instance_noise.sigma"}
+@cache
+def every_setting() -> set[tuple[str, str, str]]:
+    return {each for settings in every_configuration() for each in settings_by_class(settings)}
+
+
+def test_every_setting_of_a_class_has_a_rule_from_its_constructor_and_no_other():
+    of_classes = [(target, name, path) for target, name, path in every_setting()
+                  if target and signature_of(target).argument(name)]  # not those of a model's data beside other data
+    assert len(of_classes) > 200
+    assert [each for each in of_classes if signature_of(each[0]).argument(each[1]).rule is None] == []
+    assert {path for _, _, path in of_classes if rule_for(path)} == OF_EVALUATE
+
+
+def test_every_other_setting_has_a_rule_in_the_table():
+    assert [path for target, _, path in every_setting() if not target and rule_for(path) is None] == []
+
+
+def test_every_rule_of_the_table_is_for_a_setting():
+    used = {rule_for(path) for target, _, path in every_setting() if not target}
+    assert {pattern for pattern, rule in RULES.items() if rule not in used} == set()
+
+
+@pytest.mark.parametrize("target", sorted({param.values[0]["_target_"] for param in target_nodes_of_ours()}))
+def test_the_source_text_of_a_constructor_is_read_as_python_reads_it(target):
+    """Names alone: what rules say is tried by settings, in test_check.py."""
+    signature, kind = signature_of(target), build.target_class({"_target_": target}, "here")
+    assert signature.name == kind.__name__ and not signature.more
+    assert signature.arguments.keys() == build.arguments(kind) - ITS_OWN.get(kind, set())
 
 
 def trained_options():

@@ -9,6 +9,7 @@ from saddlepoint.commands.command_line import reported
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.overrides import PATH_SETTINGS, prepare, quote_path
 from saddlepoint.config.setting_rules import OF_COMMANDS, rule_for
+from saddlepoint.config.signatures import signature_of
 from saddlepoint.config.typed_paths import expanded, is_there, must_be
 from saddlepoint.errors import RequestError
 from tests.composing import composed
@@ -58,7 +59,14 @@ def test_other_paths_are_left_to_who_opens_them(typed):
 def test_every_setting_that_is_a_path_has_the_rule_of_paths():
     """A list that both know: what is quoted as a path is checked as one, and the other way round."""
     of_sweeps, of_two_kinds = {"hydra.sweep.dir"}, {"weights"}  # refused before Hydra; upscale.py's, evaluate.py's
-    assert all("a path" in (rule_for(setting)(" ") or "") for setting in {*PATH_SETTINGS} - of_sweeps - of_two_kinds)
+    of_classes = {"data.root", "data.cache", "data.low_root", "data.validation_root", "extractor.weights",
+                  "perceptual.weights"}
+    wanted = {*PATH_SETTINGS} - of_sweeps - of_two_kinds - of_classes
+    assert all("a path" in (rule_for(setting)(" ") or "") for setting in wanted)
+    settings = composed("data=sr_folder", "extractor=inception", "model=srgan", "perceptual=vgg19")[0]
+    for setting in of_classes:
+        part, _, name = setting.partition(".")
+        assert "a path" in signature_of(settings[part]["_target_"]).arguments[name].rule(" ")
     assert "a path" in OF_COMMANDS["upscale"]["weights"]("")
 
 

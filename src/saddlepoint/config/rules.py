@@ -1,10 +1,14 @@
-"""What a value may be: rules that say what it must be, or None when it is that already. Needs no torch."""
+"""What a value may be: rules that say what it must be, or None when it is that already. Needs no torch.
+
+A constructor states the rule of a setting in its annotation, `gamma: Annotated[Schedule | float, number(0)]`, or with
+one of the types at the end of this file, `every: Count`. signatures.py reads them from the source text.
+"""
 
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any
 
 from saddlepoint.config import typed_paths
 
@@ -25,14 +29,15 @@ def as_typed(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def integer(low: int, high: int | None = None) -> Rule:
-    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+def integer(low: int | None = None, high: int | None = None) -> Rule:
+    """Returns the rule low <= value <= high for whole numbers; None: no bound."""
+    bounds = "" if low is None else f" of at least {low}" if high is None else f" from {low} to {high}"
 
     def rule(value: Any) -> str | None:
         good = isinstance(value, int) and not isinstance(value, bool)
-        good = good and low <= value and (high is None or value <= high)
+        good = good and (low is None or low <= value) and (high is None or value <= high)
         digits = f", written {int(value)}" if isinstance(value, float) and value.is_integer() else ""
-        return None if good else f"a whole number {bounds}{digits}"
+        return None if good else f"a whole number{bounds}{digits}"
     return rule
 
 
@@ -50,7 +55,7 @@ def number(low: float = -math.inf, high: float = math.inf, above: bool = False, 
 
 def one_of(*names: str | int | None) -> Rule:
     def rule(value: Any) -> str | None:
-        if value in names:
+        if any(value == name and type(value) is type(name) for name in names):  # 4.0 and true are not 4 and 1
             return None
         return "one of " + ", ".join(map(as_typed, names)) + nearest(str(value), filter(None, map(str, names)))
     return rule
@@ -59,10 +64,30 @@ def one_of(*names: str | int | None) -> Rule:
 def list_of(rule: Rule, length: int | None = None, empty: bool = False) -> Rule:
     def check(value: Any) -> str | None:
         wanted = f"a list of {length} values, each " if length else "a list, e.g. [a,b], each value "
-        good = isinstance(value, list) and (empty or value) and (length is None or len(value) == length)
+        good = isinstance(value, list | tuple) and (empty or value) and (length is None or len(value) == length)
         wrong = [] if not good else [each for each in map(rule, value) if each]
         return None if good and not wrong else wanted + (wrong[0] if wrong else rule(object()) or "as documented")
     return check
+
+
+class MappingOf:
+    """The rule of a mapping from names to values, each of which is held to one rule."""
+
+    def __init__(self, rule: Rule):
+        self.rule = rule
+
+    def __call__(self, value: Any) -> str | None:
+        if isinstance(value, Mapping) and not any(map(self.rule, value.values())):
+            return None
+        return f"a mapping, e.g. {{a: 1}}, each value {self.rule(object())}"
+
+
+mapping_of = MappingOf
+
+
+def null_unless_chosen(by: str) -> Rule:
+    """Returns the rule of a part of the configuration that a group's option fills in, `by` what is typed for it."""
+    return lambda value: None if value is None else f"null here: choose it with {by}"
 
 
 def optional(rule: Rule) -> Rule:
@@ -120,7 +145,19 @@ def finite(value: Any) -> str | None:
     return "finite" if isinstance(value, float) and not math.isfinite(value) else None
 
 
-def scheduled(path: str, rule: Rule) -> dict[str, Rule]:
-    """A number, or a schedule from one such number to another."""
-    return {path: rule, f"{path}.start": rule, f"{path}.end": rule, f"{path}.value": rule,
-            f"{path}.images": integer(1), f"{path}.begin_at": integer(0)}
+# Annotations of constructors. Those with bounds are made of rules; int, float, bool and str alone have none.
+Count = Annotated[int, integer(1)]
+WholeNumber = Annotated[int, integer(0)]
+Seed = Annotated[int, integer(0, 2**63 - 1)]
+NonNegative = Annotated[float, number(0)]
+Positive = Annotated[float, number(0, above=True)]
+Probability = Annotated[float, number(0, 1)]
+BelowOne = Annotated[float, number(0, 1, below=True)]
+TypedPath = Annotated[str, path]
+
+# What signatures.py evaluates in an annotation.
+FOR_ANNOTATIONS = frozenset({
+    "Count", "WholeNumber", "Seed", "NonNegative", "Positive", "Probability", "BelowOne", "TypedPath",
+    "integer", "number", "one_of", "list_of", "mapping_of", "null_unless_chosen", "optional", "either",
+    "boolean", "text", "path", "not_empty", "address", "a_class", "all_or_a_class",
+})

@@ -2,13 +2,17 @@
 https://arxiv.org/abs/2107.10833), of float images [N, C, H, W] in [0, 1].
 """
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import require_whole_numbers
+from saddlepoint.config.rules import Probability, one_of
 from saddlepoint.data.degradation_blur import Blur, FinalSinc
 from saddlepoint.data.degradation_draws import happens, require_probability
 from saddlepoint.data.degradation_steps import Jpeg, Noise, Resize, resized
+from saddlepoint.data.pair_crops import SCALES
 
 
 class SecondOrderDegradation(nn.Module):
@@ -20,10 +24,11 @@ class SecondOrderDegradation(nn.Module):
     configuration can build it.
     """
 
-    def __init__(self, scale: int, blur: Blur | None = None, resize: Resize | None = None, noise: Noise | None = None,
+    def __init__(self, scale: Annotated[int, one_of(*SCALES)], blur: Blur | None = None,
+                 resize: Resize | None = None, noise: Noise | None = None,
                  jpeg: Jpeg | None = None, second_blur: Blur | None = None, second_resize: Resize | None = None,
                  second_noise: Noise | None = None, second_jpeg: Jpeg | None = None,
-                 final_sinc: FinalSinc | None = None, jpeg_first_probability: float = 0.5):
+                 final_sinc: FinalSinc | None = None, jpeg_first_probability: Probability = 0.5):
         super().__init__()
         require_whole_numbers({"scale": scale})
         require_probability("jpeg_first_probability", jpeg_first_probability)

@@ -4,14 +4,18 @@ https://arxiv.org/abs/2107.10833). images [N, C, H, W] -> [N, C, H, W], which a 
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.checks import require
+from saddlepoint.config.rules import Probability, integer, list_of, number
 from saddlepoint.data import blur_kernels
 from saddlepoint.data.degradation_draws import (
+    NonNegativeRange,
+    PositiveRange,
     Range,
     choice,
     happens,
@@ -21,6 +25,9 @@ from saddlepoint.data.degradation_draws import (
     uniform,
 )
 
+Shapes = Annotated[Sequence[float], list_of(number(0), length=6)]
+Sizes = Annotated[tuple[int, int], list_of(integer(3), length=2)]
+
 
 class Blur(nn.Module):
     """With `probability` 1 (second stage: 0.8), a kernel for each image. Its size is one of the odd numbers of `sizes`,
@@ -29,9 +36,9 @@ class Blur(nn.Module):
     0.03, of widths `sigma` 0.2 to 3 (second stage: 1.5) pixels. Exponents, 0.5 to 4 for `generalised_beta` and 1 to 2
     for `plateau_beta`, are below and above 1 equally often."""
 
-    def __init__(self, probability: float = 1.0, sizes: tuple[int, int] = (7, 21), sinc_probability: float = 0.1,
-                 shapes: Sequence[float] = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03), sigma: Range = (0.2, 3.0),
-                 generalised_beta: Range = (0.5, 4.0), plateau_beta: Range = (1.0, 2.0)):
+    def __init__(self, probability: Probability = 1.0, sizes: Sizes = (7, 21), sinc_probability: Probability = 0.1,
+                 shapes: Shapes = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03), sigma: NonNegativeRange = (0.2, 3.0),
+                 generalised_beta: PositiveRange = (0.5, 4.0), plateau_beta: PositiveRange = (1.0, 2.0)):
         super().__init__()
         require_probability("blur.probability", probability)
         require_probability("blur.sinc_probability", sinc_probability)
@@ -75,7 +82,7 @@ class Blur(nn.Module):
 class FinalSinc(nn.Module):
     """With `probability` 0.8 for each image, a sinc of cutoff pi/3 to pi; see `Blur` for `sizes`."""
 
-    def __init__(self, probability: float = 0.8, sizes: tuple[int, int] = (7, 21)):
+    def __init__(self, probability: Probability = 0.8, sizes: Sizes = (7, 21)):
         super().__init__()
         require_probability("final_sinc.probability", probability)
         _require_sizes("final_sinc.sizes", sizes)

@@ -1,12 +1,16 @@
 """Single random numbers from a generator that is handed in, on whatever device it is."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 
 from saddlepoint.checks import require
+from saddlepoint.config.rules import list_of, number
 
 Range = tuple[float, float]
+NonNegativeRange = Annotated[tuple[float, float], list_of(number(0), length=2)]
+PositiveRange = Annotated[tuple[float, float], list_of(number(0, above=True), length=2)]
 
 
 def uniform(generator: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:

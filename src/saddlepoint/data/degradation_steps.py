@@ -8,6 +8,7 @@ is grey for each image. Bicubic resizing may leave [0, 1]; noise and JPEG end wi
 import io
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.checks import require
+from saddlepoint.config.rules import Probability, integer, list_of, number
 from saddlepoint.data.degradation_draws import (
-    Range,
+    NonNegativeRange,
+    PositiveRange,
     choice,
     happens,
     require_probabilities,
@@ -34,7 +37,8 @@ class Resize(nn.Module):
     (second stage: 0.3, 0.4, 0.3), by a uniform factor of 1 to the upper end, or the lower end to 1, of `factors`, 0.15
     to 1.5 (second stage: 0.3 to 1.2)."""
 
-    def __init__(self, probabilities: Sequence[float] = (0.2, 0.7, 0.1), factors: Range = (0.15, 1.5)):
+    def __init__(self, probabilities: Annotated[Sequence[float], list_of(number(0), length=3)] = (0.2, 0.7, 0.1),
+                 factors: PositiveRange = (0.15, 1.5)):
         super().__init__()
         require_probabilities("resize.probabilities", probabilities, 3)
         require_range("resize.factors", factors, 0.01)
@@ -61,8 +65,8 @@ class Noise(nn.Module):
     otherwise Poisson noise, multiplied by `poisson_scale` 0.05 to 3 (second stage: 2.5). With `grey_probability` 0.4
     for each image, the same in all channels."""
 
-    def __init__(self, gaussian_probability: float = 0.5, sigma: Range = (1.0, 30.0),
-                 poisson_scale: Range = (0.05, 3.0), grey_probability: float = 0.4):
+    def __init__(self, gaussian_probability: Probability = 0.5, sigma: NonNegativeRange = (1.0, 30.0),
+                 poisson_scale: NonNegativeRange = (0.05, 3.0), grey_probability: Probability = 0.4):
         super().__init__()
         require_probability("noise.gaussian_probability", gaussian_probability)
         require_probability("noise.grey_probability", grey_probability)
@@ -105,7 +109,7 @@ class Jpeg(nn.Module):
     basicsr. On a CPU the encoder is the faster of the two; the price is a copy of small images from a GPU and back.
     """
 
-    def __init__(self, quality: tuple[int, int] = (30, 95)):
+    def __init__(self, quality: Annotated[tuple[int, int], list_of(integer(1, 100), length=2)] = (30, 95)):
         super().__init__()
         require_range("jpeg.quality", quality, 1, 100)
         self.quality = quality

@@ -5,12 +5,15 @@ import os
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.checks import one_of
+from saddlepoint.config import rules
+from saddlepoint.config.rules import Positive, Seed, TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
@@ -20,13 +23,14 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.progress import counted
-from saddlepoint.data.resizing import ResizeAndCrop
+from saddlepoint.data.resizing import CROPS, RESIZINGS, ResizeAndCrop
 from saddlepoint.data.sampling import EndlessOrder, at_most, of_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.image_files.endings import ENDINGS
 
 log = logging.getLogger(__name__)
+CORRUPT = ("skip", "fail")
 MOST_NAMED = 10  # files in one message; `skipped` has all
 
 
@@ -37,9 +41,14 @@ class ImageFolder(ImageDataModule):
     later is found when it is decoded. `corrupt` says what to do then: skip (name it, count it, show another) or fail.
     """
 
-    def __init__(self, root: str | None, extensions: Sequence[str] | None = None, train_fraction: float | None = None,
-                 split_seed: int = 42, resize: str = "short_side", crop: str = "center", corrupt: str = "skip",
-                 cache: str | None = None, max_pixels: int = 50_000_000, white: float | None = None, **settings):
+    def __init__(self, root: TypedPath | None,
+                 extensions: Annotated[Sequence[str] | None, rules.optional(rules.list_of(rules.text))] = None,
+                 train_fraction: Annotated[float | None, rules.optional(rules.number(0, 1, above=True))] = None,
+                 split_seed: Seed = 42, resize: Annotated[str, rules.one_of(*RESIZINGS)] = "short_side",
+                 crop: Annotated[str, rules.one_of(*CROPS)] = "center",
+                 corrupt: Annotated[str, rules.one_of(*CORRUPT)] = "skip", cache: TypedPath | None = None,
+                 max_pixels: Annotated[int, rules.integer(1, 89_478_485)] = 50_000_000,
+                 white: Positive | None = None, **settings):
         super().__init__(**settings)
         if self.channels not in MODES:
             raise ValueError(f"data.channels={self.channels} must be 1 (grey) or 3 (RGB)")
@@ -52,7 +61,7 @@ class ImageFolder(ImageDataModule):
                              "or 32-bit numbers; null refuses such files")
         self.root = expanded(root, "data.root") if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
-        self.corrupt = one_of("corrupt", corrupt, ("skip", "fail"))
+        self.corrupt = one_of("corrupt", corrupt, CORRUPT)
         self.framing = ResizeAndCrop(self.image_size, resize, crop)
         self.cache = expanded(cache, "data.cache") if cache is not None else None
         self.limits = Limits(max_pixels, white)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from saddlepoint.checks import at_least
+from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data import describing
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.data.sampling import Batches
@@ -34,8 +35,9 @@ class ImageDataModule(LightningDataModule, ABC):
     The constructor takes what every set needs, so that the sets' own constructors need not repeat it.
     """
 
-    def __init__(self, name: str, channels: int, image_size: int, batch_size: int, num_classes: int = 0,
-                 num_workers: int = 0, horizontal_flip: bool = False, subset_size: int | None = None, seed: int = 0):
+    def __init__(self, name: str, channels: Count, image_size: Count, batch_size: Count, num_classes: WholeNumber = 0,
+                 num_workers: WholeNumber = 0, horizontal_flip: bool = False, subset_size: Count | None = None,
+                 seed: Seed = 0):
         super().__init__()
         at_least(1, channels=channels, image_size=image_size, batch_size=batch_size, subset_size=subset_size)
         at_least(0, num_classes=num_classes, num_workers=num_workers)

@@ -5,7 +5,7 @@ N images of C channels and H x W pixels.
 
 import hashlib
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as functional
@@ -13,12 +13,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.checks import one_of
+from saddlepoint.config import rules
 from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.pixels import mirrored
 from saddlepoint.data.sampling import EndlessOrder, fixed_subset, of_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
+
+FITS = ("pad", "resize")
 
 
 class LabelledImages(NamedTuple):
@@ -50,9 +53,9 @@ class InMemoryImages(ImageDataModule):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
-    def __init__(self, fit: str = "pad", **settings):
+    def __init__(self, fit: Annotated[str, rules.one_of(*FITS)] = "pad", **settings):
         super().__init__(**settings)
-        self.fit = one_of("fit", fit, ("pad", "resize"))
+        self.fit = one_of("fit", fit, FITS)
         self._padding = (0, 0, 0, 0)  # black pixels to add left, right, above, below
 
     @abstractmethod

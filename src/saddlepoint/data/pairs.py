@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from saddlepoint.config.rules import Count, TypedPath, WholeNumber, null_unless_chosen, one_of
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import describing
 from saddlepoint.data.decoding import Unreadable, header_of
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 EMBEDDED = ("astronaut.png", "brick.png", "camera.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png",
             "motorcycle_left.png", "rocket.jpg")
 EMBEDDED_VALIDATION = ("chelsea.png", "coffee.png")
+DEGRADATIONS = "degradation=real_esrgan or bicubic"
 LOOKED_AT = 4  # pairs of files that are compared before training starts
 
 
@@ -57,9 +59,11 @@ class PairFolder(ImageFolder):
     `memory_megabytes` in each process that loads.
     """
 
-    def __init__(self, scale: int, low_root: str | None, rotate: bool, validation_root: str | None,
-                 memory_megabytes: int, degradation: SecondOrderDegradation | None = None,
-                 degradation_crop: int | None = None, pair_pool: int = 0, sharpen_target: bool = False, **settings):
+    def __init__(self, scale: Annotated[int, one_of(*SCALES)], low_root: TypedPath | None, rotate: bool,
+                 validation_root: TypedPath | None, memory_megabytes: Count,
+                 degradation: Annotated[SecondOrderDegradation | None, null_unless_chosen(DEGRADATIONS)] = None,
+                 degradation_crop: Count | None = None, pair_pool: WholeNumber = 0, sharpen_target: bool = False,
+                 **settings):
         super().__init__(resize="none", crop="random", **settings)
         if scale not in SCALES:
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")

@@ -11,6 +11,9 @@ from PIL import Image
 from saddlepoint.checks import one_of
 from saddlepoint.data.decoding import MOST_PIXELS, Unreadable
 
+RESIZINGS = ("short_side", "stretch", "none")
+CROPS = ("center", "random", "none")
+
 
 class ResizeAndCrop:
     """`resize`: short_side (the shorter side becomes S, the shape is kept), stretch (both sides become S), none.
@@ -18,8 +21,8 @@ class ResizeAndCrop:
 
     def __init__(self, image_size: int, resize: str, crop: str):
         self.image_size = image_size
-        self.resize = one_of("resize", resize, ("short_side", "stretch", "none"))
-        self.crop = one_of("crop", crop, ("center", "random", "none"))
+        self.resize = one_of("resize", resize, RESIZINGS)
+        self.crop = one_of("crop", crop, CROPS)
         if resize == "short_side" and crop == "none":
             raise ValueError("data.crop=none with data.resize=short_side leaves images that are not square: "
                              "type data.crop=center, or data.resize=stretch")

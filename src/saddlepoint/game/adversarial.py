@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import NonNegative, Seed
 from saddlepoint.game import scoring
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.loss import AdversarialLoss
@@ -29,8 +30,8 @@ class AdversarialModule(pl.LightningModule):
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss,
-                 tricks: Mapping[str, Trick], optimizers: Optimizers, turns: Turns, seed: int = 0,
-                 adversarial_weight: float = 1.0):
+                 tricks: Mapping[str, Trick], optimizers: Optimizers, turns: Turns, seed: Seed = 0,
+                 adversarial_weight: NonNegative = 1.0):
         super().__init__()
         self.automatic_optimization = False
         self.generator, self.discriminator = generator, discriminator

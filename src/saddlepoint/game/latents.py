@@ -1,16 +1,22 @@
 """Where a generator's latents come from."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import Count, one_of
 from saddlepoint.game.random_streams import RandomStreams
+
+DISTRIBUTIONS = ("normal", "uniform")
 
 
 class Latents:
     """z ~ N(0, I), or uniform on [low, high) in each of `size` dimensions."""
 
-    def __init__(self, size: int, distribution: str = "normal", low: float = -1.0, high: float = 1.0):
-        if distribution not in ("normal", "uniform"):
+    def __init__(self, size: Count, distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "normal",
+                 low: float = -1.0, high: float = 1.0):
+        if distribution not in DISTRIBUTIONS:
             raise ValueError(f"model.latents.distribution={distribution} must be normal or uniform")
         if low >= high:
             raise ValueError(f"model.latents.low={low} must be below model.latents.high={high}")

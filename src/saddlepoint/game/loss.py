@@ -6,14 +6,17 @@ D(.) is a logit. Logits are [N], or [N, 1, h, w] with one for each patch; means 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import NonNegative, one_of
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Targets
 
 REDUCTIONS = {"sum": 1.0, "mean": 0.5}
+DURING = ("always", "warmup", "game")  # phases of training in which a content loss counts
+During = Annotated[str, one_of(*DURING)]
 
 
 class AdversarialLoss(ABC):
@@ -24,7 +27,7 @@ class AdversarialLoss(ABC):
     needs_real_logits: ClassVar[bool] = False  # True: the generator is scored against real images
     boundary: ClassVar[float | None] = None  # the logit between real and fake; None: only differences count
 
-    def __init__(self, reduction: str = "sum"):
+    def __init__(self, reduction: Annotated[str, one_of(*REDUCTIONS)] = "sum"):
         if reduction not in REDUCTIONS:
             raise ValueError(f"loss.reduction={reduction} must be one of {', '.join(REDUCTIONS)}")
         self.share = REDUCTIONS[reduction]
@@ -66,9 +69,9 @@ class SeparableLoss(AdversarialLoss):
 class ContentLoss(nn.Module):
     """`during`: warmup (while G is alone), game (after that) or always"""
 
-    def __init__(self, weight: float, during: str):
+    def __init__(self, weight: NonNegative, during: During):
         super().__init__()
-        if during not in ("always", "warmup", "game"):
+        if during not in DURING:
             raise ValueError(f"model.content.*.during={during} must be always, warmup or game")
         self.weight, self.during = weight, during
 

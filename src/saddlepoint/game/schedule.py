@@ -4,6 +4,8 @@ import math
 import sys
 from abc import ABC, abstractmethod
 
+from saddlepoint.config.rules import Count, WholeNumber
+
 
 class Schedule(ABC):
     @abstractmethod
@@ -21,7 +23,7 @@ class Constant(Schedule):
 class _Ramp(Schedule):
     """From `start` to `end` while `images` images are seen, then `end` for good. Nothing moves before `begin_at`."""
 
-    def __init__(self, start: float, end: float, images: int, begin_at: int = 0):
+    def __init__(self, start: float, end: float, images: Count, begin_at: WholeNumber = 0):
         if images <= 0:
             raise ValueError(f"a schedule's images must be at least 1, got {images}")
         self.start, self.end, self.images, self.begin_at = float(start), float(end), images, begin_at
@@ -47,7 +49,7 @@ class Cosine(_Ramp):
 class Exponential(_Ramp):
     """start (end / start)^t: the same factor for every image."""
 
-    def __init__(self, start: float, end: float, images: int, begin_at: int = 0):
+    def __init__(self, start: float, end: float, images: Count, begin_at: WholeNumber = 0):
         super().__init__(start, end, images, begin_at)
         if self.start <= 0 or self.end <= 0:
             raise ValueError(f"an exponential schedule needs start and end above 0, got {start} and {end}")

@@ -1,5 +1,9 @@
 """Who moves when: the only place that decides it."""
 
+from typing import Annotated
+
+from saddlepoint.config.rules import Count, WholeNumber, one_of
+
 SCORINGS = ("separate", "together", "half")
 
 
@@ -12,9 +16,10 @@ class Turns:
     a G that stands still, G on its content terms (super-resolution), without the game.
     """
 
-    def __init__(self, discriminator_steps: int = 1, generator_steps: int = 1, generator_batch_multiple: int = 1,
-                 fake_batch_multiple: int = 1, scoring: str = "separate", fakes_in_eval: bool = False,
-                 generator_warmup_images: int = 0, discriminator_warmup_images: int = 0):
+    def __init__(self, discriminator_steps: Count = 1, generator_steps: Count = 1, generator_batch_multiple: Count = 1,
+                 fake_batch_multiple: Count = 1, scoring: Annotated[str, one_of(*SCORINGS)] = "separate",
+                 fakes_in_eval: bool = False, generator_warmup_images: WholeNumber = 0,
+                 discriminator_warmup_images: WholeNumber = 0):
         if scoring not in SCORINGS:
             raise ValueError(f"model.turns.scoring={scoring} must be one of {', '.join(SCORINGS)}")
         if generator_warmup_images and discriminator_warmup_images:

@@ -5,11 +5,13 @@ logits may be [N] or [N, 1, h, w]. Every formula is in the form that stays finit
 """
 
 from collections.abc import Iterable
+from typing import Annotated
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from saddlepoint.game.loss import AdversarialLoss, SeparableLoss
+from saddlepoint.config.rules import one_of
+from saddlepoint.game.loss import REDUCTIONS, AdversarialLoss, SeparableLoss
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Targets
 from saddlepoint.parallel.collectives import global_mean
@@ -181,7 +183,7 @@ class RelativisticAverage(RelativeLoss):
     are those of the batch of all processes.
     """
 
-    def __init__(self, reduction: str = "sum", detach_means: bool = False):
+    def __init__(self, reduction: Annotated[str, one_of(*REDUCTIONS)] = "sum", detach_means: bool = False):
         super().__init__(reduction)
         self.detach_means = detach_means
 

@@ -4,16 +4,20 @@ Images [N, C, H, W] in [0, 1]; each loss is a mean, times its weight, so that we
 batches and images.
 """
 
+from typing import Annotated
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from saddlepoint.game.loss import ContentLoss
+from saddlepoint.config.rules import NonNegative, one_of
+from saddlepoint.game.loss import ContentLoss, During
 
 CRITERIA = {
     "l1": F.l1_loss,
     "mse": F.mse_loss,
     "charbonnier": lambda made, target: ((made - target).square() + CHARBONNIER_EPSILON).sqrt().mean(),
 }
+Distance = Annotated[str, one_of(*CRITERIA)]
 CHARBONNIER_EPSILON = 1e-12  # epsilon squared of Charbonnier et al. 1994, as BasicSR has it
 
 
@@ -26,7 +30,7 @@ def criterion(setting: str, name: str):
 class PixelLoss(ContentLoss):
     """weight * mean distance of pixels: l1 = |a - b|, mse = (a - b)^2, charbonnier = sqrt((a - b)^2 + 1e-12)"""
 
-    def __init__(self, weight: float = 1.0, distance: str = "l1", during: str = "always"):
+    def __init__(self, weight: NonNegative = 1.0, distance: Distance = "l1", during: During = "always"):
         super().__init__(weight, during)
         self.distance = criterion("model.content.pixel.distance", distance)
 
@@ -38,7 +42,7 @@ class TotalVariation(ContentLoss):
     """weight * (mean |a[i+1, j] - a[i, j]| + mean |a[i, j+1] - a[i, j]|) of the image made: spatial coherence (Rudin,
     Osher and Fatemi 1992, in the anisotropic form)"""
 
-    def __init__(self, weight: float = 0.0, during: str = "always"):
+    def __init__(self, weight: NonNegative = 0.0, during: During = "always"):
         super().__init__(weight, during)
 
     def forward(self, made: Tensor, target: Tensor) -> Tensor:
@@ -50,7 +54,8 @@ class PerceptualLoss(ContentLoss):
     """weight * sum over layers of layer weight * distance of the features there (Johnson et al. 2016, section 3.2,
     https://arxiv.org/abs/1603.08155). `extractor`: images [N, 3, H, W] in [0, 1] -> {layer: features}."""
 
-    def __init__(self, extractor: nn.Module, weight: float = 1.0, distance: str = "l1", during: str = "always"):
+    def __init__(self, extractor: nn.Module, weight: NonNegative = 1.0, distance: Distance = "l1",
+                 during: During = "always"):
         super().__init__(weight, during)
         self.extractor = extractor
         self.distance = criterion("model.content.perceptual.distance", distance)

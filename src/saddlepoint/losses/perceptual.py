@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights, vgg19
 
+from saddlepoint.config.rules import Count, Positive, Seed, TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.downloads import CANNOT_DOWNLOAD, cache_folder, digest_of, download
 from saddlepoint.errors import RequestError
@@ -67,7 +68,7 @@ class VGG19Features(LayeredFeatures):
     begin with dcbb9e9d, as its name says.
     """
 
-    def __init__(self, layers: Mapping[str, float], weights: str | None = None):
+    def __init__(self, layers: Mapping[str, Positive], weights: TypedPath | None = None):
         network = vgg19()
         for index, layer in enumerate(network.features):
             if isinstance(layer, nn.ReLU):
@@ -82,7 +83,7 @@ class RandomFeatures(LayeredFeatures):
     features as a perceptual distance: Zhang et al. 2018, table 3, https://arxiv.org/abs/1801.03924). Not VGG, and never
     called so."""
 
-    def __init__(self, layers: Mapping[str, float], seed: int = 0, width: int = 32):
+    def __init__(self, layers: Mapping[str, Positive], seed: Seed = 0, width: Count = 32):
         generator = torch.Generator().manual_seed(seed)
         chain, channels = nn.Sequential(), 3
         for stage in range(3):

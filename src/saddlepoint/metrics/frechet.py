@@ -1,10 +1,12 @@
 """Fréchet distance of features, each set of images taken for a Gaussian. N images, D features; sums are float64."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import integer, number
 from saddlepoint.metrics.bootstrap import centred_interval, resampling_weights
 from saddlepoint.metrics.gaussians import Gaussian, distance, gaussian
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
@@ -65,7 +67,8 @@ class ExtrapolatedFrechetDistance(FrechetDistance):
     name = "fid_infinity"
     needs_features = True
 
-    def __init__(self, points: int = 15, smallest_share: float = 0.2):
+    def __init__(self, points: Annotated[int, integer(2)] = 15,
+                 smallest_share: Annotated[float, number(0, 1, above=True, below=True)] = 0.2):
         if points < 2:
             raise ValueError(f"metrics.fid_infinity.points={points} must be at least 2: a line needs two points")
         if not 0 < smallest_share < 1:

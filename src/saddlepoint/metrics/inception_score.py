@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.special import entr  # -p log p, and 0 where p is
 
+from saddlepoint.config.rules import Count
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import centred_interval, resampling_weights
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
@@ -26,7 +27,7 @@ class InceptionScore(Metric):
     greater_is_better = True
     needs_classes = True
 
-    def __init__(self, splits: int = 10):
+    def __init__(self, splits: Count = 10):
         if splits < 1:
             raise ValueError(f"metrics.is.splits={splits} must be at least 1: the original uses 10")
         self.splits = splits

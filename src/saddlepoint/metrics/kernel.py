@@ -1,9 +1,12 @@
 """The kernel distance (KID). N images, D features."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
+from saddlepoint.config.rules import Count, integer
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 
@@ -21,7 +24,7 @@ class KernelDistance(Metric):
     greater_is_better = False
     needs_features = True
 
-    def __init__(self, subsets: int = 100, subset_size: int = 1000, degree: int = 3):
+    def __init__(self, subsets: Count = 100, subset_size: Annotated[int, integer(2)] = 1000, degree: Count = 3):
         for setting, value, lowest in (("subsets", subsets, 1), ("subset_size", subset_size, 2), ("degree", degree, 1)):
             if value < lowest:
                 raise ValueError(f"metrics.kid.{setting}={value} must be at least {lowest}: type "

@@ -4,10 +4,12 @@ N real images, M fakes, D features. Memory is O(N + M) beside the features and o
 """
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import number
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.distances import nearest, radii
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
@@ -29,7 +31,7 @@ class Duplicates(Metric):
     greater_is_better = False
     needs_features = True
 
-    def __init__(self, quantile: float = 0.01):
+    def __init__(self, quantile: Annotated[float, number(0, 1, above=True, below=True)] = 0.01):
         if not 0 < quantile < 1:
             raise ValueError(f"metrics.duplicates.quantile={quantile} must be above 0 and below 1: type "
                              "metrics.duplicates.quantile=0.01")

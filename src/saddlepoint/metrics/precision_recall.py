@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import Count
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import ONE_IMAGE, interval_of_mean
 from saddlepoint.metrics.distances import radii, remembered, tiles
@@ -47,7 +48,7 @@ class _MeanOverImages(Metric):
     needs_features = True
     balls_around: ClassVar[str] = "real images"
 
-    def __init__(self, neighbours: int):
+    def __init__(self, neighbours: Count):
         if neighbours < 1:
             raise ValueError(f"metrics.{self.name}.neighbours={neighbours} must be at least 1: type "
                              f"metrics.{self.name}.neighbours=5")
@@ -79,7 +80,7 @@ class Precision(_MeanOverImages):
 
     name = "precision"
 
-    def __init__(self, neighbours: int = 3):
+    def __init__(self, neighbours: Count = 3):
         super().__init__(neighbours)
 
     def values(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -93,7 +94,7 @@ class Recall(_MeanOverImages):
     name = "recall"
     balls_around = "fakes"
 
-    def __init__(self, neighbours: int = 3):
+    def __init__(self, neighbours: Count = 3):
         super().__init__(neighbours)
 
     def values(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ class Density(_MeanOverImages):
 
     name = "density"
 
-    def __init__(self, neighbours: int = 5):
+    def __init__(self, neighbours: Count = 5):
         super().__init__(neighbours)
 
     def values(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -120,7 +121,7 @@ class Coverage(_MeanOverImages):
 
     name = "coverage"
 
-    def __init__(self, neighbours: int = 5):
+    def __init__(self, neighbours: Count = 5):
         super().__init__(neighbours)
 
     def values(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ labels beside the latents. N images of C channels and S x S pixels, K classes.
 
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.networks.conditioning import EmbeddedLatents
 from saddlepoint.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from saddlepoint.networks.initialisation import normal
@@ -19,9 +20,9 @@ class ConditionalDCGANGenerator(EmbeddedLatents, DCGANGenerator):
 class ClassifyingDCGANDiscriminator(DCGANDiscriminator):
     """Beside the logit, which ignores labels, one logit for each class; both linear in the last maps."""
 
-    def __init__(self, channels: int, image_size: int, num_classes: int, **layers):
+    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
         require_classes(num_classes)
-        super().__init__(channels, image_size, **layers)
+        super().__init__(channels, image_size, **more)
         self.num_classes = num_classes
         self.classes = nn.Linear(self.logit.in_features, num_classes)
         normal(self.classes, std=0.02)

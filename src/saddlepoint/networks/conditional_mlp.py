@@ -7,6 +7,7 @@ and beside the pixels. N images of C channels and S x S pixels.
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.networks.conditioning import EmbeddedLatents, embedding_width
 from saddlepoint.networks.mlp import FullyConnectedDiscriminator, MLPGenerator
 
@@ -18,9 +19,10 @@ class ConditionalMLPGenerator(EmbeddedLatents, MLPGenerator):
 class ConditionalMLPDiscriminator(FullyConnectedDiscriminator):
     """[pixels, embedding of the label] -> hidden layers -> one logit"""
 
-    def __init__(self, channels: int, image_size: int, num_classes: int, embedding_size: int | None = None, **layers):
+    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber,
+                 embedding_size: Count | None = None, **more):
         width = embedding_width("discriminator", num_classes, embedding_size)
-        super().__init__(channels, image_size, width, **layers)
+        super().__init__(channels, image_size, width, **more)
         self.num_classes = num_classes
         self.embedding = nn.Embedding(num_classes, width)
 

@@ -8,19 +8,21 @@ form of WGAN-GP's code for labelled CIFAR-10 (Gulrajani et al. 2017, https://arx
 from torch import Tensor, nn
 
 from saddlepoint.checks import require
+from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.networks.initialisation import xavier
-from saddlepoint.networks.layers import require_classes
+from saddlepoint.networks.layers import Normalization, require_classes
 from saddlepoint.networks.resnet import ResNetDiscriminator, UpsamplingResNet
 
 
 class ConditionalResNetGenerator(UpsamplingResNet):
     """Labels enter by the normalisation of every block: a scale and a shift per class and map."""
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, num_classes: int, **layers):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, num_classes: WholeNumber,
+                 normalization: Normalization = "batch", **more):
         require_classes(num_classes)
-        require(layers.get("normalization") != "none", "model.generator.normalization", "none",
+        require(normalization != "none", "model.generator.normalization", "none",
                 "batch, layer or instance: it is where this generator reads its labels")
-        super().__init__(num_classes, latent_dim, channels, image_size, **layers)
+        super().__init__(num_classes, latent_dim, channels, image_size, normalization=normalization, **more)
         self.num_classes = num_classes
 
 
@@ -30,9 +32,9 @@ class ProjectionResNetDiscriminator(ResNetDiscriminator):
     The paper's code has no b; with it an unconditional network has the parameters that recipes count.
     """
 
-    def __init__(self, channels: int, image_size: int, num_classes: int, **layers):
+    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
         require_classes(num_classes)
-        super().__init__(channels, image_size, **layers)
+        super().__init__(channels, image_size, **more)
         self.num_classes = num_classes
         self.embedding = nn.Embedding(num_classes, self.logit.in_features)
         nn.init.xavier_uniform_(self.embedding.weight)
@@ -46,9 +48,9 @@ class ProjectionResNetDiscriminator(ResNetDiscriminator):
 class ClassifyingResNetDiscriminator(ResNetDiscriminator):
     """Beside the logit, which ignores labels, one logit for each class; both linear in the pooled features."""
 
-    def __init__(self, channels: int, image_size: int, num_classes: int, **layers):
+    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
         require_classes(num_classes)
-        super().__init__(channels, image_size, **layers)
+        super().__init__(channels, image_size, **more)
         self.num_classes = num_classes
         self.classes = nn.Linear(self.logit.in_features, num_classes)
         xavier(self.classes)

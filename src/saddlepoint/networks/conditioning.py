@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require_whole_numbers
+from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.networks.layers import FirstMaps, ReadsLabels, map_normalization, require_classes
 
 
@@ -53,10 +54,10 @@ class EmbeddedLatents(nn.Module):
     Mirza and Osindero 2014, section 3.2, https://arxiv.org/abs/1411.1784.
     """
 
-    def __init__(self, latent_dim: int, num_classes: int, embedding_size: int | None = None, **network):
+    def __init__(self, latent_dim: Count, num_classes: WholeNumber, embedding_size: Count | None = None, **more):
         width = embedding_width("generator", num_classes, embedding_size)
         require_whole_numbers({"model.latents.size": latent_dim})
-        super().__init__(latent_dim=latent_dim + width, **network)
+        super().__init__(latent_dim=latent_dim + width, **more)
         self.latent_dim, self.num_classes = latent_dim, num_classes
         self.embedding = nn.Embedding(num_classes, width)
 

@@ -5,13 +5,17 @@ the other way; `width` is their number next to the image (S/2 x S/2). The paper:
 ports: kernel_size=4, width=64.
 """
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
+from saddlepoint.config.rules import BelowOne, Count, one_of
 from saddlepoint.networks.initialisation import normal
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
     FirstMaps,
+    Normalization,
     activation,
     doublings,
     map_normalization,
@@ -19,6 +23,7 @@ from saddlepoint.networks.layers import (
 )
 
 KERNEL_SIZES = (4, 5)
+KernelSize = Annotated[int, one_of(*KERNEL_SIZES)]
 
 
 def _check(player: str, width: int, kernel_size: int, normalization: str) -> None:
@@ -35,8 +40,8 @@ class DCGANGenerator(nn.Module):
     else could shift a map, all of them do. The output is never normalised.
     """
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, width: int = 64, kernel_size: int = 4,
-                 normalization: str = "batch"):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, width: Count = 64,
+                 kernel_size: KernelSize = 4, normalization: Normalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         _check("generator", width, kernel_size, normalization)
@@ -62,8 +67,9 @@ class DCGANDiscriminator(nn.Module):
     The first convolution is never normalised. `dropout` is the probability of dropping a value after each activation.
     """
 
-    def __init__(self, channels: int, image_size: int, width: int = 64, kernel_size: int = 4,
-                 normalization: str = "batch", negative_slope: float = 0.2, dropout: float = 0.0):
+    def __init__(self, channels: Count, image_size: Count, width: Count = 64,
+                 kernel_size: KernelSize = 4, normalization: Normalization = "batch",
+                 negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.0):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
         _check("discriminator", width, kernel_size, normalization)

@@ -4,12 +4,16 @@ N images, C channels or feature maps, S x S pixels.
 """
 
 
+from typing import Annotated
+
 from torch import Tensor, nn
 
 from saddlepoint.checks import require
+from saddlepoint.config.rules import one_of
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 NORMALIZATIONS = ("none", "batch", "layer", "instance")
+Normalization = Annotated[str, one_of(*NORMALIZATIONS)]
 
 
 def require_classes(num_classes: int) -> None:

@@ -12,16 +12,19 @@ Slips that are not repeated: data scaled to [0, 1] against a tanh generator (ima
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
+from saddlepoint.config.rules import BelowOne, Count, WholeNumber, integer, list_of
 from saddlepoint.networks.conditioning import BesideLabelMap
 from saddlepoint.networks.initialisation import xavier
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
     FirstMaps,
     Labelled,
+    Normalization,
     activation,
     map_normalization,
     outputs_of_each,
@@ -42,8 +45,9 @@ class LectureUpsampling(nn.Module):
     them (`num_classes` above 0): then they are LeakyReLU alone.
     """
 
-    def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: int, channels: int, image_size: int,
-                 first_maps: int = 256, maps: Sequence[int] = (128, 64, 32), normalization: str = "batch"):
+    def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: Count, channels: Count, image_size: Count,
+                 first_maps: Count = 256, maps: Annotated[Sequence[int], list_of(integer(1))] = (128, 64, 32),
+                 normalization: Normalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.first_maps": first_maps})
@@ -74,9 +78,10 @@ class LectureDownsampling(nn.Module):
     With `num_classes` above 0 the image has one more channel, a label map.
     """
 
-    def __init__(self, num_classes: int, embedding_size: int, /, channels: int, image_size: int,
-                 maps: Sequence[int] = (64, 128, 256), kernel_sizes: Sequence[int] = (4, 4, 4),
-                 negative_slope: float = 0.2, dropout: float = 0.25):
+    def __init__(self, num_classes: int, embedding_size: int, /, channels: Count, image_size: Count,
+                 maps: Annotated[Sequence[int], list_of(integer(1))] = (64, 128, 256),
+                 kernel_sizes: Annotated[Sequence[int], list_of(integer(2))] = (4, 4, 4),
+                 negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.25):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
         side = _smallest_side("discriminator", image_size, maps)
@@ -106,32 +111,33 @@ class LectureDownsampling(nn.Module):
 class LectureGenerator(LectureUpsampling):
     """The DCGAN's: labels are ignored."""
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, **layers):
-        super().__init__(0, 0, latent_dim, channels, image_size, **layers)
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
+        super().__init__(0, 0, latent_dim, channels, image_size, **more)
 
 
 class LectureDiscriminator(LectureDownsampling):
     """The DCGAN's: labels are ignored."""
 
-    def __init__(self, channels: int, image_size: int, **layers):
-        super().__init__(0, 0, channels, image_size, **layers)
+    def __init__(self, channels: Count, image_size: Count, **more):
+        super().__init__(0, 0, channels, image_size, **more)
 
 
 class ConditionalLectureGenerator(LectureUpsampling):
     """`embedding_size` numbers describe a class; a linear layer draws them as one map beside the first maps."""
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, num_classes: int, embedding_size: int = 50,
-                 **layers):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, num_classes: WholeNumber,
+                 embedding_size: Count = 50, **more):
         _check_labels("generator", num_classes, embedding_size)
-        super().__init__(num_classes, embedding_size, latent_dim, channels, image_size, **layers)
+        super().__init__(num_classes, embedding_size, latent_dim, channels, image_size, **more)
 
 
 class ConditionalLectureDiscriminator(LectureDownsampling):
     """`embedding_size` numbers describe a class; a linear layer draws them as one more channel of the image."""
 
-    def __init__(self, channels: int, image_size: int, num_classes: int, embedding_size: int = 50, **layers):
+    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, embedding_size: Count = 50,
+                 **more):
         _check_labels("discriminator", num_classes, embedding_size)
-        super().__init__(num_classes, embedding_size, channels, image_size, **layers)
+        super().__init__(num_classes, embedding_size, channels, image_size, **more)
 
 
 def _check_labels(player: str, num_classes: int, embedding_size: int) -> None:

@@ -7,17 +7,20 @@ why one constructor is long.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
+from saddlepoint.config.rules import BelowOne, Count, Positive, either, integer, list_of, number, one_of
 from saddlepoint.networks.initialisation import normal, uniform_fan_out
 from saddlepoint.networks.layers import activation, outputs_of_each
 
 INITIALISATIONS = {"default": lambda network: None, "normal": normal, "uniform_fan_out": uniform_fan_out}
 NORMALIZATIONS = ("none", "batch", "layer")  # no `instance`: a vector has one value per channel, always its own mean
 POSITIONS = ("before", "after")
+DROPOUT = number(0, 1, below=True)
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,13 @@ class _Style:
 class FullyConnected(nn.Module):
     """The layers of one network [N, inputs] -> [N, outputs] and every setting they have, the same for all networks."""
 
-    def __init__(self, player: str, inputs: int, outputs: int, /, widths: Sequence[int], negative_slope: float = 0.2,
-                 activate_output: bool = False, normalization: str = "none", normalization_position: str = "before",
-                 normalize_first: bool = True, epsilon: float = 1e-5, momentum: float = 0.1,
-                 dropout: float | Sequence[float] = 0.0, initialisation: str = "default"):
+    def __init__(self, player: str, inputs: int, outputs: int, /,
+                 widths: Annotated[Sequence[int], list_of(integer(1))], negative_slope: BelowOne = 0.2,
+                 activate_output: bool = False, normalization: Annotated[str, one_of(*NORMALIZATIONS)] = "none",
+                 normalization_position: Annotated[str, one_of(*POSITIONS)] = "before", normalize_first: bool = True,
+                 epsilon: Positive = 1e-5, momentum: Annotated[float, number(0, 1, above=True)] = 0.1,
+                 dropout: Annotated[float | Sequence[float], either(DROPOUT, list_of(DROPOUT))] = 0.0,
+                 initialisation: Annotated[str, one_of(*INITIALISATIONS)] = "default"):
         super().__init__()
         style = _Style(player, negative_slope, activate_output, normalization, normalization_position,
                        normalize_first, epsilon, momentum, dropout, initialisation)
@@ -96,10 +102,10 @@ class FullyConnected(nn.Module):
 class MLPGenerator(FullyConnected):
     """latents -> hidden layers of the given widths -> tanh"""
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, **layers):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "data.image_size": image_size})
-        super().__init__("generator", latent_dim, channels * image_size**2, **layers)
+        super().__init__("generator", latent_dim, channels * image_size**2, **more)
         self.latent_dim = latent_dim
         self.shape = (channels, image_size, image_size)
 
@@ -111,9 +117,9 @@ class MLPGenerator(FullyConnected):
 class FullyConnectedDiscriminator(FullyConnected):
     """What a discriminator shows of its layers; `numbers` says what goes into them."""
 
-    def __init__(self, channels: int, image_size: int, more_numbers: int, /, **layers):
+    def __init__(self, channels: Count, image_size: Count, more_numbers: int, /, **more):
         require_whole_numbers({"data.channels": channels, "data.image_size": image_size})
-        super().__init__("discriminator", channels * image_size**2 + more_numbers, 1, **layers)
+        super().__init__("discriminator", channels * image_size**2 + more_numbers, 1, **more)
 
     def numbers(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, S, S], labels [N] -> [N, P + more_numbers]"""
@@ -132,5 +138,5 @@ class MLPDiscriminator(FullyConnectedDiscriminator):
     """images -> hidden layers of the given widths -> one logit, activated and dropped only if the settings say so;
     labels are ignored"""
 
-    def __init__(self, channels: int, image_size: int, **layers):
-        super().__init__(channels, image_size, 0, **layers)
+    def __init__(self, channels: Count, image_size: Count, **more):
+        super().__init__(channels, image_size, 0, **more)

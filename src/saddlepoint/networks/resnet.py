@@ -14,17 +14,20 @@ size, whichever order the paper draws: the same function at a quarter of the wor
 
 import functools
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.rules import Count, one_of
 from saddlepoint.networks.conditioning import normalization_of
 from saddlepoint.networks.initialisation import he, xavier
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
     FirstMaps,
     Labelled,
+    Normalization,
     ReadsLabels,
     doublings,
     map_normalization,
@@ -36,6 +39,7 @@ from saddlepoint.networks.layers import (
 # convolution changes the number of maps. `xavier` is what both papers' code computes: WGAN-GP's calls it He, but takes
 # the mean of fan_in and fan_out; `he` takes fan_in.
 INITIALISATIONS = {"xavier": functools.partial(xavier, gain=math.sqrt(2)), "he": he}
+Initialisation = Annotated[str, one_of(*INITIALISATIONS)]
 POOLINGS = {"mean": torch.mean, "sum": torch.sum}
 
 
@@ -116,8 +120,8 @@ class UpsamplingResNet(nn.Module):
     With `num_classes` above 0 the blocks normalise by class; the layers after them do not, in either paper's code.
     """
 
-    def __init__(self, num_classes: int, /, latent_dim: int, channels: int, image_size: int, width: int = 128,
-                 normalization: str = "batch", initialisation: str = "xavier"):
+    def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: Count,
+                 width: Count = 128, normalization: Normalization = "batch", initialisation: Initialisation = "xavier"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         sides = [4 * 2**level for level in range(doublings(image_size, start=4) + 1)]
@@ -139,8 +143,8 @@ class UpsamplingResNet(nn.Module):
 class ResNetGenerator(UpsamplingResNet):
     """Labels are ignored."""
 
-    def __init__(self, latent_dim: int, channels: int, image_size: int, **layers):
-        super().__init__(0, latent_dim, channels, image_size, **layers)
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
+        super().__init__(0, latent_dim, channels, image_size, **more)
 
 
 class ResNetDiscriminator(nn.Module):
@@ -150,8 +154,8 @@ class ResNetDiscriminator(nn.Module):
     neither paper uses any.
     """
 
-    def __init__(self, channels: int, image_size: int, width: int = 128, normalization: str = "none",
-                 pooling: str = "mean", initialisation: str = "xavier"):
+    def __init__(self, channels: Count, image_size: Count, width: Count = 128, normalization: Normalization = "none",
+                 pooling: Annotated[str, one_of(*POOLINGS)] = "mean", initialisation: Initialisation = "xavier"):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
         sides = [image_size // 2**level for level in range(doublings(image_size, start=8))]

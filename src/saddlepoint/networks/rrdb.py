@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.rules import Count
 
 FOLDS = {4: 1, 2: 2, 1: 4}  # scale -> side of the squares of pixels that become channels before the first layer
 DOUBLINGS = {1: 0, 2: 1, 4: 2, 8: 3}  # by scale, where no pixels are folded
@@ -83,7 +84,8 @@ class RRDBNet(nn.Module):
     a multiple of 2 or 4. Only the dense blocks `start_small`.
     """
 
-    def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, growth: int = 32, num_blocks: int = 23):
+    def __init__(self, channels: Count = 3, scale: Count = 4, width: Count = 64, growth: Count = 32,
+                 num_blocks: Count = 23):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "model.generator.width": width,
                                "model.generator.growth": growth, "model.generator.num_blocks": num_blocks})

@@ -5,11 +5,13 @@ N images of C channels and H x W pixels in [0, 1], upscaled s = `scale` times; `
 """
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.rules import Count, one_of
 from saddlepoint.networks.layers import map_normalization
 from saddlepoint.networks.rrdb import start_small
 
@@ -75,8 +77,9 @@ class SRResNet(nn.Module):
     bilinear enlargement leaves to be added, as in BasicSR's MSRResNet: nothing need be learnt of colours and places.
     """
 
-    def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, num_blocks: int = 16,
-                 upsampling: str = "pixel_shuffle", normalization: str = "batch", skip: bool = False):
+    def __init__(self, channels: Count = 3, scale: Count = 4, width: Count = 64, num_blocks: Count = 16,
+                 upsampling: Annotated[str, one_of(*UPSAMPLINGS)] = "pixel_shuffle",
+                 normalization: Annotated[str, one_of(*NORMALIZATIONS)] = "batch", skip: bool = False):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "data.scale": scale, "model.generator.width": width,
                                "model.generator.num_blocks": num_blocks})

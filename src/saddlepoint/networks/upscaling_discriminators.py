@@ -12,7 +12,15 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from saddlepoint.checks import require, require_whole_numbers
-from saddlepoint.networks.layers import NORMALIZATIONS, activation, doublings, map_normalization, outputs_of_each
+from saddlepoint.config.rules import Count
+from saddlepoint.networks.layers import (
+    NORMALIZATIONS,
+    Normalization,
+    activation,
+    doublings,
+    map_normalization,
+    outputs_of_each,
+)
 
 NEGATIVE_SLOPE = 0.2
 SRGAN_HALVINGS = 4
@@ -35,7 +43,8 @@ class SRGANDiscriminator(nn.Module):
     The first convolution is never normalised; all of them have a bias. S must be a multiple of 16.
     """
 
-    def __init__(self, channels: int = 3, image_size: int = 96, width: int = 64, normalization: str = "batch"):
+    def __init__(self, channels: Count = 3, image_size: Count = 96, width: Count = 64,
+                 normalization: Normalization = "batch"):
         super().__init__()
         _check(channels, width, normalization)
         multiple = 2**SRGAN_HALVINGS
@@ -67,7 +76,8 @@ class VGGStyleDiscriminator(nn.Module):
     The first convolution is never normalised and has a bias; the others have one where nothing normalises.
     """
 
-    def __init__(self, channels: int = 3, image_size: int = 128, width: int = 64, normalization: str = "batch"):
+    def __init__(self, channels: Count = 3, image_size: Count = 128, width: Count = 64,
+                 normalization: Normalization = "batch"):
         super().__init__()
         _check(channels, width, normalization)
         levels = doublings(image_size, start=4)
@@ -104,7 +114,7 @@ class UNetDiscriminator(nn.Module):
     `basicsr_state` gives one. Sides must be a multiple of 8.
     """
 
-    def __init__(self, channels: int = 3, width: int = 64):
+    def __init__(self, channels: Count = 3, width: Count = 64):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "model.discriminator.width": width})
         self.conv0 = nn.Conv2d(channels, width, 3, padding=1)

@@ -1,12 +1,11 @@
 """The settings in a checkpoint, from which somebody may have taken a part. Imports no torch."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from saddlepoint.config import extensions
-from saddlepoint.config.setting_rules import rule_for
+from saddlepoint.config.component_checks import complaints
 from saddlepoint.errors import RequestError
 
 PART, LIST, VALUE = Mapping, list, object
@@ -46,15 +45,12 @@ def _module(settings: Mapping[str, Any]) -> Any:
     return model.get("module") if isinstance(model, Mapping) else None
 
 
-def _emptied(settings: Any, path: str = "") -> Iterator[str]:
+def _emptied(settings: Mapping[str, Any]) -> Iterator[str]:
     """null where something must be"""
-    if isinstance(settings, Mapping):
-        for key, value in settings.items():
-            yield from _emptied(value, f"{path}.{key}" if path else str(key))
-    elif settings is None:
-        rule = rule_for(path)
-        if re.fullmatch(r"callbacks\.\w+", path) or rule and rule(None):
-            yield path
+    callbacks = settings.get("callbacks")
+    if isinstance(callbacks, Mapping):
+        yield from (f"callbacks.{name}" for name, part in callbacks.items() if part is None)
+    yield from (each.path for each in complaints(settings) if each.value is None and not each.unknown)
 
 
 def _has(settings: Any, keys: Iterable[str], kind: type) -> bool:

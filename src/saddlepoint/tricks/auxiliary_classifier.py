@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 from torch.nn import functional as F
 
+from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.networks import HasClassLogits
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
@@ -25,7 +26,8 @@ class AuxiliaryClassifier(Trick):
 
     provides = frozenset({"class_terms"})
 
-    def __init__(self, discriminator_weight: Schedule | float = 1.0, generator_weight: Schedule | float = 0.1,
+    def __init__(self, discriminator_weight: Schedule | NonNegative = 1.0,
+                 generator_weight: Schedule | NonNegative = 0.1,
                  fakes: bool = False):
         super().__init__()
         where = "tricks.auxiliary_classifier"

@@ -2,10 +2,12 @@
 
 import copy
 from collections.abc import Mapping
+from typing import Annotated
 
 import torch
 from torch import nn
 
+from saddlepoint.config.rules import Positive, number
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import Step
 from saddlepoint.game.trick import Trick
@@ -19,7 +21,8 @@ class ExponentialMovingAverage(Trick):
     and ema_rampup of their code). Running statistics and other buffers are copied.
     """
 
-    def __init__(self, half_life_images: Schedule | float = 10_000, rampup: float | None = 0.05):
+    def __init__(self, half_life_images: Annotated[Schedule | float, number(1)] = 10_000,
+                 rampup: Positive | None = 0.05):
         super().__init__()
         self.half_life_images = as_schedule(half_life_images, "tricks.ema.half_life_images", low=1)
         if rampup is not None and rampup <= 0:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import Count, NonNegative
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import Step
@@ -59,7 +60,7 @@ class _ToOne(GradientPenalty):
 
     setting: ClassVar[str]  # the trick's name in tricks.<name>
 
-    def __init__(self, weight: Schedule | float = 10.0):
+    def __init__(self, weight: Schedule | NonNegative = 10.0):
         super().__init__()
         self.weight = as_schedule(weight, f"tricks.{self.setting}.weight", low=0)
 
@@ -115,7 +116,7 @@ class _ToZero(GradientPenalty):
 
     setting: ClassVar[str]
 
-    def __init__(self, gamma: Schedule | float = 10.0, every: int = 1):
+    def __init__(self, gamma: Schedule | NonNegative = 10.0, every: Count = 1):
         super().__init__()
         self.gamma = as_schedule(gamma, f"tricks.{self.setting}.gamma", low=0)
         if every < 1:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import Step
 from saddlepoint.game.trick import Trick
@@ -18,7 +19,7 @@ class InstanceNoise(Trick):
     https://arxiv.org/abs/1610.04490 ("instance noise"). Sigma is in units of pixels in [-1, 1].
     """
 
-    def __init__(self, sigma: Schedule | float):
+    def __init__(self, sigma: Schedule | NonNegative):
         super().__init__()
         self.sigma = as_schedule(sigma, "tricks.instance_noise.sigma", low=0)
 

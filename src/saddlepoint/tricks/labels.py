@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import Probability
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import Step, Targets
@@ -35,7 +36,7 @@ class LabelSmoothing(TargetTrick):
     target for fakes holds them where they are. Linear, so that it does the same before and after label_flip.
     """
 
-    def __init__(self, real: Schedule | float = 0.9, fake: Schedule | float = 0.0):
+    def __init__(self, real: Schedule | Probability = 0.9, fake: Schedule | Probability = 0.0):
         super().__init__()
         self.real = as_schedule(real, "tricks.label_smoothing.real", low=0, high=1)
         self.fake = as_schedule(fake, "tricks.label_smoothing.fake", low=0, high=1)
@@ -54,7 +55,7 @@ class LabelFlip(TargetTrick):
     Chintala et al. 2016, https://github.com/soumith/ganhacks, point 6: noisy labels for the discriminator.
     """
 
-    def __init__(self, probability: Schedule | float = 0.05):
+    def __init__(self, probability: Schedule | Probability = 0.05):
         super().__init__()
         self.probability = as_schedule(probability, "tricks.label_flip.probability", low=0, high=1)
 

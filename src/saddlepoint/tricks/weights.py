@@ -1,12 +1,14 @@
 """Bounds on the discriminator's weights."""
 
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
 import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrizations import spectral_norm
 
+from saddlepoint.config.rules import Count, number
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import Step
@@ -22,7 +24,7 @@ class WeightClipping(Trick):
 
     provides = frozenset({"lipschitz"})
 
-    def __init__(self, limit: Schedule | float = 0.01):
+    def __init__(self, limit: Annotated[Schedule | float, number(1e-6)] = 0.01):
         super().__init__()
         self.limit = as_schedule(limit, "tricks.weight_clipping.limit", low=1e-6)
 
@@ -56,7 +58,7 @@ class SpectralNorm(Trick):
     provides = frozenset({"lipschitz"})
     changes_networks = True
 
-    def __init__(self, generator: bool = False, power_iterations: int = 1):
+    def __init__(self, generator: bool = False, power_iterations: Count = 1):
         super().__init__()
         if power_iterations < 1:
             raise ValueError(f"tricks.spectral_norm.power_iterations={power_iterations} must be at least 1")

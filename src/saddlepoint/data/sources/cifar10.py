@@ -12,6 +12,7 @@ import numpy
 import torch
 from torchvision import datasets
 
+from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
 from saddlepoint.data.sources.downloading import Remote, download, not_there
@@ -109,7 +110,7 @@ class Place(NamedTuple):
 class CIFAR10(InMemoryImages):
     """Reads either form, unpacked into `root` or its own folder there, or as the archive it comes in."""
 
-    def __init__(self, root: str, **settings):
+    def __init__(self, root: TypedPath, **settings):
         super().__init__(**settings)
         self.root = expanded(root, "data.root")
 

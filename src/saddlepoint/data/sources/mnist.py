@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torchvision import datasets
 
+from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
 from saddlepoint.data.sources.downloading import Remote, download, not_there
@@ -23,7 +24,7 @@ class MNIST(InMemoryImages):
     remote: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     known_classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
-    def __init__(self, root: str, **settings):
+    def __init__(self, root: TypedPath, **settings):
         super().__init__(**settings)
         self.root = expanded(root, "data.root")
 

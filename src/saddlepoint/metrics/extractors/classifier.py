@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.pixels import to_unit_range
@@ -61,7 +62,7 @@ class LoadedClassifier(Extractor):
 class Classifier(LoadedClassifier):
     """weights: a file that train_classifier.py wrote"""
 
-    def __init__(self, weights: str | None):
+    def __init__(self, weights: TypedPath | None):
         if weights is None:
             raise RequestError("extractor=classifier needs extractor.weights=FILE, made by "
                                f"{command('train_classifier', 'data=...')}")

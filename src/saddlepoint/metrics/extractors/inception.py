@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.downloads import CANNOT_DOWNLOAD, download
 from saddlepoint.errors import RequestError
@@ -34,7 +35,7 @@ class Inception(Extractor):
     num_features = 2048
     num_classes = 1008
 
-    def __init__(self, weights: str | None):
+    def __init__(self, weights: TypedPath | None):
         super().__init__()
         path, where = located(weights)
         self.network = network(verified(path, where))

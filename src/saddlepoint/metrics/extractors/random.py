@@ -2,10 +2,12 @@
 
 import hashlib
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import Seed, integer
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resized, rule
@@ -25,7 +27,7 @@ class RandomConvolutions(Extractor):
     name = "random"
     num_features = WIDTH * GRID ** 2
 
-    def __init__(self, seed: int, image_size: int):
+    def __init__(self, seed: Seed, image_size: Annotated[int, integer(8)]):
         super().__init__()
         if image_size < 8:
             raise ValueError(f"extractor.image_size={image_size} must be at least 8")

@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from saddlepoint.config.rules import Count, Positive
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import gathered_objects, largest
 from saddlepoint.runs import checkpoint
@@ -19,7 +20,7 @@ class Checkpointing(pl.Callback):
     """Writes last.ckpt every `every_images` images, every `every_minutes` and at the end, always after a whole step and
     after all other callbacks, whose states are in it. The newest `keep` stay: last.ckpt, last-1.ckpt, ..."""
 
-    def __init__(self, every_images: int | None, every_minutes: float | None = None, keep: int = 2):
+    def __init__(self, every_images: Count | None, every_minutes: Positive | None = None, keep: Count = 2):
         if keep < 1:
             raise ValueError(f"callbacks.checkpointing.keep={keep} must be at least 1")
         self.moments, self.keep = Every(every_images), keep

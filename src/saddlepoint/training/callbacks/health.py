@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from saddlepoint.config.rules import Count, NonNegative, Seed, WholeNumber, integer, number, one_of
 from saddlepoint.errors import Collapsed, Diverged, RequestError, RollBack
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
@@ -26,6 +27,9 @@ from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
 from saddlepoint.training.callbacks.table import Table
+
+ON_NONFINITE = ("stop", "roll_back")
+ON_COLLAPSE = ("warn", "stop")
 
 
 class Health(pl.Callback):
@@ -42,11 +46,13 @@ class Health(pl.Callback):
     `collapse_after_images` images on, it is a collapse: said (`on_collapse` warn) or the end of the run (stop).
     """
 
-    def __init__(self, context: EvaluationContext, on_nonfinite: str, roll_backs: int, roll_back_lr_factor: float,
-                 every_images: int | None, num_images: int, seed: int, on_collapse: str, collapse_below: float,
-                 collapse_after_images: int, patience: int):
-        refuse_unless(("stop", "roll_back"), on_nonfinite=on_nonfinite)
-        refuse_unless(("warn", "stop"), on_collapse=on_collapse)
+    def __init__(self, context: EvaluationContext, on_nonfinite: Annotated[str, one_of(*ON_NONFINITE)],
+                 roll_backs: Count, roll_back_lr_factor: Annotated[float, number(0, 1, above=True)],
+                 every_images: Count | None, num_images: Annotated[int, integer(2)], seed: Seed,
+                 on_collapse: Annotated[str, one_of(*ON_COLLAPSE)], collapse_below: NonNegative,
+                 collapse_after_images: WholeNumber, patience: Count):
+        refuse_unless(ON_NONFINITE, on_nonfinite=on_nonfinite)
+        refuse_unless(ON_COLLAPSE, on_collapse=on_collapse)
         self.on_nonfinite, self.roll_backs, self.lr_factor = on_nonfinite, roll_backs, roll_back_lr_factor
         self.moments, self.num_images, self.seed = Every(every_images), num_images, seed
         self.on_collapse, self.collapse_below = on_collapse, collapse_below

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data import pixels
 from saddlepoint.game.latents import class_labels, classes_drawn
 from saddlepoint.game.modes import evaluating
@@ -29,7 +30,8 @@ class ImageGrid(pl.Callback):
 
     needs_latents = True  # of the model: build.py refuses others in a sentence
 
-    def __init__(self, every_images: int | None, moments: Sequence[int], count: int, seed: int, per_class: int = 10):
+    def __init__(self, every_images: Count | None, moments: Sequence[WholeNumber], count: Count, seed: Seed,
+                 per_class: WholeNumber = 10):
         self.at_start = 0 in moments
         self.moments = Every(every_images, moments)
         self.count, self.seed, self.per_class = count, seed, per_class

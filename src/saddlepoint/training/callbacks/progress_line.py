@@ -6,6 +6,7 @@ import time
 import pytorch_lightning as pl
 from tqdm import tqdm
 
+from saddlepoint.config.rules import Positive
 from saddlepoint.game.adversarial import AdversarialModule
 
 BAR_SECONDS = 0.2
@@ -14,7 +15,7 @@ BAR_SECONDS = 0.2
 class Progress(pl.Callback):
     """Images seen of the budget, images/s, both losses, time left. Losses are read only when they are shown."""
 
-    def __init__(self, line_seconds: float):
+    def __init__(self, line_seconds: Positive):
         self.line_seconds = line_seconds
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:

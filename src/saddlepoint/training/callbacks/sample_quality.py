@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
+from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.downloads import cache_folder
 from saddlepoint.errors import RequestError
@@ -32,8 +33,8 @@ class SampleQuality(pl.Callback):
     images of latents that are always the same, against at most `num_real` training images. The first of `metric`
     decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
 
-    def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: int | None,
-                 moments: Sequence[int], num_fake: int, num_real: int | None, seed: int):
+    def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Count | None,
+                 moments: Sequence[WholeNumber], num_fake: Count, num_real: Count | None, seed: Seed):
         extractor, data = context.extractor, context.data
         self.moments, self.num_fake, self.seed = Every(every_images, moments), num_fake, seed
         if metric is None:

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from saddlepoint.config.rules import Count
 from saddlepoint.errors import Diverged
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import gathered, global_mean
@@ -27,7 +28,7 @@ class Scalars(pl.Callback):
     epoch have them; everything else is still of the newest step.
     """
 
-    def __init__(self, every_images: int, average: bool = False):
+    def __init__(self, every_images: Count | None, average: bool = False):
         self.moments, self.average = Every(every_images), average
         self.written_at = -1
         self.sums: dict[str, Tensor] = {}

@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from saddlepoint.config.rules import Count, WholeNumber, list_of, one_of
 from saddlepoint.data.bicubic import resize
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.listing import ImageFile
@@ -42,8 +43,9 @@ class UpscalingQuality(pl.Callback):
     bicubic enlargement. PSNR on Y decides which checkpoint is checkpoints/best.ckpt. `pictures` of them are drawn side
     by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle. `more`: niqe, lpips."""
 
-    def __init__(self, data: PairFolder, every_images: int | None, moments: Sequence[int], most_images: int,
-                 pictures: int, picture_size: int, more: Sequence[str] = ()):
+    def __init__(self, data: PairFolder, every_images: Count | None, moments: Sequence[WholeNumber], most_images: Count,
+                 pictures: WholeNumber, picture_size: Count,
+                 more: Annotated[Sequence[str], list_of(one_of("niqe", "lpips"), empty=True)] = ()):
         self.moments, self.num_pictures, self.picture_size = Every(every_images, moments), pictures, picture_size
         self.measures = Enlargement(more)
         self.data, self.pairs = data, whole_pairs(data, most_images, self.measures)
