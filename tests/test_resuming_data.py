@@ -11,10 +11,11 @@ from saddlepoint.config_check import checked_settings
 from saddlepoint.data.identity import digest
 from saddlepoint.errors import RequestError
 from saddlepoint.run_choices import with_choices_of_the_run
+from tests import warm
 from tests.composing import CONF, composed, settings
 from tests.data.folder_data import write_grey_levels
 from tests.data.pair_data import write_noise
-from tests.test_commands import assert_refused, typed
+from tests.test_commands import assert_refused
 
 TINY = ("trainer=cpu", "logger=none", "callbacks=none", "data.batch_size=4", "budget.images=8", "data.image_size=16",
         "data.num_workers=0")
@@ -164,7 +165,7 @@ def test_a_run_that_does_not_say_its_choices_adds_none(content, home):
 
 def test_train_py_takes_the_line_and_refuses_other_classes_with_2(home):
     (home / "data" / "cat").rename(home / "data" / "kitten")
-    done = typed("train.py resume=run data.root=data data.num_workers=1 budget.images=16", home)
+    done = warm.typed("train.py resume=run data.root=data data.num_workers=1 budget.images=16", home)
     assert_refused(done, "trained on other classes than data.root=data has: cat there, kitten here")
 
 

@@ -1,24 +1,21 @@
-"""Run alone or under torchrun: measures the same fakes by as many processes as there are, and the first writes what
+"""Run alone or as one of several: measures the same fakes by as many processes as there are, and the first writes what
 came out. Not a test itself."""
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path.cwd()))
+import torch
+from torch import nn
 
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
-
-from saddlepoint.metrics.frechet import FrechetDistance  # noqa: E402
-from saddlepoint.metrics.images import GeneratedImages  # noqa: E402
-from saddlepoint.metrics.inception_score import InceptionScore  # noqa: E402
-from saddlepoint.metrics.judge import Judge  # noqa: E402
-from saddlepoint.metrics.kernel import KernelDistance  # noqa: E402
-from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance  # noqa: E402
-from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall  # noqa: E402
-from saddlepoint.modules.latents import Latents  # noqa: E402
-from saddlepoint.parallel.collectives import joined  # noqa: E402
-from tests.metrics.stand_ins import BlockMeans, grey  # noqa: E402
+from saddlepoint.metrics.frechet import FrechetDistance
+from saddlepoint.metrics.images import GeneratedImages
+from saddlepoint.metrics.inception_score import InceptionScore
+from saddlepoint.metrics.judge import Judge
+from saddlepoint.metrics.kernel import KernelDistance
+from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
+from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
+from saddlepoint.modules.latents import Latents
+from saddlepoint.parallel.collectives import joined
+from tests.metrics.stand_ins import BlockMeans, grey
 
 
 class Painter(nn.Module):

@@ -1,14 +1,12 @@
 """Several processes as a person starts them."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from PIL import Image
 
 from saddlepoint import checkpoint
 from tests.comparing_runs import differences, status
-from tests.processes import ROOT, beside_two_busy_processes, ended, started, wait_until
+from tests.processes import ROOT, beside_two_busy_processes, ended, free_port, started, wait_until
 
 SMALL = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size=8", "data.subset_size=40", "seed=5",
          "model=dcgan", "model.generator.width=4", "model.discriminator.width=4", "model.discriminator.dropout=0.2",
@@ -26,15 +24,6 @@ SMALL = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size
 
 def start(*arguments: str, where: Path, launcher: Sequence[str] = ()) -> AbstractContextManager[subprocess.Popen]:
     return started([sys.executable, *launcher, str(ROOT / "train.py"), *SMALL, *arguments], where, OMP_NUM_THREADS="1")
-
-
-def free_port() -> int:
-    """Below those that the system hands out by itself: nobody takes it meanwhile who does not ask for it"""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with socket.socket() as taken, suppress(OSError):
-            taken.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no port is free")
 
 
 def wait_for_checkpoint(process: subprocess.Popen, run: Path, later_than: float = 0.0) -> None:
@@ -48,8 +37,10 @@ def whole(tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("whole") / "run"
     torchrun = ("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d",
                 "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "whole")
-    with beside_two_busy_processes(), ExitStack() as stack:
+    with ExitStack() as stack:
         agents = [stack.enter_context(start(f"run.dir={run}", where=run.parent, launcher=torchrun)) for _ in range(2)]
+        wait_for_checkpoint(agents[0], run)
+        stack.enter_context(beside_two_busy_processes())
         for done in map(ended, agents):
             assert done.returncode == 0, done.stderr
     return run
@@ -68,15 +59,18 @@ def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole
     assert 0 < before["images_seen"] < 960 and len(before["processes"]) == 2
 
     began = time.time()
-    with beside_two_busy_processes():
-        with start(*two, where=tmp_path) as process:
-            wait_for_checkpoint(process, run, later_than=began)
+    with start(*two, where=tmp_path) as process:
+        wait_for_checkpoint(process, run, later_than=began)
+        with beside_two_busy_processes():
             process.send_signal(signal.SIGTERM)
             stopped = ended(process)
-        assert stopped.returncode == 143, stopped.stderr
-        assert status(run)["state"] == "stopped" and "Stopped by SIGTERM" in stopped.stderr
+    assert stopped.returncode == 143, stopped.stderr
+    assert status(run)["state"] == "stopped" and "Stopped by SIGTERM" in stopped.stderr
 
-        with start(*two, where=tmp_path) as process:
+    began = time.time()
+    with start(*two, where=tmp_path) as process:
+        wait_for_checkpoint(process, run, later_than=began)
+        with beside_two_busy_processes():
             done = ended(process)
     assert done.returncode == 0, done.stderr
     assert [odd for odd in differences(whole, run) if ".settings.trainer" not in odd] == []

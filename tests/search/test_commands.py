@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from saddlepoint.errors import RequestError
 from saddlepoint.search import refusals
+from tests import warm
 from tests.composing import CONF, read_yaml
 from tests.test_commands import MEASURED, ROOT, assert_refused, typed
 
@@ -64,7 +65,7 @@ def test_two_trials_are_trained_scored_and_compared(tmp_path):
     """Typed again, the line trains none: what was tried stands."""
     line = (f"{SEARCH} {MEASURED} callbacks.sample_quality.metric=fid callbacks.sample_quality.num_fake=80 "
             "'optimizer.generator.lr=tag(log, interval(1e-5, 1e-3))' hydra.sweep.dir=found hydra.sweeper.trials=")
-    done = typed(f"{line}2", tmp_path)
+    done = warm.typed(f"{line}2", tmp_path)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "found" / "summary.json").read_text())
     runs = [tmp_path / job["directory"] for job in content["jobs"]]
@@ -72,8 +73,8 @@ def test_two_trials_are_trained_scored_and_compared(tmp_path):
     assert [trial["value"] for trial in content["search"]["trials"]] == scores
     best = content["jobs"][scores.index(min(scores))]
     assert shlex.split(done.stdout.splitlines()[-1]) == ["python", "train.py", *best["overrides"]]
-    again = typed(f"{line}2", tmp_path)
+    again = warm.typed(f"{line}2", tmp_path)
     assert again.returncode == 0 and "2 of 2 trials have ended in found before" in again.stderr
     assert [job["starts"] for job in json.loads((tmp_path / "found" / "summary.json").read_text())["jobs"]] == [1, 1]
-    compared = typed("compare.py runs=found", tmp_path)
+    compared = warm.typed("compare.py runs=found", tmp_path)
     assert compared.returncode == 0 and f"{min(scores):.4g}"[:4] in compared.stdout, compared.stdout
