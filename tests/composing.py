@@ -1,5 +1,6 @@
 """Configurations as train.py composes them, and runs small enough for tests."""
 
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,13 @@ SMALL = ("budget.images=16", "data.batch_size=8", "callbacks=none", "logger=none
 
 
 def composed(*overrides: str, config: str = "train") -> tuple[DictConfig, dict[str, str | None]]:
-    """-> the configuration, and what was chosen from each group"""
+    """-> the configuration, and what was chosen from each group; a copy of its own for each test that asks"""
+    return deepcopy(composed_once(config, *overrides))
+
+
+@cache
+def composed_once(config: str, *overrides: str) -> tuple[DictConfig, dict[str, str | None]]:
+    """Which takes a fifth of a second"""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole = compose(config, overrides=list(overrides), return_hydra_config=True)
     choices = chosen(whole.hydra.runtime.choices, whole)

@@ -111,7 +111,7 @@ def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, 
 
 
 def test_sample_without_a_run_is_refused(tmp_path):
-    assert_refused(typed("sample.py", tmp_path), "run is not set")
+    assert_refused(warm.typed("sample.py", tmp_path), "run is not set")
 
 
 @pytest.mark.parametrize("line", ["train.py --help", "train.py --cfg job", "sample.py --help"])

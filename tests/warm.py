@@ -112,10 +112,15 @@ def alone(command: Sequence[str | Path], where: Path, **environment: str) -> sub
 
 
 def shared(command: Sequence[str | Path], where: Path, count: int) -> list[subprocess.CompletedProcess]:
-    """That command in `count` processes at once, which know of each other what torchrun would tell them"""
-    port = str(free_port())
-    everyones = {"WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1",
-                 "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": port, "GROUP_RANK": "0"}
-    environments = [everyones | {"RANK": str(number), "LOCAL_RANK": str(number)} for number in range(count)]
+    """That command in `count` processes of one group at once"""
     with ExitStack() as stack:
-        return [*map(ended, [stack.enter_context(warm(command, where, **each)) for each in environments])]
+        return [*map(ended, [stack.enter_context(warm(command, where, **each)) for each in environments(here=count)])]
+
+
+def environments(machines: int = 1, here: int = 1) -> list[dict[str, str]]:
+    """What torchrun would tell the processes of a group, `here` on each of so many machines"""
+    port = str(free_port())
+    everyones = {"WORLD_SIZE": str(machines * here), "LOCAL_WORLD_SIZE": str(here), "MASTER_ADDR": "127.0.0.1",
+                 "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": port}
+    return [everyones | {"RANK": str(machine * here + number), "LOCAL_RANK": str(number), "GROUP_RANK": str(machine)}
+            for machine in range(machines) for number in range(here)]

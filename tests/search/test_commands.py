@@ -13,7 +13,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.search import refusals
 from tests import warm
 from tests.composing import CONF, read_yaml
-from tests.test_commands import MEASURED, ROOT, assert_refused, typed
+from tests.test_commands import MEASURED, ROOT, assert_refused
 
 SEARCH = "train.py -m hydra/sweeper=search"
 
@@ -36,7 +36,7 @@ SEARCH = "train.py -m hydra/sweeper=search"
     ("train.py hydra/sweeper=search seed=0,1", "add -m"),
 ])
 def test_a_slip_is_refused_once_before_anything_is_written(line, words, tmp_path):
-    assert_refused(typed(line, tmp_path), words)
+    assert_refused(warm.typed(line, tmp_path), words)
     assert not any(tmp_path.iterdir())
 
 
