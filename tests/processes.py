@@ -2,12 +2,14 @@
 else the machine does, so nobody here counts seconds: what hangs is ended by pytest's limit for a test."""
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -16,13 +18,18 @@ GRACE = 30  # seconds to end what it started itself, for a process that the test
 BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # not longer than who started it
 
 
-@contextmanager
-def started(command: Sequence[str | Path], where: Path, **environment: str) -> Iterator[subprocess.Popen]:
+def started(command: Sequence[str | Path], where: Path,
+            **environment: str) -> AbstractContextManager[subprocess.Popen]:
     """In a session of its own, so that os.killpg reaches all of it and nobody else. It hears Ctrl-C, to which a shell
     makes those deaf that it starts in its background, these tests perhaps among them."""
-    process = subprocess.Popen(command, cwd=where, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env={**os.environ, "PYTHONUNBUFFERED": "1", **environment}, start_new_session=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    return ending(subprocess.Popen(command, cwd=where, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, "PYTHONUNBUFFERED": "1", **environment}, start_new_session=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)))
+
+
+@contextmanager
+def ending(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
+    """It does not outlive the block."""
     try:
         yield process
     finally:
@@ -44,6 +51,15 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen) -> None
     while not condition():
         assert process.poll() is None, "".join(process.communicate())
         time.sleep(GLANCE)
+
+
+def free_port() -> int:
+    """Below those that the system hands out by itself: nobody takes it meanwhile who does not ask for it"""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as taken, suppress(OSError):
+            taken.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 @contextmanager

@@ -26,10 +26,13 @@ class Training:
         command = [sys.executable, *launcher, str(ROOT / "train.py"), *settings, f"run.dir={run}", "resume=auto"]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "SADDLEPOINT_CACHE": str(run.parent / "cache")}
         self.lines: list[str] = []
-        self.process = subprocess.Popen(command, cwd=run.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        env=environment, start_new_session=True, text=True, errors="replace")
+        self.process = self.begun(command, environment)
         self.listening = threading.Thread(target=self.listen, daemon=True)
         self.listening.start()
+
+    def begun(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=self.run.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                env=environment, start_new_session=True, text=True, errors="replace")
 
     def listen(self) -> None:
         """Through a pipe, which no limit of a file's size cuts short"""

@@ -10,10 +10,12 @@ from hypothesis.strategies import just
 from saddlepoint.runs import checkpoint
 from saddlepoint.training import train
 from tests.chaos import fuzzing, runs, saves, spoiling
+from tests.chaos.processes import Training
 from tests.chaos.report import Report
 from tests.chaos.runs import Case
 from tests.comparing_runs import NARROW, SMALL, differences
 from tests.composing import settings
+from tests.warm import Command
 
 SEED = 20
 
@@ -23,10 +25,15 @@ def report() -> Report:
     return Report(say=lambda line: None)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    made = settings(*SMALL, *NARROW, "callbacks=none", "logger=none", "budget.images=48")
+    return train.train(made, tmp_path_factory.mktemp("trained") / "whole")
+
+
 @pytest.fixture
-def whole(tmp_path):
-    train.train(settings(*SMALL, *NARROW, "callbacks=none", "logger=none", "budget.images=48"), tmp_path / "whole")
-    return tmp_path / "whole"
+def whole(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "whole")
 
 
 @pytest.fixture
@@ -34,10 +41,21 @@ def pair(whole, tmp_path) -> spoiling.Pair:
     return spoiling.Pair(whole, tmp_path / "spoilt")
 
 
-def test_a_run_killed_three_times_ends_as_one_that_was_not(tmp_path, report):
+class WarmTraining(Training):
+    """Which imports nothing anew, and speaks when it is over"""
+
+    def begun(self, command, environment):
+        return Command(command, self.run.parent, environment)
+
+    def listen(self):
+        self.lines += self.process.communicate()
+
+
+def test_a_run_killed_three_times_ends_as_one_that_was_not(tmp_path, report, monkeypatch):
+    monkeypatch.setattr(runs, "Training", WarmTraining)
     case = Case("spectral norm, hinge", 1, tmp_path / "case", ("threads=1", "budget.images=640", "logger=none"))
     train.train(settings(*case.settings), case.whole)
-    case.start, case.training = 4, 1  # seconds, about, and less than it takes: all kills hit one life, most likely
+    case.start, case.training = 1, 1  # seconds, about, and less than it takes: all kills hit one life, most likely
     runs.kills(case, 3, random.Random(SEED), report)
     assert not report.problems and sum(report.found.values()) == 3
 

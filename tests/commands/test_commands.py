@@ -1,4 +1,5 @@
-"""Commands as a person types them: each a process of its own, so only what needs one is here."""
+"""Commands as a person types them: each a process of its own, so only what needs one is here. `typed` starts a fresh
+Python; `warm.typed` is for where a run does something, and how it starts is no part of the claim."""
 
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import warm
 from tests.data.formats import write_cifar10, write_photo_folder
 from tests.processes import ROOT, ended, started, wait_until
 
@@ -46,7 +48,7 @@ def test_train_then_sample(tmp_path):
     for place in ("samples", "metrics.csv", "last.ckpt"):
         assert place in done.stdout
     assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
-    sampled = typed(f"sample.py run={run} count=4 seed=7", tmp_path)
+    sampled = warm.typed(f"sample.py run={run} count=4 seed=7", tmp_path)
     assert sampled.returncode == 0, sampled.stderr
     assert (run / "drawn" / "last_seed7_count4.png").is_file()
 
@@ -64,8 +66,8 @@ def test_a_bare_m_on_cifar10_sweeps_three_seeds(tmp_path):
 
 
 def test_a_run_that_diverges_exits_3_and_says_where_the_diagnosis_is(tmp_path):
-    done = typed(f"train.py {MEASURED} optimizer.generator.lr=1e30 optimizer.discriminator.lr=1e30 budget.images=400 "
-                 "callbacks=none run.dir=run", tmp_path)
+    done = warm.typed(f"train.py {MEASURED} optimizer.generator.lr=1e30 optimizer.discriminator.lr=1e30 "
+                      "budget.images=400 callbacks=none run.dir=run", tmp_path)
     assert done.returncode == 3 and "Traceback" not in done.stderr, done.stderr
     assert re.search(r"Diverged: .* not finite in update \d+ of the (dis|gen).*run/diagnosis.json has", done.stderr)
     assert state(tmp_path / "run") == "diverged" and (tmp_path / "run" / "diagnosis.json").is_file()
@@ -81,7 +83,7 @@ def test_a_sweep_goes_on_past_a_job_that_cannot_train(tmp_path):
 
 
 def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp_path):
-    done = typed("train.py model=dcgan loss=wasserstein", tmp_path)
+    done = warm.typed("train.py model=dcgan loss=wasserstein", tmp_path)
     assert_refused(done, "loss=wasserstein needs a Lipschitz critic",
                    "python train.py model=dcgan loss=wasserstein 'trick=[wgan_gp]' "
                    "model.discriminator.normalization=layer")
@@ -109,7 +111,7 @@ def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, 
 
 
 def test_sample_without_a_run_is_refused(tmp_path):
-    assert_refused(typed("sample.py", tmp_path), "run is not set")
+    assert_refused(warm.typed("sample.py", tmp_path), "run is not set")
 
 
 @pytest.mark.parametrize("line", ["train.py --help", "train.py --cfg job", "sample.py --help"])
@@ -125,9 +127,10 @@ def test_help_needs_no_torch(line, tmp_path):
 
 def test_a_place_that_cannot_run_is_refused_before_there_is_a_directory(tmp_path):
     if torch.cuda.is_available():
-        assert typed(f"train.py {TINY} trainer=gpu run.dir=run", tmp_path).returncode == 0
+        assert warm.typed(f"train.py {TINY} trainer=gpu run.dir=run", tmp_path).returncode == 0
         return
-    assert_refused(typed("train.py trainer=gpu run.dir=run", tmp_path), "trainer.accelerator=gpu cannot be used here")
+    done = warm.typed("train.py trainer=gpu run.dir=run", tmp_path)
+    assert_refused(done, "trainer.accelerator=gpu cannot be used here")
     assert not any(tmp_path.iterdir())
 
 
@@ -138,7 +141,7 @@ def test_a_signal_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(num
     command = [sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "data=image_folder", "data.root=photos",
                "data.image_size=16", "data.num_workers=2", "budget.images=100000000", "run.dir=run",
                "callbacks.scalars.every_images=8"]
-    with started(command, tmp_path) as process:
+    with warm.warm(command, tmp_path) as process:
         wait_until((tmp_path / "run" / "metrics.csv").exists, process)
         os.killpg(process.pid, number)
         done = ended(process)
@@ -148,19 +151,20 @@ def test_a_signal_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(num
 
 def test_paths_may_hold_anything(tmp_path):
     place = tmp_path / "a (b), {c}=d"
-    done = typed(f"train.py {MEASURED} callbacks=none logger=none {shlex.quote(f'run.dir={place}')}", tmp_path)
+    done = warm.typed(f"train.py {MEASURED} callbacks=none logger=none {shlex.quote(f'run.dir={place}')}", tmp_path)
     assert done.returncode == 0, done.stderr
     assert state(place) == "completed"
-    again = typed(f"train.py {TINY} {shlex.quote(f'run.dir={place}')}", tmp_path)
+    again = warm.typed(f"train.py {TINY} {shlex.quote(f'run.dir={place}')}", tmp_path)
     assert_refused(again, "is not empty")
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_run_with_a_checkpoint(number, exit_code, tmp_path):
+@pytest.mark.parametrize(("start", "number", "exit_code"), [
+    (started, signal.SIGINT, 130), (warm.warm, signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_a_checkpoint(start, number, exit_code, tmp_path):
     run = tmp_path / "run"
     command = [sys.executable, str(ROOT / "train.py"), *shlex.split(TINY), "budget.images=100000000", f"run.dir={run}",
                "callbacks.scalars.every_images=8"]
-    with started(command, tmp_path) as process:
+    with start(command, tmp_path) as process:
         wait_until((run / "metrics.csv").exists, process)
         process.send_signal(number)
         done = ended(process)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
@@ -24,8 +23,9 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
 from saddlepoint.training.train import train
 from tests.composing import composed, settings
+from tests.processes import ROOT
+from tests.warm import shared
 
-ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
 TINY = ("data.batch_size=8", "trainer=cpu", "model.generator.width=4", "model.discriminator.width=4", "logger=none",
         "budget.images=16", "extractor=random", "callbacks=none")
@@ -274,15 +274,13 @@ def test_two_processes_measure_folders_with_unreadable_files_as_one_does(tmp_pat
     (whole / "note.txt").write_text("")
     sides = (f"real={folder}", f"fake={whole}", "extractor=random", "metric=[fid,precision]")
     one = evaluated(tmp_path / "one.json", *sides)
-    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d",
-                "--rdzv-endpoint", "localhost:0", str(ROOT / "evaluate.py"))
     plain = ("device=cpu", "resamples=0", "remember=false", "threads=1", f"output={tmp_path / 'two.json'}")
-    done = subprocess.run([sys.executable, *torchrun, *sides, *plain], text=True, capture_output=True, timeout=200,
-                          cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    both = shared([sys.executable, ROOT / "evaluate.py", *sides, *plain], tmp_path, 2)
+    said = "".join(done.stderr for done in both)
+    assert [done.returncode for done in both] == [0, 0], said
     two = {each["name"]: each for each in json.loads((tmp_path / "two.json").read_text())["metrics"]}
     for name, each in one.items():
         assert two[name]["value"] == pytest.approx(each["value"], rel=1e-6), name
         assert two[name]["protocol"]["num_real"] == 130
-    assert done.stderr.count("2 image files cannot be read") == 1 and done.stderr.count("000.png") == 1
-    assert done.stderr.count("1 file whose ending is not in image_extensions (.txt 1)") == 1
+    assert said.count("2 image files cannot be read") == 1 and said.count("000.png") == 1
+    assert said.count("1 file whose ending is not in image_extensions (.txt 1)") == 1

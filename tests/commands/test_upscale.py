@@ -6,6 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
+from tests import warm
 from tests.commands.test_commands import assert_refused, typed
 from tests.data.formats import photo
 from tests.processes import ROOT, ended, started
@@ -17,7 +18,7 @@ def test_names_with_anything_in_them_reach_their_files(tmp_path):
     folder.mkdir()
     photo(12, 9).save(folder / "it's a [1], b.png")
     write_pth(tmp_path / "my net (1).pth", small_rrdbnet())
-    done = typed(f"""upscale.py "input={folder}/it's a [1], b.png" 'weights=my net (1).pth' threads=1""", tmp_path)
+    done = warm.typed(f"""upscale.py "input={folder}/it's a [1], b.png" 'weights=my net (1).pth' threads=1""", tmp_path)
     assert done.returncode == 0, done.stderr
     assert Image.open(folder / "it's a [1], b_x4.png").size == (48, 36)
     assert "Warning" not in done.stderr and not done.stderr.strip()
@@ -39,7 +40,7 @@ def test_a_folder_with_a_bad_file_exits_1(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad.png").write_bytes(b"no image")
     photo(8, 8).save(tmp_path / "in" / "good.png")
-    done = typed("upscale.py input=in weights=net.pth threads=1", tmp_path)
+    done = warm.typed("upscale.py input=in weights=net.pth threads=1", tmp_path)
     assert done.returncode == 1, done.stderr
     assert "in/bad.png was left out" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "in_x4" / "good.png").is_file()

@@ -1,8 +1,6 @@
 """One pass gathers what every metric needs, whatever the portions and the number of processes."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +11,8 @@ from saddlepoint.metrics import collecting
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, one_by_one
 from tests.metrics.stand_ins import BlockMeans, features_of, grey
+from tests.processes import ROOT
+from tests.warm import alone, shared
 
 EVERYTHING = Keep(features=True, logits=True)
 
@@ -126,15 +126,11 @@ def test_mixed_precision_outside_changes_nothing():
         assert torch.equal(looked_at(grey(80)).features, plain)
 
 
-TWO = Path(__file__).with_name("two_processes.py")
-
-
 def test_two_processes_measure_what_one_does(tmp_path):
     """To 1e-6 relative, with a number of images that the two cannot share equally."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0",
-               "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", str(TWO), str(tmp_path / "two.pt")]
-    subprocess.run(command, check=True, cwd=TWO.parents[2], capture_output=True)
-    subprocess.run([sys.executable, str(TWO), str(tmp_path / "one.pt")], check=True, cwd=TWO.parents[2])
+    command = [sys.executable, "-m", "tests.metrics.two_processes"]
+    for done in (alone([*command, tmp_path / "one.pt"], ROOT), *shared([*command, tmp_path / "two.pt"], ROOT, 2)):
+        assert done.returncode == 0, done.stderr
     one, two = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("one", "two"))
     assert one.keys() == two.keys() and len(one) >= 8
     for name in one:

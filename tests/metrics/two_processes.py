@@ -1,13 +1,10 @@
-"""Run alone or under torchrun: measures the same fakes by as many processes as there are, and the first writes what
+"""Run alone or as one of several: measures the same fakes by as many processes as there are, and the first writes what
 came out. Not a test itself."""
 
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path.cwd()))
-
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
+import torch
+from torch import nn
 
 from saddlepoint.game.latents import Latents
 from saddlepoint.metrics.evaluator import Evaluator
@@ -18,7 +15,7 @@ from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
 from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
 from saddlepoint.parallel.collectives import joined
-from tests.metrics.stand_ins import BlockMeans, grey  # noqa: E402
+from tests.metrics.stand_ins import BlockMeans, grey
 
 
 class Painter(nn.Module):

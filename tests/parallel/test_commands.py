@@ -1,14 +1,12 @@
 """Several processes as a person starts them."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,8 @@ from PIL import Image
 
 from saddlepoint.runs import checkpoint
 from tests.comparing_runs import differences, status
-from tests.processes import ROOT, beside_two_busy_processes, ended, started, wait_until
+from tests.processes import ROOT, beside_two_busy_processes, ended, free_port, started, wait_until
+from tests.warm import Command, environments, warm
 
 SMALL = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size=8", "data.subset_size=40", "seed=5",
          "model=dcgan", "model.generator.width=4", "model.discriminator.width=4", "model.discriminator.dropout=0.2",
@@ -28,13 +27,9 @@ def start(*arguments: str, where: Path, launcher: Sequence[str] = ()) -> Abstrac
     return started([sys.executable, *launcher, str(ROOT / "train.py"), *SMALL, *arguments], where, OMP_NUM_THREADS="1")
 
 
-def free_port() -> int:
-    """Below those that the system hands out by itself: nobody takes it meanwhile who does not ask for it"""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with socket.socket() as taken, suppress(OSError):
-            taken.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no port is free")
+def start_warm(*arguments: str, where: Path, **environment: str) -> AbstractContextManager[Command]:
+    """Where the end of the interpreter, which may wait for the group's threads, is no part of the claim"""
+    return warm([sys.executable, ROOT / "train.py", *SMALL, *arguments], where, OMP_NUM_THREADS="1", **environment)
 
 
 def wait_for_checkpoint(process: subprocess.Popen, run: Path, later_than: float = 0.0) -> None:
@@ -48,8 +43,10 @@ def whole(tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("whole") / "run"
     torchrun = ("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d",
                 "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "whole")
-    with beside_two_busy_processes(), ExitStack() as stack:
+    with ExitStack() as stack:
         agents = [stack.enter_context(start(f"run.dir={run}", where=run.parent, launcher=torchrun)) for _ in range(2)]
+        wait_for_checkpoint(agents[0], run)
+        stack.enter_context(beside_two_busy_processes())
         for done in map(ended, agents):
             assert done.returncode == 0, done.stderr
     return run
@@ -58,7 +55,7 @@ def whole(tmp_path_factory) -> Path:
 def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole, tmp_path):
     """Started by Lightning's own launcher, it ends by itself when one process died, with a checkpoint"""
     run, two = tmp_path / "run", ("trainer.devices=2", f"run.dir={tmp_path / 'run'}", "resume=auto")
-    with start(*two, where=tmp_path) as process:
+    with start_warm(*two, where=tmp_path) as process:
         wait_for_checkpoint(process, run)
         [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(child), signal.SIGKILL)
@@ -68,15 +65,18 @@ def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole
     assert 0 < before["images_seen"] < 960 and len(before["processes"]) == 2
 
     began = time.time()
-    with beside_two_busy_processes():
-        with start(*two, where=tmp_path) as process:
-            wait_for_checkpoint(process, run, later_than=began)
+    with start(*two, where=tmp_path) as process:
+        wait_for_checkpoint(process, run, later_than=began)
+        with beside_two_busy_processes():
             process.send_signal(signal.SIGTERM)
             stopped = ended(process)
-        assert stopped.returncode == 143, stopped.stderr
-        assert status(run)["state"] == "stopped" and "Stopped by SIGTERM" in stopped.stderr
+    assert stopped.returncode == 143, stopped.stderr
+    assert status(run)["state"] == "stopped" and "Stopped by SIGTERM" in stopped.stderr
 
-        with start(*two, where=tmp_path) as process:
+    began = time.time()
+    with start(*two, where=tmp_path) as process:
+        wait_for_checkpoint(process, run, later_than=began)
+        with beside_two_busy_processes():
             done = ended(process)
     assert done.returncode == 0, done.stderr
     assert [odd for odd in differences(whole, run) if ".settings.trainer" not in odd] == []
@@ -86,14 +86,14 @@ def test_another_number_of_processes_goes_on_and_says_what_changes(whole, tmp_pa
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoints").symlink_to(whole / "checkpoints")
-    with start(f"resume={run}", "trainer.devices=1", "budget.images=976", where=tmp_path) as process:
+    with start_warm(f"resume={run}", "trainer.devices=1", "budget.images=976", where=tmp_path) as process:
         done = ended(process)
     assert done.returncode == 0, done.stderr
     assert "saved by 2 processes and goes on with 1" in done.stderr
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_once(tmp_path):
-    with start("data.batch_size=9", "trainer.devices=2", f"run.dir={tmp_path / 'run'}", where=tmp_path) as process:
+    with start_warm("data.batch_size=9", "trainer.devices=2", f"run.dir={tmp_path / 'run'}", where=tmp_path) as process:
         done = ended(process)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("data.batch_size=9") == 1 and "data.batch_size=18" in done.stderr
@@ -111,7 +111,6 @@ def test_processes_that_were_started_and_not_asked_for_are_refused(tmp_path):
 
 def test_what_one_machine_alone_refuses_is_said_by_the_first_and_nothing_is_written(tmp_path):
     """The folder of images is on the first machine only."""
-    port = free_port()
     machines = [tmp_path / "first", tmp_path / "second"]
     for machine in machines:
         machine.mkdir()
@@ -119,11 +118,8 @@ def test_what_one_machine_alone_refuses_is_said_by_the_first_and_nothing_is_writ
     for number in range(8):
         Image.new("RGB", (32, 32), (30 * number, 0, 0)).save(machines[0] / "photos" / f"{number}.png")
     folder = ("data=image_folder", "data.root=photos", "data.subset_size=null", "data.image_size=32", "run.dir=run")
-    torchrun = ("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1",
-                "--master-port", str(port))
     with ExitStack() as stack:
-        first, _ = map(ended, [
-            stack.enter_context(start(*folder, where=machine, launcher=(*torchrun, "--node-rank", str(number))))
-            for number, machine in enumerate(machines)])
+        first, _ = map(ended, [stack.enter_context(start_warm(*folder, where=machine, **environment))
+                               for machine, environment in zip(machines, environments(machines=2), strict=True)])
     assert first.returncode != 0 and "process 1: data.root=photos" in first.stderr
     assert not any((machine / "run").exists() for machine in machines)

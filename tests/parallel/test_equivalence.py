@@ -2,30 +2,23 @@
 
 import json
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.parallel.played import FAMILIES, STEPS
-from tests.processes import ROOT, ended, started
-
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+from tests.processes import ROOT
+from tests.warm import alone, shared
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict[int, Path]:
     """Where played.py wrote, by the number of processes"""
     folders = {1: tmp_path_factory.mktemp("one"), 2: tmp_path_factory.mktemp("two")}
-    with ExitStack() as stack:
-        running = []
-        for count, folder in folders.items():
-            launcher = TORCHRUN if count == 2 else ()
-            command = [sys.executable, *launcher, "-m", "tests.parallel.played", str(folder)]
-            running.append(stack.enter_context(started(command, ROOT, OMP_NUM_THREADS="1")))
-        for process in running:
-            done = ended(process)
+    for count, folder in folders.items():
+        command = [sys.executable, "-m", "tests.parallel.played", folder]
+        for done in shared(command, ROOT, count) if count > 1 else [alone(command, ROOT)]:
             assert done.returncode == 0, done.stdout + done.stderr
     return folders
 

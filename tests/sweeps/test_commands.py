@@ -11,6 +11,7 @@ import pytest
 
 from saddlepoint.config.rules import as_typed
 from saddlepoint.sweeps.jobs import ENDED
+from tests import warm
 from tests.commands.test_commands import assert_refused, typed
 from tests.composing import CONF, read_yaml
 from tests.processes import ROOT, ended, started, wait_until
@@ -74,7 +75,7 @@ def test_ctrl_c_ends_the_jobs_and_the_line_to_go_on_with_is_said_last(tmp_path):
     ("train.py -m hydra/launcher=procesess", "hydra/launcher=procesess does not exist: did you mean processes?"),
 ])
 def test_a_slip_of_the_whole_sweep_is_refused_once_before_any_job_starts(line, words, tmp_path):
-    assert_refused(typed(line, tmp_path), words)
+    assert_refused(warm.typed(line, tmp_path), words)
     assert not any(tmp_path.rglob("summary.json"))
 
 

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from saddlepoint.training.classifier import accuracy, sharpness, split, train
 from tests.composing import composed
 from tests.data.formats import write_idx, write_photo_folder
 from tests.metrics.extractors.examples import noise
+from tests.processes import ROOT
+from tests.warm import alone
 
-ROOT = Path(__file__).parents[2]
 TINY = ("data=fashion_mnist", "data.root=files", "data.image_size=16", "data.fit=resize", "data.batch_size=8",
         "budget.images=16", "threads=1")
 
@@ -36,8 +36,7 @@ def write_fashion(root: Path = Path("files")) -> None:
 def test_the_command_trains_a_classifier_that_measures(tmp_path):
     write_fashion()
     typed = [*TINY, "output=tiny (1).safetensors", "name=tiny"]
-    done = subprocess.run([sys.executable, str(ROOT / "train_classifier.py"), *typed], cwd=tmp_path,
-                          capture_output=True, text=True, check=False)
+    done = alone([sys.executable, ROOT / "train_classifier.py", *typed], tmp_path)
     assert done.returncode == 0, done.stderr
     loaded = Classifier("tiny (1).safetensors")
     beside = json.loads(Path("tiny (1).json").read_text())

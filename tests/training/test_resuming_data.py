@@ -13,7 +13,8 @@ from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.runs.choices import with_choices_of_the_run
 from saddlepoint.runs.data_identity import digest
 from saddlepoint.training import train
-from tests.commands.test_commands import assert_refused, typed
+from tests import warm
+from tests.commands.test_commands import assert_refused
 from tests.composing import composed, settings
 from tests.data.folder_data import write_grey_levels
 from tests.data.pair_data import write_noise
@@ -166,7 +167,7 @@ def test_a_run_that_does_not_say_its_choices_adds_none(content, home):
 
 def test_train_py_takes_the_line_and_refuses_other_classes_with_2(home):
     (home / "data" / "cat").rename(home / "data" / "kitten")
-    done = typed("train.py resume=run data.root=data data.num_workers=1 budget.images=16", home)
+    done = warm.typed("train.py resume=run data.root=data data.num_workers=1 budget.images=16", home)
     assert_refused(done, "trained on other classes than data.root=data has: cat there, kitten here")
 
 

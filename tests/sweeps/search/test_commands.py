@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sweeps.search import checks
-from tests.commands.test_commands import MEASURED, ROOT, assert_refused, typed
+from tests import warm
+from tests.commands.test_commands import MEASURED, ROOT, assert_refused
 from tests.composing import CONF, read_yaml
 
 SEARCH = "train.py -m hydra/sweeper=search"
@@ -35,7 +36,7 @@ SEARCH = "train.py -m hydra/sweeper=search"
     ("train.py hydra/sweeper=search seed=0,1", "add -m"),
 ])
 def test_a_slip_is_refused_once_before_anything_is_written(line, words, tmp_path):
-    assert_refused(typed(line, tmp_path), words)
+    assert_refused(warm.typed(line, tmp_path), words)
     assert not any(tmp_path.iterdir())
 
 
@@ -65,7 +66,7 @@ def test_two_trials_are_trained_scored_and_compared(tmp_path):
     """Typed again, the line trains none: what was tried stands."""
     line = (f"{SEARCH} {MEASURED} callbacks.sample_quality.metric=fid callbacks.sample_quality.num_fake=80 "
             "'optimizer.generator.lr=tag(log, interval(1e-5, 1e-3))' hydra.sweep.dir=found hydra.sweeper.trials=")
-    done = typed(f"{line}2", tmp_path)
+    done = warm.typed(f"{line}2", tmp_path)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "found" / "summary.json").read_text())
     runs = [tmp_path / job["directory"] for job in content["jobs"]]
@@ -73,8 +74,8 @@ def test_two_trials_are_trained_scored_and_compared(tmp_path):
     assert [trial["value"] for trial in content["search"]["trials"]] == scores
     best = content["jobs"][scores.index(min(scores))]
     assert shlex.split(done.stdout.splitlines()[-1]) == ["python", "train.py", *best["overrides"]]
-    again = typed(f"{line}2", tmp_path)
+    again = warm.typed(f"{line}2", tmp_path)
     assert again.returncode == 0 and "2 of 2 trials have ended in found before" in again.stderr
     assert [job["starts"] for job in json.loads((tmp_path / "found" / "summary.json").read_text())["jobs"]] == [1, 1]
-    compared = typed("compare.py runs=found", tmp_path)
+    compared = warm.typed("compare.py runs=found", tmp_path)
     assert compared.returncode == 0 and f"{min(scores):.4g}"[:4] in compared.stdout, compared.stdout
