@@ -28,6 +28,14 @@ class AdversarialModule(pl.LightningModule):
 
     One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen`, the clock of
     everything, counts the real images D was shown over all processes.
+
+    generator, discriminator: the networks
+    loss: what both players minimise
+    tricks: by name, in the order in which they are applied
+    optimizers: one a network, and the schedule of their learning rates
+    turns: who moves when
+    seed: of every random number of the game, 0 or more
+    adversarial_weight: 0 or more, of the game in G's loss
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss,

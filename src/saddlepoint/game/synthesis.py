@@ -17,8 +17,8 @@ from saddlepoint.game.recipe import Problem, Recipe, size_of
 class SynthesisModule(AdversarialModule):
     """Fakes are G(z, y), z from `latents` and y from the classes of the data, in their proportions."""
 
-    def __init__(self, latents: Latents, num_classes: Annotated[int, set_by("data.num_classes")] = 0, **game):
-        super().__init__(**game)
+    def __init__(self, latents: Latents, num_classes: Annotated[int, set_by("data.num_classes")] = 0, **more):
+        super().__init__(**more)
         self.latents = latents
         self.draws_labels = any(getattr(network, "num_classes", 0) for network in (self.generator, self.discriminator))
         uniform = torch.linspace(0, 1, num_classes + 1)[1:] if num_classes else torch.ones(1)
