@@ -11,7 +11,7 @@ from typing import Any
 from saddlepoint.config.paths import leaves
 from saddlepoint.config.rules import MappingOf, Rule, as_typed, finite, nearest
 from saddlepoint.config.setting_rules import rule_for
-from saddlepoint.config.signatures import Argument, Signature, signature_of
+from saddlepoint.config.signatures import Argument, Signature, names_of_relatives, signature_of
 
 # Their annotations say less than their constructors check; rules for their settings are in setting_rules.py.
 FOREIGN = {"torch", "torchvision", "torchmetrics", "pytorch_lightning", "hydra_plugins"}
@@ -27,8 +27,8 @@ class Complaint:
     unknown: bool = False  # nothing of that name is a setting there
 
     def __str__(self) -> str:
-        value = "" if isinstance(self.value, Mapping) and self.value else f"={as_typed(self.value)}"
-        return f"{self.path}{value} must be {self.must_be}"
+        value = "{...}" if isinstance(self.value, Mapping) and self.value else as_typed(self.value)
+        return f"{self.path}={value} must be {self.must_be}"
 
 
 def complaints(settings: Mapping[str, Any], skip: Container[str] = (),
@@ -70,7 +70,7 @@ class _Check:
                 yield from self.of_value(path, value, self.own_rules[path])
             elif signature:
                 rules = [outer] if outer and name in OF_A_SCHEDULE else []
-                yield from self.of_argument(path, value, signature, rules)
+                yield from self.of_argument(path, value, settings["_target_"], rules)
             elif isinstance(value, Mapping) and value and ("_target_" in value or "_target_" not in settings):
                 yield from self.of(value, path, self.rule_for(path))
             elif rule := self.rule_for(path) or (finite if "_target_" in settings or path.startswith(UNREAD) else None):
@@ -78,9 +78,12 @@ class _Check:
             else:
                 yield Complaint(path, value, f"removed: it is not a setting{self.instead(path, {})}", unknown=True)
 
-    def of_argument(self, path: str, value: Any, signature: Signature, rules: list[Rule]) -> Iterator[Complaint]:
-        argument = signature.argument(path.rpartition(".")[2])
+    def of_argument(self, path: str, value: Any, target: str, rules: list[Rule]) -> Iterator[Complaint]:
+        name, signature = path.rpartition(".")[2], signature_of(target)
+        argument = signature.argument(name)
         part = isinstance(value, Mapping) and "_target_" in value
+        if argument is None and name in names_of_relatives(target):
+            return
         if argument is None or argument.rule is None and not part and signature.complete:
             yield Complaint(path, value, f"removed: it is not a setting of {signature.name}"
                                          f"{self.instead(path, signature.arguments)}", unknown=True)
@@ -89,6 +92,8 @@ class _Check:
         elif isinstance(argument.rule, MappingOf) and isinstance(value, Mapping) and value:
             for key, each in value.items():
                 yield from self.of_value(f"{path}.{key}", each, argument.rule.rule)
+        elif isinstance(value, Mapping) and argument.rule and argument.parts:
+            yield Complaint(path, value, f"{argument.rule(value)}, or a part of its own, with a _target_")
         else:
             yield from self.of_value(path, value, *rules, argument.rule or finite)
 
@@ -100,4 +105,5 @@ class _Check:
     def instead(self, path: str, arguments: Mapping[str, Argument]) -> str:
         place = path.rpartition(".")[0]
         others = [*(f"{place}.{name}" for name, argument in arguments.items() if argument.rule), *self.known]
-        return nearest(path, dict.fromkeys(other for other in others if other != path))
+        return nearest(path, dict.fromkeys(other for other in others if other != path and "._" not in other
+                                           and not other.startswith(f"{path}.")))

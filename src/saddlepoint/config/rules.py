@@ -90,6 +90,11 @@ def null_unless_chosen(by: str) -> Rule:
     return lambda value: None if value is None else f"null here: choose it with {by}"
 
 
+def set_by(setting: str) -> Rule:
+    """Returns the rule of an argument that build.py hands over, `setting` where its value comes from."""
+    return lambda value: f"removed: it is what {setting}= says"
+
+
 def optional(rule: Rule) -> Rule:
     return lambda value: None if value is None or not rule(value) else f"{rule(value)}, or null"
 
@@ -158,6 +163,6 @@ TypedPath = Annotated[str, path]
 # What signatures.py evaluates in an annotation.
 FOR_ANNOTATIONS = frozenset({
     "Count", "WholeNumber", "Seed", "NonNegative", "Positive", "Probability", "BelowOne", "TypedPath",
-    "integer", "number", "one_of", "list_of", "mapping_of", "null_unless_chosen", "optional", "either",
+    "integer", "number", "one_of", "list_of", "mapping_of", "null_unless_chosen", "set_by", "optional", "either",
     "boolean", "text", "path", "not_empty", "address", "a_class", "all_or_a_class",
 })

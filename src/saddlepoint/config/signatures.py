@@ -72,6 +72,21 @@ def signature_of(target: str) -> Signature | None:
     return Signature(node.name, arguments, more, ours=module.name.split(".")[0] == __name__.split(".")[0])
 
 
+@cache
+def names_of_relatives(target: str) -> frozenset[str]:
+    """Returns the settings of all classes of the packages in which this class and its bases are defined.
+
+    Data, model and experiment are chosen apart, and one may bring a setting of another class: what does not go together
+    is said by recipe_refusals.py and build.py, in better words than a slip of spelling.
+    """
+    packages = {".".join(module.name.split(".")[:2]) for module, node in _bases(*_found(target)) if node}
+    modules = [module for package in packages for name in _modules_of(package) if (module := _module(name))]
+    return frozenset(parameter.arg for module in modules for node in module.definitions.values()
+                     if isinstance(node, ast.ClassDef) and (init := _constructor(node))
+                     for parameter in init.args.args + init.args.kwonlyargs
+                     if _argument(module, parameter.annotation).rule)
+
+
 # Modules: what their names stand for.
 
 
@@ -131,6 +146,17 @@ def _file(name: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+def _modules_of(package: str) -> Iterator[str]:
+    """Yields the names of a module, or of a package and all modules below it."""
+    file = _file(package)
+    if file and file.name == "__init__.py":
+        for each in sorted(file.parent.rglob("*.py")):
+            inner = each.relative_to(file.parent).with_suffix("").parts
+            yield ".".join((package, *(part for part in inner if part != "__init__")))
+    elif file:
+        yield package
+
+
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in body:
         yield statement
@@ -174,8 +200,7 @@ def _arguments(module: _Module, node: ast.ClassDef) -> tuple[dict[str, Argument]
         if _is_dataclass(each, base):
             fields = _fields(each, base)
             return {name: each for name, each in fields.items() if name not in decided} | arguments, False
-        init = next((part for part in reversed(base.body) if isinstance(part, ast.FunctionDef)
-                     and part.name == "__init__"), None)
+        init = _constructor(base)
         if init is None:
             continue
         parameters = [*init.args.posonlyargs, *init.args.args][1 + skipped:]
@@ -219,6 +244,11 @@ def _bases(module: _Module, node: ast.ClassDef) -> Iterator[tuple[_Module, ast.C
 
     visit(module, node, ())
     yield from order.values()
+
+
+def _constructor(node: ast.ClassDef) -> ast.FunctionDef | None:
+    return next((part for part in reversed(node.body) if isinstance(part, ast.FunctionDef) and part.name == "__init__"),
+                None)
 
 
 def _handing_on(init: ast.FunctionDef) -> ast.Call | None:

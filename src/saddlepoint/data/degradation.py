@@ -22,6 +22,11 @@ class SecondOrderDegradation(nn.Module):
     Steps that are not given have the paper's settings, which their own docstrings name. The paper degrades images that
     were sharpened (sharpening.py) and crops afterwards, 400 to 256 pixels. There is no state: a module, so that a
     configuration can build it.
+
+    scale: 2, 3, 4 or 8
+    blur, resize, noise, jpeg: the steps of the first round, and second_blur to second_jpeg of the second
+    final_sinc: the last filter
+    jpeg_first_probability: 0 to 1, that the second JPEG comes before the last resize and the sinc filter
     """
 
     def __init__(self, scale: Annotated[int, one_of(*SCALES)], blur: Blur | None = None,

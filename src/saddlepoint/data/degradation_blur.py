@@ -34,7 +34,15 @@ class Blur(nn.Module):
     7 to 21. With `sinc_probability` 0.1 it is a sinc of cutoff pi/3 (pi/5 from 13 pixels on) to pi; otherwise one of
     the six `shapes`: Gaussian isotropic 0.45 and anisotropic 0.25, generalised Gaussian 0.12 and 0.03, plateau 0.12 and
     0.03, of widths `sigma` 0.2 to 3 (second stage: 1.5) pixels. Exponents, 0.5 to 4 for `generalised_beta` and 1 to 2
-    for `plateau_beta`, are below and above 1 equally often."""
+    for `plateau_beta`, are below and above 1 equally often.
+
+    probability: 0 to 1, that there is a kernel
+    sizes: pixels, odd, 3 or more: smallest and largest side of a kernel
+    sinc_probability: 0 to 1
+    shapes: six numbers of 0 or more, the shares of the shapes
+    sigma: pixels, 0.01 or more: smallest and largest width
+    generalised_beta, plateau_beta: smallest and largest exponent, 0.01 or more, with 1 between them
+    """
 
     def __init__(self, probability: Probability = 1.0, sizes: Sizes = (7, 21), sinc_probability: Probability = 0.1,
                  shapes: Shapes = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03), sigma: NonNegativeRange = (0.2, 3.0),

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Sequence
-from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from saddlepoint.config import rules
 from saddlepoint.config.rules import Positive, Seed, TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
-from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
+from saddlepoint.data.decoding import MODES, Limits, Unreadable
 from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.identity import Fingerprint, fingerprint
 from saddlepoint.data.images import ImageDataModule
@@ -39,6 +38,17 @@ class ImageFolder(ImageDataModule):
 
     Headers are read in set-up, which finds what is empty, no image, too large or too small; a file that breaks off
     later is found when it is decoded. `corrupt` says what to do then: skip (name it, count it, show another) or fail.
+
+    root: the folder
+    extensions: endings of the files that are read, e.g. ["png"]; None: of every kind of image file
+    train_fraction: above 0 to 1, the share of files that are trained on; None: all
+    split_seed: which share; a function of it and the files' names
+    resize: short_side, stretch or none
+    crop: center, random or none
+    corrupt: what is done with files that cannot be read, skip or fail
+    cache: a folder for decoded images; None: each is decoded every time
+    max_pixels: of a file, width times height, 1 to Pillow's own limit
+    white: above 0, what is white in files of floating-point or 32-bit numbers; None: they are left out
     """
 
     def __init__(self, root: TypedPath | None,
@@ -48,17 +58,10 @@ class ImageFolder(ImageDataModule):
                  crop: Annotated[str, rules.one_of(*CROPS)] = "center",
                  corrupt: Annotated[str, rules.one_of(*CORRUPT)] = "skip", cache: TypedPath | None = None,
                  max_pixels: Annotated[int, rules.integer(1, 89_478_485)] = 50_000_000,
-                 white: Positive | None = None, **settings):
-        super().__init__(**settings)
+                 white: Positive | None = None, **more):
+        super().__init__(**more)
         if self.channels not in MODES:
             raise ValueError(f"data.channels={self.channels} must be 1 (grey) or 3 (RGB)")
-        if train_fraction is not None and not 0 < train_fraction <= 1:
-            raise ValueError(f"data.train_fraction={train_fraction} must be above 0 and at most 1; null takes all")
-        if not 1 <= max_pixels <= MOST_PIXELS:
-            raise ValueError(f"data.max_pixels={max_pixels} must be from 1 to {MOST_PIXELS}")
-        if white is not None and not 0 < white < inf:
-            raise ValueError(f"data.white={white} must be above 0, the number that is white in files of floating-point "
-                             "or 32-bit numbers; null refuses such files")
         self.root = expanded(root, "data.root") if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, CORRUPT)

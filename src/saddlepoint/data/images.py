@@ -33,6 +33,16 @@ class ImageDataModule(LightningDataModule, ABC):
     """Batches of `batch_size` real images over all processes, as `ImageBatch` on the device.
 
     The constructor takes what every set needs, so that the sets' own constructors need not repeat it.
+
+    name: what the set is called in folders and tables
+    channels: of an image, 1 or more
+    image_size: pixels of each side, 1 or more
+    batch_size: images per step over all processes, 1 or more
+    num_classes: 0: labels are not used
+    num_workers: processes that load, 0: the training process does
+    horizontal_flip: whether every second image, on average, is mirrored
+    subset_size: images, 1 or more, always the same ones; None: all
+    seed: of the order and the flips
     """
 
     def __init__(self, name: str, channels: Count, image_size: Count, batch_size: Count, num_classes: WholeNumber = 0,

@@ -53,8 +53,8 @@ class InMemoryImages(ImageDataModule):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
-    def __init__(self, fit: Annotated[str, rules.one_of(*FITS)] = "pad", **settings):
-        super().__init__(**settings)
+    def __init__(self, fit: Annotated[str, rules.one_of(*FITS)] = "pad", **more):
+        super().__init__(**more)
         self.fit = one_of("fit", fit, FITS)
         self._padding = (0, 0, 0, 0)  # black pixels to add left, right, above, below
 

@@ -57,14 +57,24 @@ class PairFolder(ImageFolder):
     `degradation_crop` pixels (degraded_pairs.py), of which `pair_pool` pairs wait for another batch. With
     `horizontal_flip` and `rotate` each crop appears in its eight orientations. Decoded photographs are kept, up to
     `memory_megabytes` in each process that loads.
+
+    scale: 2, 3, 4 or 8
+    low_root: a folder of the low-resolution images; None: they are made
+    rotate: whether crops are turned by quarters
+    validation_root: a folder of whole images to measure with; None: those that train_fraction leaves
+    memory_megabytes: of decoded photographs in each process that loads, 1 or more
+    degradation: how low-resolution crops are made instead
+    degradation_crop: pixels, image_size or more, of a crop that is degraded; None: image_size
+    pair_pool: degraded pairs that wait, 0 or at least batch_size
+    sharpen_target: whether content losses compare with sharpened images
     """
 
     def __init__(self, scale: Annotated[int, one_of(*SCALES)], low_root: TypedPath | None, rotate: bool,
                  validation_root: TypedPath | None, memory_megabytes: Count,
                  degradation: Annotated[SecondOrderDegradation | None, null_unless_chosen(DEGRADATIONS)] = None,
                  degradation_crop: Count | None = None, pair_pool: WholeNumber = 0, sharpen_target: bool = False,
-                 **settings):
-        super().__init__(resize="none", crop="random", **settings)
+                 **more):
+        super().__init__(resize="none", crop="random", **more)
         if scale not in SCALES:
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")
         if self.image_size % scale:

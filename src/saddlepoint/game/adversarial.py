@@ -5,12 +5,13 @@ N images of C channels and H x W pixels, float32 in [-1, 1]; M fakes, a multiple
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Annotated
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from saddlepoint.config.rules import NonNegative, Seed
+from saddlepoint.config.rules import NonNegative, set_by
 from saddlepoint.game import scoring
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.loss import AdversarialLoss
@@ -27,11 +28,19 @@ class AdversarialModule(pl.LightningModule):
 
     One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen`, the clock of
     everything, counts the real images D was shown over all processes.
+
+    generator, discriminator: the networks
+    loss: what both players minimise
+    tricks: by name, in the order in which they are applied
+    optimizers: one a network, and the schedule of their learning rates
+    turns: who moves when
+    seed: of every random number of the game, 0 or more
+    adversarial_weight: 0 or more, of the game in G's loss
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss,
-                 tricks: Mapping[str, Trick], optimizers: Optimizers, turns: Turns, seed: Seed = 0,
-                 adversarial_weight: NonNegative = 1.0):
+                 tricks: Mapping[str, Trick], optimizers: Optimizers, turns: Turns,
+                 seed: Annotated[int, set_by("seed")] = 0, adversarial_weight: NonNegative = 1.0):
         super().__init__()
         self.automatic_optimization = False
         self.generator, self.discriminator = generator, discriminator

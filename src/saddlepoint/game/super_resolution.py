@@ -20,8 +20,8 @@ class SuperResolutionModule(AdversarialModule):
     one fake: it is computed once a batch.
     """
 
-    def __init__(self, content: Mapping[str, ContentLoss], **game):
-        super().__init__(**game)
+    def __init__(self, content: Mapping[str, ContentLoss], **more):
+        super().__init__(**more)
         self.content = nn.ModuleDict(content)
         self._made: tuple[PairedBatch, Tensor] | None = None  # the batch a fake was made for, and the fake
 

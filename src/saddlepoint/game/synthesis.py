@@ -1,11 +1,12 @@
 """Images from noise."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from saddlepoint.config.rules import WholeNumber
+from saddlepoint.config.rules import set_by
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents, classes_at
@@ -16,8 +17,8 @@ from saddlepoint.game.recipe import Problem, Recipe, size_of
 class SynthesisModule(AdversarialModule):
     """Fakes are G(z, y), z from `latents` and y from the classes of the data, in their proportions."""
 
-    def __init__(self, latents: Latents, num_classes: WholeNumber = 0, **game):
-        super().__init__(**game)
+    def __init__(self, latents: Latents, num_classes: Annotated[int, set_by("data.num_classes")] = 0, **more):
+        super().__init__(**more)
         self.latents = latents
         self.draws_labels = any(getattr(network, "num_classes", 0) for network in (self.generator, self.discriminator))
         uniform = torch.linspace(0, 1, num_classes + 1)[1:] if num_classes else torch.ones(1)

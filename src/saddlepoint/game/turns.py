@@ -14,6 +14,15 @@ class Turns:
     `together` as one concatenated batch (they share BatchNorm statistics), `half` makes two updates, one on N/2 reals,
     one on N/2 fakes, out of a batch of N. In its warm-up a player moves alone: D against
     a G that stands still, G on its content terms (super-resolution), without the game.
+
+    discriminator_steps: batches in a round, 1 or more
+    generator_steps: updates of G in a round, 1 or more
+    generator_batch_multiple: fakes in a step of G for each image of the batch, 1 or more
+    fake_batch_multiple: fakes in a step of D for each real image, 1 or more
+    scoring: separate, together or half
+    fakes_in_eval: whether D's fakes come from G in evaluation mode
+    generator_warmup_images: images during which G moves alone, 0 or more
+    discriminator_warmup_images: images during which D moves alone, 0 or more
     """
 
     def __init__(self, discriminator_steps: Count = 1, generator_steps: Count = 1, generator_batch_multiple: Count = 1,

@@ -38,6 +38,13 @@ class DCGANGenerator(nn.Module):
 
     No convolution has a bias where the network normalises, as in the ports; with normalization=none, where nothing
     else could shift a map, all of them do. The output is never normalised.
+
+    latent_dim: numbers of a latent, 1 or more
+    channels: C, 1 or more
+    image_size: S, a power of two from 16 to 256
+    width: maps next to the image, 1 or more
+    kernel_size: pixels, 4 or 5
+    normalization: none, batch, layer or instance
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: Count, width: Count = 64,
@@ -65,6 +72,14 @@ class DCGANDiscriminator(nn.Module):
     """Convolutions of stride 2 down to 4x4 maps, LeakyReLU after each, then one linear logit; biases as in G.
 
     The first convolution is never normalised. `dropout` is the probability of dropping a value after each activation.
+
+    channels: C, 1 or more
+    image_size: S, a power of two from 16 to 256
+    width: maps next to the image, 1 or more
+    kernel_size: pixels, 4 or 5
+    normalization: none, batch, layer or instance
+    negative_slope: of LeakyReLU, 0 (ReLU) up to 1
+    dropout: 0 up to 1
     """
 
     def __init__(self, channels: Count, image_size: Count, width: Count = 64,

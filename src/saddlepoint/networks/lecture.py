@@ -43,6 +43,13 @@ class LectureUpsampling(nn.Module):
 
     Each transposed convolution is normalised and rectified. So are the first maps, unless a label map stands beside
     them (`num_classes` above 0): then they are LeakyReLU alone.
+
+    latent_dim: numbers of a latent, 1 or more
+    channels: C, 1 or more
+    image_size: S, a multiple of two to the number of `maps`
+    first_maps: made from the latents, 1 or more
+    maps: after each transposed convolution, 1 or more each
+    normalization: none, batch, layer or instance
     """
 
     def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: Count, channels: Count, image_size: Count,
@@ -76,6 +83,13 @@ class LectureDownsampling(nn.Module):
     """Convolutions of stride 2, each with LeakyReLU and dropout, then one linear logit; no normalisation.
 
     With `num_classes` above 0 the image has one more channel, a label map.
+
+    channels: C, 1 or more
+    image_size: S, a multiple of two to the number of `maps`
+    maps: after each convolution, 1 or more each
+    kernel_sizes: pixels, 2 or more, as many as `maps`
+    negative_slope: of LeakyReLU, 0 (ReLU) up to 1
+    dropout: 0 up to 1
     """
 
     def __init__(self, num_classes: int, embedding_size: int, /, channels: Count, image_size: Count,

@@ -84,7 +84,19 @@ class _Style:
 
 
 class FullyConnected(nn.Module):
-    """The layers of one network [N, inputs] -> [N, outputs] and every setting they have, the same for all networks."""
+    """The layers of one network [N, inputs] -> [N, outputs] and every setting they have, the same for all networks.
+
+    widths: of the hidden layers, 1 or more each
+    negative_slope: of LeakyReLU, 0 (ReLU) up to 1
+    activate_output: whether the last layer has LeakyReLU too
+    normalization: none, batch or layer
+    normalization_position: before or after the activation
+    normalize_first: whether the first hidden layer is normalised
+    epsilon: above 0, added to the variance
+    momentum: above 0 to 1, the weight of the newest batch in the running statistics
+    dropout: probability, 0 up to 1: of every hidden layer, or a list with one for each layer, the output layer's last
+    initialisation: default (torch's), normal or uniform_fan_out
+    """
 
     def __init__(self, player: str, inputs: int, outputs: int, /,
                  widths: Annotated[Sequence[int], list_of(integer(1))], negative_slope: BelowOne = 0.2,

@@ -118,6 +118,13 @@ class UpsamplingResNet(nn.Module):
     """4x4 maps from the latents, a block for each doubling, a 3x3 convolution to the image, tanh.
 
     With `num_classes` above 0 the blocks normalise by class; the layers after them do not, in either paper's code.
+
+    latent_dim: numbers of a latent, 1 or more
+    channels: C, 1 or more
+    image_size: S, a power of two from 16 to 256
+    width: maps of the blocks up to 32x32, 1 or more
+    normalization: none, batch, layer or instance
+    initialisation: xavier or he
     """
 
     def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: Count,
@@ -152,6 +159,13 @@ class ResNetDiscriminator(nn.Module):
 
     `pooling`: mean (WGAN-GP) or sum (SNGAN). `normalization` stands before each ReLU of every block but the first;
     neither paper uses any.
+
+    channels: C, 1 or more
+    image_size: S, a power of two from 16 to 256
+    width: maps of the blocks up to 32x32, 1 or more
+    normalization: none, batch, layer or instance
+    pooling: mean or sum
+    initialisation: xavier or he
     """
 
     def __init__(self, channels: Count, image_size: Count, width: Count = 128, normalization: Normalization = "none",

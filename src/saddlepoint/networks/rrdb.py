@@ -82,6 +82,12 @@ class RRDBNet(nn.Module):
 
     For scale 2 and 1 every 2x2 or 4x4 square of pixels first becomes the channels of one, so the input's sides must be
     a multiple of 2 or 4. Only the dense blocks `start_small`.
+
+    channels: of both images, 1 or more
+    scale: 1, 2 or 4
+    width: maps between the blocks, 1 or more
+    growth: maps that each convolution of a dense block adds, 1 or more
+    num_blocks: of three dense blocks each, 1 or more
     """
 
     def __init__(self, channels: Count = 3, scale: Count = 4, width: Count = 64, growth: Count = 32,

@@ -75,6 +75,14 @@ class SRResNet(nn.Module):
     The paper: BatchNorm and pixel shuffling, on [-1, 1]; here the output is in [0, 1] as the input is. `transposed`
     upsamples by transposed convolutions of 4x4 (5x5 for factor 3), for comparison. With `skip` the layers make what
     bilinear enlargement leaves to be added, as in BasicSR's MSRResNet: nothing need be learnt of colours and places.
+
+    channels: of both images, 1 or more
+    scale: 3 or a power of two from 2
+    width: maps, 1 or more
+    num_blocks: residual blocks, 1 or more
+    upsampling: pixel_shuffle or transposed
+    normalization: batch (the paper) or none
+    skip: whether the layers add to bilinear enlargement
     """
 
     def __init__(self, channels: Count = 3, scale: Count = 4, width: Count = 64, num_blocks: Count = 16,

@@ -110,8 +110,8 @@ class Place(NamedTuple):
 class CIFAR10(InMemoryImages):
     """Reads either form, unpacked into `root` or its own folder there, or as the archive it comes in."""
 
-    def __init__(self, root: TypedPath, **settings):
-        super().__init__(**settings)
+    def __init__(self, root: TypedPath, **more):
+        super().__init__(**more)
         self.root = expanded(root, "data.root")
 
     def prepare_data(self) -> None:

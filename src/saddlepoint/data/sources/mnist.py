@@ -24,8 +24,8 @@ class MNIST(InMemoryImages):
     remote: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     known_classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
-    def __init__(self, root: TypedPath, **settings):
-        super().__init__(**settings)
+    def __init__(self, root: TypedPath, **more):
+        super().__init__(**more)
         self.root = expanded(root, "data.root")
 
     def prepare_data(self) -> None:

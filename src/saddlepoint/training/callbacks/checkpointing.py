@@ -21,8 +21,6 @@ class Checkpointing(pl.Callback):
     after all other callbacks, whose states are in it. The newest `keep` stay: last.ckpt, last-1.ckpt, ..."""
 
     def __init__(self, every_images: Count | None, every_minutes: Positive | None = None, keep: Count = 2):
-        if keep < 1:
-            raise ValueError(f"callbacks.checkpointing.keep={keep} must be at least 1")
         self.moments, self.keep = Every(every_images), keep
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
         self.before, self.started = 0.0, time.monotonic()

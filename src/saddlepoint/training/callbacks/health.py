@@ -44,6 +44,17 @@ class Health(pl.Callback):
     sampling generator, of latents of `seed`, over that of as many reals: 1 if fakes are as different from one another
     as reals are, 0 if they are all the same. Below `collapse_below` `patience` times in a row, from
     `collapse_after_images` images on, it is a collapse: said (`on_collapse` warn) or the end of the run (stop).
+
+    on_nonfinite: stop or roll_back
+    roll_backs: in a run at most, 1 or more
+    roll_back_lr_factor: above 0 to 1, on both learning rates at each roll-back
+    every_images: images between two measurements, 1 or more; None: none are made
+    num_images: fakes, and reals, whose features are compared, 2 or more
+    seed: of the fakes' latents
+    on_collapse: warn or stop
+    collapse_below: diversity, 0 or more
+    collapse_after_images: images, 0 or more
+    patience: measurements in a row, 1 or more
     """
 
     def __init__(self, context: EvaluationContext, on_nonfinite: Annotated[str, one_of(*ON_NONFINITE)],

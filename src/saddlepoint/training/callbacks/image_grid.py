@@ -26,6 +26,12 @@ class ImageGrid(pl.Callback):
 
     Latents and labels are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not
     notice.
+
+    every_images: images between two pictures, 1 or more; None: only at `moments` and at the end
+    moments: images seen, 0 or more each
+    count: images in a picture, 1 or more
+    seed: of the latents
+    per_class: images of each class, 0: no picture by class
     """
 
     needs_latents = True  # of the model: build.py refuses others in a sentence

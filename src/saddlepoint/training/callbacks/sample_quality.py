@@ -31,7 +31,15 @@ from saddlepoint.training.callbacks.table import Table
 class SampleQuality(pl.Callback):
     """Every `every_images` images (null: never), at `moments` and at the end of the budget: `metric`, of `num_fake`
     images of latents that are always the same, against at most `num_real` training images. The first of `metric`
-    decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone."""
+    decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone.
+
+    metric: names of metrics; None: fid, and is where the extractor knows classes
+    every_images: images between two measurements, 1 or more; None: only at `moments` and at the end
+    moments: images seen, 0 or more each
+    num_fake: images drawn for a measurement, 1 or more
+    num_real: training images at most, 1 or more; None: all
+    seed: of the fakes' latents
+    """
 
     def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Count | None,
                  moments: Sequence[WholeNumber], num_fake: Count, num_real: Count | None, seed: Seed):

@@ -41,7 +41,15 @@ class UpscalingQuality(pl.Callback):
     """Every `every_images` images (null: never), at `moments` and at the end: whole validation images enlarged by the
     generator that people see, their PSNR and SSIM (metrics/image_quality.py) averaged over the images, beside those of
     bicubic enlargement. PSNR on Y decides which checkpoint is checkpoints/best.ckpt. `pictures` of them are drawn side
-    by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle. `more`: niqe, lpips."""
+    by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle. `more`: niqe, lpips.
+
+    every_images: images between two measurements, 1 or more; None: only at `moments` and at the end
+    moments: images seen, 0 or more each
+    most_images: validation images at most, 1 or more
+    pictures: of them drawn side by side, 0 or more
+    picture_size: pixels of each side of a picture, 1 or more
+    more: niqe, lpips, or both
+    """
 
     def __init__(self, data: PairFolder, every_images: Count | None, moments: Sequence[WholeNumber], most_images: Count,
                  pictures: WholeNumber, picture_size: Count,
