@@ -25,7 +25,7 @@ train: setup ## train a GAN: make train ARGS="model=dcgan data=cifar10"; without
 	$(python) train.py $(ARGS)
 
 test: lint ## lint, then every test that is not slow: make test ARGS="tests/data -x"
-	$(python) -m pytest -m "not slow" --numprocesses 2 $(ARGS)
+	$(python) -m pytest -m "not slow" --numprocesses 2 --dist worksteal $(ARGS)
 
 test-slow: setup ## the tests that take minutes
 	$(python) -m pytest -m slow $(ARGS)

@@ -118,7 +118,7 @@ def test_second_call_sets_nothing_up(checkout):
     checkout.make("setup")
     checkout.asked()
     assert checkout.make("test").returncode == 0
-    assert checkout.asked() == ["-m ruff check", "-m pytest -m not slow --numprocesses 2"]
+    assert checkout.asked() == ["-m ruff check", "-m pytest -m not slow --numprocesses 2 --dist worksteal"]
 
 
 def test_report_is_of_the_newest_sweep_or_of_what_is_asked_for(checkout):

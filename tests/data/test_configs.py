@@ -1,16 +1,23 @@
 """The yaml files of conf/data."""
 
+import re
 from pathlib import Path
 
 import pytest
+
+from saddlepoint.data.images import ImageDataModule
+from tests.in_conf import classes, concrete
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
 
-def test_all_the_sets_are_here():
-    names = ["cifar10", "fashion_mnist", "image_folder", "mnist", "mnist5k", "sr_folder"]
-    assert [path.stem for path in FILES] == names
+def test_every_set_is_an_option_and_has_tests_that_name_it():
+    sets = classes("data")
+    assert sets.keys() == {path.stem for path in FILES}
+    assert {*sets.values()} == concrete(ImageDataModule)
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
+    assert [name for name, made in sets.items() if not re.search(rf"\b{made.__name__}\b", tests)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

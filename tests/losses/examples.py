@@ -6,17 +6,9 @@ import torch
 
 from saddlepoint.game.loss import SeparableLoss
 from saddlepoint.game.step import Targets
-from saddlepoint.losses.adversarial import (
-    Hinge,
-    LeastSquares,
-    Minimax,
-    NonSaturating,
-    Relativistic,
-    RelativisticAverage,
-    Wasserstein,
-)
+from tests.in_conf import classes
 
-LOSSES = [NonSaturating, Minimax, LeastSquares, Hinge, Wasserstein, Relativistic, RelativisticAverage]
+LOSSES = [*classes("loss").values()]
 SEPARABLE = [loss for loss in LOSSES if issubclass(loss, SeparableLoss)]
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 HARD = Targets(torch.tensor(1.0, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64))

@@ -1,6 +1,5 @@
 """Every adversarial loss against its formula worked out another way: numpy on probabilities, limits, by hand."""
 
-import importlib
 import math
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.step import Targets
 from saddlepoint.losses.adversarial import (
     Hinge,
@@ -21,11 +21,12 @@ from saddlepoint.losses.adversarial import (
     RelativisticAverage,
     Wasserstein,
 )
+from tests.in_conf import classes, concrete
 from tests.losses.examples import FAKE, HARD, LOSSES, REAL, every_loss, sigmoid
 
 
-def by_hand(loss: type, real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
-    """(D's loss, G's loss) with reduction=sum, straight from the papers' formulas"""
+def by_hand(real: np.ndarray, fake: np.ndarray) -> dict[type, tuple[float, float]]:
+    """loss -> (D's loss, G's loss) with reduction=sum, straight from the papers' formulas"""
     log, mean = np.log, np.mean
     cross_entropy = -mean(log(sigmoid(real))) - mean(log(1 - sigmoid(fake)))
     return {
@@ -38,7 +39,7 @@ def by_hand(loss: type, real: np.ndarray, fake: np.ndarray) -> tuple[float, floa
         RelativisticAverage: (
             -mean(log(sigmoid(real - mean(fake)))) - mean(log(1 - sigmoid(fake - mean(real)))),
             -mean(log(sigmoid(fake - mean(real)))) - mean(log(1 - sigmoid(real - mean(fake))))),
-    }[loss]
+    }
 
 
 logits = st.lists(st.tuples(st.floats(-8, 8), st.floats(-8, 8)), min_size=1, max_size=6)
@@ -49,12 +50,12 @@ logits = st.lists(st.tuples(st.floats(-8, 8), st.floats(-8, 8)), min_size=1, max
 @given(pairs=logits)
 def test_values_are_the_formulas(loss, pairs):
     real, fake = torch.tensor(pairs, dtype=torch.float64).T
-    discriminator, generator = by_hand(loss, real.numpy(), fake.numpy())
+    discriminator, generator = by_hand(real.numpy(), fake.numpy())[loss]
     assert loss().discriminator(real, fake, HARD).item() == pytest.approx(discriminator, rel=1e-6, abs=1e-9)
     assert loss().generator(fake, real).item() == pytest.approx(generator, rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize(("loss", "logit", "discriminator", "generator"), [
+EQUILIBRIUM = [
     (NonSaturating, 0.0, math.log(4), math.log(2)),
     (Minimax, 0.0, math.log(4), -math.log(2)),
     (LeastSquares, 0.5, 1 / 4, 1 / 8),
@@ -62,7 +63,15 @@ def test_values_are_the_formulas(loss, pairs):
     (Wasserstein, 3.0, 0.0, -3.0),
     (Relativistic, 3.0, math.log(2), math.log(2)),
     (RelativisticAverage, 3.0, math.log(4), math.log(4)),
-])
+]
+
+
+def test_every_loss_is_an_option_and_has_values_here():
+    assert {*LOSSES} == concrete(AdversarialLoss)
+    assert {*LOSSES} == {loss for loss, *_ in EQUILIBRIUM} == by_hand(REAL.numpy(), FAKE.numpy()).keys()
+
+
+@pytest.mark.parametrize(("loss", "logit", "discriminator", "generator"), EQUILIBRIUM)
 def test_values_at_equilibrium_where_reals_and_fakes_score_alike(loss, logit, discriminator, generator):
     scores = torch.full((5,), logit, dtype=torch.float64)
     assert loss().discriminator(scores, scores, HARD).item() == pytest.approx(discriminator)
@@ -118,12 +127,10 @@ def test_refuses_an_unknown_reduction_by_the_name_that_is_typed(loss):
         loss("none")
 
 
-@pytest.mark.parametrize(("name", "loss"), [
-    ("nonsaturating", NonSaturating), ("minimax", Minimax), ("least_squares", LeastSquares), ("hinge", Hinge),
-    ("wasserstein", Wasserstein), ("relativistic", Relativistic), ("relativistic_average", RelativisticAverage)])
+@pytest.mark.parametrize(("name", "loss"), classes("loss").items())
 def test_each_yaml_names_its_loss_and_adds_the_terms_by_default(name, loss):
+    assert name.replace("_", "") == loss.__name__.lower()
     path = Path(__file__).parents[2] / "conf" / "loss" / f"{name}.yaml"
     target = OmegaConf.to_container(OmegaConf.load(path))
-    module, class_name = target.pop("_target_").rsplit(".", 1)
-    assert getattr(importlib.import_module(module), class_name) is loss
+    del target["_target_"]
     assert target == {"reduction": "sum"} | ({"detach_means": False} if loss is RelativisticAverage else {})

@@ -8,10 +8,15 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from saddlepoint.game.super_resolution import SuperResolutionModule
+from tests.in_conf import classes
 from tests.networks.counting import trainable
+from tests.networks.every_network import DISCRIMINATORS, GENERATORS
+from tests.networks.test_super_resolution_configs import MODELS
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-NETWORKS = ["mlp", "dcgan", "resnet", "cgan", "lecture_dcgan", "lecture_cgan", "projection", "acgan", "acgan_dcgan"]
+UPSCALERS = {name for name, module in classes("model", "module").items() if module is SuperResolutionModule}
+NETWORKS = sorted(classes("model", "generator").keys() - UPSCALERS)
 
 
 def settings_of(name: str, channels: int = 3, image_size: int = 32) -> dict:
@@ -71,6 +76,15 @@ def test_a_conditional_resnet_is_the_papers_with_ten_scales_and_shifts_in_each_b
         generator, discriminator = build(settings["generator"]), build(settings["discriminator"])
     assert trainable(generator) == unconditional + 3 * 2 * (10 - 1) * 2 * width
     assert trainable(discriminator) == 1_053_825 + head
+
+
+def test_every_network_of_a_model_is_among_those_that_are_tested():
+    """By the model's name, those of super-resolution in test_super_resolution_configs.py"""
+    assert GENERATORS.keys() == DISCRIMINATORS.keys() == {*NETWORKS}
+    assert MODELS.keys() == UPSCALERS
+    for part, tested in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
+        offered = classes("model", part)
+        assert {name: type(make()) for name, make in tested.items()} == {name: offered[name] for name in NETWORKS}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

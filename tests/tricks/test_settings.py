@@ -10,10 +10,14 @@ from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
 from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.trick import Trick
+from saddlepoint.tricks.gradient_penalty import GradientPenalty
+from saddlepoint.tricks.labels import TargetTrick
+from tests.in_conf import classes, concrete
 from tests.tricks.stand_ins import TRICKS
 
 CONF = Path(__file__).parents[2] / "conf"
-OPTIMIZERS = ["adam", "adam_wgan_gp", "two_timescale", "rmsprop"]
+OPTIMIZERS = sorted(path.stem for path in (CONF / "optimizer").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -33,7 +37,12 @@ def composed(tmp_path):
 def test_every_trick_has_its_settings_in_all(composed):
     files = {path.stem for path in (CONF / "tricks").glob("*.yaml")} - {"all"}
     assert set(composed()["tricks"]) == files
-    assert set(TRICKS) <= files
+
+
+def test_every_trick_is_among_the_stand_ins_and_an_option():
+    offered = classes("tricks")
+    assert {name: type(make()) for name, make in TRICKS.items()} == offered
+    assert {*offered.values()} == concrete(Trick) - {TargetTrick, GradientPenalty}
 
 
 @pytest.mark.parametrize("name", TRICKS)
