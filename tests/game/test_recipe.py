@@ -29,7 +29,7 @@ REFUSED = [
 @pytest.mark.parametrize(("overrides", "words"), REFUSED)
 def test_a_recipe_that_cannot_train_is_refused_with_its_reasons(overrides, words):
     with pytest.raises(RequestError) as refusal:
-        refuse(settings(*overrides.split()), "train.py", overrides.split())
+        refuse(settings(*overrides.split()), "train", overrides.split())
     for word in words:
         assert word in str(refusal.value)
 
@@ -37,16 +37,16 @@ def test_a_recipe_that_cannot_train_is_refused_with_its_reasons(overrides, words
 @pytest.mark.parametrize("overrides", [overrides for overrides, _ in REFUSED])
 def test_the_line_to_type_is_allowed(overrides):
     with pytest.raises(RequestError) as refusal:
-        refuse(settings(*overrides.split()), "train.py", overrides.split())
+        refuse(settings(*overrides.split()), "train", overrides.split())
     line = str(refusal.value).splitlines()[-1].strip()
     python, script, *typed = shlex.split(line)
     assert (python, script) == ("python", "train.py")
-    refuse(settings(*typed), "train.py", typed)
+    refuse(settings(*typed), "train", typed)
 
 
 def test_the_line_for_a_bare_wasserstein_is_the_one_of_the_manual():
     with pytest.raises(RequestError) as refusal:
-        refuse(settings("loss=wasserstein"), "train.py", ["model=dcgan", "loss=wasserstein"])
+        refuse(settings("loss=wasserstein"), "train", ["model=dcgan", "loss=wasserstein"])
     assert str(refusal.value).endswith(
         "python train.py model=dcgan loss=wasserstein 'trick=[wgan_gp]' model.discriminator.normalization=layer")
 
@@ -63,14 +63,14 @@ def test_what_does_not_fit_is_refused(overrides, words):
     with pytest.raises(RequestError) as refusal:
         overrides = overrides.split()
         made = settings(*overrides)
-        refuse(made, "train.py", overrides)
+        refuse(made, "train", overrides)
         build.module(made)
     assert words in str(refusal.value)
 
 
 def test_the_same_sentence_is_said_once():
     with pytest.raises(RequestError) as refusal:
-        refuse(settings("data.image_size=20"), "train.py", [])
+        refuse(settings("data.image_size=20"), "train", [])
     assert str(refusal.value).count("data.image_size=20") == 1
 
 
@@ -96,17 +96,17 @@ def test_a_number_of_classes_that_is_not_the_datas_is_refused_with_the_fix(playe
 
 
 def test_a_classifier_that_nothing_teaches_is_warned_of(capsys):
-    refuse(settings("model=acgan_dcgan"), "train.py", [])
+    refuse(settings("model=acgan_dcgan"), "train", [])
     assert "add trick=[auxiliary_classifier]" in capsys.readouterr().err
-    refuse(settings("model=acgan_dcgan", "trick=[auxiliary_classifier]"), "train.py", [])
+    refuse(settings("model=acgan_dcgan", "trick=[auxiliary_classifier]"), "train", [])
     assert capsys.readouterr().err == ""
 
 
 def test_spectral_norm_beside_batch_norm_only_warns(capsys):
-    refuse(settings("trick=[spectral_norm]"), "train.py", [])
+    refuse(settings("trick=[spectral_norm]"), "train", [])
     warning = capsys.readouterr().err
     assert warning.startswith("warning: ") and "BatchNorm" in warning
-    refuse(settings("trick=[spectral_norm]", "model.discriminator.normalization=none"), "train.py", [])
+    refuse(settings("trick=[spectral_norm]", "model.discriminator.normalization=none"), "train", [])
     assert capsys.readouterr().err == ""
 
 

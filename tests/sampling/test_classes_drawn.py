@@ -154,8 +154,8 @@ def test_no_class_asked_for_means_classes_as_they_come(studio):
     (4, ("interpolate=[1,2]", "interpolate_class=[1,2]"), "interpolate= and interpolate_class= are two pictures"),
     (4, ("interpolate_class=[1]",), "is one class, and a walk needs two"),
     (4, ("arithmetic='1-2'",), "arithmetic=1-2 needs one class, since it adds latents"),
-    (4, ("class=-1",), "class=-1 must be the name of a class, or its number, of at least 0"),
-    (4, ("class=1.5",), "class=1.5 must be the name of a class"),
+    (4, ("class=-1",), "class=-1 is not a class of this run. Type a number from 0 to 3 or a name: cat,"),
+    (4, ("class=1.5",), "class=1.5 is not a class of this run. Type a number from 0 to 3 or a name: cat,"),
     (4, ("layout=row",), "layout=row must be one of rows, columns: did you mean rows?"),
 ])
 def test_an_impossible_wish_is_answered_with_the_fix(studio, num_classes, overrides, words):

@@ -1,5 +1,7 @@
 """model.initialise: a generator that starts where another stopped, and files that are needed only then."""
 
+from functools import partial
+
 import pytest
 import safetensors.torch
 import torch
@@ -42,7 +44,7 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("place", [".", "checkpoints/last.ckpt"])
 def test_a_run_begins_with_the_generator_that_people_see_of_another(place, run):
     before, _ = load_module(run / "checkpoints" / "last.ckpt")
-    module = build.module(settings(*SRGAN, "seed=7", "trick=[ema]", f"model.initialise={run / place}"))
+    module = build.module(settings(*SRGAN, "seed=7", "trick=[ema]"), partial(initialise, source=str(run / place)))
     assert equal(module.generator, before.sampling_generator) and not equal(module.generator, before.generator)
     assert equal(module.sampling_generator, module.generator)  # the average begins there too
     untouched = build.module(settings(*SRGAN, "seed=7"))
@@ -56,8 +58,8 @@ def test_a_run_begins_with_the_generator_that_people_see_of_another(place, run):
 def test_files_of_basicsrs_layout_are_read(write, tmp_path):
     source = rrdb()
     path = write(source.state_dict(), tmp_path / "weights")
-    esrgan = ("model=esrgan", *TINY, "model.generator.growth=2", f"model.initialise={path}")
-    assert equal(build.module(settings(*esrgan)).generator, source)
+    esrgan = settings("model=esrgan", *TINY, "model.generator.growth=2")
+    assert equal(build.module(esrgan, partial(initialise, source=str(path))).generator, source)
 
 
 @pytest.mark.parametrize(("generator", "words"), [

@@ -191,12 +191,13 @@ def place_of(error: Exception) -> str:
 
 
 def refuse_missing(settings: Any, recorded: Iterable[Mapping[str, Any]], where: str) -> None:
-    """Refuses the settings of a run whose classes belong to extensions that are not in use here."""
-    missing = sorted({package for package in packages_in(settings) if package not in trusted()})
+    """Refuses the settings of a run whose classes belong to extensions that it recorded and that are not in use here.
+    Other packages that are not trusted are refused where a class is built."""
+    known = {each.get("name"): described([each]) for each in recorded}
+    missing = sorted({package for package in packages_in(settings) if package in known and package not in trusted()})
     if not missing:
         return
-    known = {each.get("name"): described([each]) for each in recorded}
-    named = " and ".join(known.get(package, package) for package in missing)
+    named = " and ".join(known[package] for package in missing)
     raise RequestError(f"{where} was trained with {named}, which {'is' if len(missing) == 1 else 'are'} not in use here"
                        f"{how_to_use(missing[0])}")
 
