@@ -58,7 +58,9 @@ def test_rules_say_what_a_value_must_be():
     assert integer(1, 5)(5) is None and "from 1 to 5" in integer(1, 5)(6)
     assert number(0, 1)(1) is None and number(0, 1, below=True)(1) == "a number at least 0 and below 1"
     assert optional(integer(1))(None) is None and optional(integer(1))(0).endswith(", or null")
-    assert one_of("a", None)(None) is None
+    assert one_of("a", None)(None) is None and one_of(1, 4)(4) is None
+    assert one_of(1, 4)(4.0) == one_of(1, 4)(True) == "one of 1, 4"
+    assert number()(10**300) is None and number()(10**400) == "a finite number"  # no float is as large
     assert either(number(), list_of(number()))([1.0, 2]) is None
     assert either(number(), integer(1))("x") == "a finite number, or a whole number of at least 1"
     assert list_of(integer(0), empty=True)([]) is None and list_of(integer(0))([])

@@ -7,6 +7,7 @@ one of the types at the end of this file, `every: Count`. signatures.py reads th
 import difflib
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
@@ -47,7 +48,8 @@ def number(low: float = -math.inf, high: float = math.inf, above: bool = False, 
     words += [f"{'below' if below else 'at most'} {high:g}"] if high < math.inf else []
 
     def rule(value: Any) -> str | None:
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        good = good and abs(value) <= sys.float_info.max  # neither nan, inf nor a whole number that no float can be
         good = good and low <= value <= high and not (above and value == low) and not (below and value == high)
         return None if good else f"a number {' and '.join(words)}" if words else "a finite number"
     return rule
@@ -55,7 +57,7 @@ def number(low: float = -math.inf, high: float = math.inf, above: bool = False, 
 
 def one_of(*names: str | int | None) -> Rule:
     def rule(value: Any) -> str | None:
-        if any(value == name and type(value) is type(name) for name in names):  # 4.0 and true are not 4 and 1
+        if any(type(value) is type(name) and value == name for name in names):  # 4.0 and true are not 4 and 1
             return None
         return "one of " + ", ".join(map(as_typed, names)) + nearest(str(value), filter(None, map(str, names)))
     return rule

@@ -123,8 +123,9 @@ def _module(name: str) -> _Module | None:
             origin = _absolute(statement, package)
             module.imports.update({each.asname or each.name: f"{origin}.{each.name}" for each in statement.names})
         elif isinstance(statement, ast.Import):
-            module.imports.update({each.asname or each.name.split(".")[0]: each.name if each.asname else
-                                   each.name.split(".")[0] for each in statement.names})
+            for each in statement.names:  # `import a.b` makes a known here, `import a.b as c` makes c stand for a.b
+                top = each.name.split(".")[0]
+                module.imports[each.asname or top] = each.name if each.asname else top
         elif isinstance(statement, ast.ClassDef):
             module.definitions[statement.name] = statement
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from saddlepoint.config import rules
 from saddlepoint.config.rules import Positive, Seed, TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
-from saddlepoint.data.decoding import MODES, Limits, Unreadable
+from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
 from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.identity import Fingerprint, fingerprint
 from saddlepoint.data.images import ImageDataModule
@@ -62,6 +63,13 @@ class ImageFolder(ImageDataModule):
         super().__init__(**more)
         if self.channels not in MODES:
             raise ValueError(f"data.channels={self.channels} must be 1 (grey) or 3 (RGB)")
+        if train_fraction is not None and not 0 < train_fraction <= 1:
+            raise ValueError(f"data.train_fraction={train_fraction} must be above 0 and at most 1; null takes all")
+        if not 1 <= max_pixels <= MOST_PIXELS:
+            raise ValueError(f"data.max_pixels={max_pixels} must be from 1 to {MOST_PIXELS}")
+        if white is not None and not 0 < white < inf:
+            raise ValueError(f"data.white={white} must be above 0, the number that is white in files of floating-point "
+                             "or 32-bit numbers; null refuses such files")
         self.root = expanded(root, "data.root") if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, CORRUPT)

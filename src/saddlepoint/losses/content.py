@@ -21,12 +21,18 @@ Distance = Annotated[str, one_of(*CRITERIA)]
 CHARBONNIER_EPSILON = 1e-12  # epsilon squared of Charbonnier et al. 1994, as BasicSR has it
 
 
+def criterion(setting: str, name: str):
+    if name not in CRITERIA:
+        raise ValueError(f"{setting}={name} must be one of {', '.join(CRITERIA)}")
+    return CRITERIA[name]
+
+
 class PixelLoss(ContentLoss):
     """weight * mean distance of pixels: l1 = |a - b|, mse = (a - b)^2, charbonnier = sqrt((a - b)^2 + 1e-12)"""
 
     def __init__(self, weight: NonNegative = 1.0, distance: Distance = "l1", during: During = "always"):
         super().__init__(weight, during)
-        self.distance = CRITERIA[distance]
+        self.distance = criterion("model.content.pixel.distance", distance)
 
     def forward(self, made: Tensor, target: Tensor) -> Tensor:
         return self.weight * self.distance(made, target)
@@ -52,7 +58,7 @@ class PerceptualLoss(ContentLoss):
                  during: During = "always"):
         super().__init__(weight, during)
         self.extractor = extractor
-        self.distance = CRITERIA[distance]
+        self.distance = criterion("model.content.perceptual.distance", distance)
 
     def forward(self, made: Tensor, target: Tensor) -> Tensor:
         wanted = self.extractor(target)
