@@ -19,7 +19,7 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.images import GeneratedImages
-from saddlepoint.metrics.provenance import Value, protocol, unlike, values
+from saddlepoint.metrics.provenance import Value, differing_fields, protocol, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
@@ -125,7 +125,7 @@ class SampleQuality(pl.Callback):
         if not math.isfinite(value.value):
             return
         sign = 1 if next(iter(self.evaluator.metrics.values())).greater_is_better else -1
-        if self.best and (names := unlike(self.best.as_json()["protocol"], value.as_json()["protocol"])):
+        if self.best and (names := differing_fields(self.best.as_json()["protocol"], value.as_json()["protocol"])):
             tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
                        "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)
             self.best = None

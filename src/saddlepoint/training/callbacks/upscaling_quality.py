@@ -24,7 +24,7 @@ from saddlepoint.files.names import distinct, shortened
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.metrics.enlargement import Enlargement
-from saddlepoint.metrics.provenance import or_null
+from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
@@ -126,7 +126,7 @@ class UpscalingQuality(pl.Callback):
                     "low": "files" if self.data.validation_low_root else "bicubic (MATLAB)",
                     "reference_digest": digest_of(self.pairs),
                     "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}
-        measured = [{"name": name, "value": or_null(value), "bicubic": or_null(self.bicubic[name]),
+        measured = [{"name": name, "value": finite_or_none(value), "bicubic": finite_or_none(self.bicubic[name]),
                      "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()]
         update_metrics(Path(trainer.default_root_dir), {"image_quality": measured,
                                                         "cost": {"evaluation_seconds": self.seconds}})
