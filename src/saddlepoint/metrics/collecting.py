@@ -28,7 +28,7 @@ MOST_NAMED = 10  # files in one message
 
 @dataclass(frozen=True)
 class Keep:
-    """What to keep of every single image, beside the sums over all of them."""
+    """A choice of what is kept of every single image, beside the sums over all of them."""
 
     features: bool = False
     logits: bool = False

@@ -1,4 +1,4 @@
-"""What a callback that measures is given: the extractor and the metrics of a run, its data and its game."""
+"""The objects with which a callback measures: the extractor and the metrics of a run, its data and its game."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property

@@ -28,7 +28,7 @@ class Evaluator:
     metrics: by the names under which their values are returned
     seed: fixes every random choice
     resamples: bootstrap resamples behind every interval; 0: no intervals
-    cache: a folder that keeps what the extractor made of the real images; None: they are looked at each time
+    cache: a folder that stores the sample of real images; None: it is computed each time
     aloud: whether progress is shown on stderr
     """
 

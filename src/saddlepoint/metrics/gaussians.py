@@ -10,6 +10,8 @@ PRECISION = 1e-9  # greatest relative error of the distance with which the fast 
 
 
 class Gaussian(NamedTuple):
+    """A normal distribution in D dimensions."""
+
     mean: Tensor  # [D]
     root: Tensor  # [D, rank]; root @ root.T is the covariance
 

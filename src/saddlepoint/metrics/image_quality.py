@@ -23,6 +23,8 @@ STRIP = 1 << 19  # pixels at once
 
 
 class ImageQuality(NamedTuple):
+    """The measures of one enlarged image."""
+
     psnr_y: float  # dB, inf where nothing differs
     ssim_y: float  # at most 1
     psnr_rgb: float

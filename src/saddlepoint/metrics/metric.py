@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """What an extractor made of one set of images. Moments and scores are sums over the images. The other tensors have
-    a row for each image and are there only if a metric needs them."""
+    """The output of an extractor for one set of images. Moments and scores are sums over the images. The other tensors
+    have a row for each image and are there only if a metric needs them."""
 
     moments: "Moments"
     scores: "SplitScores | None" = None  # None: the extractor knows no classes, or the images' order may mean something

@@ -1,4 +1,4 @@
-"""Keeps on disk what an extractor made of the real images. They are the same in every evaluation, and 50,000 images
+"""Stores an extractor's output for the real images on disk. They are the same in every evaluation, and 50,000 images
 through Inception take a laptop a quarter of an hour.
 
 The name of a file is a digest of everything that its content depends on, so no file is ever out of date. The folder may

@@ -48,6 +48,7 @@ class LoadedClassifier(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
+        """images [N, C, H, W] uint8 -> features [N, 64], logits [N, K]"""
         return Embedding(*self.network(self.prepared(images)))
 
     def prepared(self, images: Tensor) -> Tensor:

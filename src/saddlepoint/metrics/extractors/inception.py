@@ -50,6 +50,7 @@ class Inception(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
+        """images [N, C, H, W] uint8 -> features [N, 2048], logits [N, 1008]"""
         return Embedding(*self.network(in_colour(images)))
 
 

@@ -68,4 +68,5 @@ class RandomConvolutions(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
+        """images [N, C, H, W] uint8 -> features [N, 128], no logits"""
         return Embedding(self.network(in_colour(resized(to_unit_range(images), self.image_size))), None)
