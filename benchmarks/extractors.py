@@ -64,7 +64,7 @@ def inception_with_random_weights() -> Inception:
     file = io.BytesIO()
     torch.save({}, file)
     with (mock.patch.object(FeatureExtractorInceptionV3, "load_state_dict"),
-          mock.patch.object(inception, "verified", lambda *_: file.getvalue())):
+          mock.patch.object(inception, "read_verified", lambda *_: file.getvalue())):
         return Inception("no file")
 
 

@@ -197,7 +197,7 @@ def test_one_side_that_is_resized_is_said(tmp_path, capsys):
 def test_parts_that_are_measured_as_one_are_said(tmp_path, capsys):
     for part in ("train", "test"):
         photographs(tmp_path / "set" / part, 1, 16, 16)
-    folders.listed({"real": f"{tmp_path}/set", "image_extensions": None}, "real")
+    folders.list_images({"real": f"{tmp_path}/set", "image_extensions": None}, "real")
     said = capsys.readouterr().err
     assert f"has the parts test, train, and images of all of them are measured; those of one: real={tmp_path}/" in said
 

@@ -9,7 +9,7 @@ from saddlepoint.data.evaluation_images import Block, EvaluationImages
 from saddlepoint.errors import Diverged, RequestError
 from saddlepoint.metrics import collecting
 from saddlepoint.metrics.collecting import Keep, collect
-from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, one_by_one
+from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, images_at
 from tests.metrics.stand_ins import BlockMeans, features_of, grey
 from tests.processes import ROOT
 from tests.warm import alone, shared
@@ -117,7 +117,7 @@ def test_features_that_are_not_finite_are_refused():
 def test_single_images_are_found_by_their_numbers():
     still = grey(150)
     numbers = torch.tensor([149, 0, 64, 3])
-    assert torch.equal(one_by_one(EvaluationBlocks(still), numbers), still.images[numbers])
+    assert torch.equal(images_at(EvaluationBlocks(still), numbers), still.images[numbers])
 
 
 def test_mixed_precision_outside_changes_nothing():

@@ -21,7 +21,7 @@ from saddlepoint.metrics.metric import Measurement, Metric, Sample
 from saddlepoint.metrics.modes import RarestClass
 from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
 from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
-from saddlepoint.metrics.provenance import table, values
+from saddlepoint.metrics.provenance import format_table, values
 from saddlepoint.metrics.sums import Moments
 from tests.metrics.features import sample, setup
 from tests.metrics.stand_ins import BlockMeans, grey
@@ -65,7 +65,7 @@ def test_every_metric_has_a_finite_value_or_a_reason_and_the_file_is_json(real, 
     numbers = values(found, PROTOCOL, 1)
     content = json.dumps({"metrics": [value.as_json() for value in numbers]}, allow_nan=False)
     jsonschema.validate(json.loads(content), SCHEMA)
-    shown = table(numbers)
+    shown = format_table(numbers)
     assert "nan" not in shown.split("has no")[0] and shown.count("none") >= sum(map(math.isnan, (
         value.value for value in numbers)))
 

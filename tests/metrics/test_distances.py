@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from saddlepoint.metrics import distances
-from saddlepoint.metrics.distances import nearest, radii, remembered, squared_distances
+from saddlepoint.metrics.distances import memoised, nearest, radii, squared_distances
 from saddlepoint.metrics.precision_recall import in_closed_balls, in_open_balls
 from tests.metrics.features import normal, points
 
@@ -62,7 +62,7 @@ def test_the_size_of_a_tile_does_not_matter(tile, monkeypatch):
     table, (squared, numbers) = radii(real, 2), nearest(fake, real)
     closed, (balls, occupied) = in_closed_balls(real, fake, 2), in_open_balls(real, fake, 2)
     monkeypatch.setattr(distances, "TILE", tile)
-    real, fake = real.clone(), fake.clone()  # nothing is remembered of these
+    real, fake = real.clone(), fake.clone()  # nothing is memoised of these
     assert torch.equal(radii(real, 2), table)
     assert torch.equal(nearest(fake, real)[0], squared) and torch.equal(nearest(fake, real)[1], numbers)
     assert torch.equal(in_closed_balls(real, fake, 2), closed)
@@ -104,7 +104,7 @@ def test_no_tensor_is_larger_than_the_features_or_a_tile(monkeypatch):
 def test_a_result_is_remembered_until_a_tensor_is_written_to_or_gone():
     asked = []
 
-    @remembered
+    @memoised
     def total(tensor, factor):
         asked.append(factor)
         return factor * tensor.sum().item()
@@ -128,7 +128,7 @@ def test_what_is_remembered_goes_with_its_tensor():
         def __del__(self):
             Result.alive -= 1
 
-    make = remembered(lambda tensor: Result())
+    make = memoised(lambda tensor: Result())
     tensor = torch.ones(3)
     make(tensor)
     assert Result.alive == 1

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from saddlepoint.metrics.metric import Measurement
-from saddlepoint.metrics.provenance import Protocol, table, values
+from saddlepoint.metrics.provenance import Protocol, format_table, values
 from saddlepoint.runs.directory import update_metrics
 
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
@@ -62,7 +62,7 @@ def test_unlike_protocols_are_told_apart_by_name(change, differs):
 
 
 def test_the_table_shows_values_and_intervals_in_columns():
-    lines = table(measured() + values({"neighbour_distance": Measurement(0.123456)}, PROTOCOL, 0)).splitlines()
+    lines = format_table(measured() + values({"neighbour_distance": Measurement(0.123456)}, PROTOCOL, 0)).splitlines()
     assert lines[1] == "fid_digits                    1.5  1 to 2"
     assert lines[2] == "neighbour_distance_digits  0.1235"
 

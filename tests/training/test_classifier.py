@@ -104,7 +104,7 @@ def test_the_seed_decides_every_byte_and_nothing_else_does():
     (["name=Fashion-MNIST"], "name=Fashion-MNIST must consist of a-z, 0-9 and _"),
 ])
 def test_what_cannot_be_done_is_said_before_an_image_is_read(overrides, sentence, monkeypatch):
-    monkeypatch.setattr(classifier, "opened", None)
+    monkeypatch.setattr(classifier, "load_data", None)
     Path("there.safetensors").touch()
     Path("card.json").touch()
     with pytest.raises((RequestError, ValueError), match=sentence):

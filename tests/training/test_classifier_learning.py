@@ -9,7 +9,7 @@ from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
 from saddlepoint.errors import Diverged, RequestError
 from saddlepoint.metrics.extractors.classifier import LoadedClassifier
-from saddlepoint.training.classifier import Course, Examples, accuracy, distorted, fit, split
+from saddlepoint.training.classifier import Examples, TrainingPlan, accuracy, distort, fit, split
 from tests.data.formats import write_photo_folder
 from tests.metrics.extractors.examples import card, noise
 
@@ -78,24 +78,25 @@ def test_a_file_that_breaks_off_is_refused():
 def test_it_learns_classes_that_can_be_told_apart(monkeypatch):
     monkeypatch.setattr(Bars, "counts", (60, 60, 60, 60))
     learned, held_out, _ = split(bars(), seed=0)
-    course = Course(images=1200, batch_size=16, lr=0.003, augment=False, horizontal_flip=False, seed=0)
+    course = TrainingPlan(images=1200, batch_size=16, lr=0.003, augment=False, horizontal_flip=False, seed=0)
     described = card(image_size=16, padded_from=None, class_names=tuple("abcd"))
     network = fit(learned, 4, course)
     assert accuracy(LoadedClassifier(described, network, ""), held_out) == 1
-    untrained = fit(learned, 4, Course(images=8, batch_size=8, lr=1e-9, augment=False, horizontal_flip=False, seed=0))
+    plan = TrainingPlan(images=8, batch_size=8, lr=1e-9, augment=False, horizontal_flip=False, seed=0)
+    untrained = fit(learned, 4, plan)
     assert accuracy(LoadedClassifier(described, untrained, ""), held_out) < 0.5
 
 
 def test_a_learning_rate_that_is_too_high_is_said():
     learned = Examples(noise(16, 1, 16), torch.arange(16) % 2)
     with pytest.raises(Diverged, match="type a lower learning rate than lr=1e\\+30"):
-        fit(learned, 2, Course(images=64, batch_size=8, lr=1e30, augment=False, horizontal_flip=False, seed=0))
+        fit(learned, 2, TrainingPlan(images=64, batch_size=8, lr=1e30, augment=False, horizontal_flip=False, seed=0))
 
 
 def test_distortions_move_a_point_in_the_middle_a_little_and_each_image_otherwise():
     images = torch.full((200, 1, 48, 48), -1.0)
     images[:, :, 23:25, 23:25] = 1
-    moved = (distorted(images, torch.Generator().manual_seed(0)) + 1)[:, 0]
+    moved = (distort(images, torch.Generator().manual_seed(0)) + 1)[:, 0]
     rows, columns = (torch.arange(48.0) - 23.5).expand(48, 48).T, (torch.arange(48.0) - 23.5).expand(48, 48)
     weight = moved.sum((1, 2))
     centres = torch.stack([(moved * rows).sum((1, 2)), (moved * columns).sum((1, 2))], dim=1) / weight[:, None]
@@ -106,4 +107,4 @@ def test_distortions_move_a_point_in_the_middle_a_little_and_each_image_otherwis
 
 def test_distortions_leave_a_uniform_image_alone():
     images = torch.full((5, 3, 16, 16), 0.25)
-    torch.testing.assert_close(distorted(images, torch.Generator().manual_seed(0)), images)
+    torch.testing.assert_close(distort(images, torch.Generator().manual_seed(0)), images)

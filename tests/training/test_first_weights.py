@@ -92,7 +92,7 @@ def test_a_run_goes_on_without_the_file_it_began_with_and_still_names_it(tmp_pat
     train(settings(*begin))
     source.unlink()
     on = settings(*begin, "budget.images=8", f"resume={tmp_path / 'run'}")
-    train(on, going_on=continuation(on, ["budget.images=8"], None))
+    train(on, continuation=continuation(on, ["budget.images=8"], None))
     saved = checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")
     assert saved["images_seen"] == 8 and saved["settings"]["model"]["initialise"] == str(source)
 

@@ -20,11 +20,11 @@ from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import standing_statistics as batchnorm
 from saddlepoint.metrics.evaluator import Evaluator, without
-from saddlepoint.metrics.folders import in_one_shape, instead_of_data
-from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, one_by_one
+from saddlepoint.metrics.folders import real_and_fake_images, real_images_like_data
+from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, images_at
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
-from saddlepoint.metrics.provenance import Value, protocol, table, values
+from saddlepoint.metrics.provenance import Value, format_table, protocol, values
 from saddlepoint.parallel.collectives import joined
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.parallel.launching import in_agreement
@@ -129,7 +129,7 @@ def of_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, An
     if said := changes(saved.get("data"), data.identity()):
         print(f"warning: {data.place} is not what this run was trained on: {said}", file=sys.stderr)
     if settings["real"]:
-        real, framing = instead_of_data(settings, data)
+        real, framing = real_images_like_data(settings, data)
     else:
         real, framing = data.evaluation_images(settings["split"]).limited(settings["num_real"]), None
     home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
@@ -158,7 +158,7 @@ def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
 
 
 def of_folders(settings: Settings) -> tuple[EvaluationImages, Fakes, None]:
-    real, fake = in_one_shape(settings)
+    real, fake = real_and_fake_images(settings)
     fakes = Fakes(EvaluationBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
                   quantisation="files", framing=fake.framing)
     return real, fakes, None
@@ -237,7 +237,8 @@ def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, r
                            "Choose a place you may write to") from error
     weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
     print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {reference.count:,} images of "
-          f"{real.name} ({real.split}), extractor {evaluator.extractor.name}\n{table(measured)}\n{output}{pictured}")
+          f"{real.name} ({real.split}), extractor {evaluator.extractor.name}\n{format_table(measured)}\n"
+          f"{output}{pictured}")
     return measured
 
 
@@ -247,7 +248,7 @@ def picture(real: EvaluationImages, reference: Sample, fakes: Fakes, sample: Sam
     if reference.features is None or sample.features is None or not complete:
         return ""
     fake_numbers, real_numbers, _ = closest_training_images(reference, sample, NEIGHBOURS)
-    left, right = one_by_one(fakes.images, fake_numbers), one_by_one(EvaluationBlocks(real), real_numbers)
+    left, right = images_at(fakes.images, fake_numbers), images_at(EvaluationBlocks(real), real_numbers)
     pairs = torch.stack([left, right], 1).flatten(0, 1)
     pictures.write_png(path, pictures.grid(pairs, columns=8))
     return f"\n{path}: the fakes nearest to real images, each beside its real image"

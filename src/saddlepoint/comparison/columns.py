@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saddlepoint.metrics.comparable import SAME_NUMBER
+from saddlepoint.metrics.comparable import MAY_DIFFER
 from saddlepoint.runs.record import Run, Score
 
 SAME_MOMENT = 0.01  # images seen may differ by this share, since a budget ends with a whole batch
@@ -76,7 +76,7 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
     """
     flat: dict[str, Any] = {}
     for name, value in protocol.items():
-        if name not in SAME_NUMBER and name not in across:
+        if name not in MAY_DIFFER and name not in across:
             flat |= {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, Mapping) else {
                 name: value}
     if flat.get("batchnorm") == "none":

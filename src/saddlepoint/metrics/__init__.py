@@ -1,4 +1,4 @@
-"""Metrics of generated images, and the one pass over images that they share."""
+"""Metrics of generated images. All of them are computed from one pass of the images through an extractor."""
 
 from saddlepoint.exports import lazy
 

@@ -1,5 +1,5 @@
-"""Intervals from resampling images with replacement (Efron and Tibshirani 1993, An Introduction to the Bootstrap,
-chapter 13). N images, B resamples."""
+"""Confidence intervals by the bootstrap: images are resampled with replacement (Efron and Tibshirani 1993, An
+Introduction to the Bootstrap, chapter 13). N images, B resamples."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ ONE_IMAGE = "a single image says nothing about how far another choice of images 
 
 
 def resampling_weights(count: int, seed: int, resamples: int) -> Iterator[Tensor]:
-    """For each resample, how often each image was drawn: [count] int64, summing to count."""
+    """Yields one tensor for each resample: how often each image was drawn, [count] int64, which sums to `count`."""
     draws = torch.Generator().manual_seed(seed)
     for _ in range(resamples):
         yield torch.randint(count, (count,), generator=draws).bincount(minlength=count)
 
 
 def interval_of_mean(values: Tensor, seed: int, resamples: int) -> tuple[float, float] | None:
-    """values [N]: percentiles of the mean, for metrics that are one. Memory is O(N + B): one resample at a time.
-    None: ONE_IMAGE."""
+    """Returns the 95 % interval of the mean of values [N], by percentiles of the resampled means; None for a single
+    value (see ONE_IMAGE). Memory is O(N + B), as one resample is drawn at a time."""
     if len(values) < 2:
         return None
     exact = values.detach().cpu().double()
@@ -28,9 +28,10 @@ def interval_of_mean(values: Tensor, seed: int, resamples: int) -> tuple[float, 
 
 
 def centred_interval(value: float, resampled: Tensor) -> tuple[float, float]:
-    """value + quantiles(resampled - mean(resampled)), resampled [B] float64: for metrics whose bias depends on the
-    number of distinct images, of which a resample holds about 63 %. All of `resampled` may lie above `value`; it lends
-    only its spread.
+    """Returns value + quantiles(resampled - mean(resampled)), resampled [B] float64.
+
+    This is for metrics whose bias depends on the number of distinct images: a resample holds only about 63 % of them,
+    so all of `resampled` may lie above `value`. Only its spread is used.
     """
     low, high = _percentiles(resampled - resampled.mean())
     return value + low, value + high

@@ -1,6 +1,7 @@
-"""One pass of images through an extractor, from which every metric is computed.
+"""Passes images through an extractor once and collects what all metrics are computed from.
 
-N images, D features, K classes. Memory: D^2 numbers and one block of images; N (D + K) more where metrics need them.
+N images, D features, K classes. Memory is D^2 numbers and one block of images, and N (D + K) numbers more if a metric
+needs the features and logits of single images.
 """
 
 import hashlib
@@ -27,27 +28,33 @@ MOST_NAMED = 10  # files in one message
 
 @dataclass(frozen=True)
 class Keep:
-    """What is kept of every single image."""
+    """A choice of what is kept of every single image, beside the sums over all of them."""
 
     features: bool = False
     logits: bool = False
 
 
 def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits: int = 1) -> Sample:
-    """All processes together look at `count` images; each gets the whole sample. What ends one process's pass ends all,
-    so that none waits for another. `splits`: of the Inception Score, if it is summed up as the images come; 0: not."""
+    """Passes `count` images through the extractor, shared among all processes, and returns the whole sample to each.
+
+    An error in one process is raised in all, so that none waits for another. `splits` is the number of splits of the
+    Inception Score if its sums are to be kept, else 0.
+    """
     collector, problem = Collector(count, extractor, keep, splits), None
     try:
         for first, block in blocks:
             collector.add(first, block)
     except EndOfRun as error:
         problem = error
-    refuse_unless_all_are_well(gathered_objects((problem, count)))
+    raise_in_all_processes(gathered_objects((problem, count)))
     return collector.sample()
 
 
-def refuse_unless_all_are_well(outcomes: Sequence[tuple[EndOfRun | None, int]]) -> None:
-    """outcomes: of each process, what ended its pass and how many images it thinks there are"""
+def raise_in_all_processes(outcomes: Sequence[tuple[EndOfRun | None, int]]) -> None:
+    """Raises the first process's error, or a RequestError if the processes count different numbers of images.
+
+    `outcomes` has for each process the error that ended its pass, if any, and the number of images that it counted.
+    """
     if problem := next((problem for problem, _ in outcomes if problem), None):
         raise problem
     counts = [f"{count:,} of process {number}" for number, (_, count) in enumerate(outcomes)]
@@ -57,6 +64,8 @@ def refuse_unless_all_are_well(outcomes: Sequence[tuple[EndOfRun | None, int]]) 
 
 
 class Collector:
+    """Sums and rows of the images that this process has seen so far; `sample` adds up those of all processes."""
+
     def __init__(self, count: int, extractor: Extractor, keep: Keep, splits: int):
         self.extractor, self.num_classes = extractor, extractor.num_classes
         self.moments = Moments(extractor.num_features)
@@ -74,6 +83,7 @@ class Collector:
 
     @torch.no_grad()
     def add(self, first: int, block: Block) -> None:
+        """Adds the block that begins with image number `first` of the whole set."""
         self.unreadable |= block.unreadable
         if not len(block.images):
             return
@@ -85,12 +95,13 @@ class Collector:
         if self.scores is not None:
             self.scores.update(logits, first)
         rows = slice(first, first + len(features))
-        kept = {"labels": block.labels, "seen": 1, "features": features, "logits": logits}
-        for name in self.rows.keys() & kept.keys():
-            self.rows[name][rows] = kept[name]
+        columns = {"labels": block.labels, "seen": 1, "features": features, "logits": logits}
+        for name in self.rows.keys() & columns.keys():
+            self.rows[name][rows] = columns[name]
         self.rows["digests"][first // BLOCK] = _digest(block)
 
     def sample(self) -> Sample:
+        """Returns the sample of all processes' images. Raises a RequestError if no image could be read."""
         moments = Moments.from_tensors(summed(self.moments.tensors()))
         scores = self.scores
         if scores is not None:
@@ -98,7 +109,7 @@ class Collector:
         rows = summed(self.rows)
         digests, seen = rows.pop("digests"), rows.pop("seen").bool()
         unreadable = {name: why for each in gathered_objects(self.unreadable) for name, why in each.items()}
-        say_what_is_left_out(unreadable)
+        warn_of_unreadable(unreadable)
         if not seen.any():
             names = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:1])
             raise RequestError(f"Not one of {len(seen)} images can be read, e.g. {names}")
@@ -108,8 +119,8 @@ class Collector:
         return Sample(moments, scores, **rows, digest=digest, unreadable=unreadable)
 
 
-def say_what_is_left_out(unreadable: Mapping[str, str]) -> None:
-    """Names and counts the files, once for all processes."""
+def warn_of_unreadable(unreadable: Mapping[str, str]) -> None:
+    """Logs one warning, in the first process only, that counts the unreadable files and names some (file -> reason)."""
     if unreadable and place()[0] == 0:
         named = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:MOST_NAMED])
         more = "; and more" if len(unreadable) > MOST_NAMED else ""

@@ -1,8 +1,9 @@
-"""When two values compare, and which of them is better; for those who read numbers and need no torch."""
+"""Which values may be compared and which of two is better. Nothing here imports torch, for those who only read
+values."""
 
-SAME_NUMBER = ("seed", "versions", "revision")  # of a protocol: may differ between values that are still compared
+MAY_DIFFER = ("seed", "versions", "revision")  # fields of a protocol that may differ between values that are compared
 
-# Metric, without its extractor -> is more of it better? A test compares with what the metrics say of themselves.
+# Name of a metric without its extractor -> whether a greater value is better. A test compares this with the classes.
 # neighbour_distance is missing: about 1 is right, neither more nor less is better.
 GREATER_IS_BETTER = {
     "fid": False, "fid_infinity": False, "is": True, "kid": False, "precision": True, "recall": True, "density": True,
@@ -12,6 +13,9 @@ GREATER_IS_BETTER = {
 
 
 def greater_is_better(name: str, extractor: str = "") -> bool | None:
-    """name: as in metrics.json, with its extractor at the end; None: neither, or nobody knows"""
+    """Returns whether a greater value of a metric is better; None if neither direction is, or the metric is unknown.
+
+    `name` is as in metrics.json, with the extractor at its end, e.g. fid_digits.
+    """
     metric = name.removesuffix(f"_{extractor}") if extractor else name
     return GREATER_IS_BETTER.get(metric)

@@ -1,4 +1,4 @@
-"""Of models that make an image of a class they are given: is it of that class, and like the real images of that class?
+"""Metrics of class-conditional models: are fakes of the class that was asked for, and like real images of that class?
 
 N images, D features, K classes.
 """
@@ -14,8 +14,9 @@ from saddlepoint.metrics.sums import Moments
 
 
 class LabelAccuracy(Metric):
-    """Share of fakes whose most probable class is the one that was asked for, overall and in each class. The
-    extractor's classes must be the data's, in the same order. It cannot exceed what the extractor itself recognises."""
+    """The share of fakes, from 0 to 1, whose most probable class is the one that was asked for, overall and in each
+    class. The extractor's classes must be those of the data, in the same order. A perfect generator scores no more than
+    the extractor's own accuracy."""
 
     name = "label_accuracy"
     greater_is_better = True
@@ -24,17 +25,17 @@ class LabelAccuracy(Metric):
     needs_logits = True
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
-        right = (fake.logits.argmax(1) == fake.labels).double()
-        interval = interval_of_mean(right, seed_of(seed, 0, self.name), resamples) if resamples else None
-        each = {str(label): right[fake.labels == label].mean().item() for label in _classes(fake)}
+        correct = (fake.logits.argmax(1) == fake.labels).double()
+        interval = interval_of_mean(correct, seed_of(seed, 0, self.name), resamples) if resamples else None
+        each = {str(label): correct[fake.labels == label].mean().item() for label in _classes(fake)}
         reason = ONE_IMAGE if resamples and interval is None else ""
-        return Measurement(right.mean().item(), interval, details=each, reason=reason)
+        return Measurement(correct.mean().item(), interval, details=each, reason=reason)
 
 
 class ClassFrechetDistance(Metric):
     """The Fréchet distance between real images and fakes of the same class, mean over the classes: intra FID (Miyato
-    and Koyama 2018, section 5, https://arxiv.org/abs/1802.05637). Unlike the distance of the whole it sees classes
-    that are mixed up or of which all images are alike. No interval."""
+    and Koyama 2018, section 5, https://arxiv.org/abs/1802.05637). Unlike the FID of all images together, it notices
+    confused classes and classes whose images are all the same. It has no interval."""
 
     name = "class_fid"
     greater_is_better = False
@@ -42,8 +43,8 @@ class ClassFrechetDistance(Metric):
     needs_labels = True
 
     def problem(self, setup: Setup) -> str | None:
-        """A covariance of D features has full rank from D + 1 images on; below, the distance says more about their
-        number than about the images."""
+        """Returns why it cannot be measured, e.g. a class with fewer than D + 1 images. The covariance of fewer has no
+        full rank, and the distance depends more on their number than on the images."""
         return super().problem(setup) or self._class_with_too_few(setup)
 
     def _class_with_too_few(self, setup: Setup) -> str | None:

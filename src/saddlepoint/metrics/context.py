@@ -1,4 +1,4 @@
-"""What callbacks that measure are handed: the extractor and the metrics of a run, its data and its game."""
+"""The objects with which a callback measures: the extractor and the metrics of a run, its data and its game."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -10,8 +10,10 @@ from saddlepoint.metrics.metric import Metric
 
 
 class EvaluationContext:
-    """What is measured, and with what: all the metrics there are. Extractor and metrics are built when somebody first
-    asks for them. No dataclass, which Hydra would turn into a dict."""
+    """A run's data and game, with its extractor and all metrics that there are, which are built on first use.
+
+    It is no dataclass, since Hydra would turn that into a dict.
+    """
 
     def __init__(self, extractor: Callable[[], Extractor], metrics: Callable[[], Mapping[str, Metric]],
                  data: ImageDataModule, module: AdversarialModule):

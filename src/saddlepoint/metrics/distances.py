@@ -1,11 +1,11 @@
-"""Distances between images in the space of features, a tile at a time: N x M of them never exist together.
+"""Distances between images in the space of features, computed in tiles: the whole N x M matrix never exists.
 
 N and M images of D features. Distances are squared and float32.
 
-How they are computed was measured (one core, 1024 x 1024 images of 2048 features). In float32 by |x|^2 + |y|^2 - 2 x.y,
-as torch.cdist does by default, an image is 0.02 away from its own copy (0.07 s); as sums of squared differences they
-are exact but slow (2.1 s); by the former in float64, 0.18 s. So float64, with what is below its resolution set to 0,
-and rounded to float32: a tile of another shape then gives another number once in 10^8 times or so.
+Three ways were measured (one core, 1024 x 1024 images of 2048 features). |x|^2 + |y|^2 - 2 x.y in float32, as
+torch.cdist does by default, takes 0.07 s and puts an image 0.02 away from its own copy. Sums of squared differences are
+exact and take 2.1 s. The first formula in float64 takes 0.18 s and is used here: values below its resolution are set to
+0, and the result is rounded to float32, so that another shape of the tiles changes one number in about 10^8.
 """
 
 import functools
@@ -17,15 +17,16 @@ import torch
 from torch import Tensor
 
 TILE = 1024  # rows and columns computed at once: 8 MB in float64, three times that in use
-_SHARED = 5  # neighbours that are always looked up: metrics that need 1, 3 and 5 then share one search
+_SHARED = 5  # neighbours that are always looked up, so that metrics that need 1, 3 and 5 share one search
 
 Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
 
 
 def squared_distances(one: Tensor, other: Tensor) -> Tensor:
-    """[n, D], [m, D] float64 -> [n, m] float32; exactly 0 between copies
+    """Returns the squared distances between the rows of [n, D] and of [m, D], float64, as [n, m] float32. They are
+    exactly 0 between copies.
 
-    One product gives all three terms: (-2 x, |x|^2, 1) (y, 1, |y|^2)^T.
+    One matrix product gives all three terms: (-2 x, |x|^2, 1) (y, 1, |y|^2)^T.
     """
     one_squared, other_squared = (each.square().sum(1, keepdim=True) for each in (one, other))
     distances = torch.cat([-2 * one, one_squared, torch.ones_like(one_squared)], 1) @ torch.cat(
@@ -39,7 +40,8 @@ def squared_distances(one: Tensor, other: Tensor) -> Tensor:
 
 
 def tiles(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
-    """[N, D], [M, D] -> which rows, which columns, and their squared distances; all columns of some rows first"""
+    """Yields tiles of the matrix of squared distances between the rows of [N, D] and of [M, D]: a slice of the rows, a
+    slice of the columns, and their distances. The columns run faster."""
     for top in range(0, len(rows), TILE):
         row_features = rows[top:top + TILE].double()
         for left in range(0, len(columns), TILE):
@@ -47,9 +49,11 @@ def tiles(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, slice, Tensor]
             yield slice(top, top + TILE), slice(left, left + TILE), distances
 
 
-def remembered(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The result is kept for as long as the tensors among the (positional) arguments live and are not written to: the
-    metrics of one round ask the same questions."""
+def memoised(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Decorates a function so that it remembers its results, as several metrics need the same distances.
+
+    A result is kept as long as the tensors among the positional arguments exist and are not changed in place.
+    """
     results: dict[tuple, Result] = {}
 
     @functools.wraps(function)
@@ -66,21 +70,23 @@ def remembered(function: Callable[Arguments, Result]) -> Callable[Arguments, Res
 
 
 def _identity(argument: object) -> object:
-    """A tensor: which one, and how often it was written to (what was made in inference mode does not count that)."""
+    """Returns what makes an argument the same as before. For a tensor that is its id and the number of changes in
+    place; tensors made in inference mode have no such number."""
     if not isinstance(argument, Tensor):
         return argument
     return id(argument), None if argument.is_inference() else argument._version
 
 
 def radii(features: Tensor, neighbours: int) -> Tensor:
-    """features [N, D] -> [N]: squared distance of each image to its neighbours-th nearest other, itself not counted"""
+    """Returns the squared distance of each image to its neighbours-th nearest other, not counting itself: features
+    [N, D] -> [N]."""
     table = _nearest_others(features, min(max(neighbours, _SHARED), len(features) - 1))
     return table[:, neighbours - 1]
 
 
-@remembered
+@memoised
 def _nearest_others(features: Tensor, count: int) -> Tensor:
-    """-> [N, count] squared distances to the nearest others, ascending"""
+    """Returns the squared distances of each image to its nearest others, ascending: features [N, D] -> [N, count]."""
     table = features.new_full((len(features), count), torch.inf, dtype=torch.float32)
     for rows, columns, distances in tiles(features, features):
         if rows == columns:
@@ -90,9 +96,10 @@ def _nearest_others(features: Tensor, count: int) -> Tensor:
     return table
 
 
-@remembered
+@memoised
 def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """[N, D], [M, D] -> of each point, the squared distance to the nearest of the others [N] and its number [N]"""
+    """Returns the squared distance of each point to the nearest of the others [N], and the number of that one [N]:
+    points [N, D], others [M, D]."""
     closest = points.new_full((len(points),), torch.inf, dtype=torch.float32)
     numbers = torch.zeros(len(points), dtype=torch.long, device=points.device)
     for rows, columns, distances in tiles(points, others):

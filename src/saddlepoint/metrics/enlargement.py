@@ -1,4 +1,4 @@
-"""What is measured of an enlarged image: PSNR and SSIM always, more where it is asked for and can be had."""
+"""Measures enlarged images: PSNR and SSIM always, NIQE and LPIPS on request."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -11,22 +11,22 @@ from saddlepoint.errors import RequestError
 from saddlepoint.metrics import image_quality, lpips
 from saddlepoint.metrics.niqe import niqe
 
-Measure = Callable[[Tensor, Tensor, int], float]  # made and original, uint8 [C, H, W]; pixels to cut off at each side
+Measure = Callable[[Tensor, Tensor, int], float]  # enlarged, original: uint8 [C, H, W]; pixels to cut off at each side
 
 
 def _niqe() -> Measure:
     basicsr.module("metrics.niqe", needed_by="callbacks.upscaling_quality.more=[niqe]")
-    return lambda made, original, border: niqe(made, border)
+    return lambda enlarged, original, border: niqe(enlarged, border)
 
 
 def _lpips() -> Measure:
-    if lacking := lpips.missing():
-        raise RequestError(f"callbacks.upscaling_quality.more=[lpips] cannot be measured: {lacking}; or leave it out")
+    if problem := lpips.missing():
+        raise RequestError(f"callbacks.upscaling_quality.more=[lpips] cannot be measured: {problem}; or leave it out")
     network = lpips.Lpips()
 
     @torch.inference_mode()
-    def measure(made: Tensor, original: Tensor, border: int) -> float:
-        one, other = (image[None].cpu().float() / 255 for image in (made, original))
+    def measure(enlarged: Tensor, original: Tensor, border: int) -> float:
+        one, other = (image[None].cpu().float() / 255 for image in (enlarged, original))
         return network(one, other).item()
 
     return measure
@@ -36,24 +36,27 @@ MORE: dict[str, Callable[[], Measure]] = {"niqe": _niqe, "lpips": _lpips}
 
 
 class Enlargement:
-    """The numbers of one image, or their means over several; `more`: names of MORE, refused here if they cannot be
-    had."""
+    """A set of measures of enlarged images: PSNR, SSIM and those of MORE that `more` names. Raises a RequestError if
+    one of them cannot be measured on this machine."""
 
     def __init__(self, more: Sequence[str] = ()):
         if unknown := [name for name in more if name not in MORE]:
             raise ValueError(f"callbacks.upscaling_quality.more={unknown[0]} must be of {', '.join(MORE)}")
         self.more = {name: MORE[name]() for name in more}
 
-    def __call__(self, made: Tensor, original: Tensor, scale: int) -> dict[str, float]:
-        """uint8 [C, H, W] twice"""
-        values = image_quality.measure(made, original, scale)._asdict()
-        return values | {name: measure(made, original, scale) for name, measure in self.more.items()}
+    def __call__(self, enlarged: Tensor, original: Tensor, scale: int) -> dict[str, float]:
+        """Returns the values of one image by name; both images are uint8 [C, H, W]."""
+        values = image_quality.measure(enlarged, original, scale)._asdict()
+        return values | {name: measure(enlarged, original, scale) for name, measure in self.more.items()}
 
-    def means(self, made: Iterable[Tensor], originals: Iterable[Tensor], scale: int) -> dict[str, float]:
-        """One image after the other, so that no more than one need be there. nan where there is no value of one of the
-        made images, e.g. NIQE's of a single colour, which a generator may make on its way."""
+    def means(self, enlarged: Iterable[Tensor], originals: Iterable[Tensor], scale: int) -> dict[str, float]:
+        """Returns the mean of each value over several images, which are taken one at a time to save memory.
+
+        A mean is nan if one image has no such value, e.g. NIQE of an image of a single colour, which a generator may
+        make early in training.
+        """
         values: dict[str, list[float]] = {}
-        for images in zip(made, originals, strict=True):
+        for images in zip(enlarged, originals, strict=True):
             for name, value in image_quality.measure(*images, scale)._asdict().items():
                 values.setdefault(name, []).append(value)
             for name, measure in self.more.items():
@@ -61,8 +64,8 @@ class Enlargement:
         return {name: sum(each) / len(each) for name, each in values.items()}
 
 
-def _or_nan(measure: Measure, made: Tensor, original: Tensor, scale: int) -> float:
+def _or_nan(measure: Measure, enlarged: Tensor, original: Tensor, scale: int) -> float:
     try:
-        return measure(made, original, scale)
+        return measure(enlarged, original, scale)
     except RequestError:
         return math.nan

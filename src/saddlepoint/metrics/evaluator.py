@@ -1,7 +1,8 @@
-"""Measures what was asked for, through one extractor; every image passes it once, whatever the number of metrics."""
+"""Measures the chosen metrics through one extractor. Every image passes it once, however many metrics there are."""
 
 import math
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,21 @@ from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import Blocks, EvaluationBlocks, Images
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-from saddlepoint.metrics.progress import watched
 from saddlepoint.metrics.reference import reference
+from saddlepoint.parallel.collectives import place
+
+LINE_SECONDS = 10  # between two lines of progress, where there is no terminal
 
 
 class Evaluator:
-    """`resamples`: bootstrap samples behind every interval; 0: no intervals. `seed` fixes every random choice.
-    `cache`: a folder that remembers real images; None: none. `aloud`: says how far a pass is."""
+    """A set of metrics with the extractor through which they are measured.
+
+    metrics: by the names under which their values are returned
+    seed: fixes every random choice
+    resamples: bootstrap resamples behind every interval; 0: no intervals
+    cache: a folder that stores the sample of real images; None: it is computed each time
+    aloud: whether progress is shown on stderr
+    """
 
     def __init__(self, extractor: Extractor, metrics: Mapping[str, Metric], seed: int = 0, resamples: int = 0,
                  cache: Path | None = None, aloud: bool = False):
@@ -29,17 +38,19 @@ class Evaluator:
         self.cache, self.aloud = cache, aloud
 
     def setup(self, real: EvaluationImages | Sample, num_fake: int, class_names: Sequence[str] = ()) -> Setup:
-        """`class_names`: of the data, if the fakes are made for its classes, in their proportions; else none"""
+        """Returns what is about to be compared. `class_names` are those of the data if the fakes are made for its
+        classes, in the same proportions; otherwise it is empty."""
         counts, num_real = ((), ()), len(real.labels)
         if class_names:
-            each = torch.bincount(real.labels, minlength=len(class_names))
-            counts = tuple(each.tolist()), tuple((each * num_fake // num_real).tolist())
+            num_of_class = torch.bincount(real.labels, minlength=len(class_names))
+            counts = tuple(num_of_class.tolist()), tuple((num_of_class * num_fake // num_real).tolist())
         extractor = self.extractor
         return Setup(extractor.name, extractor.num_features, extractor.num_classes, num_real, num_fake,
                      bool(class_names), tuple(class_names) == tuple(extractor.class_names), counts)
 
     def setup_of(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> Setup:
-        """With the images that are really there: files may break off, and classes are drawn at random."""
+        """Returns the same for images that were looked at: some files may have been unreadable, and the numbers of
+        fakes of each class are random."""
         setup = self.setup(real, fake.count, class_names)
         if not class_names:
             return setup
@@ -47,40 +58,42 @@ class Evaluator:
             tuple(torch.bincount(sample.labels, minlength=len(class_names)).tolist()) for sample in (real, fake)))
 
     def problems(self, setup: Setup) -> dict[str, str]:
-        """Why some of the metrics cannot be measured, by name."""
+        """Returns, for each metric that cannot be measured, its name and the reason."""
         reasons = {name: metric.problem(setup) for name, metric in self.metrics.items()}
         return {name: reason for name, reason in reasons.items() if reason}
 
     def refuse_too_few(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> None:
-        """Files that broke off may have left too few images for any of the metrics."""
+        """Raises a RequestError if unreadable files left too few images for every one of the metrics."""
         problems = self.problems(self.setup_of(real, fake, class_names))
         if len(problems) == len(self.metrics):
             raise RequestError("\n".join(problems.values()))
 
-    def look_at_real(self, still: EvaluationImages, num_workers: int = 0) -> Sample:
+    def look_at_real(self, images: EvaluationImages, num_workers: int = 0) -> Sample:
+        """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files."""
         keep = Keep(features=self._keeps_features)
-        images = EvaluationBlocks(still, num_workers)
-        return reference(still, self.extractor, keep, lambda: self._look(images, keep, "real images", 0), self.cache)
+        blocks = EvaluationBlocks(images, num_workers)
+        return reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
 
     def look_at_fakes(self, images: Images) -> Sample:
+        """Passes fakes through the extractor and returns their sample, with what the metrics need of each image."""
         needs_logits = any(metric.needs_logits or metric.needs_classes and (self.resamples or images.ordered)
                            for metric in self.metrics.values())
         splits = self.metrics["is"].splits if "is" in self.metrics and not images.ordered else 0
         return self._look(images, Keep(self._keeps_features, needs_logits), "fakes", splits)
 
     def measure(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> dict[str, Measurement]:
-        """A metric after the other; those with intervals may take longer than the images did. One without a value says
-        why, and the others have theirs."""
+        """Returns each metric's measurement by name. A metric without a value has the reason in its measurement, and
+        the others are measured all the same. With intervals this may take longer than the passes of images."""
         problems = self.problems(self.setup_of(real, fake, class_names))
         hidden = not self.aloud or not sys.stderr.isatty()
         shown = tqdm(self.metrics.items(), desc="metrics", leave=False, disable=hidden)
-        measured = {}
+        measurements = {}
         for name, metric in shown:
             shown.set_postfix_str(name)
-            measured[name] = self._measured(metric, problems.get(name), real, fake)
-        return measured
+            measurements[name] = self._measure(metric, problems.get(name), real, fake)
+        return measurements
 
-    def _measured(self, metric: Metric, problem: str | None, real: Sample, fake: Sample) -> Measurement:
+    def _measure(self, metric: Metric, problem: str | None, real: Sample, fake: Sample) -> Measurement:
         if problem:
             return Measurement(math.nan, reason=problem)
         try:
@@ -95,10 +108,32 @@ class Evaluator:
     def _look(self, images: Images, keep: Keep, title: str, splits: int) -> Sample:
         blocks: Blocks = images.blocks()
         if self.aloud:
-            blocks = watched(blocks, images.count, title)
+            blocks = with_progress(blocks, images.count, title)
         return collect(blocks, images.count, self.extractor, keep, splits)
 
 
 def without(metrics: Mapping[str, Metric], names: Iterable[str]) -> dict[str, Metric]:
-    left_out = set(names)
-    return {name: metric for name, metric in metrics.items() if name not in left_out}
+    """Returns the metrics but for those with these names."""
+    excluded = set(names)
+    return {name: metric for name, metric in metrics.items() if name not in excluded}
+
+
+def with_progress(blocks: Blocks, count: int, title: str) -> Blocks:
+    """Yields the same blocks and shows on stderr how many of `count` images are done, images/s and the time left: as a
+    bar on a terminal, elsewhere as a line every LINE_SECONDS. Only the first of several processes shows it."""
+    rank, num_processes = place()
+    share = count // num_processes
+    on_terminal = sys.stderr.isatty()
+    started = last_line = time.perf_counter()
+    done = 0
+    with tqdm(total=share, desc=title, unit=" images", unit_scale=True, dynamic_ncols=True,
+              disable=not on_terminal or rank > 0) as bar:
+        for first, block in blocks:
+            yield first, block
+            done += len(block.images)
+            bar.update(len(block.images))
+            now = time.perf_counter()
+            if not on_terminal and rank == 0 and now - last_line >= LINE_SECONDS:
+                rate, last_line = done / (now - started), now
+                left = tqdm.format_interval(max(share - done, 0) / rate)
+                print(f"{title}: {done:,} of {share:,}, {rate:,.0f} images/s, {left} left", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Image files framed as a run's own images were, so that a folder can take the place of its data.
+"""Loads image files in the size and channels of a run's own images, so that a folder can take the place of its data.
 
 H x W pixels of C channels; S x S is the run's size.
 """
@@ -15,7 +15,8 @@ from saddlepoint.data.resizing import ResizeAndCrop
 
 
 class Fit:
-    """In place of a ResizeAndCrop: as data/memory.py fits images, `pad`, black all around, or `resize`, bicubic."""
+    """A way of bringing square images to S x S, as data/memory.py does: `pad` puts black all around, `resize` is
+    bicubic. It has the interface of ResizeAndCrop."""
 
     is_random, crop = False, "none"
 
@@ -23,6 +24,7 @@ class Fit:
         self.image_size, self.resize = image_size, fit
 
     def check(self, width: int, height: int) -> None:
+        """Raises Unreadable if an image of this size cannot be brought to S x S."""
         if width != height:
             raise Unreadable(f"it has {width} x {height} pixels, and the run's images are squares")
         if self.resize == "pad" and width > self.image_size:
@@ -30,6 +32,7 @@ class Fit:
                              "that the run's data are padded to (data.fit=pad)")
 
     def scaled(self, image: Image.Image) -> Image.Image:
+        """Returns the image in S x S pixels."""
         missing = self.image_size - image.width
         if self.resize == "pad":
             padded = Image.new(image.mode, (self.image_size, self.image_size))  # black
@@ -46,7 +49,8 @@ class Fit:
 
 
 def loader_like(data: ImageDataModule, resize: str | None, limits: Limits) -> ImageLoader:
-    """For files that shall look as the data that is trained on, but for `resize` where it is typed."""
+    """Returns a loader that treats files as the run's data were treated, except that a `resize` that the user typed
+    takes the place of theirs."""
     if isinstance(data, InMemoryImages):
         framing = Fit(data.image_size, data.fit)
     else:

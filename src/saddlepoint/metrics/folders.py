@@ -1,4 +1,4 @@
-"""Folders of image files as they come, for metrics. Both sides of a comparison must have one shape."""
+"""Opens the folders of image files that real= and fake= name, and brings both to the same channels and size."""
 
 import sys
 from collections import Counter
@@ -20,23 +20,23 @@ from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.endings import ENDINGS
-from saddlepoint.metrics.collecting import say_what_is_left_out
+from saddlepoint.metrics.collecting import warn_of_unreadable
 from saddlepoint.metrics.fitting import Fit, loader_like
 
-OTHERWISE = "; type resize=short_side or resize=stretch to frame real= otherwise than the run's data"
-RESIZE = "short_side"  # of two folders, unless resize= says otherwise: as data=image_folder has it
+OTHER_FRAMING = "; type resize=short_side or resize=stretch to frame real= otherwise than the run's data"
+RESIZE = "short_side"  # for two folders without resize=, as data=image_folder does by default
 
 Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Folder:
-    """real= or fake=, with what the headers of its files say."""
+    """A folder that real= or fake= names, with what the headers of its files say."""
 
     side: str  # real or fake
-    typed: str
+    typed: str  # the path as the user typed it
     files: dict[Path, tuple[int, int, int]]  # width, height and channels of each that can be read
-    unreadable: dict[str, str]  # file: why
+    unreadable: dict[str, str]  # file -> reason
 
     @property
     def sizes(self) -> set[tuple[int, int]]:
@@ -50,7 +50,8 @@ class Folder:
         return self.sizes == {(size, size)}
 
     def images(self, load: ImageLoader, remedy: str = "") -> EvaluationFiles:
-        """Those that can be framed; others are named and left out. `remedy`: what to type where none can be."""
+        """Returns the images that can be brought to the size of `load`, and warns of the others. Raises a RequestError
+        if there are none, which ends in `remedy`, what to type instead."""
         framed, unreadable = [], dict(self.unreadable)
         for path, (width, height, _) in self.files.items():
             try:
@@ -59,13 +60,13 @@ class Folder:
             except Unreadable as error:
                 unreadable[str(path)] = str(error)
         if not framed:
-            raise none_left(self, unreadable, remedy)
-        say_what_is_left_out(unreadable)
+            raise no_usable_image(self, unreadable, remedy)
+        warn_of_unreadable(unreadable)
         name = expanded(self.typed, self.side).resolve().name
         return EvaluationFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
 
-    def brought_to(self, size: int, resize: str) -> str:
-        """What framing does to these images, as a part of a sentence."""
+    def describe_framing(self, size: int, resize: str) -> str:
+        """Returns what framing to size x size pixels does to these images, as the end of a sentence about them."""
         if self.is_of(size):
             return f"are {size} x {size} already"
         if self.all_square:
@@ -74,9 +75,11 @@ class Folder:
         return f"{what}, of {size} x {size}"
 
 
-def opened(settings: Settings, side: str) -> Folder:
+def open_folder(settings: Settings, side: str) -> Folder:
+    """Returns the folder of a side with the sizes in its files' headers; prints a note if the files hold more than is
+    read, e.g. 16 bits. Raises a RequestError if no file can be read."""
     files, unreadable, losses = {}, {}, Counter()
-    for file in listed(settings, side):
+    for file in list_images(settings, side):
         try:
             header = header_of(file.path, limits(settings))
             files[file.path] = header[:3]
@@ -85,64 +88,69 @@ def opened(settings: Settings, side: str) -> Folder:
             unreadable[str(file.path)] = str(error)
     folder = Folder(side, settings[side], files, unreadable)
     if not files:
-        raise none_left(folder, unreadable)
+        raise no_usable_image(folder, unreadable)
     if losses:
         print(f"{side}={folder.typed} is read otherwise than stored: {describing.losses(losses)}", file=sys.stderr)
     return folder
 
 
-def listed(settings: Settings, side: str) -> list[ImageFile]:
+def list_images(settings: Settings, side: str) -> list[ImageFile]:
+    """Returns the image files below the folder of a side, and prints notes on files that are no images and on parts
+    such as train and test. Raises a RequestError if there are none."""
     root = expanded(settings[side], side)
     if not root.is_dir():
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
     extensions = settings["image_extensions"] or ENDINGS
-    found = listing(root, extensions)
-    others = "; ".join(describing.passed_over(found, "not in image_extensions"))
-    if not found.files:
+    listed = listing(root, extensions)
+    others = "; ".join(describing.passed_over(listed, "not in image_extensions"))
+    if not listed.files:
         there = f" (there are {others})" if others else ""
         raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{there}: type "
                            f"{side}=FOLDER for another folder, or name the ending in image_extensions")
     if others:
         print(f"left out of {side}={settings[side]}: {others}", file=sys.stderr)
-    parts = class_folders.names([file.name for file in found.files])
+    parts = class_folders.names([file.name for file in listed.files])
     if len(parts) > 1 and class_folders.are_parts(parts):
-        one = word(f"{side}={root / class_folders.first_part(parts)}")
+        first = word(f"{side}={root / class_folders.first_part(parts)}")
         print(f"note: {side}={settings[side]} has the parts {', '.join(parts)}, and images of all of them are "
-              f"measured; those of one: {one}", file=sys.stderr)
-    return found.files
+              f"measured; those of one: {first}", file=sys.stderr)
+    return listed.files
 
 
 def limits(settings: Settings) -> Limits:
     return Limits(settings["max_pixels"], settings["white"], prefix="")
 
 
-def none_left(folder: Folder, unreadable: Mapping[str, str], remedy: str = "") -> RequestError:
+def no_usable_image(folder: Folder, unreadable: Mapping[str, str], remedy: str = "") -> RequestError:
+    """Returns the error for a folder of which no image can be used, with the last file and its reason as an example."""
     name, why = next(reversed(unreadable.items()))
     return RequestError(f"{folder.side}={folder.typed} holds no image that can be used: {name}: {why}{remedy}")
 
 
-# What takes a side.
+# The images of a side.
 
 
-def instead_of_data(settings: Settings, data: ImageDataModule) -> tuple[EvaluationFiles, str]:
-    """real=, framed as the run's data are -> the images, and how the run's own were framed"""
-    folder, of_run = opened(settings, "real"), data.evaluation_images("train").framing
+def real_images_like_data(settings: Settings, data: ImageDataModule) -> tuple[EvaluationFiles, str]:
+    """Returns the images of real=, framed as the run's data are, and the framing of the run's own images. Prints a note
+    if the two differ."""
+    folder, run_framing = open_folder(settings, "real"), data.evaluation_images("train").framing
     load = loader_like(data, settings["resize"], limits(settings))
-    real = folder.images(load, OTHERWISE).limited(settings["num_real"])
+    real = folder.images(load, OTHER_FRAMING).limited(settings["num_real"])
     if isinstance(load.framing, Fit):
         real.framing = "none" if load.framing.resize == "pad" and folder.is_of(data.image_size) else load.framing.resize
-    if real.framing != of_run:
-        print(f"note: images of real={folder.typed} {folder.brought_to(data.image_size, load.framing.resize)} "
-              f"(framing: {real.framing}); for those the run learned from it was another (framing: {of_run})",
+    if real.framing != run_framing:
+        print(f"note: images of real={folder.typed} {folder.describe_framing(data.image_size, load.framing.resize)} "
+              f"(framing: {real.framing}); for those the run learned from it was another (framing: {run_framing})",
               file=sys.stderr)
     if data.channels == 1 and any(channels == 3 for _, _, channels in folder.files.values()):
         print(f"note: images of real={folder.typed} in colours are read as grey, as the run's are", file=sys.stderr)
-    return real, of_run
+    return real, run_framing
 
 
-def in_one_shape(settings: Settings) -> tuple[EvaluationFiles, EvaluationFiles]:
-    """-> real= and fake=, in the channels and the size that were typed or that all their files have"""
-    sides = {side: opened(settings, side) for side in ("real", "fake")}
+def real_and_fake_images(settings: Settings) -> tuple[EvaluationFiles, EvaluationFiles]:
+    """Returns the images of real= and of fake=, in the channels and the size that the user typed or that all files
+    have. Raises a RequestError if the files differ and nothing was typed."""
+    sides = {side: open_folder(settings, side) for side in ("real", "fake")}
     channels, size = settings["channels"] or channels_of(sides), settings["image_size"] or size_of(sides)
     resize = settings["resize"] or RESIZE
     load = ImageLoader(channels, ResizeAndCrop(size, resize, "center"), limits(settings), None)
@@ -150,12 +158,12 @@ def in_one_shape(settings: Settings) -> tuple[EvaluationFiles, EvaluationFiles]:
     for side, folder in sides.items():
         if folder.is_of(size):
             images[side].framing = "none"
-    say_what_is_unlike(sides, size, resize)
+    warn_of_unlike_framing(sides, size, resize)
     return images["real"], images["fake"]
 
 
 def channels_of(sides: Mapping[str, Folder]) -> int:
-    """3 where any image of a side has colours; both sides must agree"""
+    """Returns 3 if any image has colours, else 1. Raises a RequestError if only one side has coloured images."""
     real, fake = (max(shape[2] for shape in folder.files.values()) for folder in sides.values())
     if real != fake:
         kinds = {1: "grey", 3: "colour"}
@@ -165,21 +173,23 @@ def channels_of(sides: Mapping[str, Folder]) -> int:
 
 
 def size_of(sides: Mapping[str, Folder]) -> int:
+    """Returns the side length in pixels of all images. Raises a RequestError if they are not squares of one size."""
     sizes = {shape[:2]: path for folder in sides.values() for path, shape in folder.files.items()}
     if len(sizes) == 1 and all(folder.all_square for folder in sides.values()):
         return next(iter(sizes))[0]
-    seen = "; ".join(f"{path} is {width} x {height}" for (width, height), path in list(sizes.items())[:3])
+    examples = "; ".join(f"{path} is {width} x {height}" for (width, height), path in list(sizes.items())[:3])
     typed = f"image_size={min(min(size) for size in sizes)}"
     remedy = f"Type {typed} to bring all to one size"
     if not all(folder.all_square for folder in sides.values()):
         remedy = (f"Type {typed} to take the middle square of each, as data=image_folder does in training, or {typed} "
                   "resize=stretch where a model learned from whole pictures squeezed into squares")
     raise RequestError(f"The images of real={sides['real'].typed} and fake={sides['fake'].typed} must be squares of "
-                       f"one size: {seen}. {remedy}")
+                       f"one size: {examples}. {remedy}")
 
 
-def say_what_is_unlike(sides: Mapping[str, Folder], size: int, resize: str) -> None:
-    real, fake = (folder.brought_to(size, resize) for folder in sides.values())
+def warn_of_unlike_framing(sides: Mapping[str, Folder], size: int, resize: str) -> None:
+    """Prints a note if real images and fakes are brought to their size in different ways, as that moves metrics."""
+    real, fake = (folder.describe_framing(size, resize) for folder in sides.values())
     if real == fake:
         return
     cropped = not all(folder.all_square for folder in sides.values())

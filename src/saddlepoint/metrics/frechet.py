@@ -1,4 +1,5 @@
-"""Fréchet distance of features, each set of images taken for a Gaussian. N images, D features; sums are float64."""
+"""The Fréchet distance (FID) of two sets of images, whose features are taken to be Gaussian. N images, D features; sums
+are float64."""
 
 import math
 from typing import Annotated
@@ -14,8 +15,8 @@ from saddlepoint.metrics.sums import Moments
 
 
 def frechet_distance(mean1: Tensor, covariance1: Tensor, mean2: Tensor, covariance2: Tensor) -> float:
-    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)); means [D], covariances [D, D], float64 (Dowson and Landau 1982,
-    https://doi.org/10.1016/0047-259X(82)90077-X)."""
+    """Returns |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)); means [D], covariances [D, D], float64 (Dowson and Landau
+    1982, https://doi.org/10.1016/0047-259X(82)90077-X)."""
     return distance(gaussian(mean1, covariance1), gaussian(mean2, covariance2))
 
 
@@ -24,12 +25,12 @@ def gaussian_of(moments: Moments) -> Gaussian:
 
 
 class FrechetDistance(Metric):
-    """FID, through any extractor (Heusel et al. 2017, https://arxiv.org/abs/1706.08500, eq. 6).
+    """FID through any extractor (Heusel et al. 2017, https://arxiv.org/abs/1706.08500, eq. 6).
 
-    The interval says how far the value moves with other fakes; the reference is a fixed part of the protocol. Each
-    resample holds fewer distinct images and therefore scores worse, often every one of them worse than the value: the
-    interval takes their spread about their own mean, and puts it around the value. The bias of the value itself, which
-    is above the FID of infinitely many fakes, is not in it.
+    The interval says how far the value would move with other fakes; the real images are a fixed part of the protocol.
+    A resample holds fewer distinct images and scores worse, often in all cases. So the interval takes the spread of the
+    resamples about their own mean and puts it around the value. It leaves out the bias of the value, which lies above
+    the FID of infinitely many fakes.
     """
 
     name = "fid"
@@ -56,12 +57,13 @@ class FrechetDistance(Metric):
 
 
 class ExtrapolatedFrechetDistance(FrechetDistance):
-    """FID-infinity (Chong and Forsyth 2020, https://arxiv.org/abs/1911.07023): FID is nearly a line in 1/N, and this is
-    its value at 0, by least squares from the FIDs of random subsets of the fakes, from `smallest_share` of them to all
-    in equal steps of N. The reference is not extrapolated. The value may fall below 0.
+    """FID-infinity (Chong and Forsyth 2020, https://arxiv.org/abs/1911.07023): an estimate of the FID of infinitely
+    many fakes. FID is nearly linear in 1/N. A line is fitted by least squares to the FIDs of `points` random subsets,
+    from `smallest_share` of the fakes to all of them in equal steps of N, and its value at 1/N = 0 is returned. The
+    real images are not extrapolated. The value may fall below 0.
 
-    The paper's 15 points run from 5,000 to 50,000 images, a share of 0.1. Ours starts at 0.2: with less than three
-    images or so for each feature the line bends. For the interval, resamples are divided and fitted as the fakes are.
+    The paper's 15 points run from 5,000 to 50,000 images, a share of 0.1. The default here is 0.2, as the line bends
+    below about three images for each feature. For the interval, each resample is divided and fitted in the same way.
     """
 
     name = "fid_infinity"
@@ -105,7 +107,8 @@ class ExtrapolatedFrechetDistance(FrechetDistance):
         return torch.linspace(self.smallest_share * num_fake, num_fake, self.points).round().long()
 
     def _extrapolated(self, reference: Gaussian, features: Tensor, images: Tensor, draws: torch.Generator) -> float:
-        """features [N, D]; images [N] int64, the places in `features` of those to choose from"""
+        """Returns the extrapolated distance of the images with these numbers: features [N, D]; images [N] int64,
+        numbers of rows of `features`, which may repeat."""
         counts = self._counts(len(images))
         values = []
         for count in counts.tolist():
@@ -116,7 +119,7 @@ class ExtrapolatedFrechetDistance(FrechetDistance):
 
 
 def value_at_infinity(counts: Tensor, values: Tensor) -> float:
-    """counts [P], values [P]: where the least-squares line of values over 1 / counts meets 0"""
+    """Returns the value at 0 of the least-squares line through (1 / counts, values); counts [P], values [P]."""
     places = 1 / counts.double()
     centred = places - places.mean()
     slope = centred @ values / centred.square().sum()

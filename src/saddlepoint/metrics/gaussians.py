@@ -1,24 +1,27 @@
-"""Fréchet distance of two Gaussians in D dimensions, in float64, without roots of rounding errors."""
+"""Computes the Fréchet distance of two Gaussians in D dimensions, in float64, so that rounding errors stay small."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-NOISE = 1e-13  # of a feature's mean square: five times what rounding of sums over 50,000 images was seen to leave
-PRECISION = 1e-9  # relative to the distance: at worst, where the fast way is good enough
+NOISE = 1e-13  # relative to a feature's mean square: five times the rounding error measured over 50,000 images
+PRECISION = 1e-9  # greatest relative error of the distance with which the fast way is accepted
 
 
 class Gaussian(NamedTuple):
+    """A normal distribution in D dimensions."""
+
     mean: Tensor  # [D]
     root: Tensor  # [D, rank]; root @ root.T is the covariance
 
 
 def gaussian(mean: Tensor, covariance: Tensor) -> Gaussian:
-    """A direction whose variance cannot be told from rounding has none. Left in, it would count with the square root
-    of rounding, 1e-8 for 1e-16, and dead, repeated or undersampled features make many such directions.
+    """Returns the Gaussian with this mean [D] and covariance [D, D].
 
-    Rounding is in proportion to the mean square of a feature: in units of that, one floor holds for all.
+    Directions whose variance is no larger than rounding errors are left out. Otherwise each would add the square root
+    of its rounding error to the distance, 1e-8 for 1e-16, and constant, repeated or undersampled features make many of
+    them. Rounding errors grow with the mean square of a feature; in units of it, one threshold holds for all features.
     """
     scale = (covariance.diagonal().clamp(min=0) + mean.square()).sqrt()
     scale = scale.where(scale > 0, 1.0)[:, None]
@@ -28,22 +31,23 @@ def gaussian(mean: Tensor, covariance: Tensor) -> Gaussian:
     if not failed and _trace_of_inverse(lower) * floor < 1:  # no variance is below one over this trace
         return Gaussian(mean, scale * lower)
     variances, directions = torch.linalg.eigh(scaled)
-    kept = variances > floor
-    return Gaussian(mean, scale * directions[:, kept] * variances[kept].sqrt())
+    large = variances > floor
+    return Gaussian(mean, scale * directions[:, large] * variances[large].sqrt())
 
 
 def _trace_of_inverse(lower: Tensor) -> Tensor:
-    """tr (L L^T)^-1 = E |L^-1 z|^2 over z ~ N(0, 1), from eight z: near enough to choose between two ways."""
+    """Estimates tr (L L^T)^-1 = E |L^-1 z|^2 over z ~ N(0, 1) from eight z, which suffices to choose between two
+    ways."""
     probes = torch.randn(len(lower), 8, generator=torch.Generator().manual_seed(0), dtype=lower.dtype)
     return torch.linalg.solve_triangular(lower, probes, upper=False).square().sum() / 8
 
 
 def nuclear_norm(matrix: Tensor) -> float:
-    """Sum of the singular values of M [m, n], each to rounding of the largest.
+    """Returns the sum of the singular values of M [m, n]. The error of each is of the order of rounding of the largest.
 
-    LAPACK's SVD without vectors takes several times as long. With the eigenvectors V of M^T M, the columns of M V are
-    orthogonal and as long as the singular values, but only those above 1e-4 of the largest, as M^T M squares the range:
-    what is left of M V goes round again.
+    With the eigenvectors V of M^T M, the columns of M V are orthogonal, and their lengths are the singular values. This
+    is exact only for those above 1e-4 of the largest, since M^T M squares their ratios; the other columns of M V are
+    decomposed again. LAPACK's SVD without vectors takes several times as long.
     """
     total = 0.0
     while matrix.numel():
@@ -61,10 +65,11 @@ def nuclear_norm(matrix: Tensor) -> float:
 
 
 def sum_of_roots(gram: Tensor) -> tuple[float, float]:
-    """gram = M^T M [n, n] -> the nuclear norm of M, and how far off it may be, in a quarter of the time.
+    """Returns the nuclear norm of M and a bound of its error, from gram = M^T M [n, n]. It takes a quarter of the time
+    of `nuclear_norm`.
 
-    Entries of gram are rounded in proportion to the lengths of two columns of M, so that eigenvalues are off by
-    rounding of the trace, and their roots by that over the root.
+    The rounding error of an entry of gram is proportional to the lengths of two columns of M. So the error of an
+    eigenvalue is of the order of rounding of the trace, and that of its root is this divided by the root.
     """
     noise = torch.finfo(gram.dtype).eps * gram.trace()
     roots = torch.linalg.eigvalsh(gram).clamp(min=noise).sqrt()
@@ -72,7 +77,7 @@ def sum_of_roots(gram: Tensor) -> tuple[float, float]:
 
 
 def distance(first: Gaussian, second: Gaussian) -> float:
-    """tr (S1 S2)^(1/2) is the nuclear norm of A1^T A2, where S = A A^T."""
+    """Returns the Fréchet distance, 0 or more. tr (S1 S2)^(1/2) is the nuclear norm of A1^T A2, where S = A A^T."""
     more, fewer = first.root, second.root
     if more.shape[1] < fewer.shape[1]:
         more, fewer = fewer, more
@@ -82,4 +87,4 @@ def distance(first: Gaussian, second: Gaussian) -> float:
     value = squares - 2 * total
     if uncertainty > PRECISION * value:
         value = squares - 2 * nuclear_norm(product)
-    return max(0.0, value)  # between equals rounding is left, which may be below 0
+    return max(0.0, value)  # rounding may put the distance of equal Gaussians below 0

@@ -1,9 +1,9 @@
-"""How near an enlarged image is to the original: PSNR and SSIM as tables of super-resolution papers have them.
+"""PSNR and SSIM of an enlarged image against the original, as in the tables of super-resolution papers.
 
-On images rounded to 8 bits, with `border` pixels (the scale, by convention) cut off at each side, on the luma Y and on
-all channels: the two differ by several dB, so each number carries which it is. Equal to BasicSR's. Computed in strips,
-so that a large photograph takes little more memory than it is.
-C channels (1 grey, 3 RGB), H x W pixels, values 0 to 255, of any dtype; computed in float64.
+They are measured on images rounded to 8 bits, with `border` pixels (the scale, by convention) cut off at each side,
+both on the luma Y and on all channels. The two differ by several dB, so each name says which it is. The values equal
+BasicSR's. They are computed in strips, so that a large photograph takes little more memory than its own pixels. C
+channels (1 grey, 3 RGB), H x W pixels, values 0 to 255, of any dtype; computed in float64.
 """
 
 import math
@@ -23,6 +23,8 @@ STRIP = 1 << 19  # pixels at once
 
 
 class ImageQuality(NamedTuple):
+    """The measures of one enlarged image."""
+
     psnr_y: float  # dB, inf where nothing differs
     ssim_y: float  # at most 1
     psnr_rgb: float
@@ -30,22 +32,24 @@ class ImageQuality(NamedTuple):
 
 
 def measure(one: Tensor, other: Tensor, scale: int) -> ImageQuality:
-    """uint8 [C, H, W] twice; `scale` pixels are cut off at each side"""
+    """Returns the quality of one image against the other, both uint8 [C, H, W]; `scale` pixels are cut off at each
+    side."""
     luma_one, luma_other = luma(one), luma(other)
     return ImageQuality(psnr(luma_one, luma_other, scale), ssim(luma_one, luma_other, scale),
                         psnr(one, other, scale), ssim(one, other, scale))
 
 
 def luma(image: Tensor) -> Tensor:
-    """RGB [3, H, W] -> Y [1, H, W] in [16, 235] as MATLAB's rgb2ycbcr has it (ITU-R BT.601), not rounded; grey stays as
-    it is, with its range of 0 to 255."""
+    """Returns the luma Y of an image, as MATLAB's rgb2ycbcr defines it (ITU-R BT.601) but not rounded: RGB [3, H, W] ->
+    [1, H, W] in [16, 235]. A grey image is returned as it is, in [0, 255]."""
     if len(image) == 1:
         return image.double()
     return 16 + sum(weight / PEAK * channel.double() for weight, channel in zip(LUMA, image.split(1), strict=True))
 
 
 def psnr(one: Tensor, other: Tensor, border: int) -> float:
-    """10 log10(255^2 / mean squared difference) in dB, over all pixels and channels of [C, H, W]"""
+    """Returns 10 log10(255^2 / mean squared difference) in dB over all pixels and channels of [C, H, W]; inf if nothing
+    differs."""
     one, other = _without_border(one, other, border, least=1)
     error = sum((strip.double() - its.double()).square().sum().item()
                 for strip, its in zip(_strips(one), _strips(other), strict=True)) / one.numel()
@@ -53,21 +57,22 @@ def psnr(one: Tensor, other: Tensor, border: int) -> float:
 
 
 def ssim(one: Tensor, other: Tensor, border: int) -> float:
-    """Structural similarity of [C, H, W] (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861): Gaussian window
-    of 11 x 11 pixels, wherever it lies within the image, K1 = 0.01, K2 = 0.03; mean over windows, then channels."""
+    """Returns the structural similarity of two images [C, H, W] (Wang et al. 2004,
+    https://doi.org/10.1109/TIP.2003.819861), at most 1: a Gaussian window of 11 x 11 pixels that lies wholly within the
+    image, K1 = 0.01, K2 = 0.03; the mean over windows, then over channels."""
     one, other = _without_border(one, other, border, least=WINDOW)
     return sum(_mean_similarity(*channels) for channels in zip(one, other, strict=True)) / len(one)
 
 
 def _mean_similarity(x: Tensor, y: Tensor) -> float:
-    """[H, W] twice"""
+    """Returns the mean similarity over all windows of two channels [H, W]."""
     total = sum(_similarity(strip.double(), its.double()).sum().item()
                 for strip, its in zip(_strips(x, WINDOW - 1), _strips(y, WINDOW - 1), strict=True))
     return total / ((x.shape[0] - WINDOW + 1) * (x.shape[1] - WINDOW + 1))
 
 
 def _similarity(x: Tensor, y: Tensor) -> Tensor:
-    """[H, W] twice -> [H - 10, W - 10]"""
+    """Returns the similarity at each window: two channels [H, W] -> [H - 10, W - 10]."""
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
     mean_x, mean_y, mean_xx, mean_yy, mean_xy = _windowed(torch.stack((x, y, x * x, y * y, x * y)))
     variances = mean_xx - mean_x**2 + mean_yy - mean_y**2
@@ -77,7 +82,7 @@ def _similarity(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _windowed(maps: Tensor) -> Tensor:
-    """[..., H, W] -> Gaussian means over every 11 x 11 pixels, [..., H - 10, W - 10]"""
+    """Returns Gaussian means over every window of 11 x 11 pixels: [..., H, W] -> [..., H - 10, W - 10]."""
     weights = [math.exp(-(offset / SIGMA) ** 2 / 2) for offset in range(-(WINDOW // 2), WINDOW // 2 + 1)]
     for dim in (-1, -2):
         places = maps.shape[dim] - WINDOW + 1
@@ -97,7 +102,7 @@ def _without_border(one: Tensor, other: Tensor, border: int, least: int) -> tupl
 
 
 def _strips(image: Tensor, shared: int = 0) -> Iterator[Tensor]:
-    """[..., H, W] -> parts of all its rows; a part and the next have `shared` rows in common"""
+    """Yields an image [..., H, W] in strips of full width; a strip and the next have `shared` rows in common."""
     rows = max(1, STRIP // image.shape[-1])
     for first in range(0, image.shape[-2] - shared, rows):
         yield image[..., first:first + rows + shared, :]

@@ -1,5 +1,7 @@
-"""Numbered images in blocks. Image i is always number i mod 64 of a block of 64, whatever the number of images or of
-processes, because the rounding of a convolution may depend on the batch: a metric is then a function of the seed.
+"""Real and generated images in blocks of 64, by their numbers.
+
+Image i is always number i mod 64 of its block, whatever the number of images or of processes. The rounding of a
+convolution may depend on the batch; with fixed blocks, a metric is a function of the seed.
 """
 
 import math
@@ -23,37 +25,46 @@ Blocks = Iterator[tuple[int, Block]]  # the number of a block's first image, and
 
 
 class Images(Protocol):
+    """A numbered set of images, which the processes share out among them block by block."""
+
     count: int
     ordered: bool  # their order may mean something, e.g. they are sorted by class
 
     def block(self, first: int) -> Block:
-        """Up to 64 images that begin with image `first`, a multiple of 64."""
+        """Returns the block that begins with image `first`, a multiple of 64: up to 64 images."""
 
     def blocks(self) -> Blocks:
-        """The blocks of this process: every n-th of n processes'."""
+        """Yields the blocks of this process: every n-th of n processes."""
 
 
 class EvaluationBlocks(Dataset):
-    """Real images, or fakes that came as files. `num_workers` processes decode files; memory needs none."""
+    """Real images, or fakes that came as files. `num_workers` processes decode files; images in memory need none."""
 
     ordered = True
 
-    def __init__(self, still: EvaluationImages, num_workers: int = 0):
-        self.still, self.num_workers, self.count = still, num_workers, len(still)
+    def __init__(self, images: EvaluationImages, num_workers: int = 0):
+        self.images, self.num_workers, self.count = images, num_workers, len(images)
 
     def __getitem__(self, number: int) -> tuple[int, Block]:
         return number * BLOCK, self.block(number * BLOCK)
 
     def block(self, first: int) -> Block:
-        return self.still.block(range(first, min(first + BLOCK, self.count)))
+        return self.images.block(range(first, min(first + BLOCK, self.count)))
 
     def blocks(self) -> Blocks:
-        return iter(DataLoader(self, sampler=_mine(self.count), batch_size=None, collate_fn=_as_it_is,
+        return iter(DataLoader(self, sampler=_own_blocks(self.count), batch_size=None, collate_fn=_unchanged,
                                num_workers=self.num_workers, generator=torch.Generator()))
 
 
 class GeneratedImages:
-    """Images 0 .. count - 1 of a seed, as `sample.py` numbers them, rounded to 8 bits as its files are."""
+    """The images 0 to count - 1 of a seed, as `sample.py` numbers them, rounded to 8 bits as its files are.
+
+    generator: (latents, labels) -> images in [-1, 1]
+    latents: where latents come from
+    class_distribution: [K], cumulative shares of the classes, by which labels are drawn; None: all labels are 0
+    seed: fixes latents and labels
+    count: number of images
+    """
 
     ordered = False  # latents and classes are independent draws
 
@@ -63,12 +74,11 @@ class GeneratedImages:
         self.seed, self.count = seed, count
 
     def blocks(self) -> Blocks:
-        for number in _mine(self.count):
+        for number in _own_blocks(self.count):
             yield number * BLOCK, self.block(number * BLOCK)
 
     @torch.no_grad()
     def block(self, first: int) -> Block:
-        """The block that begins at image `first`."""
         device = device_of(self.generator)
         labels = class_labels(self.class_distribution, self.seed, first, BLOCK)
         latents = self.latents.of_images(self.seed, first, BLOCK)
@@ -76,20 +86,21 @@ class GeneratedImages:
             images = self.generator(latents.to(device), labels.to(device))
         if not torch.isfinite(images).all():
             raise Diverged("The generator's images are not finite: it has diverged, and there is nothing to measure")
-        kept = min(BLOCK, self.count - first)
-        return Block(to_bytes(images[:kept]).cpu(), labels[:kept], {})
+        size = min(BLOCK, self.count - first)
+        return Block(to_bytes(images[:size]).cpu(), labels[:size], {})
 
 
-def one_by_one(images: Images, indices: Tensor) -> Tensor:
-    """Single images by their numbers -> [N, C, H, W] uint8"""
+def images_at(images: Images, indices: Tensor) -> Tensor:
+    """Returns the images with these numbers [N] as uint8 [N, C, H, W]."""
     blocks = {first: images.block(first).images for first in {index // BLOCK * BLOCK for index in indices.tolist()}}
     return torch.stack([blocks[index // BLOCK * BLOCK][index % BLOCK] for index in indices.tolist()])
 
 
-def _mine(count: int) -> range:
+def _own_blocks(count: int) -> range:
+    """Returns the numbers of the blocks that this process looks at."""
     rank, num_processes = place()
     return range(rank, math.ceil(count / BLOCK), num_processes)
 
 
-def _as_it_is(item: tuple[int, Block]) -> tuple[int, Block]:
+def _unchanged(item: tuple[int, Block]) -> tuple[int, Block]:
     return item

@@ -14,13 +14,14 @@ from saddlepoint.metrics.sums import MIXED, SplitScores, mixed, scores_of
 
 
 class InceptionScore(Metric):
-    """exp(E_x[KL(p(y|x) || p(y))]), p(y) the mean of p(y|x), averaged over splits of the fakes: from 1 to the number
-    of classes (Salimans et al. 2016, section 4, https://arxiv.org/abs/1606.03498). Real images take no part.
+    """The Inception Score, exp(E_x[KL(p(y|x) || p(y))]) with p(y) the mean of p(y|x), averaged over splits of the
+    fakes: from 1 to the number of classes (Salimans et al. 2016, section 4, https://arxiv.org/abs/1606.03498). It does
+    not depend on the real images.
 
-    It rises with the number of images in a split, so only values of the same count and splits compare.
+    It rises with the number of images in a split, so compare only values of the same count and number of splits.
 
-    A generator's images are independent draws, and are dealt out to the splits as they come. Files may be sorted, by
-    class for example: those that can be read are mixed first, and the value is torch-fidelity's.
+    A generator's images are independent draws, so they are assigned to the splits in their order. Files may be sorted,
+    e.g. by class, so those that can be read are shuffled first, and the value is torch-fidelity's.
     """
 
     name = "is"
@@ -53,9 +54,10 @@ class InceptionScore(Metric):
 
 
 def resampled_scores(logits: Tensor, splits: int, seed: int, resamples: int) -> Tensor:
-    """logits [N, K] -> [B] float64: the score when the images of each split are drawn again from that split.
+    """Returns the scores [B] float64 of resamples in which the images of each split are drawn again from that split;
+    logits [N, K].
 
-    How often each image is drawn, as a matrix, times the probabilities: no resample is ever gathered.
+    A matrix says how often each image is drawn and is multiplied by the probabilities, so that no resample is copied.
     """
     ends = [split * len(logits) // splits for split in range(splits + 1)]
     total = torch.zeros(resamples, dtype=torch.float64)

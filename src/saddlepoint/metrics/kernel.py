@@ -1,4 +1,4 @@
-"""The kernel distance (KID). N images, D features."""
+"""The kernel distance (KID) of features. N images, D features."""
 
 from typing import Annotated
 
@@ -13,11 +13,15 @@ from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 
 class KernelDistance(Metric):
     """The unbiased estimate of MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y) with k(x, y) = (x.y / D + 1)^degree, mean
-    over random subsets (Binkowski et al. 2018, section 4, https://arxiv.org/abs/1801.01401). 0 on average
-    when both distributions are the same, whatever the number of images: so it is slightly negative half of the time.
+    over random subsets (Binkowski et al. 2018, section 4, https://arxiv.org/abs/1801.01401). When both distributions
+    are the same, it is 0 on average whatever the number of images, so about half of such values are slightly negative.
 
-    The kernel and the estimate are torchmetrics'; subsets are drawn here, from a generator of our own. The interval
-    comes from the subsets themselves, with any number of resamples: see `subset_interval`.
+    subsets: number of random subsets of each side, 1 or more
+    subset_size: images in each, 2 or more
+    degree: of the polynomial kernel, 1 or more
+
+    The kernel and the estimate are torchmetrics'; the subsets are drawn here, from a random generator of their own. The
+    interval comes from the subsets, whatever the number of resamples: see `subset_interval`.
     """
 
     name = "kid"
@@ -52,7 +56,8 @@ class KernelDistance(Metric):
         return Measurement(estimates.mean().item(), interval, settings, reason=reason)
 
     def estimates(self, real: Tensor, fake: Tensor, seed: int) -> Tensor:
-        """features [N, D], [M, D] -> one estimate for each subset, float64"""
+        """Returns one estimate for each subset, [subsets] float64: features of real images [N, D] and of fakes [M,
+        D]."""
         draws = torch.Generator().manual_seed(seed_of(seed, 0, "kid"))
 
         def subset(features: Tensor) -> Tensor:
@@ -63,13 +68,14 @@ class KernelDistance(Metric):
 
 
 def subset_interval(estimates: Tensor, subset_size: int, count: int) -> tuple[float, float] | None:
-    """mean +- 1.96 standard errors, from the spread of `estimates` over subsets of the `count` images.
+    """Returns mean +- 1.96 standard errors, from the spread of `estimates` over subsets of the `count` images; None if
+    there is one subset only, or if a subset is all images.
 
-    Subsampling (Politis and Romano 1994, https://doi.org/10.1214/aos/1176325770): the variance of an estimate falls
-    with 1 / size. Subsets are drawn without replacement and overlap when they are no small part of the whole, which
-    makes them more alike by (1 - size / count): together size / (count - size), the factor of the delete-d jackknife
-    (Shao and Wu 1989). The mean over finitely many subsets adds its own variance. Of unequally many real images and
-    fakes `count` is the smaller, so the interval is rather too wide. None: one subset, or subsets of all images.
+    The method is subsampling (Politis and Romano 1994, https://doi.org/10.1214/aos/1176325770). The variance of an
+    estimate is proportional to 1 / size. Subsets are drawn without replacement; large ones overlap, which makes their
+    estimates more alike by the factor (1 - size / count). Together the factor is size / (count - size), as in the
+    delete-d jackknife (Shao and Wu 1989). The mean over a finite number of subsets adds its own variance. `count` is
+    the smaller of the numbers of real images and of fakes, so that the interval is rather too wide than too narrow.
     """
     if len(estimates) < 2 or subset_size >= count:
         return None

@@ -1,7 +1,7 @@
 """LPIPS, the distance of two images in the features of a classifier (Zhang et al. 2018, section 3,
-https://arxiv.org/abs/1801.03924), as torchmetrics computes it, with the linear weights that it ships.
+https://arxiv.org/abs/1801.03924), as torchmetrics computes it, with the linear weights that come with torchmetrics.
 
-The classifier's own weights are torchvision's. They are looked for in torch hub's folder and never downloaded here.
+The classifier's own weights are torchvision's. They are read from torch hub's folder and never downloaded here.
 """
 
 import hashlib
@@ -17,9 +17,11 @@ from saddlepoint.errors import RequestError
 
 
 class Backbone(NamedTuple):
+    """A classifier in whose features LPIPS compares images."""
+
     address: str  # torchvision's
-    digest: str  # the SHA-256 begins with it, as does the end of the file's name
-    least: int  # pixels per side that its poolings need
+    digest: str  # the first eight digits of the file's SHA-256, with which its name ends
+    least: int  # smallest side of an image in pixels, since its poolings halve it
 
     @property
     def file_name(self) -> str:
@@ -33,29 +35,30 @@ BACKBONES = {
 
 
 def missing(backbone: str = "alex") -> str | None:
-    """What LPIPS lacks, in a sentence; None if it can be measured. Looks for the file without reading it."""
-    used = BACKBONES[backbone]
+    """Returns a sentence about the file that LPIPS lacks, or None if it is there. The file is not read."""
+    needed = BACKBONES[backbone]
     path = _path(backbone)
     if path.is_file():
         return None
-    return (f"LPIPS ({backbone}) needs {used.file_name} (its SHA-256 begins with {used.digest}) in {path.parent}: "
-            f"put it there, from {used.address}")
+    return (f"LPIPS ({backbone}) needs {needed.file_name} (its SHA-256 begins with {needed.digest}) in {path.parent}: "
+            f"put it there, from {needed.address}")
 
 
 class Lpips(nn.Module):
-    """one, other: [N, C, H, W] in [0, 1], C 1 (grey) or 3 (RGB) -> distances [N]"""
+    """The network that compares images. Raises a RequestError if the weights of its backbone are missing or damaged."""
 
     def __init__(self, backbone: str = "alex"):
         super().__init__()
-        if lacking := missing(backbone):
-            raise RequestError(lacking)
+        if problem := missing(backbone):
+            raise RequestError(problem)
         self.backbone = backbone
         self.network = _network(backbone, _verified(backbone))
 
     def train(self, mode: bool = True) -> "Lpips":
-        return super().train(False)  # the linear weights stand behind dropout
+        return super().train(False)  # dropout, which comes before the linear weights, must never act
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        """one, other [N, C, H, W] in [0, 1], C 1 (grey) or 3 (RGB) -> distances [N]"""
         least = BACKBONES[self.backbone].least
         if one.shape != other.shape or min(one.shape[-2:]) < least:
             raise RequestError(f"LPIPS ({self.backbone}) compares images of the same size, at least {least} x {least} "
@@ -65,8 +68,9 @@ class Lpips(nn.Module):
 
 
 def _network(backbone: str, content: bytes) -> nn.Module:
-    """torchmetrics' network. Its public class would have torchvision unpickle the file: so it is built with a random
-    classifier, whose layers carry their places in torchvision's as names, and the file is read as tensors only."""
+    """Returns torchmetrics' network with these weights. Its public class would make torchvision unpickle the file. So
+    it is built with a classifier of random weights, and the file is read as tensors only; layers have torchvision's
+    numbers."""
     from torchmetrics.functional.image.lpips import _LPIPS
     with torch.random.fork_rng(devices=[]):
         network = _LPIPS(net=backbone, pnet_rand=True)
@@ -77,6 +81,7 @@ def _network(backbone: str, content: bytes) -> nn.Module:
 
 
 def _verified(backbone: str) -> bytes:
+    """Returns the content of the weights' file. Raises a RequestError if its digest is wrong."""
     path, digest = _path(backbone), BACKBONES[backbone].digest
     content = path.read_bytes()
     if not hashlib.sha256(content).hexdigest().startswith(digest):

@@ -1,4 +1,7 @@
-"""A metric: a formula over what an extractor saw of real images and of fakes. D features, K classes."""
+"""Metrics, which are formulas over the features of real images and of fakes, and what they take and return.
+
+D features, K classes.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -14,16 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """One set of images after a pass through the extractor. Moments and scores are sums, kept always; the rest takes
-    memory in proportion to the images and is there only if a metric needs it."""
+    """The output of an extractor for one set of images. Moments and scores are sums over the images. The other tensors
+    have a row for each image and are there only if a metric needs them."""
 
     moments: "Moments"
     scores: "SplitScores | None" = None  # None: the extractor knows no classes, or the images' order may mean something
     features: Tensor | None = None  # [N, D] float32
     logits: Tensor | None = None  # [N, K] float32
-    labels: Tensor | None = None  # [N] int64, the classes the images are of or were asked for; all 0: there are none
+    labels: Tensor | None = None  # [N] int64, also the classes that fakes were made for; 0 if there are none
     digest: str = ""  # SHA-256 of the images and their labels, in order
-    unreadable: Mapping[str, str] = field(default_factory=dict)  # file: why it is not among the images
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> why it could not be read
 
     @property
     def count(self) -> int:
@@ -32,7 +35,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Setup:
-    """What is about to be compared, before any image is looked at."""
+    """The facts about a comparison that are known before any image is looked at."""
 
     extractor: str  # its name
     num_features: int
@@ -46,6 +49,8 @@ class Setup:
 
 @dataclass(frozen=True)
 class Measurement:
+    """The value of one metric, with an interval if one was asked for and could be computed."""
+
     value: float  # nan: there is none
     interval: tuple[float, float] | None = None  # 95 %
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the definition leaves open, e.g. neighbours: 5
@@ -53,7 +58,7 @@ class Measurement:
     reason: str = ""  # why there is no value; or no interval, though one was asked for
 
     def only_finite(self) -> "Measurement":
-        """The same with a reason for whatever is not finite: neither goes into a file as a number."""
+        """Returns the measurement without numbers that are not finite, and with a reason for each that was left out."""
         if not math.isfinite(self.value):
             return replace(self, value=math.nan, interval=None, reason=self.reason or f"it came out as {self.value}")
         if self.interval is not None and not all(map(math.isfinite, self.interval)):
@@ -62,7 +67,8 @@ class Measurement:
 
 
 class Metric(ABC):
-    """`name` as in metric=[fid,kid]; the extractor's name is added where values are shown: fid_digits."""
+    """A formula over two samples, of real images and of fakes. `name` is what users type in metric=[fid,kid]; where
+    values are shown, the extractor's name is added, e.g. fid_digits."""
 
     name: ClassVar[str]
     greater_is_better: ClassVar[bool]
@@ -72,7 +78,7 @@ class Metric(ABC):
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
 
     def problem(self, setup: Setup) -> str | None:
-        """Why it cannot be measured here, in a sentence with the numbers; None: it can."""
+        """Returns why it cannot be measured, as a sentence with the numbers, or None if it can."""
         if self.needs_classes and not setup.num_classes:
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
         if self.needs_labels and not setup.labelled:
@@ -84,5 +90,5 @@ class Metric(ABC):
 
     @abstractmethod
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
-        """`seed` fixes every random choice. `resamples`: bootstrap samples behind the interval; 0: no interval. With
-        resamples, features (and logits, if the metric needs classes) are there."""
+        """Returns the value, with an interval if `resamples`, the number of bootstrap resamples, is above 0. `seed`
+        fixes every random choice. With resamples the samples have features, and logits if the metric needs classes."""

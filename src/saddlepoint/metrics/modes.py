@@ -1,4 +1,4 @@
-"""Which kinds of images a generator leaves out. N fakes, K classes."""
+"""Measures whether a generator leaves out kinds of images. N fakes, K classes."""
 
 import torch
 
@@ -8,12 +8,13 @@ from saddlepoint.metrics.metric import Measurement, Metric, Sample
 
 
 class RarestClass(Metric):
-    """The smallest share that a class has among the fakes, each fake counted for its most probable class: from 0, a
-    class that is never drawn, to 1 / K, all drawn alike. The share of each class is in the details. Counting classes is
-    how missing modes are found since Metz et al. 2017, section 3.3.1, https://arxiv.org/abs/1611.02163.
+    """The smallest share of a class among the fakes, where each fake counts for its most probable class. It goes from
+    0, if a class is never drawn, to 1 / K, if all are drawn equally often. The details have the share of each class.
+    Missing modes have been found by counting classes since Metz et al. 2017, section 3.3.1,
+    https://arxiv.org/abs/1611.02163.
 
-    A classifier names a class for any image, of noise as well: a high value says that nothing is left out, not that the
-    images are good.
+    A classifier assigns a class to any image, even to noise. So a high value means that no class is left out, not that
+    the images are good.
     """
 
     name = "rarest_class"

@@ -1,6 +1,6 @@
-"""What the nearest neighbours of fakes say: does the generator repeat itself, does it repeat the training images?
+"""Metrics of the nearest neighbours of fakes: does the generator repeat itself, or the training images?
 
-N real images, M fakes, D features. Memory is O(N + M) beside the features and one tile of distances.
+N real images, M fakes, D features. Beside the features and one tile of distances, memory is O(N + M).
 """
 
 import math
@@ -18,12 +18,12 @@ FEWEST_FOR_A_MEDIAN = 6  # 1 - 2^(1 - N) of N values lie on both sides of their 
 
 
 class Duplicates(Metric):
-    """Share of fakes whose nearest other fake is as close as only `quantile` of real images are to their nearest other:
-    about `quantile` when fakes are as diverse as real images, 1 when the generator makes one image only. Of our own
-    making; real images and fakes are compared at equal numbers, a random subset of the larger set, because the more
-    images there are the nearer they lie.
+    """The share of fakes, from 0 to 1, that are closer to their nearest other fake than a threshold. The threshold is
+    the `quantile` of the distances of real images to their nearest other. So the value is about `quantile` if fakes are
+    as diverse as real images, and 1 if the generator makes a single image. The more images there are, the closer they
+    lie; so equal numbers of both are compared, a random subset of the larger set. The metric is saddlepoint's own.
 
-    No interval: two fakes near each other count together, so the fakes are no independent draws, and a resample with
+    It has no interval: two close fakes count together, so they are no independent draws, and a resample with
     replacement would consist of duplicates.
     """
 
@@ -43,14 +43,15 @@ class Duplicates(Metric):
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         count = min(len(real.features), len(fake.features))
         between_reals, between_fakes = (
-            radii(_some(sample.features, count, seed_of(seed, 0, "duplicates")), 1).sqrt() for sample in (real, fake))
+            radii(_random_subset(sample.features, count, seed_of(seed, 0, "duplicates")), 1).sqrt()
+            for sample in (real, fake))
         threshold = between_reals.quantile(self.quantile)
         share = (between_fakes <= threshold).double().mean().item()
         return Measurement(share, None, {"quantile": self.quantile, "compared": count},
                            {"threshold": threshold.item()})
 
 
-def _some(features: Tensor, count: int, seed: int) -> Tensor:
+def _random_subset(features: Tensor, count: int, seed: int) -> Tensor:
     if len(features) == count:
         return features
     draws = torch.Generator().manual_seed(seed)
@@ -58,12 +59,13 @@ def _some(features: Tensor, count: int, seed: int) -> Tensor:
 
 
 class NeighbourDistance(Metric):
-    """Median distance of a fake to its nearest training image, divided by the median distance of a training image to
-    its nearest other: 0 for copies, about 1 when fakes are new in the way training images are to one another. Of our
-    own making, after the usual check for memorisation by nearest neighbours.
+    """The median distance of a fake to its nearest training image, divided by the median distance of a training image
+    to its nearest other: 0 for copies, about 1 if fakes differ from training images as these differ from one another.
+    The metric is saddlepoint's own, after the usual check for memorisation by nearest neighbours.
 
-    A warning when it is small, not a score to rank by: noise is far from everything. `greater_is_better` says in which
-    direction it worries less. No value when more than half of the training images have an exact copy among themselves.
+    A small value is a warning. It is no score to rank by, since noise is far from everything; `greater_is_better` is
+    the direction of less memorisation. There is no value if half of the training images or more have an exact copy
+    among the others.
     """
 
     name = "neighbour_distance"
@@ -91,8 +93,8 @@ class NeighbourDistance(Metric):
 
 
 def interval_of_median(values: Tensor) -> tuple[float, float]:
-    """values [N] -> the 95 % interval of their median that holds for any distribution: from one order statistic to
-    another, since the number of values below the median is binomial (N, 1/2). No resampling."""
+    """Returns the 95 % interval of the median of values [N], which holds for any distribution. It goes from one order
+    statistic to another, since the number of values below the median is binomial (N, 1/2). Nothing is resampled."""
     ordered, count = values.sort().values, len(values)
     reach = 1.96 * math.sqrt(count) / 2
     low, high = math.floor(count / 2 - reach), math.ceil(count / 2 + reach) + 1  # ranks, from 1
@@ -100,8 +102,8 @@ def interval_of_median(values: Tensor) -> tuple[float, float]:
 
 
 def closest_training_images(real: Sample, fake: Sample, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `count` fakes that lie nearest to a training image, nearest first -> their numbers, the numbers of these
-    training images, and the distances, each [min(count, M)]."""
+    """Returns the `count` fakes that are closest to a training image, the closest first: their numbers, the numbers of
+    these training images, and the distances, each [min(count, M)]."""
     squared, numbers = nearest(fake.features, real.features)
     ordered, fakes = squared.sort(stable=True)
     return fakes[:count], numbers[fakes[:count]], ordered[:count].sqrt()

@@ -1,9 +1,9 @@
-"""NIQE, how natural an image looks without an original to compare (Mittal, Soundararajan and Bovik 2013, "Making a
+"""NIQE, which rates how natural an image looks, without the original (Mittal, Soundararajan and Bovik 2013, "Making a
 Completely Blind Image Quality Analyzer", https://doi.org/10.1109/LSP.2012.2227726). Smaller is better; photographs have
 3 to 6.
 
-The number is basicsr's, computed by basicsr: it rounds to float32 on the way, which moves NIQE by up to a few
-hundredths where an image is saturated, so that a computation of our own would be another number than papers have.
+basicsr computes it, because papers report its values. It rounds intermediate numbers to float32, which changes NIQE by
+up to a few hundredths for saturated images; other code would give other values.
 """
 
 import warnings
@@ -14,11 +14,12 @@ from torch import Tensor
 from saddlepoint.compat import basicsr
 from saddlepoint.errors import RequestError
 
-BLOCK = 96  # pixels: features are taken of blocks, and their covariance needs two
+BLOCK = 96  # pixels: features are computed for each block, and their covariance needs two blocks
 
 
 def niqe(image: Tensor, border: int) -> float:
-    """uint8 [1 or 3 (RGB), H, W]: NIQE of the luma, rounded, with `border` pixels cut off at each side"""
+    """Returns NIQE of the rounded luma of an image, uint8 [1 or 3 (RGB), H, W], with `border` pixels cut off at each
+    side. Raises a RequestError if the image is too small or of a single colour."""
     height, width = (side - 2 * border for side in image.shape[-2:])
     if (height // BLOCK) * (width // BLOCK) < 2:
         raise RequestError(f"NIQE of {width} x {height} pixels ({border} cut off at each side) cannot be measured: it "

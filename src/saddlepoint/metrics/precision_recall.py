@@ -1,6 +1,7 @@
-"""Balls around images, each reaching to its k-th nearest other: precision, recall, density, coverage.
+"""Precision, recall, density and coverage, which are defined by balls around images in the space of features. The
+radius of a ball is the distance of its image to its k-th nearest other.
 
-N real images, M fakes, D features. Memory is O(N + M) beside the features and one tile of distances.
+N real images, M fakes, D features. Beside the features and one tile of distances, memory is O(N + M).
 """
 
 from abc import abstractmethod
@@ -12,13 +13,13 @@ from torch import Tensor
 from saddlepoint.config.rules import Count
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import ONE_IMAGE, interval_of_mean
-from saddlepoint.metrics.distances import radii, remembered, tiles
+from saddlepoint.metrics.distances import memoised, radii, tiles
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 
 
 def in_closed_balls(centres: Tensor, points: Tensor, neighbours: int) -> Tensor:
-    """Balls around centres [n, D], each as large as the distance to its neighbours-th nearest other centre -> which of
-    the points [m, D] lie in any of them or on its surface, [m] bool"""
+    """Returns which of the points [m, D] lie in a ball or on its surface, [m] bool. There is a ball around each of the
+    centres [n, D], whose radius is the distance to its neighbours-th nearest other centre."""
     reach, depth = radii(centres, neighbours), points.new_full((len(points),), -torch.inf, dtype=torch.float32)
     for rows, columns, distances in tiles(centres, points):
         depth[columns] = torch.maximum(depth[columns], (reach[rows, None] - distances).amax(0))
@@ -26,13 +27,15 @@ def in_closed_balls(centres: Tensor, points: Tensor, neighbours: int) -> Tensor:
 
 
 class Contents(NamedTuple):
+    """Which of m points lie in which of n balls, as counts."""
+
     balls: Tensor  # [m] int64: how many balls hold the point
     occupied: Tensor  # [n] bool: the ball holds a point
 
 
-@remembered
+@memoised
 def in_open_balls(centres: Tensor, points: Tensor, neighbours: int) -> Contents:
-    """The same balls without their surface."""
+    """Counts the points [m, D] in the same balls around centres [n, D], without their surface."""
     reach, balls = radii(centres, neighbours), torch.zeros(len(points), dtype=torch.long, device=points.device)
     occupied = torch.zeros(len(centres), dtype=torch.bool, device=centres.device)
     for rows, columns, distances in tiles(centres, points):
@@ -42,7 +45,8 @@ def in_open_balls(centres: Tensor, points: Tensor, neighbours: int) -> Contents:
 
 
 class _MeanOverImages(Metric):
-    """A mean over images of what they are to the balls. The interval resamples these images; the balls stay."""
+    """A metric that is the mean of one value for each image. The interval resamples these values; the balls stay the
+    same."""
 
     greater_is_better = True
     needs_features = True
@@ -65,7 +69,7 @@ class _MeanOverImages(Metric):
 
     @abstractmethod
     def values(self, real: Tensor, fake: Tensor) -> Tensor:
-        """features [N, D], [M, D] -> one value for each real image or for each fake"""
+        """Returns one value for each fake [M], or for each real image [N]: features [N, D] and [M, D]."""
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         values = self.values(real.features, fake.features).double()
@@ -75,8 +79,8 @@ class _MeanOverImages(Metric):
 
 
 class Precision(_MeanOverImages):
-    """Share of fakes within the ball (surface included) of a real image: are fakes like real images? (Kynkaanniemi et
-    al. 2019, section 2, https://arxiv.org/abs/1904.06991, which uses 3 neighbours)"""
+    """The share of fakes that lie in the ball, surface included, of a real image: are fakes like real images?
+    (Kynkaanniemi et al. 2019, section 2, https://arxiv.org/abs/1904.06991, which uses 3 neighbours)"""
 
     name = "precision"
 
@@ -88,8 +92,8 @@ class Precision(_MeanOverImages):
 
 
 class Recall(_MeanOverImages):
-    """Share of real images within the ball (surface included) of a fake: are all kinds of real images made? (as
-    precision)"""
+    """The share of real images that lie in the ball, surface included, of a fake: are all kinds of real images made?
+    (from the paper of precision)"""
 
     name = "recall"
     balls_around = "fakes"
@@ -102,9 +106,10 @@ class Recall(_MeanOverImages):
 
 
 class Density(_MeanOverImages):
-    """Real images whose ball (without its surface) holds a fake, divided by the neighbours k, mean over fakes: 0 or
-    more, 1 on average when both distributions are the same. Unlike precision it is not raised by single real images
-    far from the others (Naeem et al. 2020, section 3, https://arxiv.org/abs/2002.09797, which uses 5 neighbours)."""
+    """The number of real images whose ball, without its surface, holds a fake, divided by the number of neighbours;
+    mean over fakes. It is 0 or more, and 1 on average if both distributions are the same. Unlike precision, it is not
+    raised by single real images far from the others (Naeem et al. 2020, section 3, https://arxiv.org/abs/2002.09797,
+    which uses 5 neighbours)."""
 
     name = "density"
 
@@ -116,8 +121,8 @@ class Density(_MeanOverImages):
 
 
 class Coverage(_MeanOverImages):
-    """Share of real images whose ball (without its surface) holds a fake; about 1 - 2^-k of k neighbours when both
-    distributions are the same and there are as many fakes (as density)"""
+    """The share of real images whose ball, without its surface, holds a fake. With k neighbours it is about 1 - 2^-k if
+    both distributions are the same and there are as many fakes as real images (from the paper of density)."""
 
     name = "coverage"
 

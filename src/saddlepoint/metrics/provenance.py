@@ -1,4 +1,4 @@
-"""What a number needs to be compared: its protocol. Numbers of unlike protocols are never ranked together."""
+"""Values with the protocol by which they were measured. Values of different protocols are never ranked together."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,14 @@ from typing import Any
 
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.environment import revision, versions
-from saddlepoint.metrics.comparable import SAME_NUMBER
+from saddlepoint.metrics.comparable import MAY_DIFFER
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that moves a metric beside the images' quality. docs/metrics.md says by how much."""
+    """Everything but the quality of the images that changes a metric. docs/metrics.md says by how much."""
 
     extractor: str
     digest: str  # SHA-256 of the extractor's weights
@@ -30,20 +30,21 @@ class Protocol:
     ema: bool | None  # True: an average's weights; False: the trained ones; None: the fakes came as files
     batchnorm: str  # running, standing or batch statistics, or none
     quantisation: str
-    fake_framing: str | None = None  # how fakes, or what their model learned from, were; None: as the real images
+    fake_framing: str | None = None  # framing of the fakes, or of their model's training images; None: as the real ones
     splits: int | None = None  # of the Inception Score
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the metric's definition leaves open
     versions: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""  # of the code that measured
 
     def differences(self, other: "Protocol") -> list[str]:
-        """The fields that forbid to compare, by name."""
-        return unlike(asdict(self), asdict(other))
+        """Returns the names of the fields in which the protocols differ, so that their values must not be compared."""
+        return differing_fields(asdict(self), asdict(other))
 
 
-def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Names of what forbids to compare; a field that an earlier version did not write counts as null."""
-    return [name for name in {**one, **other} if name not in SAME_NUMBER and one.get(name) != other.get(name)]
+def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the fields in which two protocols differ, without those that may. A field that is absent, as
+    in files of earlier versions, counts as null."""
+    return [name for name in {**one, **other} if name not in MAY_DIFFER and one.get(name) != other.get(name)]
 
 
 @dataclass(frozen=True)
@@ -59,53 +60,62 @@ class Value:
     reason: str = ""  # why there is no value; or no interval, though one was asked for
 
     def as_json(self) -> dict[str, Any]:
-        details = {name: or_null(value) for name, value in self.details.items()}
+        """Returns the entry for metrics.json, with null for numbers that are not finite."""
+        details = {name: finite_or_none(value) for name, value in self.details.items()}
         interval = None if self.interval is None else list(self.interval)
-        return asdict(self) | {"value": or_null(self.value), "interval": interval, "details": details}
+        return asdict(self) | {"value": finite_or_none(self.value), "interval": interval, "details": details}
 
-    def lacking(self) -> str:
-        """A sentence about what there is none of; empty where nothing is missing."""
+    def missing_note(self) -> str:
+        """Returns a sentence about a missing value or interval with its reason; empty if nothing is missing."""
         return f"{self.name} has no {'interval' if math.isfinite(self.value) else 'value'}: {self.reason}" \
             if self.reason else ""
 
 
-def or_null(value: float) -> float | None:
-    """JSON has no word for what is not finite."""
+def finite_or_none(value: float) -> float | None:
+    """Returns the number, or None if it is not finite, as JSON has only finite numbers."""
     return value if math.isfinite(value) else None
 
 
 def protocol(extractor: Extractor, real: EvaluationImages, reference: Sample, num_fake: int, seed: int,
              ema: bool | None, batchnorm: str, quantisation: str = "8 bits, rounded",
              fake_framing: str | None = None) -> Protocol:
+    """Returns the protocol of fakes that are compared with `real`, without what single metrics add to it.
+
+    reference: the sample of the real images that could be read
+    ema: True for averaged weights, False for the trained ones, None for fakes that came as files
+    batchnorm: whose statistics it used, as `kind_of_batchnorm` returns it
+    quantisation: how the fakes came to 8 bits
+    fake_framing: framing of the fakes, or of their model's training images
+    """
     return Protocol(extractor.name, extractor.digest, extractor.resize, real.name, reference.digest, real.split,
                     real.framing, reference.count, num_fake, real.image_size, seed, ema, batchnorm, quantisation,
                     None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision())
 
 
-def named(metric: str, extractor: str) -> str:
+def full_name(metric: str, extractor: str) -> str:
     return f"{metric}_{extractor}"
 
 
-def values(measured: Mapping[str, Measurement], protocol: Protocol, images_seen: int | None) -> list[Value]:
-    """measured: by the metric's name"""
-    return [_value(metric, measurement, protocol, images_seen) for metric, measurement in measured.items()]
+def values(measurements: Mapping[str, Measurement], protocol: Protocol, images_seen: int | None) -> list[Value]:
+    """Returns the measurements, which come by the metric's name, as values with their protocols."""
+    return [_value(metric, measurement, protocol, images_seen) for metric, measurement in measurements.items()]
 
 
 def _value(metric: str, measurement: Measurement, protocol: Protocol, images_seen: int | None) -> Value:
     settings = dict(measurement.settings)
     own = Protocol(**{**vars(protocol), "splits": settings.pop("splits", None), "settings": settings})
-    return Value(named(metric, protocol.extractor), measurement.value, measurement.interval, images_seen,
+    return Value(full_name(metric, protocol.extractor), measurement.value, measurement.interval, images_seen,
                  dict(measurement.details), own, measurement.reason)
 
 
-def table(measured: Iterable[Value]) -> str:
-    """Name, value and interval in columns, for a terminal; below, why some are missing."""
+def format_table(measured_values: Iterable[Value]) -> str:
+    """Returns a table of names, values and intervals for a terminal, and below it the reasons for missing ones."""
     rows, reasons = [("metric", "value", "95 % interval")], []
-    for each in measured:
+    for each in measured_values:
         value = f"{each.value:.4g}" if math.isfinite(each.value) else "none"
-        between = f"{each.interval[0]:.4g} to {each.interval[1]:.4g}" if each.interval else ""
-        rows.append((each.name, value, between or ("none" if each.reason else "")))
-        reasons.append(each.lacking())
+        interval = f"{each.interval[0]:.4g} to {each.interval[1]:.4g}" if each.interval else ""
+        rows.append((each.name, value, interval or ("none" if each.reason else "")))
+        reasons.append(each.missing_note())
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join((row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2])).rstrip() for row in rows]
     return "\n".join([*lines, *filter(None, reasons)])

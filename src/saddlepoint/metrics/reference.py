@@ -1,7 +1,8 @@
-"""What the real images look like to an extractor, remembered on disk: 50,000 images through Inception take a laptop a
-quarter of an hour, and never change.
+"""Stores an extractor's output for the real images on disk. They are the same in every evaluation, and 50,000 images
+through Inception take a laptop a quarter of an hour.
 
-A file's key is everything its content depends on, so nothing is ever out of date; the folder may be deleted.
+The name of a file is a digest of everything that its content depends on, so no file is ever out of date. The folder may
+be deleted at any time.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import torch
 
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.collecting import Keep, say_what_is_left_out
+from saddlepoint.metrics.collecting import Keep, warn_of_unreadable
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import BLOCK
 from saddlepoint.metrics.metric import Sample
@@ -23,42 +24,44 @@ from saddlepoint.metrics.sums import Moments
 from saddlepoint.parallel.collectives import place, summed
 from saddlepoint.runs import checkpoint
 
-_VERSION = 2  # of what is stored: goes up when decoding, an extractor's arithmetic or the file's content changes
+_VERSION = 2  # of the files: raise it when decoding, an extractor's arithmetic or the format of the file changes
 _PACKAGES = ("torch", "torchvision", "pillow", "tifffile", "imagecodecs", "numpy")
 
 
-def reference(still: EvaluationImages, extractor: Extractor, keep: Keep, look: Callable[[], Sample],
+def reference(images: EvaluationImages, extractor: Extractor, keep: Keep, look: Callable[[], Sample],
               folder: Path | None = None) -> Sample:
-    """The sample of `still`: from `folder` if it is there with all that `keep` asks for, else from `look`, and stored.
-    folder: null remembers nothing."""
+    """Returns the sample of real images: from a file in `folder` if one has everything that `keep` names, else from
+    `look`, whose result is then stored. Without a folder nothing is read or stored."""
     if folder is None:
         return look()
-    path = folder / "reference" / f"{_key(still, extractor)}.ckpt"
-    sample = _read(path, keep, len(still))
-    if not _everywhere(sample is not None):  # looking takes all processes
+    path = folder / "reference" / f"{_key(images, extractor)}.ckpt"
+    sample = _read(path, keep, len(images))
+    if not _all_have_it(sample is not None):  # looking at images takes all processes
         sample = look()
         if place()[0] == 0:
-            _store(path, sample, still)
+            _store(path, sample, images)
     else:
-        say_what_is_left_out(sample.unreadable)
+        warn_of_unreadable(sample.unreadable)
     return sample
 
 
-def _key(still: EvaluationImages, extractor: Extractor) -> str:
+def _key(images: EvaluationImages, extractor: Extractor) -> str:
     versions = [metadata.version(package) for package in _PACKAGES]
-    dependencies = (_VERSION, BLOCK, still.identity(), len(still), still.channels, still.image_size, extractor.name,
+    dependencies = (_VERSION, BLOCK, images.identity(), len(images), images.channels, images.image_size, extractor.name,
                     extractor.digest, extractor.resize, versions)
     return hashlib.sha256(repr(dependencies).encode()).hexdigest()
 
 
-def _everywhere(found: bool) -> bool:
-    return summed({"found": torch.tensor(int(found))})["found"].item() == place()[1]
+def _all_have_it(has_sample: bool) -> bool:
+    """Returns whether every process has read the sample."""
+    return summed({"count": torch.tensor(int(has_sample))})["count"].item() == place()[1]
 
 
 def _read(path: Path, keep: Keep, count: int) -> Sample | None:
+    """Returns the stored sample, or None if there is none of `count` images with everything that `keep` names."""
     try:
         stored = checkpoint.load(path)
-    except RequestError:  # not there, or damaged: made again
+    except RequestError:  # missing or damaged: it is written anew
         return None
     if keep.features and "features" not in stored["rows"] or keep.logits and "logits" not in stored["rows"]:
         return None
@@ -69,10 +72,10 @@ def _read(path: Path, keep: Keep, count: int) -> Sample | None:
                   unreadable=unreadable)
 
 
-def _store(path: Path, sample: Sample, still: EvaluationImages) -> None:
+def _store(path: Path, sample: Sample, images: EvaluationImages) -> None:
     rows = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
     content: dict[str, Any] = {
-        "of": f"{still.name} {still.split}",
+        "of": f"{images.name} {images.split}",
         "moments": sample.moments.tensors(),
         "rows": {name: tensor for name, tensor in rows.items() if tensor is not None},
         "digest": sample.digest,

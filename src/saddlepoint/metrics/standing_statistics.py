@@ -1,7 +1,9 @@
-"""Which statistics BatchNorm uses while images for a metric are drawn. They move FID, so they stand in its protocol.
+"""Chooses the statistics that BatchNorm uses while fakes are drawn for a metric. They change FID, so the protocol names
+them.
 
-running: those that training averaged. standing: averaged anew over many batches of fakes (Brock et al. 2019,
-https://arxiv.org/abs/1809.11096, appendix B). batch: each batch's own.
+running: the averages that training kept
+standing: averages over many new batches of fakes (Brock et al. 2019, https://arxiv.org/abs/1809.11096, appendix B)
+batch: the statistics of each batch itself
 """
 
 import torch
@@ -17,7 +19,8 @@ KINDS = ("running", "standing", "batch")
 
 
 def kind_of_batchnorm(generator: nn.Module, kind: str = "running", standing_batches: int = 0) -> str:
-    """As it stands in the protocol."""
+    """Returns the words for the protocol: "none" for a generator without BatchNorm, else the kind, for standing and
+    batch statistics with the number of images."""
     if not batch_norms(generator):
         return "none"
     details = {"standing": f" over {standing_batches} batches of {BLOCK}", "batch": f" of {BLOCK}"}
@@ -27,8 +30,8 @@ def kind_of_batchnorm(generator: nn.Module, kind: str = "running", standing_batc
 @torch.no_grad()
 def use_standing_statistics(generator: nn.Module, latents: Latents, class_distribution: torch.Tensor | None,
                             seed: int, batches: int) -> None:
-    """Replaces the running statistics of a generator in evaluation mode by the plain average over `batches` batches of
-    latents that are nobody's images."""
+    """Replaces the running statistics of a generator in evaluation mode by plain averages over `batches` batches of 64
+    fakes. Their latents are others than those of any numbered image."""
     layers, device = batch_norms(generator), device_of(generator)
     for layer in layers:
         layer.reset_running_stats()
@@ -45,7 +48,7 @@ def use_standing_statistics(generator: nn.Module, latents: Latents, class_distri
 
 
 def use_batch_statistics(generator: nn.Module) -> None:
-    """Running statistics stay as they are, unused."""
+    """Makes BatchNorm use the statistics of each batch. The running statistics are kept unchanged."""
     for layer in batch_norms(generator):
         layer.train()
         layer.momentum = 0.0

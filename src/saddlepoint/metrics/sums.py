@@ -1,4 +1,4 @@
-"""Sums over images from which several metrics follow. They may be added over batches and over processes.
+"""Sums over images, from which several metrics are computed. Those of batches or of processes may be added up.
 
 N images, D features, K classes, S splits; all sums are float64 on the CPU.
 """
@@ -18,7 +18,7 @@ CHUNK = 1024  # images whose features are copied to float64 at once
 
 
 class Moments:
-    """Sums over images: count, sum of features [D], sum of their outer products [D, D]. Memory is O(D^2)."""
+    """The number of images, the sum of their features [D] and that of the outer products of the features [D, D]."""
 
     def __init__(self, num_features: int):
         self.count = 0
@@ -27,26 +27,26 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
-        """features [N, D] float32"""
+        """Returns the moments of features [N, D] float32."""
         moments = cls(features.shape[1])
         moments.update(features)
         return moments
 
     @classmethod
     def weighted(cls, features: Tensor, weights: Tensor) -> Moments:
-        """features [N, D] float32, weights [N] int64: as if image i were there weights[i] times"""
+        """Returns the moments of features [N, D] float32 if image i were there weights[i] times; weights [N] int64."""
         moments = cls(features.shape[1])
         for drawn in weights.nonzero()[:, 0].split(CHUNK):
             moments._add(features[drawn], weights[drawn])
         return moments
 
     def update(self, features: Tensor) -> None:
-        """features [N, D] float32"""
+        """Adds features [N, D] float32. Raises a RequestError if some are not finite."""
         chunks = features.detach().split(CHUNK)
-        bad = sum(int((~chunk.isfinite().all(1)).sum()) for chunk in chunks)
-        if bad:
-            raise RequestError(f"The features of {bad} of {len(features)} images are not finite, so nothing can be "
-                               "measured on them: choose a checkpoint from before its networks diverged")
+        not_finite = sum(int((~chunk.isfinite().all(1)).sum()) for chunk in chunks)
+        if not_finite:
+            raise RequestError(f"The features of {not_finite} of {len(features)} images are not finite, so nothing can "
+                               "be measured on them: choose a checkpoint from before its networks diverged")
         for chunk in chunks:
             self._add(chunk, torch.ones(len(chunk), dtype=torch.int64))
 
@@ -62,7 +62,7 @@ class Moments:
 
     @property
     def covariance(self) -> Tensor:
-        """Over N - 1, as in every FID."""
+        """[D, D]; the sum of products is divided by N - 1, as in every FID."""
         return (self._outer - self._sum.outer(self.mean)) / (self.count - 1)
 
     def __add__(self, other: Moments) -> Moments:
@@ -70,7 +70,7 @@ class Moments:
         return Moments.from_tensors({name: mine[name] + theirs[name] for name in mine})
 
     def tensors(self) -> dict[str, Tensor]:
-        """Copies, for a file or to be summed over processes, tensor by tensor."""
+        """Returns copies of the sums by name, to be stored or added up over processes."""
         return {"count": torch.tensor(self.count), "sum": self._sum.clone(), "outer": self._outer.clone()}
 
     @classmethod
@@ -82,10 +82,11 @@ class Moments:
 
 
 class SplitScores:
-    """Sums from which the score of each split follows; images may come in any order and in any portions.
+    """Sums from which the Inception Score of each split is computed. Images may come in any order, in parts of any
+    size.
 
-    Splits are contiguous: of `total` images, split s ends before number (s + 1) total // S, as in torch-fidelity. So
-    images that have an order, sorted by class for example, are `mixed` first. float64 on the CPU.
+    Splits are contiguous: of `total` images, split s ends before number (s + 1) total // S, as in torch-fidelity.
+    Images whose order means something, e.g. sorted by class, must be `mixed` first. Tensors are float64 on the CPU.
     """
 
     def __init__(self, num_classes: int, total: int, splits: int):
@@ -96,14 +97,14 @@ class SplitScores:
 
     @classmethod
     def of(cls, logits: Tensor, splits: int) -> SplitScores:
-        """logits [N, K] of all images"""
+        """Returns the sums of all images, which have logits [N, K]."""
         scores = cls(logits.shape[1], len(logits), splits)
         scores.update(logits, 0)
         return scores
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> SplitScores:
-        """Of sums that are complete: of all images, from all processes."""
+        """Returns the scores of complete sums, which are those of all images and processes."""
         splits, num_classes = tensors["probabilities"].shape
         scores = cls(num_classes, int(tensors["counts"].sum()), splits)
         scores.counts, scores.probabilities = tensors["counts"], tensors["probabilities"]
@@ -111,7 +112,7 @@ class SplitScores:
         return scores
 
     def tensors(self) -> dict[str, Tensor]:
-        """Copies, to be summed over processes, tensor by tensor."""
+        """Returns copies of the sums by name, to be added up over processes."""
         sums = {"counts": self.counts, "probabilities": self.probabilities, "entropies": self.entropies}
         return {name: tensor.clone() for name, tensor in sums.items()}
 
@@ -120,7 +121,7 @@ class SplitScores:
         return len(self.counts)
 
     def update(self, logits: Tensor, first: int) -> None:
-        """logits [n, K] of images first .. first + n - 1 of the whole set"""
+        """Adds the images number first to first + n - 1 of the whole set, which have logits [n, K]."""
         probabilities = logits.cpu().double().softmax(1)
         split = torch.bucketize(torch.arange(first, first + len(logits)), self.ends, right=True)
         self.counts += split.bincount(minlength=self.splits)
@@ -128,8 +129,8 @@ class SplitScores:
         self.entropies.index_add_(0, split, entr(probabilities).sum(1))
 
     def value(self) -> tuple[float, float]:
-        """-> mean and standard deviation over the splits; the latter divides by S, as the original and torch-fidelity
-        do (torchmetrics divides by S - 1)."""
+        """Returns the mean and the standard deviation over the splits. The latter divides by S, as the original code
+        and torch-fidelity do; torchmetrics divides by S - 1."""
         means = self.probabilities / self.counts[:, None], self.entropies / self.counts
         scores = scores_of(*means)
         return scores.mean().item(), scores.std(correction=0).item()
@@ -138,10 +139,12 @@ MIXED = "mixed as by torch-fidelity, seed 2020"
 
 
 def mixed(logits: Tensor) -> Tensor:
-    """[N, K] in the order in which torch-fidelity deals images out to splits unless told otherwise, always the same."""
+    """Returns logits [N, K] in another order: that in which torch-fidelity by default assigns images to splits. It is
+    always the same for one N."""
     return logits[torch.from_numpy(numpy.random.RandomState(2020).permutation(len(logits)))]
 
 
 def scores_of(probabilities: Tensor, entropies: Tensor) -> Tensor:
-    """mean probabilities [..., K], mean entropies [...] -> exp(E[KL(p(y|x) || p(y))]) = exp(H(E[p]) - E[H(p)])"""
+    """Returns exp(E[KL(p(y|x) || p(y))]) = exp(H(E[p]) - E[H(p)]): mean probabilities [..., K] and mean entropies [...]
+    -> [...]."""
     return (entr(probabilities).sum(-1) - entropies).exp()

@@ -1,1 +1,1 @@
-"""One run, from its settings to its results."""
+"""Trains: one run from its settings to its results, with callbacks and loggers."""

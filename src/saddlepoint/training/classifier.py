@@ -1,4 +1,4 @@
-"""What train_classifier.py does: from the images of a data set with classes to a file for extractor=classifier.
+"""Trains a classifier on a data set with classes and writes the file for extractor=classifier, for train_classifier.py.
 
 N images of C channels and S x S pixels, K classes.
 """
@@ -31,21 +31,23 @@ from saddlepoint.metrics.extractors.classifier_files import Card, card_file, che
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.preparing import COLOURS
 
-BLOCK = 500  # images at once, when accuracy is measured
+BLOCK = 500  # images in one batch when accuracy is measured
 
 
 class Examples(NamedTuple):
+    """Images with their classes."""
+
     images: Tensor  # [N, C, S, S] uint8
     labels: Tensor  # [N] int64
 
 
 @dataclass(frozen=True)
-class Course:
-    """How the network learns: `images` in all, in batches, in an order and with distortions that `seed` fixes."""
+class TrainingPlan:
+    """The way in which a network is trained. `seed` fixes the order of images, distortions and the first weights."""
 
-    images: int
+    images: int  # in all
     batch_size: int
-    lr: float  # at its height: it rises over the first 30 % of the images and falls to nothing
+    lr: float  # its highest value: it rises over the first 30 % of the images and then falls to almost 0
     augment: bool
     horizontal_flip: bool
     seed: int
@@ -55,34 +57,37 @@ class Course:
 
 
 def train(settings: Mapping[str, Any], command: str) -> Path:
-    """Trains, measures, writes the weights and the card, and says where they are. -> the file of weights"""
+    """Trains and measures a classifier, writes its weights and card, and prints where they are. Returns the path of the
+    weights. `command` is the line that the user typed, for the card."""
     name = settings["name"] or settings["data"]["name"]
     output = expanded(settings["output"] or f"{name}.safetensors", "output")
     check_request(settings, name, output)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
-    data = opened(settings)
+    data = load_data(settings)
     print(*data.described(), sep="\n")
-    training, held_out, kept = split(data, settings["seed"])
-    course = Course(settings["budget"]["images"], data.batch_size, settings["lr"], settings["augment"],
-                    settings["data"]["horizontal_flip"], settings["seed"])
-    network = fit(training, data.num_classes, course)
+    training, held_out, held_out_name = split(data, settings["seed"])
+    plan = TrainingPlan(settings["budget"]["images"], data.batch_size, settings["lr"], settings["augment"],
+                        settings["data"]["horizontal_flip"], settings["seed"])
+    network = fit(training, data.num_classes, plan)
     card = Card(
         name=name, channels=data.channels, image_size=data.image_size, padded_from=padded_from(data),
-        class_names=data.class_names, data=data.name, training_images=len(training.images), held_out=kept,
-        held_out_images=len(held_out.images), accuracy=0.0, command=command, versions=versions(),
+        class_names=data.class_names, data=data.name, training_images=len(training.images),
+        held_out=held_out_name, held_out_images=len(held_out.images), accuracy=0.0, command=command,
+        versions=versions(),
         note=f"Trained on training images of data={data.name}: GANs that learn from these, and the real images they "
              "are compared with, share them with this classifier.")
     calibrate(LoadedClassifier(card, network, digest=""), held_out)
     card = replace(card, accuracy=accuracy(LoadedClassifier(card, network, digest=""), held_out))
     write(output, card, network)
     print(f"{len(training.images):,} training images, {card.accuracy:.2%} of {card.held_out_images:,} held-out images "
-          f"right ({kept})\n{output}: type {spelling.line(['extractor=classifier', f'extractor.weights={output}'])}")
+          f"right ({held_out_name})\n"
+          f"{output}: type {spelling.line(['extractor=classifier', f'extractor.weights={output}'])}")
     return output
 
 
 def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
-    """What can be refused before an image is read."""
+    """Raises a RequestError for settings that cannot work, before any image is read."""
     data = settings["data"]
     try:
         check_name(name)
@@ -92,8 +97,9 @@ def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
         refuse_reserved(name, "The classifier")
     if output.suffix != ".safetensors":
         raise RequestError(f"output={output} must be a .safetensors file: type output={output}.safetensors")
-    if not settings["overwrite"] and (there := next((p for p in (output, card_file(output)) if is_taken(p)), None)):
-        raise RequestError(f"{there} exists: choose another file with output=, or add overwrite=true")
+    taken = next((path for path in (output, card_file(output)) if is_taken(path)), None)
+    if taken and not settings["overwrite"]:
+        raise RequestError(f"{taken} exists: choose another file with output=, or add overwrite=true")
     for path in (output, card_file(output)):
         require_writable(path, f"output={output}")
     if not data["num_classes"]:
@@ -108,8 +114,8 @@ def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
 # Data.
 
 
-def opened(settings: Mapping[str, Any]) -> ImageDataModule:
-    """Flips are left to the augmentation."""
+def load_data(settings: Mapping[str, Any]) -> ImageDataModule:
+    """Returns the data set, read and without flips, which `fit` makes itself."""
     data = build.data({"data": settings["data"] | {"horizontal_flip": False}})
     data.prepare_data()
     data.setup("fit")
@@ -117,7 +123,8 @@ def opened(settings: Mapping[str, Any]) -> ImageDataModule:
 
 
 def split(data: ImageDataModule, seed: int) -> tuple[Examples, Examples, str]:
-    """-> training images, held-out images, and which these are: the set's test images, or a fifth of the others"""
+    """Returns training images, held-out images and a phrase that says which these are: the test images of the data set,
+    or if it has none a fifth of each class."""
     everything = examples(data.evaluation_images("train"))
     if has_test_images(data):
         return everything, examples(data.evaluation_images("test")), f"the test images of data={data.name}"
@@ -129,64 +136,65 @@ def split(data: ImageDataModule, seed: int) -> tuple[Examples, Examples, str]:
     if not held_out.any():
         raise RequestError(f"data={data.name} has {len(held_out)} images in {data.num_classes} classes, too few to "
                            "hold a fifth of each class out: some class must have 5 images")
-    learned, kept = (Examples(*(each[chosen] for each in everything)) for chosen in (~held_out, held_out))
-    return learned, kept, f"a fifth of each class of the training images of data={data.name}, drawn with seed={seed}"
+    training, rest = (Examples(*(tensor[mask] for tensor in everything)) for mask in (~held_out, held_out))
+    return training, rest, f"a fifth of each class of the training images of data={data.name}, drawn with seed={seed}"
 
 
 def has_test_images(data: ImageDataModule) -> bool:
     return "test" in data.splits if isinstance(data, InMemoryImages) else bool(data.files("test"))
 
 
-def examples(still: EvaluationImages) -> Examples:
-    """All of them, as D sees them."""
-    blocks = [still.block(range(at, min(at + BLOCK, len(still)))) for at in range(0, len(still), BLOCK)]
+def examples(images: EvaluationImages) -> Examples:
+    """Returns all images with their classes. Raises a RequestError if some cannot be read."""
+    blocks = [images.block(range(at, min(at + BLOCK, len(images)))) for at in range(0, len(images), BLOCK)]
     unreadable = {path: why for block in blocks for path, why in block.unreadable.items()}
     if unreadable:
         path, why = next(iter(unreadable.items()))
-        raise RequestError(f"{len(unreadable)} image files of data={still.name} cannot be read, the first is {path} "
+        raise RequestError(f"{len(unreadable)} image files of data={images.name} cannot be read, the first is {path} "
                            f"({why}): mend or remove them")
-    return Examples(torch.cat([block.images for block in blocks]), still.labels)
+    return Examples(torch.cat([block.images for block in blocks]), images.labels)
 
 
 def padded_from(data: ImageDataModule) -> int | None:
+    """Returns the size in pixels that images had before they were padded or enlarged; None if they were not."""
     size = data.images().shape[-1] if isinstance(data, InMemoryImages) else data.image_size
     return size if size < data.image_size else None
 
 
-# Learning.
+# Training.
 
 
-def fit(examples: Examples, num_classes: int, course: Course) -> ClassifierNetwork:
-    """AdamW on a one-cycle learning rate (Smith and Topin 2018, https://arxiv.org/abs/1708.07120) and smoothed labels
-    (Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567). The weights are rounded to float16 at the end,
-    as they are stored."""
-    network = seeded_network(examples.images.shape[1], num_classes, course.seed)
-    order, distortions = EndlessOrder(len(examples.images), course.seed), course.generator("distortions")
-    steps = math.ceil(course.images / course.batch_size)
-    optimizer = torch.optim.AdamW(network.parameters(), course.lr, weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.lr, total_steps=steps)
+def fit(examples: Examples, num_classes: int, plan: TrainingPlan) -> ClassifierNetwork:
+    """Trains a network with AdamW, a one-cycle learning rate (Smith and Topin 2018, https://arxiv.org/abs/1708.07120)
+    and smoothed labels (Szegedy et al. 2016, section 7, https://arxiv.org/abs/1512.00567). The weights of the result
+    are rounded to float16, as they will be stored."""
+    network = seeded_network(examples.images.shape[1], num_classes, plan.seed)
+    order, distortions = EndlessOrder(len(examples.images), plan.seed), plan.generator("distortions")
+    steps = math.ceil(plan.images / plan.batch_size)
+    optimizer = torch.optim.AdamW(network.parameters(), plan.lr, weight_decay=0.01, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.lr, total_steps=steps)
     for step in tqdm(range(steps), unit="step", disable=None):
-        chosen = order.images(range(step * course.batch_size, (step + 1) * course.batch_size))
-        images = to_unit_range(examples.images.index_select(0, chosen))
-        if course.augment:
-            images = distorted(images, distortions)
-        if course.horizontal_flip:
+        indices = order.images(range(step * plan.batch_size, (step + 1) * plan.batch_size))
+        images = to_unit_range(examples.images.index_select(0, indices))
+        if plan.augment:
+            images = distort(images, distortions)
+        if plan.horizontal_flip:
             images = mirrored(images, torch.rand(len(images), generator=distortions) < 0.5)
         _, logits = network(images)
-        loss = functional.cross_entropy(logits, examples.labels[chosen], label_smoothing=0.1)
+        loss = functional.cross_entropy(logits, examples.labels[indices], label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
     if not all(parameter.isfinite().all() for parameter in network.parameters()):
-        raise Diverged(f"The weights stopped being finite: type a lower learning rate than lr={course.lr:g}")
+        raise Diverged(f"The weights stopped being finite: type a lower learning rate than lr={plan.lr:g}")
     return network.half().float()
 
 
 def calibrate(classifier: LoadedClassifier, held_out: Examples) -> None:
-    """Logits of the network are scaled by one number, so that its probabilities are those of being right (Guo et al.
-    2017, section 4.2, https://arxiv.org/abs/1706.04599): smoothed labels had made them modest, and the Inception Score
-    of real images low. Neither features nor accuracy change."""
+    """Scales the last layer by one number, so that the probabilities of the classifier equal its accuracy (Guo et al.
+    2017, section 4.2, https://arxiv.org/abs/1706.04599). Smoothed labels make them too low, and with them the Inception
+    Score of real images. Features and accuracy do not change."""
     logits = torch.cat([classifier(images).logits for images in held_out.images.split(BLOCK)])
     layer = classifier.network.classes
     layer.load_state_dict({name: tensor * sharpness(logits, held_out.labels)
@@ -195,8 +203,9 @@ def calibrate(classifier: LoadedClassifier, held_out: Examples) -> None:
 
 
 def sharpness(logits: Tensor, labels: Tensor) -> float:
-    """logits [N, K], labels [N] -> the factor from 0.01 to 100 at which the likelihood of the labels is largest: where
-    the mean logit under the probabilities reaches that of the labels, which it does from below, once"""
+    """Returns the factor of the logits, from 0.01 to 100, at which the likelihood of the labels is largest: logits [N,
+    K], labels [N]. There the mean logit under the probabilities equals that of the labels; it rises with the factor, so
+    the point is found by bisection."""
     exact, low, high = logits.double(), 0.01, 100.0
     of_labels = exact.gather(1, labels[:, None]).mean()
     for _ in range(60):
@@ -206,22 +215,23 @@ def sharpness(logits: Tensor, labels: Tensor) -> float:
     return low
 
 
-def distorted(images: Tensor, generator: torch.Generator) -> Tensor:
-    """[N, C, S, S], each turned by up to 15 degrees, sheared by up to 0.2, its sides scaled by 0.85 to 1.15, moved by
-    up to S/12 pixels and bent by up to about S/25 (Simard et al. 2003, https://doi.org/10.1109/ICDAR.2003.1227801).
-    What comes in from outside repeats the border."""
+def distort(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Returns images [N, C, S, S], each at random rotated by up to 15 degrees, sheared by up to 0.2, scaled in height
+    and width by 0.85 to 1.15, shifted by up to S/12 pixels and warped by up to about S/25 (Simard et al. 2003,
+    https://doi.org/10.1109/ICDAR.2003.1227801). Pixels from outside an image repeat its border."""
     angle, shear, *scales, right, down = (torch.rand(6, len(images), generator=generator) * 2 - 1).unbind()
     angle, shear, scales = angle * math.radians(15), shear * 0.2, [1 + 0.15 * scale for scale in scales]
     matrices = torch.stack([
         scales[0] * angle.cos(), scales[1] * (shear - angle.sin()), right / 6,
         scales[0] * angle.sin(), scales[1] * angle.cos(), down / 6], dim=1).view(-1, 2, 3)
     places = functional.affine_grid(matrices, list(images.shape), align_corners=False)  # [N, S, S, 2] in [-1, 1]
-    corners = (torch.rand(len(images), 2, 5, 5, generator=generator) * 2 - 1) * 0.08  # of a coarse net over the image
-    bends = functional.interpolate(corners, size=images.shape[-2:], mode="bicubic", align_corners=True)
-    return functional.grid_sample(images, places + bends.movedim(1, -1), padding_mode="border", align_corners=False)
+    corners = (torch.rand(len(images), 2, 5, 5, generator=generator) * 2 - 1) * 0.08  # shifts of a 5 x 5 grid
+    shifts = functional.interpolate(corners, size=images.shape[-2:], mode="bicubic", align_corners=True)
+    return functional.grid_sample(images, places + shifts.movedim(1, -1), padding_mode="border", align_corners=False)
 
 
 def accuracy(classifier: LoadedClassifier, examples: Examples) -> float:
-    right = sum(int((classifier(images).logits.argmax(1) == labels).sum())
-                for images, labels in zip(*(each.split(BLOCK) for each in examples), strict=True))
-    return right / len(examples.labels)
+    """Returns the share of examples, 0 to 1, whose most probable class is their own."""
+    correct = sum(int((classifier(images).logits.argmax(1) == labels).sum())
+                  for images, labels in zip(*(each.split(BLOCK) for each in examples), strict=True))
+    return correct / len(examples.labels)

@@ -1,4 +1,5 @@
-"""Puts a run back to where its checkpoint stands, and warns of what is not as it was."""
+"""Restores the state of a run from its checkpoint, and warns if the data, threads or processes are others than
+before."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,10 @@ from saddlepoint.runs import data_identity
 
 
 def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None:
-    """Everything a run is, as it was after the checkpoint's last step."""
+    """Sets game, data and callbacks to their state when the checkpoint `saved` was written."""
     module.load_state_dict(saved["module"])
     module.saved_optimizers = saved["optimizers"]
-    own = _of_this_process(saved)
+    own = _state_of_this_process(saved)
     module.latest = {name: tensor.to(module.device) for name, tensor in own["latest"].items()}
     if own.get("data"):
         data.load_state_dict(own["data"])
@@ -25,32 +26,38 @@ def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None
             callback.load_state_dict(own["callbacks"][type(callback).__name__])
 
 
-def _of_this_process(saved: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What processes do not share. Another number of them goes on with what the first one remembers."""
+def _state_of_this_process(saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the part of the state that each process has for itself. If there are more or fewer processes than before,
+    all take that of the first one, with a warning. Raises a RequestError if that would lose images that wait in a
+    pool."""
     number, count = place()
-    remembered = saved["processes"]
-    if count == len(remembered):
-        return remembered[number]
-    if any(each.get("data") for each in remembered):
-        raise RequestError(f"this run was saved by {len(remembered)} processes, each with pairs of its own waiting in "
+    states = saved["processes"]
+    if count == len(states):
+        return states[number]
+    if any(each.get("data") for each in states):
+        raise RequestError(f"this run was saved by {len(states)} processes, each with pairs of its own waiting in "
                            f"its pool (data.pair_pool), and cannot go on with {count}: start as many again")
-    print(f"warning: this run was saved by {len(remembered)} processes and goes on with {count}: images and noise stay "
+    print(f"warning: this run was saved by {len(states)} processes and goes on with {count}: images and noise stay "
           "the same, but sums are rounded in another order and dropout draws anew, so it will not be bit for bit the "
           "run it would have been", file=sys.stderr)
-    return remembered[0]
+    return states[0]
 
 
 def warn_of_other_data(before: data_identity.Identity | None, data: ImageDataModule) -> None:
-    """Names of classes and numbers of images are those of now, the weights are of before."""
+    """Warns if the data are others than those on which the run was trained so far, or if these were not recorded.
+
+    before: the identity of those data; None for a run of an earlier version
+    """
     if not before:
         print(f"note: what this run was trained on is not recorded, as it was begun by an earlier version: whether "
               f"{data.place} is the same cannot be told", file=sys.stderr)
-    if said := data_identity.changes(before, data.identity()):
-        print(f"warning: {data.place} is not what this run was trained on: {said}. It goes on with what is there now, "
-              "and is not the run it would have been", file=sys.stderr)
+    if changes := data_identity.changes(before, data.identity()):
+        print(f"warning: {data.place} is not what this run was trained on: {changes}. It goes on with what is there "
+              "now, and is not the run it would have been", file=sys.stderr)
 
 
 def warn_of_threads(saved: Mapping[str, Any]) -> None:
+    """Warns if the run used another number of threads before."""
     before = saved.get("threads")
     if before and before != torch.get_num_threads():
         print(f"warning: this run used {before} threads and goes on with {torch.get_num_threads()}: sums are rounded "

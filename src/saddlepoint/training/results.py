@@ -1,4 +1,4 @@
-"""What a run says of itself, and what stays of it beside checkpoints and curves."""
+"""Prints the lines about a run at its beginning and end, and writes its results beside checkpoints and curves."""
 
 import resource
 from collections.abc import Mapping
@@ -19,13 +19,15 @@ from saddlepoint.training.callbacks.stopping import StopOnSignal
 
 @rank_zero_only
 def announce(settings: Mapping[str, Any], module: AdversarialModule, data: ImageDataModule, run: RunDirectory) -> None:
-    chosen, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
+    """Prints what is about to be trained, on what, and where the results will be."""
+    choices, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
     sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
-    print(f"model {chosen['model']}, data {chosen['data']}, loss {chosen['loss']}, tricks {trick}",
+    print(f"model {choices['model']}, data {choices['data']}, loss {choices['loss']}, tricks {trick}",
           *data.described(), f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 
 def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:
+    """Marks the run as completed and prints where its results are. Raises Stopped if a signal ended it early."""
     if stop.received:
         raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
                       stop.exit_code)
@@ -35,10 +37,11 @@ def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -
         f"  samples:     {run.samples}\n"
         f"  curves:      {run.path / 'metrics.csv'} (tensorboard --logdir {word(str(run.path.parent))} shows them)\n"
         f"  checkpoint:  {run.last}\n"
-        f"  {use_of(module, run)}")
+        f"  {next_command(module, run)}")
 
 
-def use_of(module: AdversarialModule, run: RunDirectory) -> str:
+def next_command(module: AdversarialModule, run: RunDirectory) -> str:
+    """Returns the command that makes use of the generator."""
     if "latents" in module.provenance["settings"]["model"]:
         return f"draw more:   {spelling.command('sample', f'run={run.path}')}"
     return f"enlarge:     {spelling.command('upscale', f'weights={run.path}', 'input=IMAGES')}"
@@ -46,17 +49,19 @@ def use_of(module: AdversarialModule, run: RunDirectory) -> str:
 
 @rank_zero_only
 def export(module: AdversarialModule, run: RunDirectory) -> None:
-    """generator.safetensors: the sampling generator's weights alone, for other programs."""
+    """Writes generator.safetensors, which has only the weights of the sampling generator, for other programs."""
     weights = {name: tensor.contiguous() for name, tensor in module.sampling_generator.state_dict().items()}
     write_atomically(run.path / "generator.safetensors", lambda temporary: temporary.write_bytes(save(weights)))
 
 
 def parameters(module: AdversarialModule) -> dict[str, int]:
+    """Returns the number of trained parameters of each network."""
     networks = {"generator": module.generator, "discriminator": module.discriminator}
     return {name: sum(p.numel() for p in network.parameters() if p.requires_grad) for name, network in networks.items()}
 
 
 def cost(module: AdversarialModule, seconds: float) -> dict[str, Any]:
+    """Returns the cost of a run that trained for `seconds`, for metrics.json."""
     return {
         "seconds": seconds,
         "images_per_second": module.images_seen / seconds,

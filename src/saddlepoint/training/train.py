@@ -1,4 +1,4 @@
-"""One run from its settings to its results: data, game, Lightning's loop, and the files that stay."""
+"""Trains one run from its settings to its results: data, game, Lightning's loop and the files in the run directory."""
 
 import logging
 import warnings
@@ -36,7 +36,7 @@ from saddlepoint.training.results import announce, conclude, cost, export
 
 
 class Trainer(pl.Trainer):
-    """Lightning's, told where to write after it was made: by then the processes, which it starts, have agreed."""
+    """Lightning's trainer with a directory that is set later, when the processes that it starts have agreed on one."""
 
     directory = Path()
 
@@ -45,14 +45,19 @@ class Trainer(pl.Trainer):
         return str(self.directory)
 
 
-def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: Continuation | None = None) -> Path:
-    """Train to the end of the budget -> the run directory. `directory` is a sweep's, used when run.dir says nothing;
-    `going_on` is the run to go on with, whose settings are given."""
-    if going_on and going_on.saved["images_seen"] >= settings["budget"]["images"] and going_on.run.is_completed:
-        print(f"{going_on.run.path} has seen its {going_on.saved['images_seen']:,} images: type a larger "
+def train(settings: Mapping[str, Any], directory: Path | None = None, continuation: Continuation | None = None) -> Path:
+    """Trains to the end of the budget and returns the run directory.
+
+    settings: of the whole run; those of the continued run if there is a continuation
+    directory: where a sweep puts the run, unless run.dir is set
+    continuation: the run to go on with; None for a new one
+    """
+    if (continuation and continuation.run.is_completed
+            and continuation.saved["images_seen"] >= settings["budget"]["images"]):
+        print(f"{continuation.run.path} has seen its {continuation.saved['images_seen']:,} images: type a larger "
               "budget.images= to go on")
-        going_on.run.close()
-        return going_on.run.path
+        continuation.run.close()
+        return continuation.run.path
     try:
         quieten_lightning()
         if settings["threads"]:
@@ -62,35 +67,35 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, going_on: 
             while True:
                 launching.connect(trainer)
                 try:
-                    return _train(settings, trainer, directory, going_on)
+                    return _train(settings, trainer, directory, continuation)
                 except RollBack as end:
                     with only_the_first_speaks():
-                        going_on = resuming.rolled_back(trainer.directory, settings, end)
+                        continuation = resuming.rolled_back(trainer.directory, settings, end)
                 trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
-        if going_on:
-            going_on.run.close()
+        if continuation:
+            continuation.run.close()
 
 
 def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None,
-           going_on: Continuation | None) -> Path:
+           continuation: Continuation | None) -> Path:
     with only_the_first_speaks():
-        if not going_on:
+        if not continuation:
             root = expanded(settings["run"]["dir"] or directory or "runs", "run.dir")
             require_writable(root / "config.yaml", f"run.dir={root}")
-        module, data, callbacks = prepare(settings, trainer, going_on)
-        run = open_run(settings, directory, going_on)
+        module, data, callbacks = prepare(settings, trainer, continuation)
+        run = open_run(settings, directory, continuation)
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
     trainer.directory, trainer.callbacks = run.path, [CallbackGroup(callbacks)]
     try:
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
-        if going_on and is_first():
+        if continuation and is_first():
             resuming.cut_back(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
         run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
         announce(settings, module, data, run)
-        if module.images_seen < module.budget_images:  # else only what comes after the last checkpoint is missing
+        if module.images_seen < module.budget_images:  # else only the files that follow the last checkpoint are missing
             trainer.fit(module, data)
         run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
         export(module, run)
@@ -101,7 +106,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         run.write_status(state, str(end), module.images_seen)
         adapters.finish(trainer.loggers, settings, run, state, module.images_seen)
         run.close()
-        stop.hand_on()
+        stop.call_former_handler()
         raise
     except BaseException as error:
         reason = disk_space.behind(error) or f"{type(error).__name__}: {error}"
@@ -113,7 +118,8 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
 
 
 def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
-    """Nothing is written yet: what cannot run is refused before there is a directory."""
+    """Returns the trainer. Raises a RequestError if the device or the precision is not available here; nothing has been
+    written by then. `sweeping` is true for a run of a sweep."""
     accelerator = settings["trainer"]["accelerator"]
     with only_the_first_speaks():
         if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
@@ -131,28 +137,29 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
     return trainer
 
 
-def prepare(settings: Mapping[str, Any], trainer: Trainer, going_on: Continuation | None,
+def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continuation | None,
             ) -> tuple[AdversarialModule, pl.LightningDataModule, list[pl.Callback]]:
-    """-> the game, its data, and who watches, `Checkpointing` last: it saves what the others know"""
+    """Returns the game, its data and the callbacks, restored if there is a continuation. `Checkpointing` is the last
+    callback, as it saves the states of the others."""
     adapters.refuse_missing(settings)
     data = build.data(settings)
-    trained_on = going_on.saved.get("data") if going_on else None
-    data.expected_classes = data_identity.classes_of(going_on.saved) if going_on else ()
+    trained_on = continuation.saved.get("data") if continuation else None
+    data.expected_classes = data_identity.classes_of(continuation.saved) if continuation else ()
     launching.one_after_the_other(trainer, partial(open_data, data))
-    source = None if going_on else settings["model"].get("initialise")
+    source = None if continuation else settings["model"].get("initialise")
     module = build.module(settings, partial(initialise, source=source) if source else None)
     module.provenance["data"] = data.identity()
-    if going_on:
+    if continuation:
         module.provenance["data"] = data_identity.continued_identity(trained_on, data.identity())
         restoring.warn_of_other_data(trained_on, data)
-    watching = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
-    callbacks = sorted(watching, key=lambda callback: isinstance(callback, Checkpointing))
+    unsorted = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
+    callbacks = sorted(unsorted, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)
     data.refuse_unequal_shares(trainer.world_size)
-    if going_on:
-        restoring.restore(module, data, callbacks, going_on.saved)
-        restoring.warn_of_threads(going_on.saved)
-        trainer.precision_plugin.load_state_dict(going_on.saved["precision"])
+    if continuation:
+        restoring.restore(module, data, callbacks, continuation.saved)
+        restoring.warn_of_threads(continuation.saved)
+        trainer.precision_plugin.load_state_dict(continuation.saved["precision"])
     data.start_at(module.images_seen)
     module.budget_images = settings["budget"]["images"]
     if settings["trainer"]["synchronise_batchnorm"] and not alone():
@@ -170,23 +177,24 @@ def open_data(data: pl.LightningDataModule) -> None:
     data.setup("fit")
 
 
-def open_run(settings: Mapping[str, Any], directory: Path | None, going_on: Continuation | None) -> RunDirectory:
-    """The run as its first process makes it, locked; the others look on."""
-    opened: list[RunDirectory] = []
+def open_run(settings: Mapping[str, Any], directory: Path | None, continuation: Continuation | None) -> RunDirectory:
+    """Returns the run directory: in the first process created and locked, in the others an Onlooker, which only knows
+    its path."""
+    created: list[RunDirectory] = []
 
     def make() -> Path:
         if is_first():
-            opened.append(going_on.run if going_on else RunDirectory.create(place(settings, directory)))
-        return opened[0].path if opened else Path()
+            created.append(continuation.run if continuation else RunDirectory.create(choose_path(settings, directory)))
+        return created[0].path if created else Path()
 
     path = launching.in_agreement(make)[0]
-    return opened[0] if opened else Onlooker(path)
+    return created[0] if created else Onlooker(path)
 
 
-def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
-    """run.dir as typed, else the sweep's directory, else a new one under runs/"""
-    chosen = settings["choices"]
-    name = chosen.get("experiment") or f"{chosen['model']}_{chosen['data']}"
+def choose_path(settings: Mapping[str, Any], directory: Path | None) -> Path:
+    """Returns the path of a new run: run.dir, else the sweep's directory, else a new one under runs/."""
+    choices = settings["choices"]
+    name = choices.get("experiment") or f"{choices['model']}_{choices['data']}"
     typed = settings["run"]["dir"]
     path = expanded(typed, "run.dir") if typed else directory or new_path(Path("runs"), name)
     adapters.refuse_directory(settings, path)
@@ -194,10 +202,12 @@ def place(settings: Mapping[str, Any], directory: Path | None) -> Path:
 
 
 def to_yaml(settings: Mapping[str, Any]) -> str:
+    """Returns the settings as the text of config.yaml."""
     return OmegaConf.to_yaml(OmegaConf.create(_readable(settings)))
 
 
 def _readable(settings: Any) -> Any:
+    """Returns the settings with all texts as valid Unicode, which YAML needs; a path may have other bytes."""
     if isinstance(settings, Mapping):
         return {key: _readable(value) for key, value in settings.items()}
     if isinstance(settings, list | tuple):
@@ -206,7 +216,8 @@ def _readable(settings: Any) -> Any:
 
 
 def quieten_lightning() -> None:
-    """Lightning's advice about things this project decides itself: workers, checkpointing, steps per log line."""
+    """Silences Lightning's advice on what this project decides itself, such as workers, checkpoints and log
+    intervals."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in ("does not have many workers", "The number of training batches", "GPU available but not used",
                     "Found .* module", ".*LeafSpec.* is deprecated", ".*litlogger.*", "Checkpoint directory .* exists"):

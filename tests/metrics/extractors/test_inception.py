@@ -13,7 +13,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from saddlepoint import downloads
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors import inception
-from saddlepoint.metrics.extractors.inception import FILE_NAME, VARIABLE, Inception, located, network
+from saddlepoint.metrics.extractors.inception import FILE_NAME, VARIABLE, Inception, locate, network
 from tests.data.formats import served
 from tests.metrics.extractors.examples import noise
 
@@ -94,25 +94,25 @@ def test_a_typed_file_comes_before_the_environment_and_that_before_torch_hub(hub
     monkeypatch.setattr(inception, "download", None)
     hub.mkdir(parents=True)
     (hub / FILE_NAME).touch()
-    assert located(None)[0] == hub / FILE_NAME
+    assert locate(None)[0] == hub / FILE_NAME
     monkeypatch.setenv(VARIABLE, "~/from environment.pth")
-    assert located(None)[0] == Path("~/from environment.pth").expanduser()
-    assert located("~/typed.pth")[0] == Path("~/typed.pth").expanduser()
+    assert locate(None)[0] == Path("~/from environment.pth").expanduser()
+    assert locate("~/typed.pth")[0] == Path("~/typed.pth").expanduser()
 
 
 def test_an_absent_file_is_downloaded_once(hub, server, capsys):
     server.write_bytes(CONTENT)
-    path, _ = located(None)
+    path, _ = locate(None)
     assert path == hub / FILE_NAME and path.read_bytes() == CONTENT
     assert list(hub.iterdir()) == [path]
     assert f"Downloading {FILE_NAME} (96 MB) into {hub}" in capsys.readouterr().err
     server.unlink()
-    assert located(None)[0] == path
+    assert locate(None)[0] == path
 
 
 def refusal_of_download(hub: Path) -> str:
     with pytest.raises(RequestError) as refusal:
-        located(None)
+        locate(None)
     assert not hub.exists() or list(hub.iterdir()) == []
     return str(refusal.value)
 

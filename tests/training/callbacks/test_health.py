@@ -275,15 +275,15 @@ def measuring(**changed):
 
 def test_a_recovery_starts_the_count_again_and_so_does_not_a_new_process(capsys):
     health = measuring()
-    health.speaks = True
+    health.is_first = True
     for seen, diversity in enumerate((0.05, 0.2, 0.05, 0.05, 0.05, 0.3, 0.01)):
         again = measuring()
         again.load_state_dict(health.state_dict())
-        again.speaks, health = True, again
-        health.evaluator(diversity, seen)
+        again.is_first, health = True, again
+        health.check_collapse(diversity, seen)
     assert [line.split(" images")[0] for line in capsys.readouterr().err.splitlines()] == [
         "warning: The generator has collapsed: after 3"]
-    health.evaluator(0.01, 7)
+    health.check_collapse(0.01, 7)
     assert "after 7 images" in capsys.readouterr().err
 
 

@@ -27,7 +27,7 @@ def test_a_large_image_goes_in_tiles_with_the_numbers_of_the_whole(tmp_path, mon
     network, seen = with_large_weights(SRVGGNetCompact(width=4, num_convolutions=4)), []
     assert network.receptive_field < 64
     network.register_forward_pre_hook(lambda module, arguments: seen.append(max(arguments[0].shape[2:])))
-    values, [shown] = callback.of_generator(network)
+    values, [shown] = callback.measure_generator(network)
     assert len(seen) > 1 and max(seen) <= TILE + 2 * network.receptive_field < 400
     pair = callback.pairs[0]
     with torch.inference_mode():

@@ -16,7 +16,7 @@ from tensorboard.plugins.hparams.list_session_groups import Handler
 from saddlepoint.errors import Diverged
 from saddlepoint.runs.resuming import continuation
 from saddlepoint.training.loggers.adapter import End
-from saddlepoint.training.loggers.hparams import varied
+from saddlepoint.training.loggers.hparams import varied_settings
 from saddlepoint.training.loggers.tensorboard import TensorBoard
 from saddlepoint.training.train import train
 from tests.composing import settings
@@ -84,7 +84,7 @@ def test_final_scores_are_the_first_columns_and_a_run_that_goes_on_is_one_line(t
     assert tags[:3] == costs and "generator/total" in tags
 
     longer = settings(*TINY, f"resume={run}", "budget.images=64")
-    train(longer, going_on=continuation(longer, ["budget.images=64"], None))
+    train(longer, continuation=continuation(longer, ["budget.images=64"], None))
     _, lines = shown(tmp_path)
     assert list(lines) == ["run"] and len(lines["run"].sessions) == 1
     assert lines["run"].hparams["budget.images"].number_value == 64
@@ -109,8 +109,8 @@ def test_a_run_that_diverged_is_a_line_with_what_it_has(tmp_path):
 
 
 def test_settings_are_those_that_are_varied():
-    found = varied(settings("trick=[ema,r1]", "loss=hinge", "seed=7", "data.num_workers=1", "threads=1",
-                            "model.discriminator.normalization=none"))
+    found = varied_settings(settings("trick=[ema,r1]", "loss=hinge", "seed=7", "data.num_workers=1", "threads=1",
+                                     "model.discriminator.normalization=none"))
     assert (found["seed"], found["loss"], found["trick"], found["model"]) == (7, "hinge", "[ema,r1]", "dcgan_small")
     assert found["optimizer.generator"] == "Adam" and found["optimizer.generator.betas"] == "[0.5,0.999]"
     assert isinstance(found["tricks.r1.gamma"], int | float) and found["precision"] == "32-true"

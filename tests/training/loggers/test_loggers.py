@@ -106,7 +106,7 @@ def read(path: Path, at: str) -> dict[int, dict[str, float]]:
 def test_a_run_that_goes_on_deletes_no_rows_of_the_csv_logger(tmp_path):
     run = train(settings(*TINY, "logger=csv", f"run.dir={tmp_path / 'run'}"))
     longer = settings(*TINY, "logger=csv", f"resume={run}", "budget.images=48")
-    train(longer, going_on=continuation(longer, ["budget.images=48"], None))
+    train(longer, continuation=continuation(longer, ["budget.images=48"], None))
     assert [sorted(read(run / "csv" / f"version_{start}" / "metrics.csv", "step")) for start in (0, 1)] == [
         [8, 16, 24, 32], [40, 48]]
 
@@ -117,7 +117,7 @@ def test_a_run_goes_on_with_other_loggers_than_it_began_with(tmp_path, capsys):
     longer = settings(*TINY, *typed, f"resume={run}")
     going_on = continuation(longer, typed, None)
     assert "logger=csv+tensorboard (was none)" in capsys.readouterr().err
-    train(going_on.settings, going_on=going_on)
+    train(going_on.settings, continuation=going_on)
     assert sorted(read(run / "csv" / "version_0" / "metrics.csv", "step")) == [40, 48]
     events = EventAccumulator(str(run), size_guidance={"scalars": 0})
     events.Reload()
@@ -138,8 +138,8 @@ def test_other_services_call_a_run_by_its_directory_and_go_on_where_it_is_known(
     first = Wandb().arguments(directory, 0)
     assert (first["name"], first["group"]) == ("3_loss=hinge", "2026-11-22")
     assert Wandb().arguments(directory, 0)["id"] != first["id"]
-    adapter.remember(directory, "wandb", first["id"])
-    adapter.remember(directory, "mlflow", "r1")
+    adapter.write_id(directory, "wandb", first["id"])
+    adapter.write_id(directory, "mlflow", "r1")
     assert Wandb().arguments(directory, 96)["id"] == first["id"]
     again = MLflow().arguments(directory, 96)
     assert (again["run_id"], again["run_name"], again["tags"]["group"]) == ("r1", "3_loss=hinge", "2026-11-22")
@@ -158,7 +158,7 @@ def test_mlflow_is_told_only_settings_it_does_not_know_since_it_refuses_to_chang
     logger = StandInMLFlow(params={"budget.images": "32"})
     MLflow().begin(logger, tmp_path, {"budget.images": 64, "seed": 0})
     assert logger.params == {"budget.images": "32", "seed": 0} and logger.statuses == ["RUNNING"]
-    assert adapter.remembered(tmp_path, "mlflow") == "r1"
+    assert adapter.read_id(tmp_path, "mlflow") == "r1"
 
 
 def test_a_place_that_mlflow_cannot_use_is_named(without_mlflow, tmp_path):

@@ -1,4 +1,4 @@
-"""Small classifiers as extractors: the digits' one, which is shipped, and those that train_classifier.py makes.
+"""Extractors that are small classifiers: one of digits, which comes with saddlepoint, and those of train_classifier.py.
 
 N images of C channels and H x W pixels, brought to S x S.
 """
@@ -20,13 +20,13 @@ from saddlepoint.metrics.extractors.classifier_network import NUM_FEATURES, Clas
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
 
-RESERVED = ("inception", "digits", "random")  # extractors that are no file of a user's
+RESERVED = ("inception", "digits", "random")  # names of saddlepoint's own extractors
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
 DIGITS_SHA256 = "703a1790f72e310835e771d8a0dcbff8df7d6d6bd4bf6f14d99c89476f0fd917"
 
 
 class LoadedClassifier(Extractor):
-    """A trained network and its card."""
+    """A trained classifier with its card, as an extractor."""
 
     num_features = NUM_FEATURES
 
@@ -35,8 +35,8 @@ class LoadedClassifier(Extractor):
         self.card, self.network, self.name, self.digest = card, network, card.name, digest
         self.class_names, self.num_classes = card.class_names, len(card.class_names)
         self.resize = rule(card.image_size)
-        if small := card.padded_from:
-            self.resize = f"{small} x {small} padded with black, other sizes {self.resize}"
+        if padded_size := card.padded_from:
+            self.resize = f"{padded_size} x {padded_size} padded with black, other sizes {self.resize}"
         self.requires_grad_(False).eval()
 
     def check(self, channels: int, image_size: int) -> None:
@@ -48,19 +48,21 @@ class LoadedClassifier(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
+        """images [N, C, H, W] uint8 -> features [N, 64], logits [N, K]"""
         return Embedding(*self.network(self.prepared(images)))
 
     def prepared(self, images: Tensor) -> Tensor:
-        """[N, C, H, W] uint8 -> [N, C, S, S] in [-1, 1]"""
-        small, size = self.card.padded_from, self.card.image_size
-        if images.shape[-2:] == (small, small):
-            before = (size - small) // 2
-            images = functional.pad(images, (before, size - small - before) * 2)
+        """Returns images as the network takes them: [N, C, H, W] uint8 -> [N, C, S, S] in [-1, 1]."""
+        padded_size, size = self.card.padded_from, self.card.image_size
+        if images.shape[-2:] == (padded_size, padded_size):
+            before = (size - padded_size) // 2
+            images = functional.pad(images, (before, size - padded_size - before) * 2)
         return resized(to_unit_range(images), size)
 
 
 class Classifier(LoadedClassifier):
-    """weights: a file that train_classifier.py wrote"""
+    """A classifier of the user's. `weights` is the path of a file that train_classifier.py wrote. Raises a RequestError
+    if it is missing or damaged, or if its name is reserved."""
 
     def __init__(self, weights: TypedPath | None):
         if weights is None:
@@ -74,10 +76,11 @@ class Classifier(LoadedClassifier):
 
 
 class Digits(LoadedClassifier):
-    """Handwritten digits, grey, ten classes: weights/digits.json says how it was made and how well it reads.
+    """A classifier of grey handwritten digits, with ten classes. weights/digits.json says how it was trained and how
+    accurate it is.
 
-    It learned from images of data=mnist5k, which are training images of MNIST as well: GANs learn from the same images,
-    and are compared with them.
+    It was trained on images of data=mnist5k, which are training images of MNIST as well. GANs are trained on the same
+    images and compared with them.
     """
 
     def __init__(self):
@@ -90,6 +93,7 @@ class Digits(LoadedClassifier):
 
 
 def refuse_reserved(name: str, where: str) -> None:
+    """Raises a RequestError if `name` is that of an extractor of saddlepoint's; `where` says whose name it is."""
     if name in RESERVED:
         raise RequestError(f"{where} has the name {name}, which is that of an extractor of saddlepoint's own: train it "
                            f"under another, e.g. name=my_{name}")

@@ -1,4 +1,4 @@
-"""A classifier on disk: weights in a .safetensors file, whose metadata has a card that says what they are."""
+"""Reads and writes classifiers: the weights in a .safetensors file, and in its metadata a card that describes them."""
 
 import json
 import re
@@ -18,19 +18,20 @@ from saddlepoint.metrics.extractors.preparing import COLOURS
 
 @dataclass(frozen=True)
 class Card:
-    """ValueError where it says something impossible."""
+    """A description of a classifier, in the metadata of its file. Raises a ValueError if a field has an impossible
+    value."""
 
     name: str  # metrics become fid_<name>
     channels: int  # 1 or 3
     image_size: int  # pixels of each side
-    padded_from: int | None  # images of this size get black all round, as the training images did; None: none do
+    padded_from: int | None  # images of this size are padded with black, as the training images were; None: none are
     class_names: tuple[str, ...]
     data: str  # name of the set it was trained on
     training_images: int
-    held_out: str  # which images were kept from it
+    held_out: str  # which images it was not trained on
     held_out_images: int
-    accuracy: float  # on these, 0 to 1
-    command: str
+    accuracy: float  # on the held-out images, 0 to 1
+    command: str  # by which it was trained
     versions: Mapping[str, str]
     note: str
 
@@ -44,13 +45,15 @@ class Card:
 
 
 def check_name(name: str) -> None:
+    """Raises a ValueError if a classifier cannot have this name."""
     if not re.fullmatch("[a-z0-9_]+", name):
         raise ValueError(f"name={name} must consist of a-z, 0-9 and _, because metrics become fid_<name>: "
                          "type name=my_data, for example")
 
 
 def read(path: Path, where: str) -> tuple[Card, ClassifierNetwork]:
-    """Weights may be float16 or float32; nothing in the file is executed. `where` is how the user knows it."""
+    """Returns the card and the network of a file, whose weights may be float16 or float32; nothing in it is executed.
+    Raises a RequestError that begins with `where`, the file in words that the user knows, if it is damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             card = Card(**json.loads((file.metadata() or {}).get("card", "{}")))
@@ -67,7 +70,8 @@ def read(path: Path, where: str) -> tuple[Card, ClassifierNetwork]:
 
 
 def write(path: Path, card: Card, network: ClassifierNetwork) -> None:
-    """As float16. The card stands beside the weights as well, with their digest, for people."""
+    """Writes the weights as float16, with the card in their metadata. Beside them it writes the card with their digest
+    as a .json file, for people to read. Raises a RequestError if a file cannot be written."""
     weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     content = save(weights, metadata={"card": json.dumps(asdict(card))})
     try:

@@ -1,4 +1,7 @@
-"""What a metric sees of an image. N images of C channels and H x W pixels; D features, K classes."""
+"""The interface of extractors, the networks that turn images into features for metrics.
+
+N images of C channels and H x W pixels; D features, K classes.
+"""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -7,15 +10,17 @@ from torch import Tensor, nn
 
 
 class Embedding(NamedTuple):
+    """The output of an extractor for N images."""
+
     features: Tensor  # [N, D] float32
     logits: Tensor | None  # [N, K] float32 of the classes the extractor knows; None when it knows none
 
 
 class Extractor(nn.Module, ABC):
-    """A fixed network, in evaluation mode and without gradients. It brings images to the size it needs by itself.
+    """A fixed network in evaluation mode, without gradients, which itself brings images to the size that it needs.
 
-    Numbers measured through two extractors have nothing to do with each other: `name` ends the name of every metric
-    (fid_digits), `digest` and `resize` stand in its protocol.
+    Values that were measured through different extractors cannot be compared. So `name` is part of the name of every
+    value (fid_digits), and `digest` and `resize` are part of its protocol.
     """
 
     name: str
@@ -27,8 +32,8 @@ class Extractor(nn.Module, ABC):
 
     @abstractmethod
     def check(self, channels: int, image_size: int) -> None:
-        """Raises RequestError if it cannot look at images of this shape."""
+        """Raises a RequestError if the network cannot take images of this shape."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> Embedding:
-        """images [N, C, H, W] uint8"""
+        """images [N, C, H, W] uint8 -> features [N, D] and logits [N, K], float32"""

@@ -1,4 +1,4 @@
-"""The network of FID's and IS's papers. N images of C channels and H x W pixels."""
+"""The Inception network of the papers on FID and IS. N images of C channels and H x W pixels."""
 
 import hashlib
 import io
@@ -22,11 +22,13 @@ VARIABLE = "SADDLEPOINT_INCEPTION_WEIGHTS"
 
 
 class Inception(Extractor):
-    """Inception-v3 as trained in 2015 (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567), the network behind every
-    published FID and IS, as torch-fidelity converted it from TensorFlow.
+    """Inception-v3 as trained in 2015 (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567), the network of every
+    published FID and IS, in the version that torch-fidelity converted from TensorFlow.
 
-    Features are those of the last pooling; logits are without the last layer's bias, as the code of IS's paper has
-    them (Salimans et al. 2016, https://arxiv.org/abs/1606.03498).
+    weights: the path of the file; None: see `locate`
+
+    Features are those of the last pooling. Logits are computed without the bias of the last layer, as in the code of
+    the paper on IS (Salimans et al. 2016, https://arxiv.org/abs/1606.03498).
     """
 
     name = "inception"
@@ -37,8 +39,8 @@ class Inception(Extractor):
 
     def __init__(self, weights: TypedPath | None):
         super().__init__()
-        path, where = located(weights)
-        self.network = network(verified(path, where))
+        path, where = locate(weights)
+        self.network = network(read_verified(path, where))
 
     def check(self, channels: int, image_size: int) -> None:
         refuse_unless_grey_or_colour(self.name, channels)
@@ -48,34 +50,38 @@ class Inception(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
+        """images [N, C, H, W] uint8 -> features [N, 2048], logits [N, 1008]"""
         return Embedding(*self.network(in_colour(images)))
 
 
 def network(content: bytes) -> nn.Module:
-    """torch-fidelity's network with these weights. Its constructor unpickles whatever file it is given: so the file is
-    read here, as tensors only, and what it is given is what we wrote ourselves."""
+    """Returns torch-fidelity's network with these weights, the content of a file. Its constructor would unpickle any
+    file. So the file is read here, as tensors only, and the constructor gets these tensors as we saved them anew."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     rewritten = io.BytesIO()
     torch.save(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), rewritten)
     rewritten.seek(0)
-    with torch.random.fork_rng(devices=[]):  # its first weights are random, and replaced
+    with torch.random.fork_rng(devices=[]):  # its first weights are drawn at random before they are replaced
         return FeatureExtractorInceptionV3("inception", ["2048", "logits_unbiased"], rewritten)
 
 
-def located(weights: str | None) -> tuple[Path, str]:
-    """The file, and how the user knows it. Downloaded if nobody says where it is and torch hub's folder lacks it."""
+def locate(weights: str | None) -> tuple[Path, str]:
+    """Returns the file of weights, and words for it that the user knows. It is the one in the setting, else the one in
+    the environment variable, else that in torch hub's folder, to which it is downloaded if it is not there."""
     if weights is not None:
         return expanded(weights, "extractor.weights"), f"extractor.weights={weights}"
-    if named := os.environ.get(VARIABLE):
-        return expanded(named, VARIABLE), f"{VARIABLE}={named} (an environment variable)"
+    if from_environment := os.environ.get(VARIABLE):
+        return (expanded(from_environment, VARIABLE),
+                f"{VARIABLE}={from_environment} (an environment variable)")
     path = Path(torch.hub.get_dir(), "checkpoints", FILE_NAME)
     if not path.exists():
-        fetched(path)
+        fetch(path)
     return path, str(path)
 
 
-def verified(path: Path, where: str) -> bytes:
-    """The content, read once, so that what is verified is what is loaded."""
+def read_verified(path: Path, where: str) -> bytes:
+    """Returns the content of the file, which is read once, so that the verified bytes are the ones that are loaded.
+    Raises a RequestError if it is not Inception's."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -87,8 +93,9 @@ def verified(path: Path, where: str) -> bytes:
     return content
 
 
-def fetched(path: Path) -> None:
-    """Whole and verified, or not at all."""
+def fetch(path: Path) -> None:
+    """Downloads the weights to `path`, where they appear whole and verified or not at all. Raises a RequestError if
+    that fails."""
     try:
         download(ADDRESS, path, SHA256, megabytes=96)
     except CANNOT_DOWNLOAD as error:

@@ -1,4 +1,4 @@
-"""How images come to the channels and the size an extractor looks at. N images of C channels and H x W pixels."""
+"""Brings images to the channels and the size that an extractor takes. N images of C channels and H x W pixels."""
 
 import torch.nn.functional as functional
 from torch import Tensor
@@ -9,9 +9,11 @@ COLOURS = {1: "grey", 3: "RGB"}  # by number of channels
 
 
 def resized(images: Tensor, image_size: int) -> Tensor:
-    """[N, C, H, W] float -> [N, C, image_size, image_size]; images of that size are left as they are.
+    """Returns images resized, bilinear and antialiased: [N, C, H, W] float -> [N, C, image_size, image_size]. Images of
+    that size are returned as they are.
 
-    Without antialiasing, shrinking skips pixels, and scores move (Parmar et al. 2022, https://arxiv.org/abs/2104.11222).
+    Shrinking without antialiasing skips pixels and changes scores (Parmar et al. 2022,
+    https://arxiv.org/abs/2104.11222).
     """
     if images.shape[-2:] == (image_size, image_size):
         return images
@@ -19,15 +21,17 @@ def resized(images: Tensor, image_size: int) -> Tensor:
 
 
 def rule(image_size: int) -> str:
+    """Returns the words for `resized` in a protocol."""
     return f"bilinear, antialiased, to {image_size} x {image_size}"
 
 
 def in_colour(images: Tensor) -> Tensor:
-    """[N, 1 or 3, H, W] -> [N, 3, H, W]; grey is red, green and blue alike"""
+    """Returns images in three channels, which are equal where they were grey: [N, 1 or 3, H, W] -> [N, 3, H, W]."""
     return images.expand(-1, 3, -1, -1)
 
 
 def refuse_unless_grey_or_colour(extractor: str, channels: int) -> None:
+    """Raises a RequestError if images have neither one channel nor three."""
     if channels not in COLOURS:
         raise RequestError(f"extractor={extractor} looks at grey or RGB images, and these have {channels} channels "
                            f"(data.channels={channels}): type data.channels=1 or data.channels=3")

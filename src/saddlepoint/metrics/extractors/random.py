@@ -1,4 +1,5 @@
-"""An extractor that needs no training and no file. N images of C channels and H x W pixels, brought to S x S."""
+"""An extractor of random weights, which needs no training and no file. N images of C channels and H x W pixels, brought
+to S x S."""
 
 import hashlib
 import math
@@ -13,15 +14,18 @@ from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resized, rule
 
 WIDTH = 32  # maps of each convolution
-GRID = 2  # rows and columns of the regions over which maps are averaged: one mean of all would lose where things are
+GRID = 2  # rows and columns of the regions over which maps are averaged; a mean over the whole map would lose positions
 
 
 class RandomConvolutions(Extractor):
-    """Three convolutions with random weights, then means over the four quarters of the image: 128 features.
+    """Three convolutions with random weights, followed by means over the four quarters of the image: 128 features.
 
-    Random filters, rectified and pooled, tell images apart without any training (Saxe et al. 2011,
-    https://mlanthology.org/icml/2011/saxe2011icml-random/). They notice noise, blur, brightness, places and kinds of
-    images that are missing, and know nothing of what an image shows.
+    seed: fixes the weights
+    image_size: S, to which images are brought, 8 or more
+
+    Random filters, rectified and pooled, distinguish images without any training (Saxe et al. 2011,
+    https://mlanthology.org/icml/2011/saxe2011icml-random/). Their features respond to noise, blur, brightness,
+    positions and missing kinds of images, but not to what an image shows.
     """
 
     name = "random"
@@ -44,9 +48,9 @@ class RandomConvolutions(Extractor):
         self.network.to(memory_format=torch.channels_last)  # faster on a CPU
 
     def draw_weights(self, generator: torch.Generator) -> None:
-        """U(-b, b) with b = sqrt(6 / inputs) keeps the size of activations (He et al. 2015, section 2.2,
-        https://arxiv.org/abs/1502.01852). Uniform and computed like this, they are the same to the bit on every
-        processor, and so is the digest."""
+        """Draws all weights from U(-b, b) with b = sqrt(6 / inputs), which keeps the size of activations (He et al.
+        2015, section 2.2, https://arxiv.org/abs/1502.01852). Computed in this way, they and their digest are the same
+        to the bit on every processor."""
         for layer in self.network:
             if isinstance(layer, nn.Conv2d):
                 bound = math.sqrt(6 / layer.weight[0].numel())
@@ -64,4 +68,5 @@ class RandomConvolutions(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
+        """images [N, C, H, W] uint8 -> features [N, 128], no logits"""
         return Embedding(self.network(in_colour(resized(to_unit_range(images), self.image_size))), None)

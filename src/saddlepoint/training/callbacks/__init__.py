@@ -1,4 +1,4 @@
-"""Callbacks: what looks at training and never changes the weights."""
+"""Callbacks, which observe training and never change the weights."""
 
 from saddlepoint.exports import lazy
 

@@ -1,4 +1,4 @@
-"""checkpoints/last.ckpt: everything a run is, from which drawing and training can be rebuilt, and those before it."""
+"""Writes checkpoints/last.ckpt, the whole state of a run, for sampling and resuming, and keeps some earlier ones."""
 
 import math
 import time
@@ -17,32 +17,32 @@ from saddlepoint.training.callbacks.every import Every
 
 
 class Checkpointing(pl.Callback):
-    """Writes last.ckpt every `every_images` images, every `every_minutes` and at the end, always after a whole step and
-    after all other callbacks, whose states are in it. The newest `keep` stay: last.ckpt, last-1.ckpt, ..."""
+    """A callback that writes last.ckpt at intervals and at the end of training. It does so after a whole step and after
+    all other callbacks, whose states it saves. It keeps the newest `keep` checkpoints: last.ckpt, last-1.ckpt, ..."""
 
     def __init__(self, every_images: Count | None, every_minutes: Positive | None = None, keep: Count = 2):
         self.moments, self.keep = Every(every_images), keep
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
-        self.before, self.started = 0.0, time.monotonic()
+        self.seconds_before, self.started = 0.0, time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.started = self.written = time.monotonic()
 
     def training_seconds(self) -> float:
-        """Of this process and those whose run it goes on with"""
-        return self.before + time.monotonic() - self.started
+        """Returns the seconds of training of the run, with those before it was continued."""
+        return self.seconds_before + time.monotonic() - self.started
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.training_seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.before = state_dict["seconds"]
+        self.seconds_before = state_dict["seconds"]
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if module.images_seen >= module.budget_images:
-            return  # the end writes it, when the last rows and pictures are there: a run that goes on makes them again
-        late = self.seconds < math.inf and largest(time.monotonic() - self.written > self.seconds)
-        if late or self.moments.due(module.images_before, module.images_seen):
+            return  # on_train_end writes it after the last rows and pictures, which a continued run would make again
+        time_is_up = self.seconds < math.inf and largest(time.monotonic() - self.written > self.seconds)
+        if time_is_up or self.moments.due(module.images_before, module.images_seen):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
@@ -50,27 +50,28 @@ class Checkpointing(pl.Callback):
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.written = time.monotonic()
-        own = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
-        remembered = gathered_objects(own)
+        own_state = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
+        states_of_processes = gathered_objects(own_state)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir) / "checkpoints"
-            scaler = {"precision": trainer.precision_plugin.state_dict()}  # of 16-mixed: the factor of its losses
-            checkpoint.save(folder / "last.ckpt", state(module) | scaler | {"processes": remembered},
+            scaler = {"precision": trainer.precision_plugin.state_dict()}  # the loss scale of 16-mixed
+            checkpoint.save(folder / "last.ckpt", state(module) | scaler | {"processes": states_of_processes},
                             before=lambda: checkpoint.keep_newest(folder, self.keep))
 
 
 def states(trainer: pl.Trainer) -> dict[str, Any]:
-    """What callbacks remember from step to step, by class"""
-    everyone = [each for callback in trainer.callbacks for each in getattr(callback, "callbacks", [callback])]
-    return {type(callback).__name__: remembered for callback in everyone if (remembered := callback.state_dict())}
+    """Returns the states of the callbacks that have one, by the names of their classes."""
+    callbacks = [each for callback in trainer.callbacks for each in getattr(callback, "callbacks", [callback])]
+    return {type(callback).__name__: own_state for callback in callbacks if (own_state := callback.state_dict())}
 
 
 def data_state(trainer: pl.Trainer) -> dict[str, Any]:
-    """Of data that remembers more than its position, which is images_seen"""
+    """Returns the state of the data beside its position, which is images_seen; usually it is empty."""
     return trainer.datamodule.state_dict() if trainer.datamodule else {}
 
 
 def state(module: AdversarialModule) -> dict[str, Any]:
+    """Returns the part of a checkpoint that all processes share: settings, game and optimizers."""
     return {
         "format": FORMAT,
         **module.provenance,

@@ -1,5 +1,6 @@
-"""Is training alive? What is not finite stops a run before it reaches the weights; what goes wrong slowly is measured,
-from what training made anyway and from images of latents that are always the same: training does not notice."""
+"""Watches whether training is healthy. A number that is not finite ends the run before it reaches the weights. Slow
+failures, such as collapse, are measured on the newest step and on fakes of fixed latents, without influence on
+training."""
 
 import math
 import sys
@@ -33,28 +34,26 @@ ON_COLLAPSE = ("warn", "stop")
 
 
 class Health(pl.Callback):
-    """Before every update: a loss term or a gradient that is not finite ends the run, with diagnosis.json. With
-    `on_nonfinite` roll_back the end says that the run may go on from its newest checkpoint, `roll_backs` times at most,
-    with learning rates times `roll_back_lr_factor`.
+    """A callback that ends a run whose loss terms or gradients are not finite, and measures signs of a slower failure.
 
-    Every `every_images` images (null: never), of the newest step:
-    health/gradient_ratio: the norm of G's gradient over that of D's.
-    health/saturation: the share of images about which D is so sure that it learns nothing from them (the loss says).
-    health/diversity, where images are made from noise: the spread (metrics/diversity.py) of `num_images` fakes of the
-    sampling generator, of latents of `seed`, over that of as many reals: 1 if fakes are as different from one another
-    as reals are, 0 if they are all the same. Below `collapse_below` `patience` times in a row, from
-    `collapse_after_images` images on, it is a collapse: said (`on_collapse` warn) or the end of the run (stop).
+    Before every update it checks loss terms and gradients. If one is not finite, it writes diagnosis.json and ends the
+    run. At intervals it writes three curves:
 
-    on_nonfinite: stop or roll_back
-    roll_backs: in a run at most, 1 or more
-    roll_back_lr_factor: above 0 to 1, on both learning rates at each roll-back
-    every_images: images between two measurements, 1 or more; None: none are made
-    num_images: fakes, and reals, whose features are compared, 2 or more
-    seed: of the fakes' latents
-    on_collapse: warn or stop
-    collapse_below: diversity, 0 or more
-    collapse_after_images: images, 0 or more
-    patience: measurements in a row, 1 or more
+    health/gradient_ratio: the norm of G's gradient divided by that of D's, of the newest step
+    health/saturation: the share of images from which D learns nothing, as it is too sure of them (defined by the loss)
+    health/diversity: the spread (metrics/diversity.py) of fakes of the sampling generator divided by that of as many
+        reals: 1 if fakes differ from one another as reals do, 0 if all are the same; only for images made from noise
+
+    on_nonfinite: stop ends the run; roll_back lets it go on from its newest checkpoint
+    roll_backs: how many times at most
+    roll_back_lr_factor: by which learning rates are multiplied each time, above 0 and up to 1
+    every_images: images between two measurements; None: never
+    num_images: fakes, and reals, for the diversity, 2 or more
+    seed: of the latents of these fakes
+    on_collapse: warn prints a warning; stop ends the run
+    collapse_below: diversity below which a measurement counts as low
+    collapse_after_images: images seen before which none counts
+    patience: low measurements in a row that are a collapse
     """
 
     def __init__(self, context: EvaluationContext, on_nonfinite: Annotated[str, one_of(*ON_NONFINITE)],
@@ -68,7 +67,7 @@ class Health(pl.Callback):
         self.moments, self.num_images, self.seed = Every(every_images), num_images, seed
         self.on_collapse, self.collapse_below = on_collapse, collapse_below
         self.collapse_after_images, self.patience = collapse_after_images, patience
-        self.roll_backs_done = self.in_a_row = 0
+        self.roll_backs_done = self.low_in_a_row = 0
         self.norms: dict[str, Sequence[Tensor]] = {}  # of each player's newest gradient, by parameter
         self.batch: ImageBatch | None = None
         self.real: EvaluationBlocks | None = None
@@ -76,6 +75,7 @@ class Health(pl.Callback):
             self.prepare_diversity(context)
 
     def prepare_diversity(self, context: EvaluationContext) -> None:
+        """Builds the extractor. Raises a RequestError if it cannot take the images of the data."""
         data, self.extractor = context.data, context.extractor
         try:
             self.extractor.check(data.channels, data.image_size)
@@ -85,10 +85,10 @@ class Health(pl.Callback):
         self.real = EvaluationBlocks(data.evaluation_images("train").limited(self.num_images))
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        self.directory, self.speaks = Path(trainer.default_root_dir), trainer.is_global_zero
+        self.directory, self.is_first = Path(trainer.default_root_dir), trainer.is_global_zero
         self.players = dict(zip(trainer.optimizers, ("generator", "discriminator"), strict=True))
-        # Gradients that a scaler multiplied become infinite at times, and it skips the step by itself.
-        self.look_at_gradients = getattr(trainer.precision_plugin, "scaler", None) is None
+        # Gradients that a scaler multiplied overflow at times, and then the scaler itself skips the step.
+        self.checks_gradients = getattr(trainer.precision_plugin, "scaler", None) is None
         module.players_optimizers.watch = self.watch
         if self.real:
             self.extractor.to(module.device)
@@ -105,68 +105,75 @@ class Health(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         norms = {player: torch.stack([*norms]).tolist() for player, norms in self.norms.items()}
-        return {"roll_backs_done": self.roll_backs_done, "in_a_row": self.in_a_row, "norms": norms}
+        return {"roll_backs_done": self.roll_backs_done, "in_a_row": self.low_in_a_row, "norms": norms}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.roll_backs_done, self.in_a_row = state_dict["roll_backs_done"], state_dict["in_a_row"]
+        self.roll_backs_done, self.low_in_a_row = state_dict["roll_backs_done"], state_dict["in_a_row"]
         self.norms = {player: torch.tensor(norms, dtype=torch.float64) for player, norms in state_dict["norms"].items()}
 
     # Before every update.
 
     @torch.no_grad()
     def watch(self, module: AdversarialModule, optimizer: Optimizer, terms: Mapping[str, Tensor]) -> None:
-        """A sum is finite if everything in it is. Where it is not, it may only be too large for float32, so everything
-        is looked at before anybody is accused."""
+        """Ends the run before `optimizer` steps if a loss term or a gradient is not finite.
+
+        Only the sum of all terms and norms is read, as it is finite only if all are. A sum may also be too large for
+        float32, so if it is not finite, each number is checked by itself.
+        """
         player, numbers = self.players[optimizer], list(terms.values())
-        if self.look_at_gradients:
+        if self.checks_gradients:
             gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
             self.norms[player] = torch._foreach_norm([each for each in gradients if each is not None])
             numbers += self.norms[player]
         if not math.isfinite(total(numbers)):
-            self.look_closely(module, player, terms)
+            self.check_each(module, player, terms)
 
-    def look_closely(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor]) -> None:
-        found = not_finite(player, getattr(module, player), terms, self.look_at_gradients)
-        if total([torch.tensor(float(bool(found)), device=module.device)]):
-            self.end(module, player, terms, found or f"a loss term of the {player} in another process")
+    def check_each(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor]) -> None:
+        """Ends the run if any process has a loss term or a gradient that is not finite."""
+        culprits = not_finite(player, getattr(module, player), terms, self.checks_gradients)
+        if total([torch.tensor(float(bool(culprits)), device=module.device)]):
+            self.end(module, player, terms, culprits or f"a loss term of the {player} in another process")
 
-    def end(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor], found: str) -> None:
+    def end(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor], culprits: str) -> None:
+        """Writes diagnosis.json and raises RollBack or Diverged. `culprits` names what is not finite."""
         update, file = getattr(module, f"{player}_steps_taken") + 1, self.directory / "diagnosis.json"
-        kept = f"{file} has the batch, logits, weights and gradients in numbers"
-        if self.speaks:
+        file_note = f"{file} has the batch, logits, weights and gradients in numbers"
+        if self.is_first:
             try:
                 write_json(file, diagnosis(module, player, update, terms, self.batch))
             except OSError as error:
-                kept = f"{file} could not be written: {error.strerror or error}"
-        said = (f"Diverged: {found} not finite in update {update:,} of the {player}, after {module.images_seen:,} "
-                f"images; the optimizer did not step. {kept}.")
+                file_note = f"{file} could not be written: {error.strerror or error}"
+        message = (f"Diverged: {culprits} not finite in update {update:,} of the {player}, after "
+                   f"{module.images_seen:,} images; the optimizer did not step. {file_note}.")
         if self.on_nonfinite == "roll_back" and self.roll_backs_done < self.roll_backs:
-            raise RollBack(said, self.lr_factor, self.roll_backs_done + 1)
-        raise Diverged(f"{said} Try a lower optimizer.generator.lr and optimizer.discriminator.lr"
+            raise RollBack(message, self.lr_factor, self.roll_backs_done + 1)
+        raise Diverged(f"{message} Try a lower optimizer.generator.lr and optimizer.discriminator.lr"
                        + (", or callbacks.health.on_nonfinite=roll_back" if self.on_nonfinite == "stop" else ""))
 
-    # Every so many images.
+    # At intervals.
 
     @torch.no_grad()
     def measure(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Writes the three curves, as far as they have values, and warns or ends the run if it has collapsed."""
         diversity = self.diversity(trainer, module)
-        measured = {"gradient_ratio": self.gradient_ratio(), "saturation": saturation(module), "diversity": diversity}
-        curves = {f"health/{name}": value for name, value in measured.items() if value is not None}
-        if curves and self.speaks:
+        measurements = {"gradient_ratio": self.gradient_ratio(), "saturation": saturation(module),
+                        "diversity": diversity}
+        curves = {f"health/{name}": value for name, value in measurements.items() if value is not None}
+        if curves and self.is_first:
             Table(self.directory / "metrics.csv").add({"images_seen": module.images_seen} | curves)
             for logger in trainer.loggers:
                 logger.log_metrics(curves, step=module.images_seen)
         if diversity is not None:
-            self.evaluator(diversity, module.images_seen)
+            self.check_collapse(diversity, module.images_seen)
 
     def gradient_ratio(self) -> float | None:
-        """None before both have moved, and where D's gradient is 0"""
+        """Returns the ratio; None before both players have made an update, or if D's gradient is 0."""
         norms = {player: math.hypot(*torch.stack([*norms]).tolist()) for player, norms in self.norms.items()}
         ratio = norms["generator"] / norms["discriminator"] if len(norms) == 2 and norms["discriminator"] else math.inf
         return ratio if math.isfinite(ratio) else None
 
     def diversity(self, trainer: pl.Trainer, module: AdversarialModule) -> float | None:
-        """None where there are no two different reals to compare with"""
+        """Returns the diversity; None if it is not measured, or if all reals are the same."""
         if not self.real or not self.real_spread:
             return None
         classes = module.class_distribution if module.draws_labels else None
@@ -176,41 +183,45 @@ class Health(pl.Callback):
         return total([fake_spread]) / trainer.world_size / self.real_spread
 
     def features(self, images: EvaluationBlocks | GeneratedImages, module: AdversarialModule) -> Tensor:
-        """-> [N, D]. Each process looks at them all: there are few."""
+        """Returns the features [N, D] of all images. They are few, so every process computes all of them."""
         blocks = (images.block(first).images for first in range(0, images.count, BLOCK))
         return torch.cat([self.extractor(block.to(module.device)).features for block in blocks])
 
-    def evaluator(self, diversity: float, images_seen: int) -> None:
+    def check_collapse(self, diversity: float, images_seen: int) -> None:
+        """Warns or raises Collapsed if the diversity was too low often enough."""
         low = diversity < self.collapse_below and images_seen >= self.collapse_after_images
-        self.in_a_row = self.in_a_row + 1 if low else 0
-        if not low or self.in_a_row < self.patience:
+        self.low_in_a_row = self.low_in_a_row + 1 if low else 0
+        if not low or self.low_in_a_row < self.patience:
             return
-        said = (f"The generator has collapsed: after {images_seen:,} images its pictures differ from one another "
-                f"{diversity:.2g} times as much as real ones (health/diversity, below {self.collapse_below:g} for "
-                f"{self.in_a_row} measurements in a row). Try trick=instance_noise, loss=hinge trick=spectral_norm, a "
-                "lower optimizer.discriminator.lr or another seed")
+        message = (f"The generator has collapsed: after {images_seen:,} images its pictures differ from one another "
+                   f"{diversity:.2g} times as much as real ones (health/diversity, below {self.collapse_below:g} for "
+                   f"{self.low_in_a_row} measurements in a row). Try trick=instance_noise, loss=hinge "
+                   "trick=spectral_norm, a lower optimizer.discriminator.lr or another seed")
         if self.on_collapse == "stop":
-            raise Collapsed(said)
-        if self.in_a_row == self.patience and self.speaks:
-            tqdm.write(f"warning: {said}", file=sys.stderr)
+            raise Collapsed(message)
+        if self.low_in_a_row == self.patience and self.is_first:
+            tqdm.write(f"warning: {message}", file=sys.stderr)
 
 
 def refuse_unless(choices: Sequence[str], **setting: str) -> None:
+    """Raises a ValueError if the value of the one setting is not among the choices."""
     [(name, value)] = setting.items()
     if value not in choices:
         raise ValueError(f"callbacks.health.{name}={value} must be {' or '.join(choices)}")
 
 
 def saturation(module: AdversarialModule) -> float | None:
+    """Returns the share of images of the newest step from which D learns nothing; None if the loss defines none or D
+    has not made an update."""
     logits = [module.latest.get(f"logits/{side}") for side in ("real", "fake")]
-    moved = all(each is not None for each in logits)  # the discriminator may be waiting yet
-    share = module.loss.saturation(*(gathered(each).float() for each in logits)) if moved else None
+    has_logits = all(each is not None for each in logits)  # not before the discriminator's first update
+    share = module.loss.saturation(*(gathered(each).float() for each in logits)) if has_logits else None
     return None if share is None else float(share)
 
 
 def total(numbers: Sequence[Tensor]) -> float:
-    """The sum over `numbers` and all processes, so that all decide alike. Each reading makes a GPU wait, and takes less
-    than an addition on a CPU."""
+    """Returns the sum of `numbers` over all processes, so that all decide alike. On a GPU it reads one number only, as
+    each reading waits for the device; on a CPU, reading takes less time than an addition of tensors."""
     if numbers[0].is_cpu and alone():
         return sum(each.item() for each in numbers)
     return summed({"number": torch.stack(numbers).sum()})["number"].item()

@@ -1,4 +1,4 @@
-"""What is known at the moment a run diverges: the sentence and diagnosis.json."""
+"""Describes the moment at which a run diverges: as words for the message, and as the content of diagnosis.json."""
 
 import math
 from collections.abc import Mapping
@@ -10,24 +10,26 @@ from torch import Tensor, nn
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch, PairedBatch
 
-NAMED = 3  # parameters in the sentence; the file has them all
+MOST_NAMED = 3  # parameters in the message; the file has them all
 
 
-def not_finite(player: str, network: nn.Module, terms: Mapping[str, Tensor], look_at_gradients: bool) -> str:
-    """`discriminator/r1 (nan)`, or the parameters whose gradient is not finite; empty if there is nothing."""
-    lost = [f"{player}/{name} ({float(term)})" for name, term in terms.items() if not math.isfinite(float(term))]
-    if lost or not look_at_gradients:
-        return ", ".join(lost)
-    lost = [name for name, parameter in network.named_parameters()
+def not_finite(player: str, network: nn.Module, terms: Mapping[str, Tensor], checks_gradients: bool) -> str:
+    """Returns the loss terms that are not finite, e.g. `discriminator/r1 (nan)`, else the parameters whose gradient is
+    not finite, or an empty text if all are finite."""
+    bad_terms = [f"{player}/{name} ({float(term)})" for name, term in terms.items() if not math.isfinite(float(term))]
+    if bad_terms or not checks_gradients:
+        return ", ".join(bad_terms)
+    names = [name for name, parameter in network.named_parameters()
             if parameter.grad is not None and not torch.isfinite(parameter.grad).all()]
-    more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
-    return f"the gradient of {player}.{f', {player}.'.join(lost[:NAMED])}{more}" if lost else ""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"the gradient of {player}.{f', {player}.'.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
 @torch.no_grad()
 def diagnosis(module: AdversarialModule, player: str, update: int, terms: Mapping[str, Tensor],
               batch: ImageBatch | PairedBatch) -> dict[str, Any]:
-    """Weights are those before the update; logits those of the newest step that the discriminator has finished."""
+    """Returns the content of diagnosis.json: statistics of the batch, the logits, the weights and their gradients. The
+    weights are those before the update, the logits those of the discriminator's newest complete step."""
     networks = {"generator": module.generator, "discriminator": module.discriminator}
     return {
         "images_seen": module.images_seen,
@@ -37,18 +39,19 @@ def diagnosis(module: AdversarialModule, player: str, update: int, terms: Mappin
         "batch": {name: statistics(tensor) for name, tensor in batch._asdict().items() if tensor.is_floating_point()},
         "logits": {name.removeprefix("logits/"): statistics(tensor) for name, tensor in module.latest.items()
                    if name.startswith("logits/")},
-        "parameters": {name: {inner: statistics(parameter) | {"gradient": of_gradient(parameter)}
+        "parameters": {name: {inner: statistics(parameter) | {"gradient": gradient_statistics(parameter)}
                               for inner, parameter in network.named_parameters()}
                        for name, network in networks.items()},
     }
 
 
-def of_gradient(parameter: nn.Parameter) -> dict[str, Any] | None:
+def gradient_statistics(parameter: nn.Parameter) -> dict[str, Any] | None:
     return None if parameter.grad is None else statistics(parameter.grad)
 
 
 def statistics(tensor: Tensor) -> dict[str, Any]:
-    """Of the finite entries, with the number of those that are not; null where there are too few"""
+    """Returns the shape, the number of entries that are not finite, and the statistics of the others; None for a
+    statistic of which there are too few."""
     finite = tensor[torch.isfinite(tensor)].double()
     values = {"min": finite.min(), "max": finite.max(), "mean": finite.mean(), "norm": finite.norm()} if len(
         finite) else dict.fromkeys(("min", "max", "mean", "norm"))
@@ -58,5 +61,5 @@ def statistics(tensor: Tensor) -> dict[str, Any]:
 
 
 def as_json(number: float) -> float | str:
-    """JSON has no numbers that are not finite: nan, inf and -inf as words"""
+    """Returns the number, or if it is not finite the text nan, inf or -inf, as JSON has only finite numbers."""
     return number if math.isfinite(number) else str(number)

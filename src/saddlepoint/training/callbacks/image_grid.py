@@ -1,4 +1,4 @@
-"""Pictures of the same latents through training."""
+"""Draws pictures of the same latents again and again during training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +20,15 @@ MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=a
 
 
 class ImageGrid(pl.Callback):
-    """samples/images_<images seen>.png and samples/fixed in loggers, drawn by the sampling generator; where it is
-    conditional also samples/by_class_<images seen>.png and samples/by_class, `per_class` images in a row of each class
-    that training draws.
+    """A callback that draws images of the sampling generator: samples/images_<images seen>.png, called samples/fixed in
+    loggers. For a conditional generator it also draws samples/by_class_<images seen>.png, called samples/by_class, with
+    a row for each class that training draws.
 
-    Latents and labels are those that `sample.py seed=...` uses, drawn from a generator of their own: training does not
-    notice.
-
-    every_images: images between two pictures, 1 or more; None: only at `moments` and at the end
-    moments: images seen, 0 or more each
-    count: images in a picture, 1 or more
-    seed: of the latents
-    per_class: images of each class, 0: no picture by class
+    every_images: images between two pictures; None: never
+    moments: numbers of images seen at which to draw as well; 0 is before the first step
+    count: images in a picture
+    seed: of latents and labels, which are those of `sample.py seed=...`; training's random numbers do not change
+    per_class: images in the row of a class; 0: no picture by class
     """
 
     needs_latents = True  # of the model: build.py refuses others in a sentence
@@ -72,12 +69,14 @@ class ImageGrid(pl.Callback):
                 self.publish(trainer, module.images_seen, "by_class", "samples/by_class", self.by_class(generator))
 
     def by_class(self, generator: nn.Module) -> Tensor:
-        """-> uint8 [C, rows, columns], class by class, so that many classes need no more memory than one"""
+        """Returns the picture as uint8 [C, height, width]. Images are made class by class, so that many classes need no
+        more memory than one."""
         latents = self.latents[:self.per_class]
         labels = torch.tensor(self.rows, device=latents.device).repeat_interleave(self.per_class)
         rows = [pixels.to_bytes(generator(latents, row)) for row in labels.split(self.per_class)]
         return pictures.grid(torch.cat(rows).cpu(), self.per_class)
 
     def publish(self, trainer: pl.Trainer, images_seen: int, name: str, tag: str, grid: Tensor) -> None:
+        """Writes the picture as a file called `name` and shows it in the loggers as `tag`."""
         pictures.write_png(Path(trainer.default_root_dir) / "samples" / f"{name}_{images_seen:010d}.png", grid)
         show(trainer.loggers, tag, grid, images_seen)

@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of training: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,7 +13,8 @@ BAR_SECONDS = 0.2
 
 
 class Progress(pl.Callback):
-    """Images seen of the budget, images/s, both losses, time left. Losses are read only when they are shown."""
+    """A callback that shows the images seen of the budget, images/s, both losses and the time left; without a terminal,
+    as a line every `line_seconds`. Losses are read from the device only when they are shown."""
 
     def __init__(self, line_seconds: Positive):
         self.line_seconds = line_seconds

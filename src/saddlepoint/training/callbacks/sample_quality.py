@@ -1,4 +1,4 @@
-"""FID and its relatives through training, measured on the generator that people see; training does not notice."""
+"""Measures FID and other metrics of fakes during training, on the generator that is used for sampling."""
 
 import math
 import sys
@@ -19,7 +19,7 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.images import GeneratedImages
-from saddlepoint.metrics.provenance import Value, protocol, unlike, values
+from saddlepoint.metrics.provenance import Value, differing_fields, protocol, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
@@ -29,16 +29,16 @@ from saddlepoint.training.callbacks.table import Table
 
 
 class SampleQuality(pl.Callback):
-    """Every `every_images` images (null: never), at `moments` and at the end of the budget: `metric`, of `num_fake`
-    images of latents that are always the same, against at most `num_real` training images. The first of `metric`
-    decides which checkpoint is checkpoints/best.ckpt. Randomness comes from `seed` alone.
+    """A callback that compares fakes of fixed latents with training images, at intervals and at the end of the budget.
+    The first metric decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
 
-    metric: names of metrics; None: fid, and is where the extractor knows classes
-    every_images: images between two measurements, 1 or more; None: only at `moments` and at the end
-    moments: images seen, 0 or more each
-    num_fake: images drawn for a measurement, 1 or more
-    num_real: training images at most, 1 or more; None: all
-    seed: of the fakes' latents
+    context: extractor, metrics, data and game
+    metric: names of metrics; None: fid, and is if the extractor knows classes
+    every_images: images between two measurements; None: never
+    moments: numbers of images seen at which to measure as well
+    num_fake: number of fakes
+    num_real: training images at most; None: all
+    seed: fixes latents and all random choices of metrics
     """
 
     def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Count | None,
@@ -58,7 +58,7 @@ class SampleQuality(pl.Callback):
             self.refuse(data)
 
     def refuse(self, data: ImageDataModule) -> None:
-        """What cannot be measured is said before training, not after the first hour."""
+        """Raises a RequestError before training if a metric cannot be measured."""
         self.evaluator.extractor.check(data.channels, data.image_size)
         problems = self.evaluator.problems(self.evaluator.setup(self.real, self.num_fake, self.class_names))
         if problems:
@@ -78,8 +78,8 @@ class SampleQuality(pl.Callback):
             self.seconds += time.perf_counter() - started
 
     def look_at_real(self, trainer: pl.Trainer) -> None:
-        """Files that break off may leave too few for some metrics, which then have no value, or for all. That is said,
-        and training goes on."""
+        """Passes the training images through the extractor. If unreadable files leave too few images for some metrics,
+        it warns, and training goes on without these metrics."""
         try:
             self.reference = self.evaluator.look_at_real(self.real, self.num_workers)
             problems = self.evaluator.problems(self.evaluator.setup(self.reference, self.num_fake, self.class_names))
@@ -88,8 +88,8 @@ class SampleQuality(pl.Callback):
         self.active = len(problems) < len(self.evaluator.metrics)
         if problems and trainer.is_global_zero:
             effect = "No other metric is measured" if not self.active else f"Measured without {', '.join(problems)}"
-            decides = next(iter(self.evaluator.metrics))
-            best = "" if decides not in problems else ", and no checkpoints/best.ckpt is written"
+            deciding = next(iter(self.evaluator.metrics))
+            best = "" if deciding not in problems else ", and no checkpoints/best.ckpt is written"
             tqdm.write("\n".join([*(f"warning: {each}" for each in problems.values()), f"{effect}{best}"]),
                        file=sys.stderr)
 
@@ -98,7 +98,7 @@ class SampleQuality(pl.Callback):
             self.measure(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        ended = module.images_seen >= module.budget_images  # else a signal, and whoever sent it is waiting
+        ended = module.images_seen >= module.budget_images  # after a signal there is no time to measure
         if self.active and ended and module.images_seen != self.measured_at:
             self.measure(trainer, module)
 
@@ -109,31 +109,33 @@ class SampleQuality(pl.Callback):
         self.best, self.seconds = state_dict["best"] and Value(**state_dict["best"]), state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        """Makes fakes, measures all metrics, and in the first process writes the values."""
         started = time.perf_counter()
         generator = module.sampling_generator
         with evaluating(generator):
             classes = module.class_distribution if module.draws_labels else None
             fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_fake)
             sample = self.evaluator.look_at_fakes(fakes)
-        measured = values(
+        measured_values = values(
             self.evaluator.measure(self.reference, sample, self.class_names),
             protocol(self.evaluator.extractor, self.real, self.reference, self.num_fake, self.seed,
                      ema=generator is not module.generator, batchnorm=kind_of_batchnorm(generator)),
             module.images_seen)
         self.measured_at = module.images_seen
         if trainer.is_global_zero:
-            self.keep_best(trainer, module, measured[0])
+            self.keep_best(trainer, module, measured_values[0])
             self.seconds += time.perf_counter() - started
-            self.write(trainer, measured)
-            said = ", ".join(f"{value.name} {value.value:.4g}" if math.isfinite(value.value) else f"{value.name} none"
-                             for value in measured)
-            tqdm.write(f"{module.images_seen:,} images: {said}", file=sys.stderr)
+            self.write(trainer, measured_values)
+            texts = [f"{value.name} {value.value:.4g}" if math.isfinite(value.value) else f"{value.name} none"
+                     for value in measured_values]
+            tqdm.write(f"{module.images_seen:,} images: {', '.join(texts)}", file=sys.stderr)
 
     def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
+        """Writes checkpoints/best.ckpt if the value is the best so far under its protocol."""
         if not math.isfinite(value.value):
             return
         sign = 1 if next(iter(self.evaluator.metrics.values())).greater_is_better else -1
-        if self.best and (names := unlike(self.best.as_json()["protocol"], value.as_json()["protocol"])):
+        if self.best and (names := differing_fields(self.best.as_json()["protocol"], value.as_json()["protocol"])):
             tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
                        "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)
             self.best = None
@@ -142,13 +144,14 @@ class SampleQuality(pl.Callback):
             path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
             checkpoint.save(path, state(module) | {"best": value.as_json()})
 
-    def write(self, trainer: pl.Trainer, measured: list[Value]) -> None:
+    def write(self, trainer: pl.Trainer, measured_values: list[Value]) -> None:
+        """Writes the values into metrics.json, and the finite ones as curves."""
         update_metrics(Path(trainer.default_root_dir), {
-            "metrics": [value.as_json() for value in measured],
+            "metrics": [value.as_json() for value in measured_values],
             "best": self.best and self.best.as_json(),
             "cost": {"evaluation_seconds": self.seconds},
         })
-        curves = {f"quality/{value.name}": value.value for value in measured if math.isfinite(value.value)}
+        curves = {f"quality/{value.name}": value.value for value in measured_values if math.isfinite(value.value)}
         if not curves:
             return
         self.table.add({"images_seen": self.measured_at} | curves)

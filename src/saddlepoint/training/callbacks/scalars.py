@@ -1,4 +1,5 @@
-"""Curves: metrics.csv and the logger. Every tensor that training left behind is read at once, every n-th image only."""
+"""Writes the curves of training to metrics.csv and the loggers. At intervals, all tensors of the newest step are read
+at once."""
 
 import math
 import time
@@ -19,13 +20,15 @@ from saddlepoint.training.callbacks.table import Table
 
 
 class Scalars(pl.Callback):
-    """Terms of both losses, mean scores, D's accuracy, schedules and throughput, at steps `every_images` apart.
+    """A callback that writes the terms of both losses, mean scores, D's accuracy, schedules and throughput.
 
-    D's accuracy is the share of reals on the real side of the loss's boundary and of fakes on the other, averaged;
-    where only differences of logits count, the share of (real, fake) pairs ranked right. 0.5 at equilibrium.
+    every_images: images between two rows; None: only one row at the end
+    average: True for means of the loss terms over the steps since the row before, as papers have them that print one
+        error an epoch; False for the newest step. All other curves are of the newest step.
 
-    `average`: the terms of both losses are means over the steps since the row before, as papers that print one error an
-    epoch have them; everything else is still of the newest step.
+    D's accuracy is the mean of two shares: of reals on the real side of the loss's boundary, and of fakes on the other.
+    If only differences of logits count, it is the share of pairs (real, fake) with the greater logit for the real
+    image. It is 0.5 at equilibrium.
     """
 
     def __init__(self, every_images: Count | None, average: bool = False):
@@ -56,6 +59,7 @@ class Scalars(pl.Callback):
         self.sums, self.steps = dict(state_dict["sums"]), state_dict["steps"]
 
     def add(self, module: AdversarialModule) -> None:
+        """Adds the loss terms of the newest step to the sums."""
         self.steps += 1
         for name, tensor in module.latest.items():
             if not name.startswith("logits/"):
@@ -63,10 +67,10 @@ class Scalars(pl.Callback):
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         means = {name: total / self.steps for name, total in self.sums.items()}
-        names, tensors = zip(*(dict(measured(module)) | means).items(), strict=True)
+        names, tensors = zip(*(dict(scalars(module)) | means).items(), strict=True)
         self.sums, self.steps = {}, 0
-        together = global_mean(torch.stack([tensor.float() for tensor in tensors]))
-        values = dict(zip(names, together.tolist(), strict=True))
+        means_of_processes = global_mean(torch.stack([tensor.float() for tensor in tensors]))
+        values = dict(zip(names, means_of_processes.tolist(), strict=True))
         values |= schedules(module)
         now = time.perf_counter()
         values["throughput/images_per_second"] = (module.images_seen - self.written_at) / (now - self.clock)
@@ -79,14 +83,15 @@ class Scalars(pl.Callback):
 
 
 def refuse_divergence(values: dict[str, float], images_seen: int) -> None:
-    lost = [name for name, value in values.items() if not math.isfinite(value)]
-    if lost:
-        raise Diverged(f"Diverged: {', '.join(lost)} not finite after {images_seen:,} images. Try a lower "
+    """Raises Diverged if a value is not finite."""
+    not_finite = [name for name, value in values.items() if not math.isfinite(value)]
+    if not_finite:
+        raise Diverged(f"Diverged: {', '.join(not_finite)} not finite after {images_seen:,} images. Try a lower "
                        "optimizer.generator.lr and optimizer.discriminator.lr")
 
 
-def measured(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
-    """(tag, scalar) of everything the newest step left behind; scores are those of all processes"""
+def scalars(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
+    """Yields the tags and scalars of the newest step. Scores are over the images of all processes."""
     logits = {}
     for name, tensor in module.latest.items():
         if name.startswith("logits/"):
@@ -103,13 +108,15 @@ def measured(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
 
 
 def accuracy(real: Tensor, fake: Tensor, boundary: float | None) -> Tensor:
+    """Returns D's accuracy, 0 to 1; without a boundary, the share of pairs in which the real image has the greater
+    logit."""
     if boundary is None:
         return (real.flatten()[:, None] > fake.flatten()).float().mean()
     return ((real > boundary).float().mean() + (fake < boundary).float().mean()) / 2
 
 
 def schedules(module: AdversarialModule) -> dict[str, float]:
-    """Learning rates and the tricks' changing settings, as they are now."""
+    """Returns the present learning rates and the present values of tricks' settings that change during training."""
     values = {
         f"schedule/{player}.lr": optimizer.param_groups[0]["lr"]
         for player, optimizer in zip(("generator", "discriminator"), module.optimizers(), strict=True)

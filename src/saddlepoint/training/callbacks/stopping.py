@@ -1,4 +1,4 @@
-"""When training ends: the budget is used up, or a signal asked for it."""
+"""Ends training when the budget is used up or a signal arrives."""
 
 import signal
 
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Budget(pl.Callback):
-    """Ends training at the first step with images_seen >= `images`."""
+    """A callback that ends training after the first step with images_seen >= `images`."""
 
     def __init__(self, images: int):
         self.images = images
@@ -22,30 +22,33 @@ class Budget(pl.Callback):
 
 
 class StopOnSignal(pl.Callback):
-    """A signal sets a flag, and the step under way is finished, so the checkpoint is one of a whole step.
+    """A callback that ends training after the step in which a signal arrives, so that the checkpoint is of a whole
+    step.
 
-    A second signal acts as if nobody listened. Of several processes, a signal to one ends all after the same step.
+    A second signal has the effect that it has without this callback. A signal to one of several processes ends all of
+    them after the same step.
 
-    Where somebody waits for SIGUSR2 already, as submitit does to put a job back into SLURM's queue, that signal is the
-    one to stop at: it is handed on when the checkpoint is written. SLURM's SIGTERM, which comes first and which
-    submitit ignores, is left to it.
+    If there is already a handler of SIGUSR2, as submitit sets one to requeue a SLURM job, SIGUSR2 ends training as
+    well, and its handler is called after the checkpoint was written. SLURM sends SIGTERM before it, which submitit
+    ignores; so the handler of SIGTERM stays the one that was there.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
-        self.before: dict[signal.Signals, object] = {}
+        self.former_handlers: dict[signal.Signals, object] = {}
         requeue = signal.getsignal(signal.SIGUSR2)
         self.requeue = requeue if callable(requeue) else None
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """After Lightning set handlers of its own"""
-        wanted = dict.fromkeys(SIGNALS, self.note)
+        """Sets the handlers. Lightning has set its own by now."""
+        handlers = dict.fromkeys(SIGNALS, self.note)
         if self.requeue:
-            wanted |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
-        self.before = {each: signal.signal(each, handler) for each, handler in wanted.items()}
+            handlers |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
+        self.former_handlers = {each: signal.signal(each, handler) for each, handler in handlers.items()}
 
     def note(self, number: int, frame: object) -> None:
+        """Handles a signal: notes it and restores the former handlers, so that a second one has its usual effect."""
         self.received = signal.Signals(number)
         self.restore()
 
@@ -59,16 +62,18 @@ class StopOnSignal(pl.Callback):
         self.restore()
 
     def restore(self) -> None:
-        for each, handler in self.before.items():
+        for each, handler in self.former_handlers.items():
             signal.signal(each, handler if handler is not None else signal.SIG_DFL)
-        self.before = {}
+        self.former_handlers = {}
 
-    def hand_on(self) -> None:
-        """When nothing is left to write: whoever waited for SIGUSR2 may end the process now."""
+    def call_former_handler(self) -> None:
+        """Calls the handler of SIGUSR2 that was there before, if this signal ended training. It may end the process, so
+        nothing may be left to write."""
         if self.requeue and self.received == signal.SIGUSR2:
             self.requeue(signal.SIGUSR2, None)
 
     @property
     def exit_code(self) -> int:
-        """As a shell names the end by a signal; SIGUSR1 and SIGUSR2, schedulers' warnings, count as SIGTERM."""
+        """128 + the number of the signal, as in shells. SIGUSR1 and SIGUSR2, with which schedulers warn, count as
+        SIGTERM."""
         return 130 if self.received == signal.SIGINT else 143

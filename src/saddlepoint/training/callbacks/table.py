@@ -1,4 +1,4 @@
-"""A CSV file that several callbacks write to."""
+"""Appends rows to a CSV file to which several callbacks write."""
 
 import csv
 from pathlib import Path
@@ -7,12 +7,14 @@ from saddlepoint.files import disk_space
 
 
 class Table:
-    """Grows by rows; a column seen for the first time is added to the header. What a row does not have stays empty."""
+    """A CSV file that grows row by row. A column that is new is added to the header; cells without a value are
+    empty."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def add(self, row: dict[str, float]) -> None:
+        """Appends a row (column -> value), with its new columns."""
         columns = self.columns()
         new = [name for name in row if name not in columns]
         with disk_space.naming(self.path):
@@ -23,13 +25,14 @@ class Table:
                 csv.DictWriter(file, columns).writerow(row)
 
     def columns(self) -> list[str]:
-        """As the file has them: another may have added some."""
+        """Returns the columns in the file's header, as another callback may have added some."""
         if not self.path.exists():
             return []
         with self.path.open(newline="", encoding="utf-8") as file:
             return next(csv.reader(file), [])
 
     def _widen(self, columns: list[str]) -> None:
+        """Rewrites the file with more columns."""
         rows: list[dict[str, str]] = []
         if self.path.exists():
             with self.path.open(newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of whole images through training, and pictures to look at; training does not notice."""
+"""Measures PSNR and SSIM of whole validation images during training, and draws pictures of some."""
 
 import hashlib
 import math
@@ -24,7 +24,7 @@ from saddlepoint.files.names import distinct, shortened
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.metrics.enlargement import Enlargement
-from saddlepoint.metrics.provenance import or_null
+from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
@@ -38,17 +38,17 @@ GAP = 4  # white pixels between the pictures of a comparison
 
 
 class UpscalingQuality(pl.Callback):
-    """Every `every_images` images (null: never), at `moments` and at the end: whole validation images enlarged by the
-    generator that people see, their PSNR and SSIM (metrics/image_quality.py) averaged over the images, beside those of
-    bicubic enlargement. PSNR on Y decides which checkpoint is checkpoints/best.ckpt. `pictures` of them are drawn side
-    by side, bicubic, ours, truth, at most `picture_size` pixels of each side from the middle. `more`: niqe, lpips.
+    """A callback that enlarges whole validation images with the sampling generator, at intervals and at the end of the
+    budget. It writes the means of PSNR and SSIM (metrics/image_quality.py) over the images, beside those of bicubic
+    enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
 
-    every_images: images between two measurements, 1 or more; None: only at `moments` and at the end
-    moments: images seen, 0 or more each
-    most_images: validation images at most, 1 or more
-    pictures: of them drawn side by side, 0 or more
-    picture_size: pixels of each side of a picture, 1 or more
-    more: niqe, lpips, or both
+    data: the pairs of images
+    every_images: images between two measurements; None: never
+    moments: numbers of images seen at which to measure as well; 0 is before the first step
+    most_images: validation images at most
+    pictures: how many of them to draw: bicubic, generator, original, side by side
+    picture_size: pixels of each side at most, from the middle of an image
+    more: further measures, of niqe and lpips
     """
 
     def __init__(self, data: PairFolder, every_images: Count | None, moments: Sequence[WholeNumber], most_images: Count,
@@ -62,7 +62,7 @@ class UpscalingQuality(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
-        self.bicubic, self.bicubic_shown = self.averages(map(enlarged, self.pairs))
+        self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
         if 0 in self.moments.at and module.images_seen == 0:
             self.measure(trainer, module)
 
@@ -81,40 +81,44 @@ class UpscalingQuality(pl.Callback):
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
+        """Measures all images, draws some and writes the values; in the first process only."""
         self.measured_at = module.images_seen
         if not trainer.is_global_zero:
             return
         started = time.perf_counter()
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
-            values, shown = self.of_generator(generator)
+            values, shown = self.measure_generator(generator)
         self.draw(trainer, shown)
         self.keep_best(trainer, module, values["psnr_y"])
         self.seconds += time.perf_counter() - started
         self.write(trainer, module, values)
 
-    def of_generator(self, generator: nn.Module) -> tuple[dict[str, float], list[Tensor]]:
-        """In tiles, so that a photograph of any size takes bounded memory"""
+    def measure_generator(self, generator: nn.Module) -> tuple[dict[str, float], list[Tensor]]:
+        """Returns the means for the generator, nan if its images are not finite, and the images to draw. It works in
+        tiles, so that a photograph of any size takes bounded memory."""
         upscaler = TiledUpscaler(generator, self.tile)
         try:
             return self.averages(upscaler(pair.low) for pair in self.pairs)
-        except NotFinite:  # what this is to training, training decides
+        except NotFinite:  # whether this ends the run is for other callbacks to decide
             return dict.fromkeys(self.bicubic, math.nan), []
         finally:
-            self.tile = upscaler.tile  # smaller, where memory ran out
+            self.tile = upscaler.tile  # smaller than before if memory was short
 
-    def averages(self, made: Iterable[Tensor]) -> tuple[dict[str, float], list[Tensor]]:
-        """-> means over the images, which are looked at one by one, and what of them is drawn"""
+    def averages(self, enlarged: Iterable[Tensor]) -> tuple[dict[str, float], list[Tensor]]:
+        """Returns the means over the enlarged images, which are taken one at a time, and the middles of those to
+        draw."""
         shown: list[Tensor] = []
 
-        def looked_at() -> Iterator[Tensor]:
-            for image in made:
+        def with_pictures() -> Iterator[Tensor]:
+            for image in enlarged:
                 if len(shown) < self.num_pictures:
                     shown.append(centre(image, self.picture_size).clone())
                 yield image
 
-        return self.measures.means(looked_at(), (pair.high for pair in self.pairs), self.data.scale), shown
+        return self.measures.means(with_pictures(), (pair.high for pair in self.pairs), self.data.scale), shown
 
     def draw(self, trainer: pl.Trainer, shown: list[Tensor]) -> None:
+        """Writes a picture of each shown image and shows it in the loggers."""
         for pair, bicubic, ours in zip(self.pairs, self.bicubic_shown, shown, strict=False):
             row = side_by_side([bicubic, ours, centre(pair.high, self.picture_size)])
             name = f"{pair.name}_{self.measured_at:010d}.png"
@@ -122,6 +126,7 @@ class UpscalingQuality(pl.Callback):
             show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.measured_at)
 
     def keep_best(self, trainer: pl.Trainer, module: SuperResolutionModule, value: float) -> None:
+        """Writes checkpoints/best.ckpt if the value is the best so far."""
         if math.isfinite(value) and (self.best is None or value > self.best):
             self.best = value
             path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
@@ -129,25 +134,26 @@ class UpscalingQuality(pl.Callback):
             checkpoint.save(path, state(module) | {"best": best})
 
     def write(self, trainer: pl.Trainer, module: SuperResolutionModule, values: dict[str, float]) -> None:
+        """Writes the values into metrics.json with their protocol, as curves, and as a line on stderr."""
         protocol = {"images": [pair.name for pair in self.pairs], "scale": self.data.scale, "border": self.data.scale,
                     "ema": module.sampling_generator is not module.generator, "quantisation": "uint8",
                     "low": "files" if self.data.validation_low_root else "bicubic (MATLAB)",
                     "reference_digest": digest_of(self.pairs),
                     "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}
-        measured = [{"name": name, "value": or_null(value), "bicubic": or_null(self.bicubic[name]),
-                     "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()]
-        update_metrics(Path(trainer.default_root_dir), {"image_quality": measured,
+        records = [{"name": name, "value": finite_or_none(value), "bicubic": finite_or_none(self.bicubic[name]),
+                    "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()]
+        update_metrics(Path(trainer.default_root_dir), {"image_quality": records,
                                                         "cost": {"evaluation_seconds": self.seconds}})
         curves = {f"quality/{name}": value for name, value in values.items()}
         self.table.add({"images_seen": self.measured_at} | curves)
         for logger in trainer.loggers:
             logger.log_metrics(curves, step=self.measured_at)
-        said = ", ".join(f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items())
-        tqdm.write(f"{self.measured_at:,} images: {said}", file=sys.stderr)
+        texts = [f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items()]
+        tqdm.write(f"{self.measured_at:,} images: {', '.join(texts)}", file=sys.stderr)
 
 
 def digest_of(pairs: Sequence[WholePair]) -> str:
-    """SHA-256 of their pixels: photographs of one name may be others elsewhere"""
+    """Returns the SHA-256 of the pixels, as images of the same name may be others on another machine."""
     content = hashlib.sha256()
     for image in (image for pair in pairs for image in (pair.high, pair.low)):
         content.update(repr(tuple(image.shape)).encode())
@@ -156,7 +162,8 @@ def digest_of(pairs: Sequence[WholePair]) -> str:
 
 
 def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> list[WholePair]:
-    """The first `most_images` that can be read, under names of their own; what is left out is said."""
+    """Returns the first `most_images` pairs that can be used, each with a name of its own, and warns of those that
+    cannot. Raises a RequestError if there are none."""
     files = data.validation_files()
     pairs, reasons = [], []
     for file, name in zip(files, names_of(files), strict=True):
@@ -164,7 +171,7 @@ def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> li
             break
         try:
             pair = data.whole_pair(file)._replace(name=name)
-            measures(pair.high, pair.high, data.scale)  # large enough to be measured
+            measures(pair.high, pair.high, data.scale)  # raises if the image is too small
             pairs.append(pair)
         except (Unreadable, ValueError, RequestError) as error:
             reasons.append(f"{file.name}: {error}")
@@ -182,32 +189,33 @@ def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> li
 
 
 def names_of(files: Sequence[ImageFile]) -> list[str]:
-    """For pictures and curves: without folder and ending, unless two are called so"""
+    """Returns names for pictures and curves: without folder and ending, except where two would be the same."""
     whole = [re.sub("[\ud800-\udfff]", "_", file.name) for file in files]  # loggers take no bytes that are not UTF-8
     names = distinct([PurePosixPath(name).stem for name in whole], [name.replace("/", "_") for name in whole])
     return [shortened(name, added=len("_0000000000.png")) for name in names]
 
 
 @torch.inference_mode()
-def enlarged(pair: WholePair) -> Tensor:
-    """By MATLAB's bicubic: uint8 [C, H, W], one channel at a time, which takes less memory"""
+def enlarge_bicubic(pair: WholePair) -> Tensor:
+    """Returns the small image enlarged by MATLAB's bicubic, uint8 [C, H, W]; one channel at a time, to save memory."""
     height, width = pair.high.shape[1:]
     channels = pair.low.split(1)
     return torch.cat([to_bytes(resize(channel[None].double() / 255, height, width))[0] for channel in channels])
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """[0, 1] -> uint8, rounded and clipped"""
+    """Returns images in [0, 1] as uint8, rounded and clipped."""
     return (images * 255).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def centre(image: Tensor, size: int) -> Tensor:
-    """[C, H, W] -> at most size x size pixels from its middle"""
+    """Returns at most size x size pixels from the middle of an image [C, H, W]."""
     height, width = image.shape[1:]
     top, left = max(height - size, 0) // 2, max(width - size, 0) // 2
     return image[:, top:top + size, left:left + size]
 
 
 def side_by_side(images: Sequence[Tensor]) -> Tensor:
+    """Returns images [C, H, W] of the same height as one, with GAP white pixels between them."""
     gap = images[0].new_full((images[0].shape[0], images[0].shape[1], GAP), 255)
     return torch.cat([part for image in images for part in (image, gap)][:-1], dim=2)

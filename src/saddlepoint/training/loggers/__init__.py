@@ -1,1 +1,1 @@
-"""Loggers, and what each is told beside the curves."""
+"""Adapters that hand settings, pictures and the end of a run to loggers, each in its own way."""

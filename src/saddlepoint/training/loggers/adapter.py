@@ -1,4 +1,4 @@
-"""What a logger is told beside the curves, which callbacks hand to every logger alike."""
+"""The interface by which a logger gets what it needs beside the curves, which callbacks give to all loggers alike."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from saddlepoint.files.json_files import read_json, write_json
 
-IDS = "loggers.json"  # in the run directory: what a service calls the run, so that it goes on there
+IDS = "loggers.json"  # in the run directory: the ids of the run in services, so that it is continued under the same id
 
 
 @dataclass(frozen=True)
 class End:
-    """Of a run, or of its part until it goes on"""
+    """The end of a run, or of the part before it is continued."""
 
     state: str  # completed, diverged, collapsed, stopped or rollback
     images_seen: int
@@ -36,37 +36,42 @@ class End:
 
 
 class LoggerAdapter:
-    """A logger that is told the settings at the start, and the rest by its curves."""
+    """The base of all adapters, for loggers that get the settings at the start and nothing else beside curves."""
 
-    package: str | None = None  # to be installed beside, by the extra of that name
-    only_unicode = False  # it takes no other names of directories
+    package: str | None = None  # a package that it needs, which the extra of that name installs
+    only_unicode = False  # whether it refuses names of directories that are no valid Unicode
 
     @property
     def is_missing(self) -> bool:
-        found = find_spec(self.package) if self.package else True
-        return found is None or getattr(found, "origin", "") is None  # a mere folder of that name has no origin
+        if not self.package:
+            return False
+        spec = find_spec(self.package)
+        return spec is None or spec.origin is None  # a mere folder of that name has no origin
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
-        """What a run knows and a yaml file does not. `images_seen`: where the run goes on"""
+        """Returns the arguments of the logger that depend on the run. `images_seen` is above 0 if the run is
+        continued."""
         return {"save_dir": str(directory)}
 
     def contact(self, settings: Mapping[str, Any]) -> AbstractContextManager:
-        """Around the making of the logger. `settings`: its own"""
+        """Returns a context in which the logger is constructed. `settings` are those of the logger."""
         return nullcontext()
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         logger.log_hyperparams(settings)
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
-        """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB)"""
+        """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), if the logger can."""
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None: ...
 
 
-def remembered(directory: Path, service: str) -> str | None:
+def read_id(directory: Path, service: str) -> str | None:
+    """Returns the id of the run in a service, or None if it has none."""
     return (read_json(directory / IDS) or {}).get(service)
 
 
-def remember(directory: Path, service: str, name: str) -> None:
+def write_id(directory: Path, service: str, name: str) -> None:
+    """Stores the id of the run in a service."""
     path = directory / IDS
     write_json(path, {**(read_json(path) or {}), service: name})

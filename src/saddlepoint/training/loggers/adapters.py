@@ -1,4 +1,4 @@
-"""Which kind a logger is, and what a run tells each of its loggers: settings, pictures, the end."""
+"""Makes the loggers of a run, and gives each of them settings, pictures and the end through its adapter."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.parallel.first import is_first
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training.loggers.adapter import End, LoggerAdapter
-from saddlepoint.training.loggers.hparams import cost, scores, varied
+from saddlepoint.training.loggers.hparams import cost, scores, varied_settings
 from saddlepoint.training.loggers.mlflow import MLflow
 from saddlepoint.training.loggers.tensorboard import TensorBoard
 from saddlepoint.training.loggers.wandb import Wandb
@@ -23,60 +23,64 @@ ADAPTERS = {TensorBoardLogger: TensorBoard(), WandbLogger: Wandb(), MLFlowLogger
 
 
 def adapter_of(target: type) -> LoggerAdapter:
-    return next((kind for known, kind in ADAPTERS.items() if issubclass(target, known)), LoggerAdapter())
+    """Returns the adapter for a class of loggers."""
+    return next((adapter for known, adapter in ADAPTERS.items() if issubclass(target, known)), LoggerAdapter())
 
 
 def begin(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirectory) -> None:
+    """Gives the settings to the loggers at the start of training."""
     for logger in loggers if is_first() else ():
-        adapter_of(type(logger)).begin(logger, run.path, varied(settings))
+        adapter_of(type(logger)).begin(logger, run.path, varied_settings(settings))
 
 
 def show(loggers: Iterable[Logger], tag: str, image: Tensor, images_seen: int) -> None:
-    """A picture, for loggers that show pictures. image: uint8 [C, H, W], C 1 (grey) or 3 (RGB)"""
+    """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), in the loggers that can."""
     for logger in loggers:
         adapter_of(type(logger)).show(logger, tag, image, images_seen)
 
 
 def finish(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirectory, state: str, images_seen: int,
            ) -> None:
-    """`state`: how the run ended, or rollback"""
+    """Gives the end of the run to the loggers. `state` is how it ended, or rollback."""
     if not loggers or not is_first():
         return
-    end = End(state, images_seen, datetime.fromisoformat(run.started).timestamp(), varied(settings), scores(run.path),
-              cost(run.path, images_seen))
+    end = End(state, images_seen, datetime.fromisoformat(run.started).timestamp(), varied_settings(settings),
+              scores(run.path), cost(run.path, images_seen))
     for logger in loggers:
         adapter_of(type(logger)).finish(logger, run.path, end)
 
 
 def make_loggers(settings: Mapping[str, Any], directory: Path, images_seen: int = 0) -> list[Logger]:
-    """`images_seen`: where a run goes on"""
+    """Returns the loggers of a run. `images_seen` is above 0 if the run is continued."""
     loggers = []
-    for name, each in _chosen(settings).items():
-        kind = _adapter(name, each)
-        with kind.contact(each):
-            loggers.append(build.make(each, Logger, f"logger.{name}", **kind.arguments(directory, images_seen)))
+    for name, each in _settings_by_name(settings).items():
+        adapter = _adapter(name, each)
+        with adapter.contact(each):
+            loggers.append(build.make(each, Logger, f"logger.{name}", **adapter.arguments(directory, images_seen)))
     return loggers
 
 
 def refuse_missing(settings: Mapping[str, Any]) -> None:
-    for name, each in _chosen(settings).items():
-        kind = _adapter(name, each)
-        if kind.is_missing:
-            raise RequestError(f"logger={name} needs the package {kind.package}: type pip install "
-                               f"'saddlepoint[{kind.package}]'")
+    """Raises a RequestError if the package of a logger is not installed."""
+    for name, each in _settings_by_name(settings).items():
+        adapter = _adapter(name, each)
+        if adapter.is_missing:
+            raise RequestError(f"logger={name} needs the package {adapter.package}: type pip install "
+                               f"'saddlepoint[{adapter.package}]'")
 
 
 def refuse_directory(settings: Mapping[str, Any], directory: Path) -> None:
-    for name, each in _chosen(settings).items():
+    """Raises a RequestError if a logger cannot write into a directory of this name."""
+    for name, each in _settings_by_name(settings).items():
         if _adapter(name, each).only_unicode and readable(str(directory)) != str(directory):
             raise RequestError(f"logger={name} cannot write into run.dir={directory}, whose name is no "
                                "Unicode text: choose another directory, or type logger=none")
 
 
-def _chosen(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Name -> settings. The first runs had one, without a name."""
-    given = settings["logger"] or {}
-    return {"logger": given} if "_target_" in given else dict(given)
+def _settings_by_name(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Returns the settings of each logger by its name. The earliest runs had one logger without a name."""
+    loggers = settings["logger"] or {}
+    return {"logger": loggers} if "_target_" in loggers else dict(loggers)
 
 
 def _adapter(name: str, settings: Mapping[str, Any]) -> LoggerAdapter:

@@ -1,4 +1,4 @@
-"""What a researcher varies and what comes of it, as loggers show it side by side: settings and final scores."""
+"""Collects the settings that differ between runs and the final scores, which loggers show side by side."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,31 +8,31 @@ from saddlepoint.config.rules import as_typed
 from saddlepoint.files.json_files import read_json
 from saddlepoint.runs.recipe import recipe
 
-# Choices that name what is varied; others are places and onlookers.
+# Choices that say what is trained; others are directories, loggers and callbacks.
 GROUPS = ("experiment", "model", "data", "perceptual", "loss", "optimizer", "turns")
 
 
-def varied(settings: Mapping[str, Any]) -> dict[str, float | bool | str]:
-    """Name -> value of what changes what is learnt, of the seed, and what was chosen: {"model": "dcgan", ...}. Numbers
-    stay numbers. The class behind optimizer.generator._target_ is optimizer.generator."""
-    found = {path.removesuffix("._target_"): _plain(path, value) for path, value in recipe(settings).items()
+def varied_settings(settings: Mapping[str, Any]) -> dict[str, float | bool | str]:
+    """Returns by name the settings that change what is learned, with the seed and the choices, e.g. {"model": "dcgan"}.
+    Numbers stay numbers. The class of optimizer.generator._target_ is called optimizer.generator."""
+    values = {path.removesuffix("._target_"): _plain(path, value) for path, value in recipe(settings).items()
              if not path.endswith("._partial_")}
-    chosen = {group: settings["choices"].get(group) for group in GROUPS}
-    first = {"seed": settings["seed"], **{group: name for group, name in chosen.items() if name}}
-    return first | {name: value for name, value in found.items() if name not in first}
+    choices = {group: settings["choices"].get(group) for group in GROUPS}
+    first = {"seed": settings["seed"], **{group: name for group, name in choices.items() if name}}
+    return first | {name: value for name, value in values.items() if name not in first}
 
 
 def scores(run: Path) -> dict[str, float]:
-    """The last ones of metrics.json, where they are finite"""
+    """Returns the values in a run's metrics.json that are finite, by name."""
     content = read_json(run / "metrics.json") or {}
-    measured = [*content.get("metrics", ()), *content.get("image_quality", ())]
-    return {each["name"]: each["value"] for each in measured if each["value"] is not None}
+    entries = [*content.get("metrics", ()), *content.get("image_quality", ())]
+    return {each["name"]: each["value"] for each in entries if each["value"] is not None}
 
 
 def cost(run: Path, images_seen: int) -> dict[str, float]:
-    """What of it a run that did not complete has"""
-    found = (read_json(run / "metrics.json") or {}).get("cost", {})
-    known = {name: found[name] for name in ("images_per_second", "seconds") if name in found}
+    """Returns the cost of a run: images seen, and if it was completed images/s and seconds."""
+    entries = (read_json(run / "metrics.json") or {}).get("cost", {})
+    known = {name: entries[name] for name in ("images_per_second", "seconds") if name in entries}
     return {"images_seen": images_seen, **known}
 
 

@@ -1,4 +1,4 @@
-"""MLflow (https://mlflow.org/docs/latest/ml/tracking)."""
+"""The adapter for MLflow (https://mlflow.org/docs/latest/ml/tracking)."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -13,28 +13,30 @@ from torch import Tensor
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, LoggerAdapter, remember, remembered
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, read_id, write_id
 
 SQLITE = "sqlite:///"
 STATUS = {"completed": "FINISHED", "stopped": "KILLED", "rollback": "RUNNING"}  # else FAILED
 
 
 class MLflow(LoggerAdapter):
+    """An adapter that continues a run in MLflow under the same id."""
+
     package = "mlflow"
     only_unicode = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
-        return {"run_name": directory.name, "run_id": remembered(directory, self.package),
+        return {"run_name": directory.name, "run_id": read_id(directory, self.package),
                 "tags": {"group": directory.resolve().parent.name, "directory": str(directory)}}
 
     def contact(self, settings: Mapping[str, Any]) -> AbstractContextManager:
-        return alone_at(settings["tracking_uri"])
+        return exclusive_access(settings["tracking_uri"])
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
-        """A parameter keeps its first value, which MLflow does not let change when a run goes on."""
-        with alone_at(logger._tracking_uri):
+        """Logs the settings that MLflow does not know yet, as it lets no parameter of a continued run change."""
+        with exclusive_access(logger._tracking_uri):
             run_id = logger.run_id
-            remember(directory, self.package, run_id)
+            write_id(directory, self.package, run_id)
             logger.experiment.update_run(run_id, status="RUNNING")
             known = logger.experiment.get_run(run_id).data.params
             super().begin(logger, directory, {name: each for name, each in settings.items() if name not in known})
@@ -50,11 +52,12 @@ class MLflow(LoggerAdapter):
 
 
 @contextmanager
-def alone_at(uri: str) -> Iterator[None]:
-    """Processes that made the tables of one new file, or the experiment, at once would fail."""
+def exclusive_access(uri: str) -> Iterator[None]:
+    """Holds a lock on MLflow's SQLite file, if it is one, as processes fail that create its tables or the experiment at
+    the same time. Raises a RequestError if MLflow cannot use the address."""
     from mlflow.exceptions import MlflowException
-    for chatty in ("mlflow", "pytorch_lightning.loggers.mlflow"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for name in ("mlflow", "pytorch_lightning.loggers.mlflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     file = Path(uri.removeprefix(SQLITE))
     lock = filelock.FileLock(file.with_name(f".{file.name}.lock")) if uri.startswith(SQLITE) else nullcontext()
     try:

@@ -1,9 +1,9 @@
-"""TensorBoard: pictures as they are, and a line of the HParams tab for each run.
+"""The adapter for TensorBoard, which also writes a row of the HParams tab for each run.
 
-The tab's columns come from all runs together if none of them says what an experiment is; so unlike runs share a table,
-and settings that differ come first. A column is made of every curve as well, in the order of ASCII, and the first five
-are shown: hence the capital letters, which bring the final scores to the front. They stand in an event file of their
-own, which goes when the run goes on.
+If no run defines an experiment, the tab takes its columns from all runs: different runs share a table, with differing
+settings first. Each curve becomes a column as well. They are sorted by ASCII, and the first five are shown; so the
+names of final scores begin with a capital letter. These are in an event file of their own, which is deleted when the
+run is continued.
 """
 
 import time
@@ -21,24 +21,26 @@ from torch.utils.tensorboard.writer import FileWriter
 from saddlepoint.sampling import pictures
 from saddlepoint.training.loggers.adapter import End, LoggerAdapter
 
-FINAL = "Final"  # tags of scores; of costs Final_cost, which sorts behind
+FINAL = "Final"  # prefix of scores; that of costs is Final_cost, which sorts after it
 SUFFIX = ".hparams"
 
 
 class TensorBoard(LoggerAdapter):
+    """An adapter that shows pictures unchanged and writes the row of the HParams tab."""
+
     only_unicode = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
-        """TensorBoard forgets what it was shown of later steps, which come again."""
+        """Returns the arguments; a continued run purges later steps, which it will write again."""
         more = {"purge_step": images_seen + 1} if images_seen else {}
         return super().arguments(directory, images_seen) | more
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
-        forget_end(directory)
+        delete_end(directory)
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
-        """As `writer.add_image`, which would make RGB of grey and resample it: ten times the time, for the same
-        picture."""
+        """Shows a picture. `writer.add_image` would convert grey to RGB and resample it, which takes ten times as long
+        for the same picture."""
         channels, height, width = image.shape
         picture = Summary.Image(height=height, width=width, colorspace=channels,
                                 encoded_image_string=pictures.png(image))
@@ -47,34 +49,36 @@ class TensorBoard(LoggerAdapter):
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         if not end.goes_on:
-            forget_end(directory)
+            delete_end(directory)
             write_end(directory, end)
 
 
-def forget_end(directory: Path) -> None:
+def delete_end(directory: Path) -> None:
+    """Deletes the event files with the end of the run."""
     for file in directory.glob(f"events.out.tfevents.*{SUFFIX}"):
         file.unlink()
 
 
 def write_end(directory: Path, end: End) -> None:
-    begun = SessionStartInfo(start_time_secs=end.started)
+    """Writes an event file with the settings, the state and the final scores of the run."""
+    start_info = SessionStartInfo(start_time_secs=end.started)
     for name, value in end.settings.items():
         kind = "bool" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
-        setattr(begun.hparams[name], f"{kind}_value", value)
+        setattr(start_info.hparams[name], f"{kind}_value", value)
     status = Status.STATUS_SUCCESS if end.state == "completed" else Status.STATUS_FAILURE
     values = {f"{FINAL}/{name}": value for name, value in end.scores.items()}
     values |= {f"{FINAL}_cost/{name}": value for name, value in end.cost.items()}
-    ended = SessionEndInfo(status=status, end_time_secs=time.time())
+    end_info = SessionEndInfo(status=status, end_time_secs=time.time())
     writer = FileWriter(str(directory), filename_suffix=SUFFIX)
     writer.add_summary(Summary(value=[
-        session(metadata.SESSION_START_INFO_TAG, session_start_info=begun),
-        session(metadata.SESSION_END_INFO_TAG, session_end_info=ended),
+        session(metadata.SESSION_START_INFO_TAG, session_start_info=start_info),
+        session(metadata.SESSION_END_INFO_TAG, session_end_info=end_info),
         *(Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()),
     ]), end.images_seen)
     writer.close()
 
 
 def session(tag: str, **info: SessionStartInfo | SessionEndInfo) -> Summary.Value:
-    """What tensorboard.plugins.hparams.summary makes where TensorFlow is installed"""
+    """Returns the entry that tensorboard.plugins.hparams.summary makes, which needs TensorFlow."""
     return Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(HParamsPluginData(**info)),
                          tensor=metadata.NULL_TENSOR)

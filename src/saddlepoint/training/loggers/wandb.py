@@ -1,4 +1,4 @@
-"""Weights & Biases (https://docs.wandb.ai)."""
+"""The adapter for Weights & Biases (https://docs.wandb.ai)."""
 
 import uuid
 from pathlib import Path
@@ -9,10 +9,12 @@ from torch import Tensor
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, LoggerAdapter, remember, remembered
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, read_id, write_id
 
 
 class Wandb(LoggerAdapter):
+    """An adapter that continues a run in Weights & Biases under the same id."""
+
     package = "wandb"
     only_unicode = True
 
@@ -20,20 +22,20 @@ class Wandb(LoggerAdapter):
         return super().arguments(directory, images_seen) | {
             "name": directory.name,
             "group": directory.resolve().parent.name,
-            "id": remembered(directory, self.package) or uuid.uuid4().hex[:12],
+            "id": read_id(directory, self.package) or uuid.uuid4().hex[:12],
         }
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         import wandb
         if wandb.run is not None:  # another run of this process, which an error ended
             wandb.finish(exit_code=1)
-        remember(directory, self.package, logger.version)
+        write_id(directory, self.package, logger.version)
         try:
             super().begin(logger, directory, settings)
         except wandb.errors.Error as error:
-            said = str(error).rstrip(".")
-            raise RequestError(f"logger=wandb cannot begin: {said}. With logger.wandb.offline=true it needs no network "
-                               "and no account") from error
+            reason = str(error).rstrip(".")
+            raise RequestError(f"logger=wandb cannot begin: {reason}. With logger.wandb.offline=true it needs no "
+                               "network and no account") from error
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         logger.log_image(tag, [pictures.as_pillow(image)], step=images_seen)
