@@ -37,7 +37,7 @@ def distinct(names: Sequence[str], instead: Sequence[str], reserved: Iterable[st
         for place in places:
             tells = name in crowded and longer[folded(instead[place])] == 1
             preferred = instead[place] if tells else names[place]
-            chosen[place] = next(each for number in count(1) if folded(each := numbered(preferred, number)) not in taken)
+            chosen[place] = next(each for n in count(1) if folded(each := numbered(preferred, n)) not in taken)
             taken.add(folded(chosen[place]))
     return [*chosen.values()]
 

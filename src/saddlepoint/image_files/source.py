@@ -149,7 +149,7 @@ class Source:
         return own if own and colours.fits(own, self.mode or ("GRAY" if self.is_grey else "RGB")) else None
 
     def losses(self) -> list[str]:
-        """Says what of the file is not shown by a picture of it in any depth, from its header."""
+        """Returns, from the header, what of the file a picture does not show in any depth."""
         losses = [*self.left_out, *(f"left out its damaged {name}" for name in dict.fromkeys(self.dropped))]
         if self.tiff is not None:
             losses += self.tiff.notes()
@@ -212,7 +212,7 @@ def opened(path: Path, limits: Limits) -> Iterator[Source]:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Opening a pipe to which nobody writes would wait for ever."""
+    """Opens a file without waiting: opening a pipe to which nobody writes would wait for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

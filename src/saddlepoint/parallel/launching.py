@@ -111,8 +111,8 @@ def together(trainer: pl.Trainer) -> Iterator[None]:
 
 
 def _taken_from(trainer: pl.Trainer) -> list[subprocess.Popen]:
-    """The processes that Lightning started. Its observer looks through the same list, and would kill this process for
-    what a child's end was like."""
+    """Removes the processes that Lightning started from its list and returns them. Its observer looks through the
+    same list, and would kill this process for the way a child ended."""
     started = getattr(trainer.strategy.launcher, "procs", [])
     children = started.copy()
     started.clear()
