@@ -76,7 +76,7 @@ def _read_parts(exif: Image.Exif) -> None:
 
 
 def without_layout(exif: Image.Exif) -> Image.Exif:
-    """Returns the metadata without what describes the pixels or how they lie, since they have been turned."""
+    """Removes from EXIF data what describes the pixels or how they lie, since they have been turned, and returns it."""
     described = str(exif.get(DESCRIPTION, ""))
     in_words = {DESCRIPTION} if described.startswith(LAYOUT_IN_WORDS) or "<OME" in described else set()
     for tag in (LAYOUT | {ORIENTATION} | in_words) & set(exif):
@@ -98,7 +98,7 @@ def _bytes(text: str | bytes | None) -> bytes | None:
 
 
 def _upright_xmp(xmp: str | bytes | None) -> bytes | None:
-    """Returns XMP without its copy of EXIF's orientation, since the pixels have been turned."""
+    """Sets XMP's copy of EXIF's orientation to upright, since the pixels have been turned."""
     if not xmp:
         return None
     return re.sub(rb"(tiff:Orientation(?:=[\"']|>))\d", rb"\g<1>1", _bytes(xmp))

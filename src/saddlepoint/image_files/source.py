@@ -217,8 +217,8 @@ def _at_once(path: str, flags: int) -> int:
 
 
 def _source(path: Path, stream: BinaryIO) -> Source:
-    """From a stream, because given a name Pillow maps an uncompressed TIFF into memory, with its sides confused when
-    it is to be turned by 90 degrees."""
+    """Reads the header from a stream: given a name, Pillow maps an uncompressed TIFF into memory, and confuses its
+    sides when it is to be turned by 90 degrees."""
     try:
         image, dropped = Image.open(stream), []
     except CANNOT_READ:

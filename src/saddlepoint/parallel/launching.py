@@ -87,7 +87,7 @@ def in_agreement(act: Callable[[], Any]) -> list[Any]:
 
 
 def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
-    """First one process of each machine, which may download and decode; the rest then find it done."""
+    """Lets one process of each machine go first, which may download and decode; the others then find that done."""
     first_here = trainer.local_rank == 0
     in_agreement(act if first_here else lambda: None)
     in_agreement(lambda: None if first_here else act())
@@ -95,8 +95,8 @@ def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
 
 @contextmanager
 def together(trainer: pl.Trainer) -> Iterator[None]:
-    """Training by several processes, of which this one may start others with `trainer`: one that dies ends them all,
-    with a sentence, and none is left behind."""
+    """Trains by several processes, of which this one may start others with `trainer`. If one dies, it ends them all
+    with a message for the user and leaves none behind."""
     children: list[subprocess.Popen] = []
     try:
         with leaving(lambda: children.extend(_taken_from(trainer))):
