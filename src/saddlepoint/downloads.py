@@ -1,4 +1,4 @@
-"""Files of weights from their authors' addresses: whole and verified, or not at all; and the folder that keeps them."""
+"""Downloads files of weights from their authors' addresses, whole and verified or not at all, into the cache folder."""
 
 import hashlib
 import http.client
@@ -17,14 +17,15 @@ CANNOT_DOWNLOAD = (OSError, http.client.HTTPException)
 
 
 def cache_folder() -> Path:
-    """$SADDLEPOINT_CACHE, else saddlepoint/ in the user's cache folder"""
+    """Returns $SADDLEPOINT_CACHE if it is set, else saddlepoint/ in the user's cache folder."""
     typed = os.environ.get("SADDLEPOINT_CACHE")
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return expanded(typed, "SADDLEPOINT_CACHE") if typed else expanded(home, "XDG_CACHE_HOME") / "saddlepoint"
 
 
 def download(address: str, path: Path, sha256: str, megabytes: int) -> None:
-    """`sha256`: the digest, or the beginning of it where the authors publish no more. Raises CANNOT_DOWNLOAD."""
+    """Downloads a file and verifies it. `sha256`: the digest, or its beginning where the authors publish no more.
+    Raises one of CANNOT_DOWNLOAD."""
     print(f"Downloading {path.name} ({megabytes} MB) into {path.parent}", file=sys.stderr)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda temporary: _fetch(address, temporary, sha256))
@@ -39,7 +40,8 @@ def _fetch(address: str, path: Path, sha256: str) -> None:
 
 
 def digest_of(path: Path, where: str) -> str:
-    """SHA-256, hexadecimal; `where` is how the user knows the file, for the refusal when it cannot be read."""
+    """Returns the SHA-256 of a file, hexadecimal. `where` is the file as the user knows it, for the error when it
+    cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,10 +17,10 @@ _REMOVED = "torchvision.transforms.functional_tensor"
 
 
 def module(name: str, needed_by: str = "this") -> ModuleType:
-    """basicsr.<name>: module("archs.rrdbnet_arch").RRDBNet. The first call imports all of basicsr and takes seconds.
+    """Returns the module basicsr.<name>, e.g. module("archs.rrdbnet_arch").RRDBNet. The first call imports all of
+    basicsr and takes seconds.
 
-    `needed_by` is the setting as typed, such as `model=esrgan`: the refusal begins with it where basicsr is missing.
-    """
+    `needed_by` is the setting as typed, such as `model=esrgan`: the error begins with it if basicsr is missing."""
     if find_spec("basicsr") is None:
         raise RequestError(f"{needed_by} needs basicsr {VERSION}, {_why_missing()}")
     if "basicsr" not in sys.modules:
@@ -36,7 +36,8 @@ def _why_missing() -> str:
 
 
 def _import_with_the_removed_module() -> None:
-    """basicsr takes one function from it, and only while it is imported: afterwards torchvision is as it was."""
+    """Supplies the module that basicsr takes one function from, only while it is imported; torchvision is unchanged
+    afterwards."""
     from torchvision.transforms.functional import rgb_to_grayscale  # here, so that importing this file costs nothing
 
     supplied = ModuleType(_REMOVED)

@@ -10,10 +10,10 @@ from saddlepoint.files.names import temporary_for
 
 def write_atomically(path: Path, write: Callable[[Path], object], durably: bool = True,
                      before: Callable[[], object] = lambda: None) -> None:
-    """`write` fills a temporary file beside `path`, which then takes the place of `path`: whole or not at all.
+    """Calls `write` with a temporary file beside `path`, which then replaces `path`: the file is written whole or
+    not at all.
 
-    `durably`: once it is safely on disk, so that a power failure cannot undo it either.
-    """
+    With `durably` it returns only when the content is safely on disk, so that a power failure cannot undo it."""
     temporary = temporary_for(path)
     with disk_space.naming(path):  # outermost, so that what is free is counted when the temporary file is gone
         try:

@@ -1,4 +1,4 @@
-"""A disk that is full, said in a sentence. Imports no torch."""
+"""Reports a full disk in a sentence that names the file and the space left. Imports no torch."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of a quota
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Writing `path`: a disk that is full meanwhile is a DiskFull that names it and what is free afterwards."""
+    """Turns the error of a disk that fills up in this block into a DiskFull that names `path` and the space left."""
     try:
         yield
     except OSError as error:
@@ -24,7 +24,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def refuse_too_little(path: Path, needed: int) -> None:
-    """Before anything is written. `needed`: bytes"""
+    """Raises an error before anything is written if the disk has less than `needed` bytes free."""
     disk = shutil.disk_usage(path.parent)
     if disk.total and disk.free < needed:  # some network file systems say 0 of 0
         raise DiskFull(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}, {free_there(path)}")
@@ -40,14 +40,14 @@ def megabytes(size: int) -> str:
 
 
 def behind(error: BaseException) -> DiskFull | None:
-    """The full disk that an error comes from: the error itself, or what was being handled when it was raised, as when
-    there is no room either for the note of why the run ended. What was put in words says most."""
-    link, found = error, None
+    """Returns the full disk that caused an error: the error itself, or one that was being handled when it was raised
+    (there may be no room either for the note of why the run ended). An error already put in words is preferred."""
+    link, full = error, None
     while link is not None:
         if isinstance(link, DiskFull):
             return link
         if isinstance(link, OSError) and link.errno in FULL:
-            found = DiskFull(f"{link.filename or 'A file of the run'} cannot be written: {link.strerror}. Make room, "
+            full = DiskFull(f"{link.filename or 'A file of the run'} cannot be written: {link.strerror}. Make room, "
                              "then go on with resume=RUN: its newest checkpoint is as it was")
         link = link.__context__
-    return found
+    return full

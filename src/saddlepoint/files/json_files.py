@@ -1,4 +1,5 @@
-"""JSON files of runs and sweeps, whole or not there, and how they write the time. Imports no torch."""
+"""Reads and writes the JSON files of runs and sweeps, whole or not at all, and the form of their times. Imports no
+torch."""
 
 import json
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """None where there is no such file, or none that holds a dictionary"""
+    """Returns the dictionary in a JSON file; None if there is no such file, or if it holds no dictionary."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,7 +1,6 @@
-"""Names of files that a file system takes and that stay apart. Imports no torch.
+"""Makes file names that every file system takes and keeps apart. Imports no torch.
 
-File systems differ: some take A.png and a.png, or é in one letter and in two, for one name; most take 255 bytes.
-"""
+Some file systems take A.png and a.png, or é in one letter and in two, for one name; most allow 255 bytes."""
 
 import hashlib
 import os
@@ -15,18 +14,18 @@ MOST_BYTES = 255
 
 
 def composed(name: str) -> str:
-    """As most systems write names; macOS writes accents apart"""
+    """Returns a text with accents composed, as most systems write names; macOS writes accents apart."""
     return unicodedata.normalize("NFC", name)
 
 
 def folded(path: PurePath | str) -> str:
-    """The same for all that some file system takes for one name"""
+    """Returns the same text for all names that some file system takes for one."""
     return composed(composed(str(path)).casefold())
 
 
 def distinct(names: Sequence[str], instead: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
-    """Each as it is where no other and none of `reserved` is folded to the same, else the one of `instead` if that
-    tells it from those others, else with a number."""
+    """Returns names of which no file system takes two, or one and a name of `reserved`, for the same. A name stays
+    as it is where it can, else becomes the one of `instead` if that tells it from the others, else gets a number."""
     taken = set(map(folded, reserved))
     groups: dict[str, list[int]] = {}
     for place, name in enumerate(names):
@@ -37,14 +36,14 @@ def distinct(names: Sequence[str], instead: Sequence[str], reserved: Iterable[st
         longer = Counter(folded(instead[place]) for place in places)
         for place in places:
             tells = name in crowded and longer[folded(instead[place])] == 1
-            wanted = instead[place] if tells else names[place]
-            chosen[place] = next(each for number in count(1) if folded(each := numbered(wanted, number)) not in taken)
+            preferred = instead[place] if tells else names[place]
+            chosen[place] = next(each for n in count(1) if folded(each := numbered(preferred, n)) not in taken)
             taken.add(folded(chosen[place]))
     return [*chosen.values()]
 
 
 def numbered(name: str, number: int) -> str:
-    """a/b.png -> a/b_2.png; the first has no number"""
+    """Returns the name with a number before its ending: a/b.png -> a/b_2.png; the first gets no number."""
     stem, dot, ending = name.rpartition(".")
     if number == 1:
         return name
@@ -52,18 +51,20 @@ def numbered(name: str, number: int) -> str:
 
 
 def shortened(name: str, added: int = 0) -> str:
-    """A name (no path) of at most MOST_BYTES bytes, with `added` more to come: the rest becomes a digest of it all."""
+    """Returns a name (no path) of at most MOST_BYTES bytes, less `added` for what follows it. What is cut off
+    becomes a digest of the whole name."""
     if len(os.fsencode(name)) + added <= MOST_BYTES:
         return name
     ending = Path(name).suffix if len(os.fsencode(Path(name).suffix)) <= 20 else ""
     digest = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
-    kept, room = name.removesuffix(ending), MOST_BYTES - added - len(os.fsencode(digest + ending))
-    while len(os.fsencode(kept)) > room:
-        kept = kept[:-1]
-    return f"{kept}{digest}{ending}"
+    beginning, room = name.removesuffix(ending), MOST_BYTES - added - len(os.fsencode(digest + ending))
+    while len(os.fsencode(beginning)) > room:
+        beginning = beginning[:-1]
+    return f"{beginning}{digest}{ending}"
 
 
 def temporary_for(path: Path) -> Path:
-    """A hidden file beside `path`, of this process, to be filled before it takes the place of `path`"""
+    """Returns the path of a hidden file beside `path`, used by this process only, to be filled before it replaces
+    `path`."""
     ending = f".tmp-{os.getpid()}"
     return path.with_name(f".{shortened(path.name, added=1 + len(ending))}{ending}")

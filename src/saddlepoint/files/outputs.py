@@ -1,4 +1,4 @@
-"""Whether a file can be written, found out before hours are spent on what it shall hold. Imports no torch."""
+"""Finds out whether a file can be written before hours are spent on computing it. Imports no torch."""
 
 import os
 import tempfile
@@ -14,8 +14,9 @@ TRIES = 3  # another process may try the same place, and remove the folders it m
 
 
 def require_writable(path: Path, typed: str) -> None:
-    """Writes, and removes, a small file where `path` is to be, with the folders it needs; `typed`: the setting that
-    names the place, as it was typed. A RequestError, or DiskFull, says what is in the way."""
+    """Writes a small file where `path` is to be, with the folders it needs, and removes it again. Raises a
+    RequestError or DiskFull that says what is in the way. `typed`: the setting that names the place, as it was
+    typed."""
     try:
         with disk_space.naming(path):
             for left in reversed(range(TRIES)):
@@ -36,13 +37,14 @@ def require_writable(path: Path, typed: str) -> None:
 
 
 def require_all_writable(paths: Iterable[Path], typed: str) -> None:
-    """One of each folder"""
+    """Calls `require_writable` for one path of each folder."""
     for path in {path.parent: path for path in paths}.values():
         require_writable(path, typed)
 
 
 def is_taken(path: Path) -> bool:
-    """Whether something stands there; a name that is too long has nothing, and `require_writable` says why."""
+    """Returns whether something stands at the path. Nothing has a name that is too long; `require_writable` refuses
+    it."""
     return os.path.exists(path)  # noqa: PTH110  Path.exists raises then
 
 
@@ -57,19 +59,19 @@ def _try(path: Path) -> None:
         with suppress(FileNotFoundError):
             path.lstat()  # fails otherwise where the name is too long, or no name here
     finally:
-        for made in missing:
+        for parent in missing:
             with suppress(OSError):  # never made, or in use by now
-                made.rmdir()
+                parent.rmdir()
 
 
 def _missing(folder: Path) -> list[Path]:
-    """Of the folder and those it lies in, the ones that are not there, the innermost first"""
+    """Returns those of the folder and its parents that do not exist, the innermost first."""
     chain = [folder, *folder.parents]
     return chain[:next((number for number, each in enumerate(chain) if os.path.lexists(each)), 0)]
 
 
 def _in_the_way(folder: Path) -> str:
-    """A file where a folder would have to be"""
+    """Returns the file that stands where a folder would have to be, if there is one."""
     for each in (folder, *folder.parents):
         if os.path.lexists(each):
             return "" if each.is_dir() else f"{each} is a {'file' if each.exists() else 'broken link'}, not a folder"

@@ -1,4 +1,4 @@
-"""Colours that no screen shows (CMYK, CIELAB) as sRGB, and what an ICC profile is about."""
+"""Converts colours that no screen shows (CMYK, CIELAB) to sRGB, and reads what an ICC profile is for."""
 
 import io
 
@@ -10,7 +10,8 @@ SPACES = {"GRAY": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
 
 
 def fits(profile: bytes, colours: str) -> bool:
-    """Whether the profile describes grey, RGB, CMYK or LAB pixels; colour engines refuse one of other pixels."""
+    """Returns whether the profile describes grey, RGB, CMYK or LAB pixels like these; colour engines refuse a
+    profile of other pixels."""
     return profile[PLACE] == SPACES[colours]
 
 

@@ -1,8 +1,8 @@
-"""Pixels of more than 8 bits a colour that Pillow would cut to 8, and of fewer that it would darken, by format.
+"""Reads pixels of more than 8 bits a colour, which Pillow would cut to 8, and of fewer, which it would darken, by
+format.
 
-Each reader takes a file's whole content and gives uint8 or uint16 [h, w] or [h, w, C], as the pixels lie in the file.
-imagecodecs decodes; how many bits a value has it does not say, so that is read from the file's header here.
-"""
+Each reader takes a file's whole content and returns uint8 or uint16 [h, w] or [h, w, C], as the pixels lie in the
+file. imagecodecs decodes; it does not say how many bits a value has, so that is read from the file's header here."""
 
 import functools
 import importlib
@@ -30,13 +30,13 @@ class Reader(NamedTuple):
 
 
 def reader(image: Image.Image) -> Reader | None:
-    """Returns what reads all bits of the opened file, or None where Pillow does."""
+    """Returns the function that reads all bits of the opened file, or None if Pillow reads them all."""
     find = _FINDERS.get(image.format)
     return find(image) if find else None
 
 
 def is_cut_by_pillow(image: Image.Image) -> bool:
-    """Whether Pillow gives 8 bits of more, in a format that nothing else here reads."""
+    """Returns whether Pillow reads only 8 bits of more, in a format that nothing else here reads."""
     if image.format in WHOLE or not image.tile or image.mode.startswith("I"):
         return False
     codec, layout = image.tile[0].codec_name, image.tile[0].args
@@ -46,7 +46,8 @@ def is_cut_by_pillow(image: Image.Image) -> bool:
 
 
 def is_grey_with_alpha(image: Image.Image) -> bool:
-    """Whether this is a PNG that Pillow takes for one of colours, as it has no grey of 16 bits with alpha."""
+    """Returns whether this is a grey PNG of 16 bits with alpha. Pillow has no such mode and takes it for one of
+    colours."""
     return bool(image.tile) and str(image.tile[0].args).startswith("LA;16")
 
 
@@ -93,8 +94,8 @@ def _jpeg2000(image: Image.Image) -> Reader | None:
 
 def _avif(image: Image.Image) -> Reader | None:
     """The AV1 configuration (https://aomediacodec.github.io/av1-isobmff/, 2.3.3) has a flag for 10 bits, one for 12."""
-    found = re.search(rb"av1C..(.)", _beginning(image), re.DOTALL)
-    if not found or not (flags := found[1][0]) & 0x40:
+    match = re.search(rb"av1C..(.)", _beginning(image), re.DOTALL)
+    if not match or not (flags := match[1][0]) & 0x40:
         return None
     bits = 12 if flags & 0x20 else 10
     return Reader(lambda content: of_bits(_decoded("avif", content), bits), bits)

@@ -1,4 +1,4 @@
-"""What goes wrong with image files, and in whose words."""
+"""The errors that unreadable image files raise."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""From the numbers in a file to levels of 8 or 16 bits, of which the largest is white."""
+"""Converts the numbers in a file to levels of 8 or 16 bits, of which the largest is white."""
 
 import numpy
 

@@ -1,4 +1,4 @@
-"""Which image files are taken at all, as the user's settings say."""
+"""The limits, set by the user, on which image files are read."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +17,7 @@ class Limits(NamedTuple):
     prefix: str = "data."
 
     def check(self, source: "Source") -> None:
-        """Raises Unreadable by what the header says: a file of a few kilobytes may unfold to gigabytes."""
+        """Raises Unreadable if the header breaks a limit, since a file of a few kilobytes may unfold to gigabytes."""
         width, height = source.size
         if width * height > self.max_pixels:
             raise Unreadable(f"its {width} x {height} pixels are more than {self.prefix}max_pixels={self.max_pixels}: "

@@ -1,4 +1,4 @@
-"""What an image file says beside its pixels: EXIF data, colour profile, XMP, texts, resolution."""
+"""Reads what an image file says beside its pixels: EXIF data, colour profile, XMP, texts, resolution."""
 
 import re
 import struct
@@ -24,7 +24,7 @@ XMP_IN_PNG = b"XML:com.adobe.xmp"
 
 @dataclass(frozen=True)
 class About:
-    """What stays as it is while pixels change."""
+    """The metadata of a file that stay true while its pixels change."""
 
     exif: Image.Exif = field(default_factory=Image.Exif)  # without the orientation, which has been applied
     icc_profile: bytes | None = None
@@ -36,7 +36,7 @@ class About:
 
 
 def about(source: Source) -> tuple[About, list[str]]:
-    """Returns what the file says, and notes on what of it was left out. May decode the file."""
+    """Returns the metadata of a file, and notes on what was left out of them. May decode the file."""
     notes = []
     info = source.image.info if source.image is not None else {}
     try:
@@ -76,7 +76,7 @@ def _read_parts(exif: Image.Exif) -> None:
 
 
 def without_layout(exif: Image.Exif) -> Image.Exif:
-    """What is left says nothing about pixels, nor how they lie, since they have been turned."""
+    """Removes from EXIF data what describes the pixels or how they lie, since they have been turned, and returns it."""
     described = str(exif.get(DESCRIPTION, ""))
     in_words = {DESCRIPTION} if described.startswith(LAYOUT_IN_WORDS) or "<OME" in described else set()
     for tag in (LAYOUT | {ORIENTATION} | in_words) & set(exif):
@@ -98,7 +98,7 @@ def _bytes(text: str | bytes | None) -> bytes | None:
 
 
 def _upright_xmp(xmp: str | bytes | None) -> bytes | None:
-    """XMP repeats EXIF's orientation, and pixels have been turned."""
+    """Sets XMP's copy of EXIF's orientation to upright, since the pixels have been turned."""
     if not xmp:
         return None
     return re.sub(rb"(tiff:Orientation(?:=[\"']|>))\d", rb"\g<1>1", _bytes(xmp))
@@ -114,7 +114,7 @@ def _png_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _is_lossless_webp(path: Path) -> bool:
-    """By the chunks of its container (RFC 9649, 2.3)."""
+    """Returns whether a WebP file is lossless, by the chunks of its container (RFC 9649, 2.3)."""
     with path.open("rb") as stream:
         if not (head := stream.read(12)).startswith(b"RIFF") or head[8:] != b"WEBP":
             return False

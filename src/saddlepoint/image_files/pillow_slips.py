@@ -1,4 +1,4 @@
-"""Headers that Pillow reads and misunderstands."""
+"""Corrects headers that Pillow reads but misunderstands."""
 
 import re
 
@@ -8,7 +8,7 @@ PSD_CHANNELS = slice(12, 14)  # in a PSD file's header: how many there are, alph
 
 
 def correct(image: Image.Image) -> list[str]:
-    """Corrects what Pillow, before it decodes, takes from the header; returns what of the file is left out."""
+    """Corrects, before decoding, what Pillow took from the header; returns what of the file is left out."""
     if image.format == "PNG" and "transparency" in image.info:
         _scale_transparency(image)
     if image.format != "PSD":
@@ -22,6 +22,6 @@ def correct(image: Image.Image) -> list[str]:
 
 def _scale_transparency(image: Image.Image) -> None:
     """The grey that stands for transparent: of the file's 2 or 4 bits, where the pixels that Pillow shows have 8"""
-    found = re.fullmatch("L;([24])", str(image.tile[0].args)) if image.tile else None
-    if found and isinstance(grey := image.info.get("transparency"), int):
-        image.info["transparency"] = grey * 255 // (2**int(found[1]) - 1)
+    match = re.fullmatch("L;([24])", str(image.tile[0].args)) if image.tile else None
+    if match and isinstance(grey := image.info.get("transparency"), int):
+        image.info["transparency"] = grey * 255 // (2**int(match[1]) - 1)

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
+"""Reads the chunks of a PNG file (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(stream: BinaryIO) -> Iterator[Chunk]:
-    """Yields the chunks of a PNG whose signature has been read, up to where it ends or breaks off."""
+    """Yields the chunks of a PNG whose signature has been read, up to the end of the file or where it breaks off."""
     while len(header := stream.read(8)) == 8:
         length, name = struct.unpack(">I4s", header)
         rest = stream.read(length + 4)
@@ -42,14 +42,14 @@ def without_damaged_chunks(stream: BinaryIO) -> tuple[BinaryIO, list[str]]:
     picture that is damaged itself is refused as before.
     """
     stream.seek(len(SIGNATURE))
-    kept, dropped = [SIGNATURE], []
+    intact, dropped = [SIGNATURE], []
     end = len(SIGNATURE)
     for chunk in chunks(stream):
         end += len(chunk.raw)
         if chunk.may_be_skipped and (chunk.name in TEXTS or not chunk.is_whole):
             dropped.append(chunk.name.decode("latin-1"))
         else:
-            kept.append(chunk.raw)
+            intact.append(chunk.raw)
     stream.seek(end)
-    kept.append(stream.read())  # what breaks off is Pillow's to find
-    return io.BytesIO(b"".join(kept)), dropped
+    intact.append(stream.read())  # what breaks off is Pillow's to find
+    return io.BytesIO(b"".join(intact)), dropped

@@ -1,7 +1,6 @@
-"""An image file, opened but not decoded: what its header says, and its pixels as they are meant.
+"""Opens an image file without decoding it, and reads its header and its pixels as they are meant.
 
-h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha. Alpha is not multiplied in.
-"""
+h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha. Alpha is not multiplied in."""
 
 import contextlib
 import functools
@@ -64,7 +63,8 @@ class Source:
 
     @property
     def is_plain(self) -> bool:
-        """Whether this is, as most files are, one picture of grey or RGB in 8 bits, of which nothing is left out."""
+        """Returns whether this is, as most files are, one picture of grey or RGB in 8 bits of which nothing is left
+        out."""
         image = self.image
         return (self.tiff is None and image.format in ("JPEG", "PNG") and image.mode in ("L", "RGB")
                 and self._deep is None and not self.dropped and "transparency" not in image.info
@@ -72,18 +72,19 @@ class Source:
 
     @property
     def size(self) -> tuple[int, int]:
-        """width, height, as they lie in the file"""
+        """Width and height, as they lie in the file."""
         return self.image.size if self.tiff is None else (self.tiff.width, self.tiff.height)
 
     @property
     def has_own_reader(self) -> bool:
-        """Whether Pillow's pixels would not be those of the file."""
+        """Returns whether the pixels that Pillow gives would not be those of the file."""
         return self.tiff is not None or self._deep is not None or self.image.mode in ("CMYK", "LAB", "F") \
             or self.image.mode.startswith("I")
 
     @property
     def numbers(self) -> str:
-        """Of which kind the pixels are if they are no levels of a known white; else an empty text."""
+        """Returns the kind of numbers that the pixels are if they are no levels of a known white; else an empty
+        text."""
         if self.tiff is not None:
             return self.tiff.numbers
         if self.image.mode == "F":
@@ -92,7 +93,7 @@ class Source:
 
     @property
     def is_deep(self) -> bool:
-        """Whether a colour has more than 8 bits, by the header."""
+        """Returns whether a colour has more than 8 bits, by the header."""
         if self.tiff is not None:
             return bool(self.tiff.numbers) or self.tiff.bits > 8
         if self._deep is not None:
@@ -111,7 +112,7 @@ class Source:
 
     @property
     def has_several(self) -> bool:
-        """Whether the file holds more than one picture."""
+        """Returns whether the file holds more than one picture."""
         if self.tiff is not None:
             return self.tiff.pictures > 1
         try:
@@ -120,7 +121,7 @@ class Source:
             return True
 
     def pictures(self) -> str:
-        """Says which of several pictures this is; an empty text if the file has one."""
+        """Returns a text that says which of several pictures is read; an empty text if the file has one."""
         if not self.has_several:
             return ""
         before = self.tiff.place if self.tiff is not None else self.image.tell()
@@ -132,7 +133,7 @@ class Source:
 
     @property
     def mode(self) -> str:
-        """The colours that become others: CMYK, LAB; else an empty text."""
+        """Returns the mode of colours that are converted, CMYK or LAB; else an empty text."""
         if self.tiff is not None:
             return "CMYK" if self.tiff.is_cmyk else ""
         return self.image.mode if self.image.mode in ("CMYK", "LAB") else ""
@@ -143,12 +144,12 @@ class Source:
 
     @property
     def profile(self) -> bytes | None:
-        """The ICC profile, if it is one of such colours as the file has."""
+        """Returns the ICC profile if it describes such colours as the file has."""
         own = self.stored_profile
         return own if own and colours.fits(own, self.mode or ("GRAY" if self.is_grey else "RGB")) else None
 
     def losses(self) -> list[str]:
-        """Says what of the file is not shown by a picture of it in any depth, from its header."""
+        """Returns, from the header, what of the file a picture does not show in any depth."""
         losses = [*self.left_out, *(f"left out its damaged {name}" for name in dict.fromkeys(self.dropped))]
         if self.tiff is not None:
             losses += self.tiff.notes()
@@ -199,8 +200,8 @@ class Source:
 
 @contextmanager
 def opened(path: Path, limits: Limits) -> Iterator[Source]:
-    """Opens the file if its header keeps the limits; whatever goes wrong with it inside the block becomes Unreadable.
-    Without Pillow's warnings about odd metadata, one for every file and epoch."""
+    """Opens the file if its header keeps the limits. Every error in the block that the file causes becomes
+    Unreadable. Pillow's warnings about odd metadata are silenced, since there would be one for every file and epoch."""
     try:
         with warnings.catch_warnings(action="ignore"), open(path, "rb", opener=_at_once) as stream:  # noqa: PTH123
             source = _source(path, stream)
@@ -211,13 +212,13 @@ def opened(path: Path, limits: Limits) -> Iterator[Source]:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Opening a pipe to which nobody writes would wait for ever."""
+    """Opens a file without waiting: opening a pipe to which nobody writes would wait for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _source(path: Path, stream: BinaryIO) -> Source:
-    """From a stream, because given a name Pillow maps an uncompressed TIFF into memory, with its sides confused when
-    it is to be turned by 90 degrees."""
+    """Reads the header from a stream: given a name, Pillow maps an uncompressed TIFF into memory, and confuses its
+    sides when it is to be turned by 90 degrees."""
     try:
         image, dropped = Image.open(stream), []
     except CANNOT_READ:
@@ -232,7 +233,7 @@ def _source(path: Path, stream: BinaryIO) -> Source:
 
 
 def _in_full_size(image: Image.Image) -> bool:
-    """Goes to a TIFF file's first picture that is no reduced copy or mask, if there is one; whether Pillow could."""
+    """Moves to the first picture of a TIFF file that is no reduced copy or mask; returns whether Pillow could."""
     if is_picture(image.tag_v2):
         return True
     try:
@@ -258,13 +259,13 @@ def _opened_otherwise(stream: BinaryIO, beginning: bytes) -> tuple[Image.Image, 
 
 @functools.cache
 def _plugins() -> bool:
-    """Makes Pillow read what installed plugins read; whether there are any."""
-    found = [name for name in PLUGINS if util.find_spec(name)]
-    for name in found:
+    """Makes Pillow read the formats of installed plugins; returns whether there are any."""
+    installed = [name for name in PLUGINS if util.find_spec(name)]
+    for name in installed:
         module = import_module(name)
         if opener := PLUGINS[name]:
             getattr(module, opener)()
-    return bool(found)
+    return bool(installed)
 
 
 def _why(path: Path, error: Exception) -> str:

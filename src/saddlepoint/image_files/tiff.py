@@ -1,7 +1,7 @@
-"""TIFF files whose pixels Pillow would cut to 8 bits, misread or refuse, by tifffile (TIFF 6.0; BigTIFF as well).
+"""Reads TIFF files whose pixels Pillow would cut to 8 bits, misread or refuse, with tifffile (TIFF 6.0; BigTIFF as
+well).
 
-h x w pixels of S samples; a sample beyond grey or colours is an extra sample.
-"""
+h x w pixels of S samples; a sample beyond grey or colours is an extra sample."""
 
 import functools
 import importlib
@@ -32,18 +32,19 @@ ONLY_REDUCED = "a reduced copy is shown, as the picture itself lies where it is 
 
 @functools.cache
 def _tifffile() -> ModuleType:
-    """A fifth of a second, for the rare file that needs it. What it says of damaged files is said here, once."""
+    """Imports tifffile when the first file needs it, as this takes a fifth of a second. Silences its messages about
+    damaged files, which our own errors report once."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     return importlib.import_module("tifffile")
 
 
 def is_picture(tags: Any) -> bool:
-    """Whether these tags are those of a picture, and not of a reduced copy of one, or of a mask."""
+    """Returns whether these tags belong to a picture, and not to a reduced copy of one or to a mask."""
     return not tags.get(KIND, 0) & (REDUCED | MASK) and tags.get(EARLIER_KIND) != EARLIER_REDUCED
 
 
 def pillow_reads_all(tags: Any) -> bool:
-    """Whether Pillow, given these tags, reads every bit of a file as it is meant."""
+    """Returns whether Pillow, given these tags, reads every bit of a file as it is meant."""
     bits = tuple(tags.get(BITS, (1,)))
     formats = {*tags.get(SAMPLE_FORMAT, (UNSIGNED,))}
     photometric, extras = tags.get(PHOTOMETRIC, BLACK_IS_ZERO), tuple(tags.get(EXTRA_SAMPLES, ()))
@@ -82,7 +83,7 @@ class TiffPage:
 
     @staticmethod
     def _refuse_what_breaks_off(page: Any, size: int) -> None:
-        """tifffile fills what is missing with zeros."""
+        """Refuses a file that ends too early, since tifffile would fill what is missing with zeros."""
         ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > size or not all(page.databytecounts):
             raise Unreadable("image file is truncated")
@@ -102,7 +103,7 @@ class TiffPage:
 
     @property
     def alpha(self) -> int | None:
-        """Returns the place of the sample that says how opaque a pixel is, if there is one."""
+        """Returns the index of the sample that says how opaque a pixel is, if there is one."""
         known = [place for place, kind in enumerate(self.extras) if kind != UNSPECIFIED]
         return self.colours + known[0] if known else None
 

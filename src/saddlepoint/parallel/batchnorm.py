@@ -1,4 +1,4 @@
-"""BatchNorm over the batch of all processes. torch's own SyncBatchNorm refuses CPUs."""
+"""Provides BatchNorm over the batch of all processes, on CPUs too, which torch's own SyncBatchNorm refuses."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,12 @@ from saddlepoint.parallel.collectives import global_mean, place
 
 
 class SynchronisedBatchNorm(_BatchNorm):
-    """In training the mean and the variance are those of the global batch, with gradient; every process holds as many
-    values of a map. Statistics are float32 at least, as torch's are. In evaluation it is BatchNorm."""
+    """A BatchNorm whose mean and variance in training are those of the global batch, with gradient. Every process
+    must hold equally many values of a map. Statistics are float32 at least, as torch's are. In evaluation it is
+    BatchNorm."""
 
     def _check_input_dim(self, values: Tensor) -> None:
-        """[N, C] and [N, C, ...] alike"""
+        """Accepts [N, C] and [N, C, ...] alike."""
 
     def forward(self, values: Tensor) -> Tensor:
         """[N, C, ...] -> the same shape"""
@@ -31,7 +32,7 @@ class SynchronisedBatchNorm(_BatchNorm):
         return normalised.to(values.dtype)
 
     def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """The running statistics, of the unbiased variance of `count` values as in torch"""
+        """Updates the running statistics, with the unbiased variance of `count` values, as torch does."""
         if not self.track_running_stats:
             return
         self.num_batches_tracked += 1
@@ -42,7 +43,7 @@ class SynchronisedBatchNorm(_BatchNorm):
 
 
 def synchronise_batchnorm(network: nn.Module) -> None:
-    """Every BatchNorm in the network becomes a synchronised one, with the same parameters and buffers."""
+    """Replaces every BatchNorm in the network by a synchronised one with the same parameters and buffers."""
     for parent in list(network.modules()):
         for name, layer in parent.named_children():
             if isinstance(layer, _BatchNorm) and not isinstance(layer, SynchronisedBatchNorm):
@@ -50,10 +51,10 @@ def synchronise_batchnorm(network: nn.Module) -> None:
 
 
 def _synchronised(layer: _BatchNorm) -> SynchronisedBatchNorm:
-    made = SynchronisedBatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine,
-                                 layer.track_running_stats, device="meta")
-    made.weight, made.bias = layer.weight, layer.bias
+    synchronised = SynchronisedBatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine,
+                                        layer.track_running_stats, device="meta")
+    synchronised.weight, synchronised.bias = layer.weight, layer.bias
     if layer.track_running_stats:
         for name, buffer in layer.named_buffers():
-            setattr(made, name, buffer)
-    return made.train(layer.training)
+            setattr(synchronised, name, buffer)
+    return synchronised.train(layer.training)

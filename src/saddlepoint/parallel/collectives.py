@@ -1,7 +1,6 @@
-"""What the processes of a job compute together; a process that is alone gets its own numbers back.
+"""Computes sums, means and lists over all processes of a job; a single process gets its own numbers back.
 
-All processes must call each of these, in the same order. n processes.
-"""
+All n processes must call each of these functions, in the same order."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +20,7 @@ SECONDS_TO_MEET = 10  # for the last time
 
 
 def place() -> tuple[int, int]:
-    """-> the number of this process, and how many there are"""
+    """Returns the number of this process, and how many processes there are."""
     return (distributed.get_rank(), distributed.get_world_size()) if _is_formed() else (0, 1)
 
 
@@ -34,7 +33,7 @@ def alone() -> bool:
 
 
 def summed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each tensor's sum over all processes, on the CPU"""
+    """Returns each tensor's sum over all processes, on the CPU."""
     if alone():
         return tensors
     moved = {name: tensor.to(_device(), copy=True) for name, tensor in tensors.items()}
@@ -59,13 +58,14 @@ class _Mean(torch.autograd.Function):
 
 
 def global_mean(tensor: Tensor) -> Tensor:
-    """The mean over the processes, with gradient: right for losses whose gradients are averaged over the processes."""
+    """Returns the mean over the processes, with gradient: right for losses whose gradients are averaged over
+    processes."""
     return tensor if alone() else _Mean.apply(tensor)
 
 
 @torch.no_grad()
 def average_(tensors: Iterable[Tensor]) -> None:
-    """Replaces each by its mean over the processes; one message for all of a dtype."""
+    """Replaces each tensor by its mean over the processes; sends one message for all tensors of a dtype."""
     if alone():
         return
     by_dtype: dict[torch.dtype, list[Tensor]] = {}
@@ -80,7 +80,8 @@ def average_(tensors: Iterable[Tensor]) -> None:
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """[N, ...] -> [n N, ...], in the processes' order, without gradient; N is the same everywhere"""
+    """Concatenates the tensors [N, ...] of all processes to [n N, ...], in their order, without gradient; N must be
+    equal everywhere."""
     if alone():
         return tensor
     pieces = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(place()[1])]
@@ -89,7 +90,7 @@ def gathered(tensor: Tensor) -> Tensor:
 
 
 def gathered_objects(value: Any) -> list[Any]:
-    """What each process holds, in their order: for small things, since they are pickled on the way"""
+    """Returns the objects of all processes, in their order. Meant for small objects, since they are pickled."""
     if alone():
         return [value]
     values: list[Any] = [None] * place()[1]
@@ -111,7 +112,8 @@ def _device() -> str:
 
 @contextmanager
 def joined() -> Iterator[bool]:
-    """Under a launcher such as torchrun, a group of processes for a while; True in the first one, which speaks."""
+    """Joins the processes of a launcher such as torchrun in a group for the length of the block; yields True in the
+    first one, which alone prints."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or _is_formed():
         yield place()[0] == 0
         return
@@ -131,14 +133,13 @@ def is_lost_process(error: RuntimeError) -> bool:
 
 @contextmanager
 def leaving(before_others: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Destroys the group of processes that was formed meanwhile, whatever ends it. An end on which all agree is said by
-    the first process before another one leaves, since launchers end the rest as soon as one has failed;
-    `before_others` is called by then.
+    """Destroys the group of processes that was formed in the block, whatever ends the block. An end that all
+    processes agree on is printed by the first process before another one leaves, since launchers end the rest as
+    soon as one has failed; `before_others` is called before that.
 
-    The group's threads let go of a collective's tensors a moment after its result is there, and need the interpreter
-    for it: one that has ended by then aborts the process. The group waits for its threads when nobody holds it any
-    more, as the frames of a collective that failed do.
-    """
+    The group's threads release a collective's tensors a moment after its result is there, and need the interpreter
+    for that: if it has ended by then, the process aborts. The group waits for its threads once nothing refers to it
+    any more; the frames of a failed collective do refer to it."""
     if _is_formed():  # whoever formed it ends it
         yield
         return

@@ -1,4 +1,4 @@
-"""Which process speaks and writes, known from the environment before torch is imported."""
+"""Decides which process prints and writes files, from the environment, before torch is imported."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ NUMBERS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")  # as torchrun, SL
 
 
 def number() -> str:
-    """Of this process, for messages; of several numbers the first that is set"""
+    """Returns the number of this process for messages; where several variables are set, the first one counts."""
     return next((os.environ[name] for name in NUMBERS if name in os.environ), "0")
 
 
@@ -21,7 +21,7 @@ def is_first() -> bool:
 
 
 def say(end: EndOfRun) -> None:
-    """Prints why a run ends, once: the first process does, and another one what is its own alone."""
+    """Prints once why a run ends: the first process prints it, and another process only what concerns it alone."""
     if not end.said and (is_first() or not end.of_all):
         print(end if is_first() else f"process {number()}: {end}", file=sys.stderr, flush=True)
     end.said = True
@@ -29,8 +29,8 @@ def say(end: EndOfRun) -> None:
 
 @contextmanager
 def only_the_first_speaks() -> Iterator[None]:
-    """Around what all processes do alike: the others' words, refusals included, would repeat those of the first. Bugs
-    keep their traceback everywhere."""
+    """Lets only the first process print while all of them run the same code, errors for the user included.
+    Tracebacks of bugs are printed by every process."""
     if is_first():
         yield
         return

@@ -1,4 +1,4 @@
-"""The processes of a run: how many, how they find each other, and how they end together."""
+"""Starts the processes of a run, connects them and ends them together."""
 
 import os
 import subprocess
@@ -18,9 +18,10 @@ SECONDS_TO_END = 10  # which the other processes get when the first one is throu
 
 
 def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, Any]:
-    """The part of pl.Trainer's arguments that trainer= decides. What torchrun or SLURM started is taken as it is."""
-    wanted = settings["trainer"]
-    devices, num_nodes = wanted["devices"], wanted["num_nodes"]
+    """Returns the arguments of pl.Trainer that the group trainer decides. Processes that torchrun or SLURM started
+    are taken as they are."""
+    trainer = settings["trainer"]
+    devices, num_nodes = trainer["devices"], trainer["num_nodes"]
     started = _started()
     if started:
         if (devices or started[0], num_nodes or started[1]) != started:
@@ -29,7 +30,7 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
                 f"trainer.devices={devices} trainer.num_nodes={num_nodes} asks for others: type trainer=ddp, which "
                 "takes them as they are")
         devices, num_nodes = started
-    devices = devices or _gpus(wanted["accelerator"])
+    devices = devices or _gpus(trainer["accelerator"])
     plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None  # signals are ours
     if devices * (num_nodes or 1) == 1:
         return {"devices": 1, "plugins": plugins}
@@ -40,7 +41,7 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
 
 
 def _started() -> tuple[int, int] | None:
-    """-> processes on each machine, machines"""
+    """Returns the number of processes on each machine, and the number of machines."""
     if TorchElasticEnvironment.detect():
         here = int(os.environ["LOCAL_WORLD_SIZE"])
         return here, int(os.environ["WORLD_SIZE"]) // here
@@ -59,13 +60,15 @@ def _gpus(accelerator: str) -> int:
 
 
 def connect(trainer: pl.Trainer) -> None:
-    """Start the other processes, if nobody has, and meet them. Before anything is written: only then can they agree."""
+    """Starts the other processes unless somebody has, and connects to them. Call it before anything is written: only
+    connected processes can agree."""
     if trainer.strategy.launcher is not None:
         trainer.strategy.launcher.launch(trainer.strategy.setup_environment, trainer=trainer)
 
 
 def in_agreement(act: Callable[[], Any]) -> list[Any]:
-    """What came of it on each process, on all; if one refuses, all of them end, and the first one says why."""
+    """Shares the outcome of each process with all of them. If one refuses, all of them end, and the first one says
+    why."""
     result, refusal = None, None
     try:
         result = act()
@@ -84,7 +87,7 @@ def in_agreement(act: Callable[[], Any]) -> list[Any]:
 
 
 def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
-    """First one process of each machine, which may download and decode; the rest then find it done."""
+    """Lets one process of each machine go first, which may download and decode; the others then find that done."""
     first_here = trainer.local_rank == 0
     in_agreement(act if first_here else lambda: None)
     in_agreement(lambda: None if first_here else act())
@@ -92,8 +95,8 @@ def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
 
 @contextmanager
 def together(trainer: pl.Trainer) -> Iterator[None]:
-    """Training by several processes, of which this one may start others with `trainer`: one that dies ends them all,
-    with a sentence, and none is left behind."""
+    """Trains by several processes, of which this one may start others with `trainer`. If one dies, it ends them all
+    with a message for the user and leaves none behind."""
     children: list[subprocess.Popen] = []
     try:
         with leaving(lambda: children.extend(_taken_from(trainer))):
@@ -108,8 +111,8 @@ def together(trainer: pl.Trainer) -> Iterator[None]:
 
 
 def _taken_from(trainer: pl.Trainer) -> list[subprocess.Popen]:
-    """The processes that Lightning started. Its observer looks through the same list, and would kill this process for
-    what a child's end was like."""
+    """Removes the processes that Lightning started from its list and returns them. Its observer looks through the
+    same list, and would kill this process for the way a child ended."""
     started = getattr(trainer.strategy.launcher, "procs", [])
     children = started.copy()
     started.clear()

@@ -1,4 +1,4 @@
-"""Lightning's processes for a game of two networks."""
+"""Adapts Lightning's strategy for several processes to a game of two networks."""
 
 from typing import Any
 
@@ -12,22 +12,21 @@ from saddlepoint.parallel.collectives import average_
 
 
 class GameStrategy(DDPStrategy):
-    """Processes, devices and launchers are Lightning's; the module is not wrapped in DistributedDataParallel.
+    """Lightning's strategy for several processes, without wrapping the module in DistributedDataParallel.
 
-    That expects one backward a step through all parameters, and a step here has one per player and update, each through
-    some of them; told to look for unused parameters it sends both networks' gradients each time. Instead `Optimizers`
-    averages the gradients of the one network that moves, after its backward and before its step.
-    """
+    That wrapper expects one backward a step through all parameters, but a step here has one per player and update,
+    each through some of them; with find_unused_parameters it sends both networks' gradients each time. Instead
+    `Optimizers` averages the gradients of the one network that moves, after its backward and before its step."""
 
     def configure_ddp(self) -> None:
-        """All begin from the first process's weights, though the seed made them alike already."""
+        """Gives all processes the first one's weights, though the seed has made them equal already."""
         for tensor in self.model.state_dict().values():
             if isinstance(tensor, Tensor):
                 distributed.broadcast(tensor, src=0)
 
     def training_step(self, *arguments: Any, **named: Any) -> Any:
-        """Afterwards the running statistics are everyone's mean, so that a network in evaluation mode is the same
-        everywhere and the first process's checkpoint is that of all."""
+        """Replaces the running statistics by their mean over the processes after each step, so that a network in
+        evaluation mode is the same everywhere and the first process's checkpoint holds for all."""
         result = super().training_step(*arguments, **named)
         game = self.lightning_module
         average_([*running_statistics(game.generator), *running_statistics(game.discriminator)])
@@ -40,6 +39,7 @@ def running_statistics(network: nn.Module) -> list[Tensor]:
 
 
 def average_gradients(optimizer: torch.optim.Optimizer) -> None:
-    """A parameter that had no gradient has none on every process: all of them run the same graph."""
+    """Averages gradients over the processes. A parameter without a gradient has none on every process, since all run
+    the same graph."""
     average_(parameter.grad for group in optimizer.param_groups for parameter in group["params"]
              if parameter.grad is not None)

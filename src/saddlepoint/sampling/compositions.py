@@ -1,4 +1,4 @@
-"""What a picture is composed of: images of a seed, rows of classes, walks. N images of C channels and H x W pixels."""
+"""Composes pictures of images of a seed, rows of classes, and walks. N images of C channels and H x W pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class Picture:
 
 
 def of_seed(generator: SamplingGenerator, seed: int, count: int, columns: int | None, label: int | None) -> Picture:
-    """Images 0 .. count - 1 of a seed."""
+    """Composes images 0 .. count - 1 of a seed."""
     images = generator.sample(count, seed, labels=label)
     return Picture(f"{prefix(label)}seed{seed}_count{count}", images, columns, numbered(count), of(generator, label))
 
 
 def of_every_class(generator: SamplingGenerator, seed: int, count: int, layout: str) -> Picture:
-    """Images 0 .. count - 1 of a seed as each learnt class in turn: a row (or column) is one class, and images of
-    the same latents stand in line."""
+    """Composes images 0 .. count - 1 of a seed as each learnt class in turn: a row (or column) is one class, and
+    images of the same latents are aligned."""
     classes = generator.classes_learnt
     class_names = listed([generator.class_names[label] for label in classes])
     names = [f"class{label}_{file}" for label in classes for file in numbered(count)]
@@ -42,8 +42,8 @@ def of_every_class(generator: SamplingGenerator, seed: int, count: int, layout: 
 
 
 def walk(generator: SamplingGenerator, seeds: Sequence[int], steps: int, label: int | None) -> Picture:
-    """A row of `steps` images from the first of each seed to that of the next; of one class, or from the class of the
-    one to the class of the other."""
+    """Composes a row of `steps` images from the first of each seed to that of the next; of one class, or from the
+    class of one to the class of the other."""
     ends = [generator.latents.of_images(seed, 0, 1)[0] for seed in seeds]
     latents = torch.cat([generator.latents.between(start, end, steps) for start, end in legs(ends)])
     labels = [label if label is not None else int(generator.labels_of_images(seed, 0, 1)) for seed in seeds]
@@ -56,7 +56,7 @@ def walk(generator: SamplingGenerator, seeds: Sequence[int], steps: int, label: 
 
 def walk_between_classes(generator: SamplingGenerator, labels: Sequence[int], seed: int, count: int,
                          steps: int) -> Picture:
-    """For each class and the next, `count` rows of `steps` images: the same latents from the one to the other."""
+    """Composes, for each class and the next, `count` rows of `steps` images whose latents stay the same."""
     latents = generator.latents.of_images(seed, 0, count).repeat_interleave(steps, 0)
     rows = [generator.between_classes(latents, torch.full((count * steps,), start), torch.full((count * steps,), end),
                                       fractions(steps).repeat(count)) for start, end in legs(labels)]
@@ -66,7 +66,7 @@ def walk_between_classes(generator: SamplingGenerator, labels: Sequence[int], se
 
 
 def legs(places: Sequence) -> list[tuple]:
-    """Each place with the next."""
+    """Returns each place paired with the next."""
     return list(zip(places, places[1:], strict=False))
 
 

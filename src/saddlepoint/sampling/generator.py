@@ -1,4 +1,4 @@
-"""Drawing from a trained generator. N images of C channels and H x W pixels, in [-1, 1]."""
+"""Draws images from a trained generator: N images of C channels and H x W pixels, in [-1, 1]."""
 
 import difflib
 import math
@@ -51,12 +51,11 @@ class SamplingGenerator(nn.Module):
 
     @torch.no_grad()
     def sample(self, count: int, seed: int = 0, first: int = 0, labels: Tensor | int | str | None = None) -> Tensor:
-        """Images first .. first + count - 1 of a seed -> [count, C, H, W] on the CPU.
+        """Returns images first .. first + count - 1 of a seed, [count, C, H, W], on the CPU.
 
-        Each image has latents of its own and is computed in a block of fixed size at a fixed place: bit for bit the
-        same picture however many are drawn. Its class is drawn as training and evaluate.py draw it, unless `labels`
-        says otherwise: a class for all of them (number or name), or ids [count].
-        """
+        Each image has latents of its own and is computed in a block of fixed size at a fixed place, so it is the
+        same bit for bit however many are drawn. Its class is drawn as training and evaluate.py draw it, unless
+        `labels` gives one: a class for all of them (number or name), or ids [count]."""
         start = first // BLOCK * BLOCK
         length = math.ceil((first + count - start) / BLOCK) * BLOCK
         if labels is None:
@@ -69,7 +68,8 @@ class SamplingGenerator(nn.Module):
         return self.of_latents(latents, labels)[first - start:first - start + count]
 
     def labels_of_images(self, seed: int, first: int, count: int) -> Tensor:
-        """The classes of images first .. first + count - 1 of a seed -> [count], all zero if it knows none"""
+        """Returns the classes [count] of images first .. first + count - 1 of a seed; all zero for a generator
+        without classes."""
         return class_labels(self.class_distribution, seed, first, count)
 
     @torch.no_grad()
@@ -85,7 +85,7 @@ class SamplingGenerator(nn.Module):
         return self._in_blocks(lambda rows, *mixture: self(rows, MixedLabels(*mixture)), latents, start, end, fraction)
 
     def _in_blocks(self, draw: Callable[..., Tensor], *rows: Tensor) -> Tensor:
-        """`draw` of BLOCK rows of each tensor at once; the last row is repeated to fill the last block."""
+        """Calls `draw` with BLOCK rows of each tensor at a time; repeats the last row to fill the last block."""
         count, device = len(rows[0]), device_of(self.generator)
         padded = [torch.cat([each, each[-1:].expand(-count % BLOCK, *each.shape[1:])]) for each in rows]
         blocks = zip(*(each.split(BLOCK) for each in padded), strict=True)
@@ -99,8 +99,8 @@ class SamplingGenerator(nn.Module):
                                f"{spelling.command('train', 'model=cgan')}")
 
     def label_of(self, which: int | str, setting: str = "class") -> int:
-        """The number of a class, given its name, or its number where no class is called so. Letters with accents may
-        be composed or not: file systems differ."""
+        """Returns the number of a class, given its name, or its number where no class has that name. Letters with
+        accents may be composed or not, since file systems differ."""
         name, known = composed(str(which)), [*map(composed, self.class_names)]
         self.require_classes(f"{setting}={spelling.shown(name)}")
         if name in known:
@@ -126,12 +126,12 @@ class SamplingGenerator(nn.Module):
 
     @property
     def classes_learnt(self) -> list[int]:
-        """Those that training drew: it had images of them"""
+        """Returns the classes of which the training data had images."""
         every = list(range(self.num_classes))
         return every if self.class_distribution is None else classes_drawn(self.class_distribution)
 
     def title_of(self, label: int) -> str:
-        """e.g. `class 3 (cat)`"""
+        """Returns the title of a class, e.g. `class 3 (cat)`."""
         name = self.class_names[label]
         return f"class {label}" if name == str(label) else f"class {label} ({spelling.shown(name)})"
 
@@ -145,7 +145,7 @@ def is_plain(name: str) -> bool:
 
 
 def typed_class(setting: str, name: str) -> str:
-    """A class as an answer to what was meant"""
+    """Returns a class as it would be typed, for messages of the form "did you mean"."""
     if is_plain(name):
         return name
     return (spelling.of_class(setting, [name]) if setting == "class" else None) or spelling.name(name)

@@ -1,8 +1,7 @@
-"""Adding and subtracting what images have in common, as the DCGAN paper does with smiles and glasses.
+"""Adds and subtracts latents of chosen images, as the DCGAN paper does with smiles and glasses.
 
-Radford, Metz and Chintala 2016, section 6.3.2 and figure 7, https://arxiv.org/abs/1511.06434: the mean latents of a few
-images that share something are less noisy than one image's; sums and differences of such means make a new image.
-"""
+Radford, Metz and Chintala 2016, section 6.3.2 and figure 7, https://arxiv.org/abs/1511.06434: the mean latents of a
+few images that share something are less noisy than one image's; sums and differences of such means make a new image."""
 
 import re
 from collections.abc import Sequence
@@ -35,8 +34,8 @@ def arithmetic(generator: SamplingGenerator, text: str, seed: int, label: int | 
     means = torch.stack([each.mean(0) for each in chosen])
     result = sum(sign * mean for (sign, _), mean in zip(terms, means, strict=True))
     square = result + nearby(generator.latents, seed)
-    made = as_trained(torch.cat([means, square]), torch.cat(chosen), generator.latents)
-    latents = torch.cat([*chosen, made])
+    points = as_trained(torch.cat([means, square]), torch.cat(chosen), generator.latents)
+    latents = torch.cat([*chosen, points])
     labels = None if label is None else torch.full((len(latents),), label)
     images = generator.of_latents(latents, labels)
     cells = arrangement(terms)
@@ -73,7 +72,7 @@ def as_trained(points: Tensor, chosen: Tensor, latents: Latents) -> Tensor:
 
 
 def arrangement(terms: Terms) -> list[list[int | None]]:
-    """Rows of the picture, as places in [all chosen images, means, square]; None: nothing there."""
+    """Returns the rows of the picture, as places in [all chosen images, means, square]; None is an empty place."""
     height = max(SIDE, 1 + max(len(numbers) for _, numbers in terms))
     num_chosen = sum(len(numbers) for _, numbers in terms)
     columns, first = [], 0
@@ -89,7 +88,7 @@ def arrangement(terms: Terms) -> list[list[int | None]]:
 
 
 def file_names(terms: Terms) -> Sequence[str]:
-    """In the order of `arrangement`'s places."""
+    """Returns the file names, in the order of `arrangement`'s places."""
     chosen = [f"term{index}_image{number:06d}" for index, (_, numbers) in enumerate(terms, 1) for number in numbers]
     means = [f"term{index}_mean" for index in range(1, len(terms) + 1)]
     square = [f"near{index}" for index in range(SIDE**2)]

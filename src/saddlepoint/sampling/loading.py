@@ -20,10 +20,11 @@ OF_THE_GAME = ("model", "loss", "optimizer", "tricks")  # settings whose classes
 
 
 def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingGenerator:
-    """The sampling generator of a run, ready to call: `run` is a run directory or a checkpoint file.
+    """Returns the sampling generator of a run, ready to call. `run` is a run directory or a checkpoint file,
+    `extensions` folders of packages of your own, as extensions=[...] on the command line.
 
-    Rebuilt from the checkpoint alone; nothing in it is executed. A conditional one knows its classes: sample(16) draws
-    them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
+    It is rebuilt from the checkpoint alone; nothing in the file is executed. A conditional generator knows its classes:
+    sample(16) draws them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
     if extensions:
         extension_packages.use(extensions)
@@ -33,7 +34,7 @@ def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingG
 
 
 def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
-    """`load_module`, of a run whose generator makes images from noise"""
+    """Returns what `load_module` does, for a run whose generator makes images from noise."""
     module, saved = load_module(path)
     if "latents" not in saved["settings"]["model"]:
         home = path.parent.parent if path.parent.name == "checkpoints" else path
@@ -44,7 +45,7 @@ def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
 
 
 def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
-    """-> the game as a checkpoint file has it, and what else is in the file"""
+    """Returns the game as it was saved in a checkpoint file, and the rest of the file's content."""
     from saddlepoint import build
 
     saved = checkpoint.load(path)
@@ -64,14 +65,15 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
 
 
 def only_networks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leaves out what training alone needs of other files: the networks that content losses look through."""
+    """Returns the settings without the networks of content losses, which only training needs and which are read from
+    other files."""
     if "content" not in settings["model"]:
         return settings
     return {**settings, "model": settings["model"] | {"content": {}}}
 
 
 def checkpoint_of(run: Path) -> Path:
-    """Of a run directory the newest whole one, saying so where it is not last.ckpt"""
+    """Returns the newest undamaged checkpoint of a run directory; says so when that is not last.ckpt."""
     if run.is_dir():
         folder = run / "checkpoints"
         if not any(folder.glob("last*.ckpt")):

@@ -1,4 +1,4 @@
-"""From a generator's output to picture files. N images of C channels and H x W pixels."""
+"""Turns a generator's output into picture files. N images of C channels and H x W pixels."""
 
 import io
 import math
@@ -14,7 +14,8 @@ GAP = 2  # pixels between the images of a grid
 
 
 def grid(images: Tensor, columns: int | None = None) -> Tensor:
-    """uint8 [N, C, H, W] -> uint8 [C, rows, columns] with a gap between the images; as square as can be by default"""
+    """Arranges images, uint8 [N, C, H, W], in a grid, uint8 [C, rows, columns], with a gap between them; as square
+    as possible by default."""
     count, channels, height, width = images.shape
     columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
@@ -26,7 +27,7 @@ def grid(images: Tensor, columns: int | None = None) -> Tensor:
 
 
 def png(image: Tensor) -> bytes:
-    """image: uint8 [C, H, W], C 1 (grey) or 3 (RGB) -> the content of a PNG file"""
+    """Returns the content of a PNG file of an image, uint8 [C, H, W], with C 1 (grey) or 3 (RGB)."""
     content = io.BytesIO()
     as_pillow(image).save(content, format="PNG", compress_level=1)
     return content.getvalue()

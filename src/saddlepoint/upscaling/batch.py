@@ -1,4 +1,4 @@
-"""What upscale.py does: image files through a network, each to a file of its own; a bad one does not stop the rest."""
+"""Sends image files through a network, each to a file of its own; a bad file does not stop the rest."""
 
 import errno
 import sys
@@ -45,7 +45,8 @@ def upscale(settings: Settings) -> None:
 
 
 def plan(chosen: Sources, scale: float, settings: Settings) -> tuple[list[Job], list[Job]]:
-    """-> a job for each input, and those that are to be done, whose places can be written"""
+    """Returns a job for each input, and those jobs that are still to be done, after a check that their results can
+    be written."""
     planned = planning.jobs(chosen, settings["output"], settings["format"], scale)
     planning.refuse_to_overwrite_inputs(planned)
     new = planning.new_only(planned, settings["compare"], settings["overwrite"])
@@ -64,8 +65,8 @@ def left_out(chosen: Sources, existing: int) -> list[str]:
 
 
 class Batch:
-    """Files one after the other; `failures` by name, with the reasons. `bugs` are failures that no file should cause:
-    the other files come first, then the first bug is raised."""
+    """Files that are upscaled one after the other. `failures` has the reasons by file name. `bugs` are failures that
+    no file should cause: all other files are done first, then the first bug is raised."""
 
     def __init__(self, upscaler: TiledUpscaler, name: str, scale: float, settings: Settings):
         self.upscaler, self.name, self.scale, self.settings = upscaler, name, scale, settings
@@ -91,7 +92,8 @@ class Batch:
 
     @contextmanager
     def on_its_own(self, job: Job) -> Iterator[None]:
-        """What goes wrong with one file is noted and does not stop the rest, unless they have no room either."""
+        """Notes an error of one file and goes on with the next, unless the error would stop the others too, as a
+        full disk does."""
         try:
             yield
         except DiskFull as full:
@@ -105,7 +107,7 @@ class Batch:
             self.fail(job, f"{type(bug).__name__}: {bug}")
 
     def size_of(self, job: Job) -> tuple[int, int] | None:
-        """From the header; None, and a failure, if the file cannot be upscaled."""
+        """Returns a file's size from its header; None if it cannot be upscaled, which is noted as a failure."""
         with self.on_its_own(job):
             size = headers.size_of(job.source, headers.limits(self.settings))
             self.refuse_too_large(size_after(*size, self.scale), job.kind)
@@ -136,7 +138,7 @@ class Batch:
             say(result)
 
     def upscale_file(self, job: Job, progress: Progress) -> str:
-        """-> a line that says what came of it"""
+        """Upscales one file and returns a line that says what became of it."""
         low = reading.read(job.source, headers.limits(self.settings))
         high = writing.fitted(enlarged(low, self.upscaler, self.settings["scale"], progress.tile), job.kind)
         self.write(job.target, high, job.kind)

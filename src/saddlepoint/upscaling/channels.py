@@ -1,4 +1,4 @@
-"""Grey images through networks for colours, and colours through networks for grey. N images, h x w pixels."""
+"""Sends grey images through networks for colours, and colours through networks for grey. N images, h x w pixels."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ GREY, COLOUR = 1, 3
 
 
 def fitted(network: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
-    """The network as a function [N, channels, h, w] -> [N, channels, s*h, s*w]"""
+    """Returns the network as a function [N, channels, h, w] -> [N, channels, s*h, s*w]."""
     if network.channels == channels:
         return network
     if (network.channels, channels) == (COLOUR, GREY):

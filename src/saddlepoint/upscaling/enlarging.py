@@ -1,7 +1,6 @@
-"""A picture, larger: colours and transparency through the network, then to the size asked for.
+"""Enlarges a picture: colours and transparency go through the network and are then resized to the requested scale.
 
-C channels, h x w pixels of the low-resolution picture, H x W of the result.
-"""
+C channels, h x w pixels of the low-resolution picture, H x W of the result."""
 
 import torch
 from torch import Tensor
@@ -19,10 +18,9 @@ def size_after(width: int, height: int, scale: float) -> tuple[int, int]:
 
 
 def enlarged(picture: Picture, upscaler: TiledUpscaler, scale: float | None, watch: Watch) -> Picture:
-    """By the network's own scale, then resized with antialiasing if `scale` is another.
+    """Enlarges a picture by the network's own scale, then resizes it with antialiasing if `scale` is another.
 
-    Transparency goes through the network like a grey image, so that its edges are as sharp as those of the colours.
-    """
+    Transparency goes through the network like a grey image, so that its edges are as sharp as those of the colours."""
     width, height = size_after(*picture.size, scale or upscaler.network.scale)
     alpha = picture.alpha
     varies = alpha is not None and bool((alpha.to(torch.int32) != int(alpha[0, 0, 0])).any())
@@ -38,8 +36,8 @@ def enlarged(picture: Picture, upscaler: TiledUpscaler, scale: float | None, wat
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
-    """uint8 or uint16 [C, h, w] -> the same type [C, height, width]: MATLAB's bicubic, one channel at a time, so that
-    little more than the image has to fit into memory"""
+    """Resizes uint8 or uint16 [C, h, w] to the same type [C, height, width] by MATLAB's bicubic interpolation, one
+    channel at a time, so that little more than the image has to fit into memory."""
     if image.shape[1:] == (height, width):
         return image
     high = torch.empty(height, width, image.shape[0], dtype=image.dtype).permute(2, 0, 1)
@@ -50,8 +48,8 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
 
 
 def with_hidden_colours_replaced(colours: Tensor, alpha: Tensor) -> Tensor:
-    """colours [C, h, w], alpha [1, h, w]: what is wholly transparent takes the colour of the nearest place that is
-    not. Whatever colour a file has there, nobody sees it, but the network would draw it into its neighbours."""
+    """Returns the colours [C, h, w] with those of wholly transparent pixels (alpha [1, h, w]) replaced by the
+    nearest visible colour. Nobody sees a hidden colour, but the network would draw it into its neighbours."""
     from scipy.ndimage import distance_transform_edt  # only pictures with transparency need it
 
     hidden = alpha[0].numpy() == 0
@@ -62,8 +60,9 @@ def with_hidden_colours_replaced(colours: Tensor, alpha: Tensor) -> Tensor:
 
 
 def with_clear_places(high: Tensor, low: Tensor) -> Tensor:
-    """alpha [1, H, W] and what it was made from, [1, h, w]: away from edges, what was wholly transparent or opaque
-    stays exactly so. A network's output is off by a level or two, which would show as a veil over a background."""
+    """Returns the enlarged alpha [1, H, W] with places away from edges set exactly to transparent or opaque where
+    the original [1, h, w] was. A network's output is off by a level or two, which would show as a veil over a
+    background."""
     full = FULL_SCALE[low.dtype]
     values = low[None].to(torch.float32)
     for level, extreme in ((0, _largest(values)), (full, -_largest(-values))):
@@ -74,5 +73,5 @@ def with_clear_places(high: Tensor, low: Tensor) -> Tensor:
 
 
 def _largest(values: Tensor) -> Tensor:
-    """[1, 1, h, w]: of the places up to CLEAR pixels away"""
+    """Returns the largest value among the places up to CLEAR pixels away, [1, 1, h, w]."""
     return functional.max_pool2d(values, 2 * CLEAR + 1, stride=1, padding=CLEAR)

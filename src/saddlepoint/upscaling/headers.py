@@ -1,4 +1,4 @@
-"""What an image file says of itself before anything of it is decoded. Imports no torch."""
+"""Reads the header of an image file before anything of it is decoded. Imports no torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +16,13 @@ def limits(settings: Mapping[str, Any]) -> Limits:
 
 
 def size_of(path: Path, limits: Limits) -> tuple[int, int]:
-    """Width and height as they lie in the file, from the header alone."""
+    """Returns width and height as they lie in the file, from the header alone."""
     with opened(path, limits) as source:
         return source.size
 
 
 def refuse_at_once(typed: str | None, limits: Limits) -> None:
-    """A single file that cannot be enlarged, before weights are looked for."""
+    """Refuses a single file that cannot be enlarged, before weights are looked for."""
     if typed is None:
         return
     path = expanded(typed, "input")

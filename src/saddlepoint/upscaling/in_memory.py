@@ -1,4 +1,4 @@
-"""Generate, then upscale: images that are in memory already. N images of C channels, h x w pixels; s the scale."""
+"""Upscales images that are in memory already, as after sampling. N images of C channels, h x w pixels; s the scale."""
 
 import torch
 from torch import Tensor

@@ -23,7 +23,7 @@ OUTPUTS, KERNEL_WIDTH, HAS_BIAS, KERNEL_SIZE, KERNEL_HEIGHT = 0, 1, 5, 6, 11  # 
 
 
 class Convolution(NamedTuple):
-    """Float32, in the order of the layers."""
+    """The weights of one convolution as float32, in the order of the layers."""
 
     weight: Tensor  # [outputs, inputs, height, width]
     bias: Tensor  # [outputs]
@@ -34,7 +34,8 @@ class _Damage(Exception):
 
 
 def read(parameters: Path, weights: Path) -> list[Convolution]:
-    """All convolutions; files that hold other weights, or not exactly those the .param file says, are refused."""
+    """Returns all convolutions. Refuses files that hold other weights, or not exactly those that the .param file
+    lists."""
     try:
         layers = [_settings(line) for line in _layer_lines(parameters) if line.split()[0] == "Convolution"]
         content = weights.read_bytes()
@@ -64,14 +65,14 @@ def _layer_lines(parameters: Path) -> list[str]:
 
 
 def _settings(line: str) -> dict[int, int]:
-    """The settings that are whole numbers; others are lists and belong to the activation."""
+    """Returns a layer's settings that are whole numbers; others are lists and belong to the activation."""
     _, _, inputs, outputs, *rest = line.split()
     pairs = (setting.partition("=") for setting in rest[int(inputs) + int(outputs):])
     return {int(number): int(value) for number, _, value in pairs if value.lstrip("-").isdecimal()}
 
 
 def _convolution(layer: dict[int, int], content: bytes, place: int) -> tuple[Convolution, int]:
-    """The convolution whose tag stands at `place` of the content, and where it ends."""
+    """Returns the convolution whose tag stands at `place` of the content, and the place where it ends."""
     try:
         outputs, width, count = layer[OUTPUTS], layer[KERNEL_WIDTH], layer[KERNEL_SIZE]
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""One picture and what its file says about it. C channels (1 grey, 3 colours), h x w pixels."""
+"""A picture with the metadata of its file. C channels (1 grey, 3 colours), h x w pixels."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +14,7 @@ __all__ = ["About", "Picture", "of_pixels", "on_white", "to_eight_bits", "with_c
 
 @dataclass(frozen=True)
 class Picture:
-    """Upright. `colours` are not multiplied by `alpha`."""
+    """An upright picture. `colours` are not multiplied by `alpha`."""
 
     colours: Tensor  # [C, h, w], uint8 or uint16
     alpha: Tensor | None = None  # [1, h, w] of the same type
@@ -52,8 +52,8 @@ def to_eight_bits(picture: Picture) -> Picture:
 
 
 def with_colours(picture: Picture) -> Picture:
-    """For files and panels that have no grey: three channels, and no colour profile of grey, which would not fit them.
-    8 bits go through that profile to sRGB."""
+    """Returns the picture in three channels, for files and panels that have no grey, without a colour profile of
+    grey, which would not fit. A picture of 8 bits is converted through that profile to sRGB."""
     if picture.colours.shape[0] == 3:
         return picture
     profile, about = picture.about.icc_profile, replace(picture.about, icc_profile=None)
@@ -65,7 +65,7 @@ def with_colours(picture: Picture) -> Picture:
 
 
 def on_white(picture: Picture) -> Picture:
-    """Without alpha: what is transparent shows white behind it. 8 bits."""
+    """Returns the picture in 8 bits without alpha: transparent places show a white background."""
     picture = to_eight_bits(picture)
     if picture.alpha is None:
         return picture

@@ -1,7 +1,6 @@
-"""Which files are read, and where each result goes: all names are decided before the first picture. Nothing is opened.
+"""Decides which files are read and where each result goes, for all files before the first is opened.
 
-Names are in Unicode's composed form, as data/listing.py gives them; paths are as the file system has them.
-"""
+Names are in Unicode's composed form, as data/listing.py gives them; paths are as the file system has them."""
 
 import stat
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,8 @@ WILDCARDS = "*?["
 
 
 class Sources(NamedTuple):
-    """Names are relative to `root`, with forward slashes; `single`: one file was named, not a folder or pattern."""
+    """The input files. Their names are relative to `root`, with forward slashes. `single`: one file was named, not a
+    folder or pattern."""
 
     root: Path
     files: list[ImageFile]
@@ -37,21 +37,21 @@ class Job(NamedTuple):
 
 
 def sources(typed: str, recursive: bool) -> Sources:
-    """typed: a file, a folder or a pattern such as photos/*.jpg"""
+    """Finds the input files; `typed` is a file, a folder or a pattern such as photos/*.jpg."""
     path = _as_it_is_called(expanded(typed, "input"))
     mode = _mode(path)
     if mode and stat.S_ISREG(mode):
         return Sources(path.parent, [ImageFile(composed(path.name), path)], single=True)
     if mode and stat.S_ISDIR(mode):
         everything = listing(path, READ)
-        found = everything.files
-        files = [file for file in found if recursive or "/" not in file.name]
+        listed = everything.files
+        files = [file for file in listed if recursive or "/" not in file.name]
         if not files:
-            below = ": recursive=true takes those in the folders below" if found else f" ({', '.join(READ)})"
+            below = ": recursive=true takes those in the folders below" if listed else f" ({', '.join(READ)})"
             raise RequestError(f"input={typed} has no image files{below}")
         here = everything if recursive else Listing(*([each for each in part if "/" not in (
             each.name if isinstance(each, ImageFile) else each)] for part in everything))
-        return Sources(path, files, single=False, left_out=len(found) - len(files),
+        return Sources(path, files, single=False, left_out=len(listed) - len(files),
                        passed_over=passed_over(here, "not that of an image"))
     if mode:
         raise RequestError(f"input={typed} is neither a file nor a folder: name an image file")
@@ -67,10 +67,10 @@ def sources(typed: str, recursive: bool) -> Sources:
 
 
 def jobs(chosen: Sources, output: str | None, kind: str | None, scale: float) -> list[Job]:
-    """output: a file, or a folder where there are several inputs; null: beside the input, named after the scale.
+    """Returns the input and the result of each job. `output`: a file, or a folder where there are several inputs;
+    null: beside the input, named after the scale.
 
-    No two results have one name, neither here nor where A.png and a.png are one.
-    """
+    No two results share a name, not even on file systems where A.png and a.png are one."""
     if chosen.single and output and not _is_folder(output):
         return [_single(chosen.files[0].path, expanded(output, "output"), kind)]
     if output and not chosen.single and Path(output).suffix.lower() in ENDINGS:
@@ -104,7 +104,7 @@ def refuse_to_overwrite_inputs(planned: Iterable[Job]) -> None:
 
 
 def new_only(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[Job]:
-    """Those with results that do not exist yet; all of them if existing files may be replaced."""
+    """Returns the jobs whose results do not exist yet; all of them if existing files may be replaced."""
     def exists(job: Job) -> Path | None:
         return next((path for path in (job.target, job.comparison)[:1 + compare] if path.is_file()), None)
 
@@ -117,7 +117,8 @@ def new_only(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[Job
 
 
 def _as_it_is_called(path: Path) -> Path:
-    """The file in the same folder that is called so in another form of Unicode, where there is none in this one"""
+    """Returns the file of the same folder whose name is the same in another form of Unicode, if there is none in
+    this form."""
     if _mode(path) is None and _mode(path.parent) is not None and path.parent.is_dir():
         return next((each for each in path.parent.iterdir() if composed(each.name) == composed(path.name)), path)
     return path
@@ -166,7 +167,7 @@ def _is_folder(output: str) -> bool:
 
 
 def _without_results(chosen: Sources, folder: Path) -> Sources:
-    """Results of the same command before, where they go into a folder among the inputs"""
+    """Leaves out results that the same command wrote before into a folder among the inputs."""
     results = folder.resolve()
     if chosen.root.resolve().is_relative_to(results):  # the inputs lie among the results, and not the other way round
         return chosen
@@ -174,7 +175,8 @@ def _without_results(chosen: Sources, folder: Path) -> Sources:
 
 
 def _suffix(name: str, kind: str) -> str:
-    """The file's own where it already stands for that format (.jpeg, .TIF), else the usual one."""
+    """Returns the ending of the result: the input's own where it stands for that format (.jpeg, .TIF), else the
+    usual one."""
     suffix = PurePosixPath(name).suffix
     return suffix if ENDINGS.get(suffix.lower()) == kind else f".{kind}"
 

@@ -1,4 +1,5 @@
-"""How far a batch of pictures is: a bar on a terminal, plain lines elsewhere. Work is counted in input pixels."""
+"""Shows the progress of a batch of pictures: a bar on a terminal, plain lines elsewhere. Work is counted in input
+pixels."""
 
 import os
 import sys
@@ -18,13 +19,13 @@ class Progress:
     def __init__(self, files: int, pixels: int):
         self.files, self.pixels, self.done, self.number = files, pixels, 0, 0
         self.on_terminal = sys.stderr.isatty()
-        self.started = self.said = time.perf_counter()
+        self.started = self.last_line = time.perf_counter()
         self.bar = tqdm(total=pixels, unit="px", unit_scale=True, dynamic_ncols=True, disable=not self.on_terminal)
 
     @contextmanager
     def on(self, name: str, pixels: int) -> Iterator["Progress"]:
-        """While one file is worked on; `tile` is called meanwhile. Afterwards its pixels count as done, however it
-        ended."""
+        """Counts a file as the current one while the block runs and calls `tile` after each tile. Afterwards its
+        pixels count as done, however the block ended."""
         self.number, self.name, self.here = self.number + 1, name, pixels
         self.bar.set_description(f"{self.number}/{self.files} {name}")
         try:
@@ -37,8 +38,8 @@ class Progress:
         position = self.done + self.here * done / total
         self._move_to(position)
         now = time.perf_counter()
-        if not self.on_terminal and now - self.said >= LINE_SECONDS and position < self.pixels:
-            self.said = now
+        if not self.on_terminal and now - self.last_line >= LINE_SECONDS and position < self.pixels:
+            self.last_line = now
             left = (now - self.started) * (self.pixels - position) / position
             say(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "
                 f"{tqdm.format_interval(left)} left", sys.stderr)
@@ -51,8 +52,8 @@ class Progress:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """A line on stdout, unless another is named, above the bar if there is one. Whoever reads may have seen enough
-    (upscale.py ... | head), or know few letters: that is no fault of a picture."""
+    """Prints a line on stdout or the given stream, above the bar if there is one. A reader that has closed the pipe
+    (upscale.py ... | head) or cannot show all letters is no failure of a picture."""
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:

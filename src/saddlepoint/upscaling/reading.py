@@ -1,4 +1,4 @@
-"""From an image file to a picture of the file's own depth, 8 or 16 bits."""
+"""Reads an image file as a picture of the file's own depth, 8 or 16 bits."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from saddlepoint.upscaling.picture import Picture, of_pixels
 
 
 def read(path: Path, limits: Limits) -> Picture:
-    """Of several pictures in a file the first. Whatever cannot be read is Unreadable."""
+    """Reads a file's first picture. Raises Unreadable for whatever cannot be read."""
     with opened(path, limits) as source:
         pixels = source.pixels(limits.white)
-        said, left_out = about(source)
+        metadata, left_out = about(source)
         notes = (source.pictures(), *source.losses(), *left_out)
-        return of_pixels(pixels, said, tuple(filter(None, notes)))
+        return of_pixels(pixels, metadata, tuple(filter(None, notes)))

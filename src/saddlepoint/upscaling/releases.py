@@ -1,6 +1,5 @@
-"""Official weights of Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833), by name: from the cache, from
-an installed package that ships them, or by download. Which one is said.
-"""
+"""Finds the official weights of Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833) by name: in the
+cache, in an installed package that ships them, or by download; prints which of them it was."""
 
 import importlib.util
 from pathlib import Path
@@ -44,12 +43,12 @@ OFFICIAL = {
 
 
 def cached(name: str) -> Path:
-    """Where the file is kept, whether it is there or not."""
+    """Returns the path of the file in the cache, whether it exists or not."""
     return cache_folder() / "weights" / OFFICIAL[name].file_name
 
 
 def packaged(name: str) -> tuple[Path, Path] | None:
-    """The .param and .bin files of the installed package, which is found without being imported."""
+    """Returns the .param and .bin files of the installed package, which is found without being imported."""
     release, package = OFFICIAL[name], importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if release.in_package is None or package is None or not package.submodule_search_locations:
         return None
@@ -59,7 +58,7 @@ def packaged(name: str) -> tuple[Path, Path] | None:
 
 
 def of_package(parameters: Path, weights: Path) -> dict[str, Tensor]:
-    """RRDBNet's state under BasicSR's names, which list its convolutions in the order in which they compute."""
+    """Returns RRDBNet's state under BasicSR's names, which list its convolutions in the order in which they compute."""
     convolutions = ncnn.read(parameters, weights)
     blocks, rest = divmod(len(convolutions) - 6, 15)
     if blocks < 1 or rest:
@@ -80,7 +79,7 @@ def verified(name: str, path: Path) -> Path:
 
 
 def fetched(name: str) -> Path:
-    """Downloaded into the cache, whole and verified, or not at all."""
+    """Downloads the file into the cache, whole and verified, or not at all."""
     release, path = OFFICIAL[name], cached(name)
     try:
         download(release.address, path, release.sha256, release.megabytes)

@@ -1,4 +1,4 @@
-"""What went in beside what came out, with titles."""
+"""Draws the input beside the result, with titles."""
 
 import numpy
 import torch
@@ -13,7 +13,7 @@ LEAST_WIDTH = 160  # of each, so that there is room for a title
 
 
 def side_by_side(low: Picture, high: Picture, title: str) -> Picture:
-    """The input enlarged by bicubic interpolation, titled "Input image", left of the result, titled `title`."""
+    """Draws the input enlarged by bicubic interpolation, titled "Input image", left of the result, titled `title`."""
     width, height = high.size
     plain = with_colours(on_white(low))
     left = _panel(Picture(resized(plain.colours, height, width)), "Input image")

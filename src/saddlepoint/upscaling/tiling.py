@@ -1,9 +1,9 @@
-"""Images of any size through an upscaling network in bounded memory: overlapping windows, of which the middle is kept.
+"""Sends images of any size through an upscaling network in bounded memory: in overlapping tiles, of which only the
+middle is used.
 
-C channels, h x w pixels, s the network's scale. What the network sees of an image and what is kept of its output are
+C channels, h x w pixels, s the network's scale. What the network sees of an image and what is used of its output are
 chosen so that tiles equal the whole image wherever the overlap reaches as far as the network's receptive field: a
-window is cut where the image ends, so that zeros the network pads with stand where they stand for the whole image.
-"""
+window is cut where the image ends, so that zeros the network pads with stand where they stand for the whole image."""
 
 import math
 import sys
@@ -27,7 +27,7 @@ Watch = Callable[[int, int], None]  # tiles done, of how many
 
 
 class Window(NamedTuple):
-    """Along one side: the network sees start .. stop, and first .. last of that is kept."""
+    """A tile along one side: the network sees pixels start .. stop, of which first .. last are used."""
 
     start: int
     stop: int
@@ -36,8 +36,8 @@ class Window(NamedTuple):
 
 
 def windows(length: int, tile: int, overlap: int) -> list[Window]:
-    """As few windows of at most tile + 2 * overlap as cover `length`, all of one size, no larger than they must be.
-    Every kept pixel has `overlap` others around it, or the end of the image."""
+    """Returns as few windows of at most tile + 2 * overlap as cover `length`, all of one size, no larger than
+    needed. Every pixel that is used has `overlap` others around it, or the end of the image."""
     count = max(1, math.ceil((length - 2 * overlap) / tile))
     size = math.ceil((length + 2 * overlap * (count - 1)) / count)
     starts = [index * (length - size) // max(count - 1, 1) for index in range(count)]
@@ -46,14 +46,15 @@ def windows(length: int, tile: int, overlap: int) -> list[Window]:
 
 
 class NotFinite(RequestError):
-    """A network makes no picture."""
+    """An error: the network's output has values that are not finite."""
 
 
 class TiledUpscaler:
-    """`network` (an upscaler, in evaluation mode) on its device; images stay on the CPU.
+    """A network (an upscaler in evaluation mode, on its device) that enlarges images tile by tile; images stay on
+    the CPU.
 
-    Out of memory, the tile halves, which is said, and the image begins anew; later images begin with the smaller tile.
-    """
+    When memory runs out, it halves the tile, says so and begins the image again; later images begin with the smaller
+    tile."""
 
     def __init__(self, network: nn.Module, tile: int = TILE, overlap: int | None = None):
         self.network, self.tile = network, tile
@@ -70,7 +71,7 @@ class TiledUpscaler:
         return high
 
     def _fits(self, low: Tensor, high: Tensor, watch: Watch) -> bool:
-        """Fills `high`, every pixel of it, or is out of memory."""
+        """Fills every pixel of `high`; returns False if memory runs out."""
         try:
             self._fill(low, high, watch)
             return True
@@ -88,7 +89,7 @@ class TiledUpscaler:
             watch(done, len(rows) * len(columns))
 
     def _windows(self, length: int) -> list[Window]:
-        """In whole multiples of what the network takes; the last may reach beyond the image."""
+        """Returns windows in whole multiples of what the network takes; the last may reach beyond the image."""
         unit = self.network.multiple
         parts = windows(math.ceil(length / unit), max(self.tile // unit, 1), math.ceil(self.overlap / unit))
         return [Window(*(unit * edge for edge in part)) for part in parts]
@@ -99,14 +100,14 @@ class TiledUpscaler:
         seen = low[:, row.start:row.stop, column.start:column.stop].to(device_of(self.network)).float() / full_scale
         missing = (0, column.stop - column.start - seen.shape[2], 0, row.stop - row.start - seen.shape[1])
         seen = functional.pad(seen[None], missing, mode="replicate")  # [1, C, h, w]
-        made = fitted(self.network, low.shape[0])(seen.contiguous(memory_format=torch.channels_last))[0]
-        if not torch.isfinite(made).all():
+        output = fitted(self.network, low.shape[0])(seen.contiguous(memory_format=torch.channels_last))[0]
+        if not torch.isfinite(output).all():
             raise NotFinite("The network's output is not finite: its weights are damaged or have diverged. Type "
                             "weights= for others")
         place = high[:, scale * row.first:scale * row.last, scale * column.first:scale * column.last]
         top, left = scale * (row.first - row.start), scale * (column.first - column.start)
-        kept = made[:, top:top + place.shape[1], left:left + place.shape[2]]
-        place.copy_(kept if full_scale == 1 else kept.mul(full_scale).round().clamp(0, full_scale).to(high.dtype))
+        middle = output[:, top:top + place.shape[1], left:left + place.shape[2]]
+        place.copy_(middle if full_scale == 1 else middle.mul(full_scale).round().clamp(0, full_scale).to(high.dtype))
 
     def _halve(self) -> None:
         if self.tile <= LEAST_TILE:
@@ -122,12 +123,13 @@ def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: in
 
 
 def only_to_use(network: nn.Module) -> nn.Module:
-    """The network, never to be trained again, laid out for speed"""
+    """Returns the network without gradients and laid out for speed. It must not be trained again."""
     return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """torch's own error on a GPU; on the CPU a RuntimeError that only its text tells from others."""
+    """Returns whether memory ran out: torch has an error for that on a GPU; on the CPU only the text of a
+    RuntimeError tells."""
     texts = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts)
 

@@ -1,7 +1,6 @@
-"""What weights= means: an official name, a file in a layout known here, or a run of ours. -> a network, ready to use
+"""Loads the network that weights= names: an official name, a file in a layout known here, or a run of ours.
 
-What a file is, its content says: safetensors may be called .pth, and the other way round.
-"""
+The content of a file decides its layout: safetensors may be called .pth, and the other way round."""
 
 import pickle
 import warnings
@@ -58,8 +57,8 @@ def official(name: str) -> Weights:
 
 
 def from_run(path: Path) -> Weights:
-    """A run directory (its last checkpoint) or a checkpoint of a super-resolution run; averaged weights if it has
-    them."""
+    """Loads the network of a super-resolution run, from a run directory (its last checkpoint) or a checkpoint; the
+    averaged weights if it has them."""
     file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     if not file.is_file():
         raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
@@ -89,7 +88,7 @@ def _built(state: Mapping[str, Any], typed: str) -> nn.Module:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """Tensors and plain containers only: nothing in the file is executed."""
+    """Reads tensors and plain containers only: nothing in the file is executed."""
     try:
         if _is_safetensors(path):
             return safetensors.torch.load_file(path)
@@ -114,7 +113,8 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Eight bytes say how long the header is, and the header is JSON; torch's files begin otherwise."""
+    """Returns whether the file is safetensors: eight bytes give the length of the header, which is JSON; torch's
+    files begin otherwise."""
     with path.open("rb") as file:
         length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
     return brace == b"{" and length <= LONGEST_HEADER

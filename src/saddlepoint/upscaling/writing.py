@@ -1,6 +1,5 @@
-"""From pixels to image files, whole or not at all. What Pillow cannot write (16-bit colours, TIFF with EXIF data and
-compression) is written here: PNG (https://www.w3.org/TR/png-3/) and TIFF 6.0 are a header and zlib streams.
-"""
+"""Writes pictures as image files, whole or not at all. What Pillow cannot write (16-bit colours, TIFF with EXIF data
+and compression) is written here: PNG (https://www.w3.org/TR/png-3/) and TIFF 6.0 are a header and zlib streams."""
 
 import struct
 import zlib
@@ -32,7 +31,7 @@ PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour type by number of channels
 
 
 def fitted(picture: Picture, kind: str) -> Picture:
-    """What a file of this kind can hold; what gets lost is noted."""
+    """Returns the part of the picture that a file of this kind can hold; what gets lost is noted."""
     notes = list(picture.notes)
     if kind in LOSSY and picture.colours.element_size() > 1:
         notes.append(f"16 bits became 8, all that {FORMATS[kind]} has")
@@ -48,7 +47,7 @@ def fitted(picture: Picture, kind: str) -> Picture:
 
 
 def _sayable(about: About, kind: str) -> tuple[About, list[str]]:
-    """What a file of this kind has a place for, and notes on the rest."""
+    """Returns the metadata that a file of this kind has a place for, and notes on the rest."""
     left_out = []
     if kind != "png" and about.png_chunks:
         left_out += [name.decode() for name, _ in about.png_chunks]
@@ -64,8 +63,8 @@ def _sayable(about: About, kind: str) -> tuple[About, list[str]]:
 
 
 def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -> None:
-    """`picture` as `fitted` returned it; kind: a key of FORMATS; quality: 1 to 100, of JPEG and WebP. Fails as an
-    OSError only."""
+    """Writes `picture` as `fitted` returned it. kind: a key of FORMATS; quality: 1 to 100, of JPEG and WebP. Raises
+    OSError and nothing else."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write_atomically(path, lambda temporary: _write(temporary, picture, kind, quality))
