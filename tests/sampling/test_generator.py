@@ -195,7 +195,7 @@ def test_modes_are_restored_layer_by_layer_even_after_an_error():
         assert not network[0].training
         raise ZeroDivisionError
     assert network.training and network[0].training and not network[1].training
-    with evaluating(network, really=False):
+    with evaluating(network, active=False):
         assert network[0].training
     layer = nn.Linear(2, 1)
     with frozen(list(layer.parameters())):

@@ -1,4 +1,4 @@
-"""The game: two networks, one adversarial loss, an ordered stack of tricks. The step exists here and nowhere else.
+"""The game: two networks, one adversarial loss, a list of tricks. The training step exists here and nowhere else.
 
 N images of C channels and H x W pixels, float32 in [-1, 1]; M fakes, a multiple of N that the turns decide.
 """
@@ -24,18 +24,18 @@ from saddlepoint.game.turns import Turns
 
 
 class AdversarialModule(pl.LightningModule):
-    """min over G, max over D (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1).
+    """The game of G against D (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1).
 
-    One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen`, the clock of
-    everything, counts the real images D was shown over all processes.
+    One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen` counts the real
+    images that D was shown, over all processes; schedules, callbacks and the budget are measured in it.
 
-    generator, discriminator: the networks
-    loss: what both players minimise
-    tricks: by name, in the order in which they are applied
-    optimizers: one a network, and the schedule of their learning rates
+    generator, discriminator: the two networks (see networks.py)
+    loss: what each player minimises
+    tricks: by the name typed in trick=[...], applied in this order
+    optimizers: one for each network, and their learning rate over training
     turns: who moves when
-    seed: of every random number of the game, 0 or more
-    adversarial_weight: 0 or more, of the game in G's loss
+    seed: of all random numbers of training, 0 or more
+    adversarial_weight: factor on the adversarial term of G's loss, 0 or more
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss,
@@ -50,20 +50,20 @@ class AdversarialModule(pl.LightningModule):
         self.seed, self.adversarial_weight = seed, adversarial_weight
         self.score_batch = scoring.BY_NAME[turns.scoring]
         self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = self.budget_images = 0
-        self.images_before = 0  # where the newest batch began, for callbacks that act at moments
-        self.saved_optimizers: list[dict] = []  # their states, where a run goes on
-        self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for those who look
+        self.images_before = 0  # images_seen before the newest batch, for callbacks that act every so many images
+        self.saved_optimizers: list[dict] = []  # state dicts from the checkpoint of a run that is resumed
+        self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for callbacks
         self.register_buffer("real_target", torch.tensor(1.0), persistent=False)
         self.register_buffer("fake_target", torch.tensor(0.0), persistent=False)
 
-    # What a task overrides; its class method `problems(recipe)` says what it cannot do.
+    # A task overrides these two. Its class method `problems(recipe)` yields what it cannot train with.
 
     def generate(self, batch: ImageBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
-        """-> fakes [count, C, H, W], their labels [count]"""
+        """Returns fakes [count, C, H, W] in [-1, 1] and their labels [count]."""
         raise TypeError(f"{type(self).__name__} does not say how its fakes are made")
 
     def content_terms(self, batch: ImageBatch, fake: Tensor) -> dict[str, Tensor]:
-        """What the generator's loss contains beside the game and the tricks."""
+        """Returns the terms [] of G's loss that neither the adversarial loss nor a trick adds, by name."""
         return {}
 
     # The game.
@@ -84,14 +84,14 @@ class AdversarialModule(pl.LightningModule):
             fake, fake_labels = self.generate(batch, self.turns.discriminator_fakes(len(batch.real)), random)
         step = self.step(batch, random, fake, fake_labels)
         targets = self.tricks.targets(Targets(self.real_target, self.fake_target), step)
-        played: dict[str, Tensor] = {}  # summed over the updates, which are two when half a batch is scored alone
+        summed: dict[str, Tensor] = {}  # terms over all updates: two where D scores half a batch at a time
         for adversarial, real_logits, fake_logits in self.score_batch(self.loss, step, targets):
             step = replace(step, real_logits=real_logits, fake_logits=fake_logits)
             terms = {"adversarial": adversarial} | self.tricks.discriminator_losses(step)
             for name, term in self.update(optimizer, terms).items():
-                played[name] = played[name] + term if name in played else term
+                summed[name] = summed[name] + term if name in summed else term
             self.remember("logits", {"real": real_logits, "fake": fake_logits})
-        self.remember("discriminator", played)
+        self.remember("discriminator", summed)
         self.tricks.after_discriminator_step(step)
         self.discriminator_steps_taken += 1
 
@@ -110,13 +110,13 @@ class AdversarialModule(pl.LightningModule):
         self.generator_steps_taken += 1
 
     def update(self, optimizer, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """-> the terms and their total"""
+        """Makes one optimizer step on the sum of `terms`; returns the terms and their `total`."""
         return terms | {"total": self.players_optimizers.step(self, optimizer, terms)}
 
     def remember(self, kind: str, tensors: dict[str, Tensor | None]) -> None:
         self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items() if tensor is not None}
 
-    # What the step is made of.
+    # Parts of a step.
 
     def step(self, batch: ImageBatch, random: RandomStreams, fake: Tensor, fake_labels: Tensor) -> Step:
         def prepare(images: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class AdversarialModule(pl.LightningModule):
         return step
 
     def random_streams(self, player: str, step: int) -> RandomStreams:
-        """The update's random numbers; layers that draw for themselves are seeded on the way."""
+        """Returns the random numbers of one update of `player`, and seeds layers that draw for themselves (dropout)."""
         random = RandomStreams(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
         random.seed_networks()
         return random
@@ -145,7 +145,7 @@ class AdversarialModule(pl.LightningModule):
 
     @property
     def sampling_generator(self) -> nn.Module:
-        """Who draws images for people, metrics and files: G itself, or what a trick (EMA) puts in its place."""
+        """The generator that draws images for grids, metrics and files: G, or the one a trick (EMA) gives instead."""
         return self.tricks.sampling_generator(self.generator)
 
     def get_extra_state(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What a data module yields. N images of C channels and H x W pixels, s the upscaling factor."""
+"""The batches that a data module yields. N images of C channels and H x W pixels, s the upscaling factor."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,16 @@ from torch import Tensor
 
 
 class ImageBatch(NamedTuple):
+    """Real images with their classes."""
+
     real: Tensor  # [N, C, H, W] float32 in [-1, 1]
     labels: Tensor  # [N] int64 class ids; all zero when the data has no classes
 
 
 class PairedBatch(NamedTuple):
-    real: Tensor  # [N, C, s*H, s*W] float32 in [-1, 1], high resolution: what D is shown
+    """High-resolution images, each with its low-resolution version."""
+
+    real: Tensor  # [N, C, s*H, s*W] float32 in [-1, 1], high resolution; D is shown these
     labels: Tensor  # [N] int64, all zero
     low: Tensor  # [N, C, H, W] in [0, 1], the same scenes s times smaller
     target: Tensor  # [N, C, s*H, s*W] in [0, 1]: what content losses compare with, the reals or the reals sharpened

@@ -1,5 +1,7 @@
-"""All callbacks as one, so that a hook nobody uses costs nothing: Lightning visits every callback at some ten hooks of
-every step, which for a small GAN adds up to a tenth of the step."""
+"""A callback that stands for all others, so that a hook which none of them overrides costs nothing.
+
+Lightning calls every callback at some ten hooks of every step, which for a small GAN takes a tenth of the step.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,7 +12,7 @@ HOOKS = [name for name in vars(pl.Callback) if name == "setup" or name == "teard
 
 
 class CallbackGroup(pl.Callback):
-    """Hands each hook on to the callbacks that override it, in their order."""
+    """A callback that calls, at each hook, the callbacks that override it, in the order given."""
 
     def __init__(self, callbacks: Sequence[pl.Callback]):
         self.callbacks = list(callbacks)
@@ -19,19 +21,19 @@ class CallbackGroup(pl.Callback):
 
 
 def listens(callback: pl.Callback, hooks: Iterable[str]) -> bool:
-    """Does the callback, or one of those it stands for, do anything at one of these hooks?"""
+    """Returns whether the callback, or one of those in a CallbackGroup, overrides one of these hooks."""
     if isinstance(callback, CallbackGroup):
         return any(callback.listeners[hook] for hook in hooks)
     return any(getattr(type(callback), hook) is not getattr(pl.Callback, hook) for hook in hooks)
 
 
-def _handing_on(hook: str) -> Callable[..., None]:
-    def hand_on(self: CallbackGroup, *arguments: Any, **named: Any) -> None:
+def _hook_of_group(hook: str) -> Callable[..., None]:
+    def call_listeners(self: CallbackGroup, *arguments: Any, **keywords: Any) -> None:
         for listener in self.listeners[hook]:
-            listener(*arguments, **named)
-    hand_on.__name__ = hook
-    return hand_on
+            listener(*arguments, **keywords)
+    call_listeners.__name__ = hook
+    return call_listeners
 
 
 for _hook in HOOKS:
-    setattr(CallbackGroup, _hook, _handing_on(_hook))
+    setattr(CallbackGroup, _hook, _hook_of_group(_hook))

@@ -1,4 +1,4 @@
-"""Where a generator's latents come from."""
+"""The distribution of a generator's latents, and of the class labels that come with them."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ DISTRIBUTIONS = ("normal", "uniform")
 
 
 class Latents:
-    """z ~ N(0, I), or uniform on [low, high) in each of `size` dimensions."""
+    """The distribution of latents z: N(0, I), or uniform on [low, high) in each of `size` dimensions."""
 
     def __init__(self, size: Count, distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "normal",
                  low: float = -1.0, high: float = 1.0):
@@ -23,24 +23,24 @@ class Latents:
         self.size, self.distribution, self.low, self.high = size, distribution, low, high
 
     def draw(self, random: RandomStreams, count: int) -> Tensor:
-        """-> [count, size]"""
+        """Returns `count` latents [count, size] from the streams of one update."""
         if self.distribution == "normal":
             return random.normal("latents", (count, self.size))
         return self.low + (self.high - self.low) * random.uniform("latents", (count, self.size))
 
     def of_images(self, seed: int, first: int, count: int) -> Tensor:
-        """The latents of images first .. first + count - 1 of a seed -> [count, size].
+        """Returns the latents [count, size] of images first .. first + count - 1 of a seed.
 
-        Each image has random numbers of its own, so picture 17 of a seed is the same however many are asked for.
+        Each image has random numbers of its own, so image 17 of a seed is the same however many are drawn with it.
         """
         return torch.cat([self.draw(RandomStreams(seed, index), 1) for index in range(first, first + count)])
 
     def between(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
-        """`steps` points from start [size] to end [size], both included -> [steps, size].
+        """Returns `steps` points [steps, size] from start [size] to end [size], both included.
 
-        Normal latents are interpolated on the sphere: the midpoint of a straight line is shorter than any latent the
-        generator was trained on (White 2016, https://arxiv.org/abs/1609.04468, section 2.1). Uniform ones linearly,
-        since their cube is convex.
+        Interpolates normal latents on the sphere, because the midpoint of a straight line is shorter than any latent
+        the generator was trained on (White 2016, https://arxiv.org/abs/1609.04468, section 2.1). Interpolates uniform
+        latents linearly, because their cube is convex.
         """
         fraction = torch.linspace(0, 1, steps).unsqueeze(1)
         if self.distribution == "uniform":
@@ -53,8 +53,10 @@ class Latents:
 
 
 def class_labels(distribution: Tensor | None, seed: int, first: int, count: int) -> Tensor:
-    """The classes of images first .. first + count - 1 of a seed -> [count]; `distribution` [K] cumulative, or None
-    when there are no classes to draw. As with latents, an image's class is a function of (seed, image)."""
+    """Returns the classes [count] of images first .. first + count - 1 of a seed: each is a function of (seed, image).
+
+    `distribution` [K] is cumulative; where it is None there are no classes, and all labels are 0.
+    """
     if distribution is None:
         return torch.zeros(count, dtype=torch.long)
     uniform = torch.cat([RandomStreams(seed, index).uniform("labels", (1,)) for index in range(first, first + count)])
@@ -62,10 +64,10 @@ def class_labels(distribution: Tensor | None, seed: int, first: int, count: int)
 
 
 def classes_drawn(distribution: Tensor) -> list[int]:
-    """distribution [K] cumulative -> ids of the classes with a share in it"""
+    """Returns the ids of the classes that a cumulative distribution [K] can draw, those with a share above 0."""
     return torch.diff(distribution, prepend=distribution.new_zeros(1)).nonzero().flatten().tolist()
 
 
 def classes_at(distribution: Tensor, uniform: Tensor) -> Tensor:
-    """distribution [K] cumulative, uniform [N] in [0, 1) -> class ids [N]"""
+    """Maps uniform numbers [N] in [0, 1) to class ids [N] with a cumulative distribution [K]."""
     return torch.searchsorted(distribution, uniform, right=True).clamp(max=len(distribution) - 1)

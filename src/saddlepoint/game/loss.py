@@ -1,7 +1,6 @@
-"""The contracts of losses: what each player minimises (adversarial) and what a generator minimises beside the game
-(content).
+"""The base classes of losses. An adversarial loss is what both players minimise; a content loss is added to G's.
 
-D(.) is a logit. Logits are [N], or [N, 1, h, w] with one for each patch; means run over patches too.
+D(.) is a logit. Logits are [N], or [N, 1, h, w] with one for each patch; means are over patches too.
 """
 
 from abc import ABC, abstractmethod
@@ -20,8 +19,11 @@ During = Annotated[str, one_of(*DURING)]
 
 
 class AdversarialLoss(ABC):
-    """`reduction` says what a player with one term on reals and one on fakes does with them: it adds them (`sum`, as
-    most papers) or averages them (`mean`, half the value and half the gradient). One term alone is the same in both."""
+    """What D and what G minimise, as functions of logits.
+
+    `reduction` says how a player combines its term on reals with its term on fakes: `sum` adds them, as most papers do;
+    `mean` averages them, which halves the value and the gradient. A player with one term has the same loss with both.
+    """
 
     uses_targets: ClassVar[bool] = False  # True: real and fake targets exist, and tricks may soften or flip them
     needs_real_logits: ClassVar[bool] = False  # True: the generator is scored against real images
@@ -34,40 +36,48 @@ class AdversarialLoss(ABC):
 
     @abstractmethod
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-        """logits of reals, logits of fakes -> []; targets are read only where `uses_targets`"""
+        """Returns D's loss [] from the logits of reals and of fakes; reads `targets` only where `uses_targets`."""
 
     @abstractmethod
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """logits of fakes, and of reals where `needs_real_logits` -> []"""
+        """Returns G's loss [] from the logits of fakes, and of reals where `needs_real_logits` is True."""
 
     def probability(self, logits: Tensor) -> Tensor | None:
-        """What D takes for the probability that an image is real; None where logits do not say."""
+        """Returns the probability that D gives an image of being real, in [0, 1]; None where logits define none."""
         return None
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor | None:
-        """The share of logits that D is so sure about that it learns nothing more from them, the mean of the reals' and
-        the fakes' -> []; None where a loss goes on for ever."""
+        """Returns the share of logits [] so confident that D learns almost nothing from them, in [0, 1].
+
+        It is the mean of the share of reals and that of fakes; None where the gradient never vanishes.
+        """
         return None
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        """Yields the reasons why this loss cannot train this recipe."""
         return ()
 
 
 class SeparableLoss(AdversarialLoss):
-    """D's loss is a term on reals plus a term on fakes, so `model.turns.scoring=half` can update on either alone."""
+    """A loss whose D part is a term on reals plus a term on fakes, so `model.turns.scoring=half` can use one alone."""
 
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
         return self.real_term(real, targets) + self.fake_term(fake, targets)
 
     @abstractmethod
-    def real_term(self, real: Tensor, targets: Targets) -> Tensor: ...
+    def real_term(self, real: Tensor, targets: Targets) -> Tensor:
+        """Returns D's term [] on the logits of reals."""
 
     @abstractmethod
-    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor: ...
+    def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
+        """Returns D's term [] on the logits of fakes."""
 
 
 class ContentLoss(nn.Module):
-    """`during`: warmup (while G is alone), game (after that) or always"""
+    """A term of G's loss that compares its image with a target, times `weight` (0 or more).
+
+    `during` says when it counts: `warmup`, while G trains without D; `game`, after that; or `always`.
+    """
 
     def __init__(self, weight: NonNegative, during: During):
         super().__init__()
@@ -76,4 +86,5 @@ class ContentLoss(nn.Module):
         self.weight, self.during = weight, during
 
     def counts(self, playing: bool) -> bool:
+        """Returns whether the loss counts now; `playing` is False while G trains without D."""
         return self.during == "always" or (self.during == "game") == playing

@@ -1,4 +1,4 @@
-"""Labels between two classes, for networks that were only ever shown whole ones. N images."""
+"""Labels between two classes, for networks that were trained on whole classes only. N images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,12 +10,13 @@ from saddlepoint.errors import RequestError
 
 
 class MixedLabels(Tensor):
-    """Labels [N], of which image i is (1 - fraction[i]) of class start[i] and fraction[i] of class end[i].
+    """Labels [N] in which image i is (1 - fraction[i]) of class start[i] and fraction[i] of class end[i].
 
-    A network handles them as int64 labels. What it makes of labels alone it makes of both; where that first is
-    floating point (an embedding, the scale and shift of a normalisation, a one-hot vector), the two are mixed linearly
-    and the network goes on with an ordinary tensor. Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, section
-    5.1, walk between classes so ("category morphing"), there with a conditional BatchNorm's scales and shifts.
+    A network handles them as int64 labels. Every function of labels alone is computed twice, for the start classes and
+    for the end classes. As soon as its result is floating point (an embedding, the scale and shift of a normalisation,
+    a one-hot vector), the two results are mixed linearly and the network continues with an ordinary tensor. Miyato and
+    Koyama 2018, https://arxiv.org/abs/1802.05637, section 5.1, mix the scales and shifts of a conditional BatchNorm in
+    this way ("category morphing").
     """
 
     start: Tensor
@@ -33,15 +34,16 @@ class MixedLabels(Tensor):
 
     @classmethod
     def __torch_function__(cls, function, types, arguments=(), keywords=None):
-        """Every function of labels comes here instead: see torch's "Extending torch"."""
+        """Replaces every torch function that is called on labels (see "Extending torch" in torch's documentation)."""
         everything = (arguments, keywords or {})
         fraction = next(_mixtures(everything)).fraction
-        (ours, named), (theirs, also_named) = _side(everything, "start"), _side(everything, "end")
-        return _mixed(function(*ours, **named), function(*theirs, **also_named), fraction)
+        start_arguments, start_keywords = _side(everything, "start")
+        end_arguments, end_keywords = _side(everything, "end")
+        return _mixed(function(*start_arguments, **start_keywords), function(*end_arguments, **end_keywords), fraction)
 
 
 def _mixtures(value: Any) -> Iterator[MixedLabels]:
-    """All MixedLabels in nested containers."""
+    """Yields all MixedLabels in nested containers."""
     if isinstance(value, MixedLabels):
         yield value
     elif isinstance(value, Mapping | tuple | list):
@@ -50,7 +52,7 @@ def _mixtures(value: Any) -> Iterator[MixedLabels]:
 
 
 def _side(value: Any, side: str) -> Any:
-    """The same with the labels of one side."""
+    """Returns nested containers with each MixedLabels replaced by its labels of one side, `start` or `end`."""
     if isinstance(value, MixedLabels):
         return getattr(value, side)
     if isinstance(value, Mapping):
@@ -62,7 +64,7 @@ def _mixed(start: Any, end: Any, fraction: Tensor) -> Any:
     if type(start) in (tuple, list):
         return type(start)(_mixed(one, other, fraction) for one, other in zip(start, end, strict=True))
     if not isinstance(start, Tensor):
-        same = start is not None and start == end  # a shape, a device: the same of any labels
+        same = start is not None and start == end  # a shape or a device, the same for any labels
     else:
         same = start is not end and (start.shape[:1] == fraction.shape or not start.is_floating_point())
     if not same:  # one tensor that both wrote to, or not one value per image

@@ -1,4 +1,4 @@
-"""Networks put into a state for a while, and back into the one they had; and where they are."""
+"""Networks in evaluation mode or without gradients for a while, and the devices they are on."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from saddlepoint.errors import RequestError
 
 
 @contextmanager
-def evaluating(network: nn.Module, really: bool = True) -> Iterator[nn.Module]:
-    """The network in evaluation mode, then each layer as it was; unless `really`, as it is."""
-    modes = [(layer, layer.training) for layer in network.modules()] if really else []
-    if really:
+def evaluating(network: nn.Module, active: bool = True) -> Iterator[nn.Module]:
+    """Yields the network in evaluation mode, then gives each layer its mode back. Changes nothing unless `active`."""
+    modes = [(layer, layer.training) for layer in network.modules()] if active else []
+    if active:
         network.eval()
     try:
         yield network
@@ -25,7 +25,7 @@ def evaluating(network: nn.Module, really: bool = True) -> Iterator[nn.Module]:
 
 @contextmanager
 def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """A loss flows through these parameters without leaving gradients there."""
+    """Switches the gradients of these parameters off for a while; losses still differentiate through them."""
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:
@@ -40,7 +40,7 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def device_named(device: str) -> torch.device:
-    """device=auto, cpu or gpu"""
+    """Returns the device that device=auto, cpu or gpu names; refuses gpu where torch finds none."""
     if device == "gpu" and not torch.cuda.is_available():
         raise RequestError("device=gpu: torch finds no GPU here: type device=cpu or device=auto")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

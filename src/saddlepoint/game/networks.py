@@ -1,8 +1,8 @@
-"""What a network must be to play the game. Any nn.Module with these calls does: nothing is inherited.
+"""The interfaces of a generator and a discriminator. Any nn.Module with these calls will do; nothing is inherited.
 
 N images of C channels and H x W pixels, float32 in [-1, 1]. Labels are int64 class ids and are always passed, so no
-caller asks whether a network is conditional; one that is not ignores them. Both networks must also build and run on
-`torch.device("meta")`, where the recipe check looks at them.
+caller asks whether a network is conditional; an unconditional one ignores them. Both networks must also build and
+run on `torch.device("meta")`, where the recipe is checked.
 """
 
 from typing import Protocol, runtime_checkable
@@ -11,6 +11,8 @@ from torch import Tensor
 
 
 class Generator(Protocol):
+    """A network that makes images from latents and labels."""
+
     latent_dim: int
 
     def __call__(self, latents: Tensor, labels: Tensor) -> Tensor:
@@ -18,13 +20,15 @@ class Generator(Protocol):
 
 
 class Discriminator(Protocol):
+    """A network that scores images as real or fake, given their labels."""
+
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> logits [N], or [N, 1, h, w] with one score per patch; never a sigmoid"""
 
 
 @runtime_checkable
 class HasFeatures(Protocol):
-    """A discriminator that shows what it sees on the way to its logit; feature matching asks for it."""
+    """A discriminator that returns the activations of its hidden layers, which feature matching compares."""
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, H, W], labels [N] -> one tensor [N, ...] per hidden layer or block, from the image inwards"""
@@ -35,4 +39,4 @@ class HasClassLogits(Protocol):
     """A discriminator that also says which of K classes an image shows; the trick auxiliary_classifier trains it."""
 
     def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, H, W], labels [N] (not to be read: they are what is asked for) -> [N, K]"""
+        """images [N, C, H, W], labels [N] -> [N, K]. Must not read labels: they are the answer"""

@@ -1,4 +1,4 @@
-"""The two players' optimizers and the learning rate over training."""
+"""The optimizers of the two networks, and their learning rates over training."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -14,15 +14,16 @@ from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.parallel.strategy import average_gradients
 
 Watch = Callable[[pl.LightningModule, Optimizer, Mapping[str, Tensor]], None]
-"""Looks at the terms of an update and the gradients, before the optimizer steps; an exception it raises prevents it."""
+"""Reads the terms of an update and the gradients before the optimizer steps; may raise to prevent the step."""
 
 HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
 class Optimizers:
-    """One optimizer a network. `schedule` is a factor on both learning rates, in images seen.
+    """One optimizer for each network, with a schedule of their learning rates.
 
-    Lightning steps no scheduler under manual optimisation, so the factor is applied in the step.
+    `schedule` is a factor on both learning rates, as a function of images seen. It is applied in the training step,
+    because Lightning calls no scheduler under manual optimisation.
     """
 
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
@@ -34,18 +35,18 @@ class Optimizers:
         self.watch: Watch | None = None
 
     def build(self, generator: nn.Module, discriminator: nn.Module, states: Sequence[dict] = ()) -> list[Optimizer]:
-        """-> [the generator's, the discriminator's], parameters that need no gradient left out, in the states given"""
-        made = [
+        """Returns [G's optimizer, D's optimizer], of all parameters that need gradients; loads `states` where given."""
+        optimizers = [
             make([parameter for parameter in network.parameters() if parameter.requires_grad])
             for make, network in ((self.make_generator, generator), (self.make_discriminator, discriminator))
         ]
-        for optimizer in made:
+        for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
-        for optimizer, state in zip(made, states, strict=False):
+        for optimizer, state in zip(optimizers, states, strict=False):
             optimizer.load_state_dict(state)
         self._applied = None
-        return made
+        return optimizers
 
     def apply_schedule(self, optimizers: Iterable[Optimizer], images_seen: int) -> None:
         factor = self.schedule(images_seen)
@@ -57,14 +58,15 @@ class Optimizers:
         self._applied = factor
 
     def listen_to(self, trainer: pl.Trainer) -> None:
-        """Decide, before the first step, whether Lightning has anything to do in a step."""
+        """Decides, before the first step, whether steps may call torch without Lightning in between."""
         plain = type(trainer.strategy) is SingleDeviceStrategy and type(trainer.precision_plugin) is Precision
         self.directly = plain and not any(listens(callback, HOOKS) for callback in trainer.callbacks)
 
     def step(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor]) -> Tensor:
-        """One update from the sum of `terms`, which is returned. On one device, in plain precision and with nobody at
-        the hooks in between, torch is called directly: the same numbers without Lightning's bookkeeping, which costs as
-        much as a twentieth of a small step.
+        """Makes one update on the sum of `terms`, and returns this sum [].
+
+        Calls torch directly on one device, in plain precision and where no callback uses the hooks in between. The
+        numbers are the same, and Lightning's bookkeeping would take up to a twentieth of a small step.
         """
         total = sum(terms.values())
         if self.directly:

@@ -1,6 +1,6 @@
-"""Every random number of training: a function of (seed, step, purpose, place in the global batch).
+"""The random numbers of training, each a function of (seed, step, purpose, place in the global batch).
 
-No global generator takes part, so nothing depends on how often samples were drawn, on how many workers load the data
+No global generator is used, so nothing depends on how often samples were drawn, on how many workers load the data
 or on how many processes share the batch.
 """
 
@@ -19,8 +19,10 @@ def _key(seed: int, purpose: str) -> int:
 
 
 def _scramble(word: int) -> int:
-    """A bijection of 32-bit words (the finaliser of MurmurHash3): neighbouring steps get unrelated seeds, no two the
-    same. 32 bits because that is what torch's CPU generator keeps of a seed."""
+    """Maps 32-bit words one to one (the finaliser of MurmurHash3), so neighbouring steps get unrelated, distinct seeds.
+
+    32 bits, because torch's CPU generator uses no more of a seed.
+    """
     word ^= word >> 16
     word = word * 0x85EBCA6B & _MASK
     word ^= word >> 13
@@ -29,6 +31,7 @@ def _scramble(word: int) -> int:
 
 
 def seed_of(seed: int, step: int, purpose: str) -> int:
+    """Returns the 32-bit seed for a purpose at a step; two steps of one purpose never share a seed."""
     return _scramble((step ^ _key(seed, purpose)) & _MASK)
 
 
@@ -36,39 +39,46 @@ class RandomStreams:
     """The random numbers of one update of one player.
 
     The n-th draw for a purpose is a function of (seed, step, player, purpose, n). Each process draws for the whole
-    global batch and keeps its own rows: `shape[0]` is the length of this process's share, and row i of process r is row
+    global batch and keeps its own rows: `shape[0]` is the number of rows of one process, and row i of process r is row
     r * shape[0] + i of the global draw.
+
+    seed: of the run, 0 or more
+    step: number of the update, from 0
+    device: where the numbers are drawn
+    rank, num_processes: which process this is, from 0, and how many there are
+    player: `generator` or `discriminator`; each has random numbers of its own
     """
 
     def __init__(self, seed: int, step: int, device: torch.device | str = "cpu", rank: int = 0, num_processes: int = 1,
                  player: str = ""):
         self.seed, self.step, self.device, self.player = seed, step, torch.device(device), player
         self.rank, self.num_processes = rank, num_processes
-        self._drawn: dict[str, int] = {}
+        self._draws: dict[str, int] = {}
 
     def generator(self, purpose: str) -> torch.Generator:
-        """A fresh generator for the next draw of this purpose, the same on every process."""
-        nth = self._drawn[purpose] = self._drawn.get(purpose, -1) + 1
+        """Returns a new generator for the next draw for a purpose, the same on every process."""
+        nth = self._draws[purpose] = self._draws.get(purpose, -1) + 1
         return torch.Generator(self.device).manual_seed(seed_of(self.seed, self.step, f"{self.player}/{purpose}/{nth}"))
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
-        """N(0, 1)"""
-        whole = torch.empty(self._global(shape), device=self.device)
-        return self._share(whole.normal_(generator=self.generator(purpose)))
+        """Returns float32 numbers of `shape` from N(0, 1)."""
+        whole = torch.empty(self._global_shape(shape), device=self.device)
+        return self._own_rows(whole.normal_(generator=self.generator(purpose)))
 
     def uniform(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
-        """U[0, 1)"""
-        return self._share(torch.rand(self._global(shape), device=self.device, generator=self.generator(purpose)))
+        """Returns float32 numbers of `shape`, uniform on [0, 1)."""
+        whole = torch.rand(self._global_shape(shape), device=self.device, generator=self.generator(purpose))
+        return self._own_rows(whole)
 
     def integers(self, purpose: str, high: int, shape: tuple[int, ...]) -> Tensor:
-        """uniform on 0 .. high - 1, int64"""
-        whole = torch.randint(high, self._global(shape), device=self.device, generator=self.generator(purpose))
-        return self._share(whole)
+        """Returns int64 numbers of `shape`, uniform on 0 .. high - 1."""
+        whole = torch.randint(high, self._global_shape(shape), device=self.device, generator=self.generator(purpose))
+        return self._own_rows(whole)
 
     def seed_networks(self) -> None:
-        """Layers that draw for themselves (dropout) use torch's global generator: give it a seed of this update's own.
+        """Seeds torch's global generator for this update, as layers that draw for themselves (dropout) use it.
 
-        Each process gets another one, since a layer draws for its own share only.
+        Each process gets another seed, because such a layer draws for the rows of its own process only.
         """
         seed = seed_of(self.seed, self.step, f"{self.player}/networks/{self.rank}")
         if self.device.type == "cuda":
@@ -76,8 +86,8 @@ class RandomStreams:
         else:
             torch.default_generator.manual_seed(seed)
 
-    def _global(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _global_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0] * self.num_processes, *shape[1:])
 
-    def _share(self, whole: Tensor) -> Tensor:
+    def _own_rows(self, whole: Tensor) -> Tensor:
         return whole.chunk(self.num_processes)[self.rank] if self.num_processes > 1 else whole

@@ -1,4 +1,4 @@
-"""Refuses what cannot train, before anything is allocated, with every reason at once and what to type instead.
+"""Finds every reason why a recipe cannot train, and what to type instead, before any memory is allocated.
 
 N images in a batch, C channels, H x W pixels.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason why a recipe cannot train, and the settings that would remove it (none: nothing sensible would)."""
+    """A reason why a recipe cannot train. `instead` has the settings that would remove it, if there are any."""
 
     reason: str
     instead: Mapping[str, object] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is about to be trained. The networks are on the meta device: shapes and layers, no memory."""
+    """Everything that is about to be trained. Its networks are on the meta device, so they take no memory."""
 
     generator: nn.Module
     discriminator: nn.Module
@@ -48,10 +48,11 @@ class Recipe:
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
 
     def provides(self, what: str) -> bool:
+        """Returns whether one of the tricks provides `what`, e.g. lipschitz."""
         return any(what in trick.provides for trick in self.tricks.values())
 
     def trick_list(self, *, add: Iterable[str] = (), without: Iterable[str] = ()) -> list[str]:
-        """The value to type after trick= with some added at the end or left out."""
+        """Returns the list to type after trick=, without those in `without` and with those in `add` at its end."""
         left_out = set(without)
         return [*(name for name in self.tricks if name not in left_out), *add]
 
@@ -61,7 +62,7 @@ class Recipe:
 
     @property
     def discriminator_mixes_images(self) -> bool:
-        """D(x_i) depends on the other images of the batch, so the gradient of one score is not one image's."""
+        """True where D has BatchNorm: then D(x_i) and its gradient depend on the other images of the batch."""
         return has_batch_norm(self.discriminator)
 
 
@@ -74,22 +75,23 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 
 def problems(recipe: Recipe) -> list[Problem]:
-    """Every reason, from the loss, the tricks and the shapes, each once."""
-    found = [*recipe.loss.problems(recipe)]
+    """Returns every reason why the recipe cannot train, from the loss, the tricks and the shapes, each once."""
+    complaints = [*recipe.loss.problems(recipe)]
     for trick in recipe.tricks.values():
-        found += trick.problems(recipe)
-    found += _batch_problems(recipe)
-    found += _class_problems(recipe)
-    found += _shape_problems(recipe)
-    return list({problem.reason: problem for problem in found}.values())
+        complaints += trick.problems(recipe)
+    complaints += _batch_problems(recipe)
+    complaints += _class_problems(recipe)
+    complaints += _shape_problems(recipe)
+    return list({problem.reason: problem for problem in complaints}.values())
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    found = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+    """Returns sentences about a recipe that can train, but hardly as its user intends."""
+    sentences = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
     if isinstance(recipe.discriminator, HasClassLogits) and not recipe.provides("class_terms"):
-        found.append("the discriminator tells classes apart only if it is taught to, and without that the generator's "
-                     "classes mean nothing: add trick=[auxiliary_classifier]")
-    return found
+        sentences.append("the discriminator tells classes apart only if it is taught to, and without that the "
+                         "generator's classes mean nothing: add trick=[auxiliary_classifier]")
+    return sentences
 
 
 def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -115,10 +117,10 @@ def _class_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
-    """What the task says of the generator, then two images through the discriminator on the meta device."""
-    found = list(recipe.module.problems(recipe))
-    yield from found
-    if found:
+    """Yields the task's problems with G; if there are none, runs two images through D on the meta device."""
+    generator_problems = list(recipe.module.problems(recipe))
+    yield from generator_problems
+    if generator_problems:
         return
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     try:
@@ -132,5 +134,5 @@ def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def size_of(shape: tuple[int, ...]) -> str:
-    """e.g. 3 x 32 x 32"""
+    """Writes a shape as people do, e.g. 3 x 32 x 32."""
     return " x ".join(map(str, shape))

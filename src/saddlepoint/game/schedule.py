@@ -8,6 +8,8 @@ from saddlepoint.config.rules import Count, WholeNumber
 
 
 class Schedule(ABC):
+    """A value as a function of the number of real images seen, over all processes."""
+
     @abstractmethod
     def __call__(self, images_seen: int) -> float: ...
 
@@ -21,7 +23,10 @@ class Constant(Schedule):
 
 
 class _Ramp(Schedule):
-    """From `start` to `end` while `images` images are seen, then `end` for good. Nothing moves before `begin_at`."""
+    """A value that goes from `start` to `end` while `images` images are seen, after the first `begin_at` images.
+
+    It is `start` before that and `end` after it.
+    """
 
     def __init__(self, start: float, end: float, images: Count, begin_at: WholeNumber = 0):
         if images <= 0:
@@ -29,6 +34,7 @@ class _Ramp(Schedule):
         self.start, self.end, self.images, self.begin_at = float(start), float(end), images, begin_at
 
     def progress(self, images_seen: int) -> float:
+        """Returns t, the finished part of the ramp, from 0 to 1."""
         return min(max((images_seen - self.begin_at) / self.images, 0.0), 1.0)
 
 
@@ -60,10 +66,13 @@ class Exponential(_Ramp):
 
 def as_schedule(value: Schedule | float, setting: str = "value", low: float = -math.inf, high: float = math.inf
                 ) -> Schedule:
-    """A plain number in a yaml file is a constant schedule. `setting` names it when it leaves low .. high."""
+    """Returns the schedule itself, or a constant schedule of a plain number.
+
+    Refuses values outside low .. high with a ValueError that names the `setting`.
+    """
     schedule = value if isinstance(value, Schedule) else Constant(value)
-    for reached in (schedule(0), schedule(sys.maxsize)):  # where a ramp has its extremes
-        if not (math.isfinite(reached) and low <= reached <= high):
-            wanted = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-            raise ValueError(f"{setting} is {reached:g} and must be {wanted}")
+    for extreme in (schedule(0), schedule(sys.maxsize)):  # a ramp has its extremes at its ends
+        if not (math.isfinite(extreme) and low <= extreme <= high):
+            requirement = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+            raise ValueError(f"{setting} is {extreme:g} and must be {requirement}")
     return schedule

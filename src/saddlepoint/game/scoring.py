@@ -1,7 +1,7 @@
-"""How the discriminator meets a batch, by the name in model.turns.scoring.
+"""The ways in which D scores the reals and fakes of a batch, by their name in model.turns.scoring.
 
-Each yields (loss, logits of reals or None, logits of fakes or None) once per update; the caller updates D before it
-asks for the next, so a second update is scored by the discriminator the first one left.
+Each function yields (loss, logits of reals or None, logits of fakes or None) once for every update of D. The caller
+updates D before it takes the next item, so the second update is scored by a D that has made the first one.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,19 +16,22 @@ Update = tuple[Tensor, Tensor | None, Tensor | None]
 
 
 def separate(loss: AdversarialLoss, step: Step, targets: Targets) -> Iterator[Update]:
+    """Scores reals and fakes as two batches, in one update."""
     real_logits = step.score(step.real, step.real_labels)
     fake_logits = step.score(step.fake, step.fake_labels)
     yield loss.discriminator(real_logits, fake_logits, targets), real_logits, fake_logits
 
 
 def together(loss: AdversarialLoss, step: Step, targets: Targets) -> Iterator[Update]:
-    images = torch.cat([step.prepare(step.real), step.prepare(step.fake)])  # apart: noise is drawn by place in a batch
+    """Scores reals and fakes as one batch, in one update, so that they share BatchNorm's statistics."""
+    images = torch.cat([step.prepare(step.real), step.prepare(step.fake)])  # in turn: noise goes by place in a batch
     logits = step.discriminator(images, torch.cat([step.real_labels, step.fake_labels]))
     real_logits, fake_logits = logits.split([len(step.real), len(step.fake)])
     yield loss.discriminator(real_logits, fake_logits, targets), real_logits, fake_logits
 
 
 def half(loss: AdversarialLoss, step: Step, targets: Targets) -> Iterator[Update]:
+    """Scores reals in one update and fakes in a second one."""
     real_logits = step.score(step.real, step.real_labels)
     yield loss.real_term(real_logits, targets), real_logits, None
     fake_logits = step.score(step.fake, step.fake_labels)

@@ -1,4 +1,4 @@
-"""What one update of one player consists of, as losses and tricks see it.
+"""One update of one player, as losses and tricks see it.
 
 N images of C channels and H x W pixels, all float32 in [-1, 1].
 """
@@ -13,7 +13,7 @@ from saddlepoint.game.random_streams import RandomStreams
 
 
 class Targets(NamedTuple):
-    """What a loss with targets wants D(x) to be: probabilities, broadcastable to the logits ([] or [N])."""
+    """The probabilities of being real that a loss trains D(x) towards, for reals and for fakes; each [] or [N]."""
 
     real: Tensor
     fake: Tensor

@@ -1,4 +1,7 @@
-"""High resolution from low. N images of C channels and H x W pixels, s the upscaling factor."""
+"""The task of super-resolution: high-resolution images from low-resolution ones.
+
+N images of C channels and H x W pixels, s the upscaling factor.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,32 +16,32 @@ from saddlepoint.game.recipe import Problem, Recipe, size_of
 
 
 class SuperResolutionModule(AdversarialModule):
-    """Fakes are 2 G(low) - 1; G reads and writes [0, 1], as BasicSR's networks do, D is shown [-1, 1].
+    """The game of super-resolution. G reads and writes images in [0, 1], as BasicSR's networks do; D is shown [-1, 1].
 
-    G's loss is the game's, times `adversarial_weight`, and the content terms, each with the weight it was built with,
-    between G(low) and the target in [0, 1], the range in which the papers' weights are given. D's step and G's share
-    one fake: it is computed once a batch.
+    A fake is 2 G(low) - 1. G's loss is the adversarial loss, times `adversarial_weight`, plus the content terms, each
+    with its own weight. Content terms compare G(low) with the target in [0, 1], because the papers give their weights
+    for this range. D's step and G's step use one fake, which is computed once a batch.
     """
 
     def __init__(self, content: Mapping[str, ContentLoss], **more):
         super().__init__(**more)
         self.content = nn.ModuleDict(content)
-        self._made: tuple[PairedBatch, Tensor] | None = None  # the batch a fake was made for, and the fake
+        self._shared_fake: tuple[PairedBatch, Tensor] | None = None  # a batch and its fake, from D's step for G's
 
     def generate(self, batch: PairedBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
-        """`count` is the length of the batch: a low-resolution image has one high-resolution one."""
-        if self._made is not None and self._made[0] is batch:
-            (_, fake), self._made = self._made, None
+        """Returns N fakes [N, C, s*H, s*W] in [-1, 1], one for each low image, and their labels; `count` is N."""
+        if self._shared_fake is not None and self._shared_fake[0] is batch:
+            (_, fake), self._shared_fake = self._shared_fake, None
             return fake, batch.labels
         if not torch.is_grad_enabled() and self._generator_follows():
             with torch.enable_grad():
                 fake = 2 * self.generator(batch.low) - 1
-            self._made = batch, fake
+            self._shared_fake = batch, fake
             return fake.detach(), batch.labels
         return 2 * self.generator(batch.low) - 1, batch.labels
 
     def _generator_follows(self) -> bool:
-        """Whether G moves after this very step of D, on the fake D is shown: D in evaluation mode sees another one."""
+        """Returns whether G moves after this step of D on the same fake; with fakes_in_eval D is shown another one."""
         moves = self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken + 1)
         return bool(moves) and not self.turns.fakes_in_eval
 
@@ -86,10 +89,10 @@ def _size_problems(recipe: Recipe) -> Iterator[Problem]:
         return
     low = torch.empty(2, recipe.channels, image_size // scale, image_size // scale, device="meta")
     try:
-        made = tuple(recipe.generator(low).shape[1:])
+        generated_shape = tuple(recipe.generator(low).shape[1:])
     except RuntimeError as error:
         yield Problem(f"the generator does not take images of {recipe.channels} channels (data.channels): {error}")
         return
-    if made != recipe.image_shape:
-        yield Problem(f"the generator makes images of {size_of(made)} and the data has {size_of(recipe.image_shape)}: "
-                      "model.generator and data.channels, data.scale must agree")
+    if generated_shape != recipe.image_shape:
+        yield Problem(f"the generator makes images of {size_of(generated_shape)} and the data has "
+                      f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.scale must agree")

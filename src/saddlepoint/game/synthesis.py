@@ -1,4 +1,4 @@
-"""Images from noise."""
+"""The task of synthesis: images from noise."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -15,7 +15,10 @@ from saddlepoint.game.recipe import Problem, Recipe, size_of
 
 
 class SynthesisModule(AdversarialModule):
-    """Fakes are G(z, y), z from `latents` and y from the classes of the data, in their proportions."""
+    """The game with fakes G(z, y): z is drawn from `latents`, y from the classes of the data in their proportions.
+
+    `num_classes` is that of the data, 0 where it has none. `game` are the settings of AdversarialModule.
+    """
 
     def __init__(self, latents: Latents, num_classes: Annotated[int, set_by("data.num_classes")] = 0, **more):
         super().__init__(**more)
@@ -25,11 +28,11 @@ class SynthesisModule(AdversarialModule):
         self.register_buffer("class_distribution", uniform)  # [K] cumulative
 
     def follow_classes(self, counts: Tensor) -> None:
-        """counts [K]: how many images each class has; labels of fakes follow them."""
+        """Draws the labels of fakes in proportion to `counts` [K], the number of images of each class, from now on."""
         self.class_distribution.copy_(counts.double().cumsum(0) / counts.sum())
 
     def labels(self, count: int, random: RandomStreams) -> Tensor:
-        """-> [count] class ids; all zero when the data has no classes or both networks ignore them"""
+        """Returns class ids [count]; all are 0 where the data has no classes or both networks ignore them."""
         if not self.draws_labels:
             return torch.zeros(count, dtype=torch.long, device=self.device)
         return classes_at(self.class_distribution, random.uniform("labels", (count,)))
@@ -56,12 +59,12 @@ class SynthesisModule(AdversarialModule):
             return
         latents, labels = torch.empty(2, recipe.latents.size, device="meta"), torch.zeros(2, dtype=int, device="meta")
         try:
-            made = tuple(recipe.generator(latents, labels).shape[1:])
+            generated_shape = tuple(recipe.generator(latents, labels).shape[1:])
         except RuntimeError as error:
             yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
                           f"data.image_size): {error}")
             return
-        if made != recipe.image_shape:
-            yield Problem(f"the generator makes images of {size_of(made)} and the data has "
+        if generated_shape != recipe.image_shape:
+            yield Problem(f"the generator makes images of {size_of(generated_shape)} and the data has "
                           f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must "
                           "agree")

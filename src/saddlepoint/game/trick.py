@@ -1,6 +1,6 @@
-"""The points at which a trick may act, and the stack that calls them in order.
+"""The base class of tricks, and the stack that calls them in order.
 
-A trick changes the weights that come out of training; what only looks (grids, scores, files) is a callback.
+A trick changes the weights that training ends with. Whatever only observes (grids, scores, files) is a callback.
 N images of C channels and H x W pixels, all float32 in [-1, 1].
 """
 
@@ -17,56 +17,70 @@ if TYPE_CHECKING:
 
 
 class Trick(nn.Module):
-    """Does nothing at every point; a trick overrides the points it acts at. State lives in buffers."""
+    """A change to training. Its methods are the points where it may act; by default each does nothing.
+
+    A trick overrides the points it needs, and keeps its state in buffers, so that checkpoints hold it.
+    """
 
     provides: ClassVar[frozenset[str]] = frozenset()  # e.g. {"lipschitz"}
     changes_networks: ClassVar[bool] = False  # True: built before the others, so that EMA copies the changed network
     softens_targets: ClassVar[bool] = False  # True: needs a loss with real/fake targets
 
     def name_in(self, recipe: "Recipe") -> str:
-        """As typed in trick=[...]: sentences about a trick name it as its user does."""
+        """Returns this trick's name as typed in trick=[...], for messages."""
         return next(name for name, trick in recipe.tricks.items() if trick is self)
 
     def problems(self, recipe: "Recipe") -> "Iterable[Problem]":
+        """Yields the reasons why this trick cannot train this recipe."""
         return ()
 
     def warnings(self, recipe: "Recipe") -> Iterable[str]:
+        """Yields sentences to warn of, about a recipe that can train."""
         return ()
 
-    def build(self, generator: nn.Module, discriminator: nn.Module) -> None: ...
+    def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Prepares the trick once, before training, from the two networks; may change them."""
 
     def schedules(self) -> Mapping[str, Schedule]:
-        """What of this trick changes over training, by the setting's name: logged as schedule/<trick>.<name>."""
+        """Returns the settings that change over training, by name; each is logged as schedule/<trick>.<name>."""
         return {}
 
     def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
+        """images [n, C, H, W], real or fake -> what D is shown instead, of the same shape"""
         return images
 
     def targets(self, targets: Targets, step: Step) -> Targets:
+        """Returns the targets of D's loss in place of those given."""
         return targets
 
     def discriminator_loss(self, step: Step) -> Tensor | None:
+        """Returns a term [] to add to D's loss, or None in a step without one."""
         return None
 
-    def after_discriminator_step(self, step: Step) -> None: ...
+    def after_discriminator_step(self, step: Step) -> None:
+        """Acts after each update of D, on its weights, say."""
 
     def generator_loss(self, step: Step) -> Tensor | None:
+        """Returns a term [] to add to G's loss, or None in a step without one."""
         return None
 
-    def after_generator_step(self, step: Step) -> None: ...
+    def after_generator_step(self, step: Step) -> None:
+        """Acts after each update of G, on its weights or on copies of them."""
 
     def sampling_generator(self, generator: nn.Module) -> nn.Module:
+        """Returns the generator that draws images for grids, metrics and files in place of the one given."""
         return generator
 
 
 def overrides(trick: Trick, point: str) -> bool:
+    """Returns whether the trick acts at a point, i.e. overrides the method of this name."""
     return getattr(type(trick), point) is not getattr(Trick, point)
 
 
 class TrickStack(nn.ModuleDict):
     """Tricks by name, applied in the order given; those that change networks are built first.
 
-    Each point keeps the list of tricks that override it, so a point nobody uses costs nothing in the step.
+    Each point has a list of the tricks that override it, so a point that no trick uses costs nothing in the step.
     """
 
     def __init__(self, tricks: Mapping[str, Trick]):
@@ -96,11 +110,12 @@ class TrickStack(nn.ModuleDict):
         return targets
 
     def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
-        """The terms that tricks add to D's loss, by the trick's name. A trick may sit a step out with None."""
+        """Returns the terms [] that tricks add to D's loss in this step, by the trick's name."""
         terms = {name: trick.discriminator_loss(step) for name, trick in self._discriminator_losses}
         return {name: term for name, term in terms.items() if term is not None}
 
     def generator_losses(self, step: Step) -> dict[str, Tensor]:
+        """Returns the terms [] that tricks add to G's loss in this step, by the trick's name."""
         terms = {name: trick.generator_loss(step) for name, trick in self._generator_losses}
         return {name: term for name, term in terms.items() if term is not None}
 

@@ -1,4 +1,4 @@
-"""Who moves when: the only place that decides it."""
+"""The turns of the game: when D moves, when G moves, and on how many images."""
 
 from typing import Annotated
 
@@ -8,21 +8,17 @@ SCORINGS = ("separate", "together", "half")
 
 
 class Turns:
-    """A round is `discriminator_steps` batches, one update of D each, then `generator_steps` updates of G.
+    """The order of updates: in a round, `discriminator_steps` batches with one update of D each, then those of G.
 
-    Lengths are in images. `scoring` says how D meets a batch: `separate` scores reals and fakes as two batches,
-    `together` as one concatenated batch (they share BatchNorm statistics), `half` makes two updates, one on N/2 reals,
-    one on N/2 fakes, out of a batch of N. In its warm-up a player moves alone: D against
-    a G that stands still, G on its content terms (super-resolution), without the game.
-
-    discriminator_steps: batches in a round, 1 or more
+    discriminator_steps: updates of D in a round, 1 or more
     generator_steps: updates of G in a round, 1 or more
-    generator_batch_multiple: fakes in a step of G for each image of the batch, 1 or more
-    fake_batch_multiple: fakes in a step of D for each real image, 1 or more
-    scoring: separate, together or half
-    fakes_in_eval: whether D's fakes come from G in evaluation mode
-    generator_warmup_images: images during which G moves alone, 0 or more
-    discriminator_warmup_images: images during which D moves alone, 0 or more
+    generator_batch_multiple: fakes in an update of G, as a multiple of the batch, 1 or more
+    fake_batch_multiple: fakes in an update of D, as a multiple of its reals, 1 or more
+    scoring: `separate`: D scores reals and fakes as two batches; `together`: as one batch, so that they share
+        BatchNorm's statistics; `half`: D makes two updates, one on N/2 reals and one on N/2 fakes, for a batch of N
+    fakes_in_eval: makes the fakes of D's updates with G in evaluation mode
+    generator_warmup_images: real images during which G alone is trained, on its content terms (super-resolution)
+    discriminator_warmup_images: real images during which D alone is trained, against a G that does not change
     """
 
     def __init__(self, discriminator_steps: Count = 1, generator_steps: Count = 1, generator_batch_multiple: Count = 1,
@@ -44,7 +40,7 @@ class Turns:
         self.discriminator_warmup_images = discriminator_warmup_images
 
     def real_images(self, batch_size: int) -> int:
-        """How many reals D is shown per step: what the data module has to load for a batch of `batch_size`."""
+        """Returns how many reals D is shown in a step; the data module loads as many for a batch of `batch_size`."""
         return batch_size // 2 if self.scoring == "half" else batch_size
 
     def discriminator_fakes(self, num_real: int) -> int:
@@ -58,7 +54,7 @@ class Turns:
         return images_seen >= self.generator_warmup_images
 
     def generator_moves(self, images_seen: int, discriminator_steps_taken: int) -> int:
-        """How many updates G makes after this batch."""
+        """Returns how many updates G makes after this batch."""
         if images_seen < self.discriminator_warmup_images:
             return 0
         round_is_over = discriminator_steps_taken % self.discriminator_steps == 0

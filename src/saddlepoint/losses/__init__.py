@@ -1,4 +1,4 @@
-"""Losses: of the game (adversarial.py) and between an image and the one it should be (content.py)."""
+"""Losses: adversarial ones, and content losses, which compare an image with its target."""
 
 from saddlepoint.exports import lazy
 

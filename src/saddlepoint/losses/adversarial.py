@@ -1,7 +1,7 @@
-"""What each player minimises, on logits: side by side, the differences are the documentation.
+"""Adversarial losses: what D and what G minimise, as functions of logits.
 
-x are real images, G(z) fakes, D(.) a logit, s(.) the sigmoid; E is the mean over a batch, patches included, so that
-logits may be [N] or [N, 1, h, w]. Every formula is in the form that stays finite at any logit.
+x are real images, G(z) fakes, D(.) a logit, s(.) the sigmoid; E is the mean over a batch and its patches, so that
+logits may be [N] or [N, 1, h, w]. Every formula is computed in a form that stays finite at any logit.
 """
 
 from collections.abc import Iterable
@@ -16,15 +16,15 @@ from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Targets
 from saddlepoint.parallel.collectives import global_mean
 
-SURE = 0.99  # a probability at which D's gradient has shrunk to a hundredth of what a confident mistake gives
+SURE = 0.99  # a probability at which D's gradient is a hundredth of the one that a confident mistake gives
 
 
-def _mean_share(of_reals: Tensor, of_fakes: Tensor) -> Tensor:
-    return (of_reals.float().mean() + of_fakes.float().mean()) / 2
+def _average_share(sure_reals: Tensor, sure_fakes: Tensor) -> Tensor:
+    return (sure_reals.float().mean() + sure_fakes.float().mean()) / 2
 
 
-def _like(target: Tensor, logits: Tensor) -> Tensor:
-    """target [] or [N], logits [N, ...] -> the image's target at each of its logits"""
+def _target_of_each_logit(target: Tensor, logits: Tensor) -> Tensor:
+    """Repeats a target [] or [N] for each logit [N, ...] of its image, in the shape of the logits."""
     return target.view(-1, *[1] * (logits.ndim - 1)).expand_as(logits)
 
 
@@ -32,8 +32,8 @@ class NonSaturating(SeparableLoss):
     """D: -E[t log s(D(x)) + (1 - t) log(1 - s(D(x)))] - the same on G(z), t the targets (1 for reals, 0 for fakes)
     G: -E[log s(D(G(z)))]
 
-    Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661. D is at its best where s(D) = p / (p + q),
-    p the density of the data, q of the fakes.
+    Goodfellow et al. 2014, section 3, https://arxiv.org/abs/1406.2661. The optimal D has s(D) = p / (p + q), with p
+    the density of the data and q that of the fakes.
     """
 
     uses_targets = True
@@ -43,21 +43,21 @@ class NonSaturating(SeparableLoss):
         return logits.sigmoid()
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
-        """s(D(x)) > 0.99, s(D(G(z))) < 0.01"""
-        return _mean_share(real.sigmoid() > SURE, fake.sigmoid() < 1 - SURE)
+        """Counts s(D(x)) > 0.99 and s(D(G(z))) < 0.01."""
+        return _average_share(real.sigmoid() > SURE, fake.sigmoid() < 1 - SURE)
 
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
-        return self.share * F.binary_cross_entropy_with_logits(real, _like(targets.real, real))
+        return self.share * F.binary_cross_entropy_with_logits(real, _target_of_each_logit(targets.real, real))
 
     def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
-        return self.share * F.binary_cross_entropy_with_logits(fake, _like(targets.fake, fake))
+        return self.share * F.binary_cross_entropy_with_logits(fake, _target_of_each_logit(targets.fake, fake))
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return F.softplus(-fake).mean()
 
 
 class Minimax(NonSaturating):
-    """D: as non-saturating. G: E[log(1 - s(D(G(z))))], whose gradient vanishes where D is sure of a fake.
+    """D: as non-saturating. G: E[log(1 - s(D(G(z))))], whose gradient vanishes where D confidently rejects a fake.
 
     Goodfellow et al. 2014, eq. 1, https://arxiv.org/abs/1406.2661
     """
@@ -70,7 +70,7 @@ class LeastSquares(SeparableLoss):
     """D: 1/2 E[(D(x) - t)^2] + 1/2 E[(D(G(z)) - t)^2], t the targets (1 for reals, 0 for fakes)
     G: 1/2 E[(D(G(z)) - 1)^2]
 
-    Mao et al. 2017, eq. 2 with a = 0 and b = c = 1, https://arxiv.org/abs/1611.04076. D is at its best at p / (p + q).
+    Mao et al. 2017, eq. 2 with a = 0 and b = c = 1, https://arxiv.org/abs/1611.04076. The optimal D is p / (p + q).
     """
 
     uses_targets = True
@@ -80,14 +80,14 @@ class LeastSquares(SeparableLoss):
         return logits.clamp(0, 1)
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
-        """|D(x) - 1| < 0.01, |D(G(z))| < 0.01: farther out, on either side, D learns again."""
-        return _mean_share((real - 1).abs() < 1 - SURE, fake.abs() < 1 - SURE)
+        """Counts |D(x) - 1| < 0.01 and |D(G(z))| < 0.01; farther from its target, on either side, D learns again."""
+        return _average_share((real - 1).abs() < 1 - SURE, fake.abs() < 1 - SURE)
 
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
-        return self.share * 0.5 * (real - _like(targets.real, real)).square().mean()
+        return self.share * 0.5 * (real - _target_of_each_logit(targets.real, real)).square().mean()
 
     def fake_term(self, fake: Tensor, targets: Targets) -> Tensor:
-        return self.share * 0.5 * (fake - _like(targets.fake, fake)).square().mean()
+        return self.share * 0.5 * (fake - _target_of_each_logit(targets.fake, fake)).square().mean()
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return 0.5 * (fake - 1).square().mean()
@@ -101,8 +101,8 @@ class Hinge(SeparableLoss):
     """
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
-        """D(x) >= 1, D(G(z)) <= -1: on the margin and beyond it, where the gradient is 0"""
-        return _mean_share(real >= 1, fake <= -1)
+        """Counts D(x) >= 1 and D(G(z)) <= -1: at the margin and beyond it, where the gradient is 0."""
+        return _average_share(real >= 1, fake <= -1)
 
     def real_term(self, real: Tensor, targets: Targets) -> Tensor:
         return self.share * F.relu(1 - real).mean()
@@ -137,7 +137,7 @@ class Wasserstein(SeparableLoss):
 
 
 class RelativeLoss(AdversarialLoss):
-    """Scores reals against fakes, for both players, so it needs as many of each in every update."""
+    """A loss that compares reals with fakes for both players, so it needs as many of each in every update."""
 
     needs_real_logits = True
 
@@ -163,7 +163,7 @@ class Relativistic(RelativeLoss):
     """
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
-        """s(D(x) - D(G(z))) > 0.99, of pairs"""
+        """Counts the pairs with s(D(x) - D(G(z))) > 0.99."""
         return ((real - fake).sigmoid() > SURE).float().mean()
 
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
@@ -177,10 +177,10 @@ class RelativisticAverage(RelativeLoss):
     """D: E[softplus(-(D(x) - E[D(G(z))]))] + E[softplus(D(G(z)) - E[D(x)])]
     G: E[softplus(-(D(G(z)) - E[D(x)]))] + E[softplus(D(x) - E[D(G(z))])]
 
-    Jolicoeur-Martineau 2018, section 4, https://arxiv.org/abs/1807.00734. Both players' two terms follow `reduction`,
-    and gradients flow through the means; with `detach_means` not through those of D's loss, whose value is the same.
-    ESRGAN's code (Wang et al. 2018, https://arxiv.org/abs/1809.00219) is reduction=mean detach_means=true. The means
-    are those of the batch of all processes.
+    Jolicoeur-Martineau 2018, section 4, https://arxiv.org/abs/1807.00734. `reduction` is for both
+    players. Gradients also go through the means; with `detach_means` they do not in D's loss, whose value stays the
+    same. ESRGAN's code (Wang et al. 2018, https://arxiv.org/abs/1809.00219) has reduction=mean detach_means=true. The
+    means are over the batch of all processes.
     """
 
     def __init__(self, reduction: Annotated[str, one_of(*REDUCTIONS)] = "sum", detach_means: bool = False):
@@ -188,15 +188,15 @@ class RelativisticAverage(RelativeLoss):
         self.detach_means = detach_means
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
-        """s(D(x) - E[D(G(z))]) > 0.99, s(D(G(z)) - E[D(x)]) < 0.01"""
-        return _mean_share((real - fake.mean()).sigmoid() > SURE, (fake - real.mean()).sigmoid() < 1 - SURE)
+        """Counts s(D(x) - E[D(G(z))]) > 0.99 and s(D(G(z)) - E[D(x)]) < 0.01."""
+        return _average_share((real - fake.mean()).sigmoid() > SURE, (fake - real.mean()).sigmoid() < 1 - SURE)
 
     def discriminator(self, real: Tensor, fake: Tensor, targets: Targets) -> Tensor:
-        of_real, of_fake = global_mean(real.mean()), global_mean(fake.mean())
+        real_mean, fake_mean = global_mean(real.mean()), global_mean(fake.mean())
         if self.detach_means:
-            of_real, of_fake = of_real.detach(), of_fake.detach()
-        return self.share * (F.softplus(of_fake - real).mean() + F.softplus(fake - of_real).mean())
+            real_mean, fake_mean = real_mean.detach(), fake_mean.detach()
+        return self.share * (F.softplus(fake_mean - real).mean() + F.softplus(fake - real_mean).mean())
 
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        of_real, of_fake = global_mean(real.mean()), global_mean(fake.mean())
-        return self.share * (F.softplus(of_real - fake).mean() + F.softplus(real - of_fake).mean())
+        real_mean, fake_mean = global_mean(real.mean()), global_mean(fake.mean())
+        return self.share * (F.softplus(real_mean - fake).mean() + F.softplus(real - fake_mean).mean())

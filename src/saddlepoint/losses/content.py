@@ -1,6 +1,6 @@
-"""Losses between the image that was made and the image it should be.
+"""Content losses: how far a generated image is from its target.
 
-Images [N, C, H, W] in [0, 1]; each loss is a mean, times its weight, so that weights do not depend on the sizes of
+Images [N, C, H, W] in [0, 1]. Each loss is a mean times its weight, so that weights do not depend on the size of
 batches and images.
 """
 
@@ -15,44 +15,54 @@ from saddlepoint.game.loss import ContentLoss, During
 CRITERIA = {
     "l1": F.l1_loss,
     "mse": F.mse_loss,
-    "charbonnier": lambda made, target: ((made - target).square() + CHARBONNIER_EPSILON).sqrt().mean(),
+    "charbonnier": lambda image, target: ((image - target).square() + CHARBONNIER_EPSILON).sqrt().mean(),
 }
 Distance = Annotated[str, one_of(*CRITERIA)]
 CHARBONNIER_EPSILON = 1e-12  # epsilon squared of Charbonnier et al. 1994, as BasicSR has it
 
 
 def criterion(setting: str, name: str):
+    """Returns the distance of images that `name` stands for; refuses an unknown name with that of its `setting`."""
     if name not in CRITERIA:
         raise ValueError(f"{setting}={name} must be one of {', '.join(CRITERIA)}")
     return CRITERIA[name]
 
 
 class PixelLoss(ContentLoss):
-    """weight * mean distance of pixels: l1 = |a - b|, mse = (a - b)^2, charbonnier = sqrt((a - b)^2 + 1e-12)"""
+    """weight * mean distance of pixels: l1 = |a - b|, mse = (a - b)^2 or charbonnier = sqrt((a - b)^2 + 1e-12)."""
 
     def __init__(self, weight: NonNegative = 1.0, distance: Distance = "l1", during: During = "always"):
         super().__init__(weight, during)
         self.distance = criterion("model.content.pixel.distance", distance)
 
-    def forward(self, made: Tensor, target: Tensor) -> Tensor:
-        return self.weight * self.distance(made, target)
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """image, target [N, C, H, W] in [0, 1] -> []"""
+        return self.weight * self.distance(image, target)
 
 
 class TotalVariation(ContentLoss):
-    """weight * (mean |a[i+1, j] - a[i, j]| + mean |a[i, j+1] - a[i, j]|) of the image made: spatial coherence (Rudin,
-    Osher and Fatemi 1992, in the anisotropic form)"""
+    """weight * (mean |a[i+1, j] - a[i, j]| + mean |a[i, j+1] - a[i, j]|) of the generated image a: favours smooth
+    images (Rudin, Osher and Fatemi 1992, in the anisotropic form). The target is ignored."""
 
     def __init__(self, weight: NonNegative = 0.0, during: During = "always"):
         super().__init__(weight, during)
 
-    def forward(self, made: Tensor, target: Tensor) -> Tensor:
-        down, across = made.diff(dim=-2).abs().mean(), made.diff(dim=-1).abs().mean()
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """image, target [N, C, H, W] in [0, 1] -> []"""
+        down, across = image.diff(dim=-2).abs().mean(), image.diff(dim=-1).abs().mean()
         return self.weight * (down + across)
 
 
 class PerceptualLoss(ContentLoss):
-    """weight * sum over layers of layer weight * distance of the features there (Johnson et al. 2016, section 3.2,
-    https://arxiv.org/abs/1603.08155). `extractor`: images [N, 3, H, W] in [0, 1] -> {layer: features}."""
+    """weight * sum over layers of (weight of the layer * distance of its features of image and target).
+
+    Johnson et al. 2016, section 3.2, https://arxiv.org/abs/1603.08155.
+
+    extractor: a network, images [N, C, H, W] in [0, 1] -> {layer: features}, whose `layers` has their weights
+    weight: 0 or more
+    distance: of features, l1, mse or charbonnier
+    during: always, warmup or game
+    """
 
     def __init__(self, extractor: nn.Module, weight: NonNegative = 1.0, distance: Distance = "l1",
                  during: During = "always"):
@@ -60,7 +70,8 @@ class PerceptualLoss(ContentLoss):
         self.extractor = extractor
         self.distance = criterion("model.content.perceptual.distance", distance)
 
-    def forward(self, made: Tensor, target: Tensor) -> Tensor:
-        wanted = self.extractor(target)
-        return self.weight * sum(self.extractor.layers[layer] * self.distance(features, wanted[layer].detach())
-                                 for layer, features in self.extractor(made).items())
+    def forward(self, image: Tensor, target: Tensor) -> Tensor:
+        """image, target [N, C, H, W] in [0, 1] -> []"""
+        target_features = self.extractor(target)
+        return self.weight * sum(self.extractor.layers[layer] * self.distance(features, target_features[layer].detach())
+                                 for layer, features in self.extractor(image).items())

@@ -1,6 +1,6 @@
-"""Networks that perceptual losses look through. They never learn: their weights are constants and in no checkpoint.
+"""Networks whose features perceptual losses compare. They are never trained, and no checkpoint contains them.
 
-Images [N, 3, H, W] in [0, 1] (grey ones are repeated), features [N, D, h, w].
+Images [N, 3, H, W] in [0, 1] (a single channel is repeated), features [N, D, h, w].
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.downloads import CANNOT_DOWNLOAD, cache_folder, digest_of, download
 from saddlepoint.errors import RequestError
 
-FILE, SHA256 = "vgg19-dcbb9e9d.pth", "dcbb9e9d"  # torchvision publishes the beginning, in the name
+FILE, SHA256 = "vgg19-dcbb9e9d.pth", "dcbb9e9d"  # the file name contains the first 8 digits
 ADDRESS = VGG19_Weights.IMAGENET1K_V1.url
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of images in [0, 1]
 BLOCKS = (2, 2, 4, 4, 4)  # convolutions before each pooling of VGG19
@@ -23,65 +23,75 @@ WITHOUT = "type perceptual=random to train without it (a network of random weigh
 
 
 def vgg_layers() -> dict[str, int]:
-    """conv1_1 .. conv5_4 and relu1_1 .. relu5_4 -> index in torchvision's vgg19().features"""
-    places, index = {}, 0
+    """Returns the indices of conv1_1 .. conv5_4 and relu1_1 .. relu5_4 in torchvision's vgg19().features."""
+    indices, index = {}, 0
     for block, count in enumerate(BLOCKS, 1):
         for number in range(1, count + 1):
-            places[f"conv{block}_{number}"], places[f"relu{block}_{number}"] = index, index + 1
+            indices[f"conv{block}_{number}"], indices[f"relu{block}_{number}"] = index, index + 1
             index += 2
         index += 1  # pooling
-    return places
+    return indices
 
 
 class LayeredFeatures(nn.Module):
-    """The features of some layers of a chain of layers; `layers` has their weights in the loss, `name` is logged."""
+    """A network that returns the features of some of its layers.
 
-    def __init__(self, name: str, chain: nn.Sequential, places: Mapping[str, int], layers: Mapping[str, float]):
+    name: of the network, for logs and messages
+    chain: all layers of the network, in order
+    indices: of each layer that may be chosen in `chain`, by name
+    layers: the chosen layers, with their weights in the loss
+    """
+
+    def __init__(self, name: str, chain: nn.Sequential, indices: Mapping[str, int], layers: Mapping[str, float]):
         super().__init__()
         for layer in layers:
-            if layer not in places:
+            if layer not in indices:
                 raise ValueError(f"perceptual.layers names {layer}, which is not a layer of {name}: they are "
-                                 f"{', '.join(places)}")
+                                 f"{', '.join(indices)}")
         if not layers:
-            raise ValueError(f"perceptual.layers={{}} must name at least one of {', '.join(places)}")
+            raise ValueError(f"perceptual.layers={{}} must name at least one of {', '.join(indices)}")
         self.name, self.layers = name, dict(layers)
-        self._names = {places[layer]: layer for layer in layers}
-        self.chain = as_constants(chain[:max(self._names) + 1])
+        self._names = {indices[layer]: layer for layer in layers}
+        self.chain = _freeze_as_buffers(chain[:max(self._names) + 1])
         for statistic, values in (("mean", MEAN), ("deviation", DEVIATION)):
             self.register_buffer(statistic, torch.tensor(values).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """images [N, 3 or 1, H, W] in [0, 1] -> {layer: features [N, D, h, w]}"""
         x = (images.expand(-1, 3, -1, -1) - self.mean) / self.deviation
-        found = {}
+        features = {}
         for index, layer in enumerate(self.chain):
             x = layer(x)
             if index in self._names:
-                found[self._names[index]] = x
-        return found
+                features[self._names[index]] = x
+        return features
 
 
 class VGG19Features(LayeredFeatures):
     """VGG19 (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556) with torchvision's ImageNet weights.
 
     convB_N is before the activation (ESRGAN, https://arxiv.org/abs/1809.00219, section 3.2), reluB_N after it (SRGAN).
-    `weights`: the file, else looked for where torch.hub keeps it and in our cache, else downloaded; its SHA-256 must
-    begin with dcbb9e9d, as its name says.
+    `weights` is the file. Where it is not given, the file is taken from torch.hub's folder or from our cache, else
+    downloaded. Its SHA-256 must begin with dcbb9e9d, as its name says. `layers`: weights in the loss by name, above 0.
     """
 
     def __init__(self, layers: Mapping[str, Positive], weights: TypedPath | None = None):
         network = vgg19()
         for index, layer in enumerate(network.features):
             if isinstance(layer, nn.ReLU):
-                network.features[index] = nn.ReLU()  # not in place: the features before it are wanted too
+                network.features[index] = nn.ReLU()  # not in place: the features before it are returned too
         state = torch.load(vgg19_file(weights), map_location="cpu", weights_only=True)
         network.load_state_dict(state)
         super().__init__("vgg19", network.features, vgg_layers(), layers)
 
 
 class RandomFeatures(LayeredFeatures):
-    """Random convolutions of a fixed seed, three scales: sees edges and textures, knows no objects (the idea of random
-    features as a perceptual distance: Zhang et al. 2018, table 3, https://arxiv.org/abs/1801.03924). Not VGG, and never
-    called so."""
+    """Convolutions with random weights of a fixed seed, at three scales; they respond to edges and textures.
+
+    Zhang et al. 2018, table 3, https://arxiv.org/abs/1801.03924, measure random features as a perceptual distance. The
+    results name this network, so that it is not taken for VGG. `layers`: weights in the loss by name, above 0;
+    `width`: maps at the first scale, 1 or more.
+    """
 
     def __init__(self, layers: Mapping[str, Positive], seed: Seed = 0, width: Count = 32):
         generator = torch.Generator().manual_seed(seed)
@@ -94,13 +104,13 @@ class RandomFeatures(LayeredFeatures):
                 nn.init.zeros_(convolution.bias)
                 chain.extend([convolution, nn.LeakyReLU(0.2)])
                 channels = maps
-        places = {f"conv{stage}_{number}": 4 * (stage - 1) + 2 * (number - 1)
+        indices = {f"conv{stage}_{number}": 4 * (stage - 1) + 2 * (number - 1)
                   for stage in (1, 2, 3) for number in (1, 2)}
-        super().__init__(f"random (seed {seed})", chain, places, layers)
+        super().__init__(f"random (seed {seed})", chain, indices, layers)
 
 
-def as_constants(network: nn.Module) -> nn.Module:
-    """Parameters become buffers that move with the module, get no gradient and are left out of checkpoints."""
+def _freeze_as_buffers(network: nn.Module) -> nn.Module:
+    """Turns parameters into buffers, which move with the module, get no gradient and are in no checkpoint."""
     for module in network.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             delattr(module, name)
@@ -109,13 +119,13 @@ def as_constants(network: nn.Module) -> nn.Module:
 
 
 def vgg19_file(weights: str | None) -> Path:
-    """The verified file: the one named, else where torch.hub keeps it, else of our cache, else downloaded there."""
+    """Returns the checked file of weights: the one named, or torch.hub's, or that of our cache, or downloads it."""
     if weights is not None:
-        return verified(expanded(weights, "perceptual.weights"), f"perceptual.weights={weights}")
+        return _check_digest(expanded(weights, "perceptual.weights"), f"perceptual.weights={weights}")
     ours = cache_folder() / "weights" / FILE
     for path in (Path(torch.hub.get_dir(), "checkpoints", FILE), ours):
         if path.is_file():
-            return verified(path, str(path))
+            return _check_digest(path, str(path))
     try:
         download(ADDRESS, ours, SHA256, megabytes=575)
     except CANNOT_DOWNLOAD as error:
@@ -124,7 +134,8 @@ def vgg19_file(weights: str | None) -> Path:
     return ours
 
 
-def verified(path: Path, where: str) -> Path:
+def _check_digest(path: Path, where: str) -> Path:
+    """Returns the path, or refuses a file with another digest; `where` names the file in the message."""
     digest = digest_of(path, where)
     if not digest.startswith(SHA256):
         raise RequestError(f"{where} is not torchvision's {FILE}: its SHA-256 begins with {digest[:8]} instead of "

@@ -1,4 +1,4 @@
-"""Generators and discriminators, one family a file."""
+"""Generators and discriminators, one family in each file."""
 
 from saddlepoint.exports import lazy
 

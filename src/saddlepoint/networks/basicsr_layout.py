@@ -1,9 +1,8 @@
-"""Which network a file of upscaling weights belongs to, found from the names and shapes of its tensors.
+"""Finds out which upscaling network a file of weights belongs to, from the names and shapes of its tensors.
 
-Files of BasicSR and Real-ESRGAN, of the first ESRGAN (https://github.com/xinntao/ESRGAN), of BSRGAN and RealSR, and of
-saddlepoint's SRResNet: bare, inside other dictionaries (`params_ema`, `state_dict`), or with one prefix before all
-names (`module.`). What is recognised is then compared, name by name and shape by shape, with the network it is said to
-be.
+Reads files of BasicSR and Real-ESRGAN, of the first ESRGAN (https://github.com/xinntao/ESRGAN), of BSRGAN and RealSR,
+and of saddlepoint's SRResNet. The tensors may be inside other dictionaries (`params_ema`, `state_dict`), and all names
+may begin with one prefix (`module.`). The names and shapes must then be exactly those of the network.
 """
 
 import math
@@ -24,9 +23,9 @@ from saddlepoint.networks.srvgg import SRVGGNetCompact
 KNOWN = ("RRDBNet (ESRGAN, Real-ESRGAN, BSRGAN), SRVGGNetCompact or MSRResNet in BasicSR's layout, RRDBNet in the "
          "first ESRGAN's, SRResNet in saddlepoint's")
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net", "net_g", "netG")
-AVERAGED = "params_ema"  # the weights to use where a file has both, and so first above
-DEEPEST = 5  # dictionaries or prefixes around the weights
-DRAWS = ("normal_", "uniform_", "kaiming_uniform_")  # of tensors, and torch.nn.init's
+AVERAGED = "params_ema"  # preferred where a file has other weights too, and so first in WRAPPERS
+DEEPEST = 5  # most dictionaries or prefixes around the weights
+DRAWS = ("normal_", "uniform_", "kaiming_uniform_")  # functions of tensors and torch.nn.init that draw weights
 _FIRST_ESRGAN = (
     (r"model\.0\.(\w+)", r"conv_first.\1"),
     (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(\w+)", r"body.\1.rdb\2.conv\3.\4"),
@@ -40,18 +39,20 @@ _BSRGAN = (
 )
 
 
-def _of_first_esrgan(weights: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
-    """Its layers stand at their places in one nn.Sequential: each doubling takes three (the nearest pixels, a
-    convolution, an activation), the two convolutions after them two and one."""
+def _names_of_first_esrgan(weights: Mapping[str, Tensor]) -> tuple[tuple[str, str], ...]:
+    """Returns patterns from the first ESRGAN's names to ours. Its layers are numbered in one nn.Sequential: a doubling
+    has three of them (nearest pixels, a convolution, an activation), the two convolutions after it two and one."""
     last = max(int(match[1]) for match in (re.match(r"model\.(\d+)\.", name) for name in weights) if match)
     doublings = (last - 4) // 3
-    after = {3 * number: f"conv_up{number}" for number in range(1, doublings + 1)}
-    after |= {3 * doublings + 2: "conv_hr", 3 * doublings + 4: "conv_last"}
-    return *_FIRST_ESRGAN, *((rf"model\.{place}\.(\w+)", rf"{name}.\1") for place, name in after.items())
+    last_layers = {3 * number: f"conv_up{number}" for number in range(1, doublings + 1)}
+    last_layers |= {3 * doublings + 2: "conv_hr", 3 * doublings + 4: "conv_last"}
+    return *_FIRST_ESRGAN, *((rf"model\.{place}\.(\w+)", rf"{name}.\1") for place, name in last_layers.items())
 
 
 @dataclass(frozen=True)
 class Recognised:
+    """The network that a file of weights fits, with the weights under our names."""
+
     network: type[nn.Module]
     arguments: dict[str, int | str]  # of its constructor
     state: dict[str, Tensor]  # under our names
@@ -59,7 +60,7 @@ class Recognised:
 
 
 def recognise(state: Mapping[str, Tensor]) -> Recognised:
-    """What was read from a file (a state dict, or a dict that holds one) -> the network it fits, exactly"""
+    """Returns the network that a state dict, or a dict that contains one, fits exactly; refuses all others."""
     weights = _without_prefixes(_unwrapped(state))
     for layout, (signature, names, read_arguments) in _LAYOUTS.items():
         if signature in weights:
@@ -68,22 +69,22 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
             network, arguments = read_arguments(_Shapes(weights))
             _require_fit(network, arguments, weights)
             return Recognised(network, arguments, weights, layout)
-    raise RequestError(f"These weights fit no network known here ({KNOWN}): {_found(weights)}. Type "
+    raise RequestError(f"These weights fit no network known here ({KNOWN}): {_list_tensors(weights)}. Type "
                        "weights=realesrgan_x4plus, or give a file of one of these networks")
 
 
 def build(state: Mapping[str, Tensor]) -> nn.Module:
-    """The network a file is of, with its weights, in float32 on the CPU"""
-    found = recognise(state)
-    network = _without_weights(found.network, found.arguments)
-    copies = {name: found.state[name].to("cpu", values.dtype, copy=True)
+    """Builds the network that a file of weights fits and loads them, in float32 on the CPU."""
+    recognised = recognise(state)
+    network = _without_weights(recognised.network, recognised.arguments)
+    copies = {name: recognised.state[name].to("cpu", values.dtype, copy=True)
               for name, values in network.state_dict().items()}
     network.load_state_dict(copies, strict=True, assign=True)
     return network.to(memory_format=torch.channels_last)  # faster on a CPU
 
 
 class _NoDraws(TorchFunctionMode):
-    """Leaves out starting weights, which would be replaced; on the meta device, drawing them imports for seconds."""
+    """Skips the drawing of first weights, which would be replaced, and which takes seconds on the meta device."""
 
     def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
         if function.__name__ in DRAWS:
@@ -92,26 +93,27 @@ class _NoDraws(TorchFunctionMode):
 
 
 def _without_weights(network: type[nn.Module], arguments: dict[str, int | str]) -> nn.Module:
-    """It takes no memory, so a small file cannot ask for a huge network."""
+    """Builds the network without memory for its weights, so that a small file cannot claim a huge network."""
     with torch.device("meta"), _NoDraws():
         return network(**arguments)
 
 
 class _Shapes:
-    """Sizes of a file's tensors, and a sentence where one is missing or of other dimensions."""
+    """The sizes of a file's tensors. Refuses a file that lacks a convolution, or has it with other dimensions."""
 
     def __init__(self, weights: Mapping[str, Tensor]):
         self.weights = weights
 
     def convolution(self, name: str) -> tuple[int, int, int]:
-        """(first dimension, second, kernel size): outputs, inputs unless it is transposed"""
+        """Returns (outputs, inputs, kernel size) of a convolution; inputs come first for a transposed one."""
         weight = self.weights.get(f"{name}.weight")
         if weight is None or weight.ndim != 4 or 0 in weight.shape:
             raise RequestError(f"These weights have no convolution {name}.weight where one is expected: "
-                               + _found(self.weights))
+                               + _list_tensors(self.weights))
         return weight.shape[0], weight.shape[1], weight.shape[2]
 
     def count(self, pattern: str) -> int:
+        """Returns how many different beginnings of tensor names match the pattern."""
         return len({match[0] for match in (re.match(pattern, name) for name in self.weights) if match})
 
 
@@ -156,10 +158,11 @@ def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
                       "normalization": "batch" if shapes.count(r".*\.running_mean") else "none"}
 
 
-# A tensor only this layout has; its names -> ours; who finds the constructor's arguments.
+# By layout: a tensor that only it has; patterns from its names to ours; the function that reads the constructor's
+# arguments.
 _LAYOUTS: dict[str, tuple[str, tuple | Callable, Callable[[_Shapes], tuple[type[nn.Module], dict]]]] = {
     "BasicSR": ("body.0.rdb1.conv1.weight", (), _rrdbnet),
-    "first ESRGAN": ("model.1.sub.0.RDB1.conv1.0.weight", _of_first_esrgan, _rrdbnet),
+    "first ESRGAN": ("model.1.sub.0.RDB1.conv1.0.weight", _names_of_first_esrgan, _rrdbnet),
     "BSRGAN": ("RRDB_trunk.0.RDB1.conv1.weight", _BSRGAN, _rrdbnet),
     "BasicSR, MSRResNet": ("upconv1.weight", (), _msrresnet),
     "saddlepoint": ("upsampling.0.0.weight", (), _srresnet),
@@ -168,9 +171,9 @@ _LAYOUTS: dict[str, tuple[str, tuple | Callable, Callable[[_Shapes], tuple[type[
 
 
 def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Tensor]:
-    """The innermost of dictionaries in dictionaries"""
+    """Returns the innermost dictionary, and refuses one that is no state dict."""
     weights = state
-    for _ in range(DEEPEST):  # a file may hold a dictionary that is inside itself
+    for _ in range(DEEPEST):  # a bound, since a dictionary may contain itself
         weights = next((weights[name] for name in WRAPPERS if isinstance(weights.get(name), Mapping)), weights)
     if not all(isinstance(values, Tensor) for values in weights.values()):
         raise RequestError(f"These weights are not a state dict (names and tensors) of a network known here ({KNOWN}), "
@@ -179,8 +182,10 @@ def _unwrapped(state: Mapping[str, Any]) -> Mapping[str, Tensor]:
 
 
 def _without_prefixes(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Without the first part that all names share (`module.`), again and again until a layout is recognised; of
-    averaged and other weights side by side the averaged ones. What is left must fit a network exactly."""
+    """Removes prefixes that all names have (`module.`) until a layout is recognised.
+
+    Where a file has averaged weights beside others, keeps only the averaged ones.
+    """
     inner = weights
     for _ in range(DEEPEST):
         if any(signature in inner for signature, *_ in _LAYOUTS.values()):
@@ -206,13 +211,13 @@ def _require_fit(network: type[nn.Module], arguments: dict, weights: Mapping[str
                     for name, values in _without_weights(network, arguments).state_dict().items()}
     except ValueError as error:
         raise RequestError(f"These weights look like {described}, which cannot be: {error}") from error
-    found = {name: tuple(values.shape) for name, values in weights.items()}
-    differing = [f"{name} is {found.get(name, 'missing')}, expected {expected.get(name, 'nothing')}"
-                 for name in {**expected, **found} if found.get(name) != expected.get(name)]
+    actual = {name: tuple(values.shape) for name, values in weights.items()}
+    differing = [f"{name} is {actual.get(name, 'missing')}, expected {expected.get(name, 'nothing')}"
+                 for name in {**expected, **actual} if actual.get(name) != expected.get(name)]
     if differing:
         raise RequestError(f"These weights look like {described}, but {len(differing)} tensors differ: "
                            + "; ".join(differing[:3]))
 
 
-def _found(weights: Mapping[str, Tensor]) -> str:
+def _list_tensors(weights: Mapping[str, Tensor]) -> str:
     return f"{len(weights)} tensors were found, named {', '.join(map(str, list(weights)[:5]))}"

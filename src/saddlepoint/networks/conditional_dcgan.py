@@ -1,7 +1,7 @@
-"""DCGAN with labels: an embedding beside the latents, a classifier beside the logit.
+"""DCGAN with labels: G reads an embedding beside the latents, D also classifies.
 
-The way of Odena, Olah and Shlens 2017, https://arxiv.org/abs/1610.09585, whose own networks are DCGANs, with one-hot
-labels beside the latents. N images of C channels and S x S pixels, K classes.
+After Odena, Olah and Shlens 2017, https://arxiv.org/abs/1610.09585, whose networks are DCGANs with one-hot labels
+beside the latents. N images of C channels and S x S pixels, K classes.
 """
 
 from torch import Tensor, nn
@@ -14,11 +14,19 @@ from saddlepoint.networks.layers import require_classes
 
 
 class ConditionalDCGANGenerator(EmbeddedLatents, DCGANGenerator):
-    """[latents, embedding of the label] -> DCGAN"""
+    """DCGANGenerator, whose input is the latents and an embedding of the label, one after the other.
+
+    num_classes: K, 1 or more
+    embedding_size: numbers in the embedding of a class, 1 or more; K where it is None
+    The other settings are those of DCGANGenerator.
+    """
 
 
 class ClassifyingDCGANDiscriminator(DCGANDiscriminator):
-    """Beside the logit, which ignores labels, one logit for each class; both linear in the last maps."""
+    """DCGANDiscriminator with one more linear layer on its last maps, which gives the logits of K classes.
+
+    The logit of real or fake ignores labels. `more`: settings of DCGANDiscriminator.
+    """
 
     def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
         require_classes(num_classes)

@@ -1,7 +1,7 @@
-"""Conditional GAN: Mirza and Osindero 2014, section 3.2, https://arxiv.org/abs/1411.1784
+"""The fully connected networks of the conditional GAN: Mirza and Osindero 2014, https://arxiv.org/abs/1411.1784
 
-Fully connected, in the form its public PyTorch version made common: an embedding of the label stands beside the latents
-and beside the pixels. N images of C channels and S x S pixels.
+As in the common PyTorch version, an embedding of the label is appended to the latents and to the pixels. N images of C
+channels and S x S pixels, K classes.
 """
 
 import torch
@@ -13,11 +13,19 @@ from saddlepoint.networks.mlp import FullyConnectedDiscriminator, MLPGenerator
 
 
 class ConditionalMLPGenerator(EmbeddedLatents, MLPGenerator):
-    """[latents, embedding of the label] -> hidden layers -> tanh"""
+    """[latents, embedding of the label] -> hidden layers -> tanh
+
+    num_classes: K, 1 or more
+    embedding_size: numbers in the embedding of a class, 1 or more; K where it is None
+    The other settings are those of MLPGenerator.
+    """
 
 
 class ConditionalMLPDiscriminator(FullyConnectedDiscriminator):
-    """[pixels, embedding of the label] -> hidden layers -> one logit"""
+    """[pixels, embedding of the label] -> hidden layers -> one logit
+
+    `embedding_size`: numbers in the embedding of a class, K where it is None. `more`: settings of FullyConnected.
+    """
 
     def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber,
                  embedding_size: Count | None = None, **more):

@@ -1,4 +1,4 @@
-"""The residual networks of resnet.py with labels. N images of C channels and S x S pixels, K classes.
+"""The residual networks of resnet.py, conditional on labels. N images of C channels and S x S pixels, K classes.
 
 Projection: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637 (spectral norm: `trick=[spectral_norm]`, which
 normalises the embedding as well). Auxiliary classifier: Odena et al. 2017, https://arxiv.org/abs/1610.09585, in the
@@ -15,7 +15,15 @@ from saddlepoint.networks.resnet import ResNetDiscriminator, UpsamplingResNet
 
 
 class ConditionalResNetGenerator(UpsamplingResNet):
-    """Labels enter by the normalisation of every block: a scale and a shift per class and map."""
+    """ResNetGenerator whose blocks normalise with a scale and a shift for each class and map.
+
+    latent_dim: numbers in the latents of an image, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a power of two from 16 to 256
+    num_classes: K, 1 or more
+    normalization: batch, layer or instance
+    more: `width` and `initialisation` of ResNetGenerator
+    """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: Count, num_classes: WholeNumber,
                  normalization: Normalization = "batch", **more):
@@ -29,7 +37,7 @@ class ConditionalResNetGenerator(UpsamplingResNet):
 class ProjectionResNetDiscriminator(ResNetDiscriminator):
     """logit(x, y) = <w, h(x)> + b + <v_y, h(x)>, h the pooled features (Miyato and Koyama 2018, eq. 3 and figure 1d).
 
-    The paper's code has no b; with it an unconditional network has the parameters that recipes count.
+    The paper's code has no b. `more`: settings of ResNetDiscriminator.
     """
 
     def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
@@ -46,7 +54,10 @@ class ProjectionResNetDiscriminator(ResNetDiscriminator):
 
 
 class ClassifyingResNetDiscriminator(ResNetDiscriminator):
-    """Beside the logit, which ignores labels, one logit for each class; both linear in the pooled features."""
+    """ResNetDiscriminator with one more linear layer on its pooled features, which gives the logits of K classes.
+
+    The logit of real or fake ignores labels. `more`: settings of ResNetDiscriminator.
+    """
 
     def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
         require_classes(num_classes)

@@ -1,4 +1,4 @@
-"""How labels enter a network: beside the latents, as one more map, or in the normalisation.
+"""Layers that read labels: an embedding beside the latents, one more map, or a normalisation by class.
 
 N images of K classes, labels [N] from 0 to K - 1, maps [N, C, H, W].
 """
@@ -17,8 +17,8 @@ class ConditionalNormalization(ReadsLabels):
 
     Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629, section 2.2, there for `instance`; with `batch` the
     conditional BatchNorm of de Vries et al. 2017, https://arxiv.org/abs/1707.00683. The running statistics of `batch`
-    are torch's own and shared by all classes. Scales and shifts are no nn.Embedding: spectral_norm would divide those
-    by their largest singular value, and that of the shifts is 0.
+    are torch's, and one for all classes. Scales and shifts are not nn.Embedding, because spectral_norm would divide
+    them by their largest singular value, which is 0 for the shifts.
     """
 
     def __init__(self, normalization: str, num_maps: int, num_classes: int):
@@ -28,19 +28,20 @@ class ConditionalNormalization(ReadsLabels):
         self.shift = nn.Parameter(torch.zeros(num_classes, num_maps))
 
     def forward(self, maps: Tensor, labels: Tensor) -> Tensor:
+        """maps [N, C, H, W], labels [N] -> [N, C, H, W]"""
         scale, shift = (F.embedding(labels, table)[:, :, None, None] for table in (self.scale, self.shift))
         return torch.addcmul(shift, self.normalized(maps), scale)
 
 
 def normalization_of(kind: str, num_maps: int, num_classes: int) -> list[nn.Module]:
-    """What normalises maps, by class unless `num_classes` is 0."""
+    """Returns the layers that normalise maps: with scales and shifts by class, unless `num_classes` is 0."""
     if num_classes and kind != "none":
         return [ConditionalNormalization(kind, num_maps, num_classes)]
     return map_normalization(kind, num_maps)
 
 
 def embedding_width(player: str, num_classes: int, embedding_size: int | None) -> int:
-    """Numbers a class is described by: as many as there are classes unless said otherwise."""
+    """Returns how many numbers the embedding of a class has: `embedding_size`, or K where that is None."""
     require_classes(num_classes)
     if embedding_size is None:
         return num_classes
@@ -49,7 +50,7 @@ def embedding_width(player: str, num_classes: int, embedding_size: int | None) -
 
 
 class EmbeddedLatents(nn.Module):
-    """Turns the generator it is mixed into conditional: latents come with an embedding of the label beside them.
+    """A mixin that makes a generator conditional: it appends an embedding of the label to the latents.
 
     Mirza and Osindero 2014, section 3.2, https://arxiv.org/abs/1411.1784.
     """
@@ -67,8 +68,7 @@ class EmbeddedLatents(nn.Module):
 
 
 class BesideLabelMap(ReadsLabels):
-    """maps [N, C, side, side], labels [N] -> [N, C + 1, side, side]: an embedding of the label, drawn as one map by a
-    linear layer, is put last"""
+    """A layer that appends one map to others: an embedding of the label, mapped to side x side values linearly."""
 
     def __init__(self, num_classes: int, embedding_size: int, side: int):
         super().__init__()
@@ -76,4 +76,5 @@ class BesideLabelMap(ReadsLabels):
                                        FirstMaps(embedding_size, num_maps=1, bias=True, side=side))
 
     def forward(self, maps: Tensor, labels: Tensor) -> Tensor:
+        """maps [N, C, side, side], labels [N] -> [N, C + 1, side, side]"""
         return torch.cat([maps, self.label_map(labels)], 1)

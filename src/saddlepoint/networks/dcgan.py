@@ -1,8 +1,8 @@
 """DCGAN: Radford, Metz and Chintala 2016, section 3, https://arxiv.org/abs/1511.06434
 
-N images of C channels and S x S pixels. Each layer doubles or halves the side of the maps and changes their number
-the other way; `width` is their number next to the image (S/2 x S/2). The paper: kernel_size=5, width=128. Its common
-ports: kernel_size=4, width=64.
+N images of C channels and S x S pixels. A layer that doubles the side of the maps halves their number, and the other
+way round; `width` is the number of maps of S/2 x S/2 pixels. The paper has kernel_size=5 and width=128, its
+common ports kernel_size=4 and width=64.
 """
 
 from typing import Annotated
@@ -34,15 +34,15 @@ def _check(player: str, width: int, kernel_size: int, normalization: str) -> Non
 
 
 class DCGANGenerator(nn.Module):
-    """4x4 maps from the latents, then transposed convolutions of stride 2 up to the image; ReLU inside, tanh out.
+    """Maps of 4x4 pixels from the latents, transposed convolutions of stride 2 with ReLU up to the image, tanh.
 
-    No convolution has a bias where the network normalises, as in the ports; with normalization=none, where nothing
-    else could shift a map, all of them do. The output is never normalised.
+    Convolutions have a bias only with normalization=none, where no normalisation shifts the maps. The output is never
+    normalised.
 
-    latent_dim: numbers of a latent, 1 or more
-    channels: C, 1 or more
-    image_size: S, a power of two from 16 to 256
-    width: maps next to the image, 1 or more
+    latent_dim: numbers in the latents of an image, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a power of two from 16 to 256
+    width: maps of S/2 x S/2 pixels, 1 or more
     kernel_size: pixels, 4 or 5
     normalization: none, batch, layer or instance
     """
@@ -69,17 +69,17 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Convolutions of stride 2 down to 4x4 maps, LeakyReLU after each, then one linear logit; biases as in G.
+    """Convolutions of stride 2, each with LeakyReLU, down to maps of 4x4 pixels, then one linear logit.
 
-    The first convolution is never normalised. `dropout` is the probability of dropping a value after each activation.
+    Layers have a bias only with normalization=none. The first convolution is never normalised.
 
-    channels: C, 1 or more
-    image_size: S, a power of two from 16 to 256
-    width: maps next to the image, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a power of two from 16 to 256
+    width: maps of S/2 x S/2 pixels, 1 or more
     kernel_size: pixels, 4 or 5
     normalization: none, batch, layer or instance
-    negative_slope: of LeakyReLU, 0 (ReLU) up to 1
-    dropout: 0 up to 1
+    negative_slope: of LeakyReLU, at least 0 and below 1
+    dropout: probability of dropping a value after each activation, at least 0 and below 1
     """
 
     def __init__(self, channels: Count, image_size: Count, width: Count = 64,
@@ -107,7 +107,7 @@ class DCGANDiscriminator(nn.Module):
         return self.logit(self.last_maps(images)).squeeze(1)
 
     def last_maps(self, images: Tensor) -> Tensor:
-        """images [N, C, S, S] -> what the logit is a linear function of, the 4x4 maps as [N, 16 * maps]"""
+        """images [N, C, S, S] -> the last maps as vectors [N, 16 * maps], of which the logit is a linear function"""
         return self.blocks(images).flatten(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:

@@ -1,5 +1,5 @@
-"""Where weights start. Each function fills every linear map and convolution inside a network, biases with zero
-unless it says otherwise."""
+"""First weights of networks. Each function fills the weights of all linear layers and convolutions of a network, and
+sets their biases to 0, unless it says otherwise."""
 
 import math
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ def _zero_bias(layer: nn.Module) -> None:
 
 
 def normal(network: nn.Module, std: float = 0.02) -> None:
-    """N(0, std) for weights, N(1, std) for the scales of normalising layers, 0 for their shifts.
+    """Draws weights from N(0, std) and the scales of normalising layers from N(1, std); sets their shifts to 0.
 
-    Radford, Metz and Chintala 2016, section 4, https://arxiv.org/abs/1511.06434; the scales as its ports have them.
+    Radford, Metz and Chintala 2016, section 4, https://arxiv.org/abs/1511.06434; the scales are from its common ports.
     """
     for layer in _weighted_layers(network):
         nn.init.normal_(layer.weight, 0.0, std)
@@ -34,7 +34,7 @@ def normal(network: nn.Module, std: float = 0.02) -> None:
 
 
 def uniform_fan_out(network: nn.Module) -> None:
-    """U(-1/sqrt(n), 1/sqrt(n)) for weights and biases of a linear layer with n outputs (torch's own uses its inputs)"""
+    """Draws weights and biases of linear layers from U(-1/sqrt(n), 1/sqrt(n)), n their outputs (inputs in torch)."""
     for layer in (layer for layer in network.modules() if isinstance(layer, nn.Linear)):
         bound = 1 / math.sqrt(layer.out_features)
         nn.init.uniform_(layer.weight, -bound, bound)
@@ -42,14 +42,14 @@ def uniform_fan_out(network: nn.Module) -> None:
 
 
 def he(network: nn.Module) -> None:
-    """Uniform with variance 2 / fan_in: He et al. 2015, eq. 10, https://arxiv.org/abs/1502.01852"""
+    """Draws uniform weights of variance 2 / fan_in: He et al. 2015, eq. 10, https://arxiv.org/abs/1502.01852"""
     for layer in _weighted_layers(network):
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
         _zero_bias(layer)
 
 
 def xavier(network: nn.Module, gain: float = 1.0) -> None:
-    """Uniform with variance gain^2 * 2 / (fan_in + fan_out): Glorot and Bengio 2010, eq. 16"""
+    """Draws uniform weights of variance gain^2 * 2 / (fan_in + fan_out): Glorot and Bengio 2010, eq. 16"""
     for layer in _weighted_layers(network):
         nn.init.xavier_uniform_(layer.weight, gain)
         _zero_bias(layer)

@@ -1,4 +1,4 @@
-"""Parts that several networks are made of, and how a constructor refuses a setting.
+"""Layers that several networks share, and checks of the settings that they share.
 
 N images, C channels or feature maps, S x S pixels.
 """
@@ -17,13 +17,14 @@ Normalization = Annotated[str, one_of(*NORMALIZATIONS)]
 
 
 def require_classes(num_classes: int) -> None:
+    """Refuses a number of classes below 1 with a ValueError, for conditional networks."""
     require(isinstance(num_classes, int) and num_classes >= 1, "data.num_classes", num_classes,
             "a whole number of at least 1 for a conditional model: choose data with classes (a folder with K class "
             "folders: data.num_classes=K) or an unconditional model, e.g. model=dcgan")
 
 
 def doublings(image_size: int, start: int) -> int:
-    """How often `start` pixels must double to make the image, for networks that work by doubling and halving."""
+    """Returns how often a side of `start` pixels must double to be `image_size`; refuses sizes not in IMAGE_SIZES."""
     if image_size not in IMAGE_SIZES:
         nearest = min(IMAGE_SIZES, key=lambda size: abs(size - image_size))
         raise ValueError(f"data.image_size={image_size} must be a power of two from {IMAGE_SIZES[0]} to "
@@ -32,16 +33,23 @@ def doublings(image_size: int, start: int) -> int:
 
 
 def activation(negative_slope: float) -> nn.Module:
-    """In place: what comes before it (a linear map or a normalisation) does not need its own output again."""
+    """Returns LeakyReLU, or ReLU for a slope of 0; in place, as the layers before it need no output of their own."""
     return nn.LeakyReLU(negative_slope, inplace=True) if negative_slope else nn.ReLU(inplace=True)
 
 
 def map_normalization(kind: str, num_maps: int, affine: bool = True, epsilon: float = 1e-5,
                       momentum: float = 0.1) -> list[nn.Module]:
-    """What normalises maps [N, C, H, W]; `affine`: with a learned scale and shift per map.
+    """Returns the layers that normalise maps [N, C, H, W]; with `affine` they have a learned scale and shift per map.
 
-    `layer` takes its mean and variance over all of an image's maps and pixels (Ba, Kiros and Hinton 2016,
-    https://arxiv.org/abs/1607.06450), `instance` over the pixels of one map, `batch` over one map of all images.
+    The mean and variance of `layer` are over all maps and pixels of an image (Ba, Kiros and Hinton 2016,
+    https://arxiv.org/abs/1607.06450), those of `instance` over the pixels of one map of an image, those of `batch` over
+    the pixels of one map in all images.
+
+    kind: none, batch, layer or instance
+    num_maps: C, 1 or more
+    affine: learns a scale and a shift per map
+    epsilon: added to the variance, above 0
+    momentum: share of a batch's statistics in the running ones, from 0 to 1
     """
     if kind == "none":
         return []
@@ -53,8 +61,10 @@ def map_normalization(kind: str, num_maps: int, affine: bool = True, epsilon: fl
 
 
 def same_convolution(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
-    """maps [N, inputs, H, W] -> [N, outputs, H / stride, W / stride], with zeros around them where Keras puts them: of
-    an odd number the last stands right and below (torch's convolutions have as many on both sides)."""
+    """Returns a convolution with Keras's "same" padding: [N, inputs, H, W] -> [N, outputs, H / stride, W / stride].
+
+    Of an odd number of zeros the additional one is on the right and below; torch has as many on both sides.
+    """
     zeros = kernel_size - stride
     if zeros % 2 == 0:
         return [nn.Conv2d(inputs, outputs, kernel_size, stride, padding=zeros // 2)]
@@ -63,35 +73,37 @@ def same_convolution(inputs: int, outputs: int, kernel_size: int, stride: int = 
 
 
 class ReadsLabels(nn.Module):
-    """A layer of (values, labels); any other layer is one of values alone."""
+    """The base of layers whose forward takes (values, labels); other layers take values alone."""
 
 
-def through(layer: nn.Module, values: Tensor, labels: Tensor | None) -> Tensor:
+def apply_layer(layer: nn.Module, values: Tensor, labels: Tensor | None) -> Tensor:
+    """Calls the layer, with the labels if it reads them."""
     return layer(values, labels) if isinstance(layer, ReadsLabels) else layer(values)
 
 
 class Labelled(nn.Sequential, ReadsLabels):
-    """Layers in a row, in which those that read labels are given them."""
+    """nn.Sequential that hands labels to the layers that read them."""
 
     def forward(self, values: Tensor, labels: Tensor | None = None) -> Tensor:
         for layer in self:
-            values = through(layer, values, labels)
+            values = apply_layer(layer, values, labels)
         return values
 
 
 def outputs_of_each(blocks: nn.Sequential, values: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+    """Returns what each block computes from the output of the one before, in order."""
     outputs = []
     for block in blocks:
-        values = through(block, values, labels)
+        values = apply_layer(block, values, labels)
         outputs.append(values)
     return outputs
 
 
 class FirstMaps(nn.Module):
-    """latents [N, latent_dim] -> maps [N, C, side, side], each a learned linear function of the latents.
+    """The first layer of a generator: maps that are a learned linear function of the latents.
 
-    The same map as a transposed convolution of a single pixel, as one matrix product; its rows are laid out channels
-    last, which is how the convolutions that follow read fastest.
+    It computes a transposed convolution of a single pixel as one matrix product. Its outputs are in channels_last
+    order, which is fastest for the convolutions that follow.
     """
 
     def __init__(self, latent_dim: int, num_maps: int, bias: bool, side: int = 4):
@@ -100,4 +112,5 @@ class FirstMaps(nn.Module):
         self.num_maps, self.side = num_maps, side
 
     def forward(self, latents: Tensor) -> Tensor:
+        """latents [N, latent_dim] -> maps [N, C, side, side]"""
         return self.linear(latents).view(-1, self.side, self.side, self.num_maps).permute(0, 3, 1, 2)

@@ -1,14 +1,14 @@
-"""The lecture's DCGAN and conditional DCGAN, at 256x256 and 32x32 there, here at any size that halves often enough.
+"""The DCGAN and the conditional DCGAN of the lecture, for any image size that can be halved often enough.
 
-Keras's layers with Keras's numbers: a bias in every layer, the zeros of "same" padding where Keras puts them, BatchNorm
-with epsilon 1e-3 and momentum 0.99 (torch counts the other way round: 0.01), Glorot-uniform weights, embeddings on
-[-0.05, 0.05]. Where the lecture's printed table and its code disagree, the settings allow both:
+The lecture has 256x256 and 32x32 pixels. Layers are as in Keras: each has a bias, "same" padding puts zeros where Keras
+does, BatchNorm has epsilon 1e-3 and momentum 0.99 (0.01 in torch, which counts the other way round), weights are
+Glorot-uniform, embeddings uniform on [-0.05, 0.05]. The lecture's table and its code differ; the settings allow both:
 
   maps of G                       table [128, 64, 32]   code [128, 32, 16]
   kernel sizes of the cGAN's D    table [4, 3, 3]       code [4, 4, 4]
 
-Slips that are not repeated: data scaled to [0, 1] against a tanh generator (images are in [-1, 1] here), and resized to
-512 where the text says 256. N images of C channels and S x S pixels, K classes.
+Two errors of the lecture are corrected: its images are in [0, 1] with a tanh generator (here in [-1, 1]), and resized
+to 512 where its text says 256. N images of C channels and S x S pixels, K classes.
 """
 
 from collections.abc import Sequence
@@ -39,16 +39,18 @@ BESIDE_LABEL_SLOPE = 0.2  # of LeakyReLU on the first maps of the conditional G,
 
 
 class LectureUpsampling(nn.Module):
-    """First maps from the latents, transposed convolutions k4s2 that double them to S x S, convolution k8, tanh.
+    """First maps from the latents, transposed 4x4 convolutions that double them up to S x S, an 8x8 convolution, tanh.
 
-    Each transposed convolution is normalised and rectified. So are the first maps, unless a label map stands beside
-    them (`num_classes` above 0): then they are LeakyReLU alone.
+    Each transposed convolution is followed by normalisation and ReLU. So are the first maps, but with `num_classes`
+    above 0 they have LeakyReLU alone, and a label map is appended to them.
 
-    latent_dim: numbers of a latent, 1 or more
-    channels: C, 1 or more
-    image_size: S, a multiple of two to the number of `maps`
-    first_maps: made from the latents, 1 or more
-    maps: after each transposed convolution, 1 or more each
+    num_classes: K, 0 for no label map
+    embedding_size: numbers in the embedding of a class, 1 or more
+    latent_dim: numbers in the latents of an image, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a multiple of 2 to the power of the number of `maps`
+    first_maps: maps made of the latents, 1 or more
+    maps: number of maps after each doubling, 1 or more each
     normalization: none, batch, layer or instance
     """
 
@@ -80,16 +82,18 @@ class LectureUpsampling(nn.Module):
 
 
 class LectureDownsampling(nn.Module):
-    """Convolutions of stride 2, each with LeakyReLU and dropout, then one linear logit; no normalisation.
+    """Convolutions of stride 2, each with LeakyReLU and dropout, then one linear logit, without normalisation.
 
     With `num_classes` above 0 the image has one more channel, a label map.
 
-    channels: C, 1 or more
-    image_size: S, a multiple of two to the number of `maps`
-    maps: after each convolution, 1 or more each
-    kernel_sizes: pixels, 2 or more, as many as `maps`
-    negative_slope: of LeakyReLU, 0 (ReLU) up to 1
-    dropout: 0 up to 1
+    num_classes: K, 0 for no label map
+    embedding_size: numbers in the embedding of a class, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a multiple of 2 to the power of the number of `maps`
+    maps: number of maps after each convolution, 1 or more each
+    kernel_sizes: pixels, 2 or more, one for each of `maps`
+    negative_slope: of LeakyReLU, at least 0 and below 1
+    dropout: probability of dropping a value after each activation, at least 0 and below 1
     """
 
     def __init__(self, num_classes: int, embedding_size: int, /, channels: Count, image_size: Count,
@@ -123,21 +127,29 @@ class LectureDownsampling(nn.Module):
 
 
 class LectureGenerator(LectureUpsampling):
-    """The DCGAN's: labels are ignored."""
+    """The generator of the lecture's DCGAN, which ignores labels. `more`: settings of LectureUpsampling."""
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
         super().__init__(0, 0, latent_dim, channels, image_size, **more)
 
 
 class LectureDiscriminator(LectureDownsampling):
-    """The DCGAN's: labels are ignored."""
+    """The discriminator of the lecture's DCGAN, which ignores labels. `more`: settings of LectureDownsampling."""
 
     def __init__(self, channels: Count, image_size: Count, **more):
         super().__init__(0, 0, channels, image_size, **more)
 
 
 class ConditionalLectureGenerator(LectureUpsampling):
-    """`embedding_size` numbers describe a class; a linear layer draws them as one map beside the first maps."""
+    """The generator of the lecture's conditional DCGAN, which appends a label map to its first maps.
+
+    latent_dim: numbers in the latents of an image, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a multiple of 2 to the power of the number of `maps`
+    num_classes: K, 1 or more
+    embedding_size: numbers in the embedding of a class, 1 or more
+    more: `first_maps`, `maps` and `normalization` of LectureUpsampling
+    """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: Count, num_classes: WholeNumber,
                  embedding_size: Count = 50, **more):
@@ -146,7 +158,10 @@ class ConditionalLectureGenerator(LectureUpsampling):
 
 
 class ConditionalLectureDiscriminator(LectureDownsampling):
-    """`embedding_size` numbers describe a class; a linear layer draws them as one more channel of the image."""
+    """The discriminator of the lecture's conditional DCGAN, which appends a label map to the channels of the image.
+
+    `embedding_size`: numbers in the embedding of a class. `more`: settings of LectureDownsampling.
+    """
 
     def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, embedding_size: Count = 50,
                  **more):
@@ -160,7 +175,7 @@ def _check_labels(player: str, num_classes: int, embedding_size: int) -> None:
 
 
 def _smallest_side(player: str, image_size: int, maps: Sequence[int]) -> int:
-    """Pixels left of `image_size` after a halving for each of `maps`."""
+    """Returns the side of the smallest maps: `image_size` pixels after a halving for each of `maps`."""
     require_whole_numbers({"data.image_size": image_size})
     whole = isinstance(maps, Sequence) and all(isinstance(count, int) and count >= 1 for count in maps)
     require(whole and len(maps) > 0, f"model.{player}.maps", maps,

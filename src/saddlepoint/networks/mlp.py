@@ -1,8 +1,7 @@
 """Fully connected networks: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
 
-N images of C channels and S x S pixels, P = C S^2 numbers each. Public fully connected GANs agree on little: where
-the normalisation stands, what is dropped, whether the output is activated. Each of these is a setting here, which is
-why one constructor is long.
+N images of C channels and S x S pixels, P = C S^2 numbers each. Published fully connected GANs differ in many details:
+where the normalisation is, what is dropped, whether the output is activated. Each of these is a setting here.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ DROPOUT = number(0, 1, below=True)
 
 @dataclass(frozen=True)
 class _Style:
-    """How the layers of one network look: linear [norm] activation [norm] [dropout], the output never normalised."""
+    """The settings of one network, whose layers are: linear, [norm,] activation [, norm] [, dropout]."""
 
     player: str
     negative_slope: float
@@ -39,15 +38,15 @@ class _Style:
     initialisation: str
 
     def layers(self, inputs: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
-        """One block per layer, the output layer's last."""
+        """Builds one block for each layer; the last is the output layer, which is never normalised."""
         self._check(widths)
-        drops = self._drops(len(widths))
+        dropouts = self._dropouts(len(widths))
         network = nn.Sequential()
         for index, (before, after) in enumerate(zip([inputs, *widths], [*widths, outputs], strict=True)):
             hidden = index < len(widths)
             normalized = self._normalized(after) if hidden and (index or self.normalize_first) else []
             activated = [activation(self.negative_slope)] if hidden or self.activate_output else []
-            dropped = [nn.Dropout(drops[index])] if drops[index] else []
+            dropped = [nn.Dropout(dropouts[index])] if dropouts[index] else []
             middle = normalized + activated if self.normalization_position == "before" else activated + normalized
             network.append(nn.Sequential(nn.Linear(before, after), *middle, *dropped))
         INITIALISATIONS[self.initialisation](network)
@@ -60,8 +59,8 @@ class _Style:
             return [nn.LayerNorm(width, self.epsilon)]
         return [nn.BatchNorm1d(width, self.epsilon, self.momentum)]
 
-    def _drops(self, num_hidden: int) -> list[float]:
-        """one probability per layer, the output layer's last; a single number is for the hidden layers only"""
+    def _dropouts(self, num_hidden: int) -> list[float]:
+        """Returns one probability per layer, the output layer's last; a single number is for the hidden layers only."""
         if isinstance(self.dropout, Sequence):
             return list(self.dropout)
         return [self.dropout] * num_hidden + [0.0]
@@ -74,27 +73,29 @@ class _Style:
                                  "initialisation": tuple(INITIALISATIONS)}.items():
             value = getattr(self, setting)
             require(value in choices, f"{model}.{setting}", value, "one of " + ", ".join(choices))
-        drops = self._drops(len(widths))
-        require(len(drops) == len(widths) + 1, f"{model}.dropout", self.dropout,
+        dropouts = self._dropouts(len(widths))
+        require(len(dropouts) == len(widths) + 1, f"{model}.dropout", self.dropout,
                 f"one number or a list of {len(widths) + 1}, the output layer's last")
-        require(all(0 <= drop < 1 for drop in drops), f"{model}.dropout", self.dropout, FRACTION)
+        require(all(0 <= drop < 1 for drop in dropouts), f"{model}.dropout", self.dropout, FRACTION)
         require(0 <= self.negative_slope < 1, f"{model}.negative_slope", self.negative_slope, FRACTION)
         require(self.epsilon > 0, f"{model}.epsilon", self.epsilon, "above 0")
         require(0 < self.momentum <= 1, f"{model}.momentum", self.momentum, "above 0 and at most 1")
 
 
 class FullyConnected(nn.Module):
-    """The layers of one network [N, inputs] -> [N, outputs] and every setting they have, the same for all networks.
+    """The layers of a fully connected network, [N, inputs] -> [N, outputs].
 
-    widths: of the hidden layers, 1 or more each
-    negative_slope: of LeakyReLU, 0 (ReLU) up to 1
-    activate_output: whether the last layer has LeakyReLU too
-    normalization: none, batch or layer
+    player: `generator` or `discriminator`, for messages
+    inputs, outputs: numbers that the network reads and writes for each image
+    widths: numbers in each hidden layer, 1 or more each
+    negative_slope: of LeakyReLU, at least 0 and below 1; 0 is ReLU
+    activate_output: puts the activation on the output layer as well
+    normalization: none, batch or layer, in the hidden layers
     normalization_position: before or after the activation
-    normalize_first: whether the first hidden layer is normalised
-    epsilon: above 0, added to the variance
-    momentum: above 0 to 1, the weight of the newest batch in the running statistics
-    dropout: probability, 0 up to 1: of every hidden layer, or a list with one for each layer, the output layer's last
+    normalize_first: normalises the first hidden layer as well
+    epsilon: added to the variance, above 0
+    momentum: share of a batch's statistics in the running ones, above 0 and at most 1
+    dropout: probability after each hidden layer, at least 0 and below 1; or a list, one for each layer with the output
     initialisation: default (torch's), normal or uniform_fan_out
     """
 
@@ -112,7 +113,7 @@ class FullyConnected(nn.Module):
 
 
 class MLPGenerator(FullyConnected):
-    """latents -> hidden layers of the given widths -> tanh"""
+    """Latents -> hidden layers -> tanh. `more`: settings of FullyConnected, from `widths` on."""
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
@@ -127,7 +128,7 @@ class MLPGenerator(FullyConnected):
 
 
 class FullyConnectedDiscriminator(FullyConnected):
-    """What a discriminator shows of its layers; `numbers` says what goes into them."""
+    """A fully connected discriminator. A subclass may put more numbers than the pixels into its first layer."""
 
     def __init__(self, channels: Count, image_size: Count, more_numbers: int, /, **more):
         require_whole_numbers({"data.channels": channels, "data.image_size": image_size})
@@ -147,8 +148,7 @@ class FullyConnectedDiscriminator(FullyConnected):
 
 
 class MLPDiscriminator(FullyConnectedDiscriminator):
-    """images -> hidden layers of the given widths -> one logit, activated and dropped only if the settings say so;
-    labels are ignored"""
+    """Images -> hidden layers -> one logit, without labels. `more`: settings of FullyConnected, from `widths` on."""
 
     def __init__(self, channels: Count, image_size: Count, **more):
         super().__init__(channels, image_size, 0, **more)

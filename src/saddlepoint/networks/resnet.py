@@ -1,15 +1,15 @@
-"""The residual networks of WGAN-GP and SNGAN for CIFAR-10: the same layers in both papers.
+"""The residual networks of WGAN-GP and SNGAN for CIFAR-10, which have the same layers.
 
 WGAN-GP: Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028 (width 128, mean pooling).
 SNGAN: Miyato et al. 2018, https://arxiv.org/abs/1802.05957 (G 256 wide, sum pooling; its spectral norm
 is a trick here, `trick=[spectral_norm]`, not part of the network).
 
-N images of C channels and S x S pixels. At 32x32 these are the papers' networks. For other sizes there is one
-resampling block more or less, and above 32x32 the maps halve in number whenever they double in size, so that no block
-costs much more than the 32x32 one.
+N images of C channels and S x S pixels. At 32x32 these are the papers' networks. Each other size has more or fewer
+resampling blocks. Above 32x32 the number of maps halves whenever their side doubles, so that no block takes much longer
+than the one at 32x32.
 
-A 1x1 convolution commutes with nearest upsampling and with mean pooling, so every shortcut convolves at the smaller
-size, whichever order the paper draws: the same function at a quarter of the work.
+A 1x1 convolution commutes with nearest upsampling and with mean pooling. So every shortcut convolves at the smaller
+size, whatever the order in the paper, which computes the same function with a quarter of the work.
 """
 
 import functools
@@ -29,29 +29,29 @@ from saddlepoint.networks.layers import (
     Labelled,
     Normalization,
     ReadsLabels,
+    apply_layer,
     doublings,
     map_normalization,
     outputs_of_each,
-    through,
 )
 
-# Of the residual 3x3 convolutions; every other layer is Xavier-uniform with gain 1. The two differ only where a
-# convolution changes the number of maps. `xavier` is what both papers' code computes: WGAN-GP's calls it He, but takes
-# the mean of fan_in and fan_out; `he` takes fan_in.
+# For the 3x3 convolutions of residuals; every other layer is Xavier-uniform with gain 1. The two differ only where a
+# convolution changes the number of maps. `xavier` is that of both papers' code (WGAN-GP's calls it He, but divides by
+# the mean of fan_in and fan_out); `he` divides by fan_in.
 INITIALISATIONS = {"xavier": functools.partial(xavier, gain=math.sqrt(2)), "he": he}
 Initialisation = Annotated[str, one_of(*INITIALISATIONS)]
 POOLINGS = {"mean": torch.mean, "sum": torch.sum}
 
 
 class Residual(ReadsLabels):
-    """residual(maps), which may read labels, + shortcut(maps)"""
+    """A block: residual(maps) + shortcut(maps), of which the residual may read labels."""
 
     def __init__(self, residual: nn.Module, shortcut: nn.Module):
         super().__init__()
         self.residual, self.shortcut = residual, shortcut
 
     def forward(self, maps: Tensor, labels: Tensor | None = None) -> Tensor:
-        return through(self.residual, maps, labels) + self.shortcut(maps)
+        return apply_layer(self.residual, maps, labels) + self.shortcut(maps)
 
 
 def _convolution(inputs: int, outputs: int, kernel_size: int) -> nn.Conv2d:
@@ -63,7 +63,7 @@ def _upsample() -> nn.Module:
 
 
 def up_block(inputs: int, outputs: int, normalization: str, num_classes: int = 0) -> Residual:
-    """maps [N, inputs, s, s] -> [N, outputs, 2s, 2s], normalised by class unless `num_classes` is 0"""
+    """Returns a block of G, [N, inputs, s, s] -> [N, outputs, 2s, 2s]; with `num_classes` it normalises by class."""
     return Residual(
         Labelled(*normalization_of(normalization, inputs, num_classes), nn.ReLU(), _upsample(),
                  _convolution(inputs, outputs, 3),
@@ -72,7 +72,7 @@ def up_block(inputs: int, outputs: int, normalization: str, num_classes: int = 0
 
 
 def first_block(channels: int, outputs: int) -> Residual:
-    """images [N, C, S, S] -> maps [N, outputs, S/2, S/2]: neither ReLU nor normalisation may touch the image itself"""
+    """Returns D's first block, [N, C, S, S] -> [N, outputs, S/2, S/2], without ReLU or normalisation of the image."""
     return Residual(
         nn.Sequential(_convolution(channels, outputs, 3), nn.ReLU(), _convolution(outputs, outputs, 3),
                       nn.AvgPool2d(2)),
@@ -85,17 +85,18 @@ def _preactivated(inputs: int, outputs: int, normalization: str) -> list[nn.Modu
 
 
 def down_block(inputs: int, outputs: int, normalization: str) -> Residual:
-    """maps [N, inputs, 2s, 2s] -> [N, outputs, s, s]"""
+    """Returns a block of D that halves maps, [N, inputs, 2s, 2s] -> [N, outputs, s, s]."""
     return Residual(nn.Sequential(*_preactivated(inputs, outputs, normalization), nn.AvgPool2d(2)),
                     shortcut=nn.Sequential(nn.AvgPool2d(2), _convolution(inputs, outputs, 1)))
 
 
 def same_block(maps: int, normalization: str) -> Residual:
+    """Returns a block of D that keeps the number and size of its maps."""
     return Residual(nn.Sequential(*_preactivated(maps, maps, normalization)), shortcut=nn.Identity())
 
 
 def _maps(width: int, side: int) -> int:
-    """how many maps of `side` x `side` pixels"""
+    """Returns the number of maps of `side` x `side` pixels."""
     return width * 32 // max(side, 32)
 
 
@@ -115,16 +116,17 @@ def _initialise(network: nn.Module, blocks: nn.Sequential, initialisation: str) 
 
 
 class UpsamplingResNet(nn.Module):
-    """4x4 maps from the latents, a block for each doubling, a 3x3 convolution to the image, tanh.
+    """Maps of 4x4 pixels from the latents, a block for each doubling, a 3x3 convolution to the image, tanh.
 
-    With `num_classes` above 0 the blocks normalise by class; the layers after them do not, in either paper's code.
+    With `num_classes` above 0 the blocks normalise by class, but not the layers after them, as in both papers' code.
 
-    latent_dim: numbers of a latent, 1 or more
-    channels: C, 1 or more
-    image_size: S, a power of two from 16 to 256
-    width: maps of the blocks up to 32x32, 1 or more
+    num_classes: K, 0 for a network that ignores labels
+    latent_dim: numbers in the latents of an image, 1 or more
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a power of two from 16 to 256
+    width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of S/32
     normalization: none, batch, layer or instance
-    initialisation: xavier or he
+    initialisation: of the residuals, xavier or he
     """
 
     def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: Count,
@@ -148,24 +150,21 @@ class UpsamplingResNet(nn.Module):
 
 
 class ResNetGenerator(UpsamplingResNet):
-    """Labels are ignored."""
+    """A residual generator that ignores labels. `more`: settings of UpsamplingResNet."""
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
         super().__init__(0, latent_dim, channels, image_size, **more)
 
 
 class ResNetDiscriminator(nn.Module):
-    """A block for each halving down to 8x8, two blocks at that size, ReLU, pooling over all 64 places, a linear logit.
+    """A block for each halving down to 8x8 pixels, two blocks at that size, ReLU, pooling of all pixels, a logit.
 
-    `pooling`: mean (WGAN-GP) or sum (SNGAN). `normalization` stands before each ReLU of every block but the first;
-    neither paper uses any.
-
-    channels: C, 1 or more
-    image_size: S, a power of two from 16 to 256
-    width: maps of the blocks up to 32x32, 1 or more
-    normalization: none, batch, layer or instance
-    pooling: mean or sum
-    initialisation: xavier or he
+    channels: of the images, 1 or more
+    image_size: S, pixels a side, a power of two from 16 to 256
+    width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of S/32
+    normalization: none (both papers), batch, layer or instance, before each ReLU of every block but the first
+    pooling: mean (WGAN-GP) or sum (SNGAN)
+    initialisation: of the residuals, xavier or he
     """
 
     def __init__(self, channels: Count, image_size: Count, width: Count = 128, normalization: Normalization = "none",
@@ -188,9 +187,9 @@ class ResNetDiscriminator(nn.Module):
         return self.logit(self.pooled(images)).squeeze(1)
 
     def pooled(self, images: Tensor) -> Tensor:
-        """images [N, C, S, S] -> what the logit is a linear function of, [N, width]"""
+        """images [N, C, S, S] -> pooled features [N, width], of which the logit is a linear function"""
         return POOLINGS[self.pooling](torch.relu(self.blocks(images)), dim=(2, 3))
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S] -> what each block puts out, the last two [N, width, 8, 8]"""
+        """images [N, C, S, S] -> the outputs of all blocks, the last two [N, width, 8, 8]"""
         return outputs_of_each(self.blocks, images)

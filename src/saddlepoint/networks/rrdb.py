@@ -1,9 +1,11 @@
-"""RRDBNet: Wang et al. 2018 (ESRGAN), section 3.1, https://arxiv.org/abs/1809.00219, and Real-ESRGAN's x2 and x1:
-Wang et al. 2021, section 3.4, https://arxiv.org/abs/2107.10833. Parameters carry BasicSR's names, so its files load.
-Files of the first ESRGAN and of BSRGAN know another way to other scales: fewer doublings, or more.
+"""RRDBNet, the generator of ESRGAN (Wang et al. 2018, section 3.1, https://arxiv.org/abs/1809.00219) and Real-ESRGAN.
 
-N images of C channels and H x W pixels in [0, 1], upscaled `scale` times; W_f = `width` feature maps. Nothing
-normalises, nothing bounds the output.
+Scales 2 and 1 are those of Real-ESRGAN: Wang et al. 2021, section 3.4, https://arxiv.org/abs/2107.10833. Files of the
+first ESRGAN and of BSRGAN reach other scales with fewer or more doublings. Parameters have BasicSR's names, so that its
+files can be loaded.
+
+N images of C channels and H x W pixels in [0, 1], upscaled `scale` times; W_f = `width` feature maps. There is no
+normalisation, and the output is not bounded.
 """
 
 import torch
@@ -25,7 +27,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def start_small(network: nn.Module) -> None:
-    """Convolutions Kaiming-normal x 0.1, biases 0: a deep residual network starts near the identity.
+    """Draws Kaiming-normal weights times 0.1, and biases of 0, so that a residual network starts near the identity.
 
     Wang et al. 2018, section 3.1; 0.1 and the zeros from its code.
     """
@@ -38,8 +40,11 @@ def start_small(network: nn.Module) -> None:
 
 
 def _activated(layer: nn.Conv2d, maps: Tensor) -> Tensor:
-    """leaky_relu(layer(maps)). In torch.inference_mode() on a CPU one oneDNN kernel does both, which writes each map
-    once: the same numbers in a tenth less time. torch.compile builds on the same operator."""
+    """Returns leaky_relu(layer(maps)).
+
+    In torch.inference_mode() on a CPU, one oneDNN kernel computes both and writes each map once: the numbers are the
+    same, and it takes a tenth less time. torch.compile uses the same operator.
+    """
     if torch.is_inference_mode_enabled() and ONE_KERNEL and maps.is_cpu and maps.dtype == torch.float32 and (
             not torch.is_autocast_enabled("cpu")):
         return torch.ops.mkldnn._convolution_pointwise(
@@ -49,7 +54,7 @@ def _activated(layer: nn.Conv2d, maps: Tensor) -> Tensor:
 
 
 class DenseBlock(nn.Module):
-    """maps + 0.2 * conv5(all before it); each of the four convolutions before it adds `growth` maps to what follows."""
+    """maps + 0.2 * conv5(dense), dense being the maps and `growth` more from each of the four convolutions before."""
 
     def __init__(self, width: int, growth: int):
         super().__init__()
@@ -67,27 +72,28 @@ class DenseBlock(nn.Module):
 
 
 class ResidualInResidual(nn.Module):
-    """maps + 0.2 * three dense blocks in a row"""
+    """maps + 0.2 * (three dense blocks, one after the other)"""
 
     def __init__(self, width: int, growth: int):
         super().__init__()
         self.rdb1, self.rdb2, self.rdb3 = (DenseBlock(width, growth) for _ in range(3))
 
     def forward(self, maps: Tensor) -> Tensor:
+        """maps [N, W_f, H, W] -> [N, W_f, H, W]"""
         return torch.add(maps, self.rdb3(self.rdb2(self.rdb1(maps))), alpha=RESIDUAL_SCALE)
 
 
 class RRDBNet(nn.Module):
-    """The dense blocks work at the size of the input; two doublings (nearest pixel, convolution) follow.
+    """Dense blocks at the size of the input, then two doublings (nearest pixel, convolution).
 
-    For scale 2 and 1 every 2x2 or 4x4 square of pixels first becomes the channels of one, so the input's sides must be
-    a multiple of 2 or 4. Only the dense blocks `start_small`.
+    For scale 2 (or 1) each square of 2x2 (or 4x4) pixels first becomes the channels of one pixel, so the sides of the
+    input must be a multiple of 2 (or 4). Only the dense blocks have the small first weights of `start_small`.
 
-    channels: of both images, 1 or more
-    scale: 1, 2 or 4
-    width: maps between the blocks, 1 or more
+    channels: of the images, 1 or more
+    scale: upscaling factor, 4, 2 or 1
+    width: W_f, maps between the dense blocks, 1 or more
     growth: maps that each convolution of a dense block adds, 1 or more
-    num_blocks: of three dense blocks each, 1 or more
+    num_blocks: residual-in-residual blocks of three dense blocks each, 1 or more
     """
 
     def __init__(self, channels: Count = 3, scale: Count = 4, width: Count = 64, growth: Count = 32,
@@ -107,6 +113,7 @@ class RRDBNet(nn.Module):
 
     @staticmethod
     def fold_and_doublings(scale: int) -> tuple[int, int]:
+        """Returns the side of the squares of pixels that become channels, and the number of doublings."""
         require(scale in FOLDS, "data.scale", scale, "4, 2 or 1 for RRDBNet")
         return FOLDS[scale], 2
 
@@ -116,7 +123,7 @@ class RRDBNet(nn.Module):
             raise ValueError(f"an image of {low.shape[-2]} x {low.shape[-1]} pixels cannot go through RRDBNet of scale "
                              f"{self.scale}: both sides must be a multiple of {self.multiple}, so pad it first")
         maps = self.conv_first(F.pixel_unshuffle(low, self.multiple))
-        if maps.device.type == "cpu":  # there concatenations and convolutions of this layout take a quarter less time
+        if maps.device.type == "cpu":  # concatenations and convolutions in this layout take a quarter less time there
             maps = maps.contiguous(memory_format=torch.channels_last)
         maps = maps + self.conv_body(self.body(maps))
         for number in range(1, self.doublings + 1):
@@ -126,8 +133,10 @@ class RRDBNet(nn.Module):
 
 
 class UnfoldedRRDBNet(RRDBNet):
-    """As the first ESRGAN (https://github.com/xinntao/ESRGAN) and BSRGAN make scales other than 4: log2(scale)
-    doublings after the dense blocks, and no pixels folded before them."""
+    """RRDBNet with log2(scale) doublings after the dense blocks, and no pixels folded before them.
+
+    The first ESRGAN (https://github.com/xinntao/ESRGAN) and BSRGAN reach scales other than 4 in this way.
+    """
 
     @staticmethod
     def fold_and_doublings(scale: int) -> tuple[int, int]:
@@ -136,12 +145,12 @@ class UnfoldedRRDBNet(RRDBNet):
 
 
 def _receptive_field(num_blocks: int, fold: int) -> int:
-    """How many input pixels away an input pixel can change the outputs that belong to another.
+    """Returns the largest distance, in input pixels, at which an input pixel can change the outputs of another.
 
-    At the size the dense blocks see, each 3x3 convolution reaches one place further: 1 + 15 num_blocks + 1. An output
+    At the size of the dense blocks each 3x3 convolution reaches one place further: 1 + 15 num_blocks + 1. An output
     pixel p (four to a place) depends on the places under p - 3 to p + 3, through the three convolutions at its own
-    size, and one half place further through the one at half its size: 2 places whatever p is, and with any other
-    number of doublings 2 as well. A place holds `fold` pixels, and the worst pixel of one place (its last, towards the
-    left) meets the far edge of the other.
+    size, and half a place further through the convolution at half its size. That is 2 places for every p, and for any
+    other number of doublings too. A place has `fold` pixels, and the distance is from the last pixel of one place to
+    the far edge of the other.
     """
     return fold * (15 * num_blocks + 4)

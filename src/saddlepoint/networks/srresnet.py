@@ -1,5 +1,6 @@
-"""SRResNet, the generator of SRGAN: Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802; and MSRResNet,
-BasicSR's version of it without BatchNorm, under BasicSR's parameter names.
+"""SRResNet, the generator of SRGAN, and MSRResNet, BasicSR's version of it without BatchNorm.
+
+Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802. MSRResNet has BasicSR's parameter names.
 
 N images of C channels and H x W pixels in [0, 1], upscaled s = `scale` times; `width` maps in every layer.
 """
@@ -15,7 +16,7 @@ from saddlepoint.config.rules import Count, one_of
 from saddlepoint.networks.layers import map_normalization
 from saddlepoint.networks.rrdb import start_small
 
-NORMALIZATIONS = ("batch", "none")  # layer and instance take statistics of a whole image, which tiles do not have
+NORMALIZATIONS = ("batch", "none")  # statistics of layer and instance are of a whole image, and a tile has others
 MSR_SCALES = (2, 3, 4)
 MSR_NEGATIVE_SLOPE = 0.1
 
@@ -33,12 +34,12 @@ def _transposed(width: int, factor: int) -> nn.Sequential:
 
 
 def _read_by_shuffled(first: int, last: int, factor: int) -> tuple[int, int]:
-    """The inputs of a 3x3 convolution, then shuffled, that its outputs `first` to `last` depend on."""
+    """Returns the first and last input on which outputs `first` to `last` of a shuffled 3x3 convolution depend."""
     return first // factor - 1, last // factor + 1
 
 
 def _read_by_transposed(first: int, last: int, factor: int) -> tuple[int, int]:
-    """Input i of a transposed convolution writes outputs i * factor - 1 to i * factor + factor."""
+    """Returns the same for a transposed convolution; its input i writes outputs i * factor - 1 to (i + 1) * factor."""
     return -((factor - first) // factor), (last + 1) // factor
 
 
@@ -46,7 +47,7 @@ UPSAMPLINGS = {"pixel_shuffle": (_shuffled, _read_by_shuffled), "transposed": (_
 
 
 def _reach(factors: Sequence[int], after: int, read: Callable[[int, int, int], tuple[int, int]]) -> int:
-    """How many input pixels away upsampling by each factor, then convolutions that reach `after` pixels, can look."""
+    """Returns the reach in input pixels of upsampling by each factor and convolutions of `after` pixels' reach."""
     scale = 1
     for factor in factors:
         scale *= factor
@@ -57,7 +58,7 @@ def _reach(factors: Sequence[int], after: int, read: Callable[[int, int, int], t
 
 
 class _Residual(nn.Sequential):
-    """maps + its layers in a row"""
+    """maps + (its layers, one after the other)"""
 
     def forward(self, maps: Tensor) -> Tensor:
         return maps + super().forward(maps)
@@ -69,20 +70,18 @@ def _block(width: int, normalization: str) -> _Residual:
 
 
 class SRResNet(nn.Module):
-    """9x9 convolution, residual blocks with a skip around all of them, upsampling by factors of 2 (or 3), 9x9
-    convolution. Every PReLU has one slope. The output is linear: the paper names no tanh.
+    """A 9x9 convolution, residual blocks with a skip around all of them, upsampling by factors of 2 (or 3), a 9x9
+    convolution. Every PReLU has one slope. The output is linear, since the paper mentions no tanh.
 
-    The paper: BatchNorm and pixel shuffling, on [-1, 1]; here the output is in [0, 1] as the input is. `transposed`
-    upsamples by transposed convolutions of 4x4 (5x5 for factor 3), for comparison. With `skip` the layers make what
-    bilinear enlargement leaves to be added, as in BasicSR's MSRResNet: nothing need be learnt of colours and places.
+    The paper has BatchNorm and pixel shuffling, and images in [-1, 1]; here input and output are in [0, 1].
 
-    channels: of both images, 1 or more
-    scale: 3 or a power of two from 2
-    width: maps, 1 or more
+    channels: of the images, 1 or more
+    scale: upscaling factor, 3 or a power of two from 2
+    width: maps in every layer, 1 or more
     num_blocks: residual blocks, 1 or more
-    upsampling: pixel_shuffle or transposed
-    normalization: batch (the paper) or none
-    skip: whether the layers add to bilinear enlargement
+    upsampling: pixel_shuffle, or transposed for transposed convolutions of 4x4 pixels (5x5 for factor 3)
+    normalization: batch or none
+    skip: adds the bilinearly enlarged input to the output, as MSRResNet does, so that the layers learn details only
     """
 
     def __init__(self, channels: Count = 3, scale: Count = 4, width: Count = 64, num_blocks: Count = 16,
@@ -122,7 +121,7 @@ class _PlainBlock(nn.Module):
 
 
 class MSRResNet(nn.Module):
-    """3x3 convolutions only, no normalisation, and what they compute is added to the input, bilinearly upscaled."""
+    """3x3 convolutions without normalisation, whose output is added to the bilinearly enlarged input."""
 
     def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, num_blocks: int = 16):
         super().__init__()

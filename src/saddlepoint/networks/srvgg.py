@@ -1,8 +1,8 @@
-"""The compact network of Real-ESRGAN's general and anime models: all work at the size of the input, one pixel shuffle.
+"""SRVGGNetCompact, the compact network of Real-ESRGAN's general and anime models.
 
-Wang et al. 2021, https://arxiv.org/abs/2107.10833; the network itself stands only in its code, under BasicSR's name
-SRVGGNetCompact, whose parameter names these are. Two files of the same shape may be mixed weight by weight: that is
-the denoising strength of realesr-general-x4v3.
+Wang et al. 2021, https://arxiv.org/abs/2107.10833; the paper does not describe the network, its code does. Parameters
+have BasicSR's names. All layers work at the size of the input, before one pixel shuffle. Two files of the same shape
+may be mixed weight by weight, which gives the denoising strength of realesr-general-x4v3.
 
 N images of C channels and H x W pixels in [0, 1], upscaled s = `scale` times.
 """
@@ -14,8 +14,8 @@ from saddlepoint.checks import require_whole_numbers
 
 
 class SRVGGNetCompact(nn.Module):
-    """1 + `num_convolutions` times (3x3 convolution, PReLU with a slope per map), then s*s*C maps, shuffled to pixels,
-    on top of the nearest pixel of the input."""
+    """1 + `num_convolutions` 3x3 convolutions, each with a PReLU of one slope per map, then s*s*C maps, which are
+    shuffled to pixels and added to the nearest pixel of the input."""
 
     def __init__(self, channels: int = 3, scale: int = 4, width: int = 64, num_convolutions: int = 16):
         super().__init__()

@@ -1,7 +1,7 @@
-"""Who judges upscaled images: the discriminators of SRGAN, ESRGAN and Real-ESRGAN.
+"""The discriminators of SRGAN, ESRGAN and Real-ESRGAN.
 
-N images of C channels and S x S pixels in [-1, 1], as everywhere in the game. BasicSR's discriminators are trained on
-[0, 1]; on the same tensor and weights the logits are the same, but weights trained there expect (images + 1) / 2.
+N images of C channels and S x S pixels in [-1, 1], as for all discriminators. BasicSR trains its discriminators on
+[0, 1]: the same tensor gives the same logits, but weights that were trained there expect (images + 1) / 2.
 """
 
 from collections.abc import Mapping
@@ -37,10 +37,11 @@ def _check(channels: int, width: int, normalization: str) -> None:
 
 
 class SRGANDiscriminator(nn.Module):
-    """Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802 (S = 96): eight 3x3 convolutions, every second
-    of stride 2, maps doubling from `width` to 8 width; then 1024 units and one logit.
+    """SRGAN's discriminator: eight 3x3 convolutions, every second of stride 2, with `width` to 8 width maps; then 1024
+    units and one logit.
 
-    The first convolution is never normalised; all of them have a bias. S must be a multiple of 16.
+    Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802 (S = 96). The first convolution is never
+    normalised; all of them have a bias. S must be a multiple of 16.
     """
 
     def __init__(self, channels: Count = 3, image_size: Count = 96, width: Count = 64,
@@ -70,10 +71,12 @@ class SRGANDiscriminator(nn.Module):
 
 
 class VGGStyleDiscriminator(nn.Module):
-    """ESRGAN's, Wang et al. 2018, https://arxiv.org/abs/1809.00219 (S = 128), under BasicSR's parameter names: pairs of
-    a 3x3 convolution and a 4x4 one of stride 2 down to 4x4 maps, then 100 units and one logit.
+    """ESRGAN's discriminator: pairs of a 3x3 convolution and a 4x4 one of stride 2 down to maps of 4x4 pixels, then 100
+    units and one logit.
 
-    The first convolution is never normalised and has a bias; the others have one where nothing normalises.
+    Wang et al. 2018, https://arxiv.org/abs/1809.00219 (S = 128), with BasicSR's parameter names. The first convolution
+    is never normalised and has a bias; the others have one only with normalization=none. S must be a power of two from
+    16 to 256.
     """
 
     def __init__(self, channels: Count = 3, image_size: Count = 128, width: Count = 64,
@@ -107,11 +110,12 @@ class VGGStyleDiscriminator(nn.Module):
 
 
 class UNetDiscriminator(nn.Module):
-    """Real-ESRGAN's, Wang et al. 2021, section 3.3, https://arxiv.org/abs/2107.10833, under BasicSR's layer names: one
-    logit per pixel, from maps halved three times and doubled again, each added to the maps of its size on the way down.
+    """Real-ESRGAN's discriminator, a U-Net: it halves the maps three times, doubles them again and gives one logit per
+    pixel. After each doubling the maps of the same size from before the halving are added.
 
-    Spectral norm on all convolutions but the first and the last. `load_state_dict` also takes BasicSR's files;
-    `basicsr_state` gives one. Sides must be a multiple of 8.
+    Wang et al. 2021, section 3.3, https://arxiv.org/abs/2107.10833, with BasicSR's layer names. All convolutions but
+    the first and the last have spectral norm. `load_state_dict` also loads BasicSR's files, and `basicsr_state` returns
+    such a state dict. The sides of images must be a multiple of 8.
     """
 
     def __init__(self, channels: Count = 3, width: Count = 64):
@@ -132,8 +136,8 @@ class UNetDiscriminator(nn.Module):
         return self.conv9(self.features(images, labels)[-1])
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, H, W] -> four activations on the way down, [N, width, H, W] to [N, 8 width, H/8, W/8], three on
-        the way up with what was added, and two [N, width, H, W]"""
+        """images [N, C, H, W] -> nine activations: four from [N, width, H, W] down to [N, 8 width, H/8, W/8], three up
+        again, after the addition, and two [N, width, H, W]"""
         _require_multiple(images, 2**UNET_HALVINGS)
         outputs = [_activated(self.conv0(images))]
         for layer in (self.conv1, self.conv2, self.conv3):
@@ -146,12 +150,12 @@ class UNetDiscriminator(nn.Module):
         return outputs
 
     def basicsr_state(self) -> dict[str, Tensor]:
-        """the state dict under the names BasicSR's UNetDiscriminatorSN reads and writes"""
-        return renamed(self.state_dict(), SPECTRAL_NAMES)
+        """Returns the state dict with the names that BasicSR's UNetDiscriminatorSN has."""
+        return rename_endings(self.state_dict(), SPECTRAL_NAMES)
 
 
-def renamed(state: Mapping[str, Tensor], endings: Mapping[str, str]) -> dict[str, Tensor]:
-    """The same tensors in the same order; a name that ends in a key of `endings` ends in its value instead."""
+def rename_endings(state: Mapping[str, Tensor], endings: Mapping[str, str]) -> dict[str, Tensor]:
+    """Returns the tensors in the same order; each name that ends in a key of `endings` ends in its value instead."""
     names = {}
     for name in state:
         ending = next((ending for ending in endings if name.endswith(ending)), "")
@@ -160,8 +164,8 @@ def renamed(state: Mapping[str, Tensor], endings: Mapping[str, str]) -> dict[str
 
 
 def _rename_in_place(network: nn.Module, state: dict[str, Tensor], *_) -> None:
-    """load_state_dict hands its own copy of the dict, to be changed: old hook's names become the parametrization's."""
-    translated = renamed(state, {old: new for new, old in SPECTRAL_NAMES.items()})
+    """Turns names of torch's old spectral norm into the new ones, in the copy that load_state_dict gives its hooks."""
+    translated = rename_endings(state, {old: new for new, old in SPECTRAL_NAMES.items()})
     state.clear()
     state.update(translated)
 

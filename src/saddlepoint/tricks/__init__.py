@@ -1,4 +1,4 @@
-"""Tricks: what changes the weights that come out of training beside networks, loss and turns."""
+"""Tricks: changes to training that are neither a network, nor a loss, nor turns."""
 
 from saddlepoint.exports import lazy
 

@@ -1,4 +1,4 @@
-"""The class terms of ACGAN: the discriminator also says what an image shows, and the generator is held to it."""
+"""The class terms of ACGAN: D also classifies images, and G learns to make images of the class it is given."""
 
 from collections.abc import Iterable, Mapping
 
@@ -20,8 +20,8 @@ class AuxiliaryClassifier(Trick):
     https://arxiv.org/abs/1610.09585: both weights 1, with fakes. WGAN-GP's code for labelled CIFAR-10 (Gulrajani et al.
     2017, https://arxiv.org/abs/1704.00028): 1 in D, 0.1 in G, reals only.
 
-    The step's score gives logits and no features, so D is run once more on what it classifies. D may be updated on half
-    a batch at a time (model.turns.scoring=half): each update then has the term of what it saw.
+    `step.score` returns no class logits, so D is run once more on the images that it classifies. Where D is updated on
+    half a batch at a time (model.turns.scoring=half), each update has the term of its own images.
     """
 
     provides = frozenset({"class_terms"})
@@ -62,5 +62,5 @@ class AuxiliaryClassifier(Trick):
 
 
 def cross_entropy(step: Step, images: Tensor, labels: Tensor) -> Tensor:
-    """images [n, C, H, W], labels [n] -> []; D classifies what it is shown, input tricks included"""
+    """Returns the cross-entropy [] of D's classes for images [n, C, H, W], after input tricks, with labels [n]."""
     return F.cross_entropy(step.discriminator.class_logits(step.prepare(images), labels), labels)

@@ -1,4 +1,4 @@
-"""The generator that people see: an average of the one that is trained."""
+"""A moving average of the generator's weights, which draws the images for grids, metrics and files."""
 
 import copy
 from collections.abc import Mapping
@@ -16,9 +16,10 @@ from saddlepoint.game.trick import Trick
 class ExponentialMovingAverage(Trick):
     """w_ema <- w + (w_ema - w) 2^(-n / half_life), n the real images since the last update.
 
-    Yazici et al. 2019, https://arxiv.org/abs/1806.04498. Half-life in images, and at most `rampup` * images seen, so
-    that the first, poor generators are forgotten early: Karras et al. 2020, https://arxiv.org/abs/2006.06676 (ema_kimg
-    and ema_rampup of their code). Running statistics and other buffers are copied.
+    Yazici et al. 2019, https://arxiv.org/abs/1806.04498. The half-life is in images, and at most `rampup` * images
+    seen, so that the first, poor generators lose their weight early: Karras et al. 2020,
+    https://arxiv.org/abs/2006.06676 (ema_kimg and ema_rampup in their code). Running statistics and other buffers are
+    copied, not averaged.
     """
 
     def __init__(self, half_life_images: Annotated[Schedule | float, number(1)] = 10_000,
@@ -38,13 +39,14 @@ class ExponentialMovingAverage(Trick):
 
     @torch.no_grad()
     def after_generator_step(self, step: Step) -> None:
-        newest = 1 - self.share_kept(step.images_seen)
-        torch._foreach_lerp_(list(self.generator.parameters()), list(step.generator.parameters()), newest)
+        live_share = 1 - self.average_share(step.images_seen)
+        torch._foreach_lerp_(list(self.generator.parameters()), list(step.generator.parameters()), live_share)
         for average, live in zip(self.generator.buffers(), step.generator.buffers(), strict=True):
             average.copy_(live)
         self.updated_at = step.images_seen
 
-    def share_kept(self, images_seen: int) -> float:
+    def average_share(self, images_seen: int) -> float:
+        """Returns the weight of the old average in the new one, from 0 (the average is empty) to 1."""
         if self.updated_at is None:
             return 0.0
         half_life = self.half_life_images(images_seen)

@@ -1,7 +1,7 @@
-"""Penalties on the gradient of D's score with respect to what it is shown, one image at a time.
+"""Penalties on the gradient of D's score with respect to each image.
 
-They differ in where the gradient is measured and in the norm they ask for. N real images of C channels and H x W
-pixels, M fakes, M a multiple of N.
+They differ in the points at which the gradient is taken and in the norm it should have. N real images of C channels and
+H x W pixels, M fakes, M a multiple of N.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,17 +16,17 @@ from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import Step
 from saddlepoint.game.trick import Trick
 
-# sqrt(s) has an infinite slope at s = 0; sqrt(s + UNDER_ROOT) has a gradient there, and from s = 1e-4 on it is the same
-# in float32.
+# The slope of sqrt(s) is infinite at s = 0. That of sqrt(s + UNDER_ROOT) is finite, and from s = 1e-4 on both roots are
+# equal in float32.
 UNDER_ROOT = 1e-12
 
 
 def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """||grad_x D(x)||^2 over all pixels and channels of each image: images [N, C, H, W] -> [N]
+    """Returns ||grad_x D(x)||^2 over all pixels and channels of each image: images [N, C, H, W] -> [N].
 
-    `score` gives logits of any shape; those of one image (patches) are summed. The result carries the graph, so that D
-    can be trained on it, and is float32 at least, also under autocast: half precision overflows where a gradient's
-    square does.
+    `score` returns logits of any shape; those of one image (patches) are summed. The result keeps its graph, so that D
+    can be trained on it. It is at least float32, also under autocast, because the square of a gradient overflows in
+    half precision.
     """
     images = images.detach().to(torch.promote_types(images.dtype, torch.float32)).requires_grad_()
     with torch.autocast(images.device.type, enabled=False):
@@ -35,7 +35,7 @@ def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> 
 
 
 class GradientPenalty(Trick):
-    """A term of D's loss made of ||grad_x D(x)||^2, through whatever input tricks the step uses."""
+    """A trick whose term of D's loss depends on ||grad_x D(x)||^2, with the input tricks as part of D."""
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         name = self.name_in(recipe)
@@ -51,12 +51,12 @@ class GradientPenalty(Trick):
                 instead={"model.turns.scoring": "separate"})
 
     def squared_norms(self, step: Step, images: Tensor, labels: Tensor) -> Tensor:
-        """images [n, C, H, W], labels [n] -> [n]"""
+        """Returns ||grad_x D(x)||^2 of each image: images [n, C, H, W], labels [n] -> [n]."""
         return squared_gradient_norm(lambda images: step.score(images, labels), images)
 
 
-class _ToOne(GradientPenalty):
-    """weight * E[(||grad_x D(x)|| - 1)^2]: a slope of 1 at the points a subclass chooses."""
+class _UnitGradientPenalty(GradientPenalty):
+    """weight * E[(||grad_x D(x)|| - 1)^2], at the points that a subclass chooses."""
 
     setting: ClassVar[str]  # the trick's name in tricks.<name>
 
@@ -65,6 +65,7 @@ class _ToOne(GradientPenalty):
         self.weight = as_schedule(weight, f"tricks.{self.setting}.weight", low=0)
 
     def points(self, step: Step) -> Tensor:
+        """Returns the images [N, C, H, W] at which the gradient is taken; they have the labels of the reals."""
         raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
 
     def schedules(self) -> Mapping[str, Schedule]:
@@ -75,11 +76,11 @@ class _ToOne(GradientPenalty):
         return self.weight(step.images_seen) * (norms - 1).square().mean()
 
 
-class WassersteinGradientPenalty(_ToOne):
+class WassersteinGradientPenalty(_UnitGradientPenalty):
     """weight * E[(||grad D(e x + (1 - e) x~)|| - 1)^2], e ~ U[0, 1) one number per image.
 
-    Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, eq. 3. Mixed images carry the label of their real one. Of
-    M > N fakes every (M/N)-th is mixed, so that the same pairs meet on any number of processes.
+    Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, eq. 3. A mixed image has the label of its real image. Of
+    M > N fakes every (M/N)-th is mixed, so that the pairs are the same on any number of processes.
     """
 
     provides = frozenset({"lipschitz"})
@@ -91,27 +92,27 @@ class WassersteinGradientPenalty(_ToOne):
         return mixing * step.real + (1 - mixing) * fake
 
 
-class Dragan(_ToOne):
-    """weight * E[(||grad D(x + a u std(x) / 2)|| - 1)^2], a ~ U[0, 1) per image, u ~ U[0, 1) per pixel: near reals.
+class Dragan(_UnitGradientPenalty):
+    """weight * E[(||grad D(x + a u std(x) / 2)|| - 1)^2], a ~ U[0, 1) per image, u ~ U[0, 1) per pixel.
 
     Kodali et al. 2017, https://arxiv.org/abs/1705.07215, with the perturbation of the authors' code, except that std(x)
-    is of one image instead of the batch: an image's penalty does not depend on its neighbours.
+    is that of one image instead of the batch, so that an image's penalty does not depend on the other images.
     """
 
     setting = "dragan"
 
     def points(self, step: Step) -> Tensor:
-        far = step.random.uniform("dragan/distance", (len(step.real), 1, 1, 1))
+        distance = step.random.uniform("dragan/distance", (len(step.real), 1, 1, 1))
         direction = step.random.uniform("dragan/direction", step.real.shape)
-        return step.real + far * direction * step.real.std(dim=(1, 2, 3), correction=0, keepdim=True) / 2
+        return step.real + distance * direction * step.real.std(dim=(1, 2, 3), correction=0, keepdim=True) / 2
 
 
-class _ToZero(GradientPenalty):
-    """gamma/2 * E||grad_x D(x)||^2, at the images a subclass chooses.
+class _ZeroGradientPenalty(GradientPenalty):
+    """gamma/2 * E||grad_x D(x)||^2, at the images that a subclass chooses.
 
-    Mescheder, Geiger and Nowozin 2018, https://arxiv.org/abs/1801.04406, section 4.1. Lazy when `every` > 1: one D step
-    in `every`, `every` times as strong (Karras et al. 2020, https://arxiv.org/abs/1912.04958, section 3.1; their change
-    of Adam's settings is left to optimizer.discriminator).
+    Mescheder, Geiger and Nowozin 2018, https://arxiv.org/abs/1801.04406, section 4.1. With `every` > 1 only one D step
+    in `every` has the penalty, `every` times as strong (Karras et al. 2020, https://arxiv.org/abs/1912.04958, section
+    3.1; their change of Adam's settings is left to optimizer.discriminator).
     """
 
     setting: ClassVar[str]
@@ -124,7 +125,7 @@ class _ToZero(GradientPenalty):
         self.every = every
 
     def images(self, step: Step) -> tuple[Tensor, Tensor]:
-        """-> images [n, C, H, W], labels [n]"""
+        """Returns the images [n, C, H, W] at which the gradient is taken, and their labels [n]."""
         raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
 
     def schedules(self) -> Mapping[str, Schedule]:
@@ -137,7 +138,7 @@ class _ToZero(GradientPenalty):
         return self.every * self.gamma(step.images_seen) / 2 * norms.mean()
 
 
-class R1(_ToZero):
+class R1(_ZeroGradientPenalty):
     """gamma/2 * E||grad D(x)||^2 at real images (Mescheder et al. 2018, eq. 9)."""
 
     setting = "r1"
@@ -146,7 +147,7 @@ class R1(_ToZero):
         return step.real, step.real_labels
 
 
-class R2(_ToZero):
+class R2(_ZeroGradientPenalty):
     """gamma/2 * E||grad D(G(z))||^2 at fakes (Mescheder et al. 2018, eq. 10)."""
 
     setting = "r2"

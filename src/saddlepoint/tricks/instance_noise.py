@@ -1,4 +1,4 @@
-"""Noise on everything the discriminator is shown."""
+"""Noise on every image that D is shown."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ from saddlepoint.game.trick import Trick
 
 
 class InstanceNoise(Trick):
-    """D(x + sigma n), n ~ N(0, I): reals and fakes alike, in D's step and in G's, until sigma has gone to 0.
+    """D(x + sigma n), n ~ N(0, I), for reals and fakes, in D's step and in G's, until sigma is 0.
 
-    The two distributions overlap as long as there is noise, so D's gradient means something from the first step on.
+    With noise the distributions of reals and fakes overlap, so that D's gradient is useful from the first step on.
     Arjovsky and Bottou 2017, https://arxiv.org/abs/1701.04862, section 3; annealed as in Sonderby et al. 2017,
     https://arxiv.org/abs/1610.04490 ("instance noise"). Sigma is in units of pixels in [-1, 1].
     """

@@ -1,6 +1,6 @@
-"""Tricks on the targets of a loss that has them: what D(x) should be, as a probability, for real and for fake.
+"""Tricks that change the targets of D's loss: the probabilities it is trained to give reals and fakes.
 
-They act in D's step only: G's loss never sees a target. N reals, M fakes.
+They act in D's step only, because G's loss has no targets. N reals, M fakes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from saddlepoint.game.trick import Trick
 
 
 class TargetTrick(Trick):
-    """Needs a loss with targets."""
+    """A trick that changes targets, and so needs a loss that has them."""
 
     softens_targets = True
 
@@ -30,10 +30,10 @@ class TargetTrick(Trick):
 
 
 class LabelSmoothing(TargetTrick):
-    """Target 1 becomes `real`, target 0 becomes `fake`, and what lies between moves along.
+    """Target 1 becomes `real`, target 0 becomes `fake`, and targets in between are mapped linearly.
 
-    Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 3.4: one-sided (fake stays 0), since a positive
-    target for fakes holds them where they are. Linear, so that it does the same before and after label_flip.
+    Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 3.4: one-sided (fake stays 0), because a
+    positive target for fakes would make G keep them as they are. Linear, so that its order with label_flip is free.
     """
 
     def __init__(self, real: Schedule | Probability = 0.9, fake: Schedule | Probability = 0.0):
@@ -50,7 +50,7 @@ class LabelSmoothing(TargetTrick):
 
 
 class LabelFlip(TargetTrick):
-    """Each image swaps its target for that of the other kind with `probability`: targets [] -> real [N], fake [M].
+    """Gives each image the target of the other kind with `probability`: targets [] -> real [N], fake [M].
 
     Chintala et al. 2016, https://github.com/soumith/ganhacks, point 6: noisy labels for the discriminator.
     """
@@ -64,10 +64,10 @@ class LabelFlip(TargetTrick):
 
     def targets(self, targets: Targets, step: Step) -> Targets:
         return Targets(
-            real=torch.where(self.flipped(step.real, step), targets.fake, targets.real),
-            fake=torch.where(self.flipped(step.fake, step), targets.real, targets.fake),
+            real=torch.where(self.draw_flips(step.real, step), targets.fake, targets.real),
+            fake=torch.where(self.draw_flips(step.fake, step), targets.real, targets.fake),
         )
 
-    def flipped(self, images: Tensor, step: Step) -> Tensor:
-        """images [n, C, H, W] -> [n] bool"""
+    def draw_flips(self, images: Tensor, step: Step) -> Tensor:
+        """Draws which images [n, C, H, W] get the other target -> bool [n]."""
         return step.random.uniform("label_flip", images.shape[:1]) < self.probability(step.images_seen)

@@ -1,4 +1,4 @@
-"""Bounds on the discriminator's weights."""
+"""Tricks that bound the weights of D, and so the slope of its score."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated
@@ -51,8 +51,9 @@ class WeightClipping(Trick):
 class SpectralNorm(Trick):
     """w <- w / sigma(w), sigma the largest singular value, in every convolution, linear layer and embedding of D.
 
-    Miyato et al. 2018, https://arxiv.org/abs/1802.05957, section 2.1 and algorithm 1. Sigma is followed by power
-    iteration, one or more steps for each forward pass in training; its vectors are buffers of the network.
+    Miyato et al. 2018, https://arxiv.org/abs/1802.05957, section 2.1 and algorithm 1. Sigma is estimated by
+    power iteration, with `power_iterations` (1 or more) for each forward pass in training; its vectors are buffers of
+    the network. `generator`: normalises G as well.
     """
 
     provides = frozenset({"lipschitz"})
@@ -72,6 +73,6 @@ class SpectralNorm(Trick):
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
         for network in (generator, discriminator) if self.generator else (discriminator,):
             for layer in list(network.modules()):
-                # A weight that already is parametrised is no parameter of its layer any more, and stays as it is.
+                # A weight that is parametrised already is no longer a parameter of its layer, and is left as it is.
                 if isinstance(layer, nn.Linear | _ConvNd | nn.Embedding) and "weight" in layer._parameters:
                     spectral_norm(layer, n_power_iterations=self.power_iterations)
