@@ -111,3 +111,8 @@ def test_the_architecture_shows_these_floors():
     rows = re.findall(r"^\| (\d+) \| (.+?) \|", page, re.MULTILINE)
     assert [tuple(re.findall(r"`(\w+)`", packages)) for _, packages in rows] == list(FLOORS)
     assert f"{len(FLOORS)} floors, {len(FLOOR_OF) - len(LOOSE)} packages, {len(LOOSE)} single files, no circle" in page
+
+
+def test_the_game_fits_on_a_few_screens():
+    """It names no trick and no model, and is read in one go: the first idea of docs/architecture.md."""
+    assert len((SOURCE / "saddlepoint" / "game" / "adversarial.py").read_text().splitlines()) < 150

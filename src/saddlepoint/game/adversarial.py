@@ -29,12 +29,7 @@ class AdversarialModule(pl.LightningModule):
     One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen` counts the real
     images that D was shown, over all processes; schedules, callbacks and the budget are measured in it.
 
-    generator, discriminator: the two networks (see networks.py)
-    loss: what each player minimises
     tricks: by the name typed in trick=[...], applied in this order
-    optimizers: one for each network, and their learning rate over training
-    turns: who moves when
-    seed: of all random numbers of training, 0 or more
     adversarial_weight: factor on the adversarial term of G's loss, 0 or more
     """
 
@@ -65,8 +60,6 @@ class AdversarialModule(pl.LightningModule):
     def content_terms(self, batch: ImageBatch, fake: Tensor) -> dict[str, Tensor]:
         """Returns the terms [] of G's loss that neither the adversarial loss nor a trick adds, by name."""
         return {}
-
-    # The game.
 
     def training_step(self, batch: ImageBatch, batch_index: int) -> None:
         self.images_before = self.images_seen
@@ -116,8 +109,6 @@ class AdversarialModule(pl.LightningModule):
     def remember(self, kind: str, tensors: dict[str, Tensor | None]) -> None:
         self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items() if tensor is not None}
 
-    # Parts of a step.
-
     def step(self, batch: ImageBatch, random: RandomStreams, fake: Tensor, fake_labels: Tensor) -> Step:
         def prepare(images: Tensor) -> Tensor:
             return self.tricks.discriminator_input(images, step)
@@ -125,9 +116,8 @@ class AdversarialModule(pl.LightningModule):
         def score(images: Tensor, labels: Tensor) -> Tensor:
             return self.discriminator(prepare(images), labels)
 
-        batch_size = len(batch.real) * random.num_processes
-        step = Step(self.images_seen, batch_size, random, self.generator, self.discriminator, prepare, score,
-                    real=batch.real, fake=fake, real_labels=batch.labels, fake_labels=fake_labels)
+        step = Step(self.images_seen, len(batch.real) * random.num_processes, random, self.generator,
+                    self.discriminator, prepare, score, batch.real, fake, batch.labels, fake_labels)
         return step
 
     def random_streams(self, player: str, step: int) -> RandomStreams:
