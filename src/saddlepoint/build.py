@@ -1,7 +1,7 @@
-"""Configuration -> objects. Only this file and what stands between the shell and Hydra know Hydra.
+"""Builds the objects that a configuration describes: networks, losses, tricks, data, metrics, callbacks.
 
-`make` is the single call of `instantiate`. A configuration may come out of a checkpoint somebody else wrote, so a
-`_target_` is resolved by hand first and must be a class of a known package and a known kind; functions are refused.
+`make` contains the only call of Hydra's `instantiate`. A configuration may come from a checkpoint that somebody else
+wrote, so each `_target_` is checked first: it must be a class of a trusted package and of a known kind, not a function.
 """
 
 import importlib
@@ -44,17 +44,20 @@ Settings = Mapping[str, Any]  # a resolved configuration: plain dictionaries, li
 
 
 def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: Any) -> Any:
-    """The object that `settings` describes, a `kind`; `where` is its place in the configuration, for messages."""
+    """Builds the object that `settings` describes, which must be of a class `kind`; refuses settings it does not take.
+
+    `where` is the place of the settings in the configuration, for messages; `more` are arguments that are no settings.
+    """
     check_targets(settings, where)
     target = target_class(settings, where)
     if not issubclass(target, kind):
         raise RequestError(f"{where}._target_={settings['_target_']} must be a {_kind_name(kind)}, and is not")
-    if wrong := [*map(str, complaints_of_constructors(settings, where))]:
-        raise RequestError("\n".join(wrong))
-    if handed_over := settings.keys() & more.keys():
-        raise RequestError(f"{where}.{min(handed_over)} must be removed: it is not a setting of {target.__name__}")
+    if complaints := [*map(str, complaints_of_constructors(settings, where))]:
+        raise RequestError("\n".join(complaints))
+    if not_settings := settings.keys() & more.keys():
+        raise RequestError(f"{where}.{min(not_settings)} must be removed: it is not a setting of {target.__name__}")
     try:
-        return instantiate(_literally(settings), _convert_="all", **more)
+        return instantiate(_escape_interpolations(settings), _convert_="all", **more)
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError | RequestError):
             raise RequestError(str(error.__cause__)) from error
@@ -64,23 +67,23 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
         raise error.__cause__ or error from None
 
 
-def _literally(settings: Any) -> Any:
-    """The settings are resolved: a ${ that is left in a path is part of its name. Hydra would resolve it, twice."""
+def _escape_interpolations(settings: Any) -> Any:
+    """Escapes each ${ of resolved settings, where it is part of a name; Hydra would resolve it, and does so twice."""
     if isinstance(settings, Mapping):
-        return {key: _literally(value) for key, value in settings.items()}
+        return {key: _escape_interpolations(value) for key, value in settings.items()}
     if isinstance(settings, list | tuple):
-        return [*map(_literally, settings)]
+        return [*map(_escape_interpolations, settings)]
     return without_interpolation(without_interpolation(settings)) if isinstance(settings, str) else settings
 
 
 def _missing_arguments(error: BaseException | None) -> str:
-    """`root`, where a constructor was called without it; empty for every other error"""
-    said = re.search(r"__init__\(\) missing \d+ required .*arguments?: (.*)", str(error))
-    return said[1].replace("'", "") if isinstance(error, TypeError) and said else ""
+    """Returns the names of the arguments that a constructor was called without; empty for every other error."""
+    match = re.search(r"__init__\(\) missing \d+ required .*arguments?: (.*)", str(error))
+    return match[1].replace("'", "") if isinstance(error, TypeError) and match else ""
 
 
 def check_targets(settings: Any, where: str) -> None:
-    """Every `_target_` at any depth is trusted and takes the settings beside it; nothing else steers instantiation."""
+    """Refuses settings in which, at any depth, a `_target_` is not trusted or does not take the settings beside it."""
     if isinstance(settings, Mapping):
         if "_target_" in settings:
             _check_arguments(target_class(settings, where), settings, where)
@@ -94,7 +97,7 @@ def check_targets(settings: Any, where: str) -> None:
 
 
 def target_class(settings: Settings, where: str) -> type:
-    """Returns the class that `_target_` names. Refuses what is no class of a trusted package, or of no known kind."""
+    """Returns the class that `_target_` names. Refuses all but classes of trusted packages and known kinds."""
     if not isinstance(settings, Mapping):
         raise RequestError(f"{where}={settings} must be a part of its own, with a _target_")
     if "_target_" not in settings:
@@ -105,7 +108,7 @@ def target_class(settings: Settings, where: str) -> type:
     if package not in extensions.trusted():
         raise RequestError(f"{where}._target_={path} must name a class of {', '.join(extensions.trusted())}"
                            f"{extensions.how_to_use(package)}")
-    target = _imported(str(path), where)
+    target = _import_target(str(path), where)
     trusted = inspect.isclass(target) and target.__module__.split(".")[0] in extensions.trusted()
     if not trusted or not issubclass(target, KINDS):
         raise RequestError(f"{where}._target_={path} is refused: it must be a class of "
@@ -113,9 +116,12 @@ def target_class(settings: Settings, where: str) -> type:
     return target
 
 
-def _imported(path: str, where: str) -> Any:
-    """Returns what a dotted path names. An extension that fails while it is imported is a user's slip, so it becomes a
-    sentence; a module of ours that fails is a bug, and keeps its traceback."""
+def _import_target(path: str, where: str) -> Any:
+    """Returns the object that a dotted path names.
+
+    An extension that fails while it is imported is its author's mistake, so the user reads a sentence. A module of ours
+    that fails is a bug, so its traceback is shown.
+    """
     module_name, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module_name), name)
@@ -137,7 +143,7 @@ def _check_arguments(target: type, settings: Settings, where: str) -> None:
 
 
 def arguments(target: type) -> set[str]:
-    """The names a constructor takes; where it hands **settings on to its base class, the base's as well."""
+    """Returns the names of a constructor's arguments, and of its base class's where it has ** to hand on."""
     names: set[str] = set()
     for each in target.__mro__:
         if "__init__" in vars(each):
@@ -152,41 +158,43 @@ def _kind_name(kind: type | tuple[type, ...]) -> str:
     return " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
 
 
-# What an experiment consists of.
+# The parts of an experiment.
 
 
 def networks(settings: Settings) -> tuple[nn.Module, nn.Module]:
-    """-> generator, discriminator, with random weights from torch's global generator"""
+    """Builds generator and discriminator, with first weights from torch's global random generator."""
     model = settings["model"]
     return (make(model["generator"], nn.Module, "model.generator"),
             make(model["discriminator"], nn.Module, "model.discriminator"))
 
 
 def tricks(settings: Settings) -> dict[str, Trick]:
+    """Builds the tricks of trick=[...], in this order."""
     return {name: make(settings["tricks"][name], Trick, f"tricks.{name}") for name in settings["trick"]}
 
 
 def content(settings: Settings) -> dict[str, nn.Module]:
-    """The content losses that count; the perceptual one looks through the network of perceptual=."""
+    """Builds the content losses with a weight; those that compare features get the network of perceptual=."""
     losses = {}
-    for name, each in counting_content(settings):
-        looks = _looks_through_a_network(name, each)
-        more = {"extractor": make(settings["perceptual"], nn.Module, "perceptual")} if looks else {}
+    for name, each in active_content_losses(settings):
+        needs_extractor = _needs_extractor(name, each)
+        more = {"extractor": make(settings["perceptual"], nn.Module, "perceptual")} if needs_extractor else {}
         losses[name] = make(each, nn.Module, f"model.content.{name}", **more)
     return losses
 
 
-def counting_content(settings: Settings) -> list[tuple[str, Settings]]:
-    """Names and settings of those with a weight; without perceptual=, of those that need no network"""
+def active_content_losses(settings: Settings) -> list[tuple[str, Settings]]:
+    """Returns names and settings of the content losses with a weight; without perceptual=, of those that need none."""
     return [(name, each) for name, each in settings["model"].get("content", {}).items()
-            if each["weight"] and (settings["perceptual"] or not _looks_through_a_network(name, each))]
+            if each["weight"] and (settings["perceptual"] or not _needs_extractor(name, each))]
 
 
-def content_moments(settings: Settings) -> frozenset[str]:
-    return frozenset(each["during"] for _, each in counting_content(settings))
+def content_phases(settings: Settings) -> frozenset[str]:
+    """Returns the phases (always, warmup, game) in which some content loss counts."""
+    return frozenset(each["during"] for _, each in active_content_losses(settings))
 
 
-def _looks_through_a_network(name: str, loss: Settings) -> bool:
+def _needs_extractor(name: str, loss: Settings) -> bool:
     return "extractor" in arguments(target_class(loss, f"model.content.{name}"))
 
 
@@ -195,9 +203,9 @@ def _schedule(settings: Settings | float) -> Schedule | float:
 
 
 def module(settings: Settings, initialise: Callable[[nn.Module], object] | None = None) -> AdversarialModule:
-    """Builds the whole game, its first weights a function of the seed. It carries the settings it was built from.
+    """Builds the whole game. Its first weights are a function of the seed; its `provenance` has the settings.
 
-    `initialise` is handed the generator before the game is made, and may give it other first weights.
+    `initialise` is called with the generator before the game is built, and may give it other first weights.
     """
     model, optimizer = settings["model"], settings["optimizer"]
     parts = {
@@ -221,11 +229,11 @@ def module(settings: Settings, initialise: Callable[[nn.Module], object] | None 
         generator, discriminator = networks(settings)
         if initialise:
             initialise(generator)
-        made = make(model["module"], AdversarialModule, "model.module",
+        game = make(model["module"], AdversarialModule, "model.module",
                     generator=generator, discriminator=discriminator, **parts)
-    made.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision(),
+    game.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision(),
                        "extensions": [each.provenance() for each in extensions.in_use()]}
-    return made
+    return game
 
 
 def data(settings: Settings) -> ImageDataModule:
@@ -237,13 +245,13 @@ def extractor(settings: Settings) -> Extractor:
 
 
 def metrics(settings: Settings) -> dict[str, Metric]:
-    """All there are; metric=[...] says which are measured."""
+    """Builds all metrics there are; metric=[...] chooses among them later."""
     return {name: make(each, Metric, f"metrics.{name}") for name, each in settings["metrics"].items()}
 
 
 def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModule) -> list[pl.Callback]:
-    """Callbacks that measure are handed one context."""
-    made, context = [], EvaluationContext(lambda: extractor(settings), lambda: metrics(settings), data, module)
+    """Builds the callbacks. Those whose constructor takes `context` share one; those that take `data` get the data."""
+    built, context = [], EvaluationContext(lambda: extractor(settings), lambda: metrics(settings), data, module)
     for name, each in settings["callbacks"].items():
         if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
             continue
@@ -252,10 +260,10 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
         if getattr(target, "needs_latents", False) and "latents" not in settings["model"]:
             raise RequestError(f"{where} draws images from noise, and model={settings['choices']['model']} makes none: "
                                "type callbacks=super_resolution")
-        wanted = arguments(target)
-        if "context" in wanted:
+        names = arguments(target)
+        if "context" in names:
             more = {"context": context}
-        elif "data" in wanted:
+        elif "data" in names:
             more = {"data": data}
-        made.append(make(each, pl.Callback, where, **more))
-    return made
+        built.append(make(each, pl.Callback, where, **more))
+    return built

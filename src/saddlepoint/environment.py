@@ -1,4 +1,4 @@
-"""What code ran, and by which command: versions, git revision, the line that was typed."""
+"""The versions of the code that runs, its git revision, and the command line that was typed."""
 
 import functools
 import os
@@ -15,25 +15,28 @@ PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-c
 
 def command() -> str:
     """Returns the line that was typed, from the script's or the command's name on."""
-    started = Path(sys.argv[0])
-    called = program(started.stem) if way_of_calling() == "module" else [started.name]
-    return shlex.join([*called, *typed()])
+    script = Path(sys.argv[0])
+    words = program(script.stem) if way_of_calling() == "module" else [script.name]
+    return shlex.join([*words, *typed()])
 
 
 def program(command: str) -> list[str]:
     """Returns the words that call a command of ours (train, sample, ...) in the way in which this process was called:
     `python train.py` in a checkout, `saddlepoint-train` of an installation, or `python -m saddlepoint.commands.train`.
 
-    A job of a sweep names what the sweep was called by, as nobody typed the job's own line.
+    In a job of a sweep it is the way in which the sweep was called, as nobody typed the job's own line.
     """
-    called = os.environ.get(CALLED) or way_of_calling()
-    if called == "console":
+    way = os.environ.get(CALLED) or way_of_calling()
+    if way == "console":
         return [f"saddlepoint-{command.replace('_', '-')}"]
-    return ["python", "-m", f"saddlepoint.commands.{command}"] if called == "module" else ["python", f"{command}.py"]
+    return ["python", "-m", f"saddlepoint.commands.{command}"] if way == "module" else ["python", f"{command}.py"]
 
 
 def way_of_calling() -> str:
-    """Returns console, module or script; elsewhere, in a notebook say, script in a checkout and console otherwise."""
+    """Returns how this process was started: console, module or script.
+
+    Where it is none of these, e.g. in a notebook, returns script in a checkout and console in an installation.
+    """
     started = Path(sys.argv[0])
     if started.name.startswith("saddlepoint-"):
         return "console"
@@ -43,7 +46,7 @@ def way_of_calling() -> str:
 
 
 def typed() -> list[str]:
-    """The arguments as they were typed; in sys.argv, paths have been quoted for Hydra."""
+    """Returns the arguments as they were typed; those in sys.argv may have been quoted for Hydra."""
     script, *arguments = sys.argv
     for name in (script, f"saddlepoint.commands.{Path(script).stem}"):  # the latter after python -m
         if name in sys.orig_argv:
@@ -66,7 +69,7 @@ def _version(name: str) -> str:
 
 @functools.cache
 def revision() -> str:
-    """The git revision of the code, with +changes when the tree differs from it; empty outside a checkout."""
+    """Returns the git revision of the code, with +changes if files differ from it; empty outside a checkout."""
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()

@@ -1,37 +1,43 @@
-"""Ends of a run that are not bugs: their text is the whole message, there is no traceback, each has its exit code."""
+"""Exceptions that end a command but are not bugs: the user reads their text only, and each has its exit code."""
 
 
 class EndOfRun(Exception):
+    """An end of a run that is not a bug; its text is the whole message."""
+
     exit_code = 1
-    of_all = False  # all processes of a run end so, and the first one says it
-    agreed = False  # all know that all do: they leave together, with this exit code
-    said = False  # by the first, before any of them left
+    of_all = False  # True: all processes of the run end with it, and the first one prints it
+    agreed = False  # True: each process knows that all end with it; they leave together, with this exit code
+    said = False  # True: the first process has printed it already
 
 
 class ProcessLost(EndOfRun):
-    """Of several processes one died."""
+    """One of the processes of a run died."""
 
 
 class RequestError(EndOfRun):
-    """What was asked for cannot be done. The text names the setting, its value, what it must be and what to type."""
+    """A request that cannot be fulfilled. The text names the setting, its value, what it must be and what to type."""
 
     exit_code = 2
 
 
 class RunDirectoryInUse(EndOfRun):
+    """Another process writes to the run directory."""
+
     exit_code = 4
 
 
 class Diverged(EndOfRun):
-    """A loss or a gradient stopped being finite."""
+    """A loss or a gradient is no longer finite."""
 
     exit_code = 3
     of_all = agreed = True
 
 
 class RollBack(Diverged):
-    """The same, where the run shall go on from its newest checkpoint, for the `count`-th time, with learning rates
-    `lr_factor` times as high as they are."""
+    """A divergence after which the run continues from its newest checkpoint with lower learning rates.
+
+    `lr_factor` multiplies the learning rates; this is roll-back number `count` of the run, from 1.
+    """
 
     def __init__(self, message: str, lr_factor: float, count: int):
         super().__init__(message)
@@ -39,11 +45,11 @@ class RollBack(Diverged):
 
 
 class Collapsed(Diverged):
-    """The generator makes nearly the same picture of every latent."""
+    """The generator makes nearly the same image of all latents."""
 
 
 class Stopped(EndOfRun):
-    """A signal asked for the end; a checkpoint was written."""
+    """A signal ended the run, after a checkpoint was written."""
 
     of_all = agreed = True
 
@@ -53,6 +59,6 @@ class Stopped(EndOfRun):
 
 
 class DiskFull(EndOfRun, OSError):
-    """No room for a file, and nothing was lost. An OSError too, for those who can do without the file."""
+    """A disk without room for a file; nothing was lost. It is an OSError too, which callers may catch as such."""
 
     exit_code = 5

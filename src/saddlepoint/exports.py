@@ -1,4 +1,4 @@
-"""Gives packages public names that are imported when they are first asked for.
+"""Public names of packages that are imported on first use.
 
 `from saddlepoint.game import Trick` loads game/trick.py, and `import saddlepoint.game` loads nothing.
 """
@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 
 
 def lazy(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], object], list[str]]:
-    """Returns a package's `__getattr__` and `__all__`. `places`: module of the package -> the names it gives, with
-    spaces between them."""
+    """Returns a package's `__getattr__` and `__all__`.
+
+    `places` has the public names of each module of the package, separated by spaces.
+    """
     modules = {name: module for module, names in places.items() for name in names.split()}
 
     def look_up(name: str) -> object:

@@ -54,7 +54,7 @@ def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
                                    f"output={'n' * 300}", f"page={'n' * 300}.html"])
 def test_a_place_that_cannot_be_written_is_refused_before_a_run_is_read(typed, tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("a file")
-    monkeypatch.setattr(command, "gathered_from", None)
+    monkeypatch.setattr(command, "gather_runs", None)
     with pytest.raises(RequestError, match=f"^{typed} (cannot be written: |must be a shorter path)"):
         compare("runs=runs", typed)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -187,7 +187,7 @@ def test_nothing_is_overwritten_unless_asked(run, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(run, tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("a file")
-    monkeypatch.setattr(evaluation, "make_judge", None)
+    monkeypatch.setattr(evaluation, "make_evaluator", None)
     with pytest.raises(RequestError, match="output=.* cannot be written: .*taken is a file, not a folder"):
         evaluated(f"run='{run}'", f"output={tmp_path / 'taken' / 'out.json'}")
     with pytest.raises(RequestError, match="output=/proc/out.json cannot be written: "):

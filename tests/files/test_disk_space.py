@@ -61,7 +61,7 @@ def test_a_closed_writer_is_explained_by_what_closed_it(ends):
 
 
 def test_a_thread_that_finds_no_room_is_quiet_since_its_user_will_raise_it(capsys, monkeypatch):
-    monkeypatch.setattr(threading, "excepthook", command_line.speak_of_thread)
+    monkeypatch.setattr(threading, "excepthook", command_line.report_thread_failure)
     for write in (write_without_room, write_to_what_is_closed):
         thread = threading.Thread(target=write)
         thread.start()

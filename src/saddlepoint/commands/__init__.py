@@ -1,1 +1,1 @@
-"""The commands as the shell calls them, and the same as functions (interface.py)."""
+"""The commands as the shell calls them, and as functions for programs (interface.py)."""

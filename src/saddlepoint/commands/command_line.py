@@ -1,6 +1,6 @@
-"""What stands between the shell and Hydra: quoting of paths, the bare -m, refusals in sentences, exit codes.
+"""Runs a command between the shell and Hydra: quotes paths, completes a bare -m, prints refusals, returns exit codes.
 
-Imports no torch: `--help`, `--cfg job`, tab completion and refusals of a wrong setting answer in under a second.
+Imports no torch, so that `--help`, `--cfg job`, tab completion and refusals of a wrong setting take under a second.
 """
 
 import errno
@@ -29,21 +29,23 @@ from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.files import disk_space
 from saddlepoint.parallel.first import is_first, say
 
-MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # one at a time, says Hydra
+MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # Hydra takes one of them
 LISTS_OF_CHOICES = ("logger",)
 
 _ends: list[EndOfRun] = []  # of the jobs of this process: one, or those of a sweep
 
 
 class _SweepStopped(BaseException):
-    """Not an Exception, so that Hydra lets it through and starts no further job."""
+    """The end of a sweep by a signal. It is no Exception, so Hydra does not catch it, and starts no further job."""
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Inside the function that hydra.main calls: an end that is not a bug is printed and remembered, and the next job
-    of a sweep goes on, unless a signal asked for the end. (Hydra would introduce it as an error and end the sweep.)
-    A disk that is full is such an end too, whichever file it was met at."""
+    """Prints and remembers an end that is not a bug, in the function that hydra.main calls.
+
+    The next job of a sweep then starts, unless a signal ended this one; Hydra would print an error of its own and end
+    the sweep. A full disk is also such an end, whichever file it was noticed at.
+    """
     try:
         yield
     except (EndOfRun, OSError, *UNRESOLVED) as error:
@@ -64,7 +66,7 @@ def run(command: Callable[[], object], config_name: str, default_sweep: str | No
         complete: Callable[[list[str]], list[str]] = list) -> int:
     """Runs a function decorated with hydra.main and returns the exit code; bugs keep their traceback.
 
-    `default_sweep` is what a bare -m tries; `complete` adds what the arguments leave unsaid.
+    `default_sweep` are the values that a bare -m tries; `complete` adds arguments that follow from those typed.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its exceptions on instead of printing and exiting with 1
     streams.make_unfailing()
@@ -75,7 +77,7 @@ def run(command: Callable[[], object], config_name: str, default_sweep: str | No
 
 def _run(command: Callable[[], object], config_name: str, default_sweep: str | None,
          complete: Callable[[list[str]], list[str]]) -> int:
-    speak_plainly()
+    set_up_warnings()
     try:
         take_extensions_into_use(sys.argv[1:])
         refuse_arguments(sys.argv[1:])
@@ -99,8 +101,11 @@ def _run(command: Callable[[], object], config_name: str, default_sweep: str | N
 
 
 def _exit_code(end: EndOfRun) -> int:
-    """Processes that agreed on their end leave with one exit code. Where each was refused by itself, before they met,
-    the first one says it; a launcher would take others' exit codes for a crash and kill the first while it does."""
+    """Returns the exit code of this process.
+
+    Processes that agreed on their end leave with one exit code. Where each was refused by itself, before they met, only
+    the first has a code other than 0: a launcher would take another's for a crash, and kill the first as it prints.
+    """
     return 0 if end.of_all and not end.agreed and not is_first() else end.exit_code
 
 
@@ -130,8 +135,10 @@ def experiments_named(arguments: list[str], experiment: object) -> Iterator[Mapp
 
 
 def help_text(config_name: str, arguments: list[str]) -> str:
-    """Returns the template in hydra.help, filled. Hydra's own way loads every group of its plugins too, for twice the
-    time."""
+    """Returns the text of --help, from the template in hydra.help.
+
+    Hydra itself takes twice as long, since it loads the groups of all its plugins.
+    """
     with initialize_config_dir(str(folders.settings_folder()), version_base="1.3"):
         config = compose(config_name, overrides_in(arguments), return_hydra_config=True)
     template = string.Template(config.hydra.help.template)
@@ -143,24 +150,27 @@ def help_text(config_name: str, arguments: list[str]) -> str:
     return text.replace(f"python {config_name}.py", " ".join(program(config_name)))
 
 
-def speak_plainly() -> None:
-    """Warnings of ours go to stderr as they are; Hydra's handler would print them to stdout in its own name."""
+def set_up_warnings() -> None:
+    """Sends our warnings to stderr as sentences; Hydra's handler would print them to stdout with its own prefix."""
     handler, log = logging.StreamHandler(), logging.getLogger("saddlepoint")
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     log.addHandler(handler)
     log.propagate = False
-    threading.excepthook = speak_of_thread
+    threading.excepthook = report_thread_failure
 
 
-def speak_of_thread(failed: threading.ExceptHookArgs) -> None:
-    """TensorBoard's writer is a thread; a full disk that it meets is raised again by the next one to hand it something,
-    or to close it, and reported there."""
+def report_thread_failure(failed: threading.ExceptHookArgs) -> None:
+    """Prints the traceback of a failed thread, unless a full disk ended it.
+
+    TensorBoard writes in a thread. The next call that hands it something, or closes it, raises its error again, and the
+    full disk is reported there.
+    """
     if failed.exc_value is None or disk_space.behind(failed.exc_value) is None:
         threading.__excepthook__(failed)
 
 
 def refuse_arguments(arguments: list[str]) -> None:
-    """What Hydra would answer with a traceback, or take for something else."""
+    """Refuses arguments that Hydra would answer with a traceback, or misunderstand."""
     hydra_settings.refuse(arguments)
     modes = [argument for argument in arguments if argument in MODES]
     if len(modes) > 1:
@@ -174,23 +184,24 @@ def refuse_arguments(arguments: list[str]) -> None:
                                "e.g. logger=none")
         if not equals and not argument.startswith("-") and not before.startswith("-"):
             raise RequestError(f"{argument} is not a setting: settings are written name=value, e.g. seed=1")
-        is_list = value.startswith("[") and name not in LISTS_OF_CHOICES  # Hydra would lay one over the other
+        is_list = value.startswith("[") and name not in LISTS_OF_CHOICES  # Hydra would merge the listed files
         if (value == "null" or is_list) and (options := folders.options(name)):
             several = f"; to try one after the other, type {name}={value[1:-1]} -m" if is_list else ""
             raise RequestError(f"{argument} is not a choice: {name}= takes {', '.join(options)}{several}")
 
 
-# The line to type.
+# Lines for the user to type.
 
 
 def line(command: str, overrides: Iterable[str], changes: Mapping[str, object]) -> str:
     """Returns a command of ours, e.g. train, as it is called here, with some settings changed, quoted for the shell."""
-    kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in changes]
+    unchanged = [override for override in overrides if override.partition("=")[0].lstrip("+") not in changes]
     changed = [f"{key}={render(value)}" for key, value in changes.items()]
-    return spelling.command(command, *kept, *changed)
+    return spelling.command(command, *unchanged, *changed)
 
 
 def render(value: object) -> str:
+    """Writes a value as it is typed on the command line: null, true, [a,b]."""
     if isinstance(value, list):
         return "[" + ",".join(map(render, value)) + "]"
     if value is None or isinstance(value, bool):

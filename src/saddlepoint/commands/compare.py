@@ -1,4 +1,4 @@
-"""Compares trained runs: compose -> validate -> gather -> tabulate -> print, and write where asked. Needs no torch."""
+"""Compares trained runs: compose -> validate -> gather -> tabulate -> print and write. Needs no torch."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What compare.py does."""
+"""Compares runs for compare.py: gathers them, prints their table and writes it to files."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,41 +24,36 @@ ENDINGS = (".md", ".csv", ".tex")
 
 
 def compare(settings: Mapping[str, Any]) -> Table:
-    """Prints the comparison that was asked for, writes it where asked, and returns its table."""
+    """Prints the comparison of the settings, writes it to the files of output= and page=, and returns its table."""
     outputs = _outputs(settings["output"], settings["overwrite"])
-    shown_in = _page(settings["page"], settings["overwrite"])
+    page_path = _page(settings["page"], settings["overwrite"])
     known = published.read(expanded(settings["published"], "published") if settings["published"] else published_file())
-    gathered = gathered_from(settings["runs"])
+    gathered = gather_runs(settings["runs"])
     table = tabulate(gathered.runs, question(settings), known)
-    said = notes(table, gathered)
-    print(formats.terminal(sheet(table), said, shutil.get_terminal_size((WIDTH, 24)).columns), flush=True)
-    for path, text in zip(outputs, written(table, said), strict=False):
+    sentences = notes(table, gathered)
+    print(formats.terminal(sheet(table), sentences, shutil.get_terminal_size((WIDTH, 24)).columns), flush=True)
+    for path, text in zip(outputs, file_contents(table, sentences), strict=False):
         write(path, text, "output")
-    if shown_in:
-        write(shown_in, page(title(settings["runs"], gathered), table, gathered), "page")
-    if outputs or shown_in:
-        print(f"\n{', '.join(map(str, [*outputs, *([shown_in] if shown_in else [])]))}")
+    if page_path:
+        write(page_path, page(title(settings["runs"], gathered), table, gathered), "page")
+    if outputs or page_path:
+        print(f"\n{', '.join(map(str, [*outputs, *([page_path] if page_path else [])]))}")
     return table
 
 
-def gathered_from(asked: str | Sequence[str] | None) -> Gathered:
-    """At least one run, or a refusal that says what is there instead."""
-    if not asked:
+def gather_runs(places: str | Sequence[str] | None) -> Gathered:
+    """Returns the runs at or below the places typed in runs=; refuses places without any run."""
+    if not places:
         raise RequestError("runs=null: name what to compare, e.g. runs=multirun, or 'runs=[runs/a,runs/b]'")
-    paths = [asked] if isinstance(asked, str) else asked
-    gathered = gather(paths)
+    gathered = gather([places] if isinstance(places, str) else places)
     if not gathered.runs:
-        typed = _typed(asked)
-        found = "".join(f"\n  - {problem.text}" for problem in gathered.problems)
-        several = (f"\nSeveral directories are written as a list: 'runs=[{asked}]'"
-                   if isinstance(asked, str) and "," in asked else "")
+        typed = places if isinstance(places, str) else f"[{','.join(places)}]"
+        problems = "".join(f"\n  - {problem.text}" for problem in gathered.problems)
+        several = (f"\nSeveral directories are written as a list: 'runs=[{places}]'"
+                   if isinstance(places, str) and "," in places else "")
         raise RequestError(f"runs={typed} holds no run: name a directory with runs of train.py at or below it{several}"
-                           + found)
+                           + problems)
     return gathered
-
-
-def _typed(asked: str | Sequence[str]) -> str:
-    return asked if isinstance(asked, str) else f"[{','.join(asked)}]"
 
 
 def question(settings: Mapping[str, Any]) -> Question:
@@ -66,38 +61,38 @@ def question(settings: Mapping[str, Any]) -> Question:
                     settings["evaluations"])
 
 
-def written(table: Table, said: Sequence[str]) -> tuple[str, ...]:
-    """The contents of the files, in the order of ENDINGS."""
-    return formats.markdown(sheet(table), said), as_csv(table), formats.latex(sheet(table), said)
+def file_contents(table: Table, sentences: Sequence[str]) -> tuple[str, ...]:
+    """Returns the contents of the files of output=, in the order of ENDINGS; `sentences` are the notes on the table."""
+    return formats.markdown(sheet(table), sentences), as_csv(table), formats.latex(sheet(table), sentences)
 
 
-def _outputs(asked: str | None, overwrite: bool) -> list[Path]:
-    """Refused before anything is read."""
-    if asked is None:
+def _outputs(typed: str | None, overwrite: bool) -> list[Path]:
+    """Returns the files of output=; refuses one that cannot be written, before anything is read."""
+    if typed is None:
         return []
-    home = expanded(asked, "output")
-    if home.suffix in ENDINGS:
-        raise RequestError(f"output={asked} is written without its ending: type output={home.with_suffix('')}")
-    if not home.name or is_taken(home) and home.is_dir():
-        raise RequestError(f"output={asked} is a directory: type output={home / 'table'}")
-    outputs = [home.with_name(home.name + ending) for ending in ENDINGS]
-    there = [str(path) for path in outputs if is_taken(path)]
-    if there and not overwrite:
-        raise RequestError(f"{', '.join(there)} exists: choose another output=, or add overwrite=true")
+    stem = expanded(typed, "output")
+    if stem.suffix in ENDINGS:
+        raise RequestError(f"output={typed} is written without its ending: type output={stem.with_suffix('')}")
+    if not stem.name or is_taken(stem) and stem.is_dir():
+        raise RequestError(f"output={typed} is a directory: type output={stem / 'table'}")
+    outputs = [stem.with_name(stem.name + ending) for ending in ENDINGS]
+    existing = [str(path) for path in outputs if is_taken(path)]
+    if existing and not overwrite:
+        raise RequestError(f"{', '.join(existing)} exists: choose another output=, or add overwrite=true")
     for path in outputs:
-        require_writable(path, f"output={asked}")
+        require_writable(path, f"output={typed}")
     return outputs
 
 
-def _page(asked: str | None, overwrite: bool) -> Path | None:
-    if asked is None:
+def _page(typed: str | None, overwrite: bool) -> Path | None:
+    if typed is None:
         return None
-    path = expanded(asked, "page")
+    path = expanded(typed, "page")
     is_folder = is_taken(path) and path.is_dir()
     if path.suffix != ".html" or is_folder:
         instead = path / PAGE if is_folder else path.with_suffix(".html")
-        raise RequestError(f"page={asked} must be the name of an HTML file: type page={instead}")
+        raise RequestError(f"page={typed} must be the name of an HTML file: type page={instead}")
     if is_taken(path) and not overwrite:
         raise RequestError(f"{path} exists: choose another page=, or add overwrite=true")
-    require_writable(path, f"page={asked}")
+    require_writable(path, f"page={typed}")
     return path

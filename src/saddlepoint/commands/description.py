@@ -1,4 +1,4 @@
-"""What `train.py describe=true` prints: both networks layer by layer, as reports and lectures print them."""
+"""Prints both networks layer by layer, as reports and lectures do, for `train.py describe=true`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,32 +10,35 @@ from saddlepoint import build
 
 
 class Layer(NamedTuple):
+    """A row of the table: one layer of a network."""
+
     name: str
     kind: str
-    shape: str  # of what comes out, N images
+    shape: str  # of its output for N images
     weights: int  # trainable
-    statistics: int  # numbers that are kept but not trained by gradients: running means and variances
+    statistics: int  # numbers that are stored but not trained by gradients: running means and variances
 
 
 def describe(settings: Mapping[str, Any]) -> None:
+    """Prints a table of layers for each network, without memory for their weights."""
     with torch.device("meta"):
         generator, discriminator = build.networks(settings)
         data, labels = settings["data"], torch.zeros(2, dtype=torch.long)
         images = torch.empty(2, data["channels"], data["image_size"], data["image_size"])
         if "latents" in settings["model"]:
-            given = torch.empty(2, settings["model"]["latents"]["size"]), labels
+            inputs = torch.empty(2, settings["model"]["latents"]["size"]), labels
         else:
-            given = (images[..., ::data["scale"], ::data["scale"]],)
-    for title, network, inputs in (("Generator", generator, given),
-                                   ("Discriminator", discriminator, (images, labels))):
-        print(f"{title} ({type(network).__name__}), of {' and '.join(_shape(tensor) for tensor in inputs)}\n"
-              f"{table(layers(network, *inputs))}\n")
+            inputs = (images[..., ::data["scale"], ::data["scale"]],)
+    for title, network, tensors in (("Generator", generator, inputs),
+                                    ("Discriminator", discriminator, (images, labels))):
+        print(f"{title} ({type(network).__name__}), of {' and '.join(_shape(tensor) for tensor in tensors)}\n"
+              f"{table(layers(network, *tensors))}\n")
 
 
 def layers(network: nn.Module, *inputs: Tensor) -> list[Layer]:
-    """In the order in which they compute; those that hold weights or change a shape are all there is to see of it.
+    """Returns the layers in the order in which they compute, with the shapes of their outputs for `inputs`.
 
-    Weights that a module holds beside its layers stand in a row of the module itself.
+    A module that has weights of its own beside its layers gets a row too.
     """
     rows: list[Layer] = []
 
@@ -58,16 +61,17 @@ def layers(network: nn.Module, *inputs: Tensor) -> list[Layer]:
 
 
 def table(rows: list[Layer]) -> str:
+    """Formats the layers as a table in plain text, with the sums of weights and statistics below it."""
     cells = [("layer", "kind", "output", "weights")]
     cells += [(row.name or "(itself)", row.kind, row.shape, f"{row.weights:,}" if row.weights else "") for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     lines = ["  ".join((*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)),
                         row[3].rjust(widths[3]))).rstrip() for row in cells]
-    total, kept = sum(row.weights for row in rows), sum(row.statistics for row in rows)
-    also = f", {kept:,} running statistics" if kept else ""
+    total, statistics = sum(row.weights for row in rows), sum(row.statistics for row in rows)
+    also = f", {statistics:,} running statistics" if statistics else ""
     return "\n".join([*lines, f"{total:,} trainable weights{also}"])
 
 
 def _shape(output: Any) -> str:
-    """Without the number of images: [N, 256, 32, 32]"""
+    """Writes a tensor's shape with N for the number of images: [N, 256, 32, 32]; of other outputs, their type."""
     return f"[{', '.join(['N', *map(str, output.shape[1:])])}]" if isinstance(output, Tensor) else type(output).__name__

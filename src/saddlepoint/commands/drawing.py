@@ -1,4 +1,4 @@
-"""What sample.py does: a grid, single files, walks, or arithmetic."""
+"""Draws images from a trained run for sample.py: a grid, single files, walks between latents, arithmetic of latents."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -22,12 +22,13 @@ COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of eac
 
 
 def draw(settings: Settings) -> None:
+    """Draws the picture of the settings, writes it, and prints where it is."""
     refuse_contradictions(settings)
-    output = typed_output(settings)
+    output = output_path(settings)
     refuse_places(output or default_output(settings, "picture"), settings)
     generator = load_generator(settings["run"])
     upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
-    picture = composed(generator, settings)
+    picture = compose_picture(generator, settings)
     output = output or default_output(settings, f"{picture.name}_{upscaler.name}" if upscaler else picture.name)
     images = pixels.to_bytes(picture.images)
     images = upscaler(images) if upscaler else images
@@ -48,7 +49,8 @@ def draw(settings: Settings) -> None:
     print(f"{count} images{picture.about}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
 
 
-def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
+def compose_picture(generator: SamplingGenerator, settings: Settings) -> Picture:
+    """Draws the images that the settings choose and lays them out; warns of classes without training images."""
     seed, count, steps, which = (settings[name] for name in ("seed", "count", "steps", "class"))
     if settings["interpolate_class"]:
         labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
@@ -73,7 +75,7 @@ def composed(generator: SamplingGenerator, settings: Settings) -> Picture:
 
 
 def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int | list | None) -> None:
-    """class=all and class=null, of a run with a class that is called so"""
+    """Warns where class=all or class=null is typed for a run that has a class of that name."""
     typed = ANY_CLASS if which is None else which
     if typed in (ANY_CLASS, EVERY_CLASS) and typed in generator.class_names:
         means = "every class" if typed == EVERY_CLASS else "classes as they come in training"
@@ -82,6 +84,7 @@ def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int 
 
 
 def warn_of_classes_not_learnt(generator: SamplingGenerator, labels: Iterable[int], consequence: str) -> None:
+    """Warns of classes of which training had no image; `consequence` completes the sentence."""
     learnt = set(generator.classes_learnt)
     missing = [generator.title_of(label) for label in labels if label not in learnt]
     if missing:
@@ -89,6 +92,7 @@ def warn_of_classes_not_learnt(generator: SamplingGenerator, labels: Iterable[in
 
 
 def refuse_contradictions(settings: Settings) -> None:
+    """Refuses settings that exclude each other, before the run is read."""
     if not settings["run"]:
         raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
     kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic") if settings[name]]
@@ -114,14 +118,15 @@ def refuse_contradictions(settings: Settings) -> None:
 
 
 def typed_classes(setting: str, settings: Settings) -> str:
-    """As they may be typed"""
+    """Returns a setting of classes with its value, quoted as it may be typed."""
     typed = settings[setting]
     if not isinstance(typed, list):
         return word(f"{setting}={typed}")
     return of_class(setting, list(map(str, typed))) or f"{setting}={typed}"
 
 
-def typed_output(settings: Settings) -> Path | None:
+def output_path(settings: Settings) -> Path | None:
+    """Returns the path of output=, None if it is not typed; refuses files that exist and names without .png."""
     if not settings["output"]:
         return None
     output = expanded(settings["output"], "output")
@@ -133,7 +138,7 @@ def typed_output(settings: Settings) -> Path | None:
 
 
 def refuse_places(output: Path, settings: Settings) -> None:
-    """Before anything is drawn. Pictures one by one in a folder that was named replace no others either."""
+    """Refuses places that cannot be written to and a typed folder with pictures in it, before anything is drawn."""
     typed = f"output={settings['output'] or output.parent}"
     require_writable(output, typed)
     if settings["files"]:
@@ -145,7 +150,7 @@ def refuse_places(output: Path, settings: Settings) -> None:
 
 
 def default_output(settings: Settings, name: str) -> Path:
-    """Beside the run's checkpoints, named after what makes the picture what it is; drawing it again replaces it."""
+    """Returns a path in the run's folder `drawn`, named after checkpoint and picture: the same picture replaces it."""
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     return home / "drawn" / f"{checkpoint.stem}_{name}.png"

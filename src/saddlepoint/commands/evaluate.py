@@ -1,4 +1,4 @@
-"""Measures a trained run, or a folder of images: compose -> validate -> measure -> say what came out."""
+"""Measures a trained run, or a folder of images: compose -> validate -> measure -> print and write the values."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What evaluate.py does: a run, or a folder of fakes, against real images, through one extractor."""
+"""Measures a run or a folder of fakes against real images with one extractor, for evaluate.py."""
 
 import hashlib
 import os
@@ -36,26 +36,29 @@ from saddlepoint.sampling.loading import checkpoint_of, load_synthesis
 
 Settings = Mapping[str, Any]
 NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
-WITHOUT_EFFECT = ("output", "overwrite", "threads", "device", "num_workers", "remember", "run")  # on the numbers
+WITHOUT_EFFECT = ("output", "overwrite", "threads", "device", "num_workers", "remember", "run")  # on the values
 MOST_FEATURES = 512  # for which intervals are measured unless resamples= says otherwise
 MOST_FAKES = 10_000  # of a run, unless num_fake= says otherwise
 
 
 @dataclass(frozen=True)
 class Fakes:
+    """Generated images, drawn from a run or read from files, and what the protocol says of them."""
+
     images: Images
-    name: str  # for the output
-    home: Path  # where the output goes unless output= says otherwise
+    name: str  # in the file name of the output
+    home: Path  # folder of the output where output= is not typed
     ema: bool | None = None
     batchnorm: str = "none"
     quantisation: str = "8 bits, rounded"
-    framing: str | None = None  # None: as the real images
+    framing: str | None = None  # None: the same as that of the real images
     images_seen: int | None = None
-    class_names: tuple[str, ...] = ()  # if they are made for classes
+    class_names: tuple[str, ...] = ()  # empty where fakes have no classes
 
 
 def evaluate(settings: Settings) -> list[Value]:
-    """Measures what was asked for, prints and writes it, and returns the values; none of processes but the first."""
+    """Measures the metrics of the settings, prints and writes the values, and returns them; in other processes than the
+    first, returns an empty list."""
     refuse_contradictions(settings)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
@@ -69,18 +72,20 @@ def evaluate(settings: Settings) -> list[Value]:
 
 
 def prepare(settings: Settings) -> tuple[EvaluationImages, Fakes, Evaluator, Path]:
-    real, fakes, extractor_settings = of_run(settings) if settings["run"] else of_folders(settings)
+    """Returns real images, fakes, evaluator and path of the output; refuses what cannot be measured or written."""
+    real, fakes, extractor_settings = prepare_run(settings) if settings["run"] else prepare_folders(settings)
     extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
     extractor.check(real.channels, real.image_size)
     output = output_for(settings, fakes, extractor.name)
     for path in (output, picture_of(output)):
         require_writable(path, f"output={settings['output'] or output.parent}")
-    evaluator = make_judge(settings, extractor, real, fakes)
+    evaluator = make_evaluator(settings, extractor, real, fakes)
     extractor.to(device_named(settings["device"]))
     return real, fakes, evaluator, output
 
 
 def refuse_contradictions(settings: Settings) -> None:
+    """Refuses settings that exclude each other, before anything is read."""
     if not settings["run"] and not settings["fake"]:
         raise RequestError("Nothing to evaluate: type run=RUN for a trained run, or real=FOLDER fake=FOLDER")
     if settings["run"] and settings["fake"]:
@@ -102,10 +107,11 @@ def refuse_contradictions(settings: Settings) -> None:
                            "framed as they were in training: leave it out, or type real=FOLDER as well")
 
 
-# Where the images come from.
+# The images.
 
 
-def of_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, Any] | None]:
+def prepare_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, Any] | None]:
+    """Returns real images, the fakes of a run, and the settings of the extractor it was trained with."""
     path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
     trained = saved_settings.whole(saved, path, saved_settings.OF_DATA)
@@ -126,8 +132,8 @@ def of_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, An
     for name, value in (("channels", data.channels), ("image_size", data.image_size)):
         if settings[name] not in (None, value):
             raise RequestError(f"{name}={settings[name]}, but the run makes images of {name}={value}: leave {name} out")
-    if said := changes(saved.get("data"), data.identity()):
-        print(f"warning: {data.place} is not what this run was trained on: {said}", file=sys.stderr)
+    if differences := changes(saved.get("data"), data.identity()):
+        print(f"warning: {data.place} is not what this run was trained on: {differences}", file=sys.stderr)
     if settings["real"]:
         real, framing = real_images_like_data(settings, data)
     else:
@@ -142,14 +148,14 @@ def of_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, An
 
 
 def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:
-    """The settings of the run's data, with the places typed here; a cache that is gone is done without."""
+    """Returns the settings of the run's data with the places typed here; without a cache that no longer exists."""
     cache = expanded(trained.get("cache") or ".", "data.cache")
-    kept = {} if not trained.get("cache") or cache.is_dir() and os.access(cache, os.W_OK) else {"cache": None}
-    return {**trained, **kept, **{name: place for name, place in typed.items() if place}}
+    no_cache = {} if not trained.get("cache") or cache.is_dir() and os.access(cache, os.W_OK) else {"cache": None}
+    return {**trained, **no_cache, **{name: place for name, place in typed.items() if place}}
 
 
 def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
-    """-> a generator, and whether its weights are an average"""
+    """Returns the generator that weights= chooses, and whether its weights are an average."""
     has_average = module.sampling_generator is not module.generator
     if typed == "ema" and not has_average:
         raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type weights=raw")
@@ -157,25 +163,26 @@ def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
     return (module.sampling_generator if average else module.generator), average
 
 
-def of_folders(settings: Settings) -> tuple[EvaluationImages, Fakes, None]:
+def prepare_folders(settings: Settings) -> tuple[EvaluationImages, Fakes, None]:
+    """Returns the images of real= and fake=; folders have no extractor of their own, hence None."""
     real, fake = real_and_fake_images(settings)
     fakes = Fakes(EvaluationBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
                   quantisation="files", framing=fake.framing)
     return real, fakes, None
 
 
-# What is measured, and what stays.
+# Measuring and writing.
 
 
-def make_judge(settings: Settings, extractor: Any, real: EvaluationImages, fakes: Fakes) -> Evaluator:
-    """With the metrics that were asked for, all of which must be possible, or with all that are possible."""
+def make_evaluator(settings: Settings, extractor: Any, real: EvaluationImages, fakes: Fakes) -> Evaluator:
+    """Returns an evaluator for the metrics of metric=, all of which must be possible, or for all that are possible."""
     everything = build.metrics(settings)
-    asked = settings["metric"]
-    metrics = everything if asked is None else {name: everything[name] for name in asked}
+    typed = settings["metric"]
+    metrics = everything if typed is None else {name: everything[name] for name in typed}
     cache = cache_folder() if settings["remember"] else None
     evaluator = Evaluator(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
     problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names))
-    if asked is not None and problems or len(problems) == len(metrics):
+    if typed is not None and problems or len(problems) == len(metrics):
         raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
     for sentence in problems.values():
         print(f"left out: {sentence}", file=sys.stderr)
@@ -184,7 +191,7 @@ def make_judge(settings: Settings, extractor: Any, real: EvaluationImages, fakes
 
 
 def resamples_for(settings: Settings, extractor: Any) -> int:
-    """A Fréchet distance of 2,048 features takes seconds, and a hundred of them as many minutes: only if asked for."""
+    """Returns the number of resamples: resamples=, else 100, or 0 for large extractors, where each takes seconds."""
     if settings["resamples"] is not None:
         return settings["resamples"]
     if extractor.num_features <= MOST_FEATURES:
@@ -195,8 +202,10 @@ def resamples_for(settings: Settings, extractor: Any) -> int:
 
 
 def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
-    """Named after what makes the numbers what they are, the rest of it as a digest; measuring the same again replaces
-    it, measuring anything else does not."""
+    """Returns the path of output=, or one named after the settings that decide the values, some of them as a digest.
+
+    So the same measurement replaces its file, and any other does not. Refuses files that exist and names without .json.
+    """
     if settings["output"]:
         output = expanded(settings["output"], "output")
         if output.suffix != ".json":
@@ -222,6 +231,7 @@ def picture_of(output: Path) -> Path:
 
 def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, reference: Sample, fakes: Fakes,
              sample: Sample, output: Path) -> list[Value]:
+    """Measures, writes the values with their protocol and a picture, prints all of it, and returns the values."""
     how = protocol(evaluator.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
                    fakes.quantisation, fakes.framing)
     measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
@@ -243,7 +253,7 @@ def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, r
 
 
 def picture(real: EvaluationImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
-    """Fakes (left) beside the training images nearest to them (right), nearest first -> a line that says so"""
+    """Writes a picture of fakes (left), each beside its nearest training image; returns a line to print, or nothing."""
     complete = reference.count == len(real) and sample.count == fakes.images.count  # else numbers are not places
     if reference.features is None or sample.features is None or not complete:
         return ""

@@ -1,5 +1,8 @@
-"""The commands as functions, for notebooks and programs. Each takes settings as the command line does, and raises
-saddlepoint.errors.RequestError with the sentence that the command would print."""
+"""The commands as functions, for notebooks and programs.
+
+Each takes settings as the command line does, and raises saddlepoint.errors.RequestError with the text that the command
+would print.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +42,7 @@ def evaluate(*settings: str, extensions: Sequence[str] = ()) -> dict[str, float 
 
 
 def upscale(*settings: str, extensions: Sequence[str] = ()) -> None:
-    """Enlarges image files: upscale("input=photo.png", "scale=2"). Where the results are is printed."""
+    """Enlarges image files: upscale("input=photo.png", "scale=2"). Prints where the results are."""
     request = _settings("upscale", settings, extensions)
     from saddlepoint.upscaling import batch
     batch.upscale(request)
@@ -52,11 +55,11 @@ def compare(*settings: str) -> Table:
 
 
 def load_run(path: str | Path) -> Run:
-    """Returns what a run directory says of itself: settings, state, last and best scores, curves and pictures."""
+    """Returns the content of a run directory: settings, state, last and best scores, curves and pictures."""
     gathered = gather([path])
     if len(gathered.runs) != 1 or gathered.runs[0].path.resolve() != Path(path).expanduser().resolve():
-        said = "".join(f": {problem.text}" for problem in gathered.problems[:1])
-        raise RequestError(f"{path} is not the directory of one run{said}. compare() takes several")
+        problem = "".join(f": {problem.text}" for problem in gathered.problems[:1])
+        raise RequestError(f"{path} is not the directory of one run{problem}. compare() takes several")
     return gathered.runs[0]
 
 

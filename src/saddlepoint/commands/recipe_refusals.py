@@ -1,4 +1,4 @@
-"""What a user reads when a recipe cannot train: every reason, and a whole line that works."""
+"""Refuses recipes that cannot train, with every reason and a line to type that works."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,11 @@ from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.turns import Turns
 
-ROUNDS = 8  # changes tried one after the other: a change may bring a problem of its own (wgan_gp meets BatchNorm)
+ROUNDS = 8  # most changes tried in turn: a change may cause another problem (wgan_gp and BatchNorm)
 
 
 def refuse(settings: Mapping[str, Any], script: str, overrides: Sequence[str]) -> None:
-    """Raise if the recipe cannot train; print what deserves a warning if it can."""
+    """Refuses a recipe that cannot train; prints the warnings about one that can."""
     problems = problems_of(settings)
     if problems:
         reasons = "\n".join(f"  - {problem.reason}" for problem in problems)
@@ -35,7 +35,7 @@ def refuse(settings: Mapping[str, Any], script: str, overrides: Sequence[str]) -
 
 
 def changes_that_work(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings after which nothing is left to refuse, found by applying the problems' own proposals; {} if none do."""
+    """Returns changes of settings that make the recipe trainable, from the problems' proposals; {} if none do."""
     changes: dict[str, Any] = {}
     for _ in range(ROUNDS):
         problems = problems_of(changed(settings, changes))
@@ -49,7 +49,7 @@ def changes_that_work(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Problem]]:
-    """The recipe on the meta device, or why not even that can be built: every part's complaint."""
+    """Returns the recipe on the meta device, or None and the problems of the parts that cannot be built."""
     parts: dict[str, Any] = {}
     problems: list[Problem] = []
 
@@ -63,7 +63,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     model, data = settings["model"], settings["data"]
     attempt("module", lambda: build.target_class(model["module"], "model.module"))
     if problems := problems or [*parts["module"].data_problems(data.get("scale"))]:
-        return None, problems  # of another task: what its networks say of the data's sizes would mislead
+        return None, problems  # of another task: problems of its networks with the data would mislead
     with torch.device("meta"):
         attempt("generator", lambda: build.make(model["generator"], nn.Module, "model.generator"))
         attempt("discriminator", lambda: build.make(model["discriminator"], nn.Module, "model.discriminator"))
@@ -76,14 +76,15 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
         return None, problems
     return Recipe(**{"latents": None} | parts, loss_name=settings["choices"]["loss"],
                   channels=data["channels"], image_size=data["image_size"], num_classes=data["num_classes"],
-                  batch_size=data["batch_size"], content=build.content_moments(settings), scale=data.get("scale")), []
+                  batch_size=data["batch_size"], content=build.content_phases(settings), scale=data.get("scale")), []
 
 
 def problems_of(settings: Mapping[str, Any]) -> list[Problem]:
-    read, problems = read_recipe(settings)
-    return problems if read is None else recipe.problems(read)
+    """Returns every reason why the recipe cannot train."""
+    candidate, problems = read_recipe(settings)
+    return problems if candidate is None else recipe.problems(candidate)
 
 
 def warnings_of(settings: Mapping[str, Any]) -> list[str]:
-    read, _ = read_recipe(settings)
-    return [] if read is None else recipe.warnings(read)
+    candidate, _ = read_recipe(settings)
+    return [] if candidate is None else recipe.warnings(candidate)

@@ -1,4 +1,4 @@
-"""Draws from a trained run: compose -> validate -> rebuild the generator -> draw -> say where the pictures are."""
+"""Draws from a trained run: compose -> validate -> rebuild the generator -> draw -> print where the pictures are."""
 
 import sys
 

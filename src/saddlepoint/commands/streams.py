@@ -1,4 +1,4 @@
-"""What a command says never fails: not for letters that a stream cannot write, not when nobody reads any more."""
+"""Output streams that never fail: neither on letters that an encoding lacks, nor when their reader has gone."""
 
 import errno
 import io
@@ -8,11 +8,11 @@ import sys
 GONE = (errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.EBADF)  # the reader (| head), the terminal
 ERRORS = "backslashreplace"  # for letters that an encoding lacks, and for bytes in names that were no UTF-8
 
-_lost: list[OSError] = []  # a stream could not be written to although somebody wants to read it: a disk is full
+_lost: list[OSError] = []  # errors of streams that still have a reader: a full disk
 
 
 class Unfailing(io.TextIOWrapper):
-    """A text stream that goes silent where it cannot be written to any more, instead of ending the program."""
+    """A text stream that drops its output once it cannot be written to, instead of ending the program."""
 
     def write(self, text: str) -> int:
         try:
@@ -28,7 +28,7 @@ class Unfailing(io.TextIOWrapper):
             self._go_silent(error)
 
     def _go_silent(self, error: OSError) -> None:
-        """What is left in its buffer must go somewhere, or it would be tried again."""
+        """Redirects the stream to the null device, since the text in its buffer would be written again otherwise."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
@@ -39,11 +39,11 @@ class Unfailing(io.TextIOWrapper):
 
 
 def make_unfailing() -> None:
-    """stdout and stderr of this process, unless somebody put other ones in their place (a notebook, a test)"""
+    """Replaces stdout and stderr by unfailing streams, unless a notebook or a test has replaced them already."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # closed (>&-): the next file to be opened would get its number, and our words
+        except OSError:  # closed (>&-): the next opened file would get its number, and our output
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -54,7 +54,7 @@ def make_unfailing() -> None:
 
 
 def lost() -> OSError | None:
-    """The error for which some words of this process are missing from stdout or stderr"""
+    """Returns the error that lost output of this process, or None."""
     return _lost[0] if _lost else None
 
 

@@ -1,4 +1,4 @@
-"""Trains one generative adversarial network: compose -> validate -> build -> fit -> say where the results are."""
+"""Trains one generative adversarial network: compose -> validate -> build -> fit -> print where the results are."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trains a small classifier, for metrics on its data: compose -> validate -> train -> measure -> say where it is."""
+"""Trains a small classifier, for metrics on its data: compose -> validate -> train -> measure -> print where it is."""
 
 import sys
 
