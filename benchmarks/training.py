@@ -69,7 +69,7 @@ def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | No
     build.callbacks = lambda *given: [*configured(*given), watch]
     try:
         with tempfile.TemporaryDirectory() as directory:
-            train.train(made, Path(directory) / "run")
+            train(made, Path(directory) / "run")
     finally:
         build.callbacks = configured
     return watch.seconds

@@ -174,6 +174,10 @@ def test_other_failures_say_what_and_where(lab, code, words):
 def test_a_yaml_file_without_target_is_one_sentence(lab):
     package(lab, conf__loss__mine="slope: 2.0\n")
     extensions.use([str(lab)])
+    with pytest.raises(RequestError) as refusal:
+        settings(f"extensions=['{lab}']", "loss=mine")
+    assert str(refusal.value) == ("loss={...} must be a component, whose yaml file names its class: it lacks a line "
+                                  "such as _target_: mylab.losses.Mine")
     with pytest.raises(RequestError, match="loss has no _target_, which names its class"):
         build.make({"slope": 2.0}, Hinge, "loss")
 

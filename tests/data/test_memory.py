@@ -138,3 +138,21 @@ def test_padded_images_cost_their_own_bytes_once():
     held = len(pickle.dumps(data))  # every tensor that the module can reach, with all of its storage
     images = 3500 * 28 * 28
     assert images <= held < images * 1.03 + 4096  # 17 bytes an image for its label, place and flip
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"images": torch.zeros(90, 1, 6, 6)}, "as uint8 [N, C, H, W] from 0 to 255, and they are float32 [90, 1, 6, 6]"),
+    ({"images": torch.zeros(90, 6, 6, dtype=torch.uint8)}, "and they are uint8 [90, 6, 6]"),
+    ({"labels": torch.zeros(90)}, "labels as int64 [90], one for each image, and they are float32 [90]"),
+    ({"labels": torch.zeros(89, dtype=torch.long)}, "and they are int64 [89]"),
+    ({"labels": torch.arange(90) % 10 + 1}, "labels from 1 to 10, and names of 10 classes: they must be from 0 to 9"),
+])
+def test_a_set_of_somebodys_own_that_reads_another_form_is_refused(changes, words):
+    """Floats in [-1, 1] would be taken for bytes: a black set, on which training succeeds."""
+    class Own(Numbered):
+        def read(self, split):
+            return super().read(split)._replace(**changes)
+
+    with pytest.raises(RequestError) as refusal:
+        Own(name="own", channels=1, image_size=6, num_classes=10, batch_size=8, seed=1).setup("fit")
+    assert words in str(refusal.value)

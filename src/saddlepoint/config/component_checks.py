@@ -6,6 +6,7 @@ build.py, which also builds what stands in checkpoints.
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from saddlepoint.config.paths import leaves
@@ -15,6 +16,8 @@ from saddlepoint.config.signatures import Argument, Signature, names_of_relative
 
 # Their annotations say less than their constructors check; rules for their settings are in setting_rules.py.
 FOREIGN = {"torch", "torchvision", "torchmetrics", "pytorch_lightning", "hydra_plugins"}
+# What one class each is made from. Their yaml files may be a stranger's.
+COMPONENTS = ("loss", "tricks.*", "metrics.*", "model.generator", "model.discriminator")
 OF_A_SCHEDULE = ("start", "end", "value")  # what the rule of the number holds for that the schedule stands in for
 UNREAD = "callbacks."  # below it, what an experiment sets of a callback that callbacks=none left out
 
@@ -62,6 +65,10 @@ class _Check:
     def of(self, settings: Mapping[str, Any], where: str, outer: Rule | None = None) -> Iterator[Complaint]:
         """`outer`: the rule of the number in whose place these settings stand, if they are a schedule's"""
         signature = signature_of_ours(settings)
+        if "_target_" not in settings and any(fnmatchcase(where, place) for place in COMPONENTS):
+            yield Complaint(where, settings, "a component, whose yaml file names its class: it lacks a line such as "
+                                             "_target_: mylab.losses.Mine")
+            return
         for name, value in settings.items():
             path = f"{where}.{name}" if where else str(name)
             if str(name).startswith("_") or path in self.skip:

@@ -111,6 +111,7 @@ class InMemoryImages(ImageDataModule):
         return (missing // 2, missing - missing // 2) * 2
 
     def _verify(self, data: LabelledImages) -> None:
+        self._verify_form(data)
         channels, height, width = data.images.shape[1:]
         if channels != self.channels:
             raise RequestError(f"data.channels={self.channels}, but the images of data={self.name} have {channels}: "
@@ -124,6 +125,19 @@ class InMemoryImages(ImageDataModule):
         if self.num_classes not in (0, num_classes):
             raise RequestError(f"data.num_classes={self.num_classes}, but data={self.name} has {num_classes} classes: "
                                f"type data.num_classes={num_classes}, or 0 to train without classes")
+
+    def _verify_form(self, data: LabelledImages) -> None:
+        """Refuses what `read` of somebody's own set may get wrong, and training would take for something else."""
+        if data.images.dtype != torch.uint8 or data.images.ndim != 4:
+            raise RequestError(f"data={self.name} must read images as uint8 [N, C, H, W] from 0 to 255, and they are "
+                               f"{str(data.images.dtype).removeprefix('torch.')} {[*data.images.shape]}")
+        if data.labels.dtype != torch.long or data.labels.shape != data.images.shape[:1]:
+            raise RequestError(f"data={self.name} must read labels as int64 [{len(data.images)}], one for each image, "
+                               f"and they are {str(data.labels.dtype).removeprefix('torch.')} {[*data.labels.shape]}")
+        known = max(len(data.class_names), 1)
+        if len(data.labels) and not 0 <= data.labels.min() <= data.labels.max() < known:
+            raise RequestError(f"data={self.name} has labels from {data.labels.min()} to {data.labels.max()}, and "
+                               f"names of {len(data.class_names)} classes: they must be from 0 to {known - 1}")
 
 
 def digest(data: LabelledImages) -> str:
