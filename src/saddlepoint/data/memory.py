@@ -25,9 +25,11 @@ FITS = ("pad", "resize")
 
 
 class LabelledImages(NamedTuple):
-    images: Tensor  # [N, C, H, W] uint8
-    labels: Tensor  # [N] int64
-    class_names: tuple[str, ...]
+    """What `read` of a data set returns."""
+
+    images: Tensor  # [N, C, H, W] uint8, 0 to 255
+    labels: Tensor  # [N] int64, from 0; all 0 where there are no classes
+    class_names: tuple[str, ...]  # one for each label; empty: no classes
 
 
 class GatheredBatches(Dataset):
@@ -48,8 +50,13 @@ class GatheredBatches(Dataset):
 
 
 class InMemoryImages(ImageDataModule):
-    """`fit` brings images of another size to image_size: `pad` adds black around them, per batch, on the device;
-    `resize` (bicubic, antialiased) is done once, when they are read."""
+    """A data set that is read once and kept in memory: a subclass says how, in `read`.
+
+    A subclass without test images has `splits = ("train",)`. Sizes, shuffling, padding and flips are done here.
+
+    fit: how images of another size are brought to image_size: `pad` adds black around them, per batch, on the device;
+        `resize` (bicubic, antialiased) is done once, when they are read
+    """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
@@ -59,7 +66,8 @@ class InMemoryImages(ImageDataModule):
         self._padding = (0, 0, 0, 0)  # black pixels to add left, right, above, below
 
     @abstractmethod
-    def read(self, split: str) -> LabelledImages: ...
+    def read(self, split: str) -> LabelledImages:
+        """Returns all images of a split, one of `splits`. It is called once, in each process."""
 
     def images(self, split: str = "train") -> Tensor:
         """[N, C, H, W] uint8, before padding. `train` is what is trained on; `test` is read from its file each time."""
