@@ -69,11 +69,19 @@ def _version(name: str) -> str:
 
 @functools.cache
 def revision() -> str:
-    """Returns the git revision of the code, with +changes if files differ from it; empty outside a checkout."""
+    """Returns the git revision of the code, with +changes if files of its repository differ from it."""
+    return revision_of(Path(__file__).parent)
+
+
+def revision_of(folder: Path, *within: str) -> str:
+    """Returns the git revision of a folder; empty outside a checkout.
+
+    It ends in +changes if files differ from it: those of the whole repository, or only those `within` these paths.
+    """
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", *within) else "")
     except (OSError, subprocess.CalledProcessError):
         return ""

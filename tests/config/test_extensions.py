@@ -1,5 +1,6 @@
 """Extensions, installed or typed: what is found, what is refused, and that none of their code runs too early."""
 
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -228,3 +229,22 @@ def test_another_version_is_said(lab):
     sentence, = extensions.changes_of_version([{"name": "lab_a", "version": "0.1", "revision": ""}])
     assert sentence == "this run was begun with lab_a 0.1 and goes on with lab_a"
     assert not HydraConfig.initialized()
+
+
+def test_its_revision_is_that_of_its_own_folder(lab):
+    """Run directories that lie beside it in one repository are no changes of its code."""
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(lab.parent), "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    extensions.use([str(lab)])
+    assert extensions.in_use()[0].provenance()["revision"] == ""
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "begun")
+    (lab.parent / "runs").mkdir()
+    (lab.parent / "runs" / "config.yaml").touch()
+    head = git("rev-parse", "HEAD")
+    assert extensions.in_use()[0].provenance()["revision"] == head
+    (lab / "losses.py").write_text("")
+    assert extensions.in_use()[0].provenance()["revision"] == f"{head}+changes"

@@ -6,7 +6,6 @@ imports an extension's code, or torch.
 """
 
 import importlib.util
-import subprocess
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.config.typed_paths import expanded
+from saddlepoint.environment import revision_of
 from saddlepoint.errors import RequestError
 
 GROUP = "saddlepoint.extensions"
@@ -41,7 +41,7 @@ class Extension:
 
     def provenance(self) -> dict[str, str]:
         """Returns what a run records of it: name, version and, in a git checkout, revision."""
-        return {"name": self.name, "version": self.version, "revision": revision(self.folder)}
+        return {"name": self.name, "version": self.version, "revision": revision_of(self.folder, ".")}
 
 
 _in_use: dict[str, Extension] | None = None  # None: nobody has asked yet
@@ -161,17 +161,6 @@ def as_list(value: Any, setting: str) -> list[str]:
     if not isinstance(folders, Sequence) or not all(isinstance(each, str) and each for each in folders):
         raise RequestError(f"{setting}={value} must be a list of folders, e.g. extensions=[path/to/mylab]")
     return list(folders)
-
-
-def revision(folder: Path) -> str:
-    """Returns the git revision of a folder, with +changes when the tree differs from it; empty outside a checkout."""
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def how_to_use(package: str) -> str:
