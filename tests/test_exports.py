@@ -17,6 +17,7 @@ GROUPS = {"loss": "losses", "tricks": "tricks", "data": "data", "metrics": "metr
 def test_every_public_name_can_be_imported(package):
     module = importlib.import_module(package)
     assert module.__all__ == sorted(set(module.__all__))
+    assert {"__name__", *module.__all__} <= {*dir(module)}
     assert all(getattr(module, name).__module__.startswith("saddlepoint.") for name in module.__all__)
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
         module.nothing  # noqa: B018

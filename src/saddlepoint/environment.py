@@ -26,14 +26,22 @@ def program(command: str) -> list[str]:
 
     In a job of a sweep it is the way in which the sweep was called, as nobody typed the job's own line.
     """
-    way = os.environ.get(CALLED) or way_of_calling()
+    way, _, folder = (os.environ.get(CALLED) or way_of_calling()).partition(" ")
     if way == "console":
         return [f"saddlepoint-{command.replace('_', '-')}"]
-    return ["python", "-m", f"saddlepoint.commands.{command}"] if way == "module" else ["python", f"{command}.py"]
+    if way == "module":
+        return ["python", "-m", f"saddlepoint.commands.{command}"]
+    return ["python", str(Path(folder, f"{command}.py"))]
+
+
+def is_job_of_a_sweep() -> bool:
+    """Returns whether a sweep of ours started this process."""
+    return CALLED in os.environ
 
 
 def way_of_calling() -> str:
-    """Returns how this process was started: console, module or script.
+    """Returns how this process was started: `console`, `module`, `script`, or `script FOLDER` where the script was
+    called from another folder than its own.
 
     Where it is none of these, e.g. in a notebook, returns script in a checkout and console in an installation.
     """
@@ -42,7 +50,11 @@ def way_of_calling() -> str:
         return "console"
     if started.parts[-3:-1] == ("saddlepoint", "commands"):
         return "module"
-    return "script" if (Path(__file__).parents[2] / "train.py").is_file() else "console"
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "train.py").is_file():
+        return "console"
+    is_ours = started.suffix == ".py" and started.absolute().parent == checkout
+    return f"script {started.parent}" if is_ours and str(started.parent) != "." else "script"
 
 
 def typed() -> list[str]:

@@ -4,11 +4,13 @@
 """
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 
 
-def lazy(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], object], list[str]]:
-    """Returns a package's `__getattr__` and `__all__`.
+def lazy(package: str, places: Mapping[str, str],
+         ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Returns a package's `__getattr__`, `__dir__` and `__all__`.
 
     `places` has the public names of each module of the package, separated by spaces.
     """
@@ -19,4 +21,7 @@ def lazy(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], objec
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
 
-    return look_up, sorted(modules)
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *modules})
+
+    return look_up, names, sorted(modules)

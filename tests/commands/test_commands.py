@@ -93,6 +93,8 @@ def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp
 @pytest.mark.parametrize(("line", "words"), [
     ("train.py model=dcgn", ["model=dcgn does not exist: did you mean dcgan?", "mlp"]),
     ("train.py modle=dcgan", ["modle is not a setting: did you mean model?"]),
+    ("train.py tricks.r1.gamma.start=2", ["tricks.r1.gamma=10.0 is a plain value; a schedule is typed in its place"]),
+    ("train.py tricks.r1.gamma=2 trick=[ema]", ["tricks.r1.gamma=2 has no effect", "type 'trick=[ema,r1]', or leave"]),
     ("train.py budget.image=10", ["budget.image is not a setting: did you mean budget.images?"]),
     ("train.py lr=1e-4", ["lr is not a setting: did you mean optimizer.generator.lr or optimizer.discriminator.lr?"]),
     ("train.py model=dcgn lossy=hinge", ["model=dcgn does not exist", "lossy is not a setting: did you mean loss?"]),

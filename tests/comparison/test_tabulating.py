@@ -119,7 +119,7 @@ def test_what_is_odd_about_the_runs_is_counted_and_named_under_the_table(tmp_pat
     make_run(tmp_path / "a")
     make_run(tmp_path / "b")
     (tmp_path / "empty").mkdir()
-    assert "Gathered: 1 runs; 1 empty, 1 duplicate.\nNote: " in said(tmp_path)
+    assert "Gathered: 1 run; 1 empty, 1 duplicate.\nNote: " in said(tmp_path)
 
 
 def test_a_row_whose_runs_all_failed_stays(tmp_path):
@@ -164,3 +164,11 @@ def test_higher_is_better_where_the_metric_says_so(tmp_path):
     make_run(tmp_path / "a", score("fid_digits", 5.0), score("is_digits", 5.0))
     make_run(tmp_path / "b", score("fid_digits", 9.0), score("is_digits", 9.0), **R1)
     assert [[cell.rank for cell in row.cells] for row in table(tmp_path).rows] == [[1, 2], [2, 1]]
+
+
+def test_tricks_that_all_rows_share_are_named_with_the_other_choices(tmp_path):
+    make_run(tmp_path / "a", **R1)
+    make_run(tmp_path / "b", choices={"loss": "hinge"}, **R1)
+    assert "optimizer=adam, trick=[r1].\n" in said(tmp_path)
+    make_run(tmp_path / "c")
+    assert "optimizer=adam.\n" in said(tmp_path)

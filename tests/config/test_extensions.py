@@ -138,14 +138,14 @@ def test_a_yaml_file_with_the_name_of_ours_is_refused(lab):
     package(lab, conf__loss__hinge="_target_: lab_a.losses.Mine\n")
     extensions.use([str(lab)])
     with pytest.raises(RequestError, match="lab_a has conf/loss/hinge.yaml, and so has saddlepoint: rename the file"):
-        extensions.refuse_shadowing(folders.settings_folder())
+        extensions.refuse_settings_that_do_not_fit(folders.settings_folder())
 
 
 def test_two_extensions_with_one_yaml_name_are_refused(tmp_path, lab):
     other = package(tmp_path / "lab_b", conf__loss__mine="_target_: lab_b.losses.Mine\n")
     extensions.use([str(lab), str(other)])
     with pytest.raises(RequestError, match="lab_b has conf/loss/mine.yaml, and so has lab_a"):
-        extensions.refuse_shadowing(folders.settings_folder())
+        extensions.refuse_settings_that_do_not_fit(folders.settings_folder())
 
 
 def test_code_that_fails_while_it_is_imported_is_one_sentence(lab):
@@ -227,8 +227,67 @@ def test_another_version_is_said(lab):
     extensions.use([str(lab)])
     assert extensions.changes_of_version([extensions.in_use()[0].provenance()]) == []
     sentence, = extensions.changes_of_version([{"name": "lab_a", "version": "0.1", "revision": ""}])
-    assert sentence == "this run was begun with lab_a 0.1 and goes on with lab_a"
+    code = extensions.in_use()[0].digest()[:7]
+    assert sentence == f"this run was begun with lab_a 0.1 and goes on with lab_a (code {code})"
     assert not HydraConfig.initialized()
+
+
+def test_other_code_is_said_where_no_repository_tells(lab):
+    extensions.use([str(lab)])
+    before = extensions.in_use()[0].provenance()
+    package(lab, conf__loss__other="_target_: lab_a.losses.Mine\n")
+    assert extensions.changes_of_version([before]) == []  # settings are recorded by themselves
+    package(lab, losses=LOSS + "# changed\n")
+    sentence, = extensions.changes_of_version([before])
+    assert sentence.startswith(f"this run was begun with lab_a (code {before['code'][:7]}) and goes on with lab_a (")
+    package(lab, losses=LOSS)
+    (lab / "losses.py").rename(lab / "other.py")
+    assert len(extensions.changes_of_version([before])) == 1
+
+
+def test_its_folder_is_named_where_a_run_needs_it_again(lab):
+    extensions.use([str(lab)])
+    recorded = [extensions.in_use()[0].provenance()]
+    extensions.use([])
+    with pytest.raises(RequestError, match=rf"not in use here. Type extensions=.* which was extensions=\[{lab}\] then"):
+        extensions.refuse_missing({"loss": {"_target_": "lab_a.losses.Mine"}}, recorded, "runs/a")
+
+
+def test_a_folder_beside_our_groups_is_answered_with_the_one_meant(lab):
+    package(lab, conf__trick__loud="_target_: lab_a.tricks.Quiet\n", conf__surveys__mine="a: 1\n")
+    extensions.use([str(lab)])
+    with pytest.raises(RequestError, match="has conf/trick/, which is no group of options: did you mean conf/tricks/"):
+        extensions.refuse_settings_that_do_not_fit(folders.settings_folder())
+
+
+def test_a_list_without_its_end_is_answered_with_it():
+    with pytest.raises(RequestError, match=r"extensions=\[lab lacks the \] at its end: type extensions=\[lab\]"):
+        take_extensions_into_use(["extensions=[lab"])
+
+
+def test_a_folder_that_is_installed_as_a_copy_says_so(monkeypatch, tmp_path, lab):
+    install(monkeypatch, tmp_path, lab, "lab-a-package")
+    source = package(tmp_path / "source" / "lab_a", losses=LOSS)
+    with pytest.raises(RequestError, match=rf"the extension lab_a is installed as well, from {lab}. .* pip uninstall"):
+        extensions.use([str(source)])
+
+
+def test_a_setting_that_its_yaml_leaves_out_is_told_from_a_slip(lab):
+    package(lab, conf__loss__mine="_target_: lab_a.losses.Mine\n")
+    extensions.use([str(lab)])
+    arguments = [f"extensions=['{lab}']", "loss=mine", "loss.slope=3"]
+    assert explain(Exception(), arguments, "train") == (
+        "loss.slope is a setting of Mine that its yaml file leaves out: add a line to the file, e.g. slope: VALUE, or "
+        "type +loss.slope=VALUE")
+    assert settings(*arguments[:2], "+loss.slope=3")["loss"]["slope"] == 3
+
+
+def test_an_unknown_option_reminds_of_extensions_while_none_is_typed(lab):
+    assert "one of your own needs extensions=[FOLDER]" in explain(Exception(), ["loss=odd"], "train")
+    with pytest.raises(RequestError, match=r"trick=odd does not exist .*; one of your own needs extensions=\[FOLDER\]"):
+        settings("trick=[odd]")
+    extensions.use([str(lab)])
+    assert "extensions=" not in explain(Exception(), ["loss=odd"], "train")
 
 
 def test_its_revision_is_that_of_its_own_folder(lab):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import frozen
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear
@@ -176,3 +177,27 @@ def test_the_state_holds_the_counters():
     other.load_state_dict(module.state_dict())
     assert (other.images_seen, other.discriminator_steps_taken, other.generator_steps_taken) == (24, 3, 3)
     assert torch.equal(weights(other.discriminator), weights(module.discriminator))
+
+
+class NoReduction(NonSaturating):
+    """A loss whose author forgot the mean over the batch."""
+
+    def real_term(self, real, targets):
+        return F.softplus(-real)
+
+
+class NoReductionEither(InstanceNoise):
+    def generator_loss(self, step):
+        return step.fake_logits
+
+
+@pytest.mark.parametrize(("slip", "words"), [
+    ({"loss": NoReduction()}, r"The loss of an update has the shape \[8\]"),
+    ({"tricks": {"noise": NoReductionEither(0.1)}}, r"The loss term noise of an update has the shape \[8\]"),
+])
+def test_a_term_for_each_image_is_refused_before_a_weight_changes(slip, words):
+    module = game(**slip)
+    before = weights(module.generator)
+    with pytest.raises(RequestError, match=f"{words}.* return its mean"):
+        play(module, batches(1))
+    assert torch.equal(weights(module.generator), before)

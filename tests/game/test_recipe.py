@@ -44,6 +44,13 @@ def test_the_line_to_type_is_allowed(overrides):
     refuse(settings(*typed), "train", typed)
 
 
+def test_a_generator_that_does_not_say_its_number_of_latents_is_refused():
+    chosen = settings()
+    chosen["model"]["generator"] = {"_target_": "torch.nn.Identity"}
+    with pytest.raises(RequestError, match=r"Identity \(model.generator\) has no attribute latent_dim.* add self.latent"):
+        refuse(chosen, "train", [])
+
+
 def test_the_line_for_a_bare_wasserstein_is_the_one_of_the_manual():
     with pytest.raises(RequestError) as refusal:
         refuse(settings("loss=wasserstein"), "train", ["model=dcgan", "loss=wasserstein"])

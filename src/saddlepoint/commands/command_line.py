@@ -92,6 +92,10 @@ def _run(command: Callable[[], object], config_name: str, default_sweep: str | N
     except (HydraException, OmegaConfBaseException) as refusal:
         print(explain(refusal, sys.argv[1:], config_name), file=sys.stderr)
         return RequestError.exit_code
+    except yaml.MarkedYAMLError as error:
+        print(f"{error.problem_mark.name} is no yaml: {error.problem}, line {error.problem_mark.line + 1}",
+              file=sys.stderr)
+        return RequestError.exit_code
     except _SweepStopped:
         return _exit_code(_ends[-1])
     except KeyboardInterrupt:
@@ -119,7 +123,7 @@ def take_extensions_into_use(arguments: list[str]) -> None:
                 typed[match[2]] = parse([quote_path(argument)])[0].value()
     extensions.use(())
     extensions.use(extensions.named_in(typed, experiments_named(arguments, typed.get("experiment"))))
-    extensions.refuse_shadowing(folders.settings_folder())
+    extensions.refuse_settings_that_do_not_fit(folders.settings_folder())
 
 
 def experiments_named(arguments: list[str], experiment: object) -> Iterator[Mapping[str, object]]:

@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from saddlepoint.comparison.table import Table
 from saddlepoint.config import extensions as extension_packages
+from saddlepoint.config.check import refuse_without_effect
 from saddlepoint.config.composing import settings_of
 from saddlepoint.config.hydra_errors import explain
 from saddlepoint.errors import RequestError
@@ -24,6 +25,7 @@ def train(*settings: str, extensions: Sequence[str] = ()) -> Path:
     `extensions`: folders of packages of your own, as extensions=[...] on the command line.
     """
     request = _settings("train", settings, extensions)
+    refuse_without_effect(request, settings)
     from saddlepoint.commands import recipe_refusals
     from saddlepoint.runs import resuming
     from saddlepoint.training import train as training

@@ -9,8 +9,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from saddlepoint.commands import command_line
-from saddlepoint.config.check import checked_settings, chosen
+from saddlepoint.config.check import checked_settings, chosen, refuse_without_effect
 from saddlepoint.config.folders import settings_folder
+from saddlepoint.environment import is_job_of_a_sweep
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.runs.choices import with_choices_of_the_run
 
@@ -21,10 +22,11 @@ def train(config: DictConfig) -> None:
         with only_the_first_speaks():
             hydra_state = HydraConfig.get()
             settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices, config)}
+            typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
+            refuse_without_effect(settings, typed, sweeping or is_job_of_a_sweep())
             from saddlepoint.commands import recipe_refusals  # torch comes after the settings are known to be good
             from saddlepoint.runs import resuming
             from saddlepoint.training import train as training
-            typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
             directory = Path(hydra_state.runtime.output_dir) if sweeping else None
             going_on = resuming.continuation(settings, typed, directory)
             settings = going_on.settings if going_on else settings

@@ -37,6 +37,9 @@ def _in_common(table: Table) -> Iterator[str]:
     shared = [f"{group}={runs[0].choices[group]}" for group in ALWAYS_CHOSEN if runs and group in runs[0].choices
               and group not in table.differences.settings + table.differences.brought_along
               and runs[0].choices[group] is not None]
+    tricks = runs[0].settings.get("trick") if runs and "trick" not in table.differences.settings else None
+    if tricks:
+        shared.append(f"trick=[{','.join(tricks)}]")
     if shared:
         yield f"All rows: {', '.join(shared)}."
 
@@ -146,7 +149,8 @@ def _problems(gathered: Gathered) -> Iterator[str]:
     """Yields how many directories have which problem, then each problem, then the runs whose data are not known."""
     counts = gathered.counted()
     if counts:
-        yield f"Gathered: {len(gathered.runs)} runs; {', '.join(f'{count} {kind}' for kind, count in counts.items())}."
+        runs = f"{len(gathered.runs)} run{'s' * (len(gathered.runs) != 1)}"
+        yield f"Gathered: {runs}; {', '.join(f'{count} {kind}' for kind, count in counts.items())}."
     yield from (f"Note: {problem.text}." for problem in gathered.problems)
     every = (*gathered.runs, *gathered.duplicates)
     unrecorded = [run.name for run in every if (not run.data or run.data.get(ASSUMED))

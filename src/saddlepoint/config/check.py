@@ -5,7 +5,8 @@ keeps it so. Settings of classes from elsewhere (another optimizer, say) pass wh
 class about their names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +15,7 @@ from saddlepoint.config import extensions
 from saddlepoint.config.component_checks import complaints
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.config.rules import Rule, nearest
+from saddlepoint.config.spelling import word
 from saddlepoint.errors import RequestError
 
 # Lists of names, and where the settings of what they name stand.
@@ -60,9 +62,34 @@ def chosen(choices: Mapping[str, str | None], config: Mapping[str, Any]) -> dict
     return several | {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
 
 
+def refuse_without_effect(settings: Mapping[str, Any], typed: Iterable[str], sweeping: bool = False) -> None:
+    """Refuses typed settings of tricks that do not play in a new run. In a run of a sweep it warns of them, since
+    another run may play them.
+
+    settings: checked; those of a run that is resumed are merged with the run's own, so they are not looked at
+    typed: overrides as Hydra lists them
+    """
+    sentences = [*_without_effect(settings, typed)] if settings["resume"] is None else []
+    if sentences and not sweeping:
+        raise RequestError("\n".join(sentences))
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _without_effect(settings: Mapping[str, Any], typed: Iterable[str]) -> Iterator[str]:
+    for override in typed:
+        holder, _, rest = override.lstrip("+").partition(".")
+        name = rest.partition(".")[0].partition("=")[0]
+        if holder == "tricks" and name not in settings["trick"]:
+            tricks = ",".join([*settings["trick"], name])
+            yield (f"{override} has no effect, as trick=[{','.join(settings['trick'])}] does not play {name}: type "
+                   f"{word(f'trick=[{tricks}]')}, or leave it out")
+
+
 def _misspelt(path: str, names: list[str], known: list[str]) -> Iterator[str]:
     for index, name in enumerate(names):
         if name not in known:
-            yield f"{path}={name} does not exist{nearest(name, known)} ({path}= takes a list of {', '.join(known)})"
+            yield (f"{path}={name} does not exist{nearest(name, known)} ({path}= takes a list of {', '.join(known)}"
+                   f"{extensions.reminder()})")
         elif name in names[:index]:
             yield f"{path}={name} is given twice: name it once"

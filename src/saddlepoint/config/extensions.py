@@ -5,7 +5,10 @@ the user types its folder: extensions=[path/to/mylab]. The settings of a checkpo
 imports an extension's code, or torch.
 """
 
+import difflib
+import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +25,7 @@ from saddlepoint.errors import RequestError
 
 GROUP = "saddlepoint.extensions"
 OURS = ("saddlepoint", "torch", "torchvision", "torchmetrics", "pytorch_lightning")  # packages that are always trusted
+IDENTITY = ("version", "revision", "code")  # what of a record says which code it was
 GATHERED = ("tricks", "metrics")  # groups of which every option's settings are present: tricks.<name>.<setting>
 
 
@@ -40,8 +44,24 @@ class Extension:
         return self.folder / "conf"
 
     def provenance(self) -> dict[str, str]:
-        """Returns what a run records of it: name, version and, in a git checkout, revision."""
-        return {"name": self.name, "version": self.version, "revision": revision_of(self.folder, ".")}
+        """Returns what a run records of it.
+
+        name, version: of the package; the version is empty where a folder was typed
+        revision: of git, empty outside a checkout
+        code: a digest of its Python files, which also tells apart what is in no repository
+        typed: its folder as typed in extensions=[...], empty of an installed one
+        """
+        return {"name": self.name, "version": self.version, "revision": revision_of(self.folder, "."),
+                "code": self.digest(), "typed": self.typed}
+
+    def digest(self) -> str:
+        """Returns 16 hexadecimal digits of a SHA-256 over the names and the contents of its Python files."""
+        files = {path.relative_to(self.folder): path for path in self.folder.rglob("*.py")}
+        digest = hashlib.sha256()
+        for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
+            content = files[name].read_bytes()
+            digest.update(os.fsencode(f"{name.as_posix()}\0{len(content)}\0") + content)
+        return digest.hexdigest()[:16]
 
 
 _in_use: dict[str, Extension] | None = None  # None: nobody has asked yet
@@ -88,6 +108,8 @@ def installed() -> list[Extension]:
 
 def of_folder(typed: str) -> Extension:
     """Returns the extension in a folder as typed in extensions=[...]; the folder is the package."""
+    if typed.startswith("[") and not typed.endswith("]"):
+        raise RequestError(f"extensions={typed} lacks the ] at its end: type extensions={typed}]")
     folder = expanded(typed, "extensions")
     if not folder.is_dir():
         raise RequestError(f"extensions=[{typed}] is not a folder: type the folder of a package, the one that holds "
@@ -109,6 +131,9 @@ def _checked_name(name: str, origin: str, folder: Path | None = None) -> str:
     if folder and not taken:
         other = package_folder(name)
         taken = other is not None and other.resolve() != folder
+        if taken and any(point.value.partition(":")[0].strip() == name for point in metadata.entry_points(group=GROUP)):
+            raise RequestError(f"{origin}: the extension {name} is installed as well, from {other}. Leave {origin} out "
+                               f"to use that one, or type pip uninstall {name} to use the folder")
     if taken:
         raise RequestError(f"{origin}: {name} is the name of another package, which it would hide: rename the folder")
     return name
@@ -130,10 +155,17 @@ def trusted() -> tuple[str, ...]:
     return (*OURS, *(each.name for each in in_use()))
 
 
-def refuse_shadowing(ours: Path) -> None:
-    """Refuses yaml files of extensions that have the name of one of ours, or of another extension."""
+def refuse_settings_that_do_not_fit(ours: Path) -> None:
+    """Refuses yaml files of extensions that have the name of one of ours, or of another extension, and folders that
+    stand in the place of one of our groups, as conf/trick/ for conf/tricks/; `ours` is our conf/."""
     files: dict[Path, str] = {path.relative_to(ours): "saddlepoint" for path in ours.rglob("*.yaml")}
+    groups = [path.name for path in ours.iterdir() if path.is_dir()]
     for each in in_use():
+        for folder in sorted(each.settings.iterdir()) if each.settings.is_dir() else ():
+            near = difflib.get_close_matches(folder.name, groups, n=1, cutoff=0.75)
+            if folder.is_dir() and folder.name not in groups and near:
+                raise RequestError(f"The extension {each.name} has conf/{folder.name}/, which is no group of options: "
+                                   f"did you mean conf/{near[0]}/? Rename the folder {folder}")
         for path in sorted(each.settings.rglob("*.yaml")) if each.settings.is_dir() else ():
             name = path.relative_to(each.settings)
             if name in files:
@@ -163,12 +195,23 @@ def as_list(value: Any, setting: str) -> list[str]:
     return list(folders)
 
 
-def how_to_use(package: str) -> str:
-    """Returns the sentence on how a package of the user's own may be used; empty for what is no name of a package."""
+def how_to_use(package: str, typed: str = "") -> str:
+    """Returns the sentence on how a package of the user's own may be used; empty for what is no name of a package.
+
+    `typed`: its folder as it was typed when it was used before, if it was
+    """
     if not package.isidentifier():
         return ""
+    if typed:
+        return (f". Type extensions=[FOLDER] with its folder, which was extensions=[{typed}] then, or install it with "
+                f"an entry point in the group {GROUP}")
     return (f". If {package} is a package of your own, type extensions=[FOLDER] with its folder, or install it with an "
             f"entry point in the group {GROUP}")
+
+
+def reminder() -> str:
+    """Returns what to add to the refusal of an unknown option while no folder is typed, the likeliest reason."""
+    return "" if typed() else "; one of your own needs extensions=[FOLDER]"
 
 
 def place_of(error: Exception) -> str:
@@ -182,13 +225,14 @@ def place_of(error: Exception) -> str:
 def refuse_missing(settings: Any, recorded: Iterable[Mapping[str, Any]], where: str) -> None:
     """Refuses the settings of a run whose classes belong to extensions that it recorded and that are not in use here.
     Other packages that are not trusted are refused where a class is built."""
-    known = {each.get("name"): described([each]) for each in recorded}
+    by_name = {each.get("name"): each for each in recorded}
+    known = {name: described([each]) for name, each in by_name.items()}
     missing = sorted({package for package in packages_in(settings) if package in known and package not in trusted()})
     if not missing:
         return
     named = " and ".join(known[package] for package in missing)
     raise RequestError(f"{where} was trained with {named}, which {'is' if len(missing) == 1 else 'are'} not in use here"
-                       f"{how_to_use(missing[0])}")
+                       f"{how_to_use(missing[0], str(by_name[missing[0]].get('typed') or ''))}")
 
 
 def without_idle(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,17 +264,22 @@ def packages_in(settings: Any) -> Iterator[str]:
 
 
 def changes_of_version(recorded: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Returns a sentence for each extension that is another version or revision here than a run recorded."""
+    """Returns a sentence for each extension whose version, revision or code is another here than a run recorded."""
     here = {each.name: each.provenance() for each in in_use()}
     return [f"this run was begun with {described([each])} and goes on with {described([here[each['name']]])}"
-            for each in recorded if each.get("name") in here and each != here[each["name"]]]
+            for each in recorded if each.get("name") in here
+            and any(each[what] != here[each["name"]][what] for what in IDENTITY if what in each)]
 
 
 def described(recorded: Iterable[Mapping[str, Any]]) -> str:
-    """Returns the recorded extensions in words, e.g. `mylab 0.3 (revision 1a2b3c4)`."""
-    return ", ".join(" ".join(filter(None, [str(each.get("name")), str(each.get("version") or ""),
-                                            f"(revision {each['revision'][:7]})" if each.get("revision") else ""]))
-                     for each in recorded)
+    """Returns the recorded extensions in words, e.g. `mylab 0.3 (revision 1a2b3c4+changes, code 5e6f708)`."""
+    def one(each: Mapping[str, Any]) -> str:
+        commit, plus, changes = str(each.get("revision") or "").partition("+")
+        code = [f"revision {commit[:7]}{plus}{changes}"] if commit else []
+        code += [f"code {str(each['code'])[:7]}"] if each.get("code") else []
+        return " ".join(filter(None, [str(each.get("name")), str(each.get("version") or ""),
+                                      f"({', '.join(code)})" if code else ""]))
+    return ", ".join(map(one, recorded))
 
 
 class _Finder(MetaPathFinder):

@@ -1,7 +1,9 @@
 """What Hydra and OmegaConf refuse, as sentences that name the setting and the nearest valid one."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -15,10 +17,12 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from saddlepoint.config import extensions
+from saddlepoint.config.component_checks import signature_of_ours
 from saddlepoint.config.folders import settings_folder
 from saddlepoint.config.overrides import CLASSES, PATH_SETTINGS, is_sweeping, overrides_in, parse, quote_path
-from saddlepoint.config.paths import leaves
-from saddlepoint.config.rules import nearest
+from saddlepoint.config.paths import at, leaves
+from saddlepoint.config.rules import as_typed, nearest
 from saddlepoint.config.spelling import MISSING, quoted, without_interpolation, word
 
 PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
@@ -107,7 +111,31 @@ def _complaints(override: Override, everything: list[Override], config_name: str
     known = [path for path in leaves(composed, inner=True) if of_hydra or not path.startswith("hydra")]
     if key in known:
         return []
-    return [f"{key} is not a setting{nearest(key, [*known, *groups])}"]
+    return [_outside_of_the_yaml(key, composed) or f"{key} is not a setting{nearest(key, [*known, *groups])}"]
+
+
+def _outside_of_the_yaml(key: str, settings: Mapping[str, Any]) -> str:
+    """Returns a sentence on a setting that a class takes and its yaml file lacks, or that lies below a plain value."""
+    holder, _, name = key.rpartition(".")
+    component = at(settings, holder)
+    if isinstance(component, Mapping):
+        signature = signature_of_ours(component)
+        argument = signature.arguments.get(name) if signature else None
+        if argument is None or argument.rule is None:
+            return ""
+        return (f"{key} is a setting of {signature.name} that its yaml file leaves out: add a line to the file, e.g. "
+                f"{name}: VALUE, or type +{key}=VALUE")
+    outer = at(settings, holder.rpartition(".")[0])
+    signature = signature_of_ours(outer) if isinstance(outer, Mapping) and component is not None else None
+    argument = signature.arguments.get(holder.rpartition(".")[2]) if signature else None
+    if argument is None:
+        return ""
+    sentence = f"{key} is not a setting: {holder}={as_typed(component)} is a plain value"
+    if argument.rule and argument.parts and not isinstance(component, str | bool):
+        schedule = (f"{holder}={{_target_: saddlepoint.game.schedule.Linear, start: {as_typed(component)}, end: 0, "
+                    "images: 50000}")
+        sentence += f"; a schedule is typed in its place, e.g. {word(schedule)}"
+    return sentence
 
 
 def _chosen(everything: list[Override], loader: ConfigLoader) -> list[str]:
@@ -128,4 +156,5 @@ def _is_no_choice(key: str, value: str, options: list[str]) -> str:
     if choice in PLUGINS:
         return f"{choice} needs a package: pip install {PLUGINS[choice]}"
     takes = f"{key}= takes {', '.join(options)}" if options else f"conf/{key}/ holds none"
+    takes += "" if key.startswith("hydra/") else extensions.reminder()
     return f"{choice} does not exist{nearest(value, options)} ({takes})"

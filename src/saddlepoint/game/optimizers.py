@@ -9,6 +9,7 @@ from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from saddlepoint.errors import RequestError
 from saddlepoint.game.callback_group import listens
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.parallel.strategy import average_gradients
@@ -66,9 +67,15 @@ class Optimizers:
         """Makes one update on the sum of `terms`, and returns this sum [].
 
         Calls torch directly on one device, in plain precision and where no callback uses the hooks in between. The
-        numbers are the same, and Lightning's bookkeeping would take up to a twentieth of a small step.
+        numbers are the same, and Lightning's bookkeeping would take up to a twentieth of a small step. Raises a
+        RequestError if a term is not a single number.
         """
         total = sum(terms.values())
+        if total.numel() != 1:
+            name, term = next((name, term) for name, term in terms.items() if term.numel() != 1)
+            what = "loss" if name == "adversarial" else f"loss term {name}"
+            raise RequestError(f"The {what} of an update has the shape {list(term.shape)}, and a network learns from a "
+                               "single number: return its mean, e.g. term.mean()")
         if self.directly:
             optimizer.optimizer.zero_grad()
             total.backward()

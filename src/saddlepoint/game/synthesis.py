@@ -53,6 +53,10 @@ class SynthesisModule(AdversarialModule):
             yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
                           "generator learn from content losses alone, and one that starts from noise has none",
                           {"model.turns.generator_warmup_images": 0})
+        if not hasattr(recipe.generator, "latent_dim"):
+            yield Problem(f"{type(recipe.generator).__name__} (model.generator) has no attribute latent_dim, the "
+                          "number of its latents: add self.latent_dim = latent_dim to its constructor")
+            return
         if recipe.generator.latent_dim != recipe.latents.size:
             yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
                           f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})

@@ -2,7 +2,7 @@
 
 from saddlepoint.exports import lazy
 
-__getattr__, __all__ = lazy(__name__, {
+__getattr__, __dir__, __all__ = lazy(__name__, {
     "conditional": "ClassFrechetDistance LabelAccuracy",
     "context": "EvaluationContext",
     "evaluator": "Evaluator",

@@ -2,7 +2,7 @@
 
 from saddlepoint.exports import lazy
 
-__getattr__, __all__ = lazy(__name__, {
+__getattr__, __dir__, __all__ = lazy(__name__, {
     "conditional_dcgan": "ClassifyingDCGANDiscriminator ConditionalDCGANGenerator",
     "conditional_mlp": "ConditionalMLPDiscriminator ConditionalMLPGenerator",
     "conditional_resnet": "ClassifyingResNetDiscriminator ConditionalResNetGenerator ProjectionResNetDiscriminator",

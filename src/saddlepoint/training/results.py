@@ -13,6 +13,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import Stopped
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training.callbacks.stopping import StopOnSignal
 
@@ -22,8 +23,10 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
     """Prints what is about to be trained, on what, and where the results will be."""
     choices, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
     sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
+    unread = isinstance(module, SynthesisModule) and data.num_classes and not module.draws_labels
     print(f"model {choices['model']}, data {choices['data']}, loss {choices['loss']}, tricks {trick}",
-          *data.described(), f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
+          *data.described(), *(["classes: not used, as neither network is conditional"] if unread else []),
+          f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 
 def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:

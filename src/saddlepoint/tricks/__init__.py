@@ -2,7 +2,7 @@
 
 from saddlepoint.exports import lazy
 
-__getattr__, __all__ = lazy(__name__, {
+__getattr__, __dir__, __all__ = lazy(__name__, {
     "auxiliary_classifier": "AuxiliaryClassifier",
     "ema": "ExponentialMovingAverage",
     "gradient_penalty": "Dragan GradientPenalty R1 R2 WassersteinGradientPenalty",
