@@ -44,7 +44,7 @@ def test_the_command_trains_a_classifier_that_measures(tmp_path):
     assert "type extractor=classifier 'extractor.weights=tiny (1).safetensors'" in done.stdout
     assert f"30 training images, {beside['accuracy']:.2%} of 10 held-out images right" in done.stdout
     assert (beside["name"], beside["sha256"]) == ("tiny", loaded.digest)
-    assert shlex.split(beside["command"]) == ["python", "train_classifier.py", *typed]
+    assert shlex.split(beside["command"]) == ["python", str(ROOT / "train_classifier.py"), *typed]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "tiny (1).json", "tiny (1).safetensors"]
     assert loaded(noise(2, 1, 16)).logits.shape == (2, 10)
 
