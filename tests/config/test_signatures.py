@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from saddlepoint import build
-from saddlepoint.config import signatures
+from saddlepoint.config import signatures, source
 from saddlepoint.config.component_checks import complaints, complaints_of_constructors
 from saddlepoint.config.signatures import signature_of
 from saddlepoint.errors import RequestError
@@ -27,7 +27,7 @@ def package(tmp_path, monkeypatch):
         for name, text in modules.items():
             (folder / f"{name}.py").write_text(NEVER_IMPORTED + dedent(text))
     monkeypatch.syspath_prepend(tmp_path)
-    for cached in (signatures.signature_of, signatures.names_of_relatives, signatures._module):
+    for cached in (signatures.signature_of, signatures.names_of_relatives, source.read_module):
         cached.cache_clear()
     return write
 

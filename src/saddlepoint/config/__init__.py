@@ -1,1 +1,1 @@
-"""Settings before they become objects: as they are typed, found, checked and refused."""
+"""Reads settings as they are typed, composes them with the yaml files, and refuses what cannot be."""

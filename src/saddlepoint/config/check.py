@@ -1,4 +1,4 @@
-"""Ranges, finiteness and spelling of settings. Needs no torch, so a slip is answered in under a second.
+"""Checks settings: types, ranges, spelling. Imports no torch, so a slip is answered in under a second.
 
 A component's settings have the rules of its constructor, those of commands have theirs in setting_rules.py; a test
 keeps it so. Settings of classes from elsewhere (another optimizer, say) pass when they are finite; build.py asks the
@@ -23,8 +23,10 @@ NAMES = {"trick": "tricks", "metric": "metrics", "callbacks.sample_quality.metri
 
 
 def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = None) -> dict[str, Any]:
-    """The resolved configuration as plain containers; every complaint about it at once. `own_rules`: for settings that
-    mean something else to this command than to others."""
+    """Returns the resolved configuration as plain containers. Raises a RequestError with every complaint about it.
+
+    own_rules: rules of settings that mean something else to this command than to others
+    """
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     for path in NAMES:
         parent, _, key = path.rpartition(".")
@@ -35,15 +37,15 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
     unresolved = OmegaConf.to_container(config)
     # A value written as ${...} is somebody else's and complained about there.
     elsewhere = {path for path in leaves(unresolved) if str(at(unresolved, path)).startswith("${")}
-    wrong = [*map(str, complaints(settings, skip=elsewhere, own_rules=own_rules))]
+    refusals = [*map(str, complaints(settings, skip=elsewhere, own_rules=own_rules))]
     for path, holder in NAMES.items():
         names = at(settings, path)
         if isinstance(names, list) and holder in settings and all(isinstance(name, str) for name in names):
-            wrong += _misspelt(path, names, list(settings[holder]))
-    if not wrong:  # else it may not even be a list
-        wrong += _extensions_too_late(settings.get("extensions") or ())
-    if wrong:
-        raise RequestError("\n".join(wrong))
+            refusals += _misspelt(path, names, list(settings[holder]))
+    if not refusals:  # else it may not even be a list
+        refusals += _extensions_too_late(settings.get("extensions") or ())
+    if refusals:
+        raise RequestError("\n".join(refusals))
     return settings
 
 
@@ -56,8 +58,8 @@ def _extensions_too_late(folders: Sequence[str]) -> Iterator[str]:
 
 
 def chosen(choices: Mapping[str, str | None], config: Mapping[str, Any]) -> dict[str, str | None]:
-    """What was chosen from each group of ours, e.g. {"model": "dcgan", "data": "mnist5k"}. Of several loggers, which
-    Hydra does not list, the names: csv+tensorboard"""
+    """Returns the option chosen from each group of ours, e.g. {"model": "dcgan", "data": "mnist5k"}. Several loggers,
+    which Hydra does not list, are joined: csv+tensorboard."""
     several = {"logger": "+".join(config["logger"])} if "logger" in config else {}
     return several | {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from saddlepoint.config.annotations import Argument
 from saddlepoint.config.paths import leaves
 from saddlepoint.config.rules import MappingOf, Rule, as_typed, finite, nearest
 from saddlepoint.config.setting_rules import rule_for
-from saddlepoint.config.signatures import Argument, Signature, names_of_relatives, signature_of
+from saddlepoint.config.signatures import Signature, names_of_relatives, signature_of
 
 # Their annotations say less than their constructors check; rules for their settings are in setting_rules.py.
 FOREIGN = {"torch", "torchvision", "torchmetrics", "pytorch_lightning", "hydra_plugins"}
@@ -24,6 +25,7 @@ UNREAD = "callbacks."  # below it, what an experiment sets of a callback that ca
 
 @dataclass(frozen=True)
 class Complaint:
+    """A value that a rule refuses: where it stands, what it is and what it must be."""
     path: str
     value: Any
     must_be: str
@@ -63,7 +65,10 @@ class _Check:
     known: list[str]  # paths of all settings there are, for suggestions
 
     def of(self, settings: Mapping[str, Any], where: str, outer: Rule | None = None) -> Iterator[Complaint]:
-        """`outer`: the rule of the number in whose place these settings stand, if they are a schedule's"""
+        """Yields the complaints about the settings at the place `where`.
+
+        outer: where they are a schedule, the rule of the number in whose place it stands
+        """
         signature = signature_of_ours(settings)
         if "_target_" not in settings and any(fnmatchcase(where, place) for place in COMPONENTS):
             yield Complaint(where, settings, "a component, whose yaml file names its class: it lacks a line such as "
@@ -105,9 +110,9 @@ class _Check:
             yield from self.of_value(path, value, *rules, argument.rule or finite)
 
     def of_value(self, path: str, value: Any, *rules: Rule) -> Iterator[Complaint]:
-        wrong = next(filter(None, (rule(value) for rule in rules)), None)
-        if wrong and path not in self.skip:
-            yield Complaint(path, value, wrong)
+        must_be = next(filter(None, (rule(value) for rule in rules)), None)
+        if must_be and path not in self.skip:
+            yield Complaint(path, value, must_be)
 
     def instead(self, path: str, arguments: Mapping[str, Argument]) -> str:
         place = path.rpartition(".")[0]

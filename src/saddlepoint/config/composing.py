@@ -1,4 +1,4 @@
-"""Composes settings outside of the commands, as they do it: from Python, for tests and notebooks. Imports no torch."""
+"""Composes settings from Python as the commands do, for tests and notebooks. Imports no torch."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,5 @@
-"""Extensions: packages of other people whose classes may be named in `_target_` and whose conf/ is searched after ours.
+"""Finds extensions: packages of other people whose classes may be named in `_target_` and whose conf/ is searched after
+ours.
 
 An extension is in use when it is installed and names itself in the entry point group `saddlepoint.extensions`, or when
 the user types its folder: extensions=[path/to/mylab]. The settings of a checkpoint never bring one in. Nothing here
@@ -82,19 +83,19 @@ def typed() -> list[str]:
 def use(folders: Iterable[str]) -> None:
     """Takes the installed extensions and the typed folders into use, or refuses them all with a sentence."""
     global _in_use
-    found: dict[str, Extension] = {}
+    by_name: dict[str, Extension] = {}
     for each in [*installed(), *map(of_folder, folders)]:
-        other = found.setdefault(each.name, each)
+        other = by_name.setdefault(each.name, each)
         if other.folder != each.folder:
             raise RequestError(f"Two extensions are called {each.name}: {other.origin} ({other.folder}) and "
                                f"{each.origin} ({each.folder}). Leave one of them out, or rename its package")
-    _in_use = found
+    _in_use = by_name
     _Finder.install()
 
 
 def installed() -> list[Extension]:
     """Returns the extensions that installed packages name; one that cannot be found is refused."""
-    found = []
+    extensions = []
     for point in metadata.entry_points(group=GROUP):
         name = point.value.partition(":")[0].strip()
         origin = f"the installed package {point.dist.name} {point.dist.version}"
@@ -102,8 +103,8 @@ def installed() -> list[Extension]:
         if folder is None:
             raise RequestError(f"{origin} names the extension {point.name} = {point.value}, and there is no package of "
                                f"that name: reinstall it, or type pip uninstall {point.dist.name}")
-        found.append(Extension(_checked_name(name, origin), folder, origin, point.dist.version))
-    return found
+        extensions.append(Extension(_checked_name(name, origin), folder, origin, point.dist.version))
+    return extensions
 
 
 def of_folder(typed: str) -> Extension:
@@ -175,7 +176,7 @@ def refuse_settings_that_do_not_fit(ours: Path) -> None:
 
 
 def typed_choice(file: Path) -> str:
-    """loss/hinge.yaml -> loss=hinge"""
+    """Returns what is typed to choose a yaml file: loss/hinge.yaml -> loss=hinge."""
     return f"{file.parent}={file.stem}" if len(file.parts) > 1 else file.stem
 
 
@@ -239,10 +240,10 @@ def without_idle(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a run's settings without tricks and metrics of extensions that are not here and that the run did not use:
     the settings of every trick are there, whether or not it plays."""
     played = {"tricks": settings.get("trick") or (), "metrics": measured_by(settings)}
-    kept = {group: {name: each for name, each in settings[group].items()
+    needed = {group: {name: each for name, each in settings[group].items()
                     if name in names or {*packages_in(each)} <= {*trusted()}}
             for group, names in played.items() if isinstance(settings.get(group), Mapping)}
-    return {**settings, **kept}
+    return {**settings, **needed}
 
 
 def measured_by(settings: Mapping[str, Any]) -> list[str]:
@@ -283,7 +284,7 @@ def described(recorded: Iterable[Mapping[str, Any]]) -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Lets `import mylab` find an extension that was typed as a folder, whatever sys.path holds."""
+    """An import hook that finds extensions that were typed as folders, whatever sys.path holds."""
 
     @classmethod
     def install(cls) -> None:

@@ -1,4 +1,4 @@
-"""What earlier versions of saddlepoint wrote into checkpoints and config.yaml, and what it is called today.
+"""Translates what earlier versions of saddlepoint wrote into checkpoints and config.yaml into today's words.
 
 Whoever moves or renames a class, or adds, renames or removes a setting, enters it here: runs of before then go on, are
 drawn from and are compared. tests/test_former_runs.py says what is missing. Imports no torch.

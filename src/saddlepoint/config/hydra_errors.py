@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf refuse, as sentences that name the setting and the nearest valid one."""
+"""Turns refusals of Hydra and OmegaConf into sentences that name the setting and the nearest valid one."""
 
 import re
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ UNRESOLVED = (InterpolationResolutionError, GrammarParseError, MissingMandatoryV
 
 
 def explain(refusal: Exception, arguments: list[str], config_name: str) -> str:
-    """Hydra's and OmegaConf's refusals as sentences that name the setting and the nearest valid one."""
+    """Returns the sentences on why Hydra or OmegaConf refused these arguments of a command."""
     sweeping = is_sweeping(arguments)
     overrides = [quote_path(override, sweeping) for override in overrides_in(arguments)]
     try:
@@ -65,7 +65,8 @@ def _has_several(override: Override) -> str:
 
 
 def unresolved(refusal: OmegaConfBaseException, overrides: list[str]) -> str:
-    """A value that names another, ${...}, which is not there; or ???, which says that one is still to be given."""
+    """Returns the sentence on a value that cannot be resolved: ${...} names a setting that does not exist, or ???
+    stands for a value that is still to be given."""
     why = (str(refusal).splitlines() or [""])[0]
     key = refusal.full_key or ""
     texts = {each.key_or_group: each.value() for each in parse(overrides) if isinstance(each.value(), str)}
@@ -90,7 +91,8 @@ def unresolved(refusal: OmegaConfBaseException, overrides: list[str]) -> str:
 
 
 def _complaints(override: Override, everything: list[Override], config_name: str) -> list[str]:
-    """What is wrong with one override, asked of Hydra itself: the group's options, or the names of all settings."""
+    """Returns what is wrong with one override. It asks Hydra for the group's options, or for the names of all
+    settings."""
     from hydra.core.global_hydra import GlobalHydra
     loader = GlobalHydra.instance().config_loader()
     key, groups = override.key_or_group, loader.list_groups("")
@@ -144,8 +146,8 @@ def _chosen(everything: list[Override], loader: ConfigLoader) -> list[str]:
 
 
 def _composed(config_name: str, chosen: list[str]) -> DictConfig:
-    """With these choices, as groups and settings come with a choice (perceptual= with model=srgan), unless one of them
-    is what is wrong"""
+    """Returns the configuration with these choices, since a choice may bring groups and settings along, as model=srgan
+    brings perceptual=. If one of them is what is wrong, returns the configuration without them."""
     with suppress(HydraException):
         return compose(config_name, chosen, return_hydra_config=True)
     return compose(config_name, return_hydra_config=True)

@@ -1,4 +1,4 @@
-"""Settings of Hydra's own that would be taken without a word and do nothing here."""
+"""Refuses settings of Hydra's own that it would accept silently and that have no effect here."""
 
 from collections.abc import Sequence
 
@@ -25,6 +25,7 @@ OF_LIGHTNING = ("hydra.run.dir=", "hydra.job.name=train_ddp_process_", "hydra.ou
 
 
 def refuse(arguments: Sequence[str]) -> None:
+    """Refuses the first argument that is a setting of Hydra without effect in this call."""
     sweeping, is_logging = is_sweeping(arguments), any(each.startswith(LOGGING) for each in arguments)
     for argument in _typed(arguments):
         match = OVERRIDE.match(argument)
@@ -40,7 +41,7 @@ def refuse(arguments: Sequence[str]) -> None:
 
 
 def _typed(arguments: Sequence[str]) -> Sequence[str]:
-    """Without what Lightning adds to the line when it repeats it for the other processes of a run."""
+    """Returns the arguments without those that Lightning adds when it starts the other processes of a run."""
     last = arguments[-len(OF_LIGHTNING):]
     added = len(last) == len(OF_LIGHTNING) and all(map(str.startswith, last, OF_LIGHTNING))
     return arguments[:-len(OF_LIGHTNING)] if added else arguments

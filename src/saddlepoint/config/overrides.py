@@ -1,5 +1,4 @@
-"""Settings as they are typed, before Hydra sees them: paths and names quoted, flags last, a bare -m given something to
-sweep."""
+"""Rewrites arguments as they are typed into what Hydra parses as they were meant."""
 
 import glob
 import re
@@ -28,8 +27,8 @@ SWEEP = ("-m", "--multirun")
 
 
 def prepare(arguments: list[str], default_sweep: str | None) -> list[str]:
-    """The arguments as Hydra should see them: settings first (its parser stops reading them at a flag such as -m),
-    paths and names quoted, and a bare -m given something to sweep."""
+    """Returns the arguments for Hydra: settings first, since its parser stops reading them at a flag such as -m; paths
+    and names in quotes; and for a bare -m, `default_sweep` to sweep over."""
     settings = overrides_in(arguments)
     flags = [argument for argument in arguments if argument not in settings]
     sweeping = is_sweeping(arguments)
@@ -49,8 +48,8 @@ def is_sweeping(arguments: Iterable[str]) -> bool:
 
 
 def quote_path(argument: str, sweeping: bool = False) -> str:
-    """Paths and names of classes may hold anything, and in Hydra's grammar ( ) , = { } mean something:
-    `run=runs/a (1),b` is quoted. `sweeping`: with -m, commas stand between several values."""
+    """Returns an argument with its path or class name in quotes, as `run=runs/a (1),b`: these may hold anything, and in
+    Hydra's grammar ( ) , = { } have a meaning. `sweeping`: with -m, commas stand between several values."""
     match = OVERRIDE.match(argument)
     if not match or match[2] not in (*QUOTED_SETTINGS, *CLASSES) or match[3] in ("", "null"):
         return argument
@@ -74,7 +73,8 @@ def _list_of_paths(value: str) -> str:
 
 
 def _classes(value: str) -> str:
-    """`null` and `all` are no names there, but [all] is: a list, or a value in quotes, names classes."""
+    """Returns a value of class= in Hydra's grammar. `null` and `all` are no names of classes there, but a list, [all],
+    or a value in quotes names classes."""
     if value in ("null", "all", "[]"):
         return value
     if _is_list(value):
@@ -87,7 +87,8 @@ def _is_list(value: str) -> bool:
 
 
 def _is_one_path(setting: str, value: str, parts: list[str]) -> bool:
-    """With -m: whether a value with commas is one path after all; a refusal where it may be either."""
+    """Returns whether a value with commas, with -m, is a single path. Raises a RequestError where it may be one or
+    several."""
     if setting not in (*EXISTING_PATHS, *PATHS_OR_NAMES):
         return False
     texts = [parse([f"x={part}"])[0].value() if is_quoted(part) else part for part in parts]
@@ -108,7 +109,8 @@ def _is_found(path: str) -> bool:
 
 
 def at_home(argument: str) -> str:
-    """Hydra makes the directory of a sweep itself, and knows no `~`."""
+    """Returns the argument with ~ replaced by the home folder if it sets the directory of a sweep. Hydra creates that
+    directory itself and does not know ~."""
     match = OVERRIDE.match(argument)
     if not match or match[2] != SWEEP_DIRECTORY:
         return argument

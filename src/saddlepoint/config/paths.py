@@ -13,7 +13,7 @@ def at(settings: Mapping[str, Any], path: str) -> Any:
 
 
 def leaves(settings: Any, path: str = "", inner: bool = False) -> Iterator[str]:
-    """Dotted paths of all values; `inner`: of the dictionaries that hold them as well."""
+    """Yields the dotted paths of all values; with `inner`, those of the mappings that hold them as well."""
     if isinstance(settings, Mapping) and settings:
         if inner and path:
             yield path
@@ -24,7 +24,7 @@ def leaves(settings: Any, path: str = "", inner: bool = False) -> Iterator[str]:
 
 
 def changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the settings with some dotted paths set to other values."""
+    """Returns a copy of the settings in which the values at some dotted paths are replaced."""
     result = copy.deepcopy(dict(settings))
     for path, value in changes.items():
         *parents, name = path.split(".")

@@ -1,4 +1,4 @@
-"""What a value may be: rules that say what it must be, or None when it is that already. Needs no torch.
+"""Rules for values: functions that return what a value must be, or None when it is that already. Imports no torch.
 
 A constructor states the rule of a setting in its annotation, `gamma: Annotated[Schedule | float, number(0)]`, or with
 one of the types at the end of this file, `every: Count`. signatures.py reads them from the source text.
@@ -17,7 +17,7 @@ Rule = Callable[[Any], str | None]  # value -> what it must be, or None when it 
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """`: did you mean ...?`, or nothing when no valid name is near"""
+    """Returns `: did you mean ...?`, or an empty text when no valid name is near."""
     valid = list(valid)
     last = name.rpartition(".")[2]  # the right word in the wrong place: lr -> optimizer.generator.lr
     close = [path for path in valid if path.rpartition(".")[2] == last]
@@ -43,7 +43,7 @@ def integer(low: int | None = None, high: int | None = None) -> Rule:
 
 
 def number(low: float = -math.inf, high: float = math.inf, above: bool = False, below: bool = False) -> Rule:
-    """low <= value <= high; `above`, `below`: without the bound itself"""
+    """Returns the rule low <= value <= high for numbers; `above` and `below` exclude the bound itself."""
     words = [f"{'above' if above else 'at least'} {low:g}"] if low > -math.inf else []
     words += [f"{'below' if below else 'at most'} {high:g}"] if high < math.inf else []
 
@@ -65,15 +65,17 @@ def one_of(*names: str | int | None) -> Rule:
 
 def list_of(rule: Rule, length: int | None = None, empty: bool = False) -> Rule:
     def check(value: Any) -> str | None:
-        wanted = f"a list of {length} values, each " if length else "a list, e.g. [a,b], each value "
+        must_be = f"a list of {length} values, each " if length else "a list, e.g. [a,b], each value "
         good = isinstance(value, list | tuple) and (empty or value) and (length is None or len(value) == length)
-        wrong = [] if not good else [each for each in map(rule, value) if each]
-        return None if good and not wrong else wanted + (wrong[0] if wrong else rule(object()) or "as documented")
+        refusals = [] if not good else [each for each in map(rule, value) if each]
+        if good and not refusals:
+            return None
+        return must_be + (refusals[0] if refusals else rule(object()) or "as documented")
     return check
 
 
 class MappingOf:
-    """The rule of a mapping from names to values, each of which is held to one rule."""
+    """A rule for mappings from names to values, each of which is held to one rule."""
 
     def __init__(self, rule: Rule):
         self.rule = rule
@@ -103,8 +105,8 @@ def optional(rule: Rule) -> Rule:
 
 def either(*rules: Rule) -> Rule:
     def check(value: Any) -> str | None:
-        wanted = [rule(value) for rule in rules]
-        return None if None in wanted else ", or ".join(wanted)
+        refusals = [rule(value) for rule in rules]
+        return None if None in refusals else ", or ".join(refusals)
     return check
 
 
@@ -125,7 +127,8 @@ def not_empty(value: Any) -> str | None:
 
 
 def address(value: Any) -> str | None:
-    """Of a service, or of a file (sqlite:///PATH), in which nobody puts the home folder for ~"""
+    """Returns what the address of a service, or of a file (sqlite:///PATH), must be. The program that opens it does not
+    replace ~."""
     kind, _, path = value.partition("///") if isinstance(value, str) else ("", "", "")
     if path.startswith("~"):
         return f"an address without ~, e.g. {kind}///{typed_paths.expanded(path, 'logger.mlflow.tracking_uri')}"
@@ -137,7 +140,8 @@ def a_class(value: Any) -> str | None:
 
 
 def all_or_a_class(value: Any) -> str | None:
-    """A list of one name says that it is a name, and not `all`."""
+    """Returns what a value of class= must be. A list of one name stands for a class of that name, even if it is
+    `all`."""
     return a_class(value) and list_of(text, length=1)(value) and a_class(value)
 
 

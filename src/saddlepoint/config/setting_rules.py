@@ -1,6 +1,7 @@
-"""Rules of the settings that no constructor of ours takes: those of commands, and of other frameworks' classes.
+"""Holds the rules of the settings that no constructor of ours takes: those of commands, and of other frameworks'
+classes.
 
-Needs no torch. Every other setting has the rule that its class's constructor states (signatures.py).
+Imports no torch. Every other setting has the rule that its class's constructor states (signatures.py).
 """
 
 from fnmatch import fnmatchcase

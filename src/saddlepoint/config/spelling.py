@@ -1,4 +1,4 @@
-"""How a text is typed, so that the shell and Hydra give it back as it is."""
+"""Writes texts so that the shell and Hydra give them back unchanged."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ MISSING = "???"  # to OmegaConf a value that is still to be given, however it is
 
 
 def quoted(text: str) -> str:
-    """In the quotes of Hydra's grammar, where backslashes count only before a quote."""
+    """Returns the text in the quotes of Hydra's grammar, where a backslash has a meaning only before a quote."""
     text = re.sub(r"(\\*)'", r"\1\1\'", text)
     text = re.sub(r"(\\+)\Z", r"\1\1", text)
     return f"'{text}'"
@@ -25,24 +25,25 @@ def is_quoted(text: str) -> bool:
 
 
 def without_interpolation(text: str) -> str:
-    """OmegaConf puts a value in the place of ${...}, unless a backslash stands before it."""
+    """Returns the text with a backslash before each ${, as OmegaConf would put a value in the place of ${...}."""
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def name(text: str) -> str:
-    """Any text as a value of Hydra's grammar: `cat`, `'crane (bird)'`"""
+    """Returns the text as a value of Hydra's grammar: `cat`, `'crane (bird)'`."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
     return quoted(without_interpolation(text))
 
 
 def names(texts: Iterable[str]) -> str:
-    """A list of them: `[cat,'crane (bird)']`"""
+    """Returns the texts as a list of Hydra's grammar: `[cat,'crane (bird)']`."""
     return f"[{','.join(map(name, texts))}]"
 
 
 def word(argument: str) -> str:
-    """For a shell. Bytes that are no UTF-8 and control characters need bash's $'...'."""
+    """Returns the argument as a word for a shell. Bytes that are not UTF-8 and control characters need bash's
+    $'...'."""
     if all(letter.isprintable() or letter == "\n" for letter in argument):
         in_double_quotes = "'" in argument and not set(argument) & set('"$`\\!')
         return f'"{argument}"' if in_double_quotes else shlex.quote(argument)
@@ -50,7 +51,7 @@ def word(argument: str) -> str:
 
 
 def line(words: Iterable[str]) -> str:
-    """A command for a shell"""
+    """Returns the words as a command line for a shell."""
     return " ".join(map(word, words))
 
 
@@ -66,7 +67,8 @@ def command(name: str, *words: str) -> str:
 
 
 def readable(text: str) -> str:
-    """For files that other programs read: bytes of names that were no UTF-8 as \\udcff"""
+    """Returns the text for files that other programs read. Bytes of file names that are not UTF-8 are written
+    \\udcff."""
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -79,7 +81,7 @@ def _in_dollar_quotes(letter: str) -> str:
 
 
 def separated(text: str) -> list[str]:
-    """At its commas, unless they stand in quotes or in a list: `'a,b', c,[d,e]` -> `'a,b'`, `c`, `[d,e]`"""
+    """Splits a text at its commas, except inside quotes and lists: `'a,b', c,[d,e]` -> `'a,b'`, `c`, `[d,e]`."""
     part = re.compile(rf"\s*({QUOTED}|\[.*?\]|[^,]*?)\s*(?:,|\Z)", re.DOTALL)
     parts, position = [], 0
     while position <= len(text):
@@ -92,7 +94,7 @@ def separated(text: str) -> list[str]:
 
 
 def of_class(setting: str, texts: Sequence[str]) -> str | None:
-    """The word of a shell that asks for a class, or for several in a list, by name; None: no word can."""
+    """Returns the word for a shell that asks for classes by name, one or several; None if no word can."""
     if any(text == MISSING or "\0" in text for text in texts):
         return None
     if setting == "class" and len(texts) == 1:
@@ -104,6 +106,6 @@ def of_class(setting: str, texts: Sequence[str]) -> str | None:
 
 
 def shown(text: str) -> str:
-    """In a sentence or a list: on one line, with its ends to be seen"""
+    """Returns the text on one line, for a sentence or a list, in quotes where its ends would not be visible."""
     on_one_line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
     return f"'{on_one_line}'" if "," in text or text != text.strip() else on_one_line

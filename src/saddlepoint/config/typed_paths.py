@@ -1,4 +1,4 @@
-"""Paths as people type them, and what of it can be no path. Imports no torch."""
+"""Reads paths as people type them, and says why a text cannot be a path. Imports no torch."""
 
 import errno
 import os
@@ -8,7 +8,8 @@ from saddlepoint.errors import RequestError
 
 
 def expanded(typed: str | Path, setting: str) -> Path:
-    """`~` and `~name` become home folders, as in a shell. RequestError where it can be no path."""
+    """Returns the path with `~` and `~name` replaced by home folders, as a shell does. Raises a RequestError if the
+    text cannot be a path."""
     typed = os.fspath(typed)
     if problem := must_be(typed):
         raise RequestError(f"{setting}={typed} must be {problem}")
@@ -16,7 +17,7 @@ def expanded(typed: str | Path, setting: str) -> Path:
 
 
 def must_be(typed: object) -> str | None:
-    """What a typed path must be, or None when it is that already. Whether anything is there is another question."""
+    """Returns what a typed path must be, or None when it is that already. Does not ask whether anything is there."""
     if not isinstance(typed, str):
         return "a path"
     if not typed.strip():
@@ -39,12 +40,13 @@ def must_be(typed: object) -> str | None:
 
 
 def is_there(typed: str) -> bool:
-    """Never raises, however odd the path."""
+    """Returns whether something exists at a typed path. Never raises, however odd the path."""
     return os.path.lexists(_at_home(typed)) if must_be(typed) is None else False
 
 
 def _at_home(typed: str) -> str:
-    """A shell leaves `~x` as it is where no user is called x, and so does this; Path.expanduser would raise."""
+    """Returns the path with the home folder for ~. Like a shell, leaves `~x` as it is where no user is called x;
+    Path.expanduser would raise."""
     return os.path.expanduser(typed)  # noqa: PTH111
 
 
