@@ -3,6 +3,7 @@
 # tensorboard and report hand on.
 
 PYTHON ?= python3
+SCRIPT ?= training
 
 # The adapter alone says which basicsr it adapts. It is installed apart: what basicsr asks for includes tb-nightly,
 # which overwrites tensorboard, and its build would fetch torch a second time. Python 3.13 cannot build it.
@@ -36,8 +37,10 @@ chaos: setup ## twenty minutes of kills, spoilt files, full disks, odd names: ma
 lint: setup ## look for unused and undefined names, import order and the like
 	$(python) -m ruff check
 
-bench: setup ## time every benchmarks/*.py that does not start with an underscore
-	@for script in benchmarks/[!_]*.py; do $(python) "$$script" $(ARGS) || exit 1; done
+bench: setup ## compare with a loop written by hand; other benchmarks: make bench SCRIPT=frechet ARGS="rounds=1"
+	@test -f "benchmarks/$(SCRIPT).py" || { echo "SCRIPT=$(SCRIPT) must be one of" \
+	    $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))) >&2; exit 2; }
+	$(python) benchmarks/$(SCRIPT).py $(ARGS)
 
 tensorboard: setup ## show the curves and images of runs/ and multirun/: make tensorboard ARGS="--port 6007"
 	$(python) -m tensorboard.main --logdir_spec runs:runs,multirun:multirun $(ARGS)

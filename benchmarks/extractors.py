@@ -8,12 +8,12 @@ number of channels. Inception has random weights here: they make no difference t
 
 import io
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from unittest import mock
 
 import torch
+from _arguments import read_arguments
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
@@ -87,5 +87,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    main(int(given.get("rounds", 200)))
+    main(read_arguments({"rounds": 200})["rounds"])

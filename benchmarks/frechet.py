@@ -6,12 +6,12 @@ Medians of the ratios, and how far the others' values are from ours. scipy.linal
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import scipy.linalg
 import torch
+from _arguments import read_arguments
 from torch import Tensor
 from torchmetrics.image.fid import _compute_fid
 
@@ -46,15 +46,15 @@ def timed(way: Callable[..., float], arguments: tuple[Tensor, ...]) -> tuple[flo
 
 
 def main() -> None:
-    given = {name: int(value) for name, value in (argument.split("=", 1) for argument in sys.argv[1:])}
-    features, images = given.get("features", 2048), given.get("images", 4096)
+    arguments = read_arguments({"features": 2048, "images": 4096, "rounds": 3})
+    features, images = arguments["features"], arguments["images"]
     print(f"{features} features; torch {torch.__version__}, scipy {scipy.__version__}; "
           f"{torch.get_num_threads()} threads")
     for spread in (1.0, 0.01):
         moments = [random_moments(images, features, spread, seed) for seed in range(2)]
-        arguments = tuple(part for each in moments for part in (each.mean, each.covariance))
-        frechet_distance(*arguments)  # the first call of a LAPACK routine loads it
-        rounds = [{name: timed(way, arguments) for name, way in WAYS.items()} for _ in range(given.get("rounds", 3))]
+        gaussians = tuple(part for each in moments for part in (each.mean, each.covariance))
+        frechet_distance(*gaussians)  # the first call of a LAPACK routine loads it
+        rounds = [{name: timed(way, gaussians) for name, way in WAYS.items()} for _ in range(arguments["rounds"])]
         report(f"{images} images, standard deviations from 1 to {spread:g}", rounds)
 
 

@@ -8,7 +8,6 @@ train.py does, from image files (callbacks=none); the loop has its images in mem
 
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy
 import torch
+from _arguments import read_arguments
 from _in_turn import in_turn
 from PIL import Image
 from torch import Tensor, nn
@@ -90,16 +90,16 @@ def by_hand(overrides: list[str], steps: int) -> float:
 
 
 def main() -> None:
-    arguments = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    rounds, steps = int(arguments.get("rounds", 3)), int(arguments.get("steps", 2))
+    arguments = read_arguments({"rounds": 3, "steps": 2, "cases": ",".join(CASES)})
+    rounds, steps = arguments["rounds"], arguments["steps"]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder))
-        for name in arguments.get("cases", ",".join(CASES)).split(","):
-            given = [*CASES[name], f"data.root={folder}", "data.train_fraction=null", "callbacks=none", "logger=none",
-                     "data.num_workers=0"]
-            half = settings(*given)["data"]["batch_size"] // 2
-            rows = in_turn(rounds, partial(ours, given, steps, 1, half), partial(by_hand, given, steps),
+        for name in arguments["cases"].split(","):
+            overrides = [*CASES[name], f"data.root={folder}", "data.train_fraction=null", "callbacks=none",
+                         "logger=none", "data.num_workers=0"]
+            half = settings(*overrides)["data"]["batch_size"] // 2
+            rows = in_turn(rounds, partial(ours, overrides, steps, 1, half), partial(by_hand, overrides, steps),
                            f"{steps} steps")
             a_step = statistics.median(row[0] for row in rows) / steps
             ratio = statistics.median(hand / own for own, hand in rows)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy
 import torch
+from _arguments import read_arguments
 from PIL import Image
 from torch import Tensor
 
@@ -110,7 +111,9 @@ def fid(choice: Choice, module, data) -> float:
 
 
 def main() -> None:
-    run, = (argument.removeprefix("run=") for argument in sys.argv[1:])
+    run = read_arguments({"run": ""})["run"]
+    if not run:
+        sys.exit("Type run=RUN with the directory of a run")
     module, saved = load_module(checkpoint_of(Path(run)))
     data = build.data(saved["settings"])
     data.prepare_data()

@@ -8,11 +8,11 @@ The first step of each is not timed.
 """
 
 import statistics
-import sys
 import time
 from functools import partial
 
 import torch
+from _arguments import read_arguments
 from _in_turn import in_turn
 from torch.nn import functional as F
 from training import ours
@@ -52,8 +52,7 @@ def by_hand(steps: int) -> float:
 
 
 def main() -> None:
-    arguments = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    rounds, steps = int(arguments.get("rounds", 3)), int(arguments.get("steps", 3))
+    rounds, steps = read_arguments({"rounds": 3, "steps": 3}).values()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     batch_size = settings(*OVERRIDES)["data"]["batch_size"]
     rows = in_turn(rounds, partial(ours, OVERRIDES, steps, 1), partial(by_hand, steps), f"{steps} steps")

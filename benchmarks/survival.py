@@ -9,13 +9,13 @@ in everything that health and checkpoints do, a checkpoint counted once in callb
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from functools import partial, wraps
 from unittest.mock import patch
 
 import torch
+from _arguments import read_arguments
 from _in_turn import in_turn
 from training import ours
 
@@ -65,8 +65,7 @@ def inside(steps: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    arguments = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    rounds, steps = int(arguments.get("rounds", 5)), int(arguments.get("steps", 400))
+    rounds, steps = read_arguments({"rounds": 5, "steps": 400}).values()
     usual = settings()
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, dcgan_small, "
           f"batch {usual['data']['batch_size']}")

@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from _arguments import read_arguments
+
 ROOT = Path(__file__).parent.parent
 SHORT = ("model=mlp", "trainer=cpu", "threads=1", "callbacks.sample_quality.every_images=null",
          "callbacks.sample_quality.num_fake=256")
@@ -32,8 +34,7 @@ def training_seconds(run: Path) -> float:
 
 
 def main() -> None:
-    given = {name: int(value) for name, value in (argument.split("=", 1) for argument in sys.argv[1:])}
-    jobs, at_once, images = given.get("jobs", 8), given.get("at_once", 2), given.get("images", 10000)
+    jobs, at_once, images = read_arguments({"jobs": 8, "at_once": 2, "images": 10000}).values()
     budget = f"budget.images={images}"
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
+from _arguments import read_arguments
 from _hand_written import AsDocumented, HandWritten, seconds_from_loader, seconds_from_memory
 from torchvision import datasets, transforms
 
@@ -95,8 +96,8 @@ def torchvision_loader(data: pl.LightningDataModule, batch_size: int, directory:
 
 
 def main() -> None:
-    arguments = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    where = ["data=fashion_mnist", f"data.root='{arguments['root']}'"] if "root" in arguments else ["data=mnist5k"]
+    root, rounds = read_arguments({"root": "", "rounds": 5}).values()
+    where = ["data=fashion_mnist", f"data.root='{root}'"] if root else ["data=mnist5k"]
     data = build.data(settings(*where))
     data.prepare_data()
     data.setup("fit")
@@ -104,7 +105,7 @@ def main() -> None:
     for name, (overrides, padding, steps, warm_up) in CASES.items():
         overrides = [*where, *overrides]
         rows = []
-        for _ in range(int(arguments.get("rounds", 5))):
+        for _ in range(rounds):
             rows.append([ours(overrides, steps, warm_up),
                          seconds_from_memory(by_hand(overrides), data.images(), padding, steps, warm_up)])
             if not padding:

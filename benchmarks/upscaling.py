@@ -8,11 +8,11 @@ and how far the outputs are apart, of their largest value.
 
 import importlib.util
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 import torch
+from _arguments import read_arguments
 from torch import Tensor, nn
 
 from saddlepoint.compat import basicsr
@@ -49,9 +49,9 @@ def timed(way: Way, low: Tensor) -> tuple[float, Tensor]:
 
 @torch.inference_mode()
 def main() -> None:
-    given = {name: int(value) for name, value in (argument.split("=", 1) for argument in sys.argv[1:])}
-    side, num_blocks = given.get("side", 128), given.get("blocks", 23)
-    torch.set_num_threads(given.get("threads", torch.get_num_threads()))
+    side, num_blocks, num_rounds, threads = read_arguments(
+        {"side": 128, "blocks": 23, "rounds": 5, "threads": torch.get_num_threads()}).values()
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
     low = torch.rand(1, 3, side, side)
     print(f"RRDBNet x4 of {num_blocks} blocks, {side}x{side} -> {4 * side}x{4 * side}; torch {torch.__version__}, "
@@ -59,7 +59,7 @@ def main() -> None:
     made = ways(num_blocks, low)
     highs = {name: timed(way, low)[1] for name, way in made.items()}  # the first call sets up the convolutions
     rounds = []
-    for _ in range(given.get("rounds", 5)):
+    for _ in range(num_rounds):
         rounds.append({name: timed(way, low)[0] for name, way in made.items()})
         print("  seconds:", ", ".join(f"{name} {seconds:.2f}" for name, seconds in rounds[-1].items()), flush=True)
     for name in list(made)[1:]:

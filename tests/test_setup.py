@@ -103,6 +103,19 @@ def test_every_target_sets_up_what_it_needs(checkout, target):
     assert "-m venv --clear .venv" in checkout.make("-n", target).stdout
 
 
+def test_bench_runs_the_script_that_is_named_and_refuses_others(checkout):
+    for name in ("training", "frechet", "_arguments"):
+        (checkout.root / "benchmarks").mkdir(exist_ok=True)
+        (checkout.root / "benchmarks" / f"{name}.py").touch()
+    checkout.make("setup")
+    checkout.asked()
+    checkout.make("bench")
+    checkout.make("bench", "SCRIPT=frechet", "ARGS=rounds=1")
+    assert [line.strip() for line in checkout.asked()] == ["benchmarks/training.py", "benchmarks/frechet.py rounds=1"]
+    refused = checkout.make("bench", "SCRIPT=speed")
+    assert refused.returncode == 2 and "SCRIPT=speed must be one of frechet training\n" in refused.stderr
+
+
 def test_set_up_installs_the_lock_then_basicsr_alone_then_this_project(checkout):
     assert checkout.make("setup").returncode == 0
     venv, lock, apart, project = checkout.asked()
