@@ -315,7 +315,7 @@ def collectives_of_one(device: torch.device) -> dict[str, bool]:
     return {"averages": all(map(torch.equal, tensors, before)),
             "second derivatives": torch.allclose(numbers.grad, torch.full_like(numbers, 2.0)),
             "largest": collectives.largest(3) == 3,
-            "objects": collectives.gathered_objects({"a": 1}) == [{"a": 1}]}
+            "objects": collectives.gather_objects({"a": 1}) == [{"a": 1}]}
 
 
 CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "resume": resume,

@@ -39,10 +39,10 @@ def save(path: Path, content: dict, before: Callable[[], object] = lambda: None)
     needed = _bytes_of(content)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        disk_space.refuse_too_little(path, needed)
+        disk_space.require_free_space(path, needed)
         write_atomically(path, lambda temporary: _write_with_digest(temporary, content), before=before)
     except DiskFull as full:
-        raise DiskFull(f"{full}. It takes {disk_space.megabytes(needed)}. "
+        raise DiskFull(f"{full}. It takes {disk_space.in_megabytes(needed)}. "
                        f"{_remaining_checkpoint(path.parent)}") from full
 
 

@@ -11,7 +11,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.describing import passed_over
 from saddlepoint.data.listing import ImageFile, Listing, listing
 from saddlepoint.errors import RequestError
-from saddlepoint.files.names import composed, distinct, folded, shortened
+from saddlepoint.files.names import distinct, fold, shorten, to_nfc
 from saddlepoint.image_files.endings import ENDINGS as INPUT_ENDINGS
 from saddlepoint.upscaling.writing import ENDINGS
 
@@ -43,7 +43,7 @@ def find_sources(typed: str, recursive: bool) -> Sources:
     path = _as_stored(expanded(typed, "input"))
     mode = _mode(path)
     if mode and stat.S_ISREG(mode):
-        return Sources(path.parent, [ImageFile(composed(path.name), path)], single=True)
+        return Sources(path.parent, [ImageFile(to_nfc(path.name), path)], single=True)
     if mode and stat.S_ISDIR(mode):
         everything = listing(path, INPUT_ENDINGS)
         listed = everything.files
@@ -61,7 +61,7 @@ def find_sources(typed: str, recursive: bool) -> Sources:
         raise RequestError(f"input={typed} does not exist: name an image file, a folder, or a pattern such as "
                            "'input=photos/*.jpg'")
     root = _folder_before_wildcards(path)
-    files = sorted(ImageFile(composed(match.relative_to(root).as_posix()), match)
+    files = sorted(ImageFile(to_nfc(match.relative_to(root).as_posix()), match)
                    for match in _matches(root, path, typed) if not match.name.startswith(".") and not match.is_dir())
     if not files:
         raise RequestError(f"input={typed} matches no file")
@@ -96,11 +96,11 @@ def plan_jobs(chosen: Sources, output: str | None, kind: str | None, scale: floa
 
 def refuse_to_overwrite_inputs(planned: Iterable[Job]) -> None:
     planned = list(planned)
-    inputs = {folded(source): source for source in (job.source.resolve() for job in planned)}
+    inputs = {fold(source): source for source in (job.source.resolve() for job in planned)}
     for job in planned:
         for target in (job.target, job.comparison):
             resolved = target.resolve()
-            twin = inputs.get(folded(resolved))
+            twin = inputs.get(fold(resolved))
             if twin and (twin == resolved or target.exists() and target.samefile(twin)):
                 raise RequestError(f"{target} is itself an input: type output= for another place")
 
@@ -123,7 +123,7 @@ def _as_stored(path: Path) -> Path:
     """Returns the path in the form of Unicode in which the file's name is stored: NFC and NFD spell accents and umlauts
     with other code points, and most file systems take them for different names."""
     if _mode(path) is None and _mode(path.parent) is not None and path.parent.is_dir():
-        return next((each for each in path.parent.iterdir() if composed(each.name) == composed(path.name)), path)
+        return next((each for each in path.parent.iterdir() if to_nfc(each.name) == to_nfc(path.name)), path)
     return path
 
 
@@ -156,13 +156,13 @@ def _comparison_name(name: PurePosixPath) -> PurePosixPath:
 
 
 def _with_ending(name: PurePosixPath, ending: str) -> PurePosixPath:
-    """Appends `ending` to a name, a/b.png -> a/b_x4.png, which is shortened first if it would become too long."""
-    short = PurePosixPath(shortened(name.name, added=len(ending)))
+    """Appends `ending` to a name, a/b.png -> a/b_x4.png, which is shorten first if it would become too long."""
+    short = PurePosixPath(shorten(name.name, added=len(ending)))
     return name.with_name(f"{short.stem}{ending}{short.suffix}")
 
 
 def _shorten(name: PurePosixPath) -> str:
-    return str(name.parent / shortened(name.name))
+    return str(name.parent / shorten(name.name))
 
 
 def _is_folder(output: str) -> bool:

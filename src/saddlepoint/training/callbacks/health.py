@@ -23,7 +23,7 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.diversity import spread
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
-from saddlepoint.parallel.collectives import alone, gathered, summed
+from saddlepoint.parallel.collectives import gather, is_alone, sum_over_processes
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
@@ -215,13 +215,13 @@ def saturation(module: AdversarialModule) -> float | None:
     has not made an update."""
     logits = [module.latest.get(f"logits/{side}") for side in ("real", "fake")]
     has_logits = all(each is not None for each in logits)  # not before the discriminator's first update
-    share = module.loss.saturation(*(gathered(each).float() for each in logits)) if has_logits else None
+    share = module.loss.saturation(*(gather(each).float() for each in logits)) if has_logits else None
     return None if share is None else float(share)
 
 
 def total(numbers: Sequence[Tensor]) -> float:
     """Returns the sum of `numbers` over all processes, so that all decide alike. On a GPU it reads one number only, as
     each reading waits for the device; on a CPU, reading takes less time than an addition of tensors."""
-    if numbers[0].is_cpu and alone():
+    if numbers[0].is_cpu and is_alone():
         return sum(each.item() for each in numbers)
-    return summed({"number": torch.stack(numbers).sum()})["number"].item()
+    return sum_over_processes({"number": torch.stack(numbers).sum()})["number"].item()

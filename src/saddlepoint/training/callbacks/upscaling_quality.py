@@ -20,7 +20,7 @@ from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.pairs import PairFolder, WholePair, unlike_warning
 from saddlepoint.errors import RequestError
-from saddlepoint.files.names import distinct, shortened
+from saddlepoint.files.names import distinct, shorten
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.metrics.enlargement import Enlargement
@@ -192,7 +192,7 @@ def names_of(files: Sequence[ImageFile]) -> list[str]:
     """Returns names for pictures and curves: without folder and ending, except where two would be the same."""
     whole = [re.sub("[\ud800-\udfff]", "_", file.name) for file in files]  # loggers take no bytes that are not UTF-8
     names = distinct([PurePosixPath(name).stem for name in whole], [name.replace("/", "_") for name in whole])
-    return [shortened(name, added=len("_0000000000.png")) for name in names]
+    return [shorten(name, added=len("_0000000000.png")) for name in names]
 
 
 @torch.inference_mode()
