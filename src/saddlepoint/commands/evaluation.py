@@ -114,7 +114,7 @@ def prepare_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[st
     """Returns real images, the fakes of a run, and the settings of the extractor it was trained with."""
     path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
-    trained = saved_settings.whole(saved, path, saved_settings.OF_DATA)
+    trained = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
     generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)

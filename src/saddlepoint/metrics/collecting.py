@@ -108,7 +108,7 @@ class Collector:
             scores = SplitScores.from_tensors(sum_over_processes(scores.tensors()))
         rows = sum_over_processes(self.rows)
         digests, seen = rows.pop("digests"), rows.pop("seen").bool()
-        unreadable = {name: why for each in gather_objects(self.unreadable) for name, why in each.items()}
+        unreadable = {name: reason for each in gather_objects(self.unreadable) for name, reason in each.items()}
         warn_of_unreadable(unreadable)
         if not seen.any():
             names = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:1])

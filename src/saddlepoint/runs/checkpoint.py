@@ -1,4 +1,4 @@
-"""Writes and reads checkpoints: containers and tensors in a file that is whole or not there, and verified when read.
+"""Writes checkpoints whole or not at all, and verifies them when they are read. They hold containers and tensors.
 
 A file is torch's own zip format with the SHA-256 of everything before it as the zip comment, so one rename publishes
 data and digest together and `torch.load(path, weights_only=True)` still reads it.
@@ -66,8 +66,8 @@ def _remaining_checkpoint(folder: Path) -> str:
         images_seen = newest_good(folder)["images_seen"]
     except RequestError:
         return "There is no checkpoint before it: make room and start again"
-    again = spelling.command("train", f"resume={folder.parent}")
-    return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {again}"
+    line = spelling.command("train", f"resume={folder.parent}")
+    return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {line}"
 
 
 def keep_newest(folder: Path, count: int) -> None:

@@ -49,11 +49,11 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
     from saddlepoint import build
 
     saved = checkpoint.load(path)
-    settings = saved_settings.whole(saved, path, saved_settings.OF_NETWORKS)
+    settings = saved_settings.require_parts(saved, path, saved_settings.OF_NETWORKS)
     of_the_game = [settings[part] for part in OF_THE_GAME]
     extension_packages.refuse_missing(of_the_game, saved.get("extensions") or (), str(path))
     if "latents" in settings["model"]:
-        saved_settings.whole(saved, path, saved_settings.OF_DATA)
+        saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     try:
         module = build.module(only_networks(settings))
         module.load_state_dict(saved["module"])

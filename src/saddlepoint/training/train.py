@@ -36,7 +36,7 @@ from saddlepoint.training.results import announce, conclude, cost, export
 
 
 class Trainer(pl.Trainer):
-    """Lightning's trainer with a directory that is set later, when the processes that it starts have agreed on one."""
+    """A Lightning trainer whose directory is set later, when the processes that it starts have agreed on one."""
 
     directory = Path()
 
@@ -70,7 +70,7 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
                     return _train(settings, trainer, directory, continuation)
                 except RollBack as end:
                     with only_the_first_speaks():
-                        continuation = resuming.rolled_back(trainer.directory, settings, end)
+                        continuation = resuming.roll_back(trainer.directory, settings, end)
                 trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
         if continuation:
@@ -90,7 +90,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
     try:
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if continuation and is_first():
-            resuming.cut_back(run, module.images_seen)
+            resuming.delete_later_results(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
         run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
@@ -174,6 +174,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
 
 
 def open_data(data: pl.LightningDataModule) -> None:
+    """Downloads and reads the data."""
     data.prepare_data()
     data.setup("fit")
 

@@ -35,7 +35,7 @@ def published_file() -> Path:
 
 
 def title(compared: str | Sequence[str], gathered: Gathered) -> str:
-    """Returns the page's title. `compared`: what was typed, one directory or a list of them"""
+    """Returns the page's title. `compared`: what was typed, one directory or a list of them."""
     return f"Comparison of {compared if isinstance(compared, str) else f'{len(gathered.runs)} runs'}"
 
 

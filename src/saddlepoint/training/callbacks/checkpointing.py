@@ -49,6 +49,7 @@ class Checkpointing(pl.Callback):
         self.write(trainer, module)
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Writes last.ckpt in the first process, with the states of all processes."""
         self.written = time.monotonic()
         own_state = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
         states_of_processes = gather_objects(own_state)

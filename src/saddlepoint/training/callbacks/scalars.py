@@ -66,6 +66,7 @@ class Scalars(pl.Callback):
                 self.sums[name] = self.sums[name] + tensor if name in self.sums else tensor
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Writes a row of means over the processes. Raises Diverged if one of them is not finite."""
         means = {name: total / self.steps for name, total in self.sums.items()}
         names, tensors = zip(*(dict(scalars(module)) | means).items(), strict=True)
         self.sums, self.steps = {}, 0
