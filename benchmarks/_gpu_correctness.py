@@ -296,7 +296,7 @@ def together_alone(machine: Machine) -> Outcome:
         torch.cuda.set_device(machine.device)
     distributed.init_process_group("gloo" if machine.is_dry else "nccl", f"file://{meeting}", rank=0, world_size=1)
     try:
-        with patch.object(collectives, "alone", lambda: False):  # else a process alone is handed back its own numbers
+        with patch.object(collectives, "is_alone", lambda: False):  # else a process alone gets its own numbers back
             return Outcome(measured := collectives_of_one(machine.device), passed=all(measured.values()))
     finally:
         distributed.destroy_process_group()

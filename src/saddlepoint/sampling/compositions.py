@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from saddlepoint.sampling.generator import SamplingGenerator, listed
+from saddlepoint.sampling.generator import SamplingGenerator, list_names
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def compose_classes(generator: SamplingGenerator, seed: int, count: int, layout:
     """Composes images 0 .. count - 1 of a seed for each class that was learnt. A row (with layout=columns a column) is
     one class; images of the same latents are aligned."""
     classes = generator.classes_learnt
-    class_names = listed([generator.class_names[label] for label in classes])
+    class_names = list_names([generator.class_names[label] for label in classes])
     names = [f"class{label}_{file}" for label in classes for file in file_numbers(count)]
     images = torch.cat([generator.sample(count, seed, labels=label) for label in classes])
     columns, legend = count, f"rows from the top: {class_names}"

@@ -24,7 +24,7 @@ class SamplingGenerator(nn.Module):
 
     generator: the network.
     latents: the distribution with which it was trained.
-    class_distribution: [K], the cumulative probabilities of the K classes in training; None: they are equal.
+    class_distribution: [K], the cumulative probabilities of the K classes in training; None: all labels are 0.
     class_names: of the K classes; empty if the generator ignores labels.
     """
 
@@ -120,7 +120,7 @@ class SamplingGenerator(nn.Module):
         if self.class_names == tuple(map(str, range(self.num_classes))):
             return ""
         if all(map(is_plain, self.class_names)):
-            return f" or a name: {listed(self.class_names, limit)}"
+            return f" or a name: {list_names(self.class_names, limit)}"
         names = [name for name in self.class_names[:limit] if spelling.of_class(setting, [name])]
         words = [spelling.of_class(setting, [name]) for name in names] if setting == "class" else [
             spelling.of_class(setting, names)]
@@ -150,7 +150,7 @@ def typed_class(setting: str, name: str) -> str:
     return (spelling.of_class(setting, [name]) if setting == "class" else None) or spelling.name(name)
 
 
-def listed(names: Sequence[str], limit: int = 20) -> str:
+def list_names(names: Sequence[str], limit: int = 20) -> str:
     """Returns the first `limit` names in one text, with the number of all if there are more."""
     rest = f", ... ({len(names)} in all)" if len(names) > limit else ""
     return ", ".join(map(spelling.shown, names[:limit])) + rest

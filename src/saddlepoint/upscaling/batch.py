@@ -1,4 +1,4 @@
-"""Sends image files through a network, each to a file of its own; a bad file does not stop the rest."""
+"""Enlarges image files one after the other; a file that fails does not stop the others."""
 
 import errno
 import sys

@@ -156,7 +156,7 @@ def _comparison_name(name: PurePosixPath) -> PurePosixPath:
 
 
 def _with_ending(name: PurePosixPath, ending: str) -> PurePosixPath:
-    """Appends `ending` to a name, a/b.png -> a/b_x4.png, which is shorten first if it would become too long."""
+    """Appends `ending` to a name, a/b.png -> a/b_x4.png, which is cut first if it would become too long."""
     short = PurePosixPath(shorten(name.name, added=len(ending)))
     return name.with_name(f"{short.stem}{ending}{short.suffix}")
 
