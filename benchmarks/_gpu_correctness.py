@@ -296,7 +296,7 @@ def together_alone(machine: Machine) -> Outcome:
         torch.cuda.set_device(machine.device)
     distributed.init_process_group("gloo" if machine.is_dry else "nccl", f"file://{meeting}", rank=0, world_size=1)
     try:
-        with patch.object(collectives, "alone", lambda: False):  # else a process alone is handed back its own numbers
+        with patch.object(collectives, "is_alone", lambda: False):  # else a process alone gets its own numbers back
             return Outcome(measured := collectives_of_one(machine.device), passed=all(measured.values()))
     finally:
         distributed.destroy_process_group()
@@ -315,7 +315,7 @@ def collectives_of_one(device: torch.device) -> dict[str, bool]:
     return {"averages": all(map(torch.equal, tensors, before)),
             "second derivatives": torch.allclose(numbers.grad, torch.full_like(numbers, 2.0)),
             "largest": collectives.largest(3) == 3,
-            "objects": collectives.gathered_objects({"a": 1}) == [{"a": 1}]}
+            "objects": collectives.gather_objects({"a": 1}) == [{"a": 1}]}
 
 
 CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "resume": resume,

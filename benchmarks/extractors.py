@@ -73,7 +73,7 @@ def main(rounds: int) -> None:
     digits, random = Digits(), RandomConvolutions(seed=0, image_size=32)
     for size in (32, 28):
         images = noise(1, size)
-        compare(f"digits, {size} x {size}", digits, digits.network, images, digits.prepared(images), rounds)
+        compare(f"digits, {size} x {size}", digits, digits.network, images, digits.prepare(images), rounds)
     for channels in (1, 3):
         images = noise(channels, 32)
         prepared = to_unit_range(images).repeat(1, 3 // channels, 1, 1)

@@ -94,7 +94,7 @@ def test_it_is_drawn_from_and_measured(run, tmp_path):
 
 @pytest.mark.parametrize("commit", COMMITS)
 def test_it_enlarges(commit, tmp_path):
-    network = weights.from_run(copied(f"{commit}/enlarging", tmp_path)).network
+    network = weights.load_from_run(copied(f"{commit}/enlarging", tmp_path)).network
     assert network.scale == 4
 
 

@@ -116,6 +116,6 @@ def what_is_left(run: RunDirectory, saved: int) -> tuple[int, list[str]]:
     problems = [] if numbers == {number} else [f"save {number} holds parts of {sorted(numbers)}"]
     problems += [] if saved <= number <= saved + 1 else [f"save {saved} returned, and {number} is there"]
     problems += [said.getvalue()] if "damaged" in said.getvalue() else []
-    resuming.cut_back(run, number)
+    resuming.delete_later_results(run, number)
     problems += [f"{path.name} survived the next start" for path in run.path.glob("**/.*.tmp*")]
     return number, problems

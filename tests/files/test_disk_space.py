@@ -83,5 +83,5 @@ def test_other_errors_keep_their_traceback_and_refusals_their_words(ends, capsys
 
 def test_naming_says_which_file_and_what_is_free(tmp_path):
     with pytest.raises(DiskFull, match=r"table.csv cannot be written: No space left on device, [\d.,]+ MB are free"), \
-            disk_space.naming(tmp_path / "table.csv"):
+            disk_space.report_full_disk(tmp_path / "table.csv"):
         write_without_room()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.files.json_files import write_json
-from saddlepoint.files.names import distinct, numbered, shortened, temporary_for
+from saddlepoint.files.names import append_number, distinct, shorten, temporary_for
 
 NAMES = st.text("aAbéÉ.ß_2", min_size=1, max_size=3).map(lambda stem: f"{stem}.png")
 
@@ -42,17 +42,17 @@ def test_the_longer_name_says_more_than_a_number(names, instead, expected):
 
 
 def test_numbers_go_before_the_ending():
-    assert [numbered("a.b/c.tar.gz", 2), numbered("a.b/c", 3), numbered("x.png", 1)] == ["a.b/c.tar_2.gz", "a.b/c_3",
-                                                                                       "x.png"]
+    assert append_number("a.b/c.tar.gz", 2) == "a.b/c.tar_2.gz"
+    assert append_number("a.b/c", 3) == "a.b/c_3" and append_number("x.png", 1) == "x.png"
 
 
 @pytest.mark.parametrize("letter", ["n", "é", "猫", "\U0001f600", "\udce9"])
 def test_names_that_are_too_long_fit_and_stay_apart(letter):
     long = letter * 300
-    one, other = shortened(f"{long}a.png"), shortened(f"{long}b.png")
-    for name in (one, other, shortened(long), shortened(f"a.{long}")):
+    one, other = shorten(f"{long}a.png"), shorten(f"{long}b.png")
+    for name in (one, other, shorten(long), shorten(f"a.{long}")):
         assert 200 < len(os.fsencode(name)) <= 255
-    assert one != other and one.endswith(".png") and shortened("short.png", added=246) == "short.png"
+    assert one != other and one.endswith(".png") and shorten("short.png", added=246) == "short.png"
 
 
 def test_files_of_the_longest_name_are_written_whole():

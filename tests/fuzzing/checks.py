@@ -22,7 +22,7 @@ from saddlepoint.config.paths import leaves
 from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.data.listing import image_files
 from saddlepoint.errors import EndOfRun
-from saddlepoint.upscaling.planning import sources
+from saddlepoint.upscaling.planning import find_sources
 from tests.composing import CONF
 from tests.fuzzing import later
 
@@ -68,5 +68,5 @@ def file_is_found(name: str) -> None:
         (Path(place) / "plain.png").rename(file)
         assert [found.path for found in image_files(Path(place), ["png"])] == [file]
         for typed in (place, str(file)):
-            chosen = sources(typed, recursive=False)
+            chosen = find_sources(typed, recursive=False)
             assert [found.path for found in chosen.files] == [file]

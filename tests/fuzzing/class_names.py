@@ -43,7 +43,7 @@ def each_can_be_asked_for(names: list[str]) -> None:
 
 def label_drawn(generator: SamplingGenerator, argument: str) -> int:
     with (initialize_config_dir(str(CONF), version_base="1.3"),
-          patch.object(compositions, "of_seed", lambda *arguments: arguments[-1])):
+          patch.object(compositions, "compose_seed", lambda *arguments: arguments[-1])):
         return drawing.compose_picture(generator, checked_settings(compose("sample", prepare([argument], None))))
 
 

@@ -13,11 +13,10 @@ from PIL import PngImagePlugin
 
 from saddlepoint.data.decoding import decode, header_of
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.levels import eight_bits
-from saddlepoint.image_files.limits import Limits
-from saddlepoint.upscaling.picture import on_white
-from saddlepoint.upscaling.reading import read
-from saddlepoint.upscaling.writing import FORMATS, fitted, write
+from saddlepoint.image_files.levels import to_eight_bits
+from saddlepoint.image_files.opening import Limits
+from saddlepoint.upscaling.picture import lay_on_white, read_picture
+from saddlepoint.upscaling.writing import FORMATS, fit_to_format, write
 from tests.data.formats import photo
 from tests.upscaling.files import content, deep_png, exif_with, random_pixels
 
@@ -114,7 +113,7 @@ def right_or_refused(path: Path, target: Path) -> bool:
     why it is none. Any other exception is a fault."""
     header = _refusable(lambda: header_of(path, LIMITS))
     seen = _refusable(lambda: decode(path, 3, LIMITS))
-    picture = _refusable(lambda: read(path, LIMITS))
+    picture = _refusable(lambda: read_picture(path, LIMITS))
     assert (seen is None) == (picture is None), "training and upscaling disagree"
     if seen is None:
         return False
@@ -123,9 +122,9 @@ def right_or_refused(path: Path, target: Path) -> bool:
     assert_the_same(numpy.asarray(seen), picture)
     for kind in FORMATS:
         if max(picture.size) < 16_000:
-            ready = fitted(picture, kind)
+            ready = fit_to_format(picture, kind)
             write(target.with_suffix(f".{kind}"), ready, kind)
-            again = read(target.with_suffix(f".{kind}"), LIMITS)
+            again = read_picture(target.with_suffix(f".{kind}"), LIMITS)
             assert again.size == picture.size
             assert kind not in ("png", "tiff") or numpy.array_equal(again.pixels(), picture.pixels())
     return True
@@ -133,12 +132,12 @@ def right_or_refused(path: Path, target: Path) -> bool:
 
 def assert_the_same(seen: numpy.ndarray, picture) -> None:
     """seen: uint8 [h, w, 3], over black"""
-    pixels = eight_bits(picture.pixels()).astype(float)
+    pixels = to_eight_bits(picture.pixels()).astype(float)
     over_black = pixels[:, :, :3 if pixels.shape[2] > 2 else 1]
     if pixels.shape[2] % 2 == 0:
         over_black = over_black * (pixels[:, :, -1:] / 255)
     assert abs(over_black - seen).max() <= 1.001
-    on_white(picture)
+    lay_on_white(picture)
 
 
 def _refusable(look: Callable[[], object]) -> object | None:

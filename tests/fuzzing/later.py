@@ -26,7 +26,7 @@ def train(settings: Settings, arguments: list[str]) -> None:
 def upscale(settings: Settings, arguments: list[str]) -> None:
     Image.new("RGB", (4, 4)).save("photo.png")
     settings = {**settings, "input": settings["input"] or "photo.png"}
-    headers.refuse_at_once(settings["input"], headers.limits(settings))
+    headers.refuse_unreadable_input(settings["input"], headers.limits_of(settings))
     with patch.object(weights, "load", lambda _: (Nearest(), "nearest", "a test")):
         batch.upscale(settings)
 

@@ -8,8 +8,8 @@ import pytest
 
 from saddlepoint.data.decoding import decode, header_of
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.limits import Limits
-from saddlepoint.upscaling.reading import read
+from saddlepoint.image_files.opening import Limits
+from saddlepoint.upscaling.picture import read_picture
 from tests.upscaling.files import deep_png, random_pixels
 
 LIMITS = Limits(1_000_000)
@@ -17,7 +17,7 @@ DEEP = "more than 8 bits a channel became 8"
 
 
 def assert_is(path: Path, expected: numpy.ndarray, within: float = 0) -> None:
-    pixels = read(path, LIMITS).pixels()
+    pixels = read_picture(path, LIMITS).pixels()
     assert pixels.dtype == numpy.uint16 and pixels.shape == expected.shape
     assert abs(pixels.astype(float) - expected).max() <= within
     assert DEEP in header_of(path, LIMITS).losses
@@ -57,7 +57,7 @@ def test_the_colour_that_stands_for_transparent_in_a_png_of_16_bits_is_transpare
     values = random_pixels(channels, numpy.uint16)
     transparent = values[2, 3].astype(">u2").tobytes()
     (tmp_path / "x.png").write_bytes(deep_png(values, (b"tRNS", transparent)))
-    picture = read(tmp_path / "x.png", LIMITS)
+    picture = read_picture(tmp_path / "x.png", LIMITS)
     assert numpy.array_equal(picture.colours.permute(1, 2, 0).numpy(), values)
     assert numpy.argwhere(picture.alpha[0].numpy() == 0).tolist() == [[2, 3]]
     expected = values / 257
@@ -68,7 +68,7 @@ def test_the_colour_that_stands_for_transparent_in_a_png_of_16_bits_is_transpare
 
 def test_a_text_of_16_bit_colours_is_read_in_8_which_is_said(tmp_path):
     (tmp_path / "x.ppm").write_bytes(b"P3 2 1 1000 0 500 1000 1 2 3")
-    picture = read(tmp_path / "x.ppm", LIMITS)
+    picture = read_picture(tmp_path / "x.ppm", LIMITS)
     assert picture.pixels()[0, 0].tolist() == [0, 128, 255]
     assert picture.notes == ("16 bits became 8, all that its reader has",)
 
@@ -97,13 +97,14 @@ def test_signed_jpeg_2000_begins_at_black_and_any_depth_ends_at_white(tmp_path, 
 
 def test_grey_of_16_bits_with_alpha_is_grey_by_its_header(tmp_path):
     (tmp_path / "x.png").write_bytes(deep_png(random_pixels(2, numpy.uint16)))
-    assert header_of(tmp_path / "x.png", LIMITS).channels == read(tmp_path / "x.png", LIMITS).colours.shape[0] == 1
+    assert header_of(tmp_path / "x.png", LIMITS).channels == 1
+    assert read_picture(tmp_path / "x.png", LIMITS).colours.shape[0] == 1
 
 
 @pytest.mark.parametrize("content", [b"P1\n2 1\n1 0\n", b"P2\n2 1\n100\n0 100\n", b"P3\n1 1\n255\n1 2 3\n"])
 def test_text_of_8_bits_or_fewer_loses_nothing(tmp_path, content):
     (tmp_path / "x.ppm").write_bytes(content)
-    assert read(tmp_path / "x.ppm", LIMITS).notes == header_of(tmp_path / "x.ppm", LIMITS).losses == ()
+    assert read_picture(tmp_path / "x.ppm", LIMITS).notes == header_of(tmp_path / "x.ppm", LIMITS).losses == ()
 
 
 @pytest.mark.parametrize("content, what", [
@@ -111,6 +112,6 @@ def test_text_of_8_bits_or_fewer_loses_nothing(tmp_path, content):
     (imagecodecs.jpeg_encode(numpy.zeros((8, 8), numpy.uint16), bitspersample=12), "a JPEG file of 12 or 16 bits")])
 def test_images_of_a_kind_that_is_not_read_are_called_what_they_are(tmp_path, content, what):
     (tmp_path / "x").write_bytes(content)
-    for look in (lambda: read(tmp_path / "x", LIMITS), lambda: header_of(tmp_path / "x", LIMITS)):
+    for look in (lambda: read_picture(tmp_path / "x", LIMITS), lambda: header_of(tmp_path / "x", LIMITS)):
         with pytest.raises(Unreadable, match=f"it is {what}.*: save it as PNG or TIFF"):
             look()

@@ -11,12 +11,11 @@ from PIL import Image, ImageCms, PngImagePlugin
 from saddlepoint.data.decoding import decode
 from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.limits import Limits
+from saddlepoint.image_files.opening import Limits
 from saddlepoint.image_files.png import SIGNATURE
-from saddlepoint.upscaling.picture import Picture
-from saddlepoint.upscaling.reading import read
+from saddlepoint.upscaling.picture import Picture, read_picture
 from saddlepoint.upscaling.side_by_side import side_by_side
-from saddlepoint.upscaling.writing import fitted, write
+from saddlepoint.upscaling.writing import fit_to_format, write
 from tests.data.formats import photo
 from tests.upscaling.files import content, deep_png, random_pixels
 
@@ -42,7 +41,7 @@ def grey_profile() -> bytes:
 
 
 def written(tmp_path, picture: Picture, kind: str, quality: int | None = None) -> tuple[Image.Image, Picture]:
-    picture = fitted(picture, kind)
+    picture = fit_to_format(picture, kind)
     write(tmp_path / f"y.{kind}", picture, kind, quality)
     image = Image.open(tmp_path / f"y.{kind}")
     image.load()
@@ -63,7 +62,7 @@ def png_with_everything(deep: bool) -> bytes:
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_png_keeps_how_its_levels_are_meant_its_texts_and_xmp(tmp_path, deep):
     (tmp_path / "x.png").write_bytes(png_with_everything(deep))
-    picture = read(tmp_path / "x.png", LIMITS)
+    picture = read_picture(tmp_path / "x.png", LIMITS)
     assert not picture.notes
     image, written_picture = written(tmp_path, picture, "png")
     assert image.info["gamma"] == 0.45455 and image.info["Title"] == "a cat" and not written_picture.notes
@@ -76,7 +75,7 @@ def test_a_png_keeps_how_its_levels_are_meant_its_texts_and_xmp(tmp_path, deep):
 @pytest.mark.parametrize("kind", ["jpg", "webp", "tiff"])
 def test_other_formats_keep_xmp_and_say_what_they_have_no_place_for(tmp_path, kind):
     (tmp_path / "x.png").write_bytes(png_with_everything(deep=False))
-    image, picture = written(tmp_path, read(tmp_path / "x.png", LIMITS), kind)
+    image, picture = written(tmp_path, read_picture(tmp_path / "x.png", LIMITS), kind)
     assert image.info["xmp"] == UPRIGHT_XMP
     named = {"jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}[kind]
     assert picture.notes == (f"left out its gAMA, cHRM, cICP, tEXt, for which {named} has no place",)
@@ -87,13 +86,13 @@ def test_xmp_goes_from_every_format_to_every_format(tmp_path):
         options = {"tiffinfo": {700: XMP}} if source == "TIFF" else {"xmp": XMP}
         (tmp_path / "x").write_bytes(content(photo(16, 16), source, **options))
         for kind in ("jpg", "png", "webp", "tiff"):
-            xmp = written(tmp_path, read(tmp_path / "x", LIMITS), kind)[0].info["xmp"]
+            xmp = written(tmp_path, read_picture(tmp_path / "x", LIMITS), kind)[0].info["xmp"]
             assert xmp.startswith(XMP[:38]) and b'Orientation="6"' not in xmp, (source, kind)  # or without it
 
 
 def test_the_comment_of_a_jpeg_stays_in_a_jpeg_and_is_missed_elsewhere(tmp_path):
     (tmp_path / "x.jpg").write_bytes(content(photo(16, 16), "JPEG", comment=b"by hand"))
-    picture = read(tmp_path / "x.jpg", LIMITS)
+    picture = read_picture(tmp_path / "x.jpg", LIMITS)
     assert written(tmp_path, picture, "jpg")[0].info["comment"] == b"by hand"
     assert written(tmp_path, picture, "png")[1].notes == ("left out its comment, for which PNG has no place",)
 
@@ -102,12 +101,12 @@ def test_a_profile_of_grey_stays_in_grey_files_and_goes_into_none_with_colours(t
     levels = numpy.arange(256, dtype=numpy.uint8).reshape(16, 16)
     profile = grey_profile()
     (tmp_path / "x.png").write_bytes(content(Image.fromarray(levels), "PNG", icc_profile=profile))
-    picture = read(tmp_path / "x.png", LIMITS)
+    picture = read_picture(tmp_path / "x.png", LIMITS)
     assert written(tmp_path, picture, "png")[0].info["icc_profile"] == profile
     linear = levels / 255  # gamma 1 -> sRGB, IEC 61966-2-1
     srgb = numpy.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
     compared = side_by_side(picture, picture, "x")
-    assert compared.about.icc_profile is None and compared.colours.shape[0] == 3
+    assert compared.metadata.icc_profile is None and compared.colours.shape[0] == 3
     image, as_webp = written(tmp_path, picture, "webp", quality=100)
     assert "icc_profile" not in image.info and as_webp.notes == ("its colour profile of grey became sRGB",)
     made = as_webp.pixels()[:, :, 1]
@@ -118,8 +117,8 @@ def test_a_profile_of_other_colours_than_the_files_is_left_out_and_said(tmp_path
     for image, profile in ((photo(9, 7), grey_profile()), (photo(9, 7).convert("L"), ImageCms.ImageCmsProfile(
             ImageCms.createProfile("sRGB")).tobytes())):
         (tmp_path / "x.png").write_bytes(content(image, "PNG", icc_profile=profile))
-        picture = read(tmp_path / "x.png", LIMITS)
-        assert picture.about.icc_profile is None
+        picture = read_picture(tmp_path / "x.png", LIMITS)
+        assert picture.metadata.icc_profile is None
         assert picture.notes == ("its colour profile, which is one of other colours, was left out",)
 
 
@@ -127,7 +126,7 @@ def test_webp_that_lost_nothing_loses_nothing_unless_a_quality_is_typed(tmp_path
     pixels = random_pixels(3, numpy.uint8, 40, 40)
     for lossless in (True, False):
         (tmp_path / "x.webp").write_bytes(content(Image.fromarray(pixels), "WEBP", lossless=lossless))
-        picture = read(tmp_path / "x.webp", LIMITS)
+        picture = read_picture(tmp_path / "x.webp", LIMITS)
         same = [numpy.array_equal(numpy.asarray(written(tmp_path, picture, "webp", quality)[0]), picture.pixels())
                 for quality in (None, 95)]
         assert same == [lossless, False]
@@ -142,7 +141,7 @@ def test_exif_data_that_is_cut_off_anywhere_costs_no_picture(tmp_path, kind):
     for kept in range(6, len(whole), 3):
         (tmp_path / "x").write_bytes(content(photo(16, 8), kind, exif=whole[:kept]))
         assert decode(tmp_path / "x", 3, LIMITS).size in ((16, 8), (8, 16))
-        assert read(tmp_path / "x", LIMITS).size in ((16, 8), (8, 16))
+        assert read_picture(tmp_path / "x", LIMITS).size in ((16, 8), (8, 16))
 
 
 def test_a_png_whose_text_has_a_wrong_checksum_is_read_and_the_text_missed(tmp_path):
@@ -152,7 +151,7 @@ def test_a_png_whose_text_has_a_wrong_checksum_is_read_and_the_text_missed(tmp_p
     place = stored.index(b"tEXt")
     damaged = stored[:place + 6] + b"X" + stored[place + 7:]
     (tmp_path / "x.png").write_bytes(damaged)
-    picture = read(tmp_path / "x.png", LIMITS)
+    picture = read_picture(tmp_path / "x.png", LIMITS)
     assert numpy.array_equal(picture.pixels(), numpy.asarray(photo(9, 7)))
     assert picture.notes == ("left out its damaged tEXt",)
     assert numpy.array_equal(numpy.asarray(decode(tmp_path / "x.png", 3, LIMITS)), numpy.asarray(photo(9, 7)))
@@ -164,7 +163,7 @@ def test_a_png_whose_pixels_have_a_wrong_checksum_is_refused_as_before(tmp_path)
     (tmp_path / "x.png").write_bytes(stored)
     assert stored.startswith(SIGNATURE)
     with pytest.raises(Unreadable):
-        read(tmp_path / "x.png", LIMITS)
+        read_picture(tmp_path / "x.png", LIMITS)
 
 
 def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
@@ -172,7 +171,7 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
     with pytest.raises(Unreadable, match="it is a named pipe and not a file"):
         decode(tmp_path / "x.png", 3, LIMITS)
     with pytest.raises(Unreadable, match="it is a folder and not a file"):
-        read(tmp_path, LIMITS)
+        read_picture(tmp_path, LIMITS)
 
 
 @pytest.mark.parametrize(("beginning", "advice"), [
@@ -180,7 +179,7 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
 def test_what_a_plugin_reads_names_it(tmp_path, beginning, advice):
     (tmp_path / "x.png").write_bytes(beginning + bytes(20))
     with pytest.raises(Unreadable, match=advice):
-        read(tmp_path / "x.png", LIMITS)
+        read_picture(tmp_path / "x.png", LIMITS)
 
 
 def test_the_default_endings_are_all_that_pillow_has_for_the_formats_that_are_read():

@@ -84,14 +84,14 @@ def test_unreadable_files_are_left_out_named_and_counted(caplog):
 
 def test_what_ends_the_pass_of_another_process_ends_this_one_too(monkeypatch):
     """Else it would wait for the other's sums for ever."""
-    monkeypatch.setattr(collecting, "gathered_objects", lambda mine: [mine, (Diverged("its images are lost"), 10)])
+    monkeypatch.setattr(collecting, "gather_objects", lambda mine: [mine, (Diverged("its images are lost"), 10)])
     with pytest.raises(Diverged, match="its images are lost"):
         looked_at(grey(10))
 
 
 def test_processes_that_do_not_see_the_same_files_are_refused(monkeypatch):
     """Their tables of features would have different lengths, and no sum."""
-    monkeypatch.setattr(collecting, "gathered_objects", lambda mine: [mine, (None, 9)])
+    monkeypatch.setattr(collecting, "gather_objects", lambda mine: [mine, (None, 9)])
     with pytest.raises(RequestError, match="not see the same images: 10 of process 0, 9 of process 1"):
         looked_at(grey(10))
 

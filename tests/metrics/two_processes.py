@@ -14,7 +14,7 @@ from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
 from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
-from saddlepoint.parallel.collectives import joined
+from saddlepoint.parallel.collectives import join_processes
 from tests.metrics.stand_ins import BlockMeans, grey
 
 
@@ -33,7 +33,7 @@ METRICS = (FrechetDistance(), InceptionScore(splits=3), KernelDistance(subsets=1
 torch.set_num_threads(1)
 torch.manual_seed(0)
 painter = Painter()
-with joined() as is_first:
+with join_processes() as is_first:
     evaluator = Evaluator(BlockMeans(), {metric.name: metric for metric in METRICS}, resamples=5)
     real = evaluator.look_at_real(grey(150))
     fake = evaluator.look_at_fakes(GeneratedImages(painter, Latents(3), None, seed=0, count=201))

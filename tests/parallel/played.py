@@ -13,7 +13,7 @@ from torch import Tensor
 
 from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import gathered, global_mean, joined, place
+from saddlepoint.parallel.collectives import gather, global_mean, join_processes, place
 from saddlepoint.training import train
 from tests.composing import settings
 from tests.parallel.threads import of_the_group
@@ -76,7 +76,7 @@ def play(family: str, folder: Path) -> list[dict[str, Tensor]]:
 
 def everyones(step: dict[str, Tensor]) -> list[Tensor]:
     """[processes, ...] of each weight"""
-    return [gathered(tensor.double()[None]) for name, tensor in step.items() if name.startswith("weight")]
+    return [gather(tensor.double()[None]) for name, tensor in step.items() if name.startswith("weight")]
 
 
 if __name__ == "__main__":
@@ -84,7 +84,7 @@ if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
     AdversarialModule.training_step = in_float64(AdversarialModule.training_step)
     folder = Path(sys.argv[1])
-    with joined() as is_first:  # one group for all trainings
+    with join_processes() as is_first:  # one group for all trainings
         processes = place()[1]
         played = {family: play(family, folder / str(index)) for index, family in enumerate(FAMILIES)}
         spread = {family: max(float((each - each[:1]).abs().max()) for each in everyones(steps[-1]))

@@ -7,7 +7,13 @@ from saddlepoint.config.overrides import prepare
 from saddlepoint.data import pixels
 from saddlepoint.errors import RequestError
 from saddlepoint.game.latents import Latents
-from saddlepoint.sampling.latent_arithmetic import NEARBY, arithmetic, as_trained, nearby, terms_of
+from saddlepoint.sampling.latent_arithmetic import (
+    NEARBY,
+    compose_arithmetic,
+    limit_to_trained,
+    nearby_noise,
+    parse_terms,
+)
 from tests.painting import LEVEL, Studio, painting_generator
 
 
@@ -18,7 +24,7 @@ def studio(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["1,2,3-4,5+7", "[1,2,3]-[4,5]+[7]", "+1 2 3 - 4 5 + 7", " [1, 2, 3] - 4,5 + [7]"])
 def test_a_sum_is_read_however_its_groups_are_written(text):
-    assert terms_of(text) == [(1, [1, 2, 3]), (-1, [4, 5]), (1, [7])]
+    assert parse_terms(text) == [(1, [1, 2, 3]), (-1, [4, 5]), (1, [7])]
 
 
 @pytest.mark.parametrize("text", ["", "1,2-", "1,,x", "cat-dog", "1--2", "[1,2", "[1,2-3]", "[1][2]", "1.5-2"])
@@ -59,9 +65,9 @@ def test_the_picture_shows_what_is_added_the_means_and_the_result(studio, capsys
 
 
 def test_the_neighbours_of_the_result_are_a_quarter_of_fresh_latents_away():
-    uniform, normal = nearby(Latents(2000, "uniform"), 0), nearby(Latents(2000), 0)
+    uniform, normal = nearby_noise(Latents(2000, "uniform"), 0), nearby_noise(Latents(2000), 0)
     assert NEARBY == 0.25 and uniform.abs().max() <= 0.25 and uniform.abs().max() > 0.249
-    shifted = nearby(Latents(2000, "uniform", low=0.0, high=1.0), 0)
+    shifted = nearby_noise(Latents(2000, "uniform", low=0.0, high=1.0), 0)
     torch.testing.assert_close(shifted, uniform / 2)  # half as wide, and around 0 as well
     torch.testing.assert_close(normal.std(1)[[0, 8]], torch.full((2,), 0.25), atol=0.02, rtol=0)
     assert (uniform[4] == 0).all() and (normal[4] == 0).all()  # the result itself
@@ -73,10 +79,10 @@ def test_the_neighbours_of_the_result_are_a_quarter_of_fresh_latents_away():
 def test_an_image_added_and_taken_away_leaves_the_other():
     for distribution in ("normal", "uniform"):
         generator = painting_generator(0, distribution)
-        picture = arithmetic(generator, "3+5-5", seed=1, label=None)
+        picture = compose_arithmetic(generator, "3+5-5", seed=1, label=None)
         other = generator.sample(1, seed=1, first=3)[0]
         torch.testing.assert_close(picture.images[picture.files.index("result")], other)
-        alone = arithmetic(generator, "3", seed=1, label=None)
+        alone = compose_arithmetic(generator, "3", seed=1, label=None)
         torch.testing.assert_close(alone.images[alone.files.index("term1_mean")], other)
 
 
@@ -92,10 +98,10 @@ def test_normal_latents_are_brought_to_the_lengths_of_those_chosen():
     chosen = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
     points = torch.tensor([[0.3, 0.4], [1.8, 2.4], [6.0, 8.0], [0.0, 0.0]])  # of length 0.5, 3, 10 and 0
     expected = torch.tensor([[1.2, 1.6], [1.8, 2.4], [2.4, 3.2], [0.0, 0.0]])  # 2, 3, 4; zero has no direction
-    torch.testing.assert_close(as_trained(points, chosen, Latents(2)), expected)
+    torch.testing.assert_close(limit_to_trained(points, chosen, Latents(2)), expected)
 
 
 def test_uniform_latents_are_brought_into_their_cube():
     points = torch.tensor([[0.2, 0.9], [-0.5, 1.5]])
     cube = Latents(2, "uniform", low=0.0, high=1.0)
-    torch.testing.assert_close(as_trained(points, points, cube), torch.tensor([[0.2, 0.9], [0.0, 1.0]]))
+    torch.testing.assert_close(limit_to_trained(points, points, cube), torch.tensor([[0.2, 0.9], [0.0, 1.0]]))

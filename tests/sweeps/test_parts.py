@@ -127,9 +127,9 @@ def test_the_live_table_fits_the_terminal_and_is_drawn_over_itself(count, rows, 
     monkeypatch.setattr(display.shutil, "get_terminal_size", lambda: os.terminal_size((60, rows)))
     stream = io.StringIO()
     shown = LiveTable(some_jobs(count), stream)
-    shown.refreshed()
+    shown.on_refresh()
     once = drawn(stream.getvalue(), rows)
-    shown.changed(shown.jobs[0])
+    shown.on_change(shown.jobs[0])
     assert drawn(stream.getvalue(), max(rows, 5)) == once and all(len(line) < 60 for line in once)
     assert once[0] == ("1 job: 1 running" if count == 1 else f"{count} jobs: {count - 1} waiting, 1 running")
     assert once[2].split()[:8] == ["0", "running", "600", "10", "fid_x", "12.35", "1:02:03", "1:00"]
@@ -140,7 +140,7 @@ def test_the_live_table_fits_the_terminal_and_is_drawn_over_itself(count, rows, 
 def test_without_a_terminal_each_change_is_a_line():
     stream, jobs = io.StringIO(), some_jobs(2)
     jobs[1].differs, jobs[1].state, jobs[1].reason = ["seed=1"], "failed", "ValueError: x"
-    Lines(jobs, stream).changed(jobs[1])
+    Lines(jobs, stream).on_change(jobs[1])
     assert stream.getvalue() == ("1 of 2 over, job 1 (seed=1) failed: ValueError: x: 600 images, 10 images/s, "
                                  "fid_x 12.35\n")
 

@@ -10,7 +10,7 @@ from saddlepoint.errors import DiskFull, RequestError, RunDirectoryInUse
 from saddlepoint.sweeps.jobs import Job
 from saddlepoint.sweeps.runner import Limits
 from saddlepoint.sweeps.summary import Summary
-from saddlepoint.sweeps.sweep import locked
+from saddlepoint.sweeps.sweep import locking
 from tests.sweeps.sweeping import SWEEP, an_hour_passes, request, starts, states, summary, swept
 
 FINE = [f"fine{number}" for number in range(8)]
@@ -117,7 +117,7 @@ def test_the_line_to_type_survives_a_shell():
 
 
 def test_two_sweeps_do_not_share_a_directory():
-    with locked(SWEEP), pytest.raises(RunDirectoryInUse, match="hydra.sweep.dir=sweep is in use"):
+    with locking(SWEEP), pytest.raises(RunDirectoryInUse, match="hydra.sweep.dir=sweep is in use"):
         swept("fine")
     assert swept("fine")[1] is None and not (SWEEP / ".lock").exists()
 

@@ -65,14 +65,14 @@ def test_inputs_of_one_name_have_their_own_results_and_comparisons(net, folder):
 
 
 def test_a_bug_with_one_file_keeps_its_traceback_and_the_others_their_results(net, folder, monkeypatch, capsys):  # noqa: F811
-    real = batch.reading.read
+    real = batch.read_picture
 
-    def read(path, *arguments):
+    def read_picture(path, *arguments):
         if path.name == "a.png":
             raise RuntimeError("Failed to decode frame 0: Decoding of color planes failed")
         return real(path, *arguments)
 
-    monkeypatch.setattr(batch.reading, "read", read)
+    monkeypatch.setattr(batch, "read_picture", read_picture)
     with pytest.raises(RuntimeError, match="Failed to decode"):
         upscale("input=in", f"weights={net}")
     assert only(folder.parent / "in_x4") == {"c.png"}

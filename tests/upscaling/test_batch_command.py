@@ -124,7 +124,7 @@ def test_ctrl_c_says_how_far_it_came_and_leaves_whole_files_only(net, tmp_path, 
     (tmp_path / "in").mkdir()
     for name in ("a.png", "b.png", "c.png"):
         saved(tmp_path / "in" / name, photo(8, 8))
-    real, calls = batch.enlarged, []
+    real, calls = batch.enlarge, []
 
     def impatient(*arguments):
         calls.append(arguments)
@@ -132,7 +132,7 @@ def test_ctrl_c_says_how_far_it_came_and_leaves_whole_files_only(net, tmp_path, 
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(batch, "enlarged", impatient)
+    monkeypatch.setattr(batch, "enlarge", impatient)
     with pytest.raises(Stopped, match="1 of 3 done. The same command goes on with the rest") as end:
         upscale("input=in", f"weights={net}")
     assert end.value.exit_code == 130 and only(tmp_path / "in_x4") == {"a.png"}
@@ -169,7 +169,7 @@ def test_wrong_requests_are_answered_in_a_sentence(overrides, words, net, tmp_pa
 def test_sizes_that_cannot_be_are_refused_before_anything_is_computed(overrides, words, net, tmp_path, capsys,
                                                                       monkeypatch):
     saved(tmp_path / "a.png", photo(8, 8))
-    monkeypatch.setattr(batch, "enlarged", None)
+    monkeypatch.setattr(batch, "enlarge", None)
     with pytest.raises(RequestError, match="input=a.png could not be upscaled"):
         upscale("input=a.png", f"weights={net}", *overrides)
     assert words in capsys.readouterr().err
@@ -188,10 +188,10 @@ def test_progress_says_file_tile_and_the_time_left(capsys, monkeypatch):
     clock = iter(range(0, 1000, 20))
     monkeypatch.setattr(progress_module.time, "perf_counter", lambda: next(clock))
     progress = Progress(files=2, pixels=400)
-    with progress.on("a.png", 100):
+    with progress.working_on("a.png", 100):
         progress.tile(1, 2)
         progress.tile(2, 2)
-    with progress.on("b.png", 300):
+    with progress.working_on("b.png", 300):
         progress.tile(1, 3)
         progress.tile(3, 3)
     progress.close()

@@ -6,7 +6,7 @@ from PIL import Image
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.upscaling.in_memory import upscale_images
+from saddlepoint.upscaling.in_memory import ImageUpscaler
 from tests.painting import Studio, painting_generator
 from tests.upscaling.weight_files import small_rrdbnet, write_pth
 
@@ -15,7 +15,7 @@ from tests.upscaling.weight_files import small_rrdbnet, write_pth
 def test_each_image_goes_through_the_network_and_keeps_its_channels(channels, tmp_path):
     network = small_rrdbnet(2)
     images = torch.randint(0, 256, (3, channels, 7, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    high = upscale_images(images, str(write_pth(tmp_path / "net.pth", network)))
+    high = ImageUpscaler(str(write_pth(tmp_path / "net.pth", network)))(images)
     assert high.shape == (3, channels, 14, 16) and high.dtype == torch.uint8
     padded = torch.cat([images, images[:, :, -1:]], 2).expand(-1, 3, -1, -1)  # to a multiple of 2
     with torch.no_grad():

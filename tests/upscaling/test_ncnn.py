@@ -8,7 +8,7 @@ import torch
 from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.upscaling import ncnn
-from saddlepoint.upscaling.releases import of_package
+from saddlepoint.upscaling.releases import read_package
 from tests.upscaling.weight_files import (
     FLOAT16,
     FLOAT32,
@@ -42,7 +42,7 @@ def test_an_odd_number_of_16_bit_weights_is_filled_up_to_four_bytes(tmp_path):
 def test_the_order_of_layers_is_the_order_of_basicsrs_names(num_blocks, tmp_path):
     """Names come from where the layers stand; the network that is built computes the same."""
     network = small_rrdbnet(num_blocks=num_blocks)
-    state = of_package(*write_ncnn(tmp_path, "x", network, FLOAT32))
+    state = read_package(*write_ncnn(tmp_path, "x", network, FLOAT32))
     assert list(state) == [f"{name}.{part}" for name, _, _ in convolutions_of(network) for part in ("weight", "bias")]
     low = torch.rand(1, 3, 9, 8)
     with torch.no_grad():
@@ -97,4 +97,4 @@ def test_convolutions_of_another_network_are_refused(tmp_path):
     (tmp_path / "x.param").write_text(ncnn_text(layers))
     (tmp_path / "x.bin").write_bytes(ncnn_bytes(layers))
     with pytest.raises(RequestError, match="7 convolutions, and no RRDBNet has"):
-        of_package(tmp_path / "x.param", tmp_path / "x.bin")
+        read_package(tmp_path / "x.param", tmp_path / "x.bin")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from saddlepoint.errors import RequestError
-from saddlepoint.upscaling.planning import Job, jobs, new_only, refuse_to_overwrite_inputs, sources
+from saddlepoint.upscaling.planning import Job, find_sources, plan_jobs, refuse_to_overwrite_inputs, select_new
 
 
 def files(*names: str) -> None:
@@ -18,7 +18,7 @@ def files(*names: str) -> None:
 
 def targets(typed: str, output: str | None = None, kind: str | None = None, scale: float = 4.0,
             recursive: bool = False) -> list[str]:
-    return [str(job.target) for job in jobs(sources(typed, recursive), output, kind, scale)]
+    return [str(job.target) for job in plan_jobs(find_sources(typed, recursive), output, kind, scale)]
 
 
 @pytest.mark.parametrize("name", ["photo.png", "photo (1), the best.jpg", "a[1].png", "what?.png", "*.tif", "noending"])
@@ -40,7 +40,7 @@ def test_the_scale_in_the_name_is_written_as_short_as_can_be():
 ])
 def test_the_format_is_the_inputs_own_where_it_can_be_written(name, kind, expected):
     files(name)
-    [job] = jobs(sources(name, False), None, kind, 4)
+    [job] = plan_jobs(find_sources(name, False), None, kind, 4)
     assert str(job.target) == expected
     assert job.kind == (kind or {"a.JPEG": "jpg", "a.bmp": "png"}[name])
 
@@ -58,9 +58,9 @@ def test_a_typed_file_or_folder_is_where_it_goes():
 def test_a_folder_goes_into_a_folder_beside_it_with_the_names_kept():
     files("photos/b.jpg", "photos/A.PNG", "photos/notes.txt", "photos/.hidden.png", "photos/old/c.png")
     assert targets("photos") == ["photos_x4/A.PNG", "photos_x4/b.jpg"] == targets("photos/")
-    assert sources("photos", False).left_out == 1
+    assert find_sources("photos", False).left_out == 1
     said = ["1 file whose ending is not that of an image (.txt 1)", "1 hidden file"]
-    assert sources("photos", False).passed_over == sources("photos", True).passed_over == said
+    assert find_sources("photos", False).passed_over == find_sources("photos", True).passed_over == said
     assert targets("photos", recursive=True) == ["photos_x4/A.PNG", "photos_x4/b.jpg", "photos_x4/old/c.png"]
     assert targets("photos", "out") == ["out/A.PNG", "out/b.jpg"]
     with pytest.raises(RequestError, match="output=out.png is a file, but input names several"):
@@ -103,28 +103,28 @@ def test_files_that_would_get_one_name_get_two():
 ])
 def test_no_two_results_have_one_name_on_any_file_system(names, kind):
     files(*(f"in/{name}" for name in names))
-    planned = jobs(sources("in", True), None, kind, 4)
+    planned = plan_jobs(find_sources("in", True), None, kind, 4)
     assert len(planned) == len(names) and all(job.source.exists() for job in planned)
     results = [path for job in planned for path in (job.target, job.comparison)]
     assert len({unicodedata.normalize("NFC", str(path)).casefold() for path in results}) == 2 * len(names)
     assert all(len(os.fsencode(part)) <= 255 for path in results for part in path.parts)
     assert [job.target.suffix for job in planned] == [f".{job.kind}" for job in planned]
-    assert planned == jobs(sources("in", True), None, kind, 4)
+    assert planned == plan_jobs(find_sources("in", True), None, kind, 4)
 
 
 def test_results_keep_plain_names_where_nothing_is_in_the_way():
     files("in/a.png", "in/b.jpg")
-    assert [str(job.comparison) for job in jobs(sources("in", False), None, None, 4)] == ["in_x4/a_compare.png",
-                                                                                          "in_x4/b_compare.png"]
+    comparisons = [str(job.comparison) for job in plan_jobs(find_sources("in", False), None, None, 4)]
+    assert comparisons == ["in_x4/a_compare.png", "in_x4/b_compare.png"]
 
 
 @pytest.mark.parametrize("typed", ["in", "in/*.png", "in/**/*"])
 def test_decomposed_names_are_found_under_their_own_paths(typed):
     name = unicodedata.normalize("NFD", "é.png")
     files(f"in/{name}")
-    [job] = jobs(sources(typed, False), None, None, 4)
+    [job] = plan_jobs(find_sources(typed, False), None, None, 4)
     assert job.source.exists() and job.source.name == name
-    [job] = jobs(sources(f"in/{unicodedata.normalize('NFC', name)}", False), None, None, 4)
+    [job] = plan_jobs(find_sources(f"in/{unicodedata.normalize('NFC', name)}", False), None, None, 4)
     assert job.source.exists() and job.target.name == unicodedata.normalize("NFC", "é_x4.png")
 
 
@@ -147,7 +147,7 @@ def test_an_input_that_is_not_there_is_named(typed, words):
     os.mkfifo("pipe.png")
     files("deep/er/a.png")
     with pytest.raises(RequestError, match=words):
-        sources(typed, False)
+        find_sources(typed, False)
 
 
 def test_an_input_is_never_overwritten_by_any_road():
@@ -156,7 +156,7 @@ def test_an_input_is_never_overwritten_by_any_road():
     for typed, output in (("in/a.png", "in/a.png"), ("in/a.png", "link/a.png"), ("in", "in"), ("in", "link"),
                           ("link", "in/"), ("in/a.png", "in/")):
         with pytest.raises(RequestError, match="is itself an input: type output="):
-            refuse_to_overwrite_inputs(jobs(sources(typed, False), output, None, 4))
+            refuse_to_overwrite_inputs(plan_jobs(find_sources(typed, False), output, None, 4))
     files("in/x.png", "in/x_compare.png")
     with pytest.raises(RequestError, match="x_compare.png is itself an input"):
         refuse_to_overwrite_inputs([Job(Path("in/x_compare.png"), Path("in/x.png"), "png", Path("in/x_compare.png"))])
@@ -164,10 +164,10 @@ def test_an_input_is_never_overwritten_by_any_road():
 
 def test_existing_results_are_left_alone_unless_asked():
     files("in/a.png", "in/b.png", "in_x4/a.png", "in_x4/b_compare.png")
-    planned = jobs(sources("in", False), None, None, 4)
-    assert new_only(planned, compare=False, overwrite=False) == planned[1:]
-    assert new_only(planned, compare=False, overwrite=True) == planned
+    planned = plan_jobs(find_sources("in", False), None, None, 4)
+    assert select_new(planned, compare=False, overwrite=False) == planned[1:]
+    assert select_new(planned, compare=False, overwrite=True) == planned
     with pytest.raises(RequestError, match="All 2 results exist in in_x4: .*overwrite=true"):
-        new_only(planned, compare=True, overwrite=False)
+        select_new(planned, compare=True, overwrite=False)
     with pytest.raises(RequestError, match=r"in_x4/a.png exists: type output= .*overwrite=true"):
-        new_only(planned[:1], compare=False, overwrite=False)
+        select_new(planned[:1], compare=False, overwrite=False)

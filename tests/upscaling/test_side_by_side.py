@@ -5,20 +5,20 @@ import pytest
 from PIL import Image
 
 from saddlepoint.upscaling import side_by_side as module
-from saddlepoint.upscaling.picture import of_pixels
+from saddlepoint.upscaling.picture import picture_of
 from saddlepoint.upscaling.side_by_side import GAP, side_by_side
 from tests.data.formats import photo
 from tests.upscaling.files import random_pixels
 
 
 def pair(channels: int = 3, dtype: type = numpy.uint8, width: int = 200, height: int = 100):
-    return (of_pixels(random_pixels(channels, dtype, height // 4, width // 4)),
-            of_pixels(random_pixels(channels, dtype, height, width)))
+    return (picture_of(random_pixels(channels, dtype, height // 4, width // 4)),
+            picture_of(random_pixels(channels, dtype, height, width)))
 
 
 def test_the_input_is_enlarged_bicubically_and_the_result_is_untouched():
     low, high = numpy.asarray(photo(50, 25)), random_pixels(3, height=100, width=200)
-    shown = side_by_side(of_pixels(low), of_pixels(high), "realesrgan_x4plus").pixels()
+    shown = side_by_side(picture_of(low), picture_of(high), "realesrgan_x4plus").pixels()
     assert shown.shape[1:] == (2 * 200 + GAP, 3) and shown.dtype == numpy.uint8
     assert numpy.array_equal(shown[-100:, -200:], high)
     pillows = Image.fromarray(low).resize((200, 100), Image.Resampling.BICUBIC)

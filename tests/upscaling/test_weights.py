@@ -14,7 +14,7 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.train import train
 from saddlepoint.upscaling import releases, weights
-from saddlepoint.upscaling.in_memory import upscale_images
+from saddlepoint.upscaling.in_memory import ImageUpscaler
 from saddlepoint.upscaling.releases import OFFICIAL, Release
 from tests.composing import SMALL, settings
 from tests.data.formats import served
@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def without_package(monkeypatch) -> None:
-    monkeypatch.setattr(releases, "packaged", lambda name: None)
+    monkeypatch.setattr(releases, "files_in_package", lambda name: None)
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_weights_for_other_channels_than_pictures_have_are_refused(channels, typ
 def test_weights_for_grey_enlarge_each_colour(tmp_path):
     write_pth(tmp_path / "net.pth", small_rrdbnet(channels=1))
     colours = (LOW[0] * 255).to(torch.uint8)
-    each = upscale_images(colours[:, None], str(tmp_path / "net.pth"))
-    together = upscale_images(colours[None], str(tmp_path / "net.pth"))
+    each = ImageUpscaler(str(tmp_path / "net.pth"))(colours[:, None])
+    together = ImageUpscaler(str(tmp_path / "net.pth"))(colours[None])
     assert (together[0].int() - each[:, 0].int()).abs().max() <= 1  # a convolution rounds by the size of its batch
 
 
@@ -247,4 +247,4 @@ def test_without_the_internet_weights_that_no_package_has_name_the_file(folder, 
     with pytest.raises(RequestError, match="RealESRGAN_x2plus.pth, which could not be downloaded") as refusal:
         weights.load("realesrgan_x2plus")
     assert "pip install" not in str(refusal.value)
-    assert releases.cached("realesrgan_x2plus").parent == folder
+    assert releases.path_in_cache("realesrgan_x2plus").parent == folder

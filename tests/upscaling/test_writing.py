@@ -6,21 +6,20 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
-from saddlepoint.image_files.limits import Limits
+from saddlepoint.image_files.opening import Limits
 from saddlepoint.upscaling import writing
-from saddlepoint.upscaling.picture import About, of_pixels
-from saddlepoint.upscaling.reading import read
-from saddlepoint.upscaling.writing import fitted, write
+from saddlepoint.upscaling.picture import Metadata, picture_of, read_picture
+from saddlepoint.upscaling.writing import fit_to_format, write
 from tests.data.formats import photo
 from tests.upscaling.files import exif_with, random_pixels, seen_by_opencv
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def about() -> About:
+def metadata() -> Metadata:
     exif = exif_with(1)
     del exif[274]
-    return About(exif, SRGB, (300, 300))
+    return Metadata(exif, SRGB, (300, 300))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -29,7 +28,7 @@ def about() -> About:
 def test_lossless_files_hold_every_bit_as_opencv_reads_them(kind, dtype, channels, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "STRIP", 100)  # several strips, the last one shorter
     pixels, path = random_pixels(channels, dtype, 31, 9), tmp_path / f"x.{kind}"
-    write(path, of_pixels(pixels, about()), kind)
+    write(path, picture_of(pixels, metadata()), kind)
     if channels != 2 and (channels, dtype, kind) != (4, numpy.uint8, "tiff"):  # which OpenCV multiplies by alpha
         assert numpy.array_equal(seen_by_opencv(path), pixels)
     if kind == "tiff":
@@ -43,7 +42,7 @@ def test_lossless_files_hold_every_bit_as_opencv_reads_them(kind, dtype, channel
 @pytest.mark.parametrize(("kind", "dtype"), [("png", numpy.uint8), ("png", numpy.uint16), ("jpg", numpy.uint8),
                                              ("webp", numpy.uint8), ("tiff", numpy.uint8), ("tiff", numpy.uint16)])
 def test_exif_profile_and_dpi_are_kept_and_the_cameras_size_follows(kind, dtype, tmp_path):
-    write(tmp_path / "x", of_pixels(random_pixels(3, dtype, 20, 30), about()), kind)
+    write(tmp_path / "x", picture_of(random_pixels(3, dtype, 20, 30), metadata()), kind)
     image = Image.open(tmp_path / "x")
     exif = image.getexif()
     assert exif[271] == "Maker" and exif[306] == "2024:05:06 07:08:09" and 274 not in exif
@@ -57,7 +56,7 @@ def test_exif_profile_and_dpi_are_kept_and_the_cameras_size_follows(kind, dtype,
 def test_what_a_tiff_says_of_its_layout_goes_into_no_other_file(tmp_path):
     photo(8, 8).save(tmp_path / "x.tiff", compression="tiff_lzw", dpi=(72, 72), exif=exif_with(1))
     for kind in ("jpg", "png", "tiff"):
-        write(tmp_path / f"y.{kind}", read(tmp_path / "x.tiff", Limits(100)), kind)
+        write(tmp_path / f"y.{kind}", read_picture(tmp_path / "x.tiff", Limits(100)), kind)
         exif = Image.open(tmp_path / f"y.{kind}").getexif()
         assert exif[271] == "Maker"
         assert kind == "tiff" or not {256, 257, 258, 259, 273, 279} & set(exif)
@@ -66,12 +65,12 @@ def test_what_a_tiff_says_of_its_layout_goes_into_no_other_file(tmp_path):
 
 def test_a_picture_without_anything_to_say_is_written_too(tmp_path):
     for kind in writing.FORMATS:
-        write(tmp_path / f"x.{kind}", of_pixels(random_pixels(1)), kind)
+        write(tmp_path / f"x.{kind}", picture_of(random_pixels(1)), kind)
         assert Image.open(tmp_path / f"x.{kind}").size == (5, 7)
 
 
 def test_quality_is_that_of_the_file(tmp_path):
-    picture = of_pixels(numpy.asarray(photo(64, 64)))
+    picture = picture_of(numpy.asarray(photo(64, 64)))
     for kind in ("jpg", "webp"):
         sizes = []
         for quality in (5, None, 100):
@@ -83,29 +82,29 @@ def test_quality_is_that_of_the_file(tmp_path):
 @pytest.mark.parametrize("kind", ["jpg", "webp"])
 def test_16_bits_in_a_format_of_8_are_rounded_and_said(kind):
     levels = numpy.arange(65536, dtype=numpy.uint16).reshape(256, 256, 1)
-    picture = fitted(of_pixels(levels), kind)
+    picture = fit_to_format(picture_of(levels), kind)
     assert numpy.array_equal(picture.pixels(), numpy.rint(levels / 257).astype(numpy.uint8))
     assert picture.notes == (f"16 bits became 8, all that {writing.FORMATS[kind]} has",)
 
 
 def test_transparency_in_a_jpeg_is_laid_on_white_and_said():
     pixels = numpy.array([[[0, 0, 0, 255], [0, 0, 0, 0], [0, 0, 0, 51]]], numpy.uint8)
-    picture = fitted(of_pixels(pixels), "jpg")
+    picture = fit_to_format(picture_of(pixels), "jpg")
     assert picture.alpha is None and picture.pixels()[0, :, 0].tolist() == [0, 255, 204]
     assert "no transparency" in picture.notes[0]
     for kind in ("png", "webp", "tiff"):
-        assert torch.equal(fitted(of_pixels(pixels), kind).alpha, of_pixels(pixels).alpha)
+        assert torch.equal(fit_to_format(picture_of(pixels), kind).alpha, picture_of(pixels).alpha)
 
 
 def test_webp_keeps_grey_with_alpha(tmp_path):
-    write(tmp_path / "x.webp", of_pixels(random_pixels(2)), "webp")
+    write(tmp_path / "x.webp", picture_of(random_pixels(2)), "webp")
     assert numpy.array_equal(numpy.asarray(Image.open(tmp_path / "x.webp"))[:, :, 3], random_pixels(2)[:, :, 1])
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"precious")
     with pytest.raises(OSError, match="65500|too large|dimension|Broken|broken"):
-        write(tmp_path / "x.jpg", of_pixels(numpy.zeros((1, 70000, 1), numpy.uint8)), "jpg")
+        write(tmp_path / "x.jpg", picture_of(numpy.zeros((1, 70000, 1), numpy.uint8)), "jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["x.jpg"]
     assert (tmp_path / "x.jpg").read_bytes() == b"precious"
 
@@ -113,7 +112,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_more_exif_data_than_a_jpeg_takes_is_said_in_a_sentence(tmp_path):
     exif = Image.Exif()
     exif[270] = "x" * 70_000
-    picture = of_pixels(random_pixels(3), About(exif))
+    picture = picture_of(random_pixels(3), Metadata(exif))
     with pytest.raises(OSError, match="cannot be written as JPEG: .*EXIF"):
         write(tmp_path / "x.jpg", picture, "jpg")
     assert not list(tmp_path.iterdir())

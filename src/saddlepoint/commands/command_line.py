@@ -27,7 +27,7 @@ from saddlepoint.config.overrides import OVERRIDE, SWEEP, overrides_in, parse, p
 from saddlepoint.environment import program
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.files import disk_space
-from saddlepoint.parallel.first import is_first, say
+from saddlepoint.parallel.first import is_first, print_end
 
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # Hydra takes one of them
 LISTS_OF_CHOICES = ("logger",)
@@ -49,14 +49,14 @@ def reported() -> Iterator[None]:
     try:
         yield
     except (EndOfRun, OSError, *UNRESOLVED) as error:
-        end = error if isinstance(error, EndOfRun) else disk_space.behind(error)
+        end = error if isinstance(error, EndOfRun) else disk_space.find_full_disk(error)
         if isinstance(error, UNRESOLVED):
             end = RequestError(unresolved(error, overrides_in(sys.argv[1:])))
         elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # with .neighbours.png, say
             end = RequestError(f"{error.filename} cannot be used: {error.strerror}. Type a shorter name")
         if end is None:
             raise
-        say(end)
+        print_end(end)
         _ends.append(end)
         if isinstance(end, Stopped):
             raise _SweepStopped from end
@@ -169,7 +169,7 @@ def report_thread_failure(failed: threading.ExceptHookArgs) -> None:
     TensorBoard writes in a thread. The next call that hands it something, or closes it, raises its error again, and the
     full disk is reported there.
     """
-    if failed.exc_value is None or disk_space.behind(failed.exc_value) is None:
+    if failed.exc_value is None or disk_space.find_full_disk(failed.exc_value) is None:
         threading.__excepthook__(failed)
 
 

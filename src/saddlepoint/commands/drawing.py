@@ -46,7 +46,7 @@ def draw(settings: Settings) -> None:
     singly = f", one by one in {output.with_suffix('')}" if settings["files"] else ""
     count = sum(name is not None for name in picture.files)
     larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""
-    print(f"{count} images{picture.about}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
+    print(f"{count} images{picture.description}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
 
 
 def compose_picture(generator: SamplingGenerator, settings: Settings) -> Picture:
@@ -55,23 +55,23 @@ def compose_picture(generator: SamplingGenerator, settings: Settings) -> Picture
     if settings["interpolate_class"]:
         labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
         warn_of_classes_not_learnt(generator, labels, "what is drawn of it means nothing")
-        return compositions.walk_between_classes(generator, labels, seed, count or COUNT_OF_EACH, steps)
+        return compositions.compose_class_walk(generator, labels, seed, count or COUNT_OF_EACH, steps)
     warn_of_words_that_are_names(generator, which)
     if which == EVERY_CLASS:
         generator.require_classes("class=all")
         warn_of_classes_not_learnt(generator, range(generator.num_classes), "class=all leaves it out")
-        return compositions.of_every_class(generator, seed, count or COUNT_OF_EACH, settings["layout"])
+        return compositions.compose_classes(generator, seed, count or COUNT_OF_EACH, settings["layout"])
     label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
     if label is not None:
         warn_of_classes_not_learnt(generator, [label], "what is drawn of it means nothing")
     if settings["interpolate"]:
-        return compositions.walk(generator, settings["interpolate"], steps, label)
+        return compositions.compose_walk(generator, settings["interpolate"], steps, label)
     if settings["arithmetic"]:
         if generator.num_classes and label is None:
             raise RequestError(f"arithmetic={settings['arithmetic']} needs one class, since it adds latents and those "
                                "know none: choose it, e.g. class=0 (without arithmetic= to see and number its images)")
-        return latent_arithmetic.arithmetic(generator, settings["arithmetic"], seed, label)
-    return compositions.of_seed(generator, seed, count or COUNT, settings["columns"], label)
+        return latent_arithmetic.compose_arithmetic(generator, settings["arithmetic"], seed, label)
+    return compositions.compose_seed(generator, seed, count or COUNT, settings["columns"], label)
 
 
 def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int | list | None) -> None:

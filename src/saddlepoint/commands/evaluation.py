@@ -25,9 +25,9 @@ from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import Value, format_table, protocol, values
-from saddlepoint.parallel.collectives import joined
+from saddlepoint.parallel.collectives import join_processes
 from saddlepoint.parallel.first import only_the_first_speaks
-from saddlepoint.parallel.launching import in_agreement
+from saddlepoint.parallel.launching import share_results
 from saddlepoint.runs import saved_settings
 from saddlepoint.runs.data_identity import changes, classes_of
 from saddlepoint.runs.directory import write_json
@@ -63,8 +63,8 @@ def evaluate(settings: Settings) -> list[Value]:
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
     prepared: list[tuple[EvaluationImages, Fakes, Evaluator, Path]] = []
-    with joined() as is_first, only_the_first_speaks():
-        in_agreement(lambda: prepared.append(prepare(settings)))
+    with join_processes() as is_first, only_the_first_speaks():
+        share_results(lambda: prepared.append(prepare(settings)))
         real, fakes, evaluator, output = prepared[0]
         reference, sample = evaluator.look_at_real(real, settings["num_workers"]), evaluator.look_at_fakes(fakes.images)
         evaluator.refuse_too_few(reference, sample, fakes.class_names)
@@ -114,7 +114,7 @@ def prepare_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[st
     """Returns real images, the fakes of a run, and the settings of the extractor it was trained with."""
     path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
-    trained = saved_settings.whole(saved, path, saved_settings.OF_DATA)
+    trained = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
     generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from saddlepoint.upscaling import headers
 def upscale(config: DictConfig) -> None:
     with command_line.reported():
         settings = checked_settings(config, OF_COMMANDS["upscale"])
-        headers.refuse_at_once(settings["input"], headers.limits(settings))
+        headers.refuse_unreadable_input(settings["input"], headers.limits_of(settings))
         from saddlepoint.upscaling import batch  # torch comes in after the settings are known to be good
         batch.upscale(settings)
 

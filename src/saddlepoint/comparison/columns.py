@@ -87,7 +87,7 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
 
 
 def describe_difference(one: Column, other: Column, across: Sequence[str] = ()) -> str:
-    """Returns, as a part of a sentence, why the values of `other` do not stand in the column `one`."""
+    """Returns a phrase that says why the values of `other` are not in the column `one`."""
     ones, others = binding_fields(one.protocol, across), binding_fields(other.protocol, across)
     names = [name for name in {**ones, **others} if ones.get(name) != others.get(name)]
     phrases = [f"{FIELD_NAMES.get(name, name.replace('_', ' '))} "

@@ -23,7 +23,7 @@ def terminal(sheet: Sheet, notes: Sequence[str], width: int) -> str:
     lines = [_with_marks(line) for line in (sheet.header, *sheet.body)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(sheet.header))]
     blocks = _blocks(widths, sheet.fixed, width)
-    tables = ["\n".join(GAP.join(_aligned(line[place], widths[place], sheet.header[place]) for place in block).rstrip()
+    tables = ["\n".join(GAP.join(_align(line[place], widths[place], sheet.header[place]) for place in block).rstrip()
                         for line in lines) for block in blocks]
     return "\n\n".join([*tables, "\n".join(notes)])
 
@@ -53,7 +53,7 @@ def _with_marks(line: Sequence[Text]) -> list[str]:
     return [_one_line(cell.words) + (MARK if cell.best else "") for cell in line]
 
 
-def _aligned(words: str, width: int, title: Text) -> str:
+def _align(words: str, width: int, title: Text) -> str:
     return words.rjust(width) if title.number else words.ljust(width)
 
 

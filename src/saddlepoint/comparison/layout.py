@@ -51,7 +51,7 @@ def _line(table: Table, row: Row) -> tuple[Text, ...]:
     for place, cell in enumerate(row.cells):
         places = decimals_in(table, place, cell)
         line.append(Text(_value(cell, row, places), best=bool(cell) and cell.rank == 1))
-        companions = {"published": _published(cell), "Δ": _delta(cell, places), "p": _p(cell)}
+        companions = {"published": _published_text(cell), "Δ": _delta(cell, places), "p": _p(cell)}
         line += [Text(companions[title]) for title in _companion_titles(table, place)]
     return tuple(line)
 
@@ -103,7 +103,7 @@ def decimals(deviation: float) -> int:
     return min(6, max(0, 1 - floor(log10(deviation))))
 
 
-def _published(cell: Cell | None) -> str:
+def _published_text(cell: Cell | None) -> str:
     if not cell or not cell.published:
         return NOTHING
     published = cell.published

@@ -100,7 +100,7 @@ def _rows(table: Table) -> Iterator[str]:
         incomplete = [run for run in row.runs if run.state != "completed"]
         for run in incomplete:
             reason = f": {_sentence(run.reason)}" if run.reason else ""
-            yield f"Row {row.number}, {_named(run)} {run.state}{reason}."
+            yield f"Row {row.number}, {_run_name(run)} {run.state}{reason}."
         missing = [column.title for column, cell in zip(table.columns, row.cells, strict=True)
                    if cell and 0 < cell.summary.count < row.states["completed"]]
         if missing:
@@ -163,7 +163,7 @@ def _cells(table: Table) -> list[Cell]:
     return [cell for row in table.rows for cell in row.cells if cell]
 
 
-def _named(run: Run) -> str:
+def _run_name(run: Run) -> str:
     return f"seed {run.seed} ({run.name})"
 
 

@@ -1,4 +1,4 @@
-"""Makes a table of runs."""
+"""Puts runs into a table: recipes as rows, protocols as columns."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ def tabulate(runs: Sequence[Run], question: Question, published: Sequence[Publis
     groups = group_by_recipe(runs)
     differences = find_differences([group[0] for group in groups])
     columns = group_into_columns(select_measurements(runs, question), question.across)
-    cells = [_ranked(column, [_cell(group, column, published) for group in groups]) for column in columns]
+    cells = [_with_ranks(column, [_cell(group, column, published) for group in groups]) for column in columns]
     rows = [Row(number, settings, tuple(group), tuple(column[number - 1] for column in cells))
             for number, (group, settings) in enumerate(zip(groups, differences.values, strict=True), 1)]
     baseline = find_baseline(question.baseline, rows, differences.settings)
@@ -46,7 +46,7 @@ def _cell(group: Sequence[Run], column: Column, published: Sequence[Published]) 
     return Cell(values, statistics.summarise([each.score.value for each in values]), nearest)
 
 
-def _ranked(column: Column, cells: Sequence[Cell | None]) -> list[Cell | None]:
+def _with_ranks(column: Column, cells: Sequence[Cell | None]) -> list[Cell | None]:
     greater, means = direction(column), [cell.summary.mean for cell in cells if cell]
     if greater is None or len(means) < 2:
         return [*cells]

@@ -11,9 +11,9 @@ import numpy
 from PIL import Image
 
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.levels import eight_bits
-from saddlepoint.image_files.limits import Limits
-from saddlepoint.image_files.source import MOST_PIXELS, UPRIGHT, Source, opened
+from saddlepoint.image_files.levels import to_eight_bits
+from saddlepoint.image_files.opening import MOST_PIXELS, Limits, open_image
+from saddlepoint.image_files.source import UPRIGHT, Source
 
 __all__ = ["MODES", "MOST_PIXELS", "Header", "Limits", "Unreadable", "decode", "header_of"]
 
@@ -32,7 +32,7 @@ class Header(NamedTuple):
 
 def header_of(path: Path, limits: Limits) -> Header:
     """Reads the header alone."""
-    with opened(path, limits) as source:
+    with open_image(path, limits) as source:
         if source.is_plain:
             return Header(*source.size, 1 if source.is_grey else 3, ())
         losses = source.losses()
@@ -47,8 +47,8 @@ def header_of(path: Path, limits: Limits) -> Header:
 
 def decode(path: Path, channels: int, limits: Limits) -> Image.Image:
     """Mode L or RGB, upright as its EXIF data says; of several pictures in a file, the first."""
-    with opened(path, limits) as source:
-        image = _as_image(eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
+    with open_image(path, limits) as source:
+        image = _as_image(to_eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
         return _without_transparency(image).convert(MODES[channels])
 
 

@@ -1,1 +1,1 @@
-"""Files written whole or not at all, their names, and disks that are full."""
+"""Writes files whole or not at all, makes names that every file system takes, and reports full disks."""

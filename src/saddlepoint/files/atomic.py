@@ -1,4 +1,4 @@
-"""Writes files whole or not at all: into a temporary file first, which then takes the place of the old one."""
+"""Writes a file whole or not at all: into a temporary file first, which then replaces the old one."""
 
 import os
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from saddlepoint.files.names import temporary_for
 
 def write_atomically(path: Path, write: Callable[[Path], object], durably: bool = True,
                      before: Callable[[], object] = lambda: None) -> None:
-    """Calls `write` with a temporary file beside `path`, which then replaces `path`: the file is written whole or
-    not at all.
+    """Calls `write` with the path of a temporary file, which then replaces `path`. If an error is raised, `path` is as
+    it was. `before` is called when the temporary file is complete.
 
-    With `durably` it returns only when the content is safely on disk, so that a power failure cannot undo it."""
+    durably: return only when the content is safely on disk, so that a power failure cannot undo it."""
     temporary = temporary_for(path)
-    with disk_space.naming(path):  # outermost, so that what is free is counted when the temporary file is gone
+    with disk_space.report_full_disk(path):  # outermost: free space is counted after the temporary file is deleted
         try:
             write(temporary)
             if durably:

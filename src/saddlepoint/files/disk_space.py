@@ -1,4 +1,4 @@
-"""Reports a full disk in a sentence that names the file and the space left. Imports no torch."""
+"""Turns the error of a full disk into a sentence that names the file and the free space. Imports no torch."""
 
 import errno
 import os
@@ -9,45 +9,45 @@ from pathlib import Path
 
 from saddlepoint.errors import DiskFull
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no more of a quota, over the limit of one file's size
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, a quota is used up, larger than a file may be
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turns the error of a disk that fills up in this block into a DiskFull that names `path` and the space left."""
+def report_full_disk(path: Path) -> Iterator[None]:
+    """Raises a DiskFull that names `path` and the free space if an error in the block says that the disk is full."""
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise DiskFull(f"{path} cannot be written: {os.strerror(error.errno)}, {free_there(path)}") from error
+        raise DiskFull(f"{path} cannot be written: {os.strerror(error.errno)}, {describe_free_space(path)}") from error
 
 
-def refuse_too_little(path: Path, needed: int) -> None:
-    """Raises an error before anything is written if the disk has less than `needed` bytes free."""
+def require_free_space(path: Path, needed: int) -> None:
+    """Raises a DiskFull if the disk has less than `needed` bytes free."""
     disk = shutil.disk_usage(path.parent)
-    if disk.total and disk.free < needed:  # some network file systems say 0 of 0
-        raise DiskFull(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}, {free_there(path)}")
+    if disk.total and disk.free < needed:  # some network file systems report 0 of 0 bytes free
+        raise DiskFull(f"{path} cannot be written: {os.strerror(errno.ENOSPC)}, {describe_free_space(path)}")
 
 
-def free_there(path: Path) -> str:
-    folder = next(each for each in path.absolute().parents if each.is_dir())  # those below may not have found room
-    return f"{megabytes(shutil.disk_usage(folder).free)} are free there"
+def describe_free_space(path: Path) -> str:
+    folder = next(each for each in path.absolute().parents if each.is_dir())  # the others could not be made
+    return f"{in_megabytes(shutil.disk_usage(folder).free)} are free there"
 
 
-def megabytes(size: int) -> str:
+def in_megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def behind(error: BaseException) -> DiskFull | None:
-    """Returns the full disk that caused an error: the error itself, or one that was being handled when it was raised
-    (there may be no room either for the note of why the run ended). An error already put in words is preferred."""
-    link, full = error, None
-    while link is not None:
-        if isinstance(link, DiskFull):
-            return link
-        if isinstance(link, OSError) and link.errno in FULL:
-            full = DiskFull(f"{link.filename or 'A file of the run'} cannot be written: {link.strerror}. Make room, "
-                             "then go on with resume=RUN: its newest checkpoint is as it was")
-        link = link.__context__
+def find_full_disk(error: BaseException) -> DiskFull | None:
+    """Returns the DiskFull that caused an error, or one made from the OSError that did; None if no full disk did. Looks
+    at the error and at those that were being handled when it was raised: writing why the run ended may fail too."""
+    cause, full = error, None
+    while cause is not None:
+        if isinstance(cause, DiskFull):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            full = DiskFull(f"{cause.filename or 'A file of the run'} cannot be written: {cause.strerror}. Make room, "
+                            "then go on with resume=RUN: its newest checkpoint is as it was")
+        cause = cause.__context__
     return full

@@ -1,5 +1,4 @@
-"""Reads and writes the JSON files of runs and sweeps, whole or not at all, and the form of their times. Imports no
-torch."""
+"""Reads the JSON files of runs and sweeps, and writes them whole or not at all. Imports no torch."""
 
 import json
 from datetime import UTC, datetime
@@ -11,9 +10,10 @@ from saddlepoint.files.names import temporary_for
 
 
 def write_json(path: Path, content: dict) -> None:
+    """Writes a dictionary as a JSON file, whole or not at all."""
     temporary = temporary_for(path)
     try:
-        with disk_space.naming(path):
+        with disk_space.report_full_disk(path):
             temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         temporary.replace(path)
     finally:
@@ -21,7 +21,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Returns the dictionary in a JSON file; None if there is no such file, or if it holds no dictionary."""
+    """Returns the dictionary in a JSON file; None if the file does not exist or holds no dictionary."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -30,4 +30,5 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def now() -> str:
+    """Returns the present time in UTC as it is written in these files, e.g. 2026-01-31T12:00:00+00:00."""
     return datetime.now(UTC).isoformat(timespec="seconds")

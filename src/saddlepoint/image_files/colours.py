@@ -1,22 +1,21 @@
-"""Converts colours that no screen shows (CMYK, CIELAB) to sRGB, and reads what an ICC profile is for."""
+"""Converts CMYK and CIELAB colours to sRGB, through the file's ICC profile if it has one. h x w pixels."""
 
 import io
 
 import numpy
 from PIL import Image, ImageCms
 
-PLACE = slice(16, 20)  # in an ICC profile's header (ICC.1:2022, 7.2): the colours of the files it describes
+COLOUR_SPACE = slice(16, 20)  # bytes of an ICC profile's header (ICC.1:2022, 7.2)
 SPACES = {"GRAY": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
 
 
 def fits(profile: bytes, colours: str) -> bool:
-    """Returns whether the profile describes grey, RGB, CMYK or LAB pixels like these; colour engines refuse a
-    profile of other pixels."""
-    return profile[PLACE] == SPACES[colours]
+    """Returns whether a profile is one for `colours` (a key of SPACES). Colour engines refuse others."""
+    return profile[COLOUR_SPACE] == SPACES[colours]
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> numpy.ndarray:
-    """-> uint8 [h, w, 3], through the file's own profile where it has a good one"""
+    """Returns the picture in sRGB, uint8 [h, w, 3], converted through its profile unless that is damaged or None."""
     if profile:
         try:
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -28,13 +27,13 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> numpy.ndarray:
 
 
 def grey_to_srgb(grey: numpy.ndarray, profile: bytes) -> numpy.ndarray:
-    """uint8 [h, w], profile: one of grey -> uint8 [h, w, 3]"""
+    """Converts grey, uint8 [h, w], through a profile of grey to sRGB, uint8 [h, w, 3]."""
     return to_srgb(Image.fromarray(grey), profile)
 
 
 def cmyk_to_srgb(ink: numpy.ndarray, profile: bytes | None) -> numpy.ndarray:
-    """ink: uint8 or uint16 [h, w, 4, or 5 with alpha] -> [h, w, 3 or 4]: 8 bits through a profile, which is all that
-    the colour engine has; else the file's own depth, ink on white"""
+    """Converts amounts of ink, uint8 or uint16 [h, w, 4, or 5 with alpha], to RGB [h, w, 3, or 4 with alpha]: through a
+    profile to uint8, as the colour engine has no more bits; without one as ink on white paper, in the file's depth."""
     full = numpy.iinfo(ink.dtype).max
     if profile:
         eight = numpy.rint(ink * (255 / full)).astype(numpy.uint8)

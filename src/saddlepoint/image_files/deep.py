@@ -1,8 +1,8 @@
-"""Reads pixels of more than 8 bits a colour, which Pillow would cut to 8, and of fewer, which it would darken, by
-format.
+"""Reads pixels of other than 8 bits a colour: Pillow would cut more bits to 8, and would show fewer too dark.
 
-Each reader takes a file's whole content and returns uint8 or uint16 [h, w] or [h, w, C], as the pixels lie in the
-file. imagecodecs decodes; it does not say how many bits a value has, so that is read from the file's header here."""
+There is a reader for each format. It takes a file's whole content and returns uint8 or uint16 [h, w] or [h, w, C], not
+yet turned upright. imagecodecs decodes, but does not say how many bits a value has; that is read from the header
+here."""
 
 import functools
 import importlib
@@ -14,30 +14,30 @@ import numpy
 from PIL import Image
 
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.levels import of_bits
+from saddlepoint.image_files.levels import bits_to_levels
 
-HEADER = 1 << 16  # bytes in which a format says how many bits its colours have
+HEADER = 1 << 16  # bytes from the beginning, in which each format says how many bits its colours have
 SIZ = b"\xff\x4f\xff\x51"  # JPEG 2000 (ISO 15444-1, A.5.1): the codestream and its first marker
 TO_DEPTH = 42  # bytes from there to the first component's depth
-
-
-WHOLE = ("JPEG", "MPO", "PNG", "WEBP", "GIF")  # of 8 bits, or with a reader here
+NEVER_CUT = ("JPEG", "MPO", "PNG", "WEBP", "GIF")  # formats of at most 8 bits, or with a reader here
 
 
 class Reader(NamedTuple):
+    """A function from a file's content to pixels."""
+
     decode: Callable[[bytes], numpy.ndarray]
     bits: int = 16  # of a colour in the file
 
 
-def reader(image: Image.Image) -> Reader | None:
+def find_reader(image: Image.Image) -> Reader | None:
     """Returns the function that reads all bits of the opened file, or None if Pillow reads them all."""
     find = _FINDERS.get(image.format)
     return find(image) if find else None
 
 
 def is_cut_by_pillow(image: Image.Image) -> bool:
-    """Returns whether Pillow reads only 8 bits of more, in a format that nothing else here reads."""
-    if image.format in WHOLE or not image.tile or image.mode.startswith("I"):
+    """Returns whether the file has more than 8 bits a colour but only 8 are read, as there is no reader for it."""
+    if image.format in NEVER_CUT or not image.tile or image.mode.startswith("I"):
         return False
     codec, layout = image.tile[0].codec_name, image.tile[0].args
     if codec == "ppm_plain":
@@ -46,12 +46,11 @@ def is_cut_by_pillow(image: Image.Image) -> bool:
 
 
 def is_grey_with_alpha(image: Image.Image) -> bool:
-    """Returns whether this is a grey PNG of 16 bits with alpha. Pillow has no such mode and takes it for one of
-    colours."""
+    """Returns whether this is a PNG of 16-bit grey with alpha, which Pillow opens as one of colours."""
     return bool(image.tile) and str(image.tile[0].args).startswith("LA;16")
 
 
-def _decoded(codec: str, content: bytes) -> numpy.ndarray:
+def _decode(codec: str, content: bytes) -> numpy.ndarray:
     decode = getattr(importlib.import_module("imagecodecs"), f"{codec}_decode")
     try:
         return decode(content)
@@ -65,11 +64,12 @@ def _png(image: Image.Image) -> Reader | None:
         return None
     if image.mode.startswith("I") and "transparency" not in image.info:
         return None  # Pillow has 16 bits for grey alone
-    return Reader(functools.partial(_decoded, "png"))
+    return Reader(functools.partial(_decode, "png"))
 
 
 def _ppm(image: Image.Image) -> Reader | None:
-    """P6 with a white above 255: two bytes a value, the larger first (https://netpbm.sourceforge.net/doc/ppm.html)."""
+    """Returns a reader of P6 files whose white is above 255: values of two bytes, the more significant first
+    (https://netpbm.sourceforge.net/doc/ppm.html)."""
     tile = image.tile[0]
     if image.mode != "RGB" or tile.codec_name != "ppm" or tile.args[1] <= 255:
         return None
@@ -77,31 +77,32 @@ def _ppm(image: Image.Image) -> Reader | None:
 
     def read(content: bytes) -> numpy.ndarray:
         values = numpy.frombuffer(content, ">u2", width * height * 3, begin).reshape(height, width, 3)
-        return of_bits(values, 16, white)
+        return bits_to_levels(values, 16, white)
     return Reader(read)
 
 
 def _jpeg2000(image: Image.Image) -> Reader | None:
-    header = _beginning(image)
+    header = _header(image)
     place = header.find(SIZ) + TO_DEPTH
     if place < TO_DEPTH or place >= len(header):
         return None
     bits, lowest = (header[place] & 127) + 1, 2**(header[place] & 127) if header[place] & 128 else 0  # 128: signed
     if bits == 8:
         return None
-    return Reader(lambda content: of_bits(_decoded("jpeg2k", content).astype(numpy.int32) + lowest, bits), bits)
+    return Reader(lambda content: bits_to_levels(_decode("jpeg2k", content).astype(numpy.int32) + lowest, bits), bits)
 
 
 def _avif(image: Image.Image) -> Reader | None:
-    """The AV1 configuration (https://aomediacodec.github.io/av1-isobmff/, 2.3.3) has a flag for 10 bits, one for 12."""
-    match = re.search(rb"av1C..(.)", _beginning(image), re.DOTALL)
+    """Returns a reader of files of 10 or 12 bits. Each has a flag in the AV1 configuration
+    (https://aomediacodec.github.io/av1-isobmff/, 2.3.3)."""
+    match = re.search(rb"av1C..(.)", _header(image), re.DOTALL)
     if not match or not (flags := match[1][0]) & 0x40:
         return None
     bits = 12 if flags & 0x20 else 10
-    return Reader(lambda content: of_bits(_decoded("avif", content), bits), bits)
+    return Reader(lambda content: bits_to_levels(_decode("avif", content), bits), bits)
 
 
-def _beginning(image: Image.Image) -> bytes:
+def _header(image: Image.Image) -> bytes:
     place = image.fp.tell()
     image.fp.seek(0)
     try:

@@ -1,4 +1,4 @@
-"""Lists the endings of file names that mark image files."""
+"""Lists the endings by which image files in a folder are recognised."""
 
 # Formats of still pictures that Pillow reads by itself or, for the last line, with a plugin that users install. Not
 # among them: films, documents, EPS (which runs Ghostscript), game textures, icons, science's containers of numbers.

@@ -1,11 +1,11 @@
-"""The errors that unreadable image files raise."""
+"""Names the errors that image files raise: ours, and those of the libraries that read them."""
 
 import struct
 import zlib
 
 
 class Unreadable(Exception):
-    """The text says why, without the file's name."""
+    """An image file that cannot be read. The message says why, without the file's name."""
 
 
 # What Pillow, tifffile and imagecodecs raise on files that are not what they say.

@@ -1,4 +1,4 @@
-"""Reads what an image file says beside its pixels: EXIF data, colour profile, XMP, texts, resolution."""
+"""Reads the metadata of an image file: EXIF data, colour profile, XMP, texts, resolution."""
 
 import re
 import struct
@@ -13,30 +13,31 @@ from saddlepoint.image_files import png
 from saddlepoint.image_files.errors import DAMAGED
 from saddlepoint.image_files.source import ORIENTATION, Source
 
-EXIF_PARTS = (0x8769, 0x8825)  # what EXIF keeps apart: the camera's settings, the place
-# Tags of a TIFF's own layout, which Pillow counts among EXIF's, and others' whole files inside it.
+EXIF_DIRECTORIES = (0x8769, 0x8825)  # tags of EXIF data's own directories: the camera's settings, the place
+# Tags that say how a TIFF file is laid out, or hold IPTC, Photoshop or XMP blocks; Pillow counts them as EXIF data.
 LAYOUT = {*range(254, 269), *range(273, 282), 284, *range(286, 296), *range(297, 305), *range(317, 348),
           *range(512, 533), 700, 33723, 34377, 34675}
-DESCRIPTION, LAYOUT_IN_WORDS = 270, ('{"shape":', "ImageJ=")  # tifffile's and ImageJ's way; OME writes XML
-PNG_COLOURS = (b"cHRM", b"gAMA", b"cICP", b"sRGB", b"mDCV", b"cLLI")  # how its levels are meant
+DESCRIPTION = 270
+DESCRIBES_LAYOUT = ('{"shape":', "ImageJ=")  # how tifffile's and ImageJ's descriptions begin; OME's are XML
+PNG_COLOURS = (b"cHRM", b"gAMA", b"cICP", b"sRGB", b"mDCV", b"cLLI")  # chunks that say which colours the levels are
 XMP_IN_PNG = b"XML:com.adobe.xmp"
 
 
 @dataclass(frozen=True)
-class About:
-    """The metadata of a file that stay true while its pixels change."""
+class Metadata:
+    """The metadata of a file that stay true when its pixels are turned upright and enlarged."""
 
-    exif: Image.Exif = field(default_factory=Image.Exif)  # without the orientation, which has been applied
+    exif: Image.Exif = field(default_factory=Image.Exif)  # without the orientation, as the pixels are upright
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
     xmp: bytes | None = None
     comment: bytes | None = None  # of a JPEG or GIF
-    png_chunks: tuple[tuple[bytes, bytes], ...] = ()  # name and data: colours and texts, as they lie in a PNG
-    is_lossless: bool = False  # a WebP file that lost nothing
+    png_chunks: tuple[tuple[bytes, bytes], ...] = ()  # name and data of a PNG's chunks of colours and texts
+    is_lossless: bool = False  # of a WebP file
 
 
-def about(source: Source) -> tuple[About, list[str]]:
-    """Returns the metadata of a file, and notes on what was left out of them. May decode the file."""
+def read_metadata(source: Source) -> tuple[Metadata, list[str]]:
+    """Reads the metadata of a file; returns them and sentences about what is left out. May decode the file."""
     notes = []
     info = source.image.info if source.image is not None else {}
     try:
@@ -52,34 +53,36 @@ def about(source: Source) -> tuple[About, list[str]]:
     chunks = tuple(_png_chunks(source.path)) if source.image is not None and source.image.format == "PNG" else ()
     profile = None if source.mode else source.profile
     xmp = info.get("xmp") or source.tiff and source.tiff.xmp
-    return About(exif, profile, _dpi(info, source), _upright_xmp(xmp), _bytes(info.get("comment")), chunks,
-                 _is_lossless_webp(source.path)), notes
+    return Metadata(exif, profile, _dpi(info, source), _upright_xmp(xmp), _bytes(info.get("comment")), chunks,
+                    _is_lossless_webp(source.path)), notes
 
 
 def exif_of(source: Source) -> Image.Exif:
-    """Returns EXIF data with the parts that it only points to, read while the file is open. Raises one of DAMAGED."""
+    """Returns EXIF data complete with its own directories, which Pillow would read later, when the file is closed.
+    Raises one of DAMAGED."""
     if source.image is not None:
         exif = source.image.getexif()
     else:
         exif = Image.Exif()
         with source.path.open("rb") as stream:
             exif.load_from_fp(stream)
-            _read_parts(exif)
-    _read_parts(exif)
+            _read_directories(exif)
+    _read_directories(exif)
     exif.tobytes()
     return exif
 
 
-def _read_parts(exif: Image.Exif) -> None:
-    for part in EXIF_PARTS:
-        exif.get_ifd(part)
+def _read_directories(exif: Image.Exif) -> None:
+    for directory in EXIF_DIRECTORIES:
+        exif.get_ifd(directory)
 
 
 def without_layout(exif: Image.Exif) -> Image.Exif:
-    """Removes from EXIF data what describes the pixels or how they lie, since they have been turned, and returns it."""
+    """Removes the tags of orientation and layout, which are no longer true once the pixels were turned; returns the
+    rest of the EXIF data."""
     described = str(exif.get(DESCRIPTION, ""))
-    in_words = {DESCRIPTION} if described.startswith(LAYOUT_IN_WORDS) or "<OME" in described else set()
-    for tag in (LAYOUT | {ORIENTATION} | in_words) & set(exif):
+    description = {DESCRIPTION} if described.startswith(DESCRIBES_LAYOUT) or "<OME" in described else set()
+    for tag in (LAYOUT | {ORIENTATION} | description) & set(exif):
         del exif[tag]
     exif.tobytes()
     return exif
@@ -98,7 +101,7 @@ def _bytes(text: str | bytes | None) -> bytes | None:
 
 
 def _upright_xmp(xmp: str | bytes | None) -> bytes | None:
-    """Sets XMP's copy of EXIF's orientation to upright, since the pixels have been turned."""
+    """Sets the copy of EXIF's orientation in XMP data to upright, since the pixels have been turned."""
     if not xmp:
         return None
     return re.sub(rb"(tiff:Orientation(?:=[\"']|>))\d", rb"\g<1>1", _bytes(xmp))
@@ -118,11 +121,11 @@ def _is_lossless_webp(path: Path) -> bool:
     with path.open("rb") as stream:
         if not (head := stream.read(12)).startswith(b"RIFF") or head[8:] != b"WEBP":
             return False
-        return next((name == b"VP8L" for name in _riff(stream) if name in (b"VP8L", b"VP8 ")), False)
+        return next((name == b"VP8L" for name in _chunk_names(stream) if name in (b"VP8L", b"VP8 ")), False)
 
 
-def _riff(stream: BinaryIO) -> Iterator[bytes]:
+def _chunk_names(stream: BinaryIO) -> Iterator[bytes]:
     while len(header := stream.read(8)) == 8:
         name, length = struct.unpack("<4sI", header)
         yield name
-        stream.seek(16 if name == b"ANMF" else length + length % 2, 1)  # a frame holds chunks itself
+        stream.seek(16 if name == b"ANMF" else length + length % 2, 1)  # the chunks inside a frame come next

@@ -12,6 +12,8 @@ NEEDED_TO_READ = 0x20  # this bit of a name's first letter is 0 in chunks that n
 
 
 class Chunk(NamedTuple):
+    """A part of a PNG file: pixels, a text, a colour profile, ..."""
+
     name: bytes
     data: bytes
     raw: bytes  # with length and checksum, as it lies in the file
@@ -26,7 +28,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(stream: BinaryIO) -> Iterator[Chunk]:
-    """Yields the chunks of a PNG whose signature has been read, up to the end of the file or where it breaks off."""
+    """Yields the chunks of a PNG file, from behind its signature to the end of the last complete one."""
     while len(header := stream.read(8)) == 8:
         length, name = struct.unpack(">I4s", header)
         rest = stream.read(length + 4)
@@ -35,21 +37,22 @@ def chunks(stream: BinaryIO) -> Iterator[Chunk]:
         yield Chunk(name, rest[:length], header + rest)
 
 
-def without_damaged_chunks(stream: BinaryIO) -> tuple[BinaryIO, list[str]]:
-    """Returns the file without the texts and the chunks with a wrong checksum that a reader may skip, and their names.
+def copy_without_damaged_chunks(stream: BinaryIO) -> tuple[BinaryIO, list[str]]:
+    """Returns a copy of the file that Pillow may accept, and the names of the chunks left out of it: all texts, and
+    other chunks with a wrong checksum that a reader may skip.
 
-    Pillow refuses a whole picture for one wrong checksum beside it. Chunks that pixels need stay as they are, so that a
-    picture that is damaged itself is refused as before.
+    Pillow refuses a whole picture for one wrong checksum beside the pixels. Chunks that the pixels need are copied as
+    they are, so that a picture that is damaged itself is still refused.
     """
     stream.seek(len(SIGNATURE))
-    intact, dropped = [SIGNATURE], []
+    intact, left_out = [SIGNATURE], []
     end = len(SIGNATURE)
     for chunk in chunks(stream):
         end += len(chunk.raw)
         if chunk.may_be_skipped and (chunk.name in TEXTS or not chunk.is_whole):
-            dropped.append(chunk.name.decode("latin-1"))
+            left_out.append(chunk.name.decode("latin-1"))
         else:
             intact.append(chunk.raw)
     stream.seek(end)
-    intact.append(stream.read())  # what breaks off is Pillow's to find
-    return io.BytesIO(b"".join(intact)), dropped
+    intact.append(stream.read())  # an incomplete chunk: Pillow decides whether it is needed
+    return io.BytesIO(b"".join(intact)), left_out

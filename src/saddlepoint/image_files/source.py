@@ -1,36 +1,21 @@
-"""Opens an image file without decoding it, and reads its header and its pixels as they are meant.
+"""Reads what the header of an opened image file says, and decodes its pixels as they are meant.
 
 h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha. Alpha is not multiplied in."""
 
-import contextlib
-import functools
 import logging
-import os
-import stat
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import import_module, util
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy
 from PIL import Image
 
-from saddlepoint.image_files import colours, deep, png
-from saddlepoint.image_files.errors import CANNOT_READ, DAMAGED, Unreadable
-from saddlepoint.image_files.levels import of_numbers
-from saddlepoint.image_files.limits import Limits
-from saddlepoint.image_files.pillow_slips import correct
-from saddlepoint.image_files.tiff import MAGIC, ONLY_REDUCED, TiffPage, is_picture, pillow_reads_all
+from saddlepoint.image_files import colours, deep
+from saddlepoint.image_files.errors import CANNOT_READ, DAMAGED
+from saddlepoint.image_files.levels import numbers_to_levels
+from saddlepoint.image_files.tiff import ONLY_REDUCED, TiffPage, is_picture
 
-MOST_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485: beyond, Pillow warns of decompression bombs, then refuses
 ORIENTATION = 0x0112
 UPRIGHT = 1
-PLUGINS = {"pillow_heif": "register_heif_opener", "pillow_jxl": None}  # packages; what to call once imported
-SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
-NOT_READ = {b"P7": "a PAM file", b"PF": "a PFM file in colours", b"8BPS": "a PSD file of other than 8 bits a colour",
-            b"\xff\xd8\xff": "a JPEG file of 12 or 16 bits, or a damaged one"}
 GREY_MODES = ("1", "L", "LA", "La", "F")
 TURNED: dict[int, Callable[[numpy.ndarray], numpy.ndarray]] = {  # as stored -> upright, by EXIF's number
     2: lambda pixels: pixels[:, ::-1],
@@ -46,45 +31,48 @@ logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL + 1)  # what 
 
 
 class Source:
-    """`image` is Pillow's; None where only tifffile reads the file. `tiff` is tifffile's, where Pillow would lose
-    bits or misread them."""
+    """An opened image file, which `opening.open_image` yields.
 
-    def __init__(self, path: Path, image: Image.Image | None, tiff: TiffPage | None, dropped: list[str],
-                 left_out: Sequence[str] = ()):
+    image: the file as Pillow opened it, or None if only tifffile can read it.
+    tiff: the file as tifffile opened it, if Pillow would lose bits or misread them; else None.
+    damaged: names of damaged parts that had to be left out, as Pillow would have refused the file for them.
+    notes: sentences about what else of the file is left out."""
+
+    def __init__(self, path: Path, image: Image.Image | None, tiff: TiffPage | None, damaged: list[str],
+                 notes: Sequence[str] = ()):
         self.path, self.image, self.tiff = path, image, tiff
-        self.left_out = left_out
-        self.dropped = dropped  # parts that had to be left out for the file to be read
+        self.damaged, self.notes = damaged, notes
         self._deep, self._is_grey_with_alpha, self._is_cut = None, False, False
         if tiff is None and image.format != "JPEG":
-            # Now: decoding, which EXIF data may ask for, forgets how the pixels lie in the file.
-            self._deep = deep.reader(image)
+            # Asked now: Pillow forgets how pixels lie in the file when it decodes, which reading EXIF data may do.
+            self._deep = deep.find_reader(image)
             self._is_grey_with_alpha = self._deep is not None and deep.is_grey_with_alpha(image)
             self._is_cut = self._deep is None and deep.is_cut_by_pillow(image)
 
     @property
     def is_plain(self) -> bool:
-        """Returns whether this is, as most files are, one picture of grey or RGB in 8 bits of which nothing is left
-        out."""
+        """Returns whether this is one picture of grey or RGB in 8 bits of which nothing is left out, as most files
+        are."""
         image = self.image
         return (self.tiff is None and image.format in ("JPEG", "PNG") and image.mode in ("L", "RGB")
-                and self._deep is None and not self.dropped and "transparency" not in image.info
+                and self._deep is None and not self.damaged and "transparency" not in image.info
                 and not (image.format == "PNG" and image.is_animated))
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, as they lie in the file."""
+        """Returns width and height as they are stored, before the picture is turned upright."""
         return self.image.size if self.tiff is None else (self.tiff.width, self.tiff.height)
 
     @property
     def has_own_reader(self) -> bool:
-        """Returns whether the pixels that Pillow gives would not be those of the file."""
+        """Returns whether the pixels are read or converted here, since Pillow would give others than the file has."""
         return self.tiff is not None or self._deep is not None or self.image.mode in ("CMYK", "LAB", "F") \
             or self.image.mode.startswith("I")
 
     @property
     def numbers(self) -> str:
-        """Returns the kind of numbers that the pixels are if they are no levels of a known white; else an empty
-        text."""
+        """Returns which kind of numbers the pixels are if the file does not say which number is white, e.g.
+        floating-point; else an empty text."""
         if self.tiff is not None:
             return self.tiff.numbers
         if self.image.mode == "F":
@@ -93,7 +81,7 @@ class Source:
 
     @property
     def is_deep(self) -> bool:
-        """Returns whether a colour has more than 8 bits, by the header."""
+        """Returns whether a grey level or a colour has more than 8 bits."""
         if self.tiff is not None:
             return bool(self.tiff.numbers) or self.tiff.bits > 8
         if self._deep is not None:
@@ -121,7 +109,7 @@ class Source:
             return True
 
     def pictures(self) -> str:
-        """Returns a text that says which of several pictures is read; an empty text if the file has one."""
+        """Returns which of several pictures is read, in words; an empty text if the file has one picture."""
         if not self.has_several:
             return ""
         before = self.tiff.place if self.tiff is not None else self.image.tell()
@@ -133,7 +121,7 @@ class Source:
 
     @property
     def mode(self) -> str:
-        """Returns the mode of colours that are converted, CMYK or LAB; else an empty text."""
+        """Returns CMYK or LAB if the colours are converted to RGB; else an empty text."""
         if self.tiff is not None:
             return "CMYK" if self.tiff.is_cmyk else ""
         return self.image.mode if self.image.mode in ("CMYK", "LAB") else ""
@@ -144,13 +132,13 @@ class Source:
 
     @property
     def profile(self) -> bytes | None:
-        """Returns the ICC profile if it describes such colours as the file has."""
+        """Returns the ICC profile if it describes the kind of colours that the file has; else None."""
         own = self.stored_profile
         return own if own and colours.fits(own, self.mode or ("GRAY" if self.is_grey else "RGB")) else None
 
     def losses(self) -> list[str]:
-        """Returns, from the header, what of the file a picture does not show in any depth."""
-        losses = [*self.left_out, *(f"left out its damaged {name}" for name in dict.fromkeys(self.dropped))]
+        """Returns sentences about what of the file is lost whichever depth it is read in. Reads only the header."""
+        losses = [*self.notes, *(f"left out its damaged {name}" for name in dict.fromkeys(self.damaged))]
         if self.tiff is not None:
             losses += self.tiff.notes()
         elif self._is_cut:
@@ -162,13 +150,13 @@ class Source:
         return losses
 
     def orientation(self) -> int:
-        """Returns EXIF's number of how the pixels lie; 1, upright, where Pillow turns them itself or EXIF data is
-        damaged. Decodes the file."""
+        """Returns the orientation as EXIF numbers it, 1 to 8; 1, upright, if Pillow turns the pixels itself or the
+        EXIF data is damaged. Decodes the file."""
         if self.image is None:
             return self.tiff.orientation
         if self.image.format == "TIFF":
             return self.tiff.orientation if self.tiff is not None else UPRIGHT
-        self.image.load()  # outside of what follows: a PNG is decoded for its EXIF data, and may break off there
+        self.image.load()  # not within `try`: reading a PNG's EXIF data decodes it, and errors of decoding must pass
         try:
             number = self.image.getexif().get(ORIENTATION, UPRIGHT)
         except DAMAGED:
@@ -176,12 +164,13 @@ class Source:
         return number if number in TURNED else UPRIGHT
 
     def pixels(self, white: float | None = None) -> numpy.ndarray:
-        """Returns the first picture, uint8 or uint16 [h, w, C], upright. `white`: of files of numbers."""
+        """Returns the first picture upright, uint8 or uint16 [h, w, C]. `white`: the number that is white in files of
+        floating-point or 32-bit numbers."""
         turned = TURNED.get(self.orientation())
-        pixels = numpy.atleast_3d(self._stored(white))
+        pixels = numpy.atleast_3d(self._stored_pixels(white))
         return turned(pixels) if turned else pixels
 
-    def _stored(self, white: float | None) -> numpy.ndarray:
+    def _stored_pixels(self, white: float | None) -> numpy.ndarray:
         if self.tiff is not None:
             pixels = self.tiff.pixels(white)
             return colours.cmyk_to_srgb(pixels, self.profile) if self.tiff.is_cmyk else pixels
@@ -191,104 +180,8 @@ class Source:
         if self._deep is not None:
             return self._deep.decode(self.path.read_bytes())
         if self.numbers:
-            return of_numbers(numpy.asarray(image), white)
+            return numbers_to_levels(numpy.asarray(image), white)
         if image.mode.startswith("I"):
             return numpy.asarray(image).astype(numpy.uint16)
         mode = ("L" if self.is_grey else "RGB") + ("A" if self.has_alpha else "")
         return numpy.asarray(image if image.mode == mode else image.convert(mode))
-
-
-@contextmanager
-def opened(path: Path, limits: Limits) -> Iterator[Source]:
-    """Opens the file if its header keeps the limits. Every error in the block that the file causes becomes
-    Unreadable. Pillow's warnings about odd metadata are silenced, since there would be one for every file and epoch."""
-    try:
-        with warnings.catch_warnings(action="ignore"), open(path, "rb", opener=_at_once) as stream:  # noqa: PTH123
-            source = _source(path, stream)
-            limits.check(source)
-            yield source
-    except (*CANNOT_READ, Image.DecompressionBombError) as error:
-        raise Unreadable(_why(path, error)) from error
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Opens a file without waiting: opening a pipe to which nobody writes would wait for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _source(path: Path, stream: BinaryIO) -> Source:
-    """Reads the header from a stream: given a name, Pillow maps an uncompressed TIFF into memory, and confuses its
-    sides when it is to be turned by 90 degrees."""
-    try:
-        image, dropped = Image.open(stream), []
-    except CANNOT_READ:
-        stream.seek(0)
-        beginning = stream.read(8)
-        if beginning.startswith(MAGIC):
-            return Source(path, None, TiffPage(path), [])
-        image, dropped = _opened_otherwise(stream, beginning)
-    if image.format == "TIFF" and not (_in_full_size(image) and pillow_reads_all(image.tag_v2)):
-        return Source(path, image, TiffPage(path), dropped)
-    return Source(path, image, None, dropped, correct(image))
-
-
-def _in_full_size(image: Image.Image) -> bool:
-    """Moves to the first picture of a TIFF file that is no reduced copy or mask; returns whether Pillow could."""
-    if is_picture(image.tag_v2):
-        return True
-    try:
-        for number in range(1, image.n_frames):
-            image.seek(number)
-            if is_picture(image.tag_v2):
-                return True
-        image.seek(0)
-    except CANNOT_READ:
-        return False
-    return True
-
-
-def _opened_otherwise(stream: BinaryIO, beginning: bytes) -> tuple[Image.Image, list[str]]:
-    if beginning == png.SIGNATURE:
-        mended, dropped = png.without_damaged_chunks(stream)
-        return Image.open(mended), dropped
-    stream.seek(0)
-    if not _plugins():
-        raise Image.UnidentifiedImageError
-    return Image.open(stream), []
-
-
-@functools.cache
-def _plugins() -> bool:
-    """Makes Pillow read the formats of installed plugins; returns whether there are any."""
-    installed = [name for name in PLUGINS if util.find_spec(name)]
-    for name in installed:
-        module = import_module(name)
-        if opener := PLUGINS[name]:
-            getattr(module, opener)()
-    return bool(installed)
-
-
-def _why(path: Path, error: Exception) -> str:
-    with contextlib.suppress(OSError):
-        if not stat.S_ISREG(mode := path.stat().st_mode):
-            return f"it is {SPECIAL.get(stat.S_IFMT(mode), 'a device')} and not a file"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return _what_it_is(path)
-    if isinstance(error, Image.DecompressionBombError):
-        return f"it has more than {2 * MOST_PIXELS} pixels"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _what_it_is(path: Path) -> str:
-    with path.open("rb") as stream:
-        beginning = stream.read(16)
-    if not beginning:
-        return "it is empty"
-    if beginning[4:8] == b"ftyp" and beginning[8:11] in (b"hei", b"hev", b"mif", b"msf"):
-        return "it is HEIF, which takes a plugin to read: type pip install pillow-heif"
-    if beginning.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
-        return "it is JPEG XL, which takes a plugin to read: type pip install pillow-jxl-plugin"
-    for magic, what in NOT_READ.items():
-        if beginning.startswith(magic):
-            return f"it is {what}, which is not read: save it as PNG or TIFF"
-    return "its content is not that of an image"

@@ -1,7 +1,7 @@
-"""Reads TIFF files whose pixels Pillow would cut to 8 bits, misread or refuse, with tifffile (TIFF 6.0; BigTIFF as
-well).
+"""Reads with tifffile the TIFF and BigTIFF files whose pixels Pillow would cut to 8 bits, misread or refuse.
 
-h x w pixels of S samples; a sample beyond grey or colours is an extra sample."""
+h x w pixels of S samples: grey or colours, then extra samples such as transparency. Names and numbers are those of the
+TIFF 6.0 specification."""
 
 import functools
 import importlib
@@ -13,10 +13,10 @@ from typing import Any
 import numpy
 
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.levels import of_bits, of_numbers
+from saddlepoint.image_files.levels import bits_to_levels, numbers_to_levels
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# The field's numbers of tags and of what they may say.
+# Numbers of tags, and of their values.
 BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, COLOUR_MAP = 258, 259, 262, 277, 320
 KIND, EARLIER_KIND = 254, 255
 EXTRA_SAMPLES, SAMPLE_FORMAT, XMP, PROFILE = 338, 339, 700, 34675
@@ -44,12 +44,12 @@ def is_picture(tags: Any) -> bool:
 
 
 def pillow_reads_all(tags: Any) -> bool:
-    """Returns whether Pillow, given these tags, reads every bit of a file as it is meant."""
+    """Returns whether Pillow reads every bit of a picture with these tags, and reads it rightly."""
     bits = tuple(tags.get(BITS, (1,)))
     formats = {*tags.get(SAMPLE_FORMAT, (UNSIGNED,))}
     photometric, extras = tags.get(PHOTOMETRIC, BLACK_IS_ZERO), tuple(tags.get(EXTRA_SAMPLES, ()))
     if tags.get(SAMPLES, 1) != GREY_AND_COLOURS.get(photometric, 3) + len(extras):
-        return False  # of some channels nothing is said at all; Pillow takes a fourth for transparency
+        return False  # the tags do not say what some samples are; Pillow would take the fourth for transparency
     if formats != {UNSIGNED} or tags.get(COMPRESSION, 1) not in PILLOWS_COMPRESSIONS or UNSPECIFIED in extras:
         return False
     if photometric == PALETTE and max(tags.get(COLOUR_MAP, (256,))) < 256:
@@ -58,12 +58,14 @@ def pillow_reads_all(tags: Any) -> bool:
 
 
 class TiffPage:
-    """The first picture of a TIFF file; a reduced copy only if there is nothing else. `numbers`: of which kind its
-    pixels are if they are no levels of a known white, but floating-point, signed or 32-bit numbers; else empty."""
+    """The first picture of a TIFF file that is no reduced copy; a reduced copy if there is nothing else.
+
+    `numbers` is the kind of its pixels, e.g. floating-point or signed 16-bit, if the file does not say which number is
+    white; an empty text if it does."""
 
     def __init__(self, path: Path):
         with _tifffile().TiffFile(path) as file:
-            whole = next((number for number, page in enumerate(file.pages) if is_picture(_kind_of(page))), None)
+            whole = next((number for number, page in enumerate(file.pages) if is_picture(_kind_tags(page))), None)
             self.pictures, self.place, self.is_reduced = len(file.pages), whole or 0, whole is None
             page = file.pages[self.place]
             self.width, self.height = page.imagewidth, page.imagelength
@@ -72,9 +74,9 @@ class TiffPage:
             self.orientation = int(tag.value) if (tag := page.tags.get(274)) is not None else 1
             self.profile = bytes(tag.value) if (tag := page.tags.get(PROFILE)) is not None else None
             self.palette = page.colormap  # [3, 2^bits] uint16, or None
-            self.dpi, self.xmp = _dots_per_inch(page), _xmp(page)
-            self._refuse_what_breaks_off(page, path.stat().st_size)
-            self._refuse_what_is_no_picture(page)
+            self.dpi, self.xmp = _read_dpi(page), _read_xmp(page)
+            self._refuse_truncated(page, path.stat().st_size)
+            self._refuse_unknown_colours(page)
         self.path = path
         floating, unsigned = (int(page.sampleformat) == kind for kind in (FLOATING, UNSIGNED))
         self.numbers = "floating-point" if floating else "" if unsigned and self.bits <= 16 else (
@@ -82,13 +84,13 @@ class TiffPage:
         self.channels = 1 if self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO) else 3
 
     @staticmethod
-    def _refuse_what_breaks_off(page: Any, size: int) -> None:
-        """Refuses a file that ends too early, since tifffile would fill what is missing with zeros."""
+    def _refuse_truncated(page: Any, size: int) -> None:
+        """Refuses a truncated file, whose missing pixels tifffile would fill with zeros."""
         ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > size or not all(page.databytecounts):
             raise Unreadable("image file is truncated")
 
-    def _refuse_what_is_no_picture(self, page: Any) -> None:
+    def _refuse_unknown_colours(self, page: Any) -> None:
         if self.photometric not in GREY_AND_COLOURS:
             raise Unreadable(f"its colours ({page.photometric.name} in {self.bits} bits) are not read: save it as RGB")
         if not self.colours + len(self.extras) <= self.samples <= MOST_SAMPLES or page.imagedepth != 1:
@@ -98,12 +100,12 @@ class TiffPage:
 
     @property
     def colours(self) -> int:
-        """Samples of a pixel that are grey or colours."""
+        """Returns how many samples of a pixel are grey or colours."""
         return GREY_AND_COLOURS[self.photometric]
 
     @property
     def alpha(self) -> int | None:
-        """Returns the index of the sample that says how opaque a pixel is, if there is one."""
+        """Returns the index of the sample that is transparency, or None."""
         known = [place for place, kind in enumerate(self.extras) if kind != UNSPECIFIED]
         return self.colours + known[0] if known else None
 
@@ -112,24 +114,25 @@ class TiffPage:
         return self.photometric == SEPARATED
 
     def notes(self) -> list[str]:
+        """Returns sentences about what of the file is left out."""
         left_out = self.samples - self.colours - (self.alpha is not None)
         return [ONLY_REDUCED] * self.is_reduced + (
             [f"left out {left_out} channels that are neither colour nor transparency"] if left_out else [])
 
     def pixels(self, white: float | None) -> numpy.ndarray:
-        """Returns uint8 or uint16 [h, w, 1 to 5 samples], as they lie in the file: CMYK stays ink; alpha, which comes
-        last, has been divided out of the colours."""
-        samples = self._samples()
-        levels = of_numbers(samples, white) if self.numbers else self._levels(samples)
+        """Returns the pixels, uint8 or uint16 [h, w, 1 to 5 samples], not yet turned upright. CMYK stays ink; alpha
+        comes last, and colours are not multiplied by it."""
+        samples = self._read_samples()
+        levels = numbers_to_levels(samples, white) if self.numbers else self._to_levels(samples)
         if self.photometric == WHITE_IS_ZERO:
             levels[:, :, 0] = numpy.iinfo(levels.dtype).max - levels[:, :, 0]
         if self.alpha is None:
             return levels[:, :, :self.colours] if self.palette is None else levels
         pixels = levels[:, :, [*range(self.colours), self.alpha]]
-        return divided_by_alpha(pixels) if self.extras[self.alpha - self.colours] == PREMULTIPLIED else pixels
+        return divide_by_alpha(pixels) if self.extras[self.alpha - self.colours] == PREMULTIPLIED else pixels
 
-    def _samples(self) -> numpy.ndarray:
-        """[h, w, S], in the file's own type"""
+    def _read_samples(self) -> numpy.ndarray:
+        """Returns the samples [h, w, S] in the file's own type."""
         with _tifffile().TiffFile(self.path) as file:
             page = file.pages[self.place]
             samples, axes = page.asarray(), page.axes
@@ -138,32 +141,32 @@ class TiffPage:
             raise Unreadable(f"its pixels are laid out as {axes}, not as rows and columns")
         return numpy.atleast_3d(samples.transpose(order))
 
-    def _levels(self, samples: numpy.ndarray) -> numpy.ndarray:
+    def _to_levels(self, samples: numpy.ndarray) -> numpy.ndarray:
         if self.photometric == PALETTE:
-            # 8 bits a colour, as old programs write against the rule of 16, are known by their values, as in libtiff.
+            # Colours have 16 bits. Old programs wrote 8, which is recognised by their values, as in libtiff.
             colours = numpy.asarray(self.palette).T[samples[:, :, 0]]  # [h, w, 3]
             return colours.astype(numpy.uint16) * (257 if self.palette.max() < 256 else 1)
-        return of_bits(samples, self.bits)
+        return bits_to_levels(samples, self.bits)
 
 
-def _kind_of(page: Any) -> dict[int, Any]:
+def _kind_tags(page: Any) -> dict[int, Any]:
     return {tag: page.tags.valueof(tag, 0) for tag in (KIND, EARLIER_KIND)}
 
 
-def _xmp(page: Any) -> bytes | None:
+def _read_xmp(page: Any) -> bytes | None:
     value = page.tags.valueof(XMP)
     return value.encode() if isinstance(value, str) else bytes(value) if value else None
 
 
-def _dots_per_inch(page: Any) -> tuple[float, float] | None:
+def _read_dpi(page: Any) -> tuple[float, float] | None:
     if 282 not in page.tags or 283 not in page.tags:
         return None
     across, down = page.get_resolution("INCH")
     return (float(across), float(down)) if 0 < across < 1e5 and 0 < down < 1e5 else None
 
 
-def divided_by_alpha(pixels: numpy.ndarray) -> numpy.ndarray:
-    """pixels [h, w, colours and alpha], colours multiplied by alpha -> the same not multiplied"""
+def divide_by_alpha(pixels: numpy.ndarray) -> numpy.ndarray:
+    """Divides the colours of pixels [h, w, colours and alpha] by alpha, with which they had been multiplied."""
     full = numpy.iinfo(pixels.dtype).max
     alpha = pixels[:, :, -1:].astype(numpy.float64)
     colours = numpy.divide(pixels[:, :, :-1] * float(full), alpha, out=numpy.zeros(pixels[:, :, :-1].shape),

@@ -20,7 +20,7 @@ from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import BLOCK, Blocks
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.sums import Moments, SplitScores
-from saddlepoint.parallel.collectives import gathered_objects, place, summed
+from saddlepoint.parallel.collectives import gather_objects, place, sum_over_processes
 
 log = logging.getLogger(__name__)
 MOST_NAMED = 10  # files in one message
@@ -46,7 +46,7 @@ def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits
             collector.add(first, block)
     except EndOfRun as error:
         problem = error
-    raise_in_all_processes(gathered_objects((problem, count)))
+    raise_in_all_processes(gather_objects((problem, count)))
     return collector.sample()
 
 
@@ -102,13 +102,13 @@ class Collector:
 
     def sample(self) -> Sample:
         """Returns the sample of all processes' images. Raises a RequestError if no image could be read."""
-        moments = Moments.from_tensors(summed(self.moments.tensors()))
+        moments = Moments.from_tensors(sum_over_processes(self.moments.tensors()))
         scores = self.scores
         if scores is not None:
-            scores = SplitScores.from_tensors(summed(scores.tensors()))
-        rows = summed(self.rows)
+            scores = SplitScores.from_tensors(sum_over_processes(scores.tensors()))
+        rows = sum_over_processes(self.rows)
         digests, seen = rows.pop("digests"), rows.pop("seen").bool()
-        unreadable = {name: why for each in gathered_objects(self.unreadable) for name, why in each.items()}
+        unreadable = {name: reason for each in gather_objects(self.unreadable) for name, reason in each.items()}
         warn_of_unreadable(unreadable)
         if not seen.any():
             names = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:1])

@@ -15,7 +15,7 @@ from saddlepoint.data.resizing import ResizeAndCrop
 
 
 class Fit:
-    """A way of bringing square images to S x S, as data/memory.py does: `pad` puts black all around, `resize` is
+    """A framing that brings square images to S x S as data/memory.py does: `pad` adds black on all sides, `resize` is
     bicubic. It has the interface of ResizeAndCrop."""
 
     is_random, crop = False, "none"
@@ -41,16 +41,15 @@ class Fit:
         if not missing:
             return image
         pixels = torch.from_numpy(numpy.atleast_3d(numpy.asarray(image)).copy()).permute(2, 0, 1)  # [C, H, W]
-        fitted = resized(pixels[None], self.image_size)[0].permute(1, 2, 0).numpy()
-        return Image.fromarray(fitted.squeeze(2) if fitted.shape[2] == 1 else fitted)
+        result = resized(pixels[None], self.image_size)[0].permute(1, 2, 0).numpy()
+        return Image.fromarray(result.squeeze(2) if result.shape[2] == 1 else result)
 
     def cropped(self, pixels: numpy.ndarray, point: tuple[float, float] = (0.5, 0.5)) -> numpy.ndarray:
         return pixels
 
 
 def loader_like(data: ImageDataModule, resize: str | None, limits: Limits) -> ImageLoader:
-    """Returns a loader that treats files as the run's data were treated, except that a `resize` that the user typed
-    takes the place of theirs."""
+    """Returns a loader that frames files as the run's data were framed, or by `resize` if the user typed that."""
     if isinstance(data, InMemoryImages):
         framing = Fit(data.image_size, data.fit)
     else:

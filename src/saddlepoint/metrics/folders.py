@@ -71,8 +71,8 @@ class Folder:
             return f"are {size} x {size} already"
         if self.all_square:
             return f"are {'padded' if resize == 'pad' else 'resized'} to {size} x {size}"
-        what = "lose what is beyond their middle square" if resize == "short_side" else "are squeezed into squares"
-        return f"{what}, of {size} x {size}"
+        effect = "lose what is beyond their middle square" if resize == "short_side" else "are squeezed into squares"
+        return f"{effect}, of {size} x {size}"
 
 
 def open_folder(settings: Settings, side: str) -> Folder:
@@ -104,8 +104,8 @@ def list_images(settings: Settings, side: str) -> list[ImageFile]:
     listed = listing(root, extensions)
     others = "; ".join(describing.passed_over(listed, "not in image_extensions"))
     if not listed.files:
-        there = f" (there are {others})" if others else ""
-        raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{there}: type "
+        other_files = f" (there are {others})" if others else ""
+        raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{other_files}: type "
                            f"{side}=FOLDER for another folder, or name the ending in image_extensions")
     if others:
         print(f"left out of {side}={settings[side]}: {others}", file=sys.stderr)
@@ -123,8 +123,8 @@ def limits(settings: Settings) -> Limits:
 
 def no_usable_image(folder: Folder, unreadable: Mapping[str, str], remedy: str = "") -> RequestError:
     """Returns the error for a folder of which no image can be used, with the last file and its reason as an example."""
-    name, why = next(reversed(unreadable.items()))
-    return RequestError(f"{folder.side}={folder.typed} holds no image that can be used: {name}: {why}{remedy}")
+    name, reason = next(reversed(unreadable.items()))
+    return RequestError(f"{folder.side}={folder.typed} holds no image that can be used: {name}: {reason}{remedy}")
 
 
 # The images of a side.

@@ -50,7 +50,7 @@ def luma(image: Tensor) -> Tensor:
 def psnr(one: Tensor, other: Tensor, border: int) -> float:
     """Returns 10 log10(255^2 / mean squared difference) in dB over all pixels and channels of [C, H, W]; inf if nothing
     differs."""
-    one, other = _without_border(one, other, border, least=1)
+    one, other = _without_border(one, other, border, least_size=1)
     error = sum((strip.double() - its.double()).square().sum().item()
                 for strip, its in zip(_strips(one), _strips(other), strict=True)) / one.numel()
     return 10 * math.log10(PEAK**2 / error) if error else math.inf
@@ -60,7 +60,7 @@ def ssim(one: Tensor, other: Tensor, border: int) -> float:
     """Returns the structural similarity of two images [C, H, W] (Wang et al. 2004,
     https://doi.org/10.1109/TIP.2003.819861), at most 1: a Gaussian window of 11 x 11 pixels that lies wholly within the
     image, K1 = 0.01, K2 = 0.03; the mean over windows, then over channels."""
-    one, other = _without_border(one, other, border, least=WINDOW)
+    one, other = _without_border(one, other, border, least_size=WINDOW)
     return sum(_mean_similarity(*channels) for channels in zip(one, other, strict=True)) / len(one)
 
 
@@ -74,14 +74,14 @@ def _mean_similarity(x: Tensor, y: Tensor) -> float:
 def _similarity(x: Tensor, y: Tensor) -> Tensor:
     """Returns the similarity at each window: two channels [H, W] -> [H - 10, W - 10]."""
     c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = _windowed(torch.stack((x, y, x * x, y * y, x * y)))
+    mean_x, mean_y, mean_xx, mean_yy, mean_xy = _window_means(torch.stack((x, y, x * x, y * y, x * y)))
     variances = mean_xx - mean_x**2 + mean_yy - mean_y**2
     covariance = mean_xy - mean_x * mean_y
     return ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)
             / ((mean_x**2 + mean_y**2 + c1) * (variances + c2)))
 
 
-def _windowed(maps: Tensor) -> Tensor:
+def _window_means(maps: Tensor) -> Tensor:
     """Returns Gaussian means over every window of 11 x 11 pixels: [..., H, W] -> [..., H - 10, W - 10]."""
     weights = [math.exp(-(offset / SIGMA) ** 2 / 2) for offset in range(-(WINDOW // 2), WINDOW // 2 + 1)]
     for dim in (-1, -2):
@@ -90,11 +90,11 @@ def _windowed(maps: Tensor) -> Tensor:
     return maps
 
 
-def _without_border(one: Tensor, other: Tensor, border: int, least: int) -> tuple[Tensor, Tensor]:
+def _without_border(one: Tensor, other: Tensor, border: int, least_size: int) -> tuple[Tensor, Tensor]:
     if one.shape != other.shape:
         raise RequestError(f"images of {_size(one)} and {_size(other)} cannot be compared: the sizes must be the same")
     height, width = one.shape[-2:]
-    needed = least + 2 * border
+    needed = least_size + 2 * border
     if min(height, width) < needed:
         raise RequestError(f"an image of {width} x {height} pixels is too small to be measured with {border} pixels "
                            f"cut off at each side: it must have at least {needed} x {needed}")

@@ -10,7 +10,7 @@ from saddlepoint.config.rules import Count
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import centred_interval, resampling_weights
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
-from saddlepoint.metrics.sums import MIXED, SplitScores, mixed, scores_of
+from saddlepoint.metrics.sums import MIXED, SplitScores, mix, scores_of
 
 
 class InceptionScore(Metric):
@@ -42,7 +42,7 @@ class InceptionScore(Metric):
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         scores, logits, settings = fake.scores, fake.logits, {"splits": self.splits}
         if scores is None:
-            logits = mixed(logits)
+            logits = mix(logits)
             scores, settings = SplitScores.of(logits, self.splits), settings | {"order": MIXED}
         value, deviation = scores.value()
         interval, reason = None, ""

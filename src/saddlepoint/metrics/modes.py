@@ -30,9 +30,9 @@ class RarestClass(Metric):
         if resamples and len(classes) < 2:
             reason = ONE_IMAGE
         elif resamples:
-            drawn = torch.nn.functional.one_hot(classes, num_classes).double()
+            one_hot = torch.nn.functional.one_hot(classes, num_classes).double()
             weights = resampling_weights(len(classes), seed_of(seed, 0, self.name), resamples)
-            smallest = torch.stack([(row.double() @ drawn).min() / len(classes) for row in weights])
+            smallest = torch.stack([(row.double() @ one_hot).min() / len(classes) for row in weights])
             interval = centred_interval(shares.min().item(), smallest)
         details = {str(label): share for label, share in enumerate(shares.tolist())}
         return Measurement(shares.min().item(), interval, details=details, reason=reason)

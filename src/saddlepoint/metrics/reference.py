@@ -21,7 +21,7 @@ from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import BLOCK
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.sums import Moments
-from saddlepoint.parallel.collectives import place, summed
+from saddlepoint.parallel.collectives import place, sum_over_processes
 from saddlepoint.runs import checkpoint
 
 _VERSION = 2  # of the files: raise it when decoding, an extractor's arithmetic or the format of the file changes
@@ -54,7 +54,7 @@ def _key(images: EvaluationImages, extractor: Extractor) -> str:
 
 def _all_have_it(has_sample: bool) -> bool:
     """Returns whether every process has read the sample."""
-    return summed({"count": torch.tensor(int(has_sample))})["count"].item() == place()[1]
+    return sum_over_processes({"count": torch.tensor(int(has_sample))})["count"].item() == place()[1]
 
 
 def _read(path: Path, keep: Keep, count: int) -> Sample | None:

@@ -1,9 +1,8 @@
-"""Chooses the statistics that BatchNorm uses while fakes are drawn for a metric. They change FID, so the protocol names
-them.
+"""Sets which statistics BatchNorm uses while fakes are drawn for a metric. They change FID, so the protocol names them.
 
-running: the averages that training kept
-standing: averages over many new batches of fakes (Brock et al. 2019, https://arxiv.org/abs/1809.11096, appendix B)
-batch: the statistics of each batch itself
+running: the averages that training computed.
+standing: averages over many new batches of fakes (Brock et al. 2019, https://arxiv.org/abs/1809.11096, appendix B).
+batch: the statistics of each batch.
 """
 
 import torch
@@ -19,8 +18,8 @@ KINDS = ("running", "standing", "batch")
 
 
 def kind_of_batchnorm(generator: nn.Module, kind: str = "running", standing_batches: int = 0) -> str:
-    """Returns the words for the protocol: "none" for a generator without BatchNorm, else the kind, for standing and
-    batch statistics with the number of images."""
+    """Returns the statistics as the protocol names them: "none" for a generator without BatchNorm, else the kind, for
+    standing and batch statistics with the number of images."""
     if not batch_norms(generator):
         return "none"
     details = {"standing": f" over {standing_batches} batches of {BLOCK}", "batch": f" of {BLOCK}"}
@@ -39,10 +38,10 @@ def use_standing_statistics(generator: nn.Module, latents: Latents, class_distri
         layer.train()
     for batch in range(batches):
         random = RandomStreams(seed, batch, player="standing")
-        drawn = latents.draw(random, BLOCK)
+        batch_latents = latents.draw(random, BLOCK)
         labels = class_labels(None, seed, 0, BLOCK) if class_distribution is None else classes_at(
             class_distribution.cpu(), random.uniform("labels", (BLOCK,)))
-        generator(drawn.to(device), labels.to(device))
+        generator(batch_latents.to(device), labels.to(device))
     for layer in layers:
         layer.eval()
 

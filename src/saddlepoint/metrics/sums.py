@@ -1,4 +1,4 @@
-"""Sums over images, from which several metrics are computed. Those of batches or of processes may be added up.
+"""Holds sums over images from which metrics are computed. Sums of batches and of processes can be added up.
 
 N images, D features, K classes, S splits; all sums are float64 on the CPU.
 """
@@ -34,10 +34,11 @@ class Moments:
 
     @classmethod
     def weighted(cls, features: Tensor, weights: Tensor) -> Moments:
-        """Returns the moments of features [N, D] float32 if image i were there weights[i] times; weights [N] int64."""
+        """Returns the moments of features [N, D] float32 of which image i counts weights[i] times; weights [N]
+        int64."""
         moments = cls(features.shape[1])
-        for drawn in weights.nonzero()[:, 0].split(CHUNK):
-            moments._add(features[drawn], weights[drawn])
+        for indices in weights.nonzero()[:, 0].split(CHUNK):
+            moments._add(features[indices], weights[indices])
         return moments
 
     def update(self, features: Tensor) -> None:
@@ -62,12 +63,12 @@ class Moments:
 
     @property
     def covariance(self) -> Tensor:
-        """[D, D]; the sum of products is divided by N - 1, as in every FID."""
+        """Returns the covariance of the features [D, D], divided by N - 1 as in every FID."""
         return (self._outer - self._sum.outer(self.mean)) / (self.count - 1)
 
     def __add__(self, other: Moments) -> Moments:
-        mine, theirs = self.tensors(), other.tensors()
-        return Moments.from_tensors({name: mine[name] + theirs[name] for name in mine})
+        one, two = self.tensors(), other.tensors()
+        return Moments.from_tensors({name: one[name] + two[name] for name in one})
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns copies of the sums by name, to be stored or added up over processes."""
@@ -86,7 +87,8 @@ class SplitScores:
     size.
 
     Splits are contiguous: of `total` images, split s ends before number (s + 1) total // S, as in torch-fidelity.
-    Images whose order means something, e.g. sorted by class, must be `mixed` first. Tensors are float64 on the CPU.
+    Images whose order means something, e.g. sorted by class, must be shuffled by `mix` first. Tensors are float64 on
+    the CPU.
     """
 
     def __init__(self, num_classes: int, total: int, splits: int):
@@ -135,12 +137,13 @@ class SplitScores:
         scores = scores_of(*means)
         return scores.mean().item(), scores.std(correction=0).item()
 
+
 MIXED = "mixed as by torch-fidelity, seed 2020"
 
 
-def mixed(logits: Tensor) -> Tensor:
-    """Returns logits [N, K] in another order: that in which torch-fidelity by default assigns images to splits. It is
-    always the same for one N."""
+def mix(logits: Tensor) -> Tensor:
+    """Returns logits [N, K] in the order in which torch-fidelity assigns images to splits by default, which is always
+    the same for an N."""
     return logits[torch.from_numpy(numpy.random.RandomState(2020).permutation(len(logits)))]
 
 

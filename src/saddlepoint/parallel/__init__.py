@@ -1,1 +1,1 @@
-"""Several processes: what they compute together, and which of them speaks."""
+"""Starts and connects the processes of a run, computes over all of them, and decides which of them prints."""

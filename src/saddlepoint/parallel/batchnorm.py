@@ -8,9 +8,8 @@ from saddlepoint.parallel.collectives import global_mean, place
 
 
 class SynchronisedBatchNorm(_BatchNorm):
-    """A BatchNorm whose mean and variance in training are those of the global batch, with gradient. Every process
-    must hold equally many values of a map. Statistics are float32 at least, as torch's are. In evaluation it is
-    BatchNorm."""
+    """A BatchNorm that in training computes mean and variance, with gradient, over the batches of all processes, which
+    must be equally large. Statistics are float32 at least, as torch's are. In evaluation it is as torch's BatchNorm."""
 
     def _check_input_dim(self, values: Tensor) -> None:
         """Accepts [N, C] and [N, C, ...] alike."""
@@ -25,13 +24,14 @@ class SynchronisedBatchNorm(_BatchNorm):
         mean = global_mean(exact.mean(axes))
         centred = exact - mean.view(shape)
         variance = global_mean(centred.square().mean(axes))
-        self._follow(mean.detach(), variance.detach(), values.numel() // values.shape[1] * place()[1])
+        count = values.numel() // values.shape[1] * place()[1]
+        self._update_running_statistics(mean.detach(), variance.detach(), count)
         normalised = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             normalised = normalised * self.weight.view(shape) + self.bias.view(shape)
         return normalised.to(values.dtype)
 
-    def _follow(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor, count: int) -> None:
         """Updates the running statistics, with the unbiased variance of `count` values, as torch does."""
         if not self.track_running_stats:
             return

@@ -1,4 +1,4 @@
-"""Computes sums, means and lists over all processes of a job; a single process gets its own numbers back.
+"""Computes sums, means and lists over the processes of a run; a process that is alone gets its own values back.
 
 All n processes must call each of these functions, in the same order."""
 
@@ -16,11 +16,11 @@ from torch import Tensor
 from saddlepoint.errors import EndOfRun, ProcessLost
 from saddlepoint.parallel import first
 
-SECONDS_TO_MEET = 10  # for the last time
+SECONDS_TO_MEET = 10  # that a process waits for the others before it ends
 
 
 def place() -> tuple[int, int]:
-    """Returns the number of this process, and how many processes there are."""
+    """Returns the number of this process, from 0, and how many processes there are."""
     return (distributed.get_rank(), distributed.get_world_size()) if _is_formed() else (0, 1)
 
 
@@ -28,13 +28,13 @@ def _is_formed() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def alone() -> bool:
+def is_alone() -> bool:
     return place()[1] == 1
 
 
-def summed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def sum_over_processes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Returns each tensor's sum over all processes, on the CPU."""
-    if alone():
+    if is_alone():
         return tensors
     moved = {name: tensor.to(_device(), copy=True) for name, tensor in tensors.items()}
     for tensor in moved.values():
@@ -43,8 +43,8 @@ def summed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class _Mean(torch.autograd.Function):
-    """y = 1/n sum_r x_r on every process. The derivative is the same mean: each x_r enters every y with 1/n, and the
-    loss is the mean of what the processes make of their y."""
+    """The mean y = 1/n sum_r x_r on every process r. Its derivative is the same mean of the gradients, since each x_r
+    is in every y with the factor 1/n, and the loss is the mean of the processes' losses."""
 
     @staticmethod
     def forward(context: Any, tensor: Tensor) -> Tensor:
@@ -58,15 +58,14 @@ class _Mean(torch.autograd.Function):
 
 
 def global_mean(tensor: Tensor) -> Tensor:
-    """Returns the mean over the processes, with gradient: right for losses whose gradients are averaged over
-    processes."""
-    return tensor if alone() else _Mean.apply(tensor)
+    """Returns the mean over the processes, with its gradient for a loss that is the mean of the processes' losses."""
+    return tensor if is_alone() else _Mean.apply(tensor)
 
 
 @torch.no_grad()
 def average_(tensors: Iterable[Tensor]) -> None:
     """Replaces each tensor by its mean over the processes; sends one message for all tensors of a dtype."""
-    if alone():
+    if is_alone():
         return
     by_dtype: dict[torch.dtype, list[Tensor]] = {}
     for tensor in tensors:
@@ -79,19 +78,20 @@ def average_(tensors: Iterable[Tensor]) -> None:
             tensor.copy_(mean.view(tensor.shape))
 
 
-def gathered(tensor: Tensor) -> Tensor:
-    """Concatenates the tensors [N, ...] of all processes to [n N, ...], in their order, without gradient; N must be
-    equal everywhere."""
-    if alone():
+def gather(tensor: Tensor) -> Tensor:
+    """Concatenates the tensors [N, ...] of all processes to [n N, ...], in the order of the processes and without
+    gradient. N must be the same in all."""
+    if is_alone():
         return tensor
     pieces = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(place()[1])]
     distributed.all_gather(pieces, tensor.detach().contiguous())
     return torch.cat(pieces)
 
 
-def gathered_objects(value: Any) -> list[Any]:
-    """Returns the objects of all processes, in their order. Meant for small objects, since they are pickled."""
-    if alone():
+def gather_objects(value: Any) -> list[Any]:
+    """Returns the objects of all processes, in the order of the processes. They should be small, as they are
+    pickled."""
+    if is_alone():
         return [value]
     values: list[Any] = [None] * place()[1]
     distributed.all_gather_object(values, value)
@@ -99,7 +99,8 @@ def gathered_objects(value: Any) -> list[Any]:
 
 
 def largest(number: int) -> int:
-    if alone():
+    """Returns the largest of the processes' numbers."""
+    if is_alone():
         return number
     message = torch.tensor(number, device=_device())
     distributed.all_reduce(message, distributed.ReduceOp.MAX)
@@ -111,9 +112,9 @@ def _device() -> str:
 
 
 @contextmanager
-def joined() -> Iterator[bool]:
-    """Joins the processes of a launcher such as torchrun in a group for the length of the block; yields True in the
-    first one, which alone prints."""
+def join_processes() -> Iterator[bool]:
+    """Forms a group of the processes that a launcher such as torchrun started, for the length of the block. Yields
+    whether this is the first process, which alone should print."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or _is_formed():
         yield place()[0] == 0
         return
@@ -133,35 +134,36 @@ def is_lost_process(error: RuntimeError) -> bool:
 
 @contextmanager
 def leaving(before_others: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Destroys the group of processes that was formed in the block, whatever ends the block. An end that all
-    processes agree on is printed by the first process before another one leaves, since launchers end the rest as
-    soon as one has failed; `before_others` is called before that.
+    """Destroys the group of processes that was formed in the block, whatever ends the block.
 
-    The group's threads release a collective's tensors a moment after its result is there, and need the interpreter
-    for that: if it has ended by then, the process aborts. The group waits for its threads once nothing refers to it
-    any more; the frames of a failed collective do refer to it."""
-    if _is_formed():  # whoever formed it ends it
+    If all processes agree on an end, the first one prints it before any of them ends, since launchers end the others as
+    soon as one has failed. `before_others` is called before the message is printed.
+
+    The group has threads that release a collective's tensors a moment after its result, with the help of the
+    interpreter; if that has ended, the process aborts. The group waits for its threads only once nothing refers to it,
+    and the frames of a failed collective refer to it. So these frames are cleared."""
+    if _is_formed():  # whoever formed the group destroys it
         yield
         return
     try:
         yield
     except BaseException as error:
         if _is_formed():
-            _let_go(error)
+            _clear_frames(error)
             if isinstance(error, EndOfRun) and error.agreed:
                 before_others()
-                first.say(error)
-                with suppress(RuntimeError):  # one that died meanwhile has nothing to wait for
+                first.print_end(error)
+                with suppress(RuntimeError):  # another process has died meanwhile
                     distributed.barrier(async_op=True).wait(timedelta(seconds=SECONDS_TO_MEET))
             elif not (isinstance(error, EndOfRun) and error.of_all):
-                distributed.group.WORLD.abort()  # waits for no other process: it may have died
+                distributed.group.WORLD.abort()  # does not wait for the others, which may have died
         raise
     finally:
         if _is_formed():
             distributed.destroy_process_group()
 
 
-def _let_go(error: BaseException | None) -> None:
+def _clear_frames(error: BaseException | None) -> None:
     while error:
         clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__

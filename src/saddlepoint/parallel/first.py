@@ -8,11 +8,11 @@ from pathlib import Path
 
 from saddlepoint.errors import EndOfRun
 
-NUMBERS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")  # as torchrun, SLURM and Lightning's launcher set them
+NUMBERS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")  # set by torchrun, SLURM and Lightning's launcher
 
 
-def number() -> str:
-    """Returns the number of this process for messages; where several variables are set, the first one counts."""
+def process_number() -> str:
+    """Returns the number of this process for messages, from the first of these variables that is set."""
     return next((os.environ[name] for name in NUMBERS if name in os.environ), "0")
 
 
@@ -20,17 +20,18 @@ def is_first() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in NUMBERS)
 
 
-def say(end: EndOfRun) -> None:
-    """Prints once why a run ends: the first process prints it, and another process only what concerns it alone."""
-    if not end.said and (is_first() or not end.of_all):
-        print(end if is_first() else f"process {number()}: {end}", file=sys.stderr, flush=True)
-    end.said = True
+def print_end(end: EndOfRun) -> None:
+    """Prints why the run ends, if that was not printed before. An end of all processes is printed by the first one
+    only; another process prints what ends only itself, with its number."""
+    if not end.printed and (is_first() or not end.of_all):
+        print(end if is_first() else f"process {process_number()}: {end}", file=sys.stderr, flush=True)
+    end.printed = True
 
 
 @contextmanager
 def only_the_first_speaks() -> Iterator[None]:
-    """Lets only the first process print while all of them run the same code, errors for the user included.
-    Tracebacks of bugs are printed by every process."""
+    """Silences all processes but the first one while they run the same code, which would print the same. An EndOfRun in
+    another process counts as one of all processes. Tracebacks of bugs are printed by every process."""
     if is_first():
         yield
         return

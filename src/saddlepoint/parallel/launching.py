@@ -1,4 +1,4 @@
-"""Starts the processes of a run, connects them and ends them together."""
+"""Starts the processes of a run, connects them, shares their results and ends them all if one of them dies."""
 
 import os
 import subprocess
@@ -11,18 +11,18 @@ import torch
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from saddlepoint.errors import EndOfRun, ProcessLost, RequestError
-from saddlepoint.parallel.collectives import gathered_objects, is_lost_process, leaving
+from saddlepoint.parallel.collectives import gather_objects, is_lost_process, leaving
 from saddlepoint.parallel.strategy import GameStrategy
 
-SECONDS_TO_END = 10  # which the other processes get when the first one is through
+SECONDS_TO_END = 10  # that the other processes get when the first one has ended
 
 
-def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, Any]:
-    """Returns the arguments of pl.Trainer that the group trainer decides. Processes that torchrun or SLURM started
-    are taken as they are."""
+def trainer_arguments(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, Any]:
+    """Returns the arguments of pl.Trainer that the settings of the group `trainer` decide. If torchrun or SLURM started
+    the processes, their number is taken. Raises a RequestError if the settings ask for another number."""
     trainer = settings["trainer"]
     devices, num_nodes = trainer["devices"], trainer["num_nodes"]
-    started = _started()
+    started = _count_started()
     if started:
         if (devices or started[0], num_nodes or started[1]) != started:
             raise RequestError(
@@ -30,8 +30,8 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
                 f"trainer.devices={devices} trainer.num_nodes={num_nodes} asks for others: type trainer=ddp, which "
                 "takes them as they are")
         devices, num_nodes = started
-    devices = devices or _gpus(trainer["accelerator"])
-    plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None  # signals are ours
+    devices = devices or _count_gpus(trainer["accelerator"])
+    plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None  # we handle the signals
     if devices * (num_nodes or 1) == 1:
         return {"devices": 1, "plugins": plugins}
     if sweeping and not started:
@@ -40,18 +40,19 @@ def processes(settings: Mapping[str, Any], sweeping: bool = False) -> dict[str, 
     return {"devices": devices, "num_nodes": num_nodes or 1, "strategy": GameStrategy(), "plugins": plugins}
 
 
-def _started() -> tuple[int, int] | None:
-    """Returns the number of processes on each machine, and the number of machines."""
+def _count_started() -> tuple[int, int] | None:
+    """Returns the numbers of processes on each machine and of machines that torchrun or SLURM started; None if neither
+    did."""
     if TorchElasticEnvironment.detect():
-        here = int(os.environ["LOCAL_WORLD_SIZE"])
-        return here, int(os.environ["WORLD_SIZE"]) // here
+        on_each = int(os.environ["LOCAL_WORLD_SIZE"])
+        return on_each, int(os.environ["WORLD_SIZE"]) // on_each
     if SLURMEnvironment.detect():
         num_nodes = int(os.environ.get("SLURM_NNODES", "1"))
         return int(os.environ["SLURM_NTASKS"]) // num_nodes, num_nodes
     return None
 
 
-def _gpus(accelerator: str) -> int:
+def _count_gpus(accelerator: str) -> int:
     count = 0 if accelerator == "cpu" else torch.cuda.device_count()
     if not count:
         raise RequestError("trainer.devices=null takes all GPUs, and there are none: type how many processes, e.g. "
@@ -60,21 +61,21 @@ def _gpus(accelerator: str) -> int:
 
 
 def connect(trainer: pl.Trainer) -> None:
-    """Starts the other processes unless somebody has, and connects to them. Call it before anything is written: only
-    connected processes can agree."""
+    """Connects to the other processes, after it has started them unless a launcher did. It must be called before
+    anything is written, since only connected processes can agree on that."""
     if trainer.strategy.launcher is not None:
         trainer.strategy.launcher.launch(trainer.strategy.setup_environment, trainer=trainer)
 
 
-def in_agreement(act: Callable[[], Any]) -> list[Any]:
-    """Shares the outcome of each process with all of them. If one refuses, all of them end, and the first one says
-    why."""
+def share_results(act: Callable[[], Any]) -> list[Any]:
+    """Calls `act` in each process and returns the results of all processes in each. If it raises an EndOfRun in one of
+    them, all processes raise it, and the first one prints the reason."""
     result, refusal = None, None
     try:
         result = act()
     except EndOfRun as end:
         refusal = end
-    outcomes = gathered_objects((result, refusal and (refusal.exit_code, str(refusal))))
+    outcomes = gather_objects((result, refusal and (refusal.exit_code, str(refusal))))
     if refusal:
         refusal.of_all = refusal.agreed = True
         raise refusal
@@ -86,20 +87,21 @@ def in_agreement(act: Callable[[], Any]) -> list[Any]:
     return [outcome for outcome, _ in outcomes]
 
 
-def one_after_the_other(trainer: pl.Trainer, act: Callable[[], None]) -> None:
-    """Lets one process of each machine go first, which may download and decode; the others then find that done."""
+def one_process_first(trainer: pl.Trainer, act: Callable[[], None]) -> None:
+    """Calls `act` in the first process of each machine, which may download and decode files, then in the others, which
+    find these files."""
     first_here = trainer.local_rank == 0
-    in_agreement(act if first_here else lambda: None)
-    in_agreement(lambda: None if first_here else act())
+    share_results(act if first_here else lambda: None)
+    share_results(lambda: None if first_here else act())
 
 
 @contextmanager
-def together(trainer: pl.Trainer) -> Iterator[None]:
-    """Trains by several processes, of which this one may start others with `trainer`. If one dies, it ends them all
-    with a message for the user and leaves none behind."""
+def ending_together(trainer: pl.Trainer) -> Iterator[None]:
+    """Ends all processes of a run together: if one dies in the block, raises a ProcessLost in the others; after the
+    block, waits for the processes that this one started with `trainer`, and kills those that do not end."""
     children: list[subprocess.Popen] = []
     try:
-        with leaving(lambda: children.extend(_taken_from(trainer))):
+        with leaving(lambda: children.extend(_take_children(trainer))):
             yield
     except RuntimeError as error:
         if trainer.world_size == 1 or not is_lost_process(error):
@@ -107,19 +109,19 @@ def together(trainer: pl.Trainer) -> Iterator[None]:
         raise ProcessLost("A process of this run died or cannot be reached, so all of them end. To go on from the "
                           f"newest checkpoint, type resume={trainer.default_root_dir} ({error})") from error
     finally:
-        _end([*children, *_taken_from(trainer)])
+        _end_children([*children, *_take_children(trainer)])
 
 
-def _taken_from(trainer: pl.Trainer) -> list[subprocess.Popen]:
-    """Removes the processes that Lightning started from its list and returns them. Its observer looks through the
-    same list, and would kill this process for the way a child ended."""
+def _take_children(trainer: pl.Trainer) -> list[subprocess.Popen]:
+    """Removes the processes that Lightning started from its list, and returns them. Otherwise its observer, which
+    watches that list, would kill this process when a child fails."""
     started = getattr(trainer.strategy.launcher, "procs", [])
     children = started.copy()
     started.clear()
     return children
 
 
-def _end(children: list[subprocess.Popen]) -> None:
+def _end_children(children: list[subprocess.Popen]) -> None:
     for process in children:
         try:
             process.wait(SECONDS_TO_END)

@@ -1,4 +1,4 @@
-"""Adapts Lightning's strategy for several processes to a game of two networks."""
+"""Trains a game of two networks in several processes with Lightning."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ from saddlepoint.parallel.collectives import average_
 
 
 class GameStrategy(DDPStrategy):
-    """Lightning's strategy for several processes, without wrapping the module in DistributedDataParallel.
+    """A strategy for several processes that does not wrap the module in DistributedDataParallel as Lightning's does.
 
-    That wrapper expects one backward a step through all parameters, but a step here has one per player and update,
-    each through some of them; with find_unused_parameters it sends both networks' gradients each time. Instead
-    `Optimizers` averages the gradients of the one network that moves, after its backward and before its step."""
+    That wrapper expects one backward per step, through all parameters. Here a step has one for each update of a player,
+    through a part of them, and with find_unused_parameters the wrapper would send the gradients of both networks each
+    time. Instead `Optimizers` averages the gradients of the network that moves, between its backward and its step."""
 
     def configure_ddp(self) -> None:
-        """Gives all processes the first one's weights, though the seed has made them equal already."""
+        """Copies the first process's weights to all processes, for safety: the seed has made them equal already."""
         for tensor in self.model.state_dict().values():
             if isinstance(tensor, Tensor):
                 distributed.broadcast(tensor, src=0)
 
     def training_step(self, *arguments: Any, **named: Any) -> Any:
-        """Replaces the running statistics by their mean over the processes after each step, so that a network in
-        evaluation mode is the same everywhere and the first process's checkpoint holds for all."""
+        """Runs the step, then averages the running statistics over the processes, so that networks in evaluation mode
+        are the same in all of them and the first one's checkpoint is that of all."""
         result = super().training_step(*arguments, **named)
         game = self.lightning_module
         average_([*running_statistics(game.generator), *running_statistics(game.discriminator)])
@@ -39,7 +39,7 @@ def running_statistics(network: nn.Module) -> list[Tensor]:
 
 
 def average_gradients(optimizer: torch.optim.Optimizer) -> None:
-    """Averages gradients over the processes. A parameter without a gradient has none on every process, since all run
-    the same graph."""
+    """Averages gradients over the processes. A parameter without a gradient has none in any process, since all of them
+    compute the same graph."""
     average_(parameter.grad for group in optimizer.param_groups for parameter in group["params"]
              if parameter.grad is not None)

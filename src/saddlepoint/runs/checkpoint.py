@@ -1,4 +1,4 @@
-"""Writes and reads checkpoints: containers and tensors in a file that is whole or not there, and verified when read.
+"""Writes checkpoints whole or not at all, and verifies them when they are read. They hold containers and tensors.
 
 A file is torch's own zip format with the SHA-256 of everything before it as the zip comment, so one rename publishes
 data and digest together and `torch.load(path, weights_only=True)` still reads it.
@@ -39,10 +39,10 @@ def save(path: Path, content: dict, before: Callable[[], object] = lambda: None)
     needed = _bytes_of(content)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        disk_space.refuse_too_little(path, needed)
+        disk_space.require_free_space(path, needed)
         write_atomically(path, lambda temporary: _write_with_digest(temporary, content), before=before)
     except DiskFull as full:
-        raise DiskFull(f"{full}. It takes {disk_space.megabytes(needed)}. "
+        raise DiskFull(f"{full}. It takes {disk_space.in_megabytes(needed)}. "
                        f"{_remaining_checkpoint(path.parent)}") from full
 
 
@@ -66,8 +66,8 @@ def _remaining_checkpoint(folder: Path) -> str:
         images_seen = newest_good(folder)["images_seen"]
     except RequestError:
         return "There is no checkpoint before it: make room and start again"
-    again = spelling.command("train", f"resume={folder.parent}")
-    return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {again}"
+    line = spelling.command("train", f"resume={folder.parent}")
+    return f"The checkpoint before it, of {images_seen:,} images, is whole: make room and go on with {line}"
 
 
 def keep_newest(folder: Path, count: int) -> None:

@@ -1,5 +1,7 @@
-"""A line that goes on with a run is about that run's data, model and other choices, whether or not it repeats them:
-`resume=RUN data.root=FOLDER` names a setting of data=image_folder. Imports no torch."""
+"""Adds a run's own choices of data, model and other groups to the command line that resumes it. Imports no torch.
+
+So `resume=RUN data.root=FOLDER` composes with data=image_folder, which has that setting, though it is not typed
+again."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,32 +13,33 @@ from saddlepoint.config import folders
 from saddlepoint.config.overrides import OVERRIDE, SWEEP, parse, quote_path
 from saddlepoint.runs.reading import Unreadable, mapping, read_settings
 
-MAY_CHANGE = ("callbacks", "trainer", "logger")  # groups of which a run may go on with another choice
+MAY_CHANGE = ("callbacks", "trainer", "logger")  # groups whose choice may change when a run is resumed
 
 
 def with_choices_of_the_run(arguments: Sequence[str]) -> list[str]:
-    """`arguments`, and before them the choices of the run that resume= names, where none of them is typed otherwise."""
-    run = _run_of(arguments)
+    """Returns the arguments with the choices of the run that resume= names in front, unless they are typed. Returns the
+    arguments alone if they choose otherwise, or resume no run."""
+    run = _resumed_run(arguments)
     if run is None or any(flag in SWEEP for flag in arguments):
         return [*arguments]
-    chosen = {group: option for group, option in _choices(run).items() if _is_there(group, option)}
+    chosen = {group: option for group, option in _choices(run).items() if _exists(group, option)}
     typed = {match[2]: match[3] for argument in arguments if (match := OVERRIDE.match(argument))}
     if any(typed.get(group, option) != option for group, option in chosen.items() if group not in MAY_CHANGE):
-        return [*arguments]  # another choice, which is refused: it would not fit those that belong to the run's own
+        return [*arguments]  # refused later; the run's other choices might not fit this one
     return [*(f"{group}={option}" for group, option in chosen.items() if group not in typed), *arguments]
 
 
-def _run_of(arguments: Sequence[str]) -> Path | None:
-    """The directory of a run with a checkpoint that these settings go on with"""
-    named = {}
+def _resumed_run(arguments: Sequence[str]) -> Path | None:
+    """Returns the directory of the run that these arguments resume, if it has a checkpoint; else None."""
+    values = {}
     for argument in arguments:
         match = OVERRIDE.match(argument)
         if match and match[2] in ("resume", "run.dir"):
             with suppress(HydraException):
-                named[match[2]] = parse([quote_path(argument)])[0].value()
-    where = named.get("run.dir") if named.get("resume") == "auto" else named.get("resume")
-    with suppress(OSError, RuntimeError):  # a name that cannot be one is refused where it is used
-        run = Path(where).expanduser() if isinstance(where, str) else Path()
+                values[match[2]] = parse([quote_path(argument)])[0].value()
+    name = values.get("run.dir") if values.get("resume") == "auto" else values.get("resume")
+    with suppress(OSError, RuntimeError):  # a name that no file can have is refused where it is used
+        run = Path(name).expanduser() if isinstance(name, str) else Path()
         return run if any((run / "checkpoints").glob("last*.ckpt")) else None
     return None
 
@@ -46,11 +49,11 @@ def _choices(run: Path) -> dict[str, str]:
         choices = mapping(read_settings(run / "config.yaml"), "choices")
     except Unreadable:
         return {}
-    found = {group: option for group, option in choices.items() if isinstance(option, str) and option
-             and "@" not in group}  # those with @ come with another choice
-    several = found.get("logger", "").split("+")
-    return found | ({"logger": f"[{','.join(several)}]"} if len(several) > 1 else {})
+    options = {group: option for group, option in choices.items() if isinstance(option, str) and option
+               and "@" not in group}  # groups with @ are chosen by the option of another group
+    loggers = options.get("logger", "").split("+")
+    return options | ({"logger": f"[{','.join(loggers)}]"} if len(loggers) > 1 else {})
 
 
-def _is_there(group: str, option: str) -> bool:
+def _exists(group: str, option: str) -> bool:
     return {*option.strip("[]").split(",")} <= {*folders.options(group)}

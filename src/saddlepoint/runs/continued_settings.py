@@ -16,10 +16,10 @@ MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "descri
 PLACES = ("data.root", "data.low_root", "data.validation_root", "extractor.weights")
 
 
-def merged(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
-    """Returns the settings to resume with: the saved ones, changed by what was typed where that may change.
+def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
+    """Returns the settings with which a run is resumed: the saved ones, changed by what was typed.
 
-    `new` has all settings as composed anew, `typed` the overrides that the user typed. Prints what changes. Raises a
+    `new`: all settings as composed anew; `typed`: the overrides that the user typed. Prints what changes. Raises a
     RequestError if an override would change what must stay.
     """
     result, changes, refused = dict(saved) | {name: new[name] for name in ("resume", "run", "extensions")}, [], []
@@ -53,7 +53,8 @@ def _may_change(key: str, before: Any, after: Any) -> bool:
 
 
 def _typed_paths(new: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
-    """Returns what the overrides set: `choices.<group>` for a choice, else the dotted paths of all values below it."""
+    """Returns the paths of what the overrides set: `choices.<group>` for a choice, else the dotted path of each
+    value."""
     keys = []
     for override in typed:
         name = override.split("=")[0].lstrip("+~").split("@")[0]

@@ -41,10 +41,11 @@ def refuse_other_classes(before: Iterable[str], now: Iterable[str], where: str) 
     """
     before, now = list(before), list(now)
     if before and now and before != now:
-        old, new = (f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
-                    for names in _differing_names(before, now))
-        raise RequestError(f"This run was trained on other classes than {where} has: {old} there, {new} here. "
-                           "Name the folder with the run's own classes (data.root=FOLDER), or start another run")
+        names_before, names_now = (f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
+                                   for names in _differing_names(before, now))
+        raise RequestError(f"This run was trained on other classes than {where} has: {names_before} there, "
+                           f"{names_now} here. Name the folder with the run's own classes (data.root=FOLDER), or "
+                           "start another run")
 
 
 def _differing_names(before: list[str], now: list[str]) -> tuple[list[str], list[str]]:
@@ -54,8 +55,8 @@ def _differing_names(before: list[str], now: list[str]) -> tuple[list[str], list
 
 
 def changes(before: Identity | None, now: Identity) -> str:
-    """Returns, as a part of a sentence, how data differ from those that a run was trained on; empty if they are the
-    same, or the run's are not known."""
+    """Returns a phrase that says how the data `now` differ from those that a run was trained on; an empty text if they
+    are the same, or if the run's are not known."""
     if not before:
         return ""
     phrases = [_change(before, now, "images"), _counts(before["classes"], now["classes"])]
@@ -69,13 +70,13 @@ def changes(before: Identity | None, now: Identity) -> str:
     return "; ".join(filter(None, phrases))
 
 
-def _change(before: Identity, now: Identity, what: str) -> str:
+def _change(before: Identity, now: Identity, kind: str) -> str:
     if before["images"] != now["images"]:
-        return f"{now['images']:,} {what} instead of {before['images']:,}"
+        return f"{now['images']:,} {kind} instead of {before['images']:,}"
     if before.get("names") != now.get("names"):
-        return f"{now['images']:,} {what} as before, of other names or sizes"
+        return f"{now['images']:,} {kind} as before, of other names or sizes"
     same_names = " of the same names" if "names" in now else ""
-    return f"{what}{same_names} with other contents" if before["contents"] != now["contents"] else ""
+    return f"{kind}{same_names} with other contents" if before["contents"] != now["contents"] else ""
 
 
 def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:

@@ -24,7 +24,7 @@ FOLDERS_OF_LOGGERS = ("csv", "wandb")
 
 
 def new_path(root: Path, experiment: str) -> Path:
-    """Returns root/<experiment>/<date>_<time>_<4 random hex digits>, which differs for runs of the same second."""
+    """Returns root/<experiment>/<date>_<time>_<4 random hex digits>. The digits differ for runs of the same second."""
     return root / experiment / f"{datetime.now():%Y-%m-%d_%H%M%S}_{os.urandom(2).hex()}"
 
 
@@ -133,7 +133,7 @@ class RunDirectory:
         })
 
     def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
-        """Writes status.json. `state`: running, completed, diverged, stopped or failed"""
+        """Writes status.json. `state`: running, completed, diverged, stopped or failed."""
         write_json(self.path / "status.json", {
             "state": state, "reason": reason, "images_seen": images_seen, "started": self.started,
             "ended": None if state == "running" else now(),
@@ -156,7 +156,7 @@ class RunDirectory:
 
 
 class Onlooker(RunDirectory):
-    """A run's directory in the processes beside the first one, which alone writes and holds the lock."""
+    """A run's directory in the other processes than the first one, which alone holds the lock and writes."""
 
     def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None: ...
 

@@ -24,7 +24,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     problems, directories = finder.problems, sorted(finder.directories, key=_natural_order)
     home = Path(os.path.commonpath([path.parent for path in directories])) if directories else Path()
     readable = [run for path in directories if (run := _read_run(path, str(path.relative_to(home)), problems))]
-    runs, duplicates = _set_duplicates_aside(_with_assumed_data(readable), problems)
+    runs, duplicates = _separate_duplicates(_with_assumed_data(readable), problems)
     _report_versions(runs, problems)
     return Gathered(tuple(runs), tuple(problems), tuple(duplicates))
 
@@ -118,9 +118,9 @@ def _with_assumed_data(runs: list[Run]) -> list[Run]:
     return [run if run.data else replace(run, data=assumed.get(recipe_key(run.settings), {})) for run in runs]
 
 
-def _set_duplicates_aside(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
-    """Returns the runs with each seed of a recipe once, and the others: a seed that ran twice is no second seed. Of
-    such runs the one that got furthest stays."""
+def _separate_duplicates(runs: list[Run], problems: list[Problem]) -> tuple[list[Run], list[Run]]:
+    """Returns the runs, each seed of a recipe once, and the duplicates, since a seed that ran twice is no second seed.
+    Of several runs the one that got furthest is kept."""
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         groups.setdefault((recipe_key(run.settings, run.data), run.seed), []).append(run)
@@ -130,7 +130,7 @@ def _set_duplicates_aside(runs: list[Run], problems: list[Problem]) -> tuple[lis
         singles.append(first)
         duplicates += others
         if others:
-            names = _listed([run.name for run in others])
+            names = _list([run.name for run in others])
             problems.append(Problem("duplicate", f"set aside, with the settings and the seed of {first.name}: {names}",
                                     tuple(run.path for run in others)))
     return sorted(singles, key=lambda run: _natural_order(run.path)), duplicates
@@ -157,7 +157,7 @@ def _report_version(of: str, versions: Mapping[Path, str], runs: list[Run], prob
         return
     commonest, *others = sorted(runs_of.items(), key=lambda each: -len(each[1]))
     phrases = [f"{commonest[0]} ({len(commonest[1])} runs)"]
-    phrases += [f"{version} ({_listed([run.name for run in group])})" for version, group in others]
+    phrases += [f"{version} ({_list([run.name for run in group])})" for version, group in others]
     problems.append(Problem("of another version", f"runs of different versions of {of}: {', '.join(phrases)}",
                             tuple(run.path for _, group in others for run in group)))
 
@@ -168,5 +168,5 @@ def _short_revision(revision: str) -> str:
     return digits[:8] + changes or "not known"
 
 
-def _listed(names: list[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _list(names: list[str], limit: int = 5) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

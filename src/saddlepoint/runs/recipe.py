@@ -34,7 +34,7 @@ def data_settings(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
-    """Returns a key that is equal for runs of one recipe, and only for them. `data`: the identity of a run's data"""
+    """Returns a key that is equal for runs of one recipe, and only for them. `data`: the identity of a run's data."""
     values = recipe(settings) | data_settings(data or {})
     return tuple(sorted((path, repr(value)) for path, value in values.items()))
 

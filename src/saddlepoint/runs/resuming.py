@@ -1,4 +1,4 @@
-"""Going on with a run: which checkpoint, which settings, and files cut back to where it stands."""
+"""Finds the run to resume with its checkpoint and settings, and cuts its files back to the state of the checkpoint."""
 
 import csv
 import os
@@ -15,31 +15,32 @@ from saddlepoint.files import atomic
 from saddlepoint.parallel.first import is_first
 from saddlepoint.runs import checkpoint, saved_settings
 from saddlepoint.runs.checkpoint import FORMAT
-from saddlepoint.runs.continued_settings import merged
+from saddlepoint.runs.continued_settings import merge
 from saddlepoint.runs.directory import Onlooker, RunDirectory
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """A run to go on with."""
+    """A run that is resumed."""
 
     run: RunDirectory  # locked
-    settings: dict[str, Any]  # the saved ones, with what may change as it was typed
-    saved: dict[str, Any]  # the newest good checkpoint
+    settings: dict[str, Any]  # the saved ones, changed by what was typed
+    saved: dict[str, Any]  # the content of its newest undamaged checkpoint
 
 
 def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: Path | None) -> Continuation | None:
-    """What resume= asks for; None: begin a new run. `typed`: the overrides as Hydra lists them."""
-    if requeued() and settings["resume"] is None and (directory or settings["run"]["dir"]):
+    """Returns the run that resume= names, locked; None if a new run begins. Raises a RequestError if it cannot be
+    resumed. `typed`: the overrides as Hydra lists them; `directory`: that of the job, in a sweep."""
+    if is_requeued() and settings["resume"] is None and (directory or settings["run"]["dir"]):
         print("SLURM started this job again: resume=auto", file=sys.stderr)
         settings = {**settings, "resume": "auto"}
-    wanted = settings["resume"]
-    if wanted is None:
+    resume = settings["resume"]
+    if resume is None:
         return None
     path = _directory(settings, directory)
     if not any((path / "checkpoints").glob("last*.ckpt")):
-        if wanted != "auto":
-            raise RequestError(f"resume={wanted} holds no checkpoint (checkpoints/last.ckpt): name a run that wrote "
+        if resume != "auto":
+            raise RequestError(f"resume={resume} holds no checkpoint (checkpoints/last.ckpt): name a run that wrote "
                                "one")
         print(f"resume=auto: {path} has no checkpoint, so training starts from the beginning", file=sys.stderr)
         if is_first():
@@ -49,41 +50,43 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
     try:
         saved = checkpoint.newest_good(run.checkpoints)
         if saved["format"] != FORMAT:
-            raise RequestError(f"resume={wanted} was written by another version of saddlepoint (checkpoints of format "
+            raise RequestError(f"resume={resume} was written by another version of saddlepoint (checkpoints of format "
                                f"{saved['format']}, here {FORMAT}): it can be drawn from, but not gone on with")
-        before = saved_settings.whole(saved, run.last, saved_settings.OF_A_RUN)
+        before = saved_settings.require_parts(saved, run.last, saved_settings.OF_A_RUN)
         recorded = saved.get("extensions") or ()
-        extensions.refuse_missing(before, recorded, f"resume={wanted}")
+        extensions.refuse_missing(before, recorded, f"resume={resume}")
         for sentence in extensions.changes_of_version(recorded):
             print(f"warning: {sentence}", file=sys.stderr)
-        return Continuation(run, merged(settings, before, typed), saved)
+        return Continuation(run, merge(settings, before, typed), saved)
     except BaseException:
         run.close()
         raise
 
 
-def requeued() -> bool:
+def is_requeued() -> bool:
+    """Returns whether SLURM has started this job again."""
     return int(os.environ.get("SLURM_RESTART_COUNT") or 0) > 0
 
 
 def _directory(settings: Mapping[str, Any], directory: Path | None) -> Path:
-    wanted, given = settings["resume"], settings["run"]["dir"]
-    if wanted == "auto":
-        if given is None and directory is None:
+    resume, run_dir = settings["resume"], settings["run"]["dir"]
+    if resume == "auto":
+        if run_dir is None and directory is None:
             raise RequestError("resume=auto needs to know the run: type run.dir=PATH as well, or resume=PATH")
-        return expanded(given, "run.dir") if given else directory
-    path = expanded(wanted, "resume")
-    if given is not None and expanded(given, "run.dir") != path:
-        raise RequestError(f"resume={wanted} goes on in that very directory: leave run.dir={given} out")
+        return expanded(run_dir, "run.dir") if run_dir else directory
+    path = expanded(resume, "resume")
+    if run_dir is not None and expanded(run_dir, "run.dir") != path:
+        raise RequestError(f"resume={resume} goes on in that very directory: leave run.dir={run_dir} out")
     if not path.is_dir():
-        raise RequestError(f"resume={wanted} is not a directory: name a run directory, or type resume=auto "
+        raise RequestError(f"resume={resume} is not a directory: name a run directory, or type resume=auto "
                            "run.dir=PATH to start where there is none")
     return path
 
 
-def rolled_back(path: Path, settings: Mapping[str, Any], end: RollBack) -> Continuation:
-    """The newest good checkpoint of a run that has just diverged, with learning rates times `end.lr_factor` for each
-    roll-back since it was written. Said, and noted in metrics.json: what comes out is no longer what was asked for."""
+def roll_back(path: Path, settings: Mapping[str, Any], end: RollBack) -> Continuation:
+    """Returns a run that has just diverged, to be resumed from its newest undamaged checkpoint with learning rates
+    multiplied by `end.lr_factor` for each roll-back since it was written. Prints a warning and notes the roll-back in
+    metrics.json, since the result is no longer that of the settings. Raises Diverged if there is no checkpoint."""
     run = RunDirectory.reopen(path) if is_first() else Onlooker(path)
     try:
         saved = checkpoint.newest_good(run.checkpoints)
@@ -103,33 +106,35 @@ def rolled_back(path: Path, settings: Mapping[str, Any], end: RollBack) -> Conti
 
 
 def _health(saved: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """What the health callback of a process remembers"""
+    """Returns the saved state of the health callback of process `number`."""
     return saved["processes"][number]["callbacks"]["Health"]
 
 
-def cut_back(run: RunDirectory, images_seen: int) -> None:
-    """Rows and pictures of steps that will be taken again go; temporary files of a process that died go as well."""
+def delete_later_results(run: RunDirectory, images_seen: int) -> None:
+    """Deletes the rows of metrics.csv and the pictures of later steps, which will be taken again, and the temporary
+    files of a process that died."""
     for leftover in (*run.path.glob(".*.tmp*"), *run.checkpoints.glob(".*.tmp*"), *run.samples.glob(".*.tmp*")):
         leftover.unlink(missing_ok=True)
     table = run.path / "metrics.csv"
     if table.is_file():
-        _cut_table(table, images_seen)
+        _delete_later_rows(table, images_seen)
     for picture in run.samples.glob("*_[0-9]*.png"):
         if int(picture.stem.rpartition("_")[2]) > images_seen:
             picture.unlink()
 
 
-def _cut_table(table: Path, images_seen: int) -> None:
-    """A row that a crash left half-written goes too."""
+def _delete_later_rows(table: Path, images_seen: int) -> None:
+    """Deletes the rows after `images_seen`, and a last row that a crash cut off."""
     with table.open(newline="", encoding="utf-8") as file:
         columns, *rows = list(csv.reader(file)) or [[]]
     if not columns:
         return
     at = columns.index("images_seen")
-    kept = [row for row in rows if len(row) == len(columns) and row[at].isdecimal() and int(row[at]) <= images_seen]
+    remaining = [row for row in rows
+                 if len(row) == len(columns) and row[at].isdecimal() and int(row[at]) <= images_seen]
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([columns, *kept])
+            csv.writer(file).writerows([columns, *remaining])
 
     atomic.write_atomically(table, write)

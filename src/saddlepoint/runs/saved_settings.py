@@ -1,4 +1,4 @@
-"""The settings in a checkpoint, from which somebody may have taken a part. Imports no torch."""
+"""Checks that a checkpoint has all settings that are needed, as somebody may have removed some. Imports no torch."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,14 +8,14 @@ from saddlepoint.config import extensions
 from saddlepoint.config.component_checks import complaints
 from saddlepoint.errors import RequestError
 
-PART, LIST, VALUE = Mapping, list, object
-OF_NETWORKS = {  # to rebuild the game
+PART, LIST, VALUE = Mapping, list, object  # kinds of settings
+OF_NETWORKS = {  # needed to rebuild the game
     "model": PART, "model.generator": PART, "model.discriminator": PART, "model.module": PART, "model.turns": PART,
     "loss": PART, "optimizer": PART, "optimizer.generator": PART, "optimizer.discriminator": PART,
     "optimizer.schedule": VALUE, "tricks": PART, "trick": LIST, "seed": VALUE,
 }
 OF_DATA = {"data": PART, "data.num_classes": VALUE, "data.channels": VALUE, "data.image_size": VALUE}
-OF_A_RUN = {  # to go on with it
+OF_A_RUN = {  # needed to resume it
     **OF_NETWORKS, **OF_DATA, "data.batch_size": VALUE, "budget": PART, "budget.images": VALUE, "callbacks": PART,
     "metrics": PART, "choices": PART, "choices.model": VALUE, "choices.data": VALUE, "choices.loss": VALUE,
     "trainer": PART,
@@ -23,20 +23,22 @@ OF_A_RUN = {  # to go on with it
 }
 
 
-def whole(saved: Mapping[str, Any], path: Path, parts: Mapping[str, type]) -> Mapping[str, Any]:
-    """The settings of a checkpoint with all these parts, or a refusal that names those it lacks."""
+def require_parts(saved: Mapping[str, Any], path: Path, parts: Mapping[str, type]) -> Mapping[str, Any]:
+    """Returns the settings in a checkpoint. Raises a RequestError if it lacks some of `parts` (dotted path -> kind), or
+    has null or another kind there."""
     settings = saved.get("settings")
     if not isinstance(settings, Mapping):
         raise RequestError(f"{path} holds no settings, which its networks are built from: name another checkpoint")
     settings = extensions.without_idle(settings)
-    wanted = {**parts, **({"model.latents": PART} if "Synthesis" in str(_module(settings)) else {})}
-    lacking = [part for part, kind in wanted.items() if not _has(settings, part.split("."), kind)]
+    needed = {**parts, **({"model.latents": PART} if "Synthesis" in str(_module(settings)) else {})}
+    lacking = [part for part, kind in needed.items() if not _has(settings, part.split("."), kind)]
     sections = {part.split(".")[0] for part in parts}
-    emptied = _emptied({name: part for name, part in settings.items() if name in sections})
-    if lacking := list(dict.fromkeys([*lacking, *emptied])):
-        named = [part for part in lacking if not any(part.startswith(f"{other}.") for other in lacking)]
-        raise RequestError(f"{path} lacks settings, or has something else in their place: {', '.join(named)}. Somebody "
-                           "changed the file, or it is of another version of saddlepoint: name another checkpoint")
+    nulls = _forbidden_nulls({name: part for name, part in settings.items() if name in sections})
+    if lacking := list(dict.fromkeys([*lacking, *nulls])):
+        outermost = [part for part in lacking if not any(part.startswith(f"{other}.") for other in lacking)]
+        raise RequestError(f"{path} lacks settings, or has something else in their place: {', '.join(outermost)}. "
+                           "Somebody changed the file, or it is of another version of saddlepoint: name another "
+                           "checkpoint")
     return settings
 
 
@@ -45,8 +47,8 @@ def _module(settings: Mapping[str, Any]) -> Any:
     return model.get("module") if isinstance(model, Mapping) else None
 
 
-def _emptied(settings: Mapping[str, Any]) -> Iterator[str]:
-    """null where something must be"""
+def _forbidden_nulls(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the paths of settings that are null and must not be."""
     callbacks = settings.get("callbacks")
     if isinstance(callbacks, Mapping):
         yield from (f"callbacks.{name}" for name, part in callbacks.items() if part is None)

@@ -1,4 +1,4 @@
-"""Draws from a trained run's generator."""
+"""Rebuilds the generator of a trained run and draws images from it."""
 
 from saddlepoint.exports import lazy
 

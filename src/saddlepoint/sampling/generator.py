@@ -2,32 +2,30 @@
 
 import difflib
 import math
-import unicodedata
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from saddlepoint.config import spelling
 from saddlepoint.errors import RequestError
+from saddlepoint.files.names import to_nfc
 from saddlepoint.game.latents import Latents, class_labels, classes_drawn
 from saddlepoint.game.mixed_labels import MixedLabels
 from saddlepoint.game.modes import device_of
 
-if TYPE_CHECKING:
-    pass
-
-EVERY_CLASS, ANY_CLASS = "all", "null"  # what class= takes beside names
-BLOCK = 16  # images computed at once, whatever is asked for: results then do not depend on how many are
+EVERY_CLASS, ANY_CLASS = "all", "null"  # values of class= that are not names
+BLOCK = 16  # images computed at once, however many are drawn, so that no image depends on how many there are
 
 
 class SamplingGenerator(nn.Module):
-    """A run's generator in evaluation mode (EMA weights when the run kept them), with the latents it was trained on.
+    """A run's generator in evaluation mode, with averaged weights if the run has them. It is called on latents [N,
+    size] and labels [N] as any generator, or draws them itself in `sample`.
 
-    Call it on latents [N, size] and labels [N] as any generator, or let `sample` draw. `class_names` are those of the K
-    classes it is conditional on, none if it ignores labels; `class_distribution` [K] is how often each is drawn,
-    cumulative.
+    generator: the network.
+    latents: the distribution with which it was trained.
+    class_distribution: [K], the cumulative probabilities of the K classes in training; None: all labels are 0.
+    class_names: of the K classes; empty if the generator ignores labels.
     """
 
     def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None = None,
@@ -51,11 +49,11 @@ class SamplingGenerator(nn.Module):
 
     @torch.no_grad()
     def sample(self, count: int, seed: int = 0, first: int = 0, labels: Tensor | int | str | None = None) -> Tensor:
-        """Returns images first .. first + count - 1 of a seed, [count, C, H, W], on the CPU.
+        """Draws images first .. first + count - 1 of a seed, [count, C, H, W] in [-1, 1], on the CPU.
 
-        Each image has latents of its own and is computed in a block of fixed size at a fixed place, so it is the
-        same bit for bit however many are drawn. Its class is drawn as training and evaluate.py draw it, unless
-        `labels` gives one: a class for all of them (number or name), or ids [count]."""
+        An image's latents depend on the seed and its number only, and it is computed at a fixed place in a block of
+        fixed size; so it is the same bit for bit however many are drawn. Its class is drawn as in training and in
+        evaluate.py, unless `labels` is a class for all images (number or name) or the numbers of classes [count]."""
         start = first // BLOCK * BLOCK
         length = math.ceil((first + count - start) / BLOCK) * BLOCK
         if labels is None:
@@ -74,12 +72,14 @@ class SamplingGenerator(nn.Module):
 
     @torch.no_grad()
     def of_latents(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """latents [N, size], labels [N] -> images [N, C, H, W] on the CPU, a block at a time"""
+        """Returns the images [N, C, H, W] in [-1, 1] of latents [N, size] and labels [N], on the CPU. Computes a block
+        of them at a time."""
         return self._in_blocks(self, latents) if labels is None else self._in_blocks(self, latents, labels)
 
     @torch.no_grad()
     def between_classes(self, latents: Tensor, start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
-        """latents [N, size], labels [N] at the start and at the end, fraction [N] of the way -> images [N, C, H, W]"""
+        """Returns images [N, C, H, W] of latents [N, size], each on the way from a class `start` [N] to a class `end`
+        [N] by a `fraction` [N] in [0, 1]."""
         if torch.equal(start, end):
             return self.of_latents(latents, start)
         return self._in_blocks(lambda rows, *mixture: self(rows, MixedLabels(*mixture)), latents, start, end, fraction)
@@ -92,36 +92,39 @@ class SamplingGenerator(nn.Module):
         return torch.cat([draw(*(each.to(device) for each in block)).cpu() for block in blocks])[:count]
 
     def require_classes(self, typed: str) -> None:
+        """Raises a RequestError if the generator has no classes. `typed`: the setting that needs them, with its
+        value."""
         if not self.num_classes:
             setting = typed.partition("=")[0]
             raise RequestError(f"{typed}: this run's generator takes no classes. Leave {setting}= out, or draw from a "
                                "run of a conditional model, e.g. one of "
                                f"{spelling.command('train', 'model=cgan')}")
 
-    def label_of(self, which: int | str, setting: str = "class") -> int:
-        """Returns the number of a class, given its name, or its number where no class has that name. Letters with
-        accents may be composed or not, since file systems differ."""
-        name, known = composed(str(which)), [*map(composed, self.class_names)]
+    def label_of(self, name_or_number: int | str, setting: str = "class") -> int:
+        """Returns the number of a class from its name, or from its number if no class has that name. Raises a
+        RequestError if there is no such class. Accents may be spelt in any form of Unicode, as file systems differ."""
+        name, known_names = to_nfc(str(name_or_number)), [*map(to_nfc, self.class_names)]
         self.require_classes(f"{setting}={spelling.shown(name)}")
-        if name in known:
-            return known.index(name)
+        if name in known_names:
+            return known_names.index(name)
         if name.isdecimal() and int(name) < self.num_classes:
             return int(name)
-        close = difflib.get_close_matches(name, known, n=1) if not name.isdecimal() else []
+        close = difflib.get_close_matches(name, known_names, n=1) if not name.isdecimal() else []
         near = f": did you mean {typed_class(setting, close[0])}?" if close else "."
         raise RequestError(f"{setting}={spelling.shown(name)} is not a class of this run{near} Type a number from 0 to "
                            f"{self.num_classes - 1}{self._or_a_name(setting)}")
 
-    def _or_a_name(self, setting: str, most: int = 20) -> str:
-        """The classes as they are typed: where a name is odd, in words that a shell takes as they stand"""
+    def _or_a_name(self, setting: str, limit: int = 20) -> str:
+        """Returns the names of the classes as they can be typed, for the end of a message; quoted for a shell where a
+        name needs it."""
         if self.class_names == tuple(map(str, range(self.num_classes))):
             return ""
         if all(map(is_plain, self.class_names)):
-            return f" or a name: {listed(self.class_names, most)}"
-        names = [name for name in self.class_names[:most] if spelling.of_class(setting, [name])]
+            return f" or a name: {list_names(self.class_names, limit)}"
+        names = [name for name in self.class_names[:limit] if spelling.of_class(setting, [name])]
         words = [spelling.of_class(setting, [name]) for name in names] if setting == "class" else [
             spelling.of_class(setting, names)]
-        more = f", ... ({self.num_classes} in all)" if len(self.class_names) > most else ""
+        more = f", ... ({self.num_classes} in all)" if len(self.class_names) > limit else ""
         return f" or a name, as in {', '.join(words)}{more}" if names else ""
 
     @property
@@ -136,20 +139,18 @@ class SamplingGenerator(nn.Module):
         return f"class {label}" if name == str(label) else f"class {label} ({spelling.shown(name)})"
 
 
-def composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
 def is_plain(name: str) -> bool:
     return bool(spelling.PLAIN.fullmatch(name)) and name not in (EVERY_CLASS, ANY_CLASS)
 
 
 def typed_class(setting: str, name: str) -> str:
-    """Returns a class as it would be typed, for messages of the form "did you mean"."""
+    """Returns the name of a class as it can be typed, for messages of the form "did you mean"."""
     if is_plain(name):
         return name
     return (spelling.of_class(setting, [name]) if setting == "class" else None) or spelling.name(name)
 
 
-def listed(names: Sequence[str], most: int = 20) -> str:
-    return ", ".join(map(spelling.shown, names[:most])) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+def list_names(names: Sequence[str], limit: int = 20) -> str:
+    """Returns the first `limit` names in one text, with the number of all if there are more."""
+    rest = f", ... ({len(names)} in all)" if len(names) > limit else ""
+    return ", ".join(map(spelling.shown, names[:limit])) + rest

@@ -1,4 +1,4 @@
-"""Rebuilds finished runs from their checkpoints, to draw from them or to measure them."""
+"""Rebuilds the game of a run from its checkpoint, to draw from its generator or to measure it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from saddlepoint.game.synthesis import SynthesisModule
 
 
-OF_THE_GAME = ("model", "loss", "optimizer", "tricks")  # settings whose classes are built again
+OF_THE_GAME = ("model", "loss", "optimizer", "tricks")  # settings from which objects are built
 
 
 def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingGenerator:
-    """Returns the sampling generator of a run, ready to call. `run` is a run directory or a checkpoint file,
-    `extensions` folders of packages of your own, as extensions=[...] on the command line.
+    """Loads the sampling generator of a run, ready to call. `run` is a run directory or a checkpoint file; `extensions`
+    are folders of packages of your own, as in extensions=[...] on the command line.
 
     It is rebuilt from the checkpoint alone; nothing in the file is executed. A conditional generator knows its classes:
     sample(16) draws them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
@@ -34,7 +34,7 @@ def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingG
 
 
 def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
-    """Returns what `load_module` does, for a run whose generator makes images from noise."""
+    """Loads the game as `load_module` does. Raises a RequestError if its generator makes no images from noise."""
     module, saved = load_module(path)
     if "latents" not in saved["settings"]["model"]:
         home = path.parent.parent if path.parent.name == "checkpoints" else path
@@ -45,15 +45,15 @@ def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
 
 
 def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
-    """Returns the game as it was saved in a checkpoint file, and the rest of the file's content."""
+    """Loads the game from a checkpoint file; returns it and the content of the file."""
     from saddlepoint import build
 
     saved = checkpoint.load(path)
-    settings = saved_settings.whole(saved, path, saved_settings.OF_NETWORKS)
+    settings = saved_settings.require_parts(saved, path, saved_settings.OF_NETWORKS)
     of_the_game = [settings[part] for part in OF_THE_GAME]
     extension_packages.refuse_missing(of_the_game, saved.get("extensions") or (), str(path))
     if "latents" in settings["model"]:
-        saved_settings.whole(saved, path, saved_settings.OF_DATA)
+        saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     try:
         module = build.module(only_networks(settings))
         module.load_state_dict(saved["module"])

@@ -14,18 +14,18 @@ UP_AND_CLEAR = "\x1b[{}F\x1b[J"  # moves the cursor up so many lines and clears 
 
 
 class Lines:
-    """A line for each job that starts or ends, for a log. `total`: number of jobs, if more will be added later"""
+    """A line for each job that starts or ends, for a log. `total`: the number of jobs, if some are added later."""
 
     def __init__(self, jobs: Sequence[Job], stream: TextIO, total: int = 0):
         self.jobs, self.stream, self.total = jobs, stream, total
 
-    def changed(self, job: Job) -> None:
+    def on_change(self, job: Job) -> None:
         over = sum(each.state not in ("waiting", "running") for each in self.jobs)
         numbers = ", ".join(filter(None, (_images(job), _rate(job), _score(job)))) if job.images_seen else ""
         parts = ": ".join(filter(None, (f"job {job.number} ({job.settings}) {job.state}", job.reason, numbers)))
         print(f"{over} of {max(self.total, len(self.jobs))} over, {parts}", file=self.stream, flush=True)
 
-    def refreshed(self) -> None: ...
+    def on_refresh(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -36,10 +36,10 @@ class LiveTable:
     def __init__(self, jobs: Sequence[Job], stream: TextIO):
         self.jobs, self.stream, self.lines = jobs, stream, 0
 
-    def changed(self, job: Job) -> None:
-        self.refreshed()
+    def on_change(self, job: Job) -> None:
+        self.on_refresh()
 
-    def refreshed(self) -> None:
+    def on_refresh(self) -> None:
         columns, rows = shutil.get_terminal_size()
         lines = [line[:columns - 1] for line in live_lines(self.jobs, max(1, rows - 4))]
         up = UP_AND_CLEAR.format(self.lines) if self.lines else ""
@@ -55,11 +55,11 @@ class LiveTable:
         self.lines = 0
 
 
-def live_lines(jobs: Sequence[Job], most: int) -> list[str]:
-    """Returns the lines of the live table: counts, header, and `most` jobs, those that run or failed first."""
+def live_lines(jobs: Sequence[Job], limit: int) -> list[str]:
+    """Returns the lines of the live table: counts, header, and `limit` jobs, those that run or failed first."""
     in_order = sorted(jobs, key=lambda job: (ORDER.index(job.state), job.number))
-    rest = f"and {len(in_order) - most} more" if len(in_order) > most else ""
-    return [counts(jobs), *align([HEADER, *map(cells, in_order[:most])]), *filter(None, [rest])]
+    rest = f"and {len(in_order) - limit} more" if len(in_order) > limit else ""
+    return [counts(jobs), *align([HEADER, *map(cells, in_order[:limit])]), *filter(None, [rest])]
 
 
 def counts(jobs: Sequence[Job]) -> str:

@@ -38,7 +38,7 @@ class RunFiles:
         return True
 
     def conclude(self, status: dict[str, Any]) -> None:
-        """Updates the job, whose run has ended, to the numbers in the run's last files. `status`: its status.json"""
+        """Updates the job, whose run has ended, to the numbers in the run's last files. `status`: its status.json."""
         self.refresh()
         if status.get("state") in ("completed", "stopped", "diverged", "failed"):
             self.job.images_seen = status.get("images_seen") or self.job.images_seen

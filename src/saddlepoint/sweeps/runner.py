@@ -29,11 +29,11 @@ class Limits:
 class Watcher(Protocol):
     """An object that a runner notifies of changes."""
 
-    def changed(self, job: Job) -> None:
-        """Is called when a job has started or ended."""
+    def on_change(self, job: Job) -> None:
+        """Shows that a job has started or ended."""
 
-    def refreshed(self) -> None:
-        """Is called when the numbers of the running jobs have been read anew."""
+    def on_refresh(self) -> None:
+        """Shows the numbers of the running jobs, which have been read anew."""
 
 
 class Steering(Protocol):
@@ -47,7 +47,7 @@ class Steering(Protocol):
 
 
 class NoSteering:
-    """A steering without further jobs, which lets every job go on."""
+    """A steering that adds no jobs and ends none."""
 
     def next(self) -> None: ...
 
@@ -111,7 +111,7 @@ class Runner:
             except OSError as error:  # no memory for another process, no room for its log
                 job.state, job.reason = "failed", f"cannot be started: {error}"
                 self.free.append(place)
-            self.watcher.changed(job)
+            self.watcher.on_change(job)
 
     def _collect_ended(self) -> None:
         for place, process in list(self.running.items()):
@@ -122,7 +122,7 @@ class Runner:
                 del self.running[place]
                 self.free.append(place)
                 self._retry_if_killed(process.job)
-                self.watcher.changed(process.job)
+                self.watcher.on_change(process.job)
 
     def _retry_if_killed(self, job: Job) -> None:
         """Lets a job that was killed run once more: the system may have killed it for lack of memory that another job
@@ -139,7 +139,7 @@ class Runner:
             end = self._end_to_ask_for(process, progress)
             if end:
                 process.ask_to_end(signal.SIGTERM, self.limits.grace_seconds, *end)
-        self.watcher.refreshed()
+        self.watcher.on_refresh()
 
     def _end_to_ask_for(self, process: Process, progress: bool) -> tuple[str, str] | None:
         """Returns the state and the reason for which a job should end now, or None if it may go on."""

@@ -55,7 +55,7 @@ class Summary:
         return jobs
 
     def save(self, **more: Any) -> None:
-        """Writes summary.json. `more`: further entries, such as `ended` and `exit_code`"""
+        """Writes summary.json. `more`: further entries, such as `ended` and `exit_code`."""
         write_json(self.path, {"command": self.command, "started": self.started, "ended": None, "exit_code": None,
                                **more, "jobs": [job.as_json() for job in self.jobs]})
 

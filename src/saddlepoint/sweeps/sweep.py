@@ -56,7 +56,7 @@ class Request:
 def sweep(request: Request, override_lists: Sequence[Sequence[str]]) -> tuple[list[Job], EndOfRun | None]:
     """Runs the jobs that have not ended yet. Returns a job for each list of overrides, and the end to report to the
     user: None if all are completed."""
-    with locked(request.directory):
+    with locking(request.directory):
         summary = Summary(request.directory, request.line)
         requested = summary.take_up(override_lists)
         jobs = list({job.number: job for job in requested}.values())
@@ -121,15 +121,15 @@ class SweepWatcher:
         self.summary = summary
         self.display = (LiveTable if sys.stderr.isatty() else Lines)(jobs, sys.stderr)
 
-    def changed(self, job: Job) -> None:
+    def on_change(self, job: Job) -> None:
         with suppress(OSError):  # a full disk is reported at the end, so that the running jobs can end first
             self.summary.save()
         with suppress(OSError):  # the reader of the stream has gone
-            self.display.changed(job)
+            self.display.on_change(job)
 
-    def refreshed(self) -> None:
+    def on_refresh(self) -> None:
         with suppress(OSError):
-            self.display.refreshed()
+            self.display.on_refresh()
 
     def close(self) -> None:
         with suppress(OSError):
@@ -137,7 +137,7 @@ class SweepWatcher:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locking(directory: Path) -> Iterator[None]:
     """Locks a sweep's directory, since two sweeps there would run the same jobs. Raises RunDirectoryInUse if it is
     locked, and a RequestError if it cannot be written to."""
     require_writable(directory / ".lock", f"hydra.sweep.dir={directory}")

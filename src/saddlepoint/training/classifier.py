@@ -136,8 +136,9 @@ def split(data: ImageDataModule, seed: int) -> tuple[Examples, Examples, str]:
     if not held_out.any():
         raise RequestError(f"data={data.name} has {len(held_out)} images in {data.num_classes} classes, too few to "
                            "hold a fifth of each class out: some class must have 5 images")
-    training, rest = (Examples(*(tensor[mask] for tensor in everything)) for mask in (~held_out, held_out))
-    return training, rest, f"a fifth of each class of the training images of data={data.name}, drawn with seed={seed}"
+    training, remaining = (Examples(*(tensor[mask] for tensor in everything)) for mask in (~held_out, held_out))
+    name = f"a fifth of each class of the training images of data={data.name}, drawn with seed={seed}"
+    return training, remaining, name
 
 
 def has_test_images(data: ImageDataModule) -> bool:
@@ -147,11 +148,11 @@ def has_test_images(data: ImageDataModule) -> bool:
 def examples(images: EvaluationImages) -> Examples:
     """Returns all images with their classes. Raises a RequestError if some cannot be read."""
     blocks = [images.block(range(at, min(at + BLOCK, len(images)))) for at in range(0, len(images), BLOCK)]
-    unreadable = {path: why for block in blocks for path, why in block.unreadable.items()}
+    unreadable = {path: reason for block in blocks for path, reason in block.unreadable.items()}
     if unreadable:
-        path, why = next(iter(unreadable.items()))
+        path, reason = next(iter(unreadable.items()))
         raise RequestError(f"{len(unreadable)} image files of data={images.name} cannot be read, the first is {path} "
-                           f"({why}): mend or remove them")
+                           f"({reason}): mend or remove them")
     return Examples(torch.cat([block.images for block in blocks]), images.labels)
 
 

@@ -1,4 +1,4 @@
-"""Restores the state of a run from its checkpoint, and warns if the data, threads or processes are others than
+"""Restores the state of a run from its checkpoint, and warns if data, threads or processes are not the same as
 before."""
 
 import sys
@@ -14,16 +14,16 @@ from saddlepoint.runs import data_identity
 
 
 def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None:
-    """Sets game, data and callbacks to their state when the checkpoint `saved` was written."""
+    """Restores game, data and callbacks to the state in which the checkpoint with the content `saved` was written."""
     module.load_state_dict(saved["module"])
     module.saved_optimizers = saved["optimizers"]
-    own = _state_of_this_process(saved)
-    module.latest = {name: tensor.to(module.device) for name, tensor in own["latest"].items()}
-    if own.get("data"):
-        data.load_state_dict(own["data"])
+    own_state = _state_of_this_process(saved)
+    module.latest = {name: tensor.to(module.device) for name, tensor in own_state["latest"].items()}
+    if own_state.get("data"):
+        data.load_state_dict(own_state["data"])
     for callback in callbacks:
-        if type(callback).__name__ in own["callbacks"]:
-            callback.load_state_dict(own["callbacks"][type(callback).__name__])
+        if type(callback).__name__ in own_state["callbacks"]:
+            callback.load_state_dict(own_state["callbacks"][type(callback).__name__])
 
 
 def _state_of_this_process(saved: Mapping[str, Any]) -> Mapping[str, Any]:

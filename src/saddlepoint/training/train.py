@@ -22,7 +22,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.callback_group import CallbackGroup
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
-from saddlepoint.parallel.collectives import alone
+from saddlepoint.parallel.collectives import is_alone
 from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.runs import data_identity, resuming
 from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
@@ -36,7 +36,7 @@ from saddlepoint.training.results import announce, conclude, cost, export
 
 
 class Trainer(pl.Trainer):
-    """Lightning's trainer with a directory that is set later, when the processes that it starts have agreed on one."""
+    """A Lightning trainer whose directory is set later, when the processes that it starts have agreed on one."""
 
     directory = Path()
 
@@ -63,14 +63,14 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
         trainer = make_trainer(settings, sweeping=directory is not None)
-        with launching.together(trainer):
+        with launching.ending_together(trainer):
             while True:
                 launching.connect(trainer)
                 try:
                     return _train(settings, trainer, directory, continuation)
                 except RollBack as end:
                     with only_the_first_speaks():
-                        continuation = resuming.rolled_back(trainer.directory, settings, end)
+                        continuation = resuming.roll_back(trainer.directory, settings, end)
                 trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
         if continuation:
@@ -90,7 +90,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
     try:
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if continuation and is_first():
-            resuming.cut_back(run, module.images_seen)
+            resuming.delete_later_results(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
         run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
@@ -109,7 +109,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         stop.call_former_handler()
         raise
     except BaseException as error:
-        reason = disk_space.behind(error) or f"{type(error).__name__}: {error}"
+        reason = disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
         run.write_status("failed", str(reason), module.images_seen)
         raise
     finally:
@@ -126,7 +126,8 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
             raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
         try:
             trainer = Trainer(
-                accelerator=accelerator, precision=settings["precision"], **launching.processes(settings, sweeping),
+                **launching.trainer_arguments(settings, sweeping),
+                accelerator=accelerator, precision=settings["precision"],
                 max_epochs=1,  # the stream of batches has no end; the budget ends it
                 logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
                 use_distributed_sampler=False, num_sanity_val_steps=0,
@@ -145,7 +146,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     data = build.data(settings)
     trained_on = continuation.saved.get("data") if continuation else None
     data.expected_classes = data_identity.classes_of(continuation.saved) if continuation else ()
-    launching.one_after_the_other(trainer, partial(open_data, data))
+    launching.one_process_first(trainer, partial(open_data, data))
     source = None if continuation else settings["model"].get("initialise")
     module = build.module(settings, partial(initialise, source=source) if source else None)
     module.provenance["data"] = data.identity()
@@ -162,7 +163,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
         trainer.precision_plugin.load_state_dict(continuation.saved["precision"])
     data.start_at(module.images_seen)
     module.budget_images = settings["budget"]["images"]
-    if settings["trainer"]["synchronise_batchnorm"] and not alone():
+    if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
     if settings["trainer"]["channels_last"]:
         module.to(memory_format=torch.channels_last)
@@ -173,6 +174,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
 
 
 def open_data(data: pl.LightningDataModule) -> None:
+    """Downloads and reads the data."""
     data.prepare_data()
     data.setup("fit")
 
@@ -187,7 +189,7 @@ def open_run(settings: Mapping[str, Any], directory: Path | None, continuation: 
             created.append(continuation.run if continuation else RunDirectory.create(choose_path(settings, directory)))
         return created[0].path if created else Path()
 
-    path = launching.in_agreement(make)[0]
+    path = launching.share_results(make)[0]
     return created[0] if created else Onlooker(path)
 
 

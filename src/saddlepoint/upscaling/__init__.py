@@ -1,4 +1,4 @@
-"""Enlarges image files."""
+"""Enlarges image files and images in memory with super-resolution networks."""
 
 from saddlepoint.exports import lazy
 

@@ -1,4 +1,4 @@
-"""Sends image files through a network, each to a file of its own; a bad file does not stop the rest."""
+"""Enlarges image files one after the other; a file that fails does not stop the others."""
 
 import errno
 import sys
@@ -13,49 +13,52 @@ from saddlepoint.data.decoding import Unreadable
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
 from saddlepoint.files.outputs import require_all_writable
 from saddlepoint.game.modes import device_named
-from saddlepoint.upscaling import headers, planning, reading, weights, writing
-from saddlepoint.upscaling.enlarging import enlarged, size_after
-from saddlepoint.upscaling.picture import Picture
+from saddlepoint.upscaling import headers, planning, weights, writing
+from saddlepoint.upscaling.enlarging import enlarge, size_after
+from saddlepoint.upscaling.picture import Picture, read_picture
 from saddlepoint.upscaling.planning import Job, Sources
 from saddlepoint.upscaling.progress_bar import Progress, say
 from saddlepoint.upscaling.side_by_side import side_by_side
-from saddlepoint.upscaling.tiling import TiledUpscaler, only_to_use
+from saddlepoint.upscaling.tiling import TiledUpscaler, prepare_for_inference
 
 Settings = Mapping[str, Any]
-OUTPUT_TIMES = 16  # an output may have so many times max_pixels: x4 of the largest input
+OUTPUT_TIMES = 16  # times max_pixels is what an output may have: the largest input enlarged four times
 
 
 def upscale(settings: Settings) -> None:
+    """Upscales all files that input= names. Raises a RequestError before the first is read if the request cannot be
+    met, and an EndOfRun after the last if some of them failed."""
     if not settings["input"]:
         raise RequestError("input is not set: name an image file, a folder, or a pattern, e.g. input=photo.png")
-    chosen = planning.sources(settings["input"], settings["recursive"])
+    chosen = planning.find_sources(settings["input"], settings["recursive"])
     device = device_named(settings["device"])
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
     if settings["output"]:
-        plan(chosen, 0, settings)  # no name depends on the scale then: what is wrong is said before weights are fetched
+        plan(chosen, 0, settings)  # refuses before weights are downloaded; names do not depend on the scale here
     network, name, source = weights.load(settings["weights"])
     scale = settings["scale"] or network.scale
     planned, new = plan(chosen, scale, settings)
     say(f"weights: {name}, from {source}")
-    for sentence in left_out(chosen, len(planned) - len(new)):
+    for sentence in describe_left_out(chosen, len(planned) - len(new)):
         say(sentence)
-    upscaler = TiledUpscaler(only_to_use(network).to(device), settings["tile"], settings["overlap"])
+    upscaler = TiledUpscaler(prepare_for_inference(network).to(device), settings["tile"], settings["overlap"])
     Batch(upscaler, name, scale, settings).run(new)
 
 
 def plan(chosen: Sources, scale: float, settings: Settings) -> tuple[list[Job], list[Job]]:
-    """Returns a job for each input, and those jobs that are still to be done, after a check that their results can
-    be written."""
-    planned = planning.jobs(chosen, settings["output"], settings["format"], scale)
+    """Returns the jobs of all inputs, and those of them whose results do not exist yet. Raises a RequestError if
+    results cannot be written."""
+    planned = planning.plan_jobs(chosen, settings["output"], settings["format"], scale)
     planning.refuse_to_overwrite_inputs(planned)
-    new = planning.new_only(planned, settings["compare"], settings["overwrite"])
+    new = planning.select_new(planned, settings["compare"], settings["overwrite"])
     targets = [job.target for job in new]
     require_all_writable(targets, f"output={settings['output'] or targets[0].parent}")
     return planned, new
 
 
-def left_out(chosen: Sources, existing: int) -> list[str]:
+def describe_left_out(chosen: Sources, existing: int) -> list[str]:
+    """Returns sentences about files that are not upscaled. `existing`: how many results exist already."""
     sentences = [f"left out: {'; '.join(chosen.passed_over)}"] if chosen.passed_over else []
     if chosen.left_out:
         sentences.append(f"left out: {chosen.left_out} files in folders below (recursive=true takes them)")
@@ -65,8 +68,15 @@ def left_out(chosen: Sources, existing: int) -> list[str]:
 
 
 class Batch:
-    """Files that are upscaled one after the other. `failures` has the reasons by file name. `bugs` are failures that
-    no file should cause: all other files are done first, then the first bug is raised."""
+    """Files that are upscaled one after the other.
+
+    upscaler: the network.
+    name: the network's name, for the titles of comparisons.
+    scale: output pixels per input pixel, along a side.
+    settings: those of upscale.py.
+
+    `failures` has the reason for each file that failed. `bugs` has errors that no file should cause; the first of them
+    is raised when all other files are done."""
 
     def __init__(self, upscaler: TiledUpscaler, name: str, scale: float, settings: Settings):
         self.upscaler, self.name, self.scale, self.settings = upscaler, name, scale, settings
@@ -75,12 +85,13 @@ class Batch:
         self.done = 0
 
     def run(self, planned: Sequence[Job]) -> None:
+        """Does all jobs. When it is interrupted or the disk is full, the error says how many are done."""
         sizes = {job: size for job in planned if (size := self.size_of(job))}
         progress = Progress(len(sizes), sum(width * height for width, height in sizes.values()))
         rest = f"of {len(planned)} done. The same command goes on with the rest"
         try:
             for job, (width, height) in sizes.items():
-                with progress.on(job.source.name, width * height):
+                with progress.working_on(job.source.name, width * height):
                     self.attempt(job, progress)
         except KeyboardInterrupt as error:
             raise Stopped(f"Stopped by SIGINT: {self.done} {rest}", 130) from error
@@ -91,25 +102,26 @@ class Batch:
         self.conclude(planned)
 
     @contextmanager
-    def on_its_own(self, job: Job) -> Iterator[None]:
-        """Notes an error of one file and goes on with the next, unless the error would stop the others too, as a
-        full disk does."""
+    def noting_failures(self, job: Job) -> Iterator[None]:
+        """Catches an error within the block and notes it as the job's failure, so that the next job can follow. A full
+        disk is raised, as it would stop the others too."""
         try:
             yield
         except DiskFull as full:
-            if getattr(full.__cause__, "errno", None) != errno.EFBIG:  # too large for a file, and others may be smaller
+            if getattr(full.__cause__, "errno", None) != errno.EFBIG:  # larger than any file may be
                 raise
-            self.fail(job, str(full))
+            self.note_failure(job, str(full))
         except (Unreadable, RequestError, OSError, MemoryError) as error:
-            self.fail(job, getattr(error, "strerror", None) or str(error) or "not enough memory")
+            self.note_failure(job, getattr(error, "strerror", None) or str(error) or "not enough memory")
         except Exception as bug:
             self.bugs.append(bug)
-            self.fail(job, f"{type(bug).__name__}: {bug}")
+            self.note_failure(job, f"{type(bug).__name__}: {bug}")
 
     def size_of(self, job: Job) -> tuple[int, int] | None:
-        """Returns a file's size from its header; None if it cannot be upscaled, which is noted as a failure."""
-        with self.on_its_own(job):
-            size = headers.size_of(job.source, headers.limits(self.settings))
+        """Returns an input's width and height from its header. If that shows that the job cannot be done, notes the
+        failure and returns None."""
+        with self.noting_failures(job):
+            size = headers.size_of(job.source, headers.limits_of(self.settings))
             self.refuse_too_large(size_after(*size, self.scale), job.kind)
             for path in (job.target, job.comparison)[:1 + self.settings["compare"]]:
                 if path.is_dir():
@@ -117,7 +129,7 @@ class Batch:
             return size
         return None
 
-    def fail(self, job: Job, why: str) -> None:
+    def note_failure(self, job: Job, why: str) -> None:
         self.failures[job.source] = why
         say(f"{job.source} was left out: {why}", sys.stderr)
 
@@ -132,15 +144,16 @@ class Batch:
                              f"{writing.MOST_PIXELS[kind]} a side: type format=png")
 
     def attempt(self, job: Job, progress: Progress) -> None:
-        with self.on_its_own(job):
+        with self.noting_failures(job):
             result = self.upscale_file(job, progress)
             self.done += 1
             say(result)
 
     def upscale_file(self, job: Job, progress: Progress) -> str:
-        """Upscales one file and returns a line that says what became of it."""
-        low = reading.read(job.source, headers.limits(self.settings))
-        high = writing.fitted(enlarged(low, self.upscaler, self.settings["scale"], progress.tile), job.kind)
+        """Upscales one file and returns the line to print about it."""
+        low = read_picture(job.source, headers.limits_of(self.settings))
+        high = enlarge(low, self.upscaler, self.settings["scale"], progress.tile)
+        high = writing.fit_to_format(high, job.kind)
         self.write(job.target, high, job.kind)
         if self.settings["compare"]:
             self.write(job.comparison, side_by_side(low, high, self.name), "png")
@@ -157,6 +170,7 @@ class Batch:
             raise RequestError(f"its result {path} cannot be written: {error.strerror or error}") from error
 
     def conclude(self, planned: Sequence[Job]) -> None:
+        """Raises the first bug, or an error that names the failed files; else prints how many are done."""
         failed = (f"{len(self.failures)} of {len(planned)} images could not be upscaled: "
                   + ", ".join(map(str, self.failures)))
         if self.bugs:

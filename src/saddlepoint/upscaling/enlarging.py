@@ -1,4 +1,4 @@
-"""Enlarges a picture: colours and transparency go through the network and are then resized to the requested scale.
+"""Enlarges pictures: colours and transparency go through the network, then both are resized to the requested scale.
 
 C channels, h x w pixels of the low-resolution picture, H x W of the result."""
 
@@ -10,32 +10,32 @@ from saddlepoint.data import bicubic
 from saddlepoint.upscaling.picture import Picture
 from saddlepoint.upscaling.tiling import FULL_SCALE, TiledUpscaler, Watch
 
-CLEAR = 2  # pixels around a pixel that must be as transparent, or as opaque, for it to stay exactly so
+FLAT = 2  # a pixel stays exactly transparent or opaque if all pixels up to so many pixels away are the same
 
 
 def size_after(width: int, height: int, scale: float) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def enlarged(picture: Picture, upscaler: TiledUpscaler, scale: float | None, watch: Watch) -> Picture:
-    """Enlarges a picture by the network's own scale, then resizes it with antialiasing if `scale` is another.
+def enlarge(picture: Picture, upscaler: TiledUpscaler, scale: float | None, watch: Watch) -> Picture:
+    """Enlarges a picture by the network's own scale; if `scale` is another, resizes the result to it with antialiasing.
 
-    Transparency goes through the network like a grey image, so that its edges are as sharp as those of the colours."""
+    Transparency goes through the network as a grey image, so that its edges are as sharp as those of the colours."""
     width, height = size_after(*picture.size, scale or upscaler.network.scale)
     alpha = picture.alpha
     varies = alpha is not None and bool((alpha.to(torch.int32) != int(alpha[0, 0, 0])).any())
     passes = 2 if varies else 1
-    colours = with_hidden_colours_replaced(picture.colours, alpha) if varies else picture.colours
-    colours = resized(upscaler(colours, lambda done, total: watch(done, passes * total)), height, width)
+    colours = replace_hidden_colours(picture.colours, alpha) if varies else picture.colours
+    colours = resize(upscaler(colours, lambda done, total: watch(done, passes * total)), height, width)
     if varies:
-        high = resized(upscaler(alpha, lambda done, total: watch(total + done, 2 * total)), height, width)
-        alpha = with_clear_places(high, alpha)
+        high = resize(upscaler(alpha, lambda done, total: watch(total + done, 2 * total)), height, width)
+        alpha = restore_flat_alpha(high, alpha)
     elif alpha is not None:
         alpha = alpha[:, :1, :1].expand(1, height, width)
-    return Picture(colours, alpha, picture.about, picture.notes)
+    return Picture(colours, alpha, picture.metadata, picture.notes)
 
 
-def resized(image: Tensor, height: int, width: int) -> Tensor:
+def resize(image: Tensor, height: int, width: int) -> Tensor:
     """Resizes uint8 or uint16 [C, h, w] to the same type [C, height, width] by MATLAB's bicubic interpolation, one
     channel at a time, so that little more than the image has to fit into memory."""
     if image.shape[1:] == (height, width):
@@ -47,10 +47,10 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
     return high
 
 
-def with_hidden_colours_replaced(colours: Tensor, alpha: Tensor) -> Tensor:
-    """Returns the colours [C, h, w] with those of wholly transparent pixels (alpha [1, h, w]) replaced by the
-    nearest visible colour. Nobody sees a hidden colour, but the network would draw it into its neighbours."""
-    from scipy.ndimage import distance_transform_edt  # only pictures with transparency need it
+def replace_hidden_colours(colours: Tensor, alpha: Tensor) -> Tensor:
+    """Replaces colours [C, h, w] where alpha [1, h, w] is 0 by the nearest visible colour. Nobody sees a hidden colour,
+    but the network would mix it into the visible pixels beside it."""
+    from scipy.ndimage import distance_transform_edt  # imported here, as only pictures with transparency need it
 
     hidden = alpha[0].numpy() == 0
     if hidden.all():
@@ -59,19 +59,18 @@ def with_hidden_colours_replaced(colours: Tensor, alpha: Tensor) -> Tensor:
     return torch.stack([torch.from_numpy(plane.numpy()[rows, columns]) for plane in colours])
 
 
-def with_clear_places(high: Tensor, low: Tensor) -> Tensor:
-    """Returns the enlarged alpha [1, H, W] with places away from edges set exactly to transparent or opaque where
-    the original [1, h, w] was. A network's output is off by a level or two, which would show as a veil over a
-    background."""
+def restore_flat_alpha(high: Tensor, low: Tensor) -> Tensor:
+    """Sets the enlarged alpha [1, H, W] to exactly transparent or opaque where the original [1, h, w] is so, except
+    near edges. A network's output is wrong by a level or two, and would cover a transparent background with a haze."""
     full = FULL_SCALE[low.dtype]
     values = low[None].to(torch.float32)
     for level, extreme in ((0, _largest(values)), (full, -_largest(-values))):
-        clear = (extreme == level).to(torch.uint8)
-        there = functional.interpolate(clear, size=high.shape[1:], mode="nearest-exact")[0].bool()
-        high.copy_(torch.where(there, level, high.to(torch.int32)).to(high.dtype))
+        flat = (extreme == level).to(torch.uint8)
+        unchanged = functional.interpolate(flat, size=high.shape[1:], mode="nearest-exact")[0].bool()
+        high.copy_(torch.where(unchanged, level, high.to(torch.int32)).to(high.dtype))
     return high
 
 
 def _largest(values: Tensor) -> Tensor:
-    """Returns the largest value among the places up to CLEAR pixels away, [1, 1, h, w]."""
-    return functional.max_pool2d(values, 2 * CLEAR + 1, stride=1, padding=CLEAR)
+    """Returns for each pixel the largest value up to FLAT pixels away, [1, 1, h, w]."""
+    return functional.max_pool2d(values, 2 * FLAT + 1, stride=1, padding=FLAT)

@@ -1,4 +1,4 @@
-"""Reads the header of an image file before anything of it is decoded. Imports no torch."""
+"""Reads the sizes of image files from their headers, and refuses those beyond the limits. Imports no torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,22 +7,23 @@ from typing import Any
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.limits import Limits
-from saddlepoint.image_files.source import opened
+from saddlepoint.image_files.opening import Limits, open_image
 
 
-def limits(settings: Mapping[str, Any]) -> Limits:
+def limits_of(settings: Mapping[str, Any]) -> Limits:
+    """Returns the limits that upscale.py's settings set."""
     return Limits(settings["max_pixels"], settings["white"], prefix="")
 
 
 def size_of(path: Path, limits: Limits) -> tuple[int, int]:
-    """Returns width and height as they lie in the file, from the header alone."""
-    with opened(path, limits) as source:
+    """Returns a file's width and height as they are stored, before the picture is turned upright."""
+    with open_image(path, limits) as source:
         return source.size
 
 
-def refuse_at_once(typed: str | None, limits: Limits) -> None:
-    """Refuses a single file that cannot be enlarged, before weights are looked for."""
+def refuse_unreadable_input(typed: str | None, limits: Limits) -> None:
+    """Refuses input=FILE if the file's header shows that it cannot be read. This is done before torch is imported and
+    weights are loaded, so that the refusal takes no time."""
     if typed is None:
         return
     path = expanded(typed, "input")

@@ -1,24 +1,19 @@
-"""Upscales images that are in memory already, as after sampling. N images of C channels, h x w pixels; s the scale."""
+"""Upscales images in memory, e.g. samples. N images of C channels, h x w pixels; s the scale."""
 
 import torch
 from torch import Tensor
 
-from saddlepoint.upscaling.tiling import TiledUpscaler, only_to_use
+from saddlepoint.upscaling.tiling import TiledUpscaler, prepare_for_inference
 from saddlepoint.upscaling.weights import load
 
 
 class ImageUpscaler:
-    """weights: as upscale.py takes them"""
+    """A network that enlarges images in memory. `weights`: a name, file or run, as upscale.py takes it."""
 
     def __init__(self, weights: str):
         network, self.name, self.source = load(weights)
-        self.upscaler = TiledUpscaler(only_to_use(network))
+        self.upscaler = TiledUpscaler(prepare_for_inference(network))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """uint8 [N, C, h, w] -> uint8 [N, C, s*h, s*w]; C as it was, whichever the network is for"""
+        """Enlarges images, uint8 [N, C, h, w], to uint8 [N, C, s*h, s*w]. C is 1 or 3, whichever the network is for."""
         return torch.stack([self.upscaler(image) for image in images])
-
-
-def upscale_images(images: Tensor, weights: str) -> Tensor:
-    """uint8 [N, C, h, w] -> uint8 [N, C, s*h, s*w]; weights: as upscale.py takes them"""
-    return ImageUpscaler(weights)(images)

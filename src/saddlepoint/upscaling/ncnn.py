@@ -30,12 +30,12 @@ class Convolution(NamedTuple):
 
 
 class _Damage(Exception):
-    """What is wrong with the pair of files."""
+    """A pair of files that is damaged or does not belong together. The message says what is wrong."""
 
 
 def read(parameters: Path, weights: Path) -> list[Convolution]:
-    """Returns all convolutions. Refuses files that hold other weights, or not exactly those that the .param file
-    lists."""
+    """Reads the weights of all convolutions from a .param and a .bin file. Raises a RequestError if there are other
+    layers with weights, or if the .bin file is not as long as the .param file says."""
     try:
         layers = [_settings(line) for line in _layer_lines(parameters) if line.split()[0] == "Convolution"]
         content = weights.read_bytes()
@@ -65,14 +65,15 @@ def _layer_lines(parameters: Path) -> list[str]:
 
 
 def _settings(line: str) -> dict[int, int]:
-    """Returns a layer's settings that are whole numbers; others are lists and belong to the activation."""
+    """Returns the settings of a layer by number, without those of its activation, which are lists."""
     _, _, inputs, outputs, *rest = line.split()
     pairs = (setting.partition("=") for setting in rest[int(inputs) + int(outputs):])
     return {int(number): int(value) for number, _, value in pairs if value.lstrip("-").isdecimal()}
 
 
 def _convolution(layer: dict[int, int], content: bytes, place: int) -> tuple[Convolution, int]:
-    """Returns the convolution whose tag stands at `place` of the content, and the place where it ends."""
+    """Reads the convolution whose tag begins at byte `place` of the .bin file; returns it and the byte after its
+    end."""
     try:
         outputs, width, count = layer[OUTPUTS], layer[KERNEL_WIDTH], layer[KERNEL_SIZE]
     except KeyError as error:

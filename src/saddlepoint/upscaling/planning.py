@@ -1,6 +1,6 @@
-"""Decides which files are read and where each result goes, for all files before the first is opened.
+"""Finds the input files of upscale.py and decides where each result goes, for all of them before the first is opened.
 
-Names are in Unicode's composed form, as data/listing.py gives them; paths are as the file system has them."""
+Names are in Unicode's composed form (NFC), as data/listing.py gives them; paths are as the file system has them."""
 
 import stat
 from collections.abc import Iterable, Sequence
@@ -11,43 +11,45 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.describing import passed_over
 from saddlepoint.data.listing import ImageFile, Listing, listing
 from saddlepoint.errors import RequestError
-from saddlepoint.files.names import composed, distinct, folded, shortened
-from saddlepoint.image_files.endings import ENDINGS as READ
+from saddlepoint.files.names import distinct, fold, shorten, to_nfc
+from saddlepoint.image_files.endings import ENDINGS as INPUT_ENDINGS
 from saddlepoint.upscaling.writing import ENDINGS
 
 WILDCARDS = "*?["
 
 
 class Sources(NamedTuple):
-    """The input files. Their names are relative to `root`, with forward slashes. `single`: one file was named, not a
+    """The input files. Their names are relative to `root`, with forward slashes. `single`: input= names one file, not a
     folder or pattern."""
 
     root: Path
     files: list[ImageFile]
     single: bool
-    left_out: int = 0  # files in folders below, not asked for
-    passed_over: Sequence[str] = ()  # what else lies in the folder, in words
+    left_out: int = 0  # files in folders below, without recursive=true
+    passed_over: Sequence[str] = ()  # other files in the folder, in words
 
 
 class Job(NamedTuple):
+    """An input file, its result and the result's format, and the picture of both beside each other."""
+
     source: Path
     target: Path
     kind: str  # a key of FORMATS
     comparison: Path
 
 
-def sources(typed: str, recursive: bool) -> Sources:
-    """Finds the input files; `typed` is a file, a folder or a pattern such as photos/*.jpg."""
-    path = _as_it_is_called(expanded(typed, "input"))
+def find_sources(typed: str, recursive: bool) -> Sources:
+    """Finds the input files. `typed`, the value of input=, is a file, a folder or a pattern such as photos/*.jpg."""
+    path = _as_stored(expanded(typed, "input"))
     mode = _mode(path)
     if mode and stat.S_ISREG(mode):
-        return Sources(path.parent, [ImageFile(composed(path.name), path)], single=True)
+        return Sources(path.parent, [ImageFile(to_nfc(path.name), path)], single=True)
     if mode and stat.S_ISDIR(mode):
-        everything = listing(path, READ)
+        everything = listing(path, INPUT_ENDINGS)
         listed = everything.files
         files = [file for file in listed if recursive or "/" not in file.name]
         if not files:
-            below = ": recursive=true takes those in the folders below" if listed else f" ({', '.join(READ)})"
+            below = ": recursive=true takes those in the folders below" if listed else f" ({', '.join(INPUT_ENDINGS)})"
             raise RequestError(f"input={typed} has no image files{below}")
         here = everything if recursive else Listing(*([each for each in part if "/" not in (
             each.name if isinstance(each, ImageFile) else each)] for part in everything))
@@ -58,69 +60,70 @@ def sources(typed: str, recursive: bool) -> Sources:
     if not any(letter in typed for letter in WILDCARDS):
         raise RequestError(f"input={typed} does not exist: name an image file, a folder, or a pattern such as "
                            "'input=photos/*.jpg'")
-    root = _fixed_part(path)
-    files = sorted(ImageFile(composed(match.relative_to(root).as_posix()), match)
+    root = _folder_before_wildcards(path)
+    files = sorted(ImageFile(to_nfc(match.relative_to(root).as_posix()), match)
                    for match in _matches(root, path, typed) if not match.name.startswith(".") and not match.is_dir())
     if not files:
         raise RequestError(f"input={typed} matches no file")
     return Sources(root, files, single=False)
 
 
-def jobs(chosen: Sources, output: str | None, kind: str | None, scale: float) -> list[Job]:
-    """Returns the input and the result of each job. `output`: a file, or a folder where there are several inputs;
-    null: beside the input, named after the scale.
+def plan_jobs(chosen: Sources, output: str | None, kind: str | None, scale: float) -> list[Job]:
+    """Plans a job for each input. `output` is a file for a single input, or a folder; if it is None, results lie beside
+    the inputs and are named after the scale. `kind`: the format of all results, or None for that of each input.
 
-    No two results share a name, not even on file systems where A.png and a.png are one."""
+    No two results get the same name, not even on file systems that take A.png and a.png for one."""
     if chosen.single and output and not _is_folder(output):
-        return [_single(chosen.files[0].path, expanded(output, "output"), kind)]
+        return [_plan_single_file(chosen.files[0].path, expanded(output, "output"), kind)]
     if output and not chosen.single and Path(output).suffix.lower() in ENDINGS:
         raise RequestError(f"output={output} is a file, but input names several: type output=FOLDER")
     ending = f"_x{scale:g}"
     folder = expanded(output, "output") if output else chosen.root if chosen.single else _folder_beside(chosen, ending)
     if not chosen.single:
-        chosen = _without_results(chosen, folder)
+        chosen = _leave_out_results(chosen, folder)
     kinds = [kind or ENDINGS.get(PurePosixPath(file.name).suffix.lower(), "png") for file in chosen.files]
     names = [PurePosixPath(file.name).with_suffix(_suffix(file.name, each))
              for file, each in zip(chosen.files, kinds, strict=True)]
     if chosen.single and not output:
         names = [_with_ending(name, ending) for name in names]
     longer = [f"{file.name}.{each}" for file, each in zip(chosen.files, kinds, strict=True)]  # a.bmp and a.png -> png
-    targets = distinct([_fitting(name) for name in names], [_fitting(PurePosixPath(name)) for name in longer])
-    comparisons = distinct([str(_compared(PurePosixPath(name))) for name in targets],
-                           [str(_compared(PurePosixPath(f"{name}.png"))) for name in targets], reserved=targets)
+    targets = distinct([_shorten(name) for name in names], [_shorten(PurePosixPath(name)) for name in longer])
+    comparisons = distinct([str(_comparison_name(PurePosixPath(name))) for name in targets],
+                           [str(_comparison_name(PurePosixPath(f"{name}.png"))) for name in targets], reserved=targets)
     return [Job(file.path, folder / target, each, folder / comparison)
             for file, target, each, comparison in zip(chosen.files, targets, kinds, comparisons, strict=True)]
 
 
 def refuse_to_overwrite_inputs(planned: Iterable[Job]) -> None:
     planned = list(planned)
-    inputs = {folded(source): source for source in (job.source.resolve() for job in planned)}
+    inputs = {fold(source): source for source in (job.source.resolve() for job in planned)}
     for job in planned:
         for target in (job.target, job.comparison):
             resolved = target.resolve()
-            twin = inputs.get(folded(resolved))
+            twin = inputs.get(fold(resolved))
             if twin and (twin == resolved or target.exists() and target.samefile(twin)):
                 raise RequestError(f"{target} is itself an input: type output= for another place")
 
 
-def new_only(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[Job]:
-    """Returns the jobs whose results do not exist yet; all of them if existing files may be replaced."""
-    def exists(job: Job) -> Path | None:
+def select_new(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[Job]:
+    """Returns the jobs whose results do not exist yet, or all jobs if `overwrite` is true. Raises a RequestError if
+    none is left. `compare`: comparisons count as results too."""
+    def existing_result(job: Job) -> Path | None:
         return next((path for path in (job.target, job.comparison)[:1 + compare] if path.is_file()), None)
 
-    new = [job for job in planned if overwrite or not exists(job)]
+    new = [job for job in planned if overwrite or not existing_result(job)]
     if not new:
-        which = f"{exists(planned[0])} exists" if len(planned) == 1 else f"All {len(planned)} results exist in " \
-                f"{planned[0].target.parent}"
+        which = (f"{existing_result(planned[0])} exists" if len(planned) == 1
+                 else f"All {len(planned)} results exist in {planned[0].target.parent}")
         raise RequestError(f"{which}: type output= for another place, or overwrite=true to replace what is there")
     return new
 
 
-def _as_it_is_called(path: Path) -> Path:
-    """Returns the file of the same folder whose name is the same in another form of Unicode, if there is none in
-    this form."""
+def _as_stored(path: Path) -> Path:
+    """Returns the path in the form of Unicode in which the file's name is stored: NFC and NFD spell accents and umlauts
+    with other code points, and most file systems take them for different names."""
     if _mode(path) is None and _mode(path.parent) is not None and path.parent.is_dir():
-        return next((each for each in path.parent.iterdir() if composed(each.name) == composed(path.name)), path)
+        return next((each for each in path.parent.iterdir() if to_nfc(each.name) == to_nfc(path.name)), path)
     return path
 
 
@@ -138,55 +141,56 @@ def _matches(root: Path, pattern: Path, typed: str) -> list[Path]:
         raise RequestError(f"input={typed} is no pattern: {error}") from error
 
 
-def _single(source: Path, target: Path, kind: str | None) -> Job:
+def _plan_single_file(source: Path, target: Path, kind: str | None) -> Job:
     by_name = ENDINGS.get(target.suffix.lower())
     if by_name is None:
         raise RequestError(f"output={target} must end in {', '.join(ENDINGS)}: type output={target}.{kind or 'png'}, "
                            f"or output={target}/ for a folder")
     if kind and kind != by_name:
         raise RequestError(f"format={kind} and output={target} name two formats: leave format= out")
-    return Job(source, target, by_name, target.with_name(str(_compared(PurePosixPath(target.name)))))
+    return Job(source, target, by_name, target.with_name(str(_comparison_name(PurePosixPath(target.name)))))
 
 
-def _compared(name: PurePosixPath) -> PurePosixPath:
+def _comparison_name(name: PurePosixPath) -> PurePosixPath:
     return _with_ending(name.with_suffix(".png"), "_compare")
 
 
 def _with_ending(name: PurePosixPath, ending: str) -> PurePosixPath:
-    """a/b.png -> a/b_x4.png, however long b is"""
-    short = PurePosixPath(shortened(name.name, added=len(ending)))
+    """Appends `ending` to a name, a/b.png -> a/b_x4.png, which is cut first if it would become too long."""
+    short = PurePosixPath(shorten(name.name, added=len(ending)))
     return name.with_name(f"{short.stem}{ending}{short.suffix}")
 
 
-def _fitting(name: PurePosixPath) -> str:
-    return str(name.parent / shortened(name.name))
+def _shorten(name: PurePosixPath) -> str:
+    return str(name.parent / shorten(name.name))
 
 
 def _is_folder(output: str) -> bool:
     return output.endswith(("/", "\\")) or stat.S_ISDIR(_mode(expanded(output, "output")) or 0)
 
 
-def _without_results(chosen: Sources, folder: Path) -> Sources:
-    """Leaves out results that the same command wrote before into a folder among the inputs."""
+def _leave_out_results(chosen: Sources, folder: Path) -> Sources:
+    """Leaves out results that the same command wrote earlier, if their folder is among the inputs."""
     results = folder.resolve()
-    if chosen.root.resolve().is_relative_to(results):  # the inputs lie among the results, and not the other way round
+    if chosen.root.resolve().is_relative_to(results):  # the inputs are among the results
         return chosen
     return chosen._replace(files=[file for file in chosen.files if not file.path.resolve().is_relative_to(results)])
 
 
 def _suffix(name: str, kind: str) -> str:
-    """Returns the ending of the result: the input's own where it stands for that format (.jpeg, .TIF), else the
-    usual one."""
+    """Returns the ending of a result: that of its input if it stands for the same format (.jpeg, .TIF), else the usual
+    ending of the format."""
     suffix = PurePosixPath(name).suffix
     return suffix if ENDINGS.get(suffix.lower()) == kind else f".{kind}"
 
 
 def _folder_beside(chosen: Sources, ending: str) -> Path:
-    """photos -> photos_x4; what has no name of its own (., ..) -> upscaled_x4 in it"""
+    """Returns the folder for the results of a folder: photos_x4 for photos; upscaled_x4 within it if the input is `.`
+    or `..`, which has no name to append to."""
     name = chosen.root.name
     return chosen.root.with_name(name + ending) if name not in ("", "..") else chosen.root / f"upscaled{ending}"
 
 
-def _fixed_part(pattern: Path) -> Path:
+def _folder_before_wildcards(pattern: Path) -> Path:
     parts = [parent for parent in pattern.parents if not any(letter in str(parent) for letter in WILDCARDS)]
     return parts[0]

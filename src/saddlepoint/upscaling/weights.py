@@ -1,6 +1,7 @@
-"""Loads the network that weights= names: an official name, a file in a layout known here, or a run of ours.
+"""Loads the network that weights= names: official weights by name, a file, or a super-resolution run of ours.
 
-The content of a file decides its layout: safetensors may be called .pth, and the other way round."""
+How a file is read depends on its content, not on its ending: safetensors may be called .pth, and the other way
+round."""
 
 import pickle
 import warnings
@@ -21,44 +22,48 @@ from saddlepoint.networks import basicsr_layout
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.loading import load_module
 from saddlepoint.upscaling import releases
-from saddlepoint.upscaling.channels import COLOUR, GREY
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
+from saddlepoint.upscaling.tiling import COLOUR, GREY
 
 ENDINGS = (".pth", ".pt", ".safetensors", ".ckpt")
-LONGEST_HEADER = 100_000_000  # bytes, which safetensors sets itself
+LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors library
 
 
 class Weights(NamedTuple):
+    """A network with its trained weights."""
+
     network: nn.Module  # networks/protocols.py: Upscaler
     name: str  # for titles and file names
-    source: str  # where they come from, for people
+    source: str  # where they come from, to be printed
 
 
 def load(weights: str) -> Weights:
+    """Loads what weights= names. Raises a RequestError if there is no such network or it cannot be read."""
     if weights in OFFICIAL:
-        return official(weights)
+        return load_official(weights)
     path = expanded(weights, "weights")
     if path.is_dir() or _is_ours(path):
-        return from_run(path)
+        return load_from_run(path)
     if not path.is_file():
         near = nearest(weights, OFFICIAL) or "."
         raise RequestError(f"weights={weights} is neither a name known here nor a file{near} Type one of "
                            f"{', '.join(OFFICIAL)}, or a file ({', '.join(ENDINGS)}), or a run directory")
-    return Weights(_built(_read(path), f"weights={weights}"), path.stem, str(path))
+    return Weights(_build(_read(path), f"weights={weights}"), path.stem, str(path))
 
 
-def official(name: str) -> Weights:
-    if (path := releases.cached(name)).exists():
-        return _of_release(name, releases.verified(name, path))
-    if files := releases.packaged(name):
-        network = _built(releases.of_package(*files), f"weights={name} from the installed package {PACKAGE}")
+def load_official(name: str) -> Weights:
+    """Loads weights by name: from the cache, else from the installed package that has them, else downloads them."""
+    if (path := releases.path_in_cache(name)).exists():
+        return _load_release(name, releases.verify(name, path))
+    if files := releases.files_in_package(name):
+        network = _build(releases.read_package(*files), f"weights={name} from the installed package {PACKAGE}")
         return Weights(network, name, f"the installed package {PACKAGE} ({files[1]}, 16-bit floats)")
-    return _of_release(name, releases.fetched(name))
+    return _load_release(name, releases.fetch(name))
 
 
-def from_run(path: Path) -> Weights:
-    """Loads the network of a super-resolution run, from a run directory (its last checkpoint) or a checkpoint; the
-    averaged weights if it has them."""
+def load_from_run(path: Path) -> Weights:
+    """Loads the network of a super-resolution run, with averaged weights if there are any. `path` is a run directory,
+    whose last checkpoint is taken, or a checkpoint."""
     file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     if not file.is_file():
         raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
@@ -71,11 +76,11 @@ def from_run(path: Path) -> Weights:
     return Weights(network, name, str(file))
 
 
-def _of_release(name: str, path: Path) -> Weights:
-    return Weights(_built(_read(path), f"weights={name} ({path})"), name, str(path))
+def _load_release(name: str, path: Path) -> Weights:
+    return Weights(_build(_read(path), f"weights={name} ({path})"), name, str(path))
 
 
-def _built(state: Mapping[str, Any], typed: str) -> nn.Module:
+def _build(state: Mapping[str, Any], typed: str) -> nn.Module:
     try:
         network = basicsr_layout.build(state)
     except RequestError as error:
@@ -88,11 +93,11 @@ def _built(state: Mapping[str, Any], typed: str) -> nn.Module:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """Reads tensors and plain containers only: nothing in the file is executed."""
+    """Reads a file of tensors in plain containers. Nothing in the file is executed."""
     try:
         if _is_safetensors(path):
             return safetensors.torch.load_file(path)
-        # Given a name, torch would take it at its ending; it warns of pickles newer than its own.
+        # Opened here, since torch would judge a name by its ending. It warns of newer pickles, which it reads.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError,
@@ -108,13 +113,13 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _is_ours(path: Path) -> bool:
     try:
         return path.is_file() and checkpoint.is_signed(path)
-    except OSError:  # reading it will say why
+    except OSError:  # reading it raises the same error, which is reported there
         return False
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Returns whether the file is safetensors: eight bytes give the length of the header, which is JSON; torch's
-    files begin otherwise."""
+    """Returns whether the file is safetensors: it begins with the length of its header in eight bytes, then the header,
+    which is JSON. No file of torch begins so."""
     with path.open("rb") as file:
         length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
     return brace == b"{" and length <= LONGEST_HEADER

@@ -1,5 +1,6 @@
-"""Writes pictures as image files, whole or not at all. What Pillow cannot write (16-bit colours, TIFF with EXIF data
-and compression) is written here: PNG (https://www.w3.org/TR/png-3/) and TIFF 6.0 are a header and zlib streams."""
+"""Writes pictures as image files, whole or not at all. Pillow writes most of them. PNG with 16-bit colours and
+compressed TIFF with EXIF data, which it cannot write, are written here after https://www.w3.org/TR/png-3/ and TIFF
+6.0."""
 
 import struct
 import zlib
@@ -15,56 +16,57 @@ from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from saddlepoint.files.atomic import write_atomically
-from saddlepoint.image_files.metadata import EXIF_PARTS, XMP_IN_PNG, About
-from saddlepoint.upscaling.picture import Picture, on_white, to_eight_bits, with_colours
+from saddlepoint.image_files.metadata import EXIF_DIRECTORIES, XMP_IN_PNG, Metadata
+from saddlepoint.upscaling.picture import Picture, lay_on_white, to_eight_bits, to_three_channels
 
-FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}  # by their usual ending
+FORMATS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}  # usual ending -> Pillow's name
 ENDINGS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".jfif": "jpg", ".webp": "webp", ".tif": "tiff",
            ".tiff": "tiff"}
-MOST_PIXELS = {"jpg": 65500, "webp": 16383}  # of one side
+MOST_PIXELS = {"jpg": 65500, "webp": 16383}  # of a side
 LOSSY = ("jpg", "webp")
 QUALITY = 95
 MOST_XMP = 65_502  # bytes that a JPEG has room for
-STRIP = 1 << 18  # bytes of pixels that are compressed at a time
-EXIF_WIDTH, EXIF_HEIGHT = 0xA002, 0xA003
+STRIP = 1 << 18  # bytes of pixels that are compressed together
+EXIF_WIDTH, EXIF_HEIGHT = 0xA002, 0xA003  # tags
 PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour type by number of channels
 
 
-def fitted(picture: Picture, kind: str) -> Picture:
-    """Returns the part of the picture that a file of this kind can hold; what gets lost is noted."""
+def fit_to_format(picture: Picture, kind: str) -> Picture:
+    """Returns the picture as a file of this kind can hold it: in 8 bits, without transparency, or without some of its
+    metadata. Its notes say what was lost. kind: a key of FORMATS."""
     notes = list(picture.notes)
     if kind in LOSSY and picture.colours.element_size() > 1:
         notes.append(f"16 bits became 8, all that {FORMATS[kind]} has")
         picture = to_eight_bits(picture)
     if kind == "jpg" and picture.alpha is not None:
         notes.append("laid on white, since JPEG has no transparency")
-        picture = on_white(picture)
-    if kind == "webp" and picture.about.icc_profile:
-        picture = with_colours(replace(picture, notes=()))
+        picture = lay_on_white(picture)
+    if kind == "webp" and picture.metadata.icc_profile:
+        picture = to_three_channels(replace(picture, notes=()))
         notes += picture.notes
-    about, left_out = _sayable(picture.about, kind)
-    return Picture(picture.colours, picture.alpha, about, (*notes, *left_out))
+    metadata, left_out = _storable_metadata(picture.metadata, kind)
+    return Picture(picture.colours, picture.alpha, metadata, (*notes, *left_out))
 
 
-def _sayable(about: About, kind: str) -> tuple[About, list[str]]:
-    """Returns the metadata that a file of this kind has a place for, and notes on the rest."""
+def _storable_metadata(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
+    """Returns the metadata that a file of this kind can hold, and a sentence about the rest, if any."""
     left_out = []
-    if kind != "png" and about.png_chunks:
-        left_out += [name.decode() for name, _ in about.png_chunks]
-        about = replace(about, png_chunks=())
-    if kind != "jpg" and about.comment:
+    if kind != "png" and metadata.png_chunks:
+        left_out += [name.decode() for name, _ in metadata.png_chunks]
+        metadata = replace(metadata, png_chunks=())
+    if kind != "jpg" and metadata.comment:
         left_out.append("comment")
-        about = replace(about, comment=None)
-    if kind == "jpg" and about.xmp and len(about.xmp) > MOST_XMP:
+        metadata = replace(metadata, comment=None)
+    if kind == "jpg" and metadata.xmp and len(metadata.xmp) > MOST_XMP:
         left_out.append("XMP")
-        about = replace(about, xmp=None)
+        metadata = replace(metadata, xmp=None)
     names = ", ".join(dict.fromkeys(left_out))
-    return about, [f"left out its {names}, for which {FORMATS[kind]} has no place"] if left_out else []
+    return metadata, [f"left out its {names}, for which {FORMATS[kind]} has no place"] if left_out else []
 
 
 def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -> None:
-    """Writes `picture` as `fitted` returned it. kind: a key of FORMATS; quality: 1 to 100, of JPEG and WebP. Raises
-    OSError and nothing else."""
+    """Writes a picture that `fit_to_format` returned. kind: a key of FORMATS; quality: 1 to 100, of JPEG and WebP.
+    Raises OSError if it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write_atomically(path, lambda temporary: _write(temporary, picture, kind, quality))
@@ -73,27 +75,29 @@ def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -
 
 
 def _write(path: Path, picture: Picture, kind: str, quality: int | None) -> None:
-    pixels, about = picture.pixels(), picture.about
-    camera = about.exif.get_ifd(EXIF_PARTS[0])
+    pixels, metadata = picture.pixels(), picture.metadata
+    camera = metadata.exif.get_ifd(EXIF_DIRECTORIES[0])
     if EXIF_WIDTH in camera or EXIF_HEIGHT in camera:
         camera[EXIF_WIDTH], camera[EXIF_HEIGHT] = picture.size
     with path.open("wb") as file:
         if kind == "tiff":
-            _write_tiff(file, pixels, about)
+            _write_tiff(file, pixels, metadata)
         elif pixels.dtype == numpy.uint16:
-            _write_deep_png(file, pixels, about)
+            _write_deep_png(file, pixels, metadata)
         else:
-            _with_pillow(file, pixels, about, kind, quality)
+            _write_with_pillow(file, pixels, metadata, kind, quality)
 
 
-def _with_pillow(file: BinaryIO, pixels: numpy.ndarray, about: About, kind: str, quality: int | None) -> None:
-    known = {"exif": about.exif if len(about.exif) else None, "icc_profile": about.icc_profile, "dpi": about.dpi}
+def _write_with_pillow(file: BinaryIO, pixels: numpy.ndarray, metadata: Metadata, kind: str,
+                       quality: int | None) -> None:
+    known = {"exif": metadata.exif if len(metadata.exif) else None, "icc_profile": metadata.icc_profile,
+             "dpi": metadata.dpi}
     if kind == "png":
-        known["pnginfo"] = _png_info(about)
+        known["pnginfo"] = _png_info(metadata)
     else:
-        known |= {"xmp": about.xmp, "comment": about.comment}
+        known |= {"xmp": metadata.xmp, "comment": metadata.comment}
     options: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
-    if kind == "webp" and about.is_lossless and quality is None:
+    if kind == "webp" and metadata.is_lossless and quality is None:
         options["lossless"] = True
     elif kind in LOSSY:
         options["quality"] = quality or QUALITY
@@ -105,31 +109,32 @@ def _with_pillow(file: BinaryIO, pixels: numpy.ndarray, about: About, kind: str,
     (image.convert("RGBA") if kind == "webp" and image.mode == "LA" else image).save(file, FORMATS[kind], **options)
 
 
-def _png_info(about: About) -> PngInfo:
+def _png_info(metadata: Metadata) -> PngInfo:
     info = PngInfo()
-    for name, data in about.png_chunks:
+    for name, data in metadata.png_chunks:
         info.add(name, data)
-    if about.xmp:
-        info.add_itxt(XMP_IN_PNG.decode(), about.xmp.decode("utf-8", "replace"))
+    if metadata.xmp:
+        info.add_itxt(XMP_IN_PNG.decode(), metadata.xmp.decode("utf-8", "replace"))
     return info
 
 
-def _write_deep_png(file: BinaryIO, pixels: numpy.ndarray, about: About) -> None:
-    """pixels: uint16 [h, w, 1 to 4 channels]"""
+def _write_deep_png(file: BinaryIO, pixels: numpy.ndarray, metadata: Metadata) -> None:
+    """Writes uint16 pixels [h, w, 1 to 4 channels]."""
     height, width, channels = pixels.shape
     file.write(b"\x89PNG\r\n\x1a\n")
-    _chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, PNG_KINDS[channels], 0, 0, 0))
-    for name, data in about.png_chunks:
-        if not (name == b"sRGB" and about.icc_profile):
-            _chunk(file, name, data)
-    if about.xmp:
-        _chunk(file, b"iTXt", XMP_IN_PNG + bytes(5) + about.xmp)  # not compressed, no language, no translation
-    if about.icc_profile:
-        _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(about.icc_profile))
-    if about.dpi:
-        _chunk(file, b"pHYs", struct.pack(">2IB", *(round(dots / 0.0254) for dots in about.dpi), 1))  # per metre
-    if len(about.exif):
-        _chunk(file, b"eXIf", about.exif.tobytes().removeprefix(b"Exif\0\0"))
+    _write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, PNG_KINDS[channels], 0, 0, 0))
+    for name, data in metadata.png_chunks:
+        if not (name == b"sRGB" and metadata.icc_profile):
+            _write_chunk(file, name, data)
+    if metadata.xmp:
+        _write_chunk(file, b"iTXt", XMP_IN_PNG + bytes(5) + metadata.xmp)  # not compressed, no language, no translation
+    if metadata.icc_profile:
+        _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc_profile))
+    if metadata.dpi:
+        per_metre = (round(dots / 0.0254) for dots in metadata.dpi)
+        _write_chunk(file, b"pHYs", struct.pack(">2IB", *per_metre, 1))
+    if len(metadata.exif):
+        _write_chunk(file, b"eXIf", metadata.exif.tobytes().removeprefix(b"Exif\0\0"))
     compressor, above = zlib.compressobj(6), numpy.zeros(width * channels * 2, numpy.uint8)
     for rows in _strips(pixels):
         levels = numpy.ascontiguousarray(rows.astype(">u2")).view(numpy.uint8).reshape(len(rows), -1)
@@ -137,17 +142,18 @@ def _write_deep_png(file: BinaryIO, pixels: numpy.ndarray, about: About) -> None
         filtered = numpy.insert(differences, 0, 2, axis=1)
         above = levels[-1]
         if data := compressor.compress(filtered.tobytes()):
-            _chunk(file, b"IDAT", data)
-    _chunk(file, b"IDAT", compressor.flush())
-    _chunk(file, b"IEND", b"")
+            _write_chunk(file, b"IDAT", data)
+    _write_chunk(file, b"IDAT", compressor.flush())
+    _write_chunk(file, b"IEND", b"")
 
 
-def _chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
+def _write_chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
     file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
 
 
-def _write_tiff(file: BinaryIO, pixels: numpy.ndarray, about: About) -> None:
-    """pixels: uint8 or uint16 [h, w, 1 to 4 channels]; deflated differences of neighbours, which loses nothing"""
+def _write_tiff(file: BinaryIO, pixels: numpy.ndarray, metadata: Metadata) -> None:
+    """Writes uint8 or uint16 pixels [h, w, 1 to 4 channels], compressed without loss: neighbours' differences,
+    deflated."""
     height, width, channels = pixels.shape
     strips = []
     for rows in _strips(pixels):
@@ -156,27 +162,27 @@ def _write_tiff(file: BinaryIO, pixels: numpy.ndarray, about: About) -> None:
         strips.append(zlib.compress(differences.astype(differences.dtype.newbyteorder("<")).tobytes()))
     lengths = [len(strip) for strip in strips]
     directory = ImageFileDirectory_v2(prefix=b"II")
-    for tag in {*about.exif} - {*EXIF_PARTS}:
-        directory[tag] = about.exif[tag]
-    for tag in EXIF_PARTS:
-        if part := about.exif.get_ifd(tag):
-            directory[tag] = part
+    for tag in {*metadata.exif} - {*EXIF_DIRECTORIES}:
+        directory[tag] = metadata.exif[tag]
+    for tag in EXIF_DIRECTORIES:
+        if entries := metadata.exif.get_ifd(tag):
+            directory[tag] = entries
     directory[256], directory[257] = width, height
     directory[258] = (pixels.itemsize * 8,) * channels
     directory[259], directory[317] = 8, 2  # deflate, differences
     directory[262] = 1 if channels < 3 else 2  # grey from black, or RGB
     directory[277], directory[278] = channels, len(next(_strips(pixels)))
-    directory[273] = tuple(accumulate(lengths[:-1], initial=0))  # Pillow adds where pixels begin
+    directory[273] = tuple(accumulate(lengths[:-1], initial=0))  # Pillow adds the offset of the first strip
     directory[279] = tuple(lengths)
     if channels % 2 == 0:
-        directory[338] = 2  # the last channel is alpha, and colours are not multiplied by it
-    if about.icc_profile:
-        directory[34675] = about.icc_profile
-    if about.xmp:
-        directory[700] = about.xmp
+        directory[338] = 2  # the last channel is alpha, by which colours are not multiplied
+    if metadata.icc_profile:
+        directory[34675] = metadata.icc_profile
+    if metadata.xmp:
+        directory[700] = metadata.xmp
         directory.tagtype[700] = 1  # bytes
-    if about.dpi:
-        directory[282], directory[283], directory[296] = *about.dpi, 2
+    if metadata.dpi:
+        directory[282], directory[283], directory[296] = *metadata.dpi, 2
     directory.save(file)
     file.writelines(strips)
 

@@ -46,7 +46,7 @@ def test_what_is_written_is_what_is_read_to_half_precision(tmp_path):
 def test_an_uneven_border_is_the_data_modules(tmp_path):
     weights = write_classifier(tmp_path / "tiny.safetensors", image_size=33, padded_from=28)
     images = noise(2, 1, 28)
-    prepared = Classifier(str(weights)).prepared(images)
+    prepared = Classifier(str(weights)).prepare(images)
     data = MNIST5k(name="mnist5k", channels=1, image_size=33, num_classes=10, batch_size=2)
     padded = functional.pad(images.float(), data._padding_of(images))
     torch.testing.assert_close(prepared, padded / 127.5 - 1)

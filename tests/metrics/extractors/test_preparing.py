@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from saddlepoint.metrics.extractors.preparing import in_colour, resized
+from saddlepoint.metrics.extractors.preparing import in_colour, resize
 from tests.metrics.extractors.examples import noise
 
 
@@ -11,12 +11,12 @@ from tests.metrics.extractors.examples import noise
 def test_resizing_is_pillows_bilinear(before, after):
     images = noise(1, 1, before).float()
     theirs = Image.fromarray(images[0, 0].numpy(), mode="F").resize((after, after), Image.Resampling.BILINEAR)
-    torch.testing.assert_close(resized(images, after)[0, 0], torch.from_numpy(numpy.array(theirs)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(resize(images, after)[0, 0], torch.from_numpy(numpy.array(theirs)), atol=1e-3, rtol=0)
 
 
 def test_images_of_the_size_are_left_as_they_are():
     images = noise().float()
-    assert resized(images, 32) is images
+    assert resize(images, 32) is images
 
 
 def test_grey_becomes_three_equal_channels():

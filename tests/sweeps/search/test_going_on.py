@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from saddlepoint.errors import RequestError, RunDirectoryInUse
-from saddlepoint.sweeps.sweep import locked
+from saddlepoint.sweeps.sweep import locking
 from tests.sweeps.search.searching import SEARCH, X, objective, searched, study, summary, trials
 from tests.sweeps.search.stand_in import fid
 
@@ -101,7 +101,7 @@ def test_another_search_in_the_same_directory_is_refused(typed, changes, words):
 
 
 def test_two_searches_at_once_and_a_search_in_a_sweep_are_refused():
-    with locked(SEARCH), pytest.raises(RunDirectoryInUse, match="is in use"):
+    with locking(SEARCH), pytest.raises(RunDirectoryInUse, match="is in use"):
         searched()
     searched(trials=1)
     (SEARCH / "study.journal").unlink()

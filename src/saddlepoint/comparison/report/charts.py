@@ -69,7 +69,7 @@ def style_of(index: int) -> str:
 
 def chart(lines: Sequence[Line], title: str, frame: Frame = WIDE, may_be_logarithmic: bool = False,
           cut_spikes: bool = False) -> Html:
-    """Returns a chart of the lines over images seen. `title`: what the vertical axis shows"""
+    """Returns a chart of the lines over images seen. `title`: what the vertical axis shows."""
     most = max(30, min(frame.most_points, frame.most_in_all // len(lines)))
     values = [value for line in lines for point in line.points for value in (point.low, point.high)]
     across = Axis(0, max(line.points[-1].images_seen for line in lines) or 1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from saddlepoint.comparison.columns import Column, Measurement, describe_difference, group_into_columns
 from saddlepoint.comparison.report.axes import format_number
 from saddlepoint.comparison.report.charts import MANY, SMALL, Line, chart, style_of
-from saddlepoint.comparison.report.markup import Html, element, html, joined
+from saddlepoint.comparison.report.markup import Html, element, html, join
 from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, paragraph, plural, section, tag
 from saddlepoint.comparison.report.run_details import Protocols
 from saddlepoint.comparison.report.seed_bands import BandPoint, seed_band
@@ -63,7 +63,7 @@ def score_chart(rows: Sequence[PageRow], column: Column, protocols: Protocols, d
             lines.append((row, Line(points, f"{row.number}", f"#{row.number} {row.label}", row.number, style)))
     if not lines:
         return None
-    remarks = joined(DIRECTIONS[direction(column)], ", ", protocols.link(column.values[0].score),
+    remarks = join(DIRECTIONS[direction(column)], ", ", protocols.link(column.values[0].score),
                      f"; not to be compared with the first: other {difference}" if difference else "")
     return element("div", element("h3", column.metric, " ", element("small", remarks)),
                    chart([line for _, line in lines], column.metric, may_be_logarithmic=True), legend(lines),
@@ -113,4 +113,4 @@ def small_chart(row: PageRow, curves: Curves, title: str, columns: Mapping[str, 
     lines = [Line(points, short, name, row.number, style) for (short, name, style), points in bands if points]
     if not lines:
         return html("")
-    return joined(element("h4", title), chart(lines, f"{title} of row {row.number}", SMALL, cut_spikes=True))
+    return join(element("h4", title), chart(lines, f"{title} of row {row.number}", SMALL, cut_spikes=True))

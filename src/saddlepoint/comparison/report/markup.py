@@ -1,4 +1,4 @@
-"""Makes HTML of elements. Whatever is not HTML already is escaped, so that a run's name cannot become markup."""
+"""Makes HTML elements. Content that is not HTML yet is escaped, so that a run's name cannot become markup."""
 
 from html import escape
 
@@ -19,7 +19,7 @@ def escape_text(content: object) -> str:
     return escape(str(content).encode("utf-8", "replace").decode())
 
 
-def joined(*content: object) -> Html:
+def join(*content: object) -> Html:
     return Html("".join(map(html, content)))
 
 
@@ -31,7 +31,7 @@ def element(name: str, *content: object, **attributes: object) -> Html:
     """
     texts = "".join(attribute(key, value) for key, value in attributes.items()
                     if value is not None and value is not False)
-    return Html(f"<{name}{texts}>" if name in VOID else f"<{name}{texts}>{joined(*content)}</{name}>")
+    return Html(f"<{name}{texts}>" if name in VOID else f"<{name}{texts}>{join(*content)}</{name}>")
 
 
 def attribute(key: str, value: object) -> str:

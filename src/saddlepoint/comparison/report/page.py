@@ -12,7 +12,7 @@ from string import Template
 
 from saddlepoint.comparison.notes import notes
 from saddlepoint.comparison.report.curves import losses_section, scores_section
-from saddlepoint.comparison.report.markup import Html, element, html, joined
+from saddlepoint.comparison.report.markup import Html, element, html, join
 from saddlepoint.comparison.report.rows import PageRow, page_rows, plural
 from saddlepoint.comparison.report.run_details import Protocols, failures_section, runs_section
 from saddlepoint.comparison.report.samples import pictures_section
@@ -37,7 +37,7 @@ def page(title: str, table: Table, gathered: Gathered) -> str:
     script = read_part("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template(read_part("page.html")).substitute(
-        title=html(title), facts=facts(rows), contents=joined(*links), sections="\n".join(filter(None, sections)),
+        title=html(title), facts=facts(rows), contents=join(*links), sections="\n".join(filter(None, sections)),
         style=read_part("page.css"), script=script, script_digest=f"sha256-{digest}")
 
 

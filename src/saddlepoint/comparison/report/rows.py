@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from saddlepoint.comparison.layout import NOTHING
-from saddlepoint.comparison.report.markup import Html, element, joined
+from saddlepoint.comparison.report.markup import Html, element, join
 from saddlepoint.comparison.table import Row, Table
 from saddlepoint.runs.record import Run
 
@@ -65,7 +65,7 @@ def seed(run: Run) -> str:
 
 
 def definitions(pairs: Sequence[tuple[object, object]]) -> Html:
-    return element("dl", *(joined(element("dt", name), element("dd", content)) for name, content in pairs))
+    return element("dl", *(join(element("dt", name), element("dd", content)) for name, content in pairs))
 
 
 def plural(count: int, thing: str) -> str:

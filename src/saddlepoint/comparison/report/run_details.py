@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.comparison.report.axes import format_number
-from saddlepoint.comparison.report.markup import Html, element, html, joined
+from saddlepoint.comparison.report.markup import Html, element, html, join
 from saddlepoint.comparison.report.rows import (
     PageRow,
     definitions,
@@ -129,8 +129,8 @@ def outcome(run: Run, protocols: Protocols) -> list[tuple[object, object]]:
     best = [(f"best {run.best.name}", score_text(run.best))] if run.best else []
     return [("ended as", f"{run.state}: {run.reason}" if run.reason else run.state),
             ("images seen", "not recorded" if run.images_seen is None else f"{run.images_seen:,}"),
-            *((score.name, joined(score_text(score), ", ", protocols.link(score))) for score in run.metrics), *best,
-            *((score.name, joined(score_text(score), ", by evaluate.py, ", protocols.link(score)))
+            *((score.name, join(score_text(score), ", ", protocols.link(score))) for score in run.metrics), *best,
+            *((score.name, join(score_text(score), ", by evaluate.py, ", protocols.link(score)))
               for score in run.evaluations())]
 
 
@@ -143,7 +143,8 @@ def score_text(score: Score) -> str:
 
 
 def trained_on(data: Mapping[str, Any]) -> str:
-    """Returns what a run was trained on in words: how many images, their classes, and a digest. `data`: its identity"""
+    """Returns what a run was trained on in words: how many images, their classes, and a digest. `data`: its
+    identity."""
     if not data or data.get(ASSUMED):
         return "not recorded"
     earlier = ", other data before" if data.get("earlier") else ""

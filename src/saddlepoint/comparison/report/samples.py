@@ -6,7 +6,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from saddlepoint.comparison.report.axes import format_images
-from saddlepoint.comparison.report.markup import Html, element, html, joined
+from saddlepoint.comparison.report.markup import Html, element, html, join
 from saddlepoint.comparison.report.pictures import Frame, select_pictures, timeline
 from saddlepoint.comparison.report.rows import PageRow, paragraph, plural, section, seed
 from saddlepoint.config.paths import at
@@ -41,7 +41,7 @@ def pictures_section(rows: Sequence[PageRow]) -> Html:
 def controls(moments: Sequence[int]) -> Html:
     """Returns a slider over the numbers of images seen, and a box to show all of them; nothing for a single one."""
     last = len(moments) - 1
-    slider = element("label", joined("Moment: ", element("output", "the last picture of each run", id="moment-text")),
+    slider = element("label", join("Moment: ", element("output", "the last picture of each run", id="moment-text")),
                      element("input", type="range", id="moment", min="0", max=last, value=last,
                              data_moments=" ".join(map(str, moments))), class_="slider")
     strips = element("label", element("input", type="checkbox", id="strips"), "All moments in a row", class_="beside")
@@ -71,7 +71,7 @@ def figures(kind: str, timelines: Sequence[tuple[PageRow, Run, str, list[Frame]]
         explanation = f"Only grids of the same latents can be compared place by place. {listed}."
     each_figure = [figure(row, run, frames, f", latents {letters[each]}" if len(letters) > 1 else "")
                    for (row, run, _, frames), each in zip(timelines, latents, strict=True)]
-    return joined(element("h3", TITLES.get(kind, kind)), paragraph(explanation) if explanation else "",
+    return join(element("h3", TITLES.get(kind, kind)), paragraph(explanation) if explanation else "",
                   element("div", *each_figure, class_="samples" if kind in LATENTS else "samples large"))
 
 

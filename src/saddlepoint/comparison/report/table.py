@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from saddlepoint.comparison.layout import NOTHING, decimals_in, sheet
-from saddlepoint.comparison.report.markup import Html, element, html, joined
+from saddlepoint.comparison.report.markup import Html, element, html, join
 from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, paragraph, plural, scrolling, section, setting
 from saddlepoint.comparison.report.run_details import Protocols, place
 from saddlepoint.comparison.table import Cell, Row, Table
@@ -48,20 +48,20 @@ def choice(name: str, values: Sequence[str]) -> Html:
 
 
 def header(table: Table, protocols: Protocols) -> Html:
-    metrics = [title(column.title, joined(DIRECTIONS[direction(column)], ", ",
+    metrics = [title(column.title, join(DIRECTIONS[direction(column)], ", ",
                                           protocols.link(column.values[0].score))) for column in table.columns]
     return element("tr", title("row"), *(title(name, numeric=False) for name in table.differences.settings),
                    title("seeds"), *metrics, title("images seen"), title("time", html("mean")), title("parameters"))
 
 
 def title(name: str, below: Html | None = None, numeric: bool = True) -> Html:
-    """Returns the title of a column, a button that sorts by it. `below`: a remark in small print"""
+    """Returns the title of a column, a button that sorts by it. `below`: a remark in small print."""
     return element("th", element("button", name, type="button"), element("small", below) if below else "",
                    scope="col", class_="number" if numeric else None, data_numeric=numeric)
 
 
 def table_row(page_row: PageRow, row: Row, words: Sequence[str], table: Table) -> Html:
-    """Returns a row of the table. `words`: the texts of its seeds, images seen, time and parameters"""
+    """Returns a row of the table. `words`: the texts of its seeds, images seen, time and parameters."""
     number = element("th", element("a", f"#{row.number}", href=f"#{place(page_row, row.runs[0])}"),
                      element("small", "baseline") if row is table.baseline else "", scope="row", class_="number",
                      data_value=row.number)

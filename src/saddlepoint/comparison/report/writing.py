@@ -35,7 +35,7 @@ def published_file() -> Path:
 
 
 def title(compared: str | Sequence[str], gathered: Gathered) -> str:
-    """Returns the page's title. `compared`: what was typed, one directory or a list of them"""
+    """Returns the page's title. `compared`: what was typed, one directory or a list of them."""
     return f"Comparison of {compared if isinstance(compared, str) else f'{len(gathered.runs)} runs'}"
 
 
@@ -44,10 +44,10 @@ def write(path: Path, text: str, setting: str) -> None:
     DiskFull if the disk is full."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with disk_space.naming(path):
+        with disk_space.report_full_disk(path):
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        if disk_space.behind(error):
+        if disk_space.find_full_disk(error):
             raise
         raise RequestError(f"{setting}={path} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error

@@ -18,7 +18,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.classifier_files import Card, read
 from saddlepoint.metrics.extractors.classifier_network import NUM_FEATURES, ClassifierNetwork
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
-from saddlepoint.metrics.extractors.preparing import COLOURS, resized, rule
+from saddlepoint.metrics.extractors.preparing import COLOURS, resize, rule
 
 RESERVED = ("inception", "digits", "random")  # names of saddlepoint's own extractors
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
@@ -49,15 +49,15 @@ class LoadedClassifier(Extractor):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
         """images [N, C, H, W] uint8 -> features [N, 64], logits [N, K]"""
-        return Embedding(*self.network(self.prepared(images)))
+        return Embedding(*self.network(self.prepare(images)))
 
-    def prepared(self, images: Tensor) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
         """Returns images as the network takes them: [N, C, H, W] uint8 -> [N, C, S, S] in [-1, 1]."""
         padded_size, size = self.card.padded_from, self.card.image_size
         if images.shape[-2:] == (padded_size, padded_size):
             before = (size - padded_size) // 2
             images = functional.pad(images, (before, size - padded_size - before) * 2)
-        return resized(to_unit_range(images), size)
+        return resize(to_unit_range(images), size)
 
 
 class Classifier(LoadedClassifier):

@@ -1,4 +1,4 @@
-"""Brings images to the channels and the size that an extractor takes. N images of C channels and H x W pixels."""
+"""Converts images to the channels and the size that an extractor takes. N images of C channels and H x W pixels."""
 
 import torch.nn.functional as functional
 from torch import Tensor
@@ -8,9 +8,9 @@ from saddlepoint.errors import RequestError
 COLOURS = {1: "grey", 3: "RGB"}  # by number of channels
 
 
-def resized(images: Tensor, image_size: int) -> Tensor:
-    """Returns images resized, bilinear and antialiased: [N, C, H, W] float -> [N, C, image_size, image_size]. Images of
-    that size are returned as they are.
+def resize(images: Tensor, image_size: int) -> Tensor:
+    """Resizes images bilinearly with antialiasing: [N, C, H, W] float -> [N, C, image_size, image_size]. Images of that
+    size are returned as they are.
 
     Shrinking without antialiasing skips pixels and changes scores (Parmar et al. 2022,
     https://arxiv.org/abs/2104.11222).
@@ -21,12 +21,12 @@ def resized(images: Tensor, image_size: int) -> Tensor:
 
 
 def rule(image_size: int) -> str:
-    """Returns the words for `resized` in a protocol."""
+    """Returns the name of what `resize` does, for a protocol."""
     return f"bilinear, antialiased, to {image_size} x {image_size}"
 
 
 def in_colour(images: Tensor) -> Tensor:
-    """Returns images in three channels, which are equal where they were grey: [N, 1 or 3, H, W] -> [N, 3, H, W]."""
+    """Returns images in three channels, which are equal if the images are grey: [N, 1 or 3, H, W] -> [N, 3, H, W]."""
     return images.expand(-1, 3, -1, -1)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from saddlepoint.config.rules import Seed, integer
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
-from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resized, rule
+from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resize, rule
 
 WIDTH = 32  # maps of each convolution
 GRID = 2  # rows and columns of the regions over which maps are averaged; a mean over the whole map would lose positions
@@ -69,4 +69,4 @@ class RandomConvolutions(Extractor):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
         """images [N, C, H, W] uint8 -> features [N, 128], no logits"""
-        return Embedding(self.network(in_colour(resized(to_unit_range(images), self.image_size))), None)
+        return Embedding(self.network(in_colour(resize(to_unit_range(images), self.image_size))), None)

@@ -18,7 +18,7 @@ COLUMNS = ("job", "state", "images", "score", "time", "settings")
 
 def rank(jobs: Sequence[Job], values: Mapping[int, float], objective: Objective) -> list[Job]:
     """Returns the jobs in the order of the table: completed ones from the best to the worst, then pruned ones, those
-    that saw most images first, then the others. `values`: number of a job -> its score"""
+    that saw most images first, then the others. `values`: number of a job -> its score."""
     sign = -1 if objective.direction == "maximize" else 1
     order = ("completed", "pruned", "diverged", *(state for state in ORDER if state not in EXPECTED), "refused")
     return sorted(jobs, key=lambda job: (order.index(job.state), sign * values.get(job.number, 0.0), -job.images_seen))

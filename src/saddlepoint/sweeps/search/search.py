@@ -20,7 +20,7 @@ from saddlepoint.sweeps.search.objective import Objective
 from saddlepoint.sweeps.search.space import Space
 from saddlepoint.sweeps.search.study import JOURNAL, Method, Study
 from saddlepoint.sweeps.summary import Summary
-from saddlepoint.sweeps.sweep import Request, is_missing, locked
+from saddlepoint.sweeps.sweep import Request, is_missing, locking
 
 OVERRULED = ("completed", "stopped", "hung", "killed")  # ends that count as pruned, if the pruner decided before
 
@@ -118,17 +118,17 @@ class Search:
         name, points = self.plan.objective.points(job.directory)
         return self.study.follow(self.open[job.number][0], points, name, job.budget_images)
 
-    def changed(self, job: Job) -> None:
+    def on_change(self, job: Job) -> None:
         if job.state in ENDED:
             self.conclude(job)
         with suppress(OSError):  # a full disk is reported at the end, so that the running jobs can end first
             self.save()
         with suppress(OSError):  # the reader of the stream has gone
-            self.display.changed(job)
+            self.display.on_change(job)
 
-    def refreshed(self) -> None:
+    def on_refresh(self) -> None:
         with suppress(OSError):
-            self.display.refreshed()
+            self.display.on_refresh()
 
     # How a job ended
 
@@ -151,7 +151,7 @@ class Search:
             self.study.repeat(trial, self.study.trials[self.first[job.number]])
 
     def save(self, **more: Any) -> None:
-        """Writes summary.json with objective and trials. `more`: further entries, such as `ended` and `exit_code`"""
+        """Writes summary.json with objective and trials. `more`: further entries, such as `ended` and `exit_code`."""
         objective = self.plan.objective
         self.summary.save(**more, search={
             "metric": objective.metric, "value": objective.value, "direction": objective.direction,
@@ -173,7 +173,7 @@ def value_of(trial: FrozenTrial) -> float | None:
 def search(request: Request, plan: Plan) -> tuple[Sequence[Job], EndOfRun | None]:
     """Runs a search, or continues the one in its directory. Returns its jobs, and the end to report to the user; None
     if all went as it should."""
-    with locked(request.directory):
+    with locking(request.directory):
         steering = Search(request, plan)
         missing = steering.take_up()
         ended = len(steering.study.trials) - sum(map(len, steering.open.values()))

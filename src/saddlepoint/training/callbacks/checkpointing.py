@@ -10,7 +10,7 @@ import torch
 
 from saddlepoint.config.rules import Count, Positive
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import gathered_objects, largest
+from saddlepoint.parallel.collectives import gather_objects, largest
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.checkpoint import FORMAT
 from saddlepoint.training.callbacks.every import Every
@@ -49,9 +49,10 @@ class Checkpointing(pl.Callback):
         self.write(trainer, module)
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Writes last.ckpt in the first process, with the states of all processes."""
         self.written = time.monotonic()
         own_state = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
-        states_of_processes = gathered_objects(own_state)
+        states_of_processes = gather_objects(own_state)
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir) / "checkpoints"
             scaler = {"precision": trainer.precision_plugin.state_dict()}  # the loss scale of 16-mixed

@@ -1,6 +1,8 @@
-"""Watches whether training is healthy. A number that is not finite ends the run before it reaches the weights. Slow
-failures, such as collapse, are measured on the newest step and on fakes of fixed latents, without influence on
-training."""
+"""Watches whether training is healthy. A number that is not finite ends the run before it changes the weights. Signs of
+slow failures, such as collapse, are measured on the newest step and on fakes of fixed latents, without influence on
+training.
+
+N images of D features."""
 
 import math
 import sys
@@ -21,9 +23,8 @@ from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
-from saddlepoint.metrics.diversity import spread
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
-from saddlepoint.parallel.collectives import alone, gathered, summed
+from saddlepoint.parallel.collectives import gather, is_alone, sum_over_processes
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
@@ -41,7 +42,7 @@ class Health(pl.Callback):
 
     health/gradient_ratio: the norm of G's gradient divided by that of D's, of the newest step
     health/saturation: the share of images from which D learns nothing, as it is too sure of them (defined by the loss)
-    health/diversity: the spread (metrics/diversity.py) of fakes of the sampling generator divided by that of as many
+    health/diversity: the total variance of the features of fakes of the sampling generator, divided by that of as many
         reals: 1 if fakes differ from one another as reals do, 0 if all are the same; only for images made from noise
 
     on_nonfinite: stop ends the run; roll_back lets it go on from its newest checkpoint
@@ -93,7 +94,7 @@ class Health(pl.Callback):
         if self.real:
             self.extractor.to(module.device)
             features = self.features(self.real, module)
-            self.real_spread = float(spread(features)) if len(features) > 1 else 0.0
+            self.real_variance = float(total_variance(features)) if len(features) > 1 else 0.0
 
     def on_train_batch_start(self, trainer, module: AdversarialModule, batch: ImageBatch, batch_index) -> None:
         self.batch = batch
@@ -174,13 +175,13 @@ class Health(pl.Callback):
 
     def diversity(self, trainer: pl.Trainer, module: AdversarialModule) -> float | None:
         """Returns the diversity; None if it is not measured, or if all reals are the same."""
-        if not self.real or not self.real_spread:
+        if not self.real or not self.real_variance:
             return None
         classes = module.class_distribution if module.draws_labels else None
         with evaluating(module.sampling_generator) as generator:
             fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_images)
-            fake_spread = spread(self.features(fakes, module)).to(module.device)
-        return total([fake_spread]) / trainer.world_size / self.real_spread
+            fake_variance = total_variance(self.features(fakes, module)).to(module.device)
+        return total([fake_variance]) / trainer.world_size / self.real_variance
 
     def features(self, images: EvaluationBlocks | GeneratedImages, module: AdversarialModule) -> Tensor:
         """Returns the features [N, D] of all images. They are few, so every process computes all of them."""
@@ -210,18 +211,28 @@ def refuse_unless(choices: Sequence[str], **setting: str) -> None:
         raise ValueError(f"callbacks.health.{name}={value} must be {' or '.join(choices)}")
 
 
+def total_variance(features: Tensor) -> Tensor:
+    """Returns tr Cov = 1/(N-1) sum_i |f_i - mean|^2 of features [N, D], in float64; exactly 0 if all rows are equal.
+
+    This is half the mean squared distance of two different rows: 1/(N(N-1)) sum_{i != j} |f_i - f_j|^2 = 2 tr Cov. So
+    the ratio of two sets' variances is that of their mean squared distances, however many rows each has.
+    """
+    rows = features.cpu().double()  # sums of equal float32 numbers are exact
+    return (rows - rows.sum(0) / len(rows)).square().sum() / (len(rows) - 1)
+
+
 def saturation(module: AdversarialModule) -> float | None:
     """Returns the share of images of the newest step from which D learns nothing; None if the loss defines none or D
     has not made an update."""
     logits = [module.latest.get(f"logits/{side}") for side in ("real", "fake")]
     has_logits = all(each is not None for each in logits)  # not before the discriminator's first update
-    share = module.loss.saturation(*(gathered(each).float() for each in logits)) if has_logits else None
+    share = module.loss.saturation(*(gather(each).float() for each in logits)) if has_logits else None
     return None if share is None else float(share)
 
 
 def total(numbers: Sequence[Tensor]) -> float:
     """Returns the sum of `numbers` over all processes, so that all decide alike. On a GPU it reads one number only, as
     each reading waits for the device; on a CPU, reading takes less time than an addition of tensors."""
-    if numbers[0].is_cpu and alone():
+    if numbers[0].is_cpu and is_alone():
         return sum(each.item() for each in numbers)
-    return summed({"number": torch.stack(numbers).sum()})["number"].item()
+    return sum_over_processes({"number": torch.stack(numbers).sum()})["number"].item()

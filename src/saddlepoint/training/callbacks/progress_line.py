@@ -20,8 +20,8 @@ class Progress(pl.Callback):
         self.line_seconds = line_seconds
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        self.shown = trainer.is_global_zero
-        if not self.shown:
+        self.is_shown = trainer.is_global_zero
+        if not self.is_shown:
             return
         self.budget = module.budget_images
         self.started_at, self.started = module.images_seen, time.perf_counter()
@@ -32,16 +32,17 @@ class Progress(pl.Callback):
                         dynamic_ncols=True, mininterval=0, disable=not self.on_terminal)
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        if self.shown and time.perf_counter() >= self.next:
+        if self.is_shown and time.perf_counter() >= self.next:
             self.show(module)
             self.next = time.perf_counter() + self.seconds
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        if self.shown:
+        if self.is_shown:
             self.show(module)
             self.bar.close()
 
     def show(self, module: AdversarialModule) -> None:
+        """Updates the bar, or prints a line."""
         losses = " ".join(
             f"{letter} {module.latest[name].item():.3f}"
             for letter, name in (("D", "discriminator/total"), ("G", "generator/total")) if name in module.latest
@@ -52,6 +53,6 @@ class Progress(pl.Callback):
             self.bar.refresh()
             return
         rate = (module.images_seen - self.started_at) / max(time.perf_counter() - self.started, 1e-9)
-        left = max(self.budget - module.images_seen, 0) / max(rate, 1e-9)
+        seconds_left = max(self.budget - module.images_seen, 0) / max(rate, 1e-9)
         print(f"{module.images_seen:,} of {self.budget:,} images, {rate:,.0f} images/s, loss {losses}, "
-              f"{tqdm.format_interval(left)} left", file=sys.stderr, flush=True)
+              f"{tqdm.format_interval(seconds_left)} left", file=sys.stderr, flush=True)

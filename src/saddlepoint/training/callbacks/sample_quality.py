@@ -62,9 +62,9 @@ class SampleQuality(pl.Callback):
         self.evaluator.extractor.check(data.channels, data.image_size)
         problems = self.evaluator.problems(self.evaluator.setup(self.real, self.num_fake, self.class_names))
         if problems:
-            rest = ",".join(name for name in self.evaluator.metrics if name not in problems)
+            measurable = ",".join(name for name in self.evaluator.metrics if name not in problems)
             raise RequestError("\n".join(problems.values()) + "\nType 'callbacks.sample_quality.metric="
-                               f"[{rest}]' to train without, or, where fakes are too few, "
+                               f"[{measurable}]' to train without, or, where fakes are too few, "
                                "callbacks.sample_quality.num_fake=N")
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:

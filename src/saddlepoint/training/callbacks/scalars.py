@@ -14,7 +14,7 @@ from torch import Tensor
 from saddlepoint.config.rules import Count
 from saddlepoint.errors import Diverged
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import gathered, global_mean
+from saddlepoint.parallel.collectives import gather, global_mean
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
 
@@ -66,6 +66,7 @@ class Scalars(pl.Callback):
                 self.sums[name] = self.sums[name] + tensor if name in self.sums else tensor
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Writes a row of means over the processes. Raises Diverged if one of them is not finite."""
         means = {name: total / self.steps for name, total in self.sums.items()}
         names, tensors = zip(*(dict(scalars(module)) | means).items(), strict=True)
         self.sums, self.steps = {}, 0
@@ -95,7 +96,7 @@ def scalars(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
     logits = {}
     for name, tensor in module.latest.items():
         if name.startswith("logits/"):
-            logits[name.removeprefix("logits/")] = gathered(tensor)
+            logits[name.removeprefix("logits/")] = gather(tensor)
         else:
             yield name, tensor.mean()
     for side, scores in logits.items():

@@ -41,7 +41,7 @@ class StopOnSignal(pl.Callback):
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Sets the handlers. Lightning has set its own by now."""
+        """Sets the handlers, after Lightning has set its own."""
         handlers = dict.fromkeys(SIGNALS, self.note)
         if self.requeue:
             handlers |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
@@ -74,6 +74,6 @@ class StopOnSignal(pl.Callback):
 
     @property
     def exit_code(self) -> int:
-        """128 + the number of the signal, as in shells. SIGUSR1 and SIGUSR2, with which schedulers warn, count as
-        SIGTERM."""
+        """Returns the exit code, as in shells 128 + the number of the signal. SIGUSR1 and SIGUSR2, with which
+        schedulers warn, count as SIGTERM."""
         return 130 if self.received == signal.SIGINT else 143

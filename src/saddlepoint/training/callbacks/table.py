@@ -17,7 +17,7 @@ class Table:
         """Appends a row (column -> value), with its new columns."""
         columns = self.columns()
         new = [name for name in row if name not in columns]
-        with disk_space.naming(self.path):
+        with disk_space.report_full_disk(self.path):
             if new:
                 columns += new
                 self._widen(columns)

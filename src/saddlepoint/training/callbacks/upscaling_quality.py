@@ -20,7 +20,7 @@ from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.pairs import PairFolder, WholePair, unlike_warning
 from saddlepoint.errors import RequestError
-from saddlepoint.files.names import distinct, shortened
+from saddlepoint.files.names import distinct, shorten
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.metrics.enlargement import Enlargement
@@ -119,8 +119,8 @@ class UpscalingQuality(pl.Callback):
 
     def draw(self, trainer: pl.Trainer, shown: list[Tensor]) -> None:
         """Writes a picture of each shown image and shows it in the loggers."""
-        for pair, bicubic, ours in zip(self.pairs, self.bicubic_shown, shown, strict=False):
-            row = side_by_side([bicubic, ours, centre(pair.high, self.picture_size)])
+        for pair, bicubic, generated in zip(self.pairs, self.bicubic_shown, shown, strict=False):
+            row = side_by_side([bicubic, generated, centre(pair.high, self.picture_size)])
             name = f"{pair.name}_{self.measured_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
             show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.measured_at)
@@ -190,14 +190,15 @@ def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> li
 
 def names_of(files: Sequence[ImageFile]) -> list[str]:
     """Returns names for pictures and curves: without folder and ending, except where two would be the same."""
-    whole = [re.sub("[\ud800-\udfff]", "_", file.name) for file in files]  # loggers take no bytes that are not UTF-8
-    names = distinct([PurePosixPath(name).stem for name in whole], [name.replace("/", "_") for name in whole])
-    return [shortened(name, added=len("_0000000000.png")) for name in names]
+    paths = [re.sub("[\ud800-\udfff]", "_", file.name) for file in files]  # loggers accept valid Unicode only
+    names = distinct([PurePosixPath(name).stem for name in paths], [name.replace("/", "_") for name in paths])
+    return [shorten(name, added=len("_0000000000.png")) for name in names]
 
 
 @torch.inference_mode()
 def enlarge_bicubic(pair: WholePair) -> Tensor:
-    """Returns the small image enlarged by MATLAB's bicubic, uint8 [C, H, W]; one channel at a time, to save memory."""
+    """Returns the low-resolution image enlarged by MATLAB's bicubic interpolation, uint8 [C, H, W]. Computes one
+    channel at a time to save memory."""
     height, width = pair.high.shape[1:]
     channels = pair.low.split(1)
     return torch.cat([to_bytes(resize(channel[None].double() / 255, height, width))[0] for channel in channels])

@@ -1,4 +1,4 @@
-"""The interface by which a logger gets what it needs beside the curves, which callbacks give to all loggers alike."""
+"""Defines how a logger gets settings, pictures and the end of a run. Curves go to all loggers without an adapter."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -28,17 +28,19 @@ class End:
 
     @property
     def goes_on(self) -> bool:
+        """Returns whether the run may be continued."""
         return self.state in ("stopped", "rollback")
 
     @property
     def values(self) -> dict[str, float]:
+        """Returns scores and cost by their names in loggers."""
         return {f"final/{name}": value for name, value in {**self.scores, **self.cost}.items()}
 
 
 class LoggerAdapter:
     """The base of all adapters, for loggers that get the settings at the start and nothing else beside curves."""
 
-    package: str | None = None  # a package that it needs, which the extra of that name installs
+    package: str | None = None  # a package that it needs; the extra of that name installs it
     only_unicode = False  # whether it refuses names of directories that are no valid Unicode
 
     @property
@@ -46,7 +48,7 @@ class LoggerAdapter:
         if not self.package:
             return False
         spec = find_spec(self.package)
-        return spec is None or spec.origin is None  # a mere folder of that name has no origin
+        return spec is None or spec.origin is None  # a folder of that name that is no package has no origin
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         """Returns the arguments of the logger that depend on the run. `images_seen` is above 0 if the run is
@@ -58,12 +60,14 @@ class LoggerAdapter:
         return nullcontext()
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
+        """Gives the settings to the logger, at the start of training."""
         logger.log_hyperparams(settings)
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), if the logger can."""
 
-    def finish(self, logger: Logger, directory: Path, end: End) -> None: ...
+    def finish(self, logger: Logger, directory: Path, end: End) -> None:
+        """Gives the end of the run to the logger, if it shows that."""
 
 
 def read_id(directory: Path, service: str) -> str | None:

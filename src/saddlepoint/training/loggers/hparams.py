@@ -32,8 +32,8 @@ def scores(run: Path) -> dict[str, float]:
 def cost(run: Path, images_seen: int) -> dict[str, float]:
     """Returns the cost of a run: images seen, and if it was completed images/s and seconds."""
     entries = (read_json(run / "metrics.json") or {}).get("cost", {})
-    known = {name: entries[name] for name in ("images_per_second", "seconds") if name in entries}
-    return {"images_seen": images_seen, **known}
+    recorded = {name: entries[name] for name in ("images_per_second", "seconds") if name in entries}
+    return {"images_seen": images_seen, **recorded}
 
 
 def _plain(path: str, value: Any) -> float | bool | str:

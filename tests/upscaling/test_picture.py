@@ -9,9 +9,9 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 
 from saddlepoint.image_files.errors import Unreadable
-from saddlepoint.image_files.limits import Limits
+from saddlepoint.image_files.opening import Limits
 from saddlepoint.upscaling.headers import size_of
-from saddlepoint.upscaling.reading import read
+from saddlepoint.upscaling.picture import read_picture
 from saddlepoint.upscaling.writing import write
 from tests.data.formats import bomb, photo
 from tests.upscaling.files import content, deep_png, exif_with, random_pixels, saved
@@ -20,7 +20,7 @@ MANY = Limits(1_000_000, prefix="")
 
 
 def pixels_of(path) -> numpy.ndarray:
-    return read(path, MANY).pixels()
+    return read_picture(path, MANY).pixels()
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
@@ -28,7 +28,7 @@ def pixels_of(path) -> numpy.ndarray:
 def test_ordinary_modes_are_read_as_they_are(mode, ending, tmp_path):
     expected = random_pixels(len(mode))
     image = Image.fromarray(expected[:, :, 0] if mode == "L" else expected)
-    picture = read(saved(tmp_path / f"x.{ending}", image), MANY)
+    picture = read_picture(saved(tmp_path / f"x.{ending}", image), MANY)
     assert numpy.array_equal(picture.pixels(), expected) and picture.size == (5, 7)
     assert (picture.alpha is not None) == mode.endswith("A") and not picture.notes
 
@@ -46,7 +46,7 @@ def test_a_colour_that_counts_as_transparent_becomes_alpha(mode, tmp_path):
     if mode == "P":
         image.putpalette(range(30))
     image.putpixel((2, 1), 3 if mode != "RGB" else (1, 2, 3))
-    picture = read(saved(tmp_path / "t.png", image, transparency=3 if mode != "RGB" else (1, 2, 3)), MANY)
+    picture = read_picture(saved(tmp_path / "t.png", image, transparency=3 if mode != "RGB" else (1, 2, 3)), MANY)
     hidden = torch.zeros(1, 3, 4, dtype=torch.bool)
     hidden[0, 1, 2] = True
     assert torch.equal(picture.alpha == 0, hidden) and torch.equal(picture.alpha == 255, ~hidden)
@@ -61,7 +61,7 @@ def test_16_bits_are_read_as_16_bits_however_dark_the_picture(channels, brightes
                      photometric="minisblack" if channels == 1 else "rgb",
                      **{"extrasamples": ["unassalpha"]} if channels == 4 else {})
     for path in (tmp_path / "x.png", tmp_path / "x.tiff"):
-        assert read(path, MANY).colours.dtype == torch.uint16
+        assert read_picture(path, MANY).colours.dtype == torch.uint16
         assert numpy.array_equal(pixels_of(path), expected), path
 
 
@@ -74,7 +74,7 @@ def test_16_bit_grey_with_alpha_keeps_its_depth(tmp_path):
 def test_16_bit_grey_with_a_transparent_level(tmp_path):
     grey = random_pixels(1, numpy.uint16)
     (tmp_path / "x.png").write_bytes(deep_png(grey, (b"tRNS", grey[2, 3].astype(">u2").tobytes())))
-    picture = read(tmp_path / "x.png", MANY)
+    picture = read_picture(tmp_path / "x.png", MANY)
     assert numpy.array_equal(picture.pixels()[:, :, 0], grey[:, :, 0])
     assert numpy.argwhere(picture.alpha[0].numpy() == 0).tolist() == [[2, 3]]
 
@@ -96,7 +96,7 @@ def test_pictures_stand_upright_and_no_longer_say_that_they_lie(kind, orientatio
     (tmp_path / "x").write_bytes(stored)
     if kind == "jpeg":
         pixels = numpy.asarray(Image.open(tmp_path / "x"))
-    picture = read(tmp_path / "x", MANY)
+    picture = read_picture(tmp_path / "x", MANY)
     turning = Image.new("L", (1, 1))
     turning.getexif()[274] = orientation
     planes = [Image.fromarray(plane.astype(numpy.int32)) for plane in numpy.moveaxis(pixels, 2, 0)]
@@ -104,28 +104,29 @@ def test_pictures_stand_upright_and_no_longer_say_that_they_lie(kind, orientatio
         plane.getexif()[274] = orientation
     expected = numpy.dstack([numpy.asarray(ImageOps.exif_transpose(plane)) for plane in planes])
     assert numpy.array_equal(picture.pixels(), expected)
-    assert picture.about.exif.get(274, 1) == 1 and picture.about.exif[271] == "Maker"
+    assert picture.metadata.exif.get(274, 1) == 1 and picture.metadata.exif[271] == "Maker"
 
 
 def test_cmyk_becomes_rgb_and_says_so(tmp_path):
     ink = Image.new("CMYK", (4, 3), (255, 0, 0, 0))
     left_out = ("its colour profile, which is one of other colours, was left out",)
     for options, more in (({}, ()), ({"icc_profile": b"not a profile" * 20}, left_out)):
-        picture = read(saved(tmp_path / "x.tiff", ink, **options), MANY)
+        picture = read_picture(saved(tmp_path / "x.tiff", ink, **options), MANY)
         assert picture.pixels()[0, 0].tolist() == [0, 255, 255] and picture.notes == ("CMYK became RGB", *more)
-        assert picture.about.icc_profile is None
+        assert picture.metadata.icc_profile is None
 
 
 def test_lab_goes_through_its_own_definition(tmp_path):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    picture = read(saved(tmp_path / "x.tiff", Image.new("LAB", (2, 2), (255, 128, 128)), icc_profile=profile), MANY)
+    path = saved(tmp_path / "x.tiff", Image.new("LAB", (2, 2), (255, 128, 128)), icc_profile=profile)
+    picture = read_picture(path, MANY)
     assert picture.pixels()[0, 0].min() >= 250
 
 
 def test_of_an_animation_the_first_picture_is_taken_which_is_said(tmp_path):
     first, second = Image.new("RGB", (4, 3), (255, 0, 0)), Image.new("RGB", (4, 3), (0, 0, 255))
     path = saved(tmp_path / "x.gif", first, save_all=True, append_images=[second])
-    picture = read(path, MANY)
+    picture = read_picture(path, MANY)
     assert picture.pixels()[0, 0].tolist()[:3] == [255, 0, 0] and picture.notes == ("the first of its 2 pictures",)
 
 
@@ -141,18 +142,18 @@ def test_of_an_animation_the_first_picture_is_taken_which_is_said(tmp_path):
 def test_what_is_no_picture_is_told_why(stored, why, tmp_path):
     (tmp_path / "x.png").write_bytes(stored)
     with pytest.raises(Unreadable, match=why):
-        read(tmp_path / "x.png", MANY)
+        read_picture(tmp_path / "x.png", MANY)
 
 
 def test_a_file_that_is_not_there_is_told_so(tmp_path):
     with pytest.raises(Unreadable, match="No such file"):
-        read(tmp_path / "nowhere.png", MANY)
+        read_picture(tmp_path / "nowhere.png", MANY)
 
 
 def test_too_many_pixels_are_refused_by_the_header(tmp_path):
     """Of a file that ends after its header: nobody could read more of it"""
     (tmp_path / "bomb.png").write_bytes(bomb(9000)[:100])
-    for look in (size_of, read):
+    for look in (size_of, read_picture):
         with pytest.raises(Unreadable, match="9000 x 9000 .* more than max_pixels=16000000: type max_pixels=81000000"):
             look(tmp_path / "bomb.png", Limits(16_000_000, prefix=""))
 
@@ -162,6 +163,6 @@ def test_damaged_exif_data_costs_no_picture(tmp_path):
     exif = exif_with(1).tobytes()
     for place in range(6, len(exif)):
         broken = exif[:place] + bytes([exif[place] ^ 0xFF]) + exif[place + 1:]
-        picture = read(saved(tmp_path / "x.jpg", photo(8, 8), exif=broken), MANY)
+        picture = read_picture(saved(tmp_path / "x.jpg", photo(8, 8), exif=broken), MANY)
         assert picture.size == (8, 8)
         write(tmp_path / "y.tiff", picture, "tiff")

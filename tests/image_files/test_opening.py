@@ -7,8 +7,8 @@ import numpy
 import pytest
 
 from saddlepoint.data.decoding import decode, header_of
-from saddlepoint.image_files.limits import Limits
-from saddlepoint.upscaling.reading import read
+from saddlepoint.image_files.opening import Limits
+from saddlepoint.upscaling.picture import read_picture
 from tests.data.formats import png_bytes
 from tests.upscaling.files import random_pixels
 
@@ -28,7 +28,7 @@ def test_the_grey_that_stands_for_transparent_is_counted_in_the_bits_of_the_png(
     values, white = GREY >> (8 - bits), 2**bits - 1
     plain = png_bytes(packed(values, bits), 0, bits, 8)
     (tmp_path / "x.png").write_bytes(plain[:33] + struct.pack(">I4sHI", 2, b"tRNS", 1, CRC_OF_GREY_1) + plain[33:])
-    picture = read(tmp_path / "x.png", LIMITS)
+    picture = read_picture(tmp_path / "x.png", LIMITS)
     assert numpy.array_equal(picture.alpha[0].numpy() == 0, values == 1)
     assert numpy.array_equal(picture.colours[0].numpy(), values.astype(int) * 255 // white)
     seen = numpy.where(values == 1, 0, values.astype(int) * 255 // white)
@@ -44,12 +44,12 @@ def psd(channels: numpy.ndarray, depth: int, mode: int) -> bytes:
 def test_ink_of_a_psd_bitmap_is_black(tmp_path):
     path = tmp_path / "x.psd"
     path.write_bytes(psd(packed(GREY >> 7, 1)[None], 1, 0))
-    for seen in (read(path, LIMITS).pixels()[:, :, 0], numpy.asarray(decode(path, 1, LIMITS))):
+    for seen in (read_picture(path, LIMITS).pixels()[:, :, 0], numpy.asarray(decode(path, 1, LIMITS))):
         assert numpy.array_equal(seen, numpy.where(GREY >> 7, 0, 255))
 
 
 def test_channels_of_a_psd_beside_its_colours_are_counted(tmp_path):
     (tmp_path / "x.psd").write_bytes(psd(numpy.stack([GREY, 255 - GREY]), 8, 1))
-    picture = read(tmp_path / "x.psd", LIMITS)
+    picture = read_picture(tmp_path / "x.psd", LIMITS)
     assert numpy.array_equal(picture.pixels()[:, :, 0], GREY)
     assert picture.notes == header_of(tmp_path / "x.psd", LIMITS).losses == ("left out 1 channels beside its colours",)
