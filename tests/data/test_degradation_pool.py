@@ -20,7 +20,7 @@ def test_until_it_is_full_batches_come_back_as_they_are():
     for first in (0, 4, 8):
         high, low = pool.exchange(*batch(first), seeded())
         assert torch.equal(high, batch(first)[0]) and torch.equal(low, batch(first)[1])
-    assert pool.held == 10
+    assert pool.num_pairs == 10
 
 
 def test_then_pairs_of_earlier_batches_come_that_belong_together_and_none_is_lost_or_doubled():
@@ -55,7 +55,7 @@ def test_a_pool_restored_into_a_new_one_goes_on_to_the_same_bits():
 def test_an_empty_pool_is_restored_as_empty():
     other = PairPool(8)
     other.load_state_dict(PairPool(8).state_dict())
-    assert other.held == 0
+    assert other.num_pairs == 0
 
 
 def test_what_was_handed_in_may_change_afterwards():

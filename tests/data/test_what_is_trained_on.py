@@ -4,8 +4,8 @@ import os
 import sys
 
 from saddlepoint.data import describing
+from saddlepoint.data.folders import with_progress
 from saddlepoint.data.listing import listing
-from saddlepoint.data.progress import counted
 from tests.data.folder_data import batches, folder, write_grey_levels
 from tests.data.formats import write_photo_folder
 from tests.data.memory_data import batches as memory_batches
@@ -59,8 +59,8 @@ def test_a_class_without_a_readable_file_is_neither_counted_nor_drawn(tmp_path, 
     data = folder(tmp_path, channels=1, num_classes=4)
     assert data.class_counts.tolist() == [3, 0, 0, 3] and data.num_images == 6
     assert data.identity()["classes"] == {"ant": 3, "bee": 0, "cat": 0, "dog": 3}
-    said = "2 classes without an image that can be used, neither shown to the networks nor drawn: bee, cat"
-    assert said in caplog.text
+    warning = "2 classes without an image that can be used, neither shown to the networks nor drawn: bee, cat"
+    assert warning in caplog.text
     assert {label for batch in batches(data, 6) for label in batch.labels.tolist()} == {0, 3}
     assert len(data.evaluation_images()) == 6
 
@@ -88,14 +88,14 @@ def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
         return look(folder)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    found = listing(tmp_path, ["png"])
-    assert found.closed == ["closed"] and len(found.files) == 1
+    content = listing(tmp_path, ["png"])
+    assert content.closed == ["closed"] and len(content.files) == 1
 
 
 def test_a_long_walk_says_how_far_it_is(monkeypatch, capsys):
     clock = iter(range(0, 1000, 6))  # seconds, at each look
-    monkeypatch.setattr("saddlepoint.data.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("saddlepoint.data.folders.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
-    assert list(counted("abcde", "image files")) == list("abcde")
+    assert list(with_progress("abcde", "image files")) == list("abcde")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "image files: 2 of 5" and len(lines) == 2

@@ -17,7 +17,7 @@ from saddlepoint.config import rules
 from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.pixels import mirrored
-from saddlepoint.data.sampling import EndlessOrder, fixed_subset, of_subset
+from saddlepoint.data.sampling import EndlessOrder, fixed_subset, left_out_by_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 
@@ -105,7 +105,7 @@ class InMemoryImages(ImageDataModule):
         self._verify(data)
         if split == "train" and self.subset_size is not None:
             chosen = fixed_subset(len(data.images), self.subset_size)
-            self.left_out = of_subset(len(data.images), self.subset_size)
+            self.left_out = left_out_by_subset(len(data.images), self.subset_size)
             data = data._replace(images=data.images[chosen], labels=data.labels[chosen])
         return data if self.num_classes else data._replace(labels=torch.zeros_like(data.labels))
 

@@ -139,8 +139,8 @@ class PairFolder(ImageFolder):
         if self.degraded is not None:
             self.degraded.load_state_dict(state)
 
-    def _listed(self) -> list[ImageFile]:
-        files = embedded(EMBEDDED) if self.root is None else super()._listed()
+    def _list_files(self) -> list[ImageFile]:
+        files = embedded(EMBEDDED) if self.root is None else super()._list_files()
         if self.low_root is None:
             return files
         root = self.root if self.root and self.low_root.resolve() == self.root.resolve() else self.low_root
@@ -152,9 +152,9 @@ class PairFolder(ImageFolder):
                                  "those of its images")
         return [file for file in files if file.path not in self.partners.taken]  # of both in one folder, the high ones
 
-    def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
+    def _check_files(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
         """Of low-resolution files too whether they are there, and of a few pairs whether they show the same."""
-        unreadable = super()._checked(files, labels, load)
+        unreadable = super()._check_files(files, labels, load)
         if self.partners:
             lows = Lows(self.scale, self.partners, load)
             for index, file in enumerate(files):
@@ -198,7 +198,7 @@ class PairFolder(ImageFolder):
         """Of validation_root, else the part of root that train_fraction leaves, else of scikit-image; maybe none."""
         if self.validation_root is not None:
             found = listing(self.validation_root, self.extensions)
-            if said := describing.passed_over(found):
+            if said := describing.left_out(found):
                 log.warning("left out of data.validation_root=%s: %s", self.validation_root, "; ".join(said))
             if not (files := found.files):
                 raise RequestError(f"data.validation_root={self.validation_root} has no images: name a folder that "
