@@ -111,7 +111,7 @@ def test_what_was_decoded_is_kept_up_to_the_memory_there_is(tmp_path):
     for megabytes, kept in ((100, 3), (0, 1)):
         data = pair_folder(tmp_path, memory_megabytes=megabytes)
         stream(data, 3)
-        assert len(data._dataset.recent.kept) == kept
+        assert len(data._dataset.recent.images) == kept
 
 
 def test_files_that_cannot_be_read_or_are_too_small_are_named_and_others_take_their_place(tmp_path, caplog):

@@ -243,7 +243,7 @@ def test_files_of_either_folder_that_take_no_part_are_counted(tmp_path, caplog):
     write_noise(tmp_path / "valid", ("v",))
     (tmp_path / "valid" / "v.txt").write_text("")
     data = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), validation_root=str(tmp_path / "valid"))
-    assert f"left out: 1 file of data.low_root={tmp_path / 'low'} beside those of its images" in data.described()
+    assert f"left out: 1 file of data.low_root={tmp_path / 'low'} beside those of its images" in data.describe()
     assert len(data.validation_files()) == 1
     assert f"left out of data.validation_root={tmp_path / 'valid'}: 1 file whose ending is not in" in caplog.text
     write_noise(tmp_path / "high", ("ax4", "bx4"), width=10, height=7)

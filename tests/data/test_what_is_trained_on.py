@@ -20,7 +20,7 @@ def test_what_is_left_out_is_counted_by_ending(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "bad.png").write_bytes(b"x")
-    assert folder(tmp_path).described() == [
+    assert folder(tmp_path).describe() == [
         f"data: 3 images of data.root={tmp_path}",
         "left out: 6 files whose ending is not in data.extensions (.avif 3, .jp2 1, .txt 1, without ending 1); "
         "1 hidden file; 1 file that cannot be used"]
@@ -28,7 +28,7 @@ def test_what_is_left_out_is_counted_by_ending(tmp_path):
 
 def test_what_settings_leave_out_is_counted(tmp_path):
     write_photo_folder(tmp_path, count=10)
-    _, left_out = folder(tmp_path, train_fraction=0.8, subset_size=5).described()
+    _, left_out = folder(tmp_path, train_fraction=0.8, subset_size=5).describe()
     assert left_out == "left out: 2 images by data.train_fraction=0.8; 3 images by data.subset_size=5"
 
 
@@ -36,16 +36,16 @@ def test_classes_are_named_with_their_numbers_and_many_are_abridged(tmp_path):
     write_grey_levels(tmp_path / "cat", range(2))
     write_grey_levels(tmp_path / "dog", range(3))
     data = folder(tmp_path, channels=1, num_classes=2)
-    assert data.described() == [f"data: 5 images of data.root={tmp_path} in 2 classes: cat 2, dog 3"]
+    assert data.describe() == [f"data: 5 images of data.root={tmp_path} in 2 classes: cat 2, dog 3"]
     many = {f"c{number}": 1000 + number for number in range(1200)}
     assert describing.classes(many) == (" in 1,200 classes of 1,000 to 2,199 images: c0 1,000, c1 1,001, c2 1,002, "
                                         "c3 1,003, c4 1,004, ... c1199 2,199")
 
 
 def test_sets_in_memory_and_of_packages_say_the_same():
-    assert numbered(subset_size=20, num_classes=0).described() == [
+    assert numbered(subset_size=20, num_classes=0).describe() == [
         "data: 20 images of data=numbered", "left out: 70 images by data.subset_size=20"]
-    assert pair_folder(None).described() == ["data: 9 images of the photographs that come with scikit-image"]
+    assert pair_folder(None).describe() == ["data: 9 images of the photographs that come with scikit-image"]
 
 
 def test_a_class_without_a_readable_file_is_neither_counted_nor_drawn(tmp_path, caplog):
@@ -75,7 +75,7 @@ def test_pipes_and_broken_links_are_files_that_cannot_be_used(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     data = folder(tmp_path)
-    assert data.skipped == ["gone.png", "pipe.png"] and "2 files that cannot be used" in data.described()[1]
+    assert data.skipped == ["gone.png", "pipe.png"] and "2 files that cannot be used" in data.describe()[1]
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
     choices, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
     sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
     print(f"model {choices['model']}, data {choices['data']}, loss {choices['loss']}, tricks {trick}",
-          *data.described(), f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
+          *data.describe(), f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 
 def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:
