@@ -1,4 +1,4 @@
-"""What train.py says of its data: the number of images, their classes, and what was left out, counted."""
+"""How train.py describes its data: the number of images, their classes, and what was left out."""
 
 import os
 import sys
@@ -42,14 +42,14 @@ def test_classes_are_named_with_their_numbers_and_many_are_abridged(tmp_path):
                                         "c3 1,003, c4 1,004, ... c1199 2,199")
 
 
-def test_sets_in_memory_and_of_packages_say_the_same():
+def test_sets_in_memory_and_of_packages_are_described_alike():
     assert numbered(subset_size=20, num_classes=0).describe() == [
         "data: 20 images of data=numbered", "left out: 70 images by data.subset_size=20"]
     assert pair_folder(None).describe() == ["data: 9 images of the photographs that come with scikit-image"]
 
 
 def test_a_class_without_a_readable_file_is_neither_counted_nor_drawn(tmp_path, caplog):
-    """One whose files are no images, and one whose files break off: their headers are good."""
+    """The files of bee are no images; those of cat have good headers and break off."""
     for number, name in enumerate(("ant", "bee", "cat", "dog")):
         write_grey_levels(tmp_path / name, range(50 * number, 50 * number + 3))
     for path in (tmp_path / "bee").iterdir():
@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
     assert content.closed == ["closed"] and len(content.files) == 1
 
 
-def test_a_long_walk_says_how_far_it_is(monkeypatch, capsys):
+def test_reading_many_files_prints_the_progress(monkeypatch, capsys):
     clock = iter(range(0, 1000, 6))  # seconds, at each look
     monkeypatch.setattr("saddlepoint.data.folders.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)

@@ -71,7 +71,9 @@ class EvaluationImages(ABC):
 class EvaluationTensor(EvaluationImages):
     """Images in memory.
 
+    name, split: of the data set, and `train` or `test`
     images: [N, C, H, H] uint8, before padding
+    labels: [N] int64
     padding: black pixels to add left, right, above and below, as D sees the images
     framing: how the images were brought to their size, in words
     """
@@ -99,6 +101,7 @@ class EvaluationTensor(EvaluationImages):
 class EvaluationFiles(EvaluationImages):
     """Images in files, which are decoded each time they are read.
 
+    name, split: of the data set, and `train` or `test`
     labels: [N] int64, one for each file
     load: decodes, scales and crops; its crop must not be random
     """

@@ -16,7 +16,9 @@ from saddlepoint.errors import RequestError
 
 
 class ImageFile(NamedTuple):
-    name: str  # relative to the root
+    """A file whose ending is that of an image; whether it can be read shows later."""
+
+    name: str  # relative to the root, with forward slashes
     path: Path
 
 

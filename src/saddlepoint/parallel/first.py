@@ -22,9 +22,9 @@ def is_first() -> bool:
 
 def say(end: EndOfRun) -> None:
     """Prints once why a run ends: the first process prints it, and another process only what concerns it alone."""
-    if not end.said and (is_first() or not end.of_all):
+    if not end.printed and (is_first() or not end.of_all):
         print(end if is_first() else f"process {number()}: {end}", file=sys.stderr, flush=True)
-    end.said = True
+    end.printed = True
 
 
 @contextmanager
