@@ -13,11 +13,11 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep", "hydra.mode")  # jobs do not get these
+OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep", "hydra.mode")  # not passed to jobs
 
 
 class ProcessesLauncher(Launcher):
-    """The launcher. conf/hydra/launcher/processes.yaml explains the arguments.
+    """Runs each job as a process of its own; conf/hydra/launcher/processes.yaml explains the settings.
 
     jobs_at_once: how many jobs run at a time, 1 or more; None: one for each GPU, without GPUs one for every 4 cores
     hang_minutes: minutes without progress after which a job is ended; None: no limit

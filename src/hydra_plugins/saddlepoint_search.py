@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 
 
 class SearchSweeper(Sweeper):
-    """The sweeper. conf/hydra/sweeper/search.yaml explains the arguments.
+    """Runs a search with Optuna; conf/hydra/sweeper/search.yaml explains the settings.
 
-    trials: how many trials there are, those of earlier searches in the directory included, 1 or more
-    space: setting -> its values in Hydra's grammar, besides those that are typed
+    trials: number of trials, including those of earlier searches in the directory, 1 or more
+    space: setting -> its values in Hydra's grammar, in addition to those that are typed
     metric: the score to optimise, without its extractor; None: the first one that training measures
-    value: `last` or `best`, the measurement of a trial that counts
+    value: which measurement of a trial counts, `last` or `best`
     direction: `minimize` or `maximize`; None: the one that is better for the metric
     sampler: `tpe` or `random`
     sampler_startup_trials: trials that tpe draws at random before it learns

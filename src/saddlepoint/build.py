@@ -136,10 +136,10 @@ def _import_target(path: str, where: str) -> Any:
 
 
 def _check_arguments(target: type, settings: Settings, where: str) -> None:
-    known = arguments(target)
+    accepted = arguments(target)
     for name in settings:
-        if name not in known and not name.startswith("_"):
-            raise RequestError(f"{where}.{name} is not a setting of {target.__name__}{nearest(name, known)}")
+        if name not in accepted and not name.startswith("_"):
+            raise RequestError(f"{where}.{name} is not a setting of {target.__name__}{nearest(name, accepted)}")
 
 
 def arguments(target: type) -> set[str]:

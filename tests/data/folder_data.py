@@ -1,4 +1,4 @@
-"""Sets from folders, and what they show, for the tests."""
+"""Makes small data sets of folders, and reads their batches, for the tests."""
 
 from itertools import islice
 
@@ -32,7 +32,7 @@ def as_bytes(images: torch.Tensor) -> torch.Tensor:
 
 
 def write_grey_levels(root, levels, size: int = 16) -> None:
-    """One image for each level, filled with it: it tells which file a batch shows."""
+    """Writes an image for each grey level, filled with it, so that a batch tells which files it has."""
     root.mkdir(parents=True, exist_ok=True)
     for level in levels:
         Image.new("L", (size, size), level).save(root / f"{level:03}.png")

@@ -1,4 +1,4 @@
-"""Writes files as the real sets have them, small and random, into a folder of the test's."""
+"""Writes small random files in the formats of real data sets, for the tests."""
 
 import functools
 import gzip
@@ -25,7 +25,7 @@ def idx_bytes(values: numpy.ndarray) -> bytes:
 
 def write_idx(root: Path, count: int = 30, size: int = 28, prefix: str = "train", zipped: bool = True, dash: str = "-",
               seed: int = 0) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Images and labels (0 to 9 in turn) of one part of an MNIST-like set; `prefix` is train or t10k."""
+    """Writes and returns images and labels (0 to 9 in turn) of a set like MNIST; `prefix` is train or t10k."""
     root.mkdir(parents=True, exist_ok=True)
     images = numpy.random.default_rng(seed).integers(0, 256, (count, size, size), dtype=numpy.uint8)
     labels = (numpy.arange(count) % 10).astype(numpy.uint8)
@@ -37,7 +37,7 @@ def write_idx(root: Path, count: int = 30, size: int = 28, prefix: str = "train"
 
 
 class Python2Pickler(pickle._Pickler):
-    """Protocol 2 as Python 2 wrote it: every string is a byte string, numpy's parts have their names of that time."""
+    """Protocol 2 as Python 2 wrote it: each string is a byte string, and numpy's modules have their former names."""
 
     dispatch = dict(pickle._Pickler.dispatch)
 
@@ -64,7 +64,7 @@ def python2_pickle(value: object) -> bytes:
 
 
 def cifar10_parts(images_per_batch: int, seed: int = 0) -> dict[str, tuple[numpy.ndarray, list[int]]]:
-    """by file name, pixels [N, 3072] and labels"""
+    """Returns random pixels [N, 3072] and labels for each file name."""
     random = numpy.random.default_rng(seed)
     names = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
     return {name: (random.integers(0, 256, (images_per_batch, 3072), dtype=numpy.uint8),
@@ -101,20 +101,20 @@ def write_tarball(path: Path, folder: str, files: dict[str, bytes]) -> None:
 
 
 def write_cifar10(root: Path, images_per_batch: int = 20, seed: int = 0) -> dict[str, tuple[numpy.ndarray, list[int]]]:
-    """The python batches, where torchvision has them: root/cifar-10-batches-py."""
+    """Writes the Python batches where torchvision puts them, in root/cifar-10-batches-py, and returns their content."""
     parts = cifar10_parts(images_per_batch, seed)
     write_files(root / "cifar-10-batches-py", cifar10_python_files(parts))
     return parts
 
 
 def photo(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Smooth RGB, as photographs are: noise of 4 x 4 pixels, enlarged."""
+    """Returns an RGB image that is smooth, as photographs are: noise of 4 x 4 pixels, enlarged."""
     coarse = numpy.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=numpy.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
 def png_bytes(values: numpy.ndarray, colour_type: int, bits: int, width: int) -> bytes:
-    """A PNG, `width` in pixels, of rows [H, W x channels]; with fewer than 8 bits, of rows of bytes."""
+    """Returns a PNG of `width` pixels from rows [H, W x channels]; below 8 bits, from rows of packed bytes."""
     rows = values.astype(">u2") if bits == 16 else values.astype(numpy.uint8)
     header = struct.pack(">2I5B", width, len(rows), bits, colour_type, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 9)
@@ -124,13 +124,13 @@ def png_bytes(values: numpy.ndarray, colour_type: int, bits: int, width: int) ->
 
 
 def bomb(side: int) -> bytes:
-    """side x side black pixels of one bit in a few kilobytes"""
+    """Returns a PNG of a few kilobytes with side x side black pixels of one bit."""
     return png_bytes(numpy.zeros((side, side // 8)), colour_type=0, bits=1, width=side)
 
 
 def write_photo_folder(root: Path, count: int = 8, width: int = 40, height: int = 32, classes: tuple[str, ...] = (),
                        ending: str = "png") -> list[Path]:
-    """`count` images in `root`, or in each of its class folders."""
+    """Writes `count` images into `root`, or into each of its class folders, and returns their paths."""
     paths = []
     for folder in [root / name for name in classes] or [root]:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def write_photo_folder(root: Path, count: int = 8, width: int = 40, height: int 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address at which a local server has the files of `folder`."""
+    """Serves the files of `folder` on this machine and yields their address."""
     handler = functools.partial(QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

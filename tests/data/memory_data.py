@@ -1,4 +1,4 @@
-"""Small sets in memory, for the tests."""
+"""Makes small data sets in memory, and reads their batches, for the tests."""
 
 from itertools import islice
 

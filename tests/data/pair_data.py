@@ -1,4 +1,4 @@
-"""Pairs from small folders, for the tests."""
+"""Makes small data sets of pairs, and reads their batches, for the tests."""
 
 from itertools import islice
 from pathlib import Path
@@ -27,14 +27,14 @@ def paired_batches(data: PairFolder, count: int, start: int = 0) -> list[PairedB
 
 
 def stream(data: PairFolder, count: int, start: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """-> high [count * N, C, S, S], low [count * N, C, S / s, S / s], uint8"""
+    """Returns high [count * N, C, S, S] and low [count * N, C, S / s, S / s], uint8, of `count` batches."""
     batches = paired_batches(data, count, start)
     highs = torch.cat([batch.real for batch in batches])
     return ((highs + 1) * 127.5).round().byte(), torch.cat([batch.low for batch in batches]).mul(255).round().byte()
 
 
 def write_noise(root: Path, names: tuple[str, ...] = ("a", "b", "c"), width: int = 40, height: int = 28) -> list[Path]:
-    """Pictures no two parts of which are alike"""
+    """Writes pictures of noise, no two parts of which are the same, and returns their paths."""
     root.mkdir(parents=True, exist_ok=True)
     for seed, name in enumerate(names):
         pixels = numpy.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=numpy.uint8)
@@ -43,12 +43,12 @@ def write_noise(root: Path, names: tuple[str, ...] = ("a", "b", "c"), width: int
 
 
 def pixels_of(path: Path) -> torch.Tensor:
-    """uint8 [C, H, W]"""
+    """Reads a file as RGB, uint8 [C, H, W]."""
     return torch.from_numpy(numpy.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
 
 
 def place_of(crop: torch.Tensor, image: torch.Tensor) -> tuple[int, int] | None:
-    """Where in the image [C, H, W] the crop [C, h, w] lies; None: nowhere"""
+    """Returns the row and column at which a crop [C, h, w] is in an image [C, H, W]; None if it is nowhere."""
     windows = image.unfold(1, crop.shape[1], 1).unfold(2, crop.shape[2], 1)  # [C, rows, columns, h, w]
-    found = (windows == crop[:, None, None]).flatten(3).all(-1).all(0).nonzero().tolist()
-    return tuple(found[0]) if found else None
+    places = (windows == crop[:, None, None]).flatten(3).all(-1).all(0).nonzero().tolist()
+    return tuple(places[0]) if places else None

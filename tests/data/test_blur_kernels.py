@@ -39,7 +39,7 @@ def random_values(*shape: int) -> torch.Tensor:
 
 
 def moments(kernel: torch.Tensor) -> tuple[float, float, float]:
-    """-> variance along x, along y, covariance"""
+    """Returns the variance along x, that along y, and the covariance."""
     line = torch.arange(len(kernel), dtype=torch.float64) - len(kernel) // 2
     x, y = line[None, :], line[:, None]
     return tuple((kernel * product).sum().item() for product in (x * x, y * y, x * y))

@@ -45,7 +45,7 @@ def test_each_image_is_decoded_once(tmp_path, source, decoder):
     assert len(stored(tmp_path / "cache")) == 1
 
 
-def test_whatever_the_decoded_image_depends_on_makes_it_anew(tmp_path, source, decoder):
+def test_a_change_of_anything_that_the_image_depends_on_decodes_it_again(tmp_path, source, decoder):
     cache = DecodedCache(tmp_path / "cache", "settings")
     cache.get(source, decoder)
     DecodedCache(tmp_path / "cache", "other settings").get(source, decoder)
@@ -65,7 +65,7 @@ def test_whatever_the_decoded_image_depends_on_makes_it_anew(tmp_path, source, d
 
 
 @pytest.mark.parametrize("spoil", [lambda whole: b"", lambda whole: whole[:-1], lambda whole: b"x" + whole[1:]])
-def test_a_spoiled_entry_is_made_again(tmp_path, source, decoder, spoil):
+def test_a_damaged_entry_is_decoded_again(tmp_path, source, decoder, spoil):
     cache = DecodedCache(tmp_path / "cache", "settings")
     cache.get(source, decoder)
     (entry,) = stored(tmp_path / "cache")
@@ -75,7 +75,7 @@ def test_a_spoiled_entry_is_made_again(tmp_path, source, decoder, spoil):
     assert decoder.calls == 2
 
 
-def test_what_cannot_be_stored_is_given_all_the_same(tmp_path, source, decoder, monkeypatch):
+def test_an_image_that_cannot_be_stored_is_returned(tmp_path, source, decoder, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 

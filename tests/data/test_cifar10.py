@@ -113,7 +113,7 @@ def test_binary_files_are_whole_records(tmp_path, spoil):
 
 
 @pytest.mark.parametrize("names", [5, "cat", [1, 2], {"a": 1}])
-def test_names_of_classes_that_are_none_are_refused(tmp_path, names):
+def test_malformed_class_names_are_refused(tmp_path, names):
     write_files(tmp_path, cifar10_python_files(PARTS) | {"batches.meta": pickle.dumps({"label_names": names})})
     with pytest.raises(RequestError, match="batches.meta is damaged: its `label_names` are not a list of names"):
         cifar10(tmp_path).setup("fit")

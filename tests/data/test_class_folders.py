@@ -1,4 +1,4 @@
-"""Where classes are is said so that what is said works."""
+"""A refusal tells where the classes of a folder are, and the settings that it names work."""
 
 import shlex
 from pathlib import Path
@@ -24,23 +24,23 @@ IMAGES = {  # folders -> what the refusal of num_classes=9 says to type
 
 
 def typed(sentence: str, root: Path) -> dict[str, str]:
-    """What is said to be typed, as the shell reads it"""
+    """Returns the settings that a refusal tells the user to type, as the shell reads them."""
     words = shlex.split(sentence.partition(" type ")[2].replace(",", " "))
     return dict(word.split("=", 1) for word in words if "=" in word and not word.endswith("=0"))
 
 
 @pytest.mark.parametrize("layout", IMAGES)
-def test_the_advice_is_where_the_classes_are_and_works(layout, tmp_path):
+def test_the_advice_names_the_place_of_the_classes_and_works(layout, tmp_path):
     folders, (place, count) = IMAGES[layout]
     root = tmp_path / "my data"
     for each in folders:
         write_grey_levels(root / each, range(2))
     with pytest.raises(RequestError) as refusal:
         folder(root, num_classes=9, channels=1)
-    said = typed(str(refusal.value), root)
-    assert said.get("data.num_classes") == count
-    assert said.get("data.root", str(root)) == (place.partition("=")[2].format(root=root) or str(root))
-    data = folder(said.get("data.root", root), num_classes=int(count), channels=1)
+    suggested = typed(str(refusal.value), root)
+    assert suggested.get("data.num_classes") == count
+    assert suggested.get("data.root", str(root)) == (place.partition("=")[2].format(root=root) or str(root))
+    data = folder(suggested.get("data.root", root), num_classes=int(count), channels=1)
     assert len(data.class_names) == int(count) and "train" not in data.class_names
 
 
@@ -51,7 +51,7 @@ def test_parts_are_no_classes_even_where_their_number_is_typed(tmp_path):
         folder(tmp_path, num_classes=2, channels=1)
 
 
-def test_parts_without_classes_are_said_to_have_none(tmp_path):
+def test_parts_without_class_folders_lead_to_training_without_classes(tmp_path):
     for each in ("train", "test"):
         write_grey_levels(tmp_path / each, range(2))
     with pytest.raises(RequestError, match=f"no folders of classes: type data.root={tmp_path}/train data.num_classes="):
@@ -74,7 +74,7 @@ def test_a_file_of_that_name_beside_class_folders_changes_nothing(tmp_path):
     assert folder(tmp_path, num_classes=2, channels=1).class_names == ("ant", "bee")
 
 
-def test_training_on_all_parts_is_said(tmp_path, caplog):
+def test_training_on_all_parts_of_a_set_is_warned_of(tmp_path, caplog):
     for each in ("train", "test"):
         write_grey_levels(tmp_path / each, range(2))
     folder(tmp_path, channels=1)

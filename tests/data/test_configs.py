@@ -17,7 +17,7 @@ def test_every_set_is_an_option_and_has_tests_that_name_it():
     assert sets.keys() == {path.stem for path in FILES}
     assert {*sets.values()} == concrete(ImageDataModule)
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
-    assert [name for name, made in sets.items() if not re.search(rf"\b{made.__name__}\b", tests)] == []
+    assert [name for name, target in sets.items() if not re.search(rf"\b{target.__name__}\b", tests)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""Files that cannot be decoded, or should not be."""
+"""Files that cannot be decoded, or must not be, are refused."""
 
 import io
 import os
@@ -43,7 +43,7 @@ def test_an_image_at_the_limit_is_read(tmp_path):
 @pytest.mark.parametrize(("content", "reason"), [
     (b"", "it is empty"), (b"a text", "its content is not that of an image"),
     (b"\x89PNG\r\n\x1a\n", "."), (b"\xff\xd8\xff\xe0", ".")])
-def test_what_is_no_image_says_so(tmp_path, content, reason):
+def test_a_file_that_is_no_image_is_refused_with_the_reason(tmp_path, content, reason):
     path = tmp_path / "image.png"
     path.write_bytes(content)
     for read in (lambda: header_of(path, LIMIT), lambda: decode(path, 1, LIMIT)):
@@ -76,7 +76,7 @@ def test_a_file_that_breaks_off_or_is_spoiled_gives_an_image_or_says_why(tmp_pat
 
 
 @pytest.mark.timeout(60)
-def test_what_is_no_file_is_never_waited_for(tmp_path):
+def test_pipes_devices_and_folders_are_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     (tmp_path / "folder.png").mkdir()

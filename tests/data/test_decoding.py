@@ -1,4 +1,4 @@
-"""Every mode that Pillow reads, against what its values mean, worked out here with numpy."""
+"""Decoding of every mode that Pillow reads, compared with the meaning of its values, computed here with numpy."""
 
 import numpy
 import pytest

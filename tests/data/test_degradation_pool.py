@@ -20,21 +20,21 @@ def test_until_it_is_full_batches_come_back_as_they_are():
     for first in (0, 4, 8):
         high, low = pool.exchange(*batch(first), seeded())
         assert torch.equal(high, batch(first)[0]) and torch.equal(low, batch(first)[1])
-    assert pool.held == 10
+    assert pool.num_pairs == 10
 
 
 def test_then_pairs_of_earlier_batches_come_that_belong_together_and_none_is_lost_or_doubled():
     pool, generator = PairPool(12), seeded()
-    seen, mixed = [], 0
+    returned, num_mixed = [], 0
     for first in range(0, 80, 4):
         high, low = pool.exchange(*batch(first), generator)
         assert torch.equal(high[:, 0, 0, 0], low[:, 0, 0, 0])
         if first >= 12:
-            seen += high[:, 0, 0, 0].tolist()
-            mixed += len({number // 4 for number in seen[-4:]}) > 1
-    held = pool.high[:, 0, 0, 0].tolist()
-    assert sorted(seen + held) == list(range(80))
-    assert mixed > 10
+            returned += high[:, 0, 0, 0].tolist()
+            num_mixed += len({number // 4 for number in returned[-4:]}) > 1
+    waiting = pool.high[:, 0, 0, 0].tolist()
+    assert sorted(returned + waiting) == list(range(80))
+    assert num_mixed > 10
 
 
 def test_a_pool_restored_into_a_new_one_goes_on_to_the_same_bits():
@@ -55,10 +55,10 @@ def test_a_pool_restored_into_a_new_one_goes_on_to_the_same_bits():
 def test_an_empty_pool_is_restored_as_empty():
     other = PairPool(8)
     other.load_state_dict(PairPool(8).state_dict())
-    assert other.held == 0
+    assert other.num_pairs == 0
 
 
-def test_what_was_handed_in_may_change_afterwards():
+def test_changing_a_batch_afterwards_leaves_the_pool_as_it_is():
     pool = PairPool(4)
     high, low = (images.clone() for images in batch(0))
     pool.exchange(high, low, seeded())

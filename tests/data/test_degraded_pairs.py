@@ -1,4 +1,4 @@
-"""Degraded pairs: a function of seed and position, cut alike, shuffled by the pool, sharpened for the losses."""
+"""Degraded pairs: they depend on seed and position, are cropped alike, shuffled by the pool and sharpened."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_high_and_low_are_cut_at_the_same_place_and_the_places_differ(tmp_path):
     assert places == {(top, left) for top in (0, 4, 8) for left in (0, 4, 8)}
 
 
-def test_what_a_position_shows_depends_on_neither_the_batch_nor_the_start_nor_the_workers(tmp_path):
+def test_the_pair_at_a_position_depends_on_neither_the_batch_nor_the_start_nor_the_workers(tmp_path):
     write_noise(tmp_path)
     highs, lows = stream(pair_folder(tmp_path, **DEGRADED), 4)
     for changes in ({"batch_size": 8}, {"num_workers": 2}):
@@ -76,15 +76,15 @@ def test_the_pool_shows_the_same_pairs_in_another_order(tmp_path):
     write_noise(tmp_path)
     plain = stream(pair_folder(tmp_path, **DEGRADED), 8)
     pooled = stream(pair_folder(tmp_path, **DEGRADED, pair_pool=8), 8)
-    known = {high.numpy().tobytes(): low for high, low in zip(*plain, strict=True)}
-    shown = [(high.numpy().tobytes(), low) for high, low in zip(*pooled, strict=True)]
-    assert all(torch.equal(known[high], low) for high, low in shown)  # what belonged together still does
+    low_of = {high.numpy().tobytes(): low for high, low in zip(*plain, strict=True)}
+    pairs = [(high.numpy().tobytes(), low) for high, low in zip(*pooled, strict=True)]
+    assert all(torch.equal(low_of[high], low) for high, low in pairs)  # what belonged together still does
     assert torch.equal(pooled[0][:8], plain[0][:8]) and not torch.equal(pooled[0][8:], plain[0][8:])
-    later = [high for high, _ in shown[8:]]
+    later = [high for high, _ in pairs[8:]]
     assert len(set(later)) == len(later)  # none comes twice
 
 
-def test_with_its_state_the_pool_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_restored_pool_continues_exactly(tmp_path):
     write_noise(tmp_path)
     whole = stream(pair_folder(tmp_path, **DEGRADED, pair_pool=8), 8)
     first, second = (pair_folder(tmp_path, **DEGRADED, pair_pool=8) for _ in range(2))
@@ -101,7 +101,7 @@ def test_without_a_degradation_there_is_no_state(tmp_path):
     data.load_state_dict({})
 
 
-def test_whole_images_to_judge_by_are_reduced_and_not_degraded(tmp_path):
+def test_validation_images_are_reduced_and_not_degraded(tmp_path):
     [path] = write_noise(tmp_path, ("a",))
     data = pair_folder(tmp_path, **DEGRADED, validation_root=str(tmp_path))
     assert torch.equal(data.whole_pair(data.validation_files()[0]).low, reduced_uint8(pixels_of(path), 4))

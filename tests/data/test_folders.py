@@ -22,8 +22,8 @@ def test_a_flat_folder_with_spaces_is_read(tmp_path):
     assert batch.real.is_contiguous()
     assert batch.labels.tolist() == [0] * 4
     expected = {center_crop(Image.open(path), [16, 16]).tobytes() for path in paths}
-    shown = {image.permute(1, 2, 0).numpy().tobytes() for image in as_bytes(stream(data, 3))}
-    assert shown == expected
+    images = {image.permute(1, 2, 0).numpy().tobytes() for image in as_bytes(stream(data, 3))}
+    assert images == expected
 
 
 def test_class_folders_give_labels(tmp_path):
@@ -77,13 +77,13 @@ def test_the_stream_depends_on_the_position_alone(tmp_path, num_workers):
 
 def test_random_crops_and_flips_differ_from_epoch_to_epoch(tmp_path):
     write_photo_folder(tmp_path, count=1, width=64, height=16)
-    shown = as_bytes(stream(folder(tmp_path, **RANDOM), 8))  # one image, 32 epochs
+    images = as_bytes(stream(folder(tmp_path, **RANDOM), 8))  # one image, 32 epochs
     strip = torch.from_numpy(numpy.asarray(Image.open(tmp_path / "photo 000.png")).copy()).permute(2, 0, 1)
     places = {strip[:, :, i:i + 16].numpy().tobytes(): (i, False) for i in range(49)}
     places |= {strip[:, :, i:i + 16].flip(-1).numpy().tobytes(): (i, True) for i in range(49)}
-    found = [places[image.numpy().tobytes()] for image in shown]
-    assert len({place for place, _ in found}) > 10
-    assert 4 <= sum(mirrored for _, mirrored in found) <= 28  # 16 on average, standard deviation 2.8
+    crops = [places[image.numpy().tobytes()] for image in images]
+    assert len({place for place, _ in crops}) > 10
+    assert 4 <= sum(mirrored for _, mirrored in crops) <= 28  # 16 on average, standard deviation 2.8
 
 
 def test_iterating_leaves_the_global_generators_alone(tmp_path):
@@ -121,7 +121,7 @@ def test_a_setting_out_of_range_is_refused_by_its_name(tmp_path, changes, senten
         folder(tmp_path, **changes)
 
 
-def test_nothing_is_said_of_a_folder_without_fault(tmp_path, caplog):
+def test_a_faultless_folder_gives_no_warning(tmp_path, caplog):
     write_photo_folder(tmp_path, count=3)
     with caplog.at_level(logging.WARNING):
         batches(folder(tmp_path), 3)

@@ -1,4 +1,4 @@
-"""What a set is does not depend on where it lies, and is another as soon as an image is."""
+"""The identity of a data set does not depend on its place, and changes with every image."""
 
 import hashlib
 import shutil
@@ -52,7 +52,7 @@ def test_names_are_digested_with_sizes_in_their_composed_form(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "ppm", "tif", "jpg"])
-def test_an_exchanged_photograph_of_the_same_name_and_size_is_seen(ending, tmp_path):
+def test_an_exchanged_photograph_of_the_same_name_and_size_changes_the_identity(ending, tmp_path):
     pixels = numpy.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), dtype=numpy.uint8)
     size = 0
     for name, image in zip("ab", pixels, strict=True):
@@ -66,7 +66,7 @@ def test_an_exchanged_photograph_of_the_same_name_and_size_is_seen(ending, tmp_p
     assert one["names"] == other["names"] and one["contents"] != other["contents"]
 
 
-def test_a_single_pixel_of_a_large_png_is_seen(tmp_path):
+def test_a_single_pixel_of_a_large_png_changes_the_identity(tmp_path):
     """Its end is the checksum of its pixels. Stored without compression, so that the sizes are equal."""
     pixels = numpy.zeros((200, 200, 3), numpy.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png", compress_level=0)
@@ -77,7 +77,7 @@ def test_a_single_pixel_of_a_large_png_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["bmp", "ppm", "tif"])
-def test_a_part_painted_over_is_seen_where_pixels_lie_in_the_file_as_they_are(ending, tmp_path):
+def test_a_part_painted_over_changes_the_identity_of_uncompressed_files(ending, tmp_path):
     (tmp_path / "set").mkdir()
     image = Image.new("RGB", (200, 200), (10, 20, 30))
     digests = set()
@@ -90,7 +90,7 @@ def test_a_part_painted_over_is_seen_where_pixels_lie_in_the_file_as_they_are(en
     assert len(digests) == 5
 
 
-def test_only_what_is_learnt_from_makes_another_set(tmp_path):
+def test_only_what_is_trained_on_changes_the_identity(tmp_path):
     write_photo_folder(tmp_path / "a", count=10)
     whole = folder(tmp_path / "a", train_fraction=0.8)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -131,9 +131,9 @@ def test_sets_in_memory_are_known_by_pixels_and_labels(monkeypatch):
 
 
 def test_an_identity_is_plain_and_stays_in_a_checkpoint(tmp_path):
-    found = identity(classes(tmp_path / "data"))
-    checkpoint.save(tmp_path / "x.ckpt", {"data": found})
-    assert checkpoint.load(tmp_path / "x.ckpt") == {"data": found}
+    plain = identity(classes(tmp_path / "data"))
+    checkpoint.save(tmp_path / "x.ckpt", {"data": plain})
+    assert checkpoint.load(tmp_path / "x.ckpt") == {"data": plain}
 
 
 def test_changes_are_told_by_number_names_or_contents(tmp_path):
@@ -157,7 +157,7 @@ def test_other_classes_are_refused_in_whatever_way_they_differ():
         refuse_other_classes(["ant"], ["ant", "cat"], "here")
 
 
-def test_a_run_that_went_on_with_other_images_is_of_neither_set():
+def test_a_run_resumed_with_other_images_belongs_to_neither_set():
     one, other = ({"images": 3, "classes": {}, "contents": content} for content in "ab")
     mixed = continued_identity(one, other)
     assert len({digest(one), digest(other), digest(mixed), digest(continued_identity(mixed, one))}) == 4

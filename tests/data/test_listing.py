@@ -8,7 +8,7 @@ from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, image_
 from saddlepoint.errors import RequestError
 
 
-def made(root: Path, *names: str) -> Path:
+def write_empty(root: Path, *names: str) -> Path:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
@@ -24,26 +24,26 @@ def names(files: list[ImageFile]) -> list[str]:
 
 
 def test_image_files_are_listed_by_name_from_all_folders(tmp_path):
-    made(tmp_path, "b/2.PNG", "b/10.png", "a/deep/er/x.JPeG", "z.jpg", "notes.txt", "b/png", "b/x.png.part")
+    write_empty(tmp_path, "b/2.PNG", "b/10.png", "a/deep/er/x.JPeG", "z.jpg", "notes.txt", "b/png", "b/x.png.part")
     assert names(image_files(tmp_path, ["png", "jpg", ".jpeg"])) == ["a/deep/er/x.JPeG", "b/10.png", "b/2.PNG", "z.jpg"]
 
 
 def test_what_begins_with_a_dot_is_left_out(tmp_path):
-    made(tmp_path, "._1.png", ".ipynb_checkpoints/1-checkpoint.png", "1.png")
+    write_empty(tmp_path, "._1.png", ".ipynb_checkpoints/1-checkpoint.png", "1.png")
     assert names(image_files(tmp_path, ["png"])) == ["1.png"]
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
-    made(tmp_path / "elsewhere", "1.png")
-    root = made(tmp_path / "root", "2.png")
+    write_empty(tmp_path / "elsewhere", "1.png")
+    root = write_empty(tmp_path / "root", "2.png")
     (root / "linked").symlink_to(tmp_path / "elsewhere")
     (root / "up").symlink_to(root)
     assert names(image_files(root, ["png"])) == ["2.png", "linked/1.png"]
 
 
 def test_both_spellings_of_an_accent_are_one_name(tmp_path):
-    made(tmp_path / "mac", unicodedata.normalize("NFD", "é/ü.png"))
-    made(tmp_path / "linux", unicodedata.normalize("NFC", "é/ü.png"))
+    write_empty(tmp_path / "mac", unicodedata.normalize("NFD", "é/ü.png"))
+    write_empty(tmp_path / "linux", unicodedata.normalize("NFC", "é/ü.png"))
     assert names(image_files(tmp_path / "mac", ["png"])) == names(image_files(tmp_path / "linux", ["png"]))
 
 
@@ -89,17 +89,17 @@ def test_the_split_has_nothing_to_do_with_the_order_of_names():
 
 
 def test_classes_are_the_folders_by_name(tmp_path):
-    files = image_files(made(tmp_path, "dog/1.png", "cat/x/2.png", "cat/1.png", "dog/0.png"), ["png"])
+    files = image_files(write_empty(tmp_path, "dog/1.png", "cat/x/2.png", "cat/1.png", "dog/0.png"), ["png"])
     assert class_of_each(files, tmp_path, 2) == ([0, 0, 1, 1], ("cat", "dog"))
 
 
 def test_another_number_of_classes_is_refused(tmp_path):
-    files = image_files(made(tmp_path, "dog/1.png", "cat/1.png"), ["png"])
+    files = image_files(write_empty(tmp_path, "dog/1.png", "cat/1.png"), ["png"])
     with pytest.raises(RequestError, match="data.num_classes=10, but .* has 2 folders .*type data.num_classes=2, or 0"):
         class_of_each(files, tmp_path, 10)
 
 
 def test_images_beside_class_folders_are_refused(tmp_path):
-    files = image_files(made(tmp_path, "dog/1.png", "cat/1.png", "loose.png"), ["png"])
+    files = image_files(write_empty(tmp_path, "dog/1.png", "cat/1.png", "loose.png"), ["png"])
     with pytest.raises(RequestError, match="loose.png lies in data.root=.* itself: type data.num_classes=0"):
         class_of_each(files, tmp_path, 2)

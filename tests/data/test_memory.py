@@ -70,9 +70,9 @@ def test_without_classes_all_labels_are_zero():
 def test_a_subset_is_shown_and_nothing_else():
     data = numbered(subset_size=20)
     assert data.num_images == 20
-    shown = {int(image[0, 0, 0].item()) for image in ((stream(data, 5) + 1) * 127.5).round()}
-    assert shown == {int(image[0, 0, 0]) for image in data.images()}
-    assert len(shown) == 20
+    levels = {int(image[0, 0, 0].item()) for image in ((stream(data, 5) + 1) * 127.5).round()}
+    assert levels == {int(image[0, 0, 0]) for image in data.images()}
+    assert len(levels) == 20
     assert torch.equal(numbered(subset_size=20, seed=99).images(), data.images())
 
 
@@ -135,9 +135,9 @@ def test_padded_images_cost_their_own_bytes_once():
     data = Large(name="large", channels=1, image_size=32, num_classes=10, batch_size=50, horizontal_flip=True)
     data.setup("fit")
     batches(data, 100)
-    held = len(pickle.dumps(data))  # every tensor that the module can reach, with all of its storage
+    num_bytes = len(pickle.dumps(data))  # every tensor that the module can reach, with all of its storage
     images = 3500 * 28 * 28
-    assert images <= held < images * 1.03 + 4096  # 17 bytes an image for its label, place and flip
+    assert images <= num_bytes < images * 1.03 + 4096  # 17 bytes an image for its label, place and flip
 
 
 @pytest.mark.parametrize(("changes", "words"), [
@@ -147,7 +147,7 @@ def test_padded_images_cost_their_own_bytes_once():
     ({"labels": torch.zeros(89, dtype=torch.long)}, "and they are int64 [89]"),
     ({"labels": torch.arange(90) % 10 + 1}, "labels from 1 to 10, and names of 10 classes: they must be from 0 to 9"),
 ])
-def test_a_set_of_somebodys_own_that_reads_another_form_is_refused(changes, words):
+def test_a_users_data_set_that_reads_images_in_another_form_is_refused(changes, words):
     """Floats in [-1, 1] would be taken for bytes: a black set, on which training succeeds."""
     class Own(Numbered):
         def read(self, split):

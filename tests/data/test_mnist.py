@@ -107,19 +107,19 @@ def test_a_damaged_file_is_named(tmp_path, name, content, sentence):
         mnist(tmp_path).setup("fit")
 
 
-@pytest.mark.parametrize(("gone", "there"), [(IMAGES, LABELS), (LABELS, IMAGES)])
-def test_half_a_pair_is_not_completed_from_the_internet(tmp_path, gone, there):
+@pytest.mark.parametrize(("missing", "present"), [(IMAGES, LABELS), (LABELS, IMAGES)])
+def test_half_a_pair_is_not_completed_from_the_internet(tmp_path, missing, present):
     write_idx(tmp_path, zipped=False)
-    (tmp_path / gone).unlink()
+    (tmp_path / missing).unlink()
     data = mnist(tmp_path)
     data.prepare_data()  # the local pair may be somebody's own: MNIST's labels would not belong to these images
-    with pytest.raises(RequestError, match=f"{there} is there, but {gone} is not"):
+    with pytest.raises(RequestError, match=f"{present} is there, but {missing} is not"):
         data.setup("fit")
 
 
 @pytest.fixture
 def remote(tmp_path, monkeypatch):
-    """MNIST's four files on a local server, with their checksums: the folder that is served"""
+    """Serves MNIST's four files, with their checksums, on this machine; yields the folder that is served."""
     folder = tmp_path / "server"
     write_idx(folder)
     write_idx(folder, prefix="t10k", count=10)
@@ -206,6 +206,6 @@ def test_labels_that_count_from_1_make_as_many_classes_as_there_are(tmp_path, la
     data = mnist(tmp_path, num_classes=len(names))  # as the refusal says
     data.setup("fit")
     assert data.class_names == names
-    shown = [data.class_names[label] for label in data.evaluation_images("train").labels.tolist()]
-    assert shown == list(map(str, labels))
-    assert data.class_counts.tolist() == [int(name in shown) for name in names]
+    names_of_images = [data.class_names[label] for label in data.evaluation_images("train").labels.tolist()]
+    assert names_of_images == list(map(str, labels))
+    assert data.class_counts.tolist() == [int(name in names_of_images) for name in names]

@@ -1,4 +1,4 @@
-"""Pairs of crops: which, how turned, and that the low one is a piece of the low image."""
+"""Pairs of crops: their places, their orientations, and that the low one is a piece of the whole low image."""
 
 import math
 from collections import Counter
@@ -42,8 +42,8 @@ def test_the_pairs_of_the_stream_are_pieces_of_the_images_and_of_their_reduction
 def test_an_image_that_is_no_multiple_of_the_scale_loses_its_last_rows_and_columns(tmp_path):
     [path] = write_noise(tmp_path, ("a",), width=23, height=18)
     high = pixels_of(path)[:, :16, :20]
-    seen = {place_of(crop, high) for crop in stream(pair_folder(tmp_path), 16)[0]}
-    assert seen == {(0, 0), (0, 4)}
+    places = {place_of(crop, high) for crop in stream(pair_folder(tmp_path), 16)[0]}
+    assert places == {(0, 0), (0, 4)}
     assert cut_to_multiple(numpy.zeros((18, 23, 3)), 4).shape == (16, 20, 3)
     whole = pair_folder(tmp_path, validation_root=str(tmp_path)).whole_pair(
         pair_folder(tmp_path, validation_root=str(tmp_path)).validation_files()[0])
@@ -51,13 +51,13 @@ def test_an_image_that_is_no_multiple_of_the_scale_loses_its_last_rows_and_colum
 
 
 def orientations(image: torch.Tensor) -> dict[tuple[int, bool], torch.Tensor]:
-    """(quarters, mirrored) -> the square image so turned"""
+    """Returns the eight orientations of a square image: (quarters, mirrored) -> image."""
     return {(quarters, mirrored): torch.rot90(image.flip(-1) if mirrored else image, quarters, (-2, -1))
             for quarters in range(4) for mirrored in (False, True)}
 
 
 def turns_in(data, image: torch.Tensor, count: int) -> Counter:
-    """How often the stream shows each orientation of the only image; low and high must show the same one."""
+    """Counts how often the stream has each orientation of the only image; low and high must have the same one."""
     high_ways, low_ways = orientations(image), orientations(reduced_uint8(image, 4))
     turns = Counter()
     for high, low in zip(*stream(data, count), strict=True):
@@ -98,7 +98,7 @@ def test_another_seed_shows_other_crops(tmp_path):
     assert not torch.equal(stream(pair_folder(tmp_path), 2)[0], stream(pair_folder(tmp_path, seed=6), 2)[0])
 
 
-def test_what_batches_hold(tmp_path):
+def test_the_shapes_and_ranges_of_a_batch(tmp_path):
     write_noise(tmp_path)
     batch = paired_batches(pair_folder(tmp_path), 1)[0]
     assert (batch.real.shape, batch.low.shape, batch.target.shape) == ((4, 3, 16, 16), (4, 3, 4, 4), (4, 3, 16, 16))
@@ -106,12 +106,12 @@ def test_what_batches_hold(tmp_path):
     assert batch.low.min() >= 0 and batch.low.max() <= 1 and batch.labels.tolist() == [0] * 4
 
 
-def test_what_was_decoded_is_kept_up_to_the_memory_there_is(tmp_path):
+def test_decoded_images_are_kept_up_to_memory_megabytes(tmp_path):
     write_noise(tmp_path)
-    for megabytes, kept in ((100, 3), (0, 1)):
+    for megabytes, num_images in ((100, 3), (0, 1)):
         data = pair_folder(tmp_path, memory_megabytes=megabytes)
         stream(data, 3)
-        assert len(data._dataset.recent.kept) == kept
+        assert len(data._dataset.recent.images) == num_images
 
 
 def test_files_that_cannot_be_read_or_are_too_small_are_named_and_others_take_their_place(tmp_path, caplog):
@@ -134,7 +134,7 @@ def test_files_that_cannot_be_read_or_are_too_small_are_named_and_others_take_th
     ({"image_size": 18}, "data.image_size=18 must be a multiple of data.scale=4: type data.image_size=16"),
     ({"channels": 2}, "data.channels=2 must be 1"),
 ])
-def test_settings_that_cannot_be_are_refused(changes, sentence, tmp_path):
+def test_impossible_settings_are_refused(changes, sentence, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         pair_folder(tmp_path, **changes)
 
@@ -145,11 +145,11 @@ def test_metrics_of_samples_are_refused(tmp_path):
         pair_folder(tmp_path).evaluation_images()
 
 
-def test_validation_images_are_the_part_that_is_kept_or_another_folder(tmp_path):
+def test_validation_images_are_those_that_train_fraction_leaves_or_another_folder(tmp_path):
     write_noise(tmp_path / "train", tuple("abcdefgh"))
     write_noise(tmp_path / "other", ("x", "y"))
-    kept = pair_folder(tmp_path / "train", train_fraction=0.75)
-    trained, judged = ({file.name for file in files} for files in (kept._parts["train"], kept.validation_files()))
+    data = pair_folder(tmp_path / "train", train_fraction=0.75)
+    trained, judged = ({file.name for file in files} for files in (data._parts["train"], data.validation_files()))
     assert (len(trained), len(judged), trained & judged) == (6, 2, set())
     other = pair_folder(tmp_path / "train", validation_root=str(tmp_path / "other"))
     assert [file.name for file in other.validation_files()] == ["x.png", "y.png"]
@@ -167,7 +167,7 @@ def test_a_validation_image_smaller_than_the_scale_is_unreadable(tmp_path):
         data.whole_pair(data.validation_files()[0])
 
 
-def test_without_a_folder_there_are_photographs_and_others_to_judge_by():
+def test_without_a_folder_there_are_photographs_to_train_on_and_others_for_validation():
     data = pair_folder(None, channels=1, image_size=64)
     assert data.num_images == len(EMBEDDED) and data.skipped == []
     high, low = stream(data, 1)

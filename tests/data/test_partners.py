@@ -1,4 +1,4 @@
-"""Low-resolution files: which belongs to which photograph, and what does not go together."""
+"""Low-resolution files: which of them belongs to which photograph, and which combinations are refused."""
 
 import unicodedata
 from pathlib import Path
@@ -28,17 +28,17 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def partners_of(high: Path, low: Path, scale: int = 4) -> dict[str, str | None]:
-    """name -> name of its low-resolution file"""
+    """Returns name of a photograph -> name of its low-resolution file, None without one."""
     files = image_files(high, ENDINGS)
     partners = Partners(files, low, scale, ENDINGS)
 
-    def found(file) -> str | None:
+    def partner_of(file) -> str | None:
         try:
             return partners.of(file).relative_to(low).as_posix()
         except Unreadable:
             return None
 
-    return {file.name: found(file) for file in files}
+    return {file.name: partner_of(file) for file in files}
 
 
 @pytest.mark.parametrize(("high", "low"), [
@@ -146,15 +146,15 @@ def test_a_low_image_of_another_scale_says_which(tmp_path):
 # What the pairs show.
 
 
-def write_photographs(root: Path, **named: numpy.ndarray) -> Path:
+def write_photographs(root: Path, **photographs: numpy.ndarray) -> Path:
     root.mkdir(exist_ok=True)
-    for name, pixels in named.items():
+    for name, pixels in photographs.items():
         Image.fromarray(pixels).save(root / f"{name}.png")
     return root
 
 
 def smaller(pixels: numpy.ndarray) -> numpy.ndarray:
-    """By Pillow, another library than ours"""
+    """Reduces an image with Pillow, another implementation than ours."""
     return numpy.asarray(Image.fromarray(pixels).resize([side // 4 for side in pixels.shape[1::-1]], Image.BOX))
 
 
@@ -163,7 +163,7 @@ FLAT = {name: (pixels // 8 + 100).astype(numpy.uint8) for name, pixels in SCENES
 
 
 def degraded(pixels: numpy.ndarray) -> numpy.ndarray:
-    """Darker, noisy and with fewer levels, as a phone's"""
+    """Returns a darker image with noise and fewer levels, as of a phone."""
     noise = numpy.random.default_rng(0).normal(0, 12, pixels.shape)
     return (pixels * 0.85 + noise).clip(0, 255).astype(numpy.uint8) // 8 * 8
 
@@ -243,7 +243,7 @@ def test_files_of_either_folder_that_take_no_part_are_counted(tmp_path, caplog):
     write_noise(tmp_path / "valid", ("v",))
     (tmp_path / "valid" / "v.txt").write_text("")
     data = pair_folder(tmp_path / "high", low_root=str(tmp_path / "low"), validation_root=str(tmp_path / "valid"))
-    assert f"left out: 1 file of data.low_root={tmp_path / 'low'} beside those of its images" in data.described()
+    assert f"left out: 1 file of data.low_root={tmp_path / 'low'} beside those of its images" in data.describe()
     assert len(data.validation_files()) == 1
     assert f"left out of data.validation_root={tmp_path / 'valid'}: 1 file whose ending is not in" in caplog.text
     write_noise(tmp_path / "high", ("ax4", "bx4"), width=10, height=7)

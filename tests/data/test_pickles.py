@@ -1,4 +1,4 @@
-"""CIFAR-10's python batches are pickles: those of every age are read, and none of them runs anything."""
+"""CIFAR-10's Python batches are pickles: those of Python 2, numpy 1 and numpy 2 are read, and no file can run code."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ DUMPS = {"python 2": python2_pickle, "numpy 1": numpy1,
 
 
 @pytest.mark.parametrize("dumps", DUMPS.values(), ids=DUMPS)
-def test_pickles_of_every_age_are_read(tmp_path, dumps):
+def test_pickles_of_every_version_are_read(tmp_path, dumps):
     write_files(tmp_path, cifar10_python_files(PARTS, dumps))
     assert_is_the_set(tmp_path)
 

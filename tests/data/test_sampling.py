@@ -24,7 +24,7 @@ def test_another_seed_is_another_order():
 
 @settings(deadline=None, max_examples=30)
 @given(num_images=st.integers(1, 40), start=st.integers(0, 300), length=st.integers(1, 100), seed=st.integers(0, 2**63))
-def test_what_stands_at_a_position_depends_on_nothing_asked_before_or_beside_it(num_images, start, length, seed):
+def test_the_image_at_a_position_depends_on_no_other_request(num_images, start, length, seed):
     positions = range(start, start + length)
     together = EndlessOrder(num_images, seed)
     for draw in (together.images, lambda p: together.coins("flip", p), lambda p: together.points("crop", p)):

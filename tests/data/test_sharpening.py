@@ -9,7 +9,7 @@ from saddlepoint.data.sharpening import UnsharpMasking
 
 
 def photographs() -> torch.Tensor:
-    """Without a pixel that rounding could take over the threshold: one such changes its surroundings by 3e-4."""
+    """Returns photographs without a pixel so near the threshold that rounding decides; one changes others by 3e-4."""
     pictures = (getattr(skimage.data, name)() for name in ("chelsea", "astronaut"))
     images = [torch.from_numpy(picture[60:160, 100:211].copy()) for picture in pictures]
     return torch.stack(images).permute(0, 3, 1, 2).contiguous().float() / 255
@@ -43,7 +43,7 @@ def test_images_smaller_than_the_window_are_sharpened_too():
     assert UnsharpMasking()(torch.rand(2, 3, 5, 9)).shape == (2, 3, 5, 9)
 
 
-def test_what_cannot_be_is_refused():
+def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="radius=1 must be a whole number of pixels, at least 2"):
         UnsharpMasking(radius=1)
     with pytest.raises(ValueError, match="threshold=300"):

@@ -1,4 +1,4 @@
-"""What a set in memory shows, batch after batch."""
+"""The batches of a data set in memory."""
 
 from types import SimpleNamespace
 
@@ -76,12 +76,12 @@ def test_seeds_change_the_order_only():
 
 
 def test_lightning_hands_image_batches_to_the_training_step():
-    class Looker(LightningModule):
+    class Recorder(LightningModule):
         automatic_optimization = False
-        seen: list = []
+        batches: list = []
 
         def training_step(self, batch, batch_index):
-            self.seen.append(batch)
+            self.batches.append(batch)
 
         def configure_optimizers(self):
             return None
@@ -90,8 +90,8 @@ def test_lightning_hands_image_batches_to_the_training_step():
     data.start_at(16)
     trainer = Trainer(max_steps=-1, max_epochs=1, limit_train_batches=13, logger=False, enable_checkpointing=False,
                       enable_progress_bar=False, enable_model_summary=False, accelerator="cpu", devices=1)
-    trainer.fit(Looker(), datamodule=data)
-    assert len(Looker.seen) == 13  # beyond the end of the first epoch
-    assert all(isinstance(batch, ImageBatch) for batch in Looker.seen)
+    trainer.fit(Recorder(), datamodule=data)
+    assert len(Recorder.batches) == 13  # beyond the end of the first epoch
+    assert all(isinstance(batch, ImageBatch) for batch in Recorder.batches)
     expected = stream(numbered(image_size=8), 15)[16:]
-    torch.testing.assert_close(torch.cat([batch.real for batch in Looker.seen]), expected)
+    torch.testing.assert_close(torch.cat([batch.real for batch in Recorder.batches]), expected)

@@ -1,4 +1,4 @@
-"""Files that are no images, or not whole ones: named, counted, and replaced or refused."""
+"""Files that are no images, or are broken off, are named and counted, and replaced or refused."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.data.formats import bomb, photo, write_photo_folder
 
 
 def write_spoiled(root) -> dict[str, str]:
-    """Files that are unreadable, each in its way, and what is said of them."""
+    """Writes files that are unreadable for different reasons, and returns these reasons by name."""
     contents = {"empty.png": (b"", "it is empty"), "text.jpg": (b"some text", "its content is not that of an image"),
                 "bomb.png": (bomb(9000), "its 9000 x 9000 pixels are more than data.max_pixels=50000000")}
     for name, (content, _) in contents.items():
@@ -17,7 +17,7 @@ def write_spoiled(root) -> dict[str, str]:
 
 
 def break_off(path) -> None:
-    """26 bytes are the end mark, the check sums and two bytes of the image: Pillow forgives the loss of the rest."""
+    """Cuts off 26 bytes: the end mark, the checksums and two bytes of the image. Pillow reads it without the rest."""
     path.write_bytes(path.read_bytes()[:-26])
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_breaks_off_stops_the_run_when_asked_to(tmp_path):
         stream(data, 12)
 
 
-def test_what_takes_the_place_of_an_unreadable_file_depends_on_the_position_alone(tmp_path):
+def test_the_substitute_for_an_unreadable_file_depends_on_the_position_alone(tmp_path):
     write_grey_levels(tmp_path, range(0, 80, 10))
     good = levels(stream(folder(tmp_path, channels=1), 12))
     (tmp_path / "030.png").write_bytes(b"")  # found in set-up

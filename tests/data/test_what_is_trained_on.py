@@ -1,11 +1,11 @@
-"""What train.py says of its data: the number of images, their classes, and what was left out, counted."""
+"""How train.py describes its data: the number of images, their classes, and what was left out."""
 
 import os
 import sys
 
 from saddlepoint.data import describing
+from saddlepoint.data.folders import with_progress
 from saddlepoint.data.listing import listing
-from saddlepoint.data.progress import counted
 from tests.data.folder_data import batches, folder, write_grey_levels
 from tests.data.formats import write_photo_folder
 from tests.data.memory_data import batches as memory_batches
@@ -20,7 +20,7 @@ def test_what_is_left_out_is_counted_by_ending(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "bad.png").write_bytes(b"x")
-    assert folder(tmp_path).described() == [
+    assert folder(tmp_path).describe() == [
         f"data: 3 images of data.root={tmp_path}",
         "left out: 6 files whose ending is not in data.extensions (.avif 3, .jp2 1, .txt 1, without ending 1); "
         "1 hidden file; 1 file that cannot be used"]
@@ -28,7 +28,7 @@ def test_what_is_left_out_is_counted_by_ending(tmp_path):
 
 def test_what_settings_leave_out_is_counted(tmp_path):
     write_photo_folder(tmp_path, count=10)
-    _, left_out = folder(tmp_path, train_fraction=0.8, subset_size=5).described()
+    _, left_out = folder(tmp_path, train_fraction=0.8, subset_size=5).describe()
     assert left_out == "left out: 2 images by data.train_fraction=0.8; 3 images by data.subset_size=5"
 
 
@@ -36,20 +36,20 @@ def test_classes_are_named_with_their_numbers_and_many_are_abridged(tmp_path):
     write_grey_levels(tmp_path / "cat", range(2))
     write_grey_levels(tmp_path / "dog", range(3))
     data = folder(tmp_path, channels=1, num_classes=2)
-    assert data.described() == [f"data: 5 images of data.root={tmp_path} in 2 classes: cat 2, dog 3"]
+    assert data.describe() == [f"data: 5 images of data.root={tmp_path} in 2 classes: cat 2, dog 3"]
     many = {f"c{number}": 1000 + number for number in range(1200)}
     assert describing.classes(many) == (" in 1,200 classes of 1,000 to 2,199 images: c0 1,000, c1 1,001, c2 1,002, "
                                         "c3 1,003, c4 1,004, ... c1199 2,199")
 
 
-def test_sets_in_memory_and_of_packages_say_the_same():
-    assert numbered(subset_size=20, num_classes=0).described() == [
+def test_sets_in_memory_and_of_packages_are_described_alike():
+    assert numbered(subset_size=20, num_classes=0).describe() == [
         "data: 20 images of data=numbered", "left out: 70 images by data.subset_size=20"]
-    assert pair_folder(None).described() == ["data: 9 images of the photographs that come with scikit-image"]
+    assert pair_folder(None).describe() == ["data: 9 images of the photographs that come with scikit-image"]
 
 
 def test_a_class_without_a_readable_file_is_neither_counted_nor_drawn(tmp_path, caplog):
-    """One whose files are no images, and one whose files break off: their headers are good."""
+    """The files of bee are no images; those of cat have good headers and break off."""
     for number, name in enumerate(("ant", "bee", "cat", "dog")):
         write_grey_levels(tmp_path / name, range(50 * number, 50 * number + 3))
     for path in (tmp_path / "bee").iterdir():
@@ -59,8 +59,8 @@ def test_a_class_without_a_readable_file_is_neither_counted_nor_drawn(tmp_path, 
     data = folder(tmp_path, channels=1, num_classes=4)
     assert data.class_counts.tolist() == [3, 0, 0, 3] and data.num_images == 6
     assert data.identity()["classes"] == {"ant": 3, "bee": 0, "cat": 0, "dog": 3}
-    said = "2 classes without an image that can be used, neither shown to the networks nor drawn: bee, cat"
-    assert said in caplog.text
+    warning = "2 classes without an image that can be used, neither shown to the networks nor drawn: bee, cat"
+    assert warning in caplog.text
     assert {label for batch in batches(data, 6) for label in batch.labels.tolist()} == {0, 3}
     assert len(data.evaluation_images()) == 6
 
@@ -75,7 +75,7 @@ def test_pipes_and_broken_links_are_files_that_cannot_be_used(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     data = folder(tmp_path)
-    assert data.skipped == ["gone.png", "pipe.png"] and "2 files that cannot be used" in data.described()[1]
+    assert data.skipped == ["gone.png", "pipe.png"] and "2 files that cannot be used" in data.describe()[1]
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
@@ -88,14 +88,14 @@ def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
         return look(folder)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    found = listing(tmp_path, ["png"])
-    assert found.closed == ["closed"] and len(found.files) == 1
+    content = listing(tmp_path, ["png"])
+    assert content.closed == ["closed"] and len(content.files) == 1
 
 
-def test_a_long_walk_says_how_far_it_is(monkeypatch, capsys):
+def test_reading_many_files_prints_the_progress(monkeypatch, capsys):
     clock = iter(range(0, 1000, 6))  # seconds, at each look
-    monkeypatch.setattr("saddlepoint.data.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("saddlepoint.data.folders.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
-    assert list(counted("abcde", "image files")) == list("abcde")
+    assert list(with_progress("abcde", "image files")) == list("abcde")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "image files: 2 of 5" and len(lines) == 2

@@ -1,4 +1,4 @@
-"""Data sets, and how their images reach the game."""
+"""Data sets, and the batches that training and metrics get from them."""
 
 from saddlepoint.exports import lazy
 

@@ -1,5 +1,5 @@
-"""Blur kernels of Real-ESRGAN (Wang et al. 2021, sections 3.1 and 3.3, https://arxiv.org/abs/2107.10833), and
-filtering with them.
+"""Makes the blur kernels of Real-ESRGAN (Wang et al. 2021, sections 3.1 and 3.3, https://arxiv.org/abs/2107.10833)
+and filters images with them.
 
 A kernel is [size, size], float64, of sum 1, size odd. Widths (sigma) are in pixels, angles in radians. N images, C
 channels, H x W pixels. All but `sinc` are functions of q = d^T S^-1 d, where d is the distance from the centre and S
@@ -14,23 +14,28 @@ from torch.nn import functional
 
 
 def gaussian(size: int, sigma_x: float, sigma_y: float, angle: float) -> Tensor:
-    """exp(-q / 2); isotropic where both widths are the same"""
+    """Returns exp(-q / 2), normalised: isotropic where both widths are the same."""
     return _normalised(torch.exp(-_quadratic_form(size, sigma_x, sigma_y, angle) / 2))
 
 
 def generalised_gaussian(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
-    """exp(-q^beta / 2) (Pascal et al. 2013, https://arxiv.org/abs/1302.6498): peaked below beta = 1, flat above"""
+    """Returns exp(-q^beta / 2), normalised (Pascal et al. 2013, https://arxiv.org/abs/1302.6498).
+
+    Its centre is peaked for beta < 1 and flat for beta > 1.
+    """
     return _normalised(torch.exp(-_quadratic_form(size, sigma_x, sigma_y, angle) ** beta / 2))
 
 
 def plateau(size: int, sigma_x: float, sigma_y: float, angle: float, beta: float) -> Tensor:
-    """1 / (1 + q^beta)"""
+    """Returns 1 / (1 + q^beta), normalised."""
     return _normalised(1 / (1 + _quadratic_form(size, sigma_x, sigma_y, angle) ** beta))
 
 
 def sinc(size: int, cutoff: float) -> Tensor:
-    """cutoff J1(cutoff r) / (2 pi r): the ideal low-pass of all directions, cut to the kernel, which rings at edges.
-    `cutoff` is in radians per pixel, at most pi."""
+    """Returns cutoff J1(cutoff r) / (2 pi r), normalised: the ideal low-pass filter, cut off at the kernel's border.
+
+    It rings at edges. `cutoff` is in radians per pixel, above 0 to pi; r is the distance from the centre.
+    """
     x, y = _distances(size)
     radius = torch.hypot(x, y)
     values = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius)
@@ -38,7 +43,7 @@ def sinc(size: int, cutoff: float) -> Tensor:
 
 
 def filtered(images: Tensor, kernels: Tensor) -> Tensor:
-    """images [N, C, H, W], one kernel each [N, size, size] -> [N, C, H, W], the image mirrored at its borders"""
+    """Filters images [N, C, H, W] with a kernel each [N, size, size] -> [N, C, H, W]; borders are mirrored."""
     count, channels, height, width = images.shape
     size = kernels.shape[-1]
     weights = kernels.to(images).repeat_interleave(channels, dim=0)[:, None]
@@ -47,8 +52,10 @@ def filtered(images: Tensor, kernels: Tensor) -> Tensor:
 
 
 def reflected(images: Tensor, margin: int) -> Tensor:
-    """[..., H, W] -> [..., H + 2 margin, W + 2 margin]: 2 1 | 0 1 2 ... mirrored as often as the margin needs, where
-    torch's own padding refuses a margin wider than the image"""
+    """Pads images by reflection (2 1 | 0 1 2 ...): [..., H, W] -> [..., H + 2 margin, W + 2 margin].
+
+    The margin may be wider than the image, which torch's own padding refuses.
+    """
     rows, columns = (_mirrored(side, margin).to(images.device) for side in images.shape[-2:])
     return images[..., rows[:, None], columns]
 
@@ -67,7 +74,7 @@ def _quadratic_form(size: int, sigma_x: float, sigma_y: float, angle: float) -> 
 
 
 def _distances(size: int) -> tuple[Tensor, Tensor]:
-    """-> x, to the right, and y, downwards [size, size], of every pixel from the centre"""
+    """Returns the distances of every pixel from the centre: x to the right, y downwards, each [size, size]."""
     line = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     y, x = torch.meshgrid(line, line, indexing="ij")
     return x, y

@@ -1,4 +1,4 @@
-"""Decoded images on disk: one .npy file each, made when an image is first needed, by whichever process needs it."""
+"""Keeps decoded images on disk, one .npy file each. The first process that needs an image writes its file."""
 
 import contextlib
 import functools
@@ -13,13 +13,17 @@ import numpy
 
 from saddlepoint.errors import RequestError
 
-_VERSION = 2  # of what is stored: goes up when decoding changes
+_VERSION = 2  # goes up whenever decoding changes, so that older files are not read
 _READERS = ("pillow", "tifffile", "imagecodecs")
 
 
 class DecodedCache:
-    """A file's key is all that its decoded form depends on: the file (place, size, time of change), `settings` of the
-    decoding, the readers' versions. Nothing is ever out of date; the folder may be deleted at any time."""
+    """A folder of decoded images. The folder is made; one that cannot be written is refused.
+
+    An image's key is a digest of all that its pixels depend on: the file (place, size, time of change), the `settings`
+    of the decoding and the versions of the libraries that read it. So no stored image is ever out of date, and the
+    folder may be deleted at any time.
+    """
 
     def __init__(self, folder: Path, settings: str):
         self.folder, self.settings = folder, settings
@@ -31,11 +35,12 @@ class DecodedCache:
                                f"another folder, or data.cache=null to decode every time") from error
 
     def get(self, path: Path, decode: Callable[[], numpy.ndarray]) -> numpy.ndarray:
-        """[H, W, C] uint8"""
+        """Returns the pixels [H, W, C] uint8 of an image file: the stored ones, else those of `decode`, which it
+        stores."""
         stored = self._place(path)
         try:
             return numpy.load(stored, allow_pickle=False)
-        except (OSError, ValueError, EOFError):  # not there yet, or spoiled: made again
+        except (OSError, ValueError, EOFError):  # not stored yet, or damaged
             pixels = decode()
         with contextlib.suppress(OSError):  # a full disk costs time, not the run
             self._store(stored, pixels)
@@ -49,7 +54,7 @@ class DecodedCache:
 
     @staticmethod
     def _store(stored: Path, pixels: numpy.ndarray) -> None:
-        """Under a name of its own first: another process, or a crash, never sees half a file."""
+        """Writes a temporary file and renames it, so that neither another process nor a crash leaves half a file."""
         stored.parent.mkdir(parents=True, exist_ok=True)
         descriptor, unfinished = tempfile.mkstemp(dir=stored.parent, suffix=".unfinished")
         try:

@@ -1,7 +1,7 @@
-"""From an image file of any kind to 8 bits of grey or RGB, as training and metrics see it.
+"""Decodes image files of every kind to 8 bits of grey or RGB, for training and metrics.
 
-Grey from colour is the luma of ITU-R BT.601. What is transparent is laid over black, the colour of padding.
-16-bit values are divided by 257, so that 65535 becomes 255; none are clipped.
+Colours become grey by the luma of ITU-R BT.601. Transparent images are laid over black, the colour of padding. 16-bit
+values are divided by 257, so that 65535 becomes 255 and none is clipped.
 """
 
 from pathlib import Path
@@ -24,14 +24,16 @@ TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
 
 
 class Header(NamedTuple):
-    width: int  # as it lies in the file
+    """What the header of an image file tells of its image."""
+
+    width: int  # as stored: an image that EXIF turns by 90 degrees has this height once it is decoded
     height: int
-    channels: int  # 1 grey, 3 colours
-    losses: tuple[str, ...]  # what of the file is not used, in words that are the same for all files of a kind
+    channels: int  # 1: grey, 3: colour
+    losses: tuple[str, ...]  # what decoding loses, in words that are the same for all files of a kind
 
 
 def header_of(path: Path, limits: Limits) -> Header:
-    """Reads the header alone."""
+    """Reads the header alone, without decoding. Raises Unreadable."""
     with open_image(path, limits) as source:
         if source.is_plain:
             return Header(*source.size, 1 if source.is_grey else 3, ())
@@ -46,7 +48,8 @@ def header_of(path: Path, limits: Limits) -> Header:
 
 
 def decode(path: Path, channels: int, limits: Limits) -> Image.Image:
-    """Mode L or RGB, upright as its EXIF data says; of several pictures in a file, the first."""
+    """Returns the image in mode L (`channels` 1) or RGB (3), upright as its EXIF data says. Of several pictures in one
+    file it reads the first. Raises Unreadable."""
     with open_image(path, limits) as source:
         image = _as_image(to_eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
         return _without_transparency(image).convert(MODES[channels])
@@ -62,7 +65,7 @@ def _upright(source: Source) -> Image.Image:
 
 
 def _without_transparency(image: Image.Image) -> Image.Image:
-    """-> a mode without alpha; palettes and the rarer colour spaces become RGB"""
+    """Converts to a mode without alpha; palettes and the rarer colour spaces become RGB."""
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba).convert("RGB")

@@ -1,5 +1,5 @@
-"""Low-resolution images as the world makes them: Real-ESRGAN's second-order degradation (Wang et al. 2021, section 3,
-https://arxiv.org/abs/2107.10833), of float images [N, C, H, W] in [0, 1].
+"""Real-ESRGAN's second-order degradation, which makes realistic low-resolution images (Wang et al. 2021, section 3,
+https://arxiv.org/abs/2107.10833).
 """
 
 from typing import Annotated
@@ -16,17 +16,18 @@ from saddlepoint.data.pair_crops import SCALES
 
 
 class SecondOrderDegradation(nn.Module):
-    """Blur, resize, noise and JPEG, twice; the second JPEG comes with the last resize and a sinc filter, after these or
-    (`jpeg_first_probability`, 0.5) before them.
+    """A degradation of two rounds of blur, resize, noise and JPEG. The second round ends with a resize to the final
+    size and a sinc filter, either after or before its JPEG.
 
-    Steps that are not given have the paper's settings, which their own docstrings name. The paper degrades images that
-    were sharpened (sharpening.py) and crops afterwards, 400 to 256 pixels. There is no state: a module, so that a
-    configuration can build it.
+    The default of each step is that of the paper. There, images are sharpened (sharpening.py) and degraded at 400 x
+    400 pixels, and 256 x 256 are cropped afterwards. It is a module so that yaml files can build it; it has no state.
 
-    scale: 2, 3, 4 or 8
-    blur, resize, noise, jpeg: the steps of the first round, and second_blur to second_jpeg of the second
+    scale: how many times smaller the low-resolution image is, 2, 3, 4 or 8
+    blur, resize, noise, jpeg: the steps of the first round
+    second_blur, second_resize, second_noise, second_jpeg: the steps of the second round
     final_sinc: the last filter
-    jpeg_first_probability: 0 to 1, that the second JPEG comes before the last resize and the sinc filter
+    jpeg_first_probability: probability that the JPEG of the second round comes before the last resize and the sinc
+        filter, 0 to 1
     """
 
     def __init__(self, scale: Annotated[int, one_of(*SCALES)], blur: Blur | None = None,
@@ -48,10 +49,10 @@ class SecondOrderDegradation(nn.Module):
 
     @torch.no_grad()
     def degrade(self, high: Tensor, generator: torch.Generator) -> Tensor:
-        """high [N, C, H, W] in [0, 1] -> low [N, C, H // scale, W // scale] in [0, 1], rounded to the levels of 8 bits.
+        """high [N, C, H, W] in [0, 1] -> low [N, C, H // scale, W // scale] in [0, 1], rounded to the levels of 8 bits
 
-        A function of the images and the generator's state: no other randomness takes part. The generator may be on
-        another device than the images.
+        The result depends only on the images and the generator's state. The generator may be on another device than
+        the images.
         """
         height, width = high.shape[-2:]
         images = self.blur(high, generator)

@@ -1,5 +1,7 @@
-"""Blurs of Real-ESRGAN's degradation: a random kernel for each image (Wang et al. 2021, sections 3.1 and 3.3,
-https://arxiv.org/abs/2107.10833). images [N, C, H, W] -> [N, C, H, W], which a sinc may take out of [0, 1].
+"""The blurs of Real-ESRGAN's degradation, with a random kernel for each image (Wang et al. 2021, sections 3.1 and 3.3,
+https://arxiv.org/abs/2107.10833).
+
+They map images [N, C, H, W] in [0, 1] to [N, C, H, W]; a sinc kernel may leave [0, 1].
 """
 
 import math
@@ -30,17 +32,19 @@ Sizes = Annotated[tuple[int, int], list_of(integer(3), length=2)]
 
 
 class Blur(nn.Module):
-    """With `probability` 1 (second stage: 0.8), a kernel for each image. Its size is one of the odd numbers of `sizes`,
-    7 to 21. With `sinc_probability` 0.1 it is a sinc of cutoff pi/3 (pi/5 from 13 pixels on) to pi; otherwise one of
-    the six `shapes`: Gaussian isotropic 0.45 and anisotropic 0.25, generalised Gaussian 0.12 and 0.03, plateau 0.12 and
-    0.03, of widths `sigma` 0.2 to 3 (second stage: 1.5) pixels. Exponents, 0.5 to 4 for `generalised_beta` and 1 to 2
-    for `plateau_beta`, are below and above 1 equally often.
+    """A blur whose kernel is drawn for each image. The defaults are the paper's for the first round; its second round
+    has probability 0.8 and sigma (0.2, 1.5).
 
-    probability: 0 to 1, that there is a kernel
-    sizes: pixels, odd, 3 or more: smallest and largest side of a kernel
-    sinc_probability: 0 to 1
-    shapes: six numbers of 0 or more, the shares of the shapes
-    sigma: pixels, 0.01 or more: smallest and largest width
+    A kernel's size is any odd number within `sizes`. Its shape is a sinc with a cutoff of pi/3 (pi/5 if it has 13
+    pixels or more) to pi, or else a Gaussian, a generalised Gaussian or a plateau, isotropic or turned at random.
+    Exponents are below and above 1 equally often.
+
+    probability: that the images of a batch are blurred at all, 0 to 1
+    sizes: smallest and largest side of a kernel in pixels, odd, 3 or more
+    sinc_probability: that a kernel is a sinc, 0 to 1
+    shapes: shares of the other six shapes, 0 or more: Gaussian isotropic and anisotropic, generalised Gaussian
+        isotropic and anisotropic, plateau isotropic and anisotropic
+    sigma: smallest and largest width in pixels, 0.01 or more
     generalised_beta, plateau_beta: smallest and largest exponent, 0.01 or more, with 1 between them
     """
 
@@ -65,7 +69,7 @@ class Blur(nn.Module):
         return blur_kernels.filtered(images, torch.stack([self.kernel(generator) for _ in images]))
 
     def kernel(self, generator: torch.Generator) -> Tensor:
-        """[largest size, largest size], with zeros around a smaller one"""
+        """Draws a kernel [size, size] of the largest of `sizes`, with zeros around a smaller kernel."""
         size = _odd_size(generator, self.sizes)
         if happens(generator, self.sinc_probability):
             kernel = blur_kernels.sinc(size, uniform(generator, math.pi / (3 if size < 13 else 5), math.pi))
@@ -88,7 +92,11 @@ class Blur(nn.Module):
 
 
 class FinalSinc(nn.Module):
-    """With `probability` 0.8 for each image, a sinc of cutoff pi/3 to pi; see `Blur` for `sizes`."""
+    """A sinc filter with a random cutoff of pi/3 to pi for each image.
+
+    probability: that an image is filtered, 0 to 1
+    sizes: smallest and largest side of a kernel in pixels, odd, 3 or more
+    """
 
     def __init__(self, probability: Probability = 0.8, sizes: Sizes = (7, 21)):
         super().__init__()
@@ -100,6 +108,7 @@ class FinalSinc(nn.Module):
         return blur_kernels.filtered(images, torch.stack([self.kernel(generator) for _ in images]))
 
     def kernel(self, generator: torch.Generator) -> Tensor:
+        """Draws a kernel [size, size] of the largest of `sizes`; one that changes nothing is 1 in its centre."""
         kernel = torch.ones(1, 1, dtype=torch.float64)
         if happens(generator, self.probability):
             size = _odd_size(generator, self.sizes)

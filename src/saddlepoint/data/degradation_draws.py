@@ -1,4 +1,4 @@
-"""Single random numbers from a generator that is handed in, on whatever device it is."""
+"""Draws single random numbers from a generator, on whatever device it is, and checks their settings."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,20 +14,21 @@ PositiveRange = Annotated[tuple[float, float], list_of(number(0, above=True), le
 
 
 def uniform(generator: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
-    """U[low, high)"""
+    """Draws from U[low, high)."""
     return low + (high - low) * torch.rand((), dtype=torch.float64, device=generator.device, generator=generator).item()
 
 
 def happens(generator: torch.Generator, probability: float) -> bool:
+    """Returns True with this probability."""
     return uniform(generator) < probability
 
 
 def choice(generator: torch.Generator, probabilities: Sequence[float]) -> int:
-    """Which of them, in proportion to their probabilities"""
-    left = uniform(generator) * sum(probabilities)
+    """Draws an index in proportion to the probabilities, whose sum need not be 1."""
+    remaining = uniform(generator) * sum(probabilities)
     for index, probability in enumerate(probabilities):
-        left -= probability
-        if left < 0:
+        remaining -= probability
+        if remaining < 0:
             return index
     return max(index for index, probability in enumerate(probabilities) if probability > 0)  # rounding of the sum
 

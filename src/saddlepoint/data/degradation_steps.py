@@ -1,8 +1,8 @@
-"""Resizing, noise and JPEG of Real-ESRGAN's degradation (Wang et al. 2021, section 3.1,
+"""The resizing, noise and JPEG of Real-ESRGAN's degradation (Wang et al. 2021, section 3.1,
 https://arxiv.org/abs/2107.10833). N images, C channels, H x W pixels, in [0, 1].
 
-Sizes and the kind of noise are drawn once for a batch, as in the paper's code; strengths, qualities and whether noise
-is grey for each image. Bicubic resizing may leave [0, 1]; noise and JPEG end within it.
+As in the paper's code, sizes and the kind of noise are drawn once for a batch. Strengths, JPEG qualities and whether
+noise is grey are drawn for each image. Bicubic resizing may leave [0, 1]; the results of noise and JPEG are within it.
 """
 
 import io
@@ -33,9 +33,15 @@ RESIZINGS = ("area", "bilinear", "bicubic")  # without antialiasing: aliasing is
 
 
 class Resize(nn.Module):
-    """To `factor` times the sides it is given: enlarging, reducing or neither, with `probabilities` 0.2, 0.7, 0.1
-    (second stage: 0.3, 0.4, 0.3), by a uniform factor of 1 to the upper end, or the lower end to 1, of `factors`, 0.15
-    to 1.5 (second stage: 0.3 to 1.2)."""
+    """A resize of a batch by a random factor, by area, bilinear or bicubic interpolation.
+
+    The defaults are the paper's for the first round; its second round has probabilities (0.3, 0.4, 0.3) and factors
+    (0.3, 1.2). The factor is uniform from 1 to the largest where images are enlarged, and from the smallest to 1 where
+    they are reduced.
+
+    probabilities: of enlarging, reducing and neither, 0 or more, as shares
+    factors: smallest and largest factor, 0.01 or more, with 1 between them
+    """
 
     def __init__(self, probabilities: Annotated[Sequence[float], list_of(number(0), length=3)] = (0.2, 0.7, 0.1),
                  factors: PositiveRange = (0.15, 1.5)):
@@ -46,6 +52,7 @@ class Resize(nn.Module):
         self.probabilities, self.factors = probabilities, factors
 
     def forward(self, images: Tensor, height: float, width: float, generator: torch.Generator) -> Tensor:
+        """images [N, C, H, W] of any size -> [N, C, factor * height, factor * width], rounded down, at least 1 pixel"""
         factor = self.factor(generator)
         return resized(images, max(1, int(height * factor)), max(1, int(width * factor)), generator)
 
@@ -55,15 +62,21 @@ class Resize(nn.Module):
 
 
 def resized(images: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """By one of three ways, equally often"""
+    """Resizes by area, bilinear or bicubic interpolation, each as likely: [N, C, H, W] -> [N, C, height, width]."""
     mode = RESIZINGS[choice(generator, (1, 1, 1))]
     return functional.interpolate(images, size=(height, width), mode=mode)
 
 
 class Noise(nn.Module):
-    """With `gaussian_probability` 0.5 Gaussian noise of `sigma` 1 to 30 (second stage: 25) grey levels of 255,
-    otherwise Poisson noise, multiplied by `poisson_scale` 0.05 to 3 (second stage: 2.5). With `grey_probability` 0.4
-    for each image, the same in all channels."""
+    """Gaussian or Poisson noise of random strength, the same in all channels (grey) or not.
+
+    The defaults are the paper's for the first round; its second round has sigma (1, 25) and poisson_scale (0.05, 2.5).
+
+    gaussian_probability: that a batch gets Gaussian noise; otherwise it gets Poisson noise, 0 to 1
+    sigma: smallest and largest standard deviation of Gaussian noise, in grey levels of 255, 0 or more
+    poisson_scale: smallest and largest factor by which Poisson noise is multiplied, 0 or more
+    grey_probability: that the noise of an image is grey, 0 to 1
+    """
 
     def __init__(self, gaussian_probability: Probability = 0.5, sigma: NonNegativeRange = (1.0, 30.0),
                  poisson_scale: NonNegativeRange = (0.05, 3.0), grey_probability: Probability = 0.4):
@@ -93,8 +106,11 @@ class Noise(nn.Module):
 
 
 def poisson_noise(image: Tensor, generator: torch.Generator) -> Tensor:
-    """Poisson(v x) / v - x of x in [0, 1]: a pixel counts photons, v of them for white. As in scikit-image, v is the
-    number of different grey levels in the image, rounded up to a power of two."""
+    """Returns the noise Poisson(v x) / v - x of an image x [C, H, W] in [0, 1].
+
+    A pixel counts photons, on average v of them if it is white. As in scikit-image, v is the number of different grey
+    levels in the image, rounded up to a power of two.
+    """
     levels = image.mul(255).round().clamp(0, 255) / 255
     white = 2 ** math.ceil(math.log2(levels.unique().numel()))
     photons = torch.poisson((levels * white).to(generator.device), generator=generator)
@@ -102,11 +118,13 @@ def poisson_noise(image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 class Jpeg(nn.Module):
-    """Through libjpeg and back, with a whole `quality` of 30 to 95 for each image, colour at half resolution.
+    """JPEG compression by libjpeg with a random quality for each image and colour at half resolution.
 
-    A real encoder, and not basicsr's DiffJPEG: that approximates it without rounding to 8 bits between the steps and
-    with other upsampling of colour, is there to be differentiable, which nothing needs here, and would tie training to
-    basicsr. On a CPU the encoder is the faster of the two; the price is a copy of small images from a GPU and back.
+    Why not basicsr's DiffJPEG: it approximates JPEG, without rounding to 8 bits between the steps and with another
+    upsampling of colour, in order to be differentiable, which nothing here needs; and training would depend on basicsr.
+    On a CPU libjpeg is the faster of the two. On a GPU it costs a copy of small images to the CPU and back.
+
+    quality: smallest and largest quality, whole numbers from 1 to 100; the paper's are 30 and 95
     """
 
     def __init__(self, quality: Annotated[tuple[int, int], list_of(integer(1, 100), length=2)] = (30, 95)):
@@ -122,7 +140,7 @@ class Jpeg(nn.Module):
 
 
 def through_jpeg(pixels: Tensor, quality: int) -> Tensor:
-    """uint8 [C, H, W] -> uint8 [C, H, W]"""
+    """Encodes an image as JPEG and decodes it: uint8 [C, H, W] -> uint8 [C, H, W]."""
     channels_last = pixels.permute(1, 2, 0).numpy()
     file = io.BytesIO()
     Image.fromarray(channels_last.squeeze(2) if len(pixels) == 1 else channels_last).save(
@@ -133,7 +151,7 @@ def through_jpeg(pixels: Tensor, quality: int) -> Tensor:
 
 
 def _luma(image: Tensor) -> Tensor:
-    """[C, H, W] -> [1, H, W] (ITU-R BT.601)"""
+    """Converts to grey by the weights of ITU-R BT.601: [C, H, W] -> [1, H, W]."""
     if len(image) == 1:
         return image
     weights = image.new_tensor((0.2989, 0.587, 0.114))

@@ -1,6 +1,7 @@
-"""Pairs whose low-resolution image is a degraded one, made on the device that trains.
+"""Makes training pairs by degrading high-resolution images, on the device that trains.
 
-N pairs of C channels. D x D pixels are degraded, S x S of them are shown, S / s x S / s are low; uint8.
+N pairs of C channels, scale s, uint8. D x D pixels of the high-resolution image are degraded. Of these, a crop of
+S x S pixels is used for training, with its low-resolution image of S / s x S / s.
 """
 
 import torch
@@ -13,13 +14,18 @@ from saddlepoint.game.random_streams import seed_of
 
 
 class DegradedPairs(nn.Module):
-    """Every image is degraded by itself, with random numbers that belong to its position in the stream: what it looks
-    like depends neither on the batch around it nor on the number of processes. The paper's code draws sizes and kinds
-    of noise for a whole batch, which is why it needs the pool; here the pool only changes the order.
+    """Degrades each image by itself, with random numbers that depend on the seed and its position in the stream.
 
-    `sharpen` (sharpening.py): what is degraded is sharpened first, as in the paper's code. `pool_size` 0: no pool. The
-    pool is state, one per process: the rest is a function of (seed, position), but a batch depends on what the pool
-    holds, so exact resuming must save it.
+    So a low-resolution image depends neither on the other images of its batch nor on the number of processes. The
+    paper's code draws sizes and kinds of noise for a whole batch and therefore needs the pool; here the pool changes
+    the order alone. Each process has a pool of its own. Its pairs are the only state, which a checkpoint must save for
+    a run to be resumed exactly.
+
+    degradation: makes the low-resolution image
+    image_size: S, pixels, a multiple of the degradation's scale
+    sharpen: applied to images [1, C, D, D] in [0, 1] before they are degraded, as in the paper's code (sharpening.py)
+    pool_size: pairs in the pool, at least those of a batch; 0: no pool
+    seed: of the degradation, the crops and the pool
     """
 
     def __init__(self, degradation: SecondOrderDegradation, image_size: int, sharpen: nn.Module, pool_size: int,
@@ -30,13 +36,16 @@ class DegradedPairs(nn.Module):
 
     @torch.no_grad()
     def forward(self, high: Tensor, first: int) -> tuple[Tensor, Tensor]:
-        """high [N, C, D, D] at positions first .. first + N - 1 -> high [N, C, S, S], low [N, C, S / s, S / s]"""
+        """high [N, C, D, D] -> high [N, C, S, S], low [N, C, S / s, S / s]
+
+        The images stand at positions first .. first + N - 1 of the stream.
+        """
         pairs = [self.pair(image, position) for position, image in enumerate(high, start=first)]
         high, low = (torch.stack(images) for images in zip(*pairs, strict=True))
         return (high, low) if self.pool is None else self.pool.exchange(high, low, self._generator("pool", first))
 
     def pair(self, high: Tensor, position: int) -> tuple[Tensor, Tensor]:
-        """high [C, D, D] -> a crop [C, S, S], its low-resolution image [C, S / s, S / s]"""
+        """Returns a random crop [C, S, S] of high [C, D, D] and its low-resolution image [C, S / s, S / s]."""
         whole = self.sharpen(high[None].float() / 255)
         low = self.degradation.degrade(whole, self._generator("degradation", position))[0].mul(255).round().byte()
         scale, places = self.degradation.scale, self._generator("cut", position)

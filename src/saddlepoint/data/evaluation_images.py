@@ -1,4 +1,4 @@
-"""Images as metrics look at them: numbered, each once, in a fixed order, never mirrored or cropped at random.
+"""The images of a data set as metrics use them: each once, in a fixed order, neither mirrored nor cropped at random.
 
 N images of C channels and S x S pixels.
 """
@@ -22,18 +22,26 @@ from saddlepoint.data.sampling import fixed_subset
 
 
 class Block(NamedTuple):
+    """Some images of a set, with those files that could not be decoded."""
+
     images: Tensor  # [N, C, S, S] uint8
     labels: Tensor  # [N] int64
-    unreadable: dict[str, str]  # file: why; these are missing from the images
+    unreadable: dict[str, str]  # file -> why it could not be decoded; its image and label are missing
 
 
 class EvaluationImages(ABC):
-    """`identity` stands for the images themselves: what is equal there has the same statistics."""
+    """Images with their labels, which metrics read in blocks.
+
+    A subclass says how a block is read, how a subset is taken and what identifies the images.
+
+    name: the data set's
+    split: `train` or `test`
+    labels: [N] int64, of all images
+    """
 
     channels: int
-    image_size: int
-
-    framing: str  # how the images were brought to this size, for people
+    image_size: int  # S
+    framing: str  # how the images were brought to this size, in words
 
     def __init__(self, name: str, split: str, labels: Tensor):
         self.name, self.split, self.labels = name, split, labels
@@ -42,23 +50,33 @@ class EvaluationImages(ABC):
         return len(self.labels)
 
     def limited(self, count: int | None) -> "EvaluationImages":
-        """At most `count` of them, always the same ones; null: all"""
+        """Returns these images or, if there are more, `count` of them, always the same ones; None: all."""
         if count is None or count >= len(self):
             return self
-        return self.chosen(fixed_subset(len(self), count).sort().values)
+        return self.subset(fixed_subset(len(self), count).sort().values)
 
     @abstractmethod
-    def chosen(self, indices: Tensor) -> "EvaluationImages": ...
+    def subset(self, indices: Tensor) -> "EvaluationImages":
+        """Returns the images of these indices [count] int64 as a set of their own."""
 
     @abstractmethod
-    def block(self, indices: range) -> Block: ...
+    def block(self, indices: range) -> Block:
+        """Reads the images of these indices."""
 
     @abstractmethod
-    def identity(self) -> str: ...
+    def identity(self) -> str:
+        """Returns a text that identifies the images: if it is the same for two sets, their statistics are the same."""
 
 
 class EvaluationTensor(EvaluationImages):
-    """From memory. `padding`: black pixels added left, right, above and below, as before D sees the images."""
+    """Images in memory.
+
+    name, split: of the data set, and `train` or `test`
+    images: [N, C, H, H] uint8, before padding
+    labels: [N] int64
+    padding: black pixels to add left, right, above and below, as D sees the images
+    framing: how the images were brought to their size, in words
+    """
 
     def __init__(self, name: str, split: str, images: Tensor, labels: Tensor, padding: Sequence[int] = (0, 0, 0, 0),
                  framing: str = "none"):
@@ -66,9 +84,9 @@ class EvaluationTensor(EvaluationImages):
         self.images, self.padding, self.framing = images, tuple(padding), framing
         self.channels, self.image_size = images.shape[1], images.shape[-1] + padding[0] + padding[1]
 
-    def chosen(self, indices: Tensor) -> "EvaluationTensor":
+    def subset(self, indices: Tensor) -> "EvaluationTensor":
         return EvaluationTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding,
-                           self.framing)
+                                self.framing)
 
     def block(self, indices: range) -> Block:
         images = functional.pad(self.images[indices.start:indices.stop], self.padding)
@@ -81,7 +99,12 @@ class EvaluationTensor(EvaluationImages):
 
 
 class EvaluationFiles(EvaluationImages):
-    """From image files, decoded when they are looked at, cropped in the centre."""
+    """Images in files, which are decoded each time they are read.
+
+    name, split: of the data set, and `train` or `test`
+    labels: [N] int64, one for each file
+    load: decodes, scales and crops; its crop must not be random
+    """
 
     def __init__(self, name: str, split: str, files: Sequence[Path], labels: Tensor, load: ImageLoader):
         super().__init__(name, split, labels)
@@ -89,30 +112,30 @@ class EvaluationFiles(EvaluationImages):
         self.channels, self.image_size = load.channels, load.framing.image_size
         self.framing = f"{load.framing.resize}, {load.framing.crop}"
 
-    def chosen(self, indices: Tensor) -> "EvaluationFiles":
+    def subset(self, indices: Tensor) -> "EvaluationFiles":
         files = [self.files[index] for index in indices.tolist()]
         return EvaluationFiles(self.name, self.split, files, self.labels[indices], self.load)
 
     def block(self, indices: range) -> Block:
-        read, unreadable = {}, {}
+        images, unreadable = {}, {}
         for index in indices:
             try:
-                read[index] = self.load.framing.cropped(self.load.pixels(self.files[index]))
+                images[index] = self.load.framing.cropped(self.load.pixels(self.files[index]))
             except Unreadable as error:
                 unreadable[str(self.files[index])] = str(error)
         size = (0, self.image_size, self.image_size, self.channels)
-        pixels = numpy.stack([*read.values()]) if read else numpy.empty(size, numpy.uint8)
-        return Block(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), self.labels[list(read)], unreadable)
+        pixels = numpy.stack([*images.values()]) if images else numpy.empty(size, numpy.uint8)
+        return Block(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), self.labels[list(images)], unreadable)
 
     def identity(self) -> str:
         framing, white = self.load.framing, self.load.limits.white
         content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, white)).encode())
-        real_folder = cache(os.path.realpath)  # of 100,000 files once for each folder: links make it slow
+        real_folder = cache(os.path.realpath)  # once for each folder, not for each of 100,000 files: it is slow
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             try:
                 status = path.stat()
                 state = status.st_ino, status.st_size, status.st_mtime_ns
-            except OSError:  # it has gone since the folder was listed
+            except OSError:  # deleted since the folder was listed
                 state = None
             file = repr((real_folder(path.parent), path.name, state, label))
             content.update(file.encode(errors="surrogateescape"))

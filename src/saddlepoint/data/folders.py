@@ -1,15 +1,18 @@
-"""Folders of image files as a data set."""
+"""A data set of the image files in a folder."""
 
 import logging
 import os
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Collection, Iterator, Sequence
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 from saddlepoint.checks import one_of
 from saddlepoint.config import rules
@@ -22,9 +25,8 @@ from saddlepoint.data.identity import Fingerprint, fingerprint
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
-from saddlepoint.data.progress import counted
 from saddlepoint.data.resizing import CROPS, RESIZINGS, ResizeAndCrop
-from saddlepoint.data.sampling import EndlessOrder, at_most, of_subset
+from saddlepoint.data.sampling import EndlessOrder, left_out_by_subset, require_enough
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.image_files.endings import ENDINGS
@@ -32,24 +34,35 @@ from saddlepoint.image_files.endings import ENDINGS
 log = logging.getLogger(__name__)
 CORRUPT = ("skip", "fail")
 MOST_NAMED = 10  # files in one message; `skipped` has all
+LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
+Item = TypeVar("Item")
 
 
 class ImageFolder(ImageDataModule):
-    """Class folders or any others, files of any mode, sides and format that Pillow reads.
+    """The image files in a folder and all folders below it, of any size, mode and format that is read.
 
-    Headers are read in set-up, which finds what is empty, no image, too large or too small; a file that breaks off
-    later is found when it is decoded. `corrupt` says what to do then: skip (name it, count it, show another) or fail.
+    The images are decoded to 8 bits of grey (`channels` 1) or RGB (3), scaled and cropped to squares of `image_size`
+    pixels. Batches are `ImageBatch`: images float32 [N, C, H, W] in [-1, 1] and labels int64 [N]. With `num_classes`,
+    which must be the number of folders directly in `root`, an image's label is its folder, numbered by name from 0;
+    with num_classes 0 all labels are 0.
+
+    The split `train` has the files that training sees, as `train_fraction` and `subset_size` leave them; `test` has
+    the rest of train_fraction. Set-up reads the header of each file of `train` and so finds files that are empty, no
+    images, too large or too small; damage behind the header is found when a file is decoded. Both are dealt with as
+    `corrupt` says, and `skipped` has the names.
 
     root: the folder
-    extensions: endings of the files that are read, e.g. ["png"]; None: of every kind of image file
-    train_fraction: above 0 to 1, the share of files that are trained on; None: all
-    split_seed: which share; a function of it and the files' names
-    resize: short_side, stretch or none
-    crop: center, random or none
-    corrupt: what is done with files that cannot be read, skip or fail
+    extensions: endings of the files that are read, e.g. ["png"]; None: those of every kind of image file
+    train_fraction: share of the files that are trained on, above 0 to 1; None: all
+    split_seed: decides, together with the files' names alone, which files these are
+    resize: short_side (the shorter side becomes image_size), stretch (both sides do) or none
+    crop: center, random (another place each time) or none (images are square already, or stretched)
+    corrupt: skip (files that cannot be read are reported, and other images take their places) or fail
     cache: a folder for decoded images; None: each is decoded every time
-    max_pixels: of a file, width times height, 1 to Pillow's own limit
-    white: above 0, what is white in files of floating-point or 32-bit numbers; None: they are left out
+    max_pixels: the largest width times height of a file, 1 to Pillow's limit of 89,478,485
+    white: the number that is white in files of floating-point or 32-bit numbers, above 0; None: they are left out
+
+    See ImageDataModule for the other settings.
     """
 
     def __init__(self, root: TypedPath | None,
@@ -79,12 +92,13 @@ class ImageFolder(ImageDataModule):
         self._parts: dict[str, list[ImageFile]] = {}
 
     def files(self, split: str = "train") -> list[Path]:
-        """The image files of `train` (those that data.subset_size leaves) or `test` (the rest of train_fraction)."""
+        """Returns the image files of a split, `train` or `test`, unreadable ones included."""
         self.setup()
         return [file.path for file in self._parts[split]]
 
     def evaluation_images(self, split: str = "train") -> EvaluationFiles:
-        """Without the files that set-up found unreadable."""
+        """Returns the images of a split without the files that are known to be unreadable; a random crop becomes a
+        central one."""
         self.setup()
         skipped = set(self.skipped)
         files = [file for file in self._parts[split] if file.name not in skipped]
@@ -98,23 +112,24 @@ class ImageFolder(ImageDataModule):
         return EvaluationFiles(self.name, split, [file.path for file in files], labels, load)
 
     def open(self) -> Dataset:
-        everything = self._listed()
-        classes, self.class_names = [0] * len(everything), ()
+        files = self._list_files()
+        classes, self.class_names = [0] * len(files), ()
         if self.num_classes:
             if self.expected_classes:
-                self.expect_classes(class_folders.names([file.name for file in everything]))
-            classes, self.class_names = class_of_each(everything, self.root, self.num_classes)
-        train, test = split_in_two(everything, self.train_fraction, self.split_seed)
+                self.expect_classes(class_folders.names([file.name for file in files]))
+            classes, self.class_names = class_of_each(files, self.root, self.num_classes)
+        train, test = split_in_two(files, self.train_fraction, self.split_seed)
         if test:
             self.left_out.append(f"{len(test):,} images by data.train_fraction={self.train_fraction:g}")
         if self.subset_size is not None:
-            self.left_out += of_subset(len(train), self.subset_size)
-            train = sorted(by_digest(train, "subset")[:at_most(len(train), self.subset_size)])
+            require_enough(len(train), self.subset_size)
+            self.left_out += left_out_by_subset(len(train), self.subset_size)
+            train = sorted(by_digest(train, "subset")[:self.subset_size])
         self._parts = {"train": train, "test": test}
-        self._class_of = dict(zip((file.name for file in everything), classes, strict=True))
+        self._class_of = dict(zip((file.name for file in files), classes, strict=True))
         load = ImageLoader(self.channels, self.framing, self.limits, self.cache)
         labels = [self._class_of[file.name] for file in train]
-        unreadable = self._checked(train, labels, load)
+        unreadable = self._check_files(train, labels, load)
         self.num_images = len(train)
         self._report(unreadable)
         if unreadable:
@@ -131,10 +146,11 @@ class ImageFolder(ImageDataModule):
         return f"data.root={self.root}"
 
     def other_files(self) -> dict[str, list[ImageFile]]:
-        """Of what a run depends on beside its training images; names as in data/identity.py"""
+        """Returns the files that a run depends on besides those it trains on, by their role (data/identity.py)."""
         return {"held_out": self._parts["test"]}
 
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
+        """Returns the data set of training batches. labels [N]; `unreadable`: index of a file -> why."""
         order = EndlessOrder(len(train), self.seed)
         return DecodedBatches(train, labels, order, load, self.horizontal_flip, unreadable)
 
@@ -144,59 +160,78 @@ class ImageFolder(ImageDataModule):
             self._report(unreadable)
         return super().on_after_batch_transfer((images, labels), dataloader_idx)
 
-    def _listed(self) -> list[ImageFile]:
+    def _list_files(self) -> list[ImageFile]:
         if self.root is None:
             raise RequestError("data=image_folder needs to know the folder: type data.root=FOLDER")
         if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
-            what = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
-            raise RequestError(f"data.root={self.root} {what}: type data.root=FOLDER for the folder with the images")
-        found = listing(self.root, self.extensions)
-        if not found.files:
+            problem = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
+            raise RequestError(f"data.root={self.root} {problem}: type data.root=FOLDER for the folder with the images")
+        content = listing(self.root, self.extensions)
+        if not content.files:
             raise RequestError(f"data.root={self.root} has no file that ends in {', '.join(self.extensions)}: type "
                                f"data.root=FOLDER for another folder, or name the ending in data.extensions")
-        parts = class_folders.names([file.name for file in found.files])
+        parts = class_folders.names([file.name for file in content.files])
         if not self.num_classes and len(parts) > 1 and class_folders.are_parts(parts):
             log.warning("data.root=%s has the parts %s, and all of them are trained on: data.root=%s is one",
                         self.root, ", ".join(parts), self.root / class_folders.first_part(parts))
-        self.left_out = describing.passed_over(found)
-        return found.files
+        self.left_out = describing.left_out(content)
+        return content.files
 
-    def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
-        """Why some cannot be used, by their headers; of each class, files are decoded until one can be, as a class
-        without any must not be drawn. The first look at all files, in which their fingerprint is taken too."""
-        unreadable, broken, of_all, waiting = {}, {}, Fingerprint(), set(range(self.num_classes))
-        for index, file in enumerate(counted(files, "image files")):
-            of_all.add(file)
+    def _check_files(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
+        """Reads all headers and returns why some files cannot be used, by their index. Takes their fingerprint too.
+
+        Decodes files of each class until one of them can be decoded, since a class without images must not be drawn.
+        """
+        unreadable, broken, fingerprint_of_all = {}, {}, Fingerprint()
+        unproven = set(range(self.num_classes))  # classes of which no file was decoded yet
+        for index, file in enumerate(with_progress(files, "image files")):
+            fingerprint_of_all.add(file)
             try:
                 self.losses.update(load.check(file.path).losses)
             except Unreadable as error:
                 unreadable[index] = str(error)
                 continue
-            if labels[index] in waiting:
+            if labels[index] in unproven:
                 try:
                     load.pixels(file.path)
-                    waiting.remove(labels[index])
+                    unproven.remove(labels[index])
                 except Unreadable as error:
                     broken[index] = str(error)
-        unreadable |= {index: why for index, why in broken.items() if labels[index] in waiting}
-        found = of_all.as_plain()
-        others = {part: fingerprint(those) for part, those in self.other_files().items() if those}
-        self.contents = {"names": found["names"], "contents": found["contents"], **others}
+        unreadable |= {index: why for index, why in broken.items() if labels[index] in unproven}
+        digests = fingerprint_of_all.as_plain()
+        others = {role: fingerprint(group) for role, group in self.other_files().items() if group}
+        self.contents = {"names": digests["names"], "contents": digests["contents"], **others}
         return unreadable
 
     def _report(self, unreadable: dict[int, str]) -> None:
-        """Names and counts files, each once: several workers may meet the same one."""
+        """Records unreadable files and warns of those that are new, as several workers may meet the same one.
+
+        Refuses if no image is left to train on, or if `corrupt` is fail.
+        """
         train = self._parts["train"]
         reasons = {train[index].name: why for index, why in unreadable.items() if train[index].name not in self.skipped}
         if not reasons:
             return
         self.skipped += reasons
         self.num_images = len(train) - len(self.skipped)
-        what = (f"{len(self.skipped)} of {len(train)} image files in data.root={self.root} cannot be used: "
-                + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
-                + ("; and more" if len(reasons) > MOST_NAMED else ""))
+        message = (f"{len(self.skipped)} of {len(train)} image files in data.root={self.root} cannot be used: "
+                   + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
+                   + ("; and more" if len(reasons) > MOST_NAMED else ""))
         if not self.num_images:
-            raise RequestError(f"{what}. None is left to train on.")
+            raise RequestError(f"{message}. None is left to train on.")
         if self.corrupt == "fail":
-            raise RequestError(f"{what}. Mend or remove them, or type data.corrupt=skip to train on the others.")
-        log.warning("%s. Others are shown in their place.", what)
+            raise RequestError(f"{message}. Mend or remove them, or type data.corrupt=skip to train on the others.")
+        log.warning("%s. Others are shown in their place.", message)
+
+
+def with_progress(items: Collection[Item], title: str) -> Iterator[Item]:
+    """Yields the items and shows on stderr how many are done: a bar on a terminal, else a line every 10 seconds."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=title, unit=" files", unit_scale=True, dynamic_ncols=True, delay=1, leave=False)
+        return
+    time_of_line = time.monotonic()
+    for number, item in enumerate(items):
+        yield item
+        if time.monotonic() - time_of_line >= LINE_SECONDS:
+            time_of_line = time.monotonic()
+            print(f"{title}: {number + 1:,} of {len(items):,}", file=sys.stderr, flush=True)

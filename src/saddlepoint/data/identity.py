@@ -1,6 +1,6 @@
-"""What a data set is, wherever it lies: its classes, how many images, digests of its files or of its pixels.
+"""Computes digests of image files, which tell whether two folders hold the same data set, wherever they are.
 
-runs/data_identity.py says what a run keeps of it. Imports no torch.
+runs/data_identity.py says what a run records of its data. Imports no torch.
 """
 
 import hashlib
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saddlepoint.data.listing import ImageFile
 
-WHOLE, PART = 4096, 1024  # bytes: a small file is read whole; of larger ones, so many in the middle and at the end
-# Of formats that may hold pixels as they are, where an edit changes no more than its own bytes: so many places more.
+WHOLE = 4096  # bytes at the beginning of a file that are read; a small file is read whole
+PART = 1024  # bytes that are read in the middle of a larger file, and at its end
+# Formats that may store pixels without compression are read at so many places more, since an edit changes no more than
+# its own bytes.
 SPREAD = 64
 PLAIN = (b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"Pf", b"8BPS",
          b"\x01\xda")
@@ -20,32 +22,36 @@ READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0
 
 
 class Fingerprint:
-    """Digests of files, added one by one: `names` of names and sizes, `contents` of a few bytes of each. The end of a
-    PNG is a checksum of its pixels, and two photographs differ in their middle; reading files whole would take as long
-    as decoding them."""
+    """Two digests of files, added one by one: `names` of their names and sizes, `contents` of a few bytes of each.
+
+    A few bytes suffice: the end of a PNG is a checksum of its pixels, and two photographs differ in their middle.
+    Reading files whole would take as long as decoding them.
+    """
 
     def __init__(self) -> None:
         self.count, self._names, self._contents = 0, hashlib.sha256(), hashlib.sha256()
 
     def add(self, file: "ImageFile") -> None:
-        size, content = _looked_into(file)
+        size, content = _size_and_bytes(file)
         self.count += 1
         self._names.update(f"{file.name}\0{size}\0".encode(errors="surrogateescape"))
         self._contents.update(len(content).to_bytes(4, "big") + content)
 
     def as_plain(self) -> dict[str, Any]:
+        """Returns the number of files and both digests, hexadecimal, in plain containers."""
         return {"images": self.count, "names": self._names.hexdigest(), "contents": self._contents.hexdigest()}
 
 
 def fingerprint(files: "Iterable[ImageFile]") -> dict[str, Any]:
-    found = Fingerprint()
+    """Returns the number of the files and their digests; the order of the files matters."""
+    digests = Fingerprint()
     for file in files:
-        found.add(file)
-    return found.as_plain()
+        digests.add(file)
+    return digests.as_plain()
 
 
-def _looked_into(file: "ImageFile") -> tuple[int, bytes]:
-    """-> its size and some of its bytes; -1 and none where it cannot be read, which is said where it is decoded"""
+def _size_and_bytes(file: "ImageFile") -> tuple[int, bytes]:
+    """Returns a file's size and some of its bytes; (-1, b"") if it cannot be read, which decoding reports."""
     try:
         handle = os.open(file.path, READING)
         try:

@@ -1,4 +1,4 @@
-"""What every set of images is to the rest: its shape known before a file is read, then an endless stream of batches.
+"""The base class of all data sets, which yields an endless stream of batches of images.
 
 N images of C channels and H x W pixels. They stay uint8 until they are on the device that trains.
 """
@@ -30,19 +30,24 @@ log = logging.getLogger(__name__)
 
 
 class ImageDataModule(LightningDataModule, ABC):
-    """Batches of `batch_size` real images over all processes, as `ImageBatch` on the device.
+    """A data set that yields batches of real images without end, as `ImageBatch` on the device that trains: images
+    float32 [N, C, H, W] in [-1, 1] and labels int64 [N].
 
-    The constructor takes what every set needs, so that the sets' own constructors need not repeat it.
+    Its shape is known from its settings, before any file is read. `setup` reads or lists the images, once.
 
-    name: what the set is called in folders and tables
+    A new data set should rather be an `InMemoryImages`, which needs one method. A direct subclass provides `open` and
+    `evaluation_images`, takes the settings of its own and hands the rest to this constructor, which takes what every
+    data set needs.
+
+    name: what the data set is called in folders and tables
     channels: of an image, 1 or more
-    image_size: pixels of each side, 1 or more
+    image_size: H and W in pixels, 1 or more
     batch_size: images per step over all processes, 1 or more
-    num_classes: 0: labels are not used
-    num_workers: processes that load, 0: the training process does
-    horizontal_flip: whether every second image, on average, is mirrored
-    subset_size: images, 1 or more, always the same ones; None: all
-    seed: of the order and the flips
+    num_classes: classes that the labels number from 0; 0: labels are not used
+    num_workers: processes that load batches; 0: the training process does
+    horizontal_flip: whether every second image, on average, is mirrored left to right
+    subset_size: images that are used, 1 or more, always the same ones; None: all
+    seed: of the order, the crops and the flips
     """
 
     def __init__(self, name: str, channels: Count, image_size: Count, batch_size: Count, num_classes: WholeNumber = 0,
@@ -57,27 +62,31 @@ class ImageDataModule(LightningDataModule, ABC):
         self.real_images_per_step: int | None = None  # over all processes; None: batch_size
         self.class_names: tuple[str, ...] = ()
         self.num_images = 0
-        self.skipped: list[str] = []  # files that could not be read
+        self.skipped: list[str] = []  # names of files that cannot be read
         self.class_counts = torch.zeros(max(num_classes, 1), dtype=torch.long)  # [K] images of each class
-        self.expected_classes: tuple[str, ...] = ()  # of the run that goes on with this set; empty: any
-        self.left_out: list[str] = []  # what there is and is not trained on, each with its number
-        self.losses: Counter[str] = Counter()  # what of a file is not used, in how many files
+        self.expected_classes: tuple[str, ...] = ()  # those of the run that is resumed with this set; empty: any
+        self.left_out: list[str] = []  # phrases for what is not trained on, e.g. "3 images by data.subset_size=5"
+        self.losses: Counter[str] = Counter()  # what decoding loses -> in how many files
         self.contents: dict[str, Any] = {}  # digests of files or pixels: identity.py says which
         self._first_position = 0
         self._dataset: Dataset | None = None
 
     @abstractmethod
     def open(self) -> Dataset:
-        """Finds and verifies the files and sets class_names, num_images, left_out and contents. The data set is asked
-        for a range of the stream's positions and answers (images [N, C, H, W] uint8, labels [N] int64); its `labels`
-        are those of all."""
+        """Reads or lists the images and returns them as a torch data set. Called once, in every process.
+
+        Its `__getitems__(range)` takes positions of the endless stream (sampling.py) and returns (images [N, C, H, W]
+        uint8, labels [N] int64). Its attribute `labels` has the labels of all images. Sets `num_images`, `contents`
+        and, where there are any, `class_names` and `left_out`. Refuses damaged or missing files with a RequestError.
+        """
 
     @abstractmethod
     def evaluation_images(self, split: str = "train") -> "EvaluationImages":
-        """The images of `train` (what is trained on) or `test`, in the shape D sees them, for metrics."""
+        """Returns the images of `train` (those that are trained on) or `test` for metrics, in the shape D sees them.
+        Refuses a split that the data set does not have."""
 
     def validation_files(self) -> list:
-        """Whole images to measure an enlargement with: only sets of pairs have them."""
+        """Returns the whole images with which upscaling is measured. Only sets of pairs have them; others refuse."""
         raise RequestError(f"data={self.name} has no pairs of small and large images, which callbacks=super_resolution "
                            "measures: type callbacks=default, or data=sr_folder with e.g. model=srgan")
 
@@ -85,47 +94,48 @@ class ImageDataModule(LightningDataModule, ABC):
         if self._dataset is None:
             self._dataset = self.open()
             self.class_counts = torch.bincount(self.usable_labels(), minlength=len(self.class_counts))
-            self.contents = {"images": self.num_images, "classes": self._counted_classes(), **self.contents}
+            self.contents = {"images": self.num_images, "classes": self._images_of_classes(), **self.contents}
             self.expect_classes(self.class_names)
             if missing := describing.empty(self.contents["classes"]):
                 log.warning("%s without an image that can be used, neither shown to the networks nor drawn: %s",
                             describing.counted(len(missing), "class", "classes"), describing.listed(missing))
 
     def usable_labels(self) -> Tensor:
-        """[N] int64: of the images that there are to train on"""
+        """Returns the labels [num_images] int64 of the images that can be trained on."""
         return self._dataset.labels
 
-    def expect_classes(self, found: tuple[str, ...]) -> None:
-        refuse_other_classes(self.expected_classes, found, self.place)
+    def expect_classes(self, class_names: tuple[str, ...]) -> None:
+        """Refuses other classes than those of the run that is resumed."""
+        refuse_other_classes(self.expected_classes, class_names, self.place)
 
     @property
     def place(self) -> str:
-        """As it is typed: where the images come from"""
+        """Where the images come from, as it is typed, e.g. `data.root=photos`."""
         return f"data={self.name}"
 
     def identity(self) -> dict[str, Any]:
-        """What the images are, wherever they lie, as plain containers: data/identity.py"""
+        """Returns what the images are, wherever their files are: name, number, classes and digests (identity.py)."""
         self.setup()
         return {"name": self.name, **self.contents}
 
-    def described(self) -> list[str]:
-        """Lines that say what is trained on, and what of it was left out"""
-        known = self.identity()
-        lines = [f"data: {describing.counted(known['images'], 'image')} of {self.place}"
-                 f"{describing.classes(known['classes'])}"]
+    def describe(self) -> list[str]:
+        """Returns lines that tell the user what is trained on and what was left out."""
+        identity = self.identity()
+        lines = [f"data: {describing.counted(identity['images'], 'image')} of {self.place}"
+                 f"{describing.classes(identity['classes'])}"]
         lines += [f"left out: {'; '.join(self.left_out)}"] if self.left_out else []
         return lines + ([f"read otherwise than stored: {describing.losses(self.losses)}"] if self.losses else [])
 
-    def _counted_classes(self) -> dict[str, int]:
+    def _images_of_classes(self) -> dict[str, int]:
         return dict(zip(self.class_names, self.class_counts.tolist(), strict=True)) if self.class_names else {}
 
     def start_at(self, images_seen: int) -> None:
-        """The next train_dataloader begins at this position of the stream."""
+        """Lets the next train_dataloader begin at this position of the stream."""
         self._first_position = images_seen
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader(
-            self._dataset, batch_sampler=self._batches(), collate_fn=_as_it_is, num_workers=self.num_workers,
+            self._dataset, batch_sampler=self._batches(), collate_fn=_unchanged, num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0, worker_init_fn=_leave_signals_to_the_main_process,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator())  # its own: by default, starting to iterate draws from the global one
@@ -139,6 +149,7 @@ class ImageDataModule(LightningDataModule, ABC):
         return Batches(self._first_position, self.real_images_per_step or self.batch_size, rank, num_processes)
 
     def refuse_unequal_shares(self, num_processes: int) -> None:
+        """Refuses a batch size that these processes cannot share equally."""
         batch_size = self.real_images_per_step or self.batch_size
         if batch_size % num_processes:
             raise RequestError(
@@ -148,12 +159,14 @@ class ImageDataModule(LightningDataModule, ABC):
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Ctrl-C and a scheduler's signals reach workers too, and a worker that dies of one takes the main process's step
-    with it. That finishes the step and then ends them; what they inherited from it would only set a flag nobody
-    reads."""
+    """Makes a worker ignore the signals of Ctrl-C and of schedulers, which reach it too.
+
+    A worker that dies of one breaks off the main process's step. That process finishes its step and then ends its
+    workers. The handler that they inherit from it would only set a flag that nobody reads.
+    """
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, signal.SIG_IGN)
 
 
-def _as_it_is(batch: tuple) -> tuple:
+def _unchanged(batch: tuple) -> tuple:
     return batch

@@ -1,7 +1,7 @@
-"""Which image files a folder has, and which part of them is for training: functions of the files' names alone.
+"""Lists the image files of a folder and divides them into parts and classes by their names alone.
 
-Names are relative to the root, with forward slashes and in Unicode's composed form (NFC), so that every operating
-system gives the same ones.
+Names are relative to the root, with forward slashes and in Unicode's composed form (NFC), so that they are the same on
+every operating system.
 """
 
 import hashlib
@@ -16,56 +16,64 @@ from saddlepoint.errors import RequestError
 
 
 class ImageFile(NamedTuple):
-    name: str  # relative to the root
+    """A file whose ending is that of an image; whether it can be read shows later."""
+
+    name: str  # relative to the root, with forward slashes
     path: Path
 
 
 class Listing(NamedTuple):
-    """All that lies below a folder; names as those of images."""
+    """All that is below a folder, sorted by name; names are relative to the root."""
 
-    files: list[ImageFile]  # by name
+    files: list[ImageFile]
     others: list[str]  # files with another ending
     hidden: list[str]  # files and folders that begin with a dot
     closed: list[str]  # folders that cannot be looked into
 
 
 def image_files(root: Path, extensions: Iterable[str]) -> list[ImageFile]:
-    """By name, from all folders below `root`."""
+    """Returns the image files in `root` and all folders below it, sorted by name."""
     return listing(root, extensions).files
 
 
 def listing(root: Path, extensions: Iterable[str]) -> Listing:
-    """Symbolic links are followed; what begins with a dot is left out, as macOS and notebooks put copies there that
-    are not images or not wanted."""
+    """Lists a folder and all folders below it, following symbolic links.
+
+    Files and folders that begin with a dot count as hidden: macOS and notebooks put files there that are no images, or
+    copies of some.
+    """
     endings = tuple(f".{extension.lower().removeprefix('.')}" for extension in extensions)
-    found, seen, waiting = Listing([], [], [], []), set(), [(str(root), "")]
+    content, visited, waiting = Listing([], [], [], []), set(), [(str(root), "")]  # links may lead back up
     while waiting:
-        folder, before = waiting.pop()
+        folder, prefix = waiting.pop()
         try:
-            status = os.stat(folder)  # noqa: PTH116  of 100,000 files, Path's ways take as long as reading the headers
-            entries = [] if (status.st_dev, status.st_ino) in seen else [*os.scandir(folder)]  # a link may lead back up
+            status = os.stat(folder)  # noqa: PTH116  for 100,000 files, Path takes as long as reading the headers does
+            entries = [] if (status.st_dev, status.st_ino) in visited else [*os.scandir(folder)]
         except OSError:
-            found.closed.append(before.rstrip("/") or ".")
+            content.closed.append(prefix.rstrip("/") or ".")
             continue
-        seen.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         for entry in entries:
-            name = before + (entry.name if entry.name.isascii() else unicodedata.normalize("NFC", entry.name))
+            name = prefix + (entry.name if entry.name.isascii() else unicodedata.normalize("NFC", entry.name))
             if entry.name.startswith("."):
-                found.hidden.append(name)
+                content.hidden.append(name)
             elif entry.is_dir():
                 waiting.append((entry.path, f"{name}/"))
             elif not entry.name.lower().endswith(endings):
-                found.others.append(name)
-            else:  # a broken link or a pipe as well: a file that cannot be read, which is said where it is opened
-                found.files.append(ImageFile(name, Path(entry.path)))
-    for each in found:
-        each.sort()
-    return found
+                content.others.append(name)
+            else:  # broken links and pipes too: whoever opens them reports that they cannot be read
+                content.files.append(ImageFile(name, Path(entry.path)))
+    for names in content:
+        names.sort()
+    return content
 
 
 def split_in_two(files: list[ImageFile], train_fraction: float, split_seed: int) -> tuple[list, list]:
-    """The files with the lowest digests of (seed, name) are for training, exactly `train_fraction` of them, rounded.
-    A file that is added or removed moves at most one other from part to part."""
+    """Returns the training files, which are `train_fraction` of all, rounded, and at least one, and the rest.
+
+    Training gets the files with the lowest digests of (split_seed, name). So adding or removing a file moves at most
+    one other file from one part to the other.
+    """
     count = max(1, round(train_fraction * len(files)))
     if count == len(files):
         return sorted(files), []
@@ -74,7 +82,7 @@ def split_in_two(files: list[ImageFile], train_fraction: float, split_seed: int)
 
 
 def by_digest(files: list[ImageFile], key: str) -> list[ImageFile]:
-    """In an order that has nothing to do with the names, but depends on nothing else."""
+    """Sorts files by a digest of `key` and their names: as good as random, and the same wherever the files are."""
     def digest(file: ImageFile) -> bytes:
         return hashlib.sha256(f"{key}/{file.name}".encode(errors="surrogateescape")).digest()
 
@@ -82,7 +90,11 @@ def by_digest(files: list[ImageFile], key: str) -> list[ImageFile]:
 
 
 def class_of_each(files: list[ImageFile], root: Path, num_classes: int) -> tuple[list[int], tuple[str, ...]]:
-    """The folder just below `root` is an image's class; classes are numbered by name. -> ([N], names)"""
+    """Returns the class number of each file, and the names of the classes.
+
+    An image's class is the folder directly below `root` that it is in; classes are numbered in the order of their
+    names. Raises a RequestError if there are not `num_classes` of them.
+    """
     names = [file.name for file in files]
     if problem := class_folders.problem(names, root, num_classes):
         raise RequestError(problem)

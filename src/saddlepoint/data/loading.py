@@ -1,4 +1,4 @@
-"""Batches of decoded image files, made in the loader's workers.
+"""Loads batches of image files, in the workers of the data loader.
 
 H x W pixels of C channels, S x S after cropping.
 """
@@ -22,7 +22,13 @@ from saddlepoint.data.sampling import EndlessOrder
 
 
 class ImageLoader:
-    """path -> decoded, scaled pixels [H, W, C] uint8, from the cache where there is one"""
+    """Decodes, scales and crops image files, to pixels [H, W, C] uint8.
+
+    channels: 1 (grey) or 3 (RGB)
+    framing: how images are scaled and cropped; random crops are not made here
+    limits: of what is decoded
+    cache_folder: keeps decoded images; None: each is decoded every time
+    """
 
     def __init__(self, channels: int, framing: ResizeAndCrop, limits: Limits, cache_folder: Path | None):
         self.channels, self.framing, self.limits = channels, framing, limits
@@ -30,18 +36,20 @@ class ImageLoader:
         self.cache = DecodedCache(cache_folder, settings) if cache_folder else None
 
     def check(self, path: Path) -> Header:
+        """Reads the header of a file. Raises Unreadable if the image cannot be used, e.g. because it is too small."""
         header = header_of(path, self.limits)
         self.framing.check(header.width, header.height)
         return header
 
     def pixels(self, path: Path) -> numpy.ndarray:
+        """Returns the scaled pixels of a file, cropped unless the crop is random. Raises Unreadable."""
         try:
             return self.cache.get(path, lambda: self._framed(path)) if self.cache else self._framed(path)
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
     def decoded(self, path: Path) -> numpy.ndarray:
-        """As the file has it, whatever its size"""
+        """Returns the pixels of a file, neither scaled nor cropped. Raises Unreadable."""
         return _with_channels(decode(path, self.channels, self.limits))
 
     def _framed(self, path: Path) -> numpy.ndarray:
@@ -52,15 +60,22 @@ class ImageLoader:
 
 
 def _with_channels(image: Image.Image) -> numpy.ndarray:
-    """[H, W, C]: grey gets its one channel"""
+    """Returns the pixels of an image as [H, W, C], for grey too."""
     return numpy.atleast_3d(numpy.asarray(image))
 
 
 class DecodedBatches(Dataset):
-    """A range of the stream's positions -> (images [len, C, S, S] uint8, labels [len] int64, {index: why unreadable})
+    """A data set that loads whole batches: a range of the stream's positions -> (images [len, C, S, S] uint8, labels
+    [len] int64, {index: why unreadable} of files that were found unreadable now).
 
-    Where a file cannot be read, another takes its place, chosen by the position: the order of the rest stays, and the
-    stream is the same each time and from wherever it starts.
+    Where a file cannot be read, another takes its place. Which one depends on the position alone, so that the order of
+    the other files stays, and the stream is the same each time and wherever it starts.
+
+    files, labels: N files and their labels [N] int64
+    order: which file, and which random numbers, belong to each position
+    load: decodes a file
+    horizontal_flip: whether every second image, on average, is mirrored
+    unreadable: index of a file that is known to be unreadable -> why; files found later are added
     """
 
     def __init__(self, files: list[ImageFile], labels: Tensor, order: EndlessOrder, load: ImageLoader,
@@ -72,15 +87,15 @@ class DecodedBatches(Dataset):
         return len(self.files)
 
     def __getitems__(self, positions: range) -> tuple[Tensor, Tensor, dict[int, str]]:
-        known = len(self.unreadable)
+        num_unreadable = len(self.unreadable)
         indices = self.order.images(positions).tolist()
-        shown = [self._readable(index, position) for index, position in zip(indices, positions, strict=True)]
-        pixels = torch.from_numpy(numpy.stack(self._squares([image for _, image in shown], positions)))
+        loaded = [self._load(index, position) for index, position in zip(indices, positions, strict=True)]
+        pixels = torch.from_numpy(numpy.stack(self._squares([image for _, image in loaded], positions)))
         images = pixels.permute(0, 3, 1, 2).contiguous()
         if self.horizontal_flip:
             images = mirrored(images, self.order.coins("flip", positions))
-        labels = self.labels[[index for index, _ in shown]]
-        return images, labels, dict(list(self.unreadable.items())[known:])
+        labels = self.labels[[index for index, _ in loaded]]
+        return images, labels, dict(list(self.unreadable.items())[num_unreadable:])
 
     def _squares(self, images: list[numpy.ndarray], positions: range) -> list[numpy.ndarray]:
         framing = self.load.framing
@@ -90,21 +105,23 @@ class DecodedBatches(Dataset):
         return [framing.cropped(image, point) for image, point in zip(images, points, strict=True)]
 
     def pixels(self, file: ImageFile) -> Any:
+        """Returns what is loaded of one file; a subclass may load more than its pixels. Raises Unreadable."""
         return self.load.pixels(file.path)
 
-    def nothing(self) -> Any:
-        """What stands for pixels when no file is readable: the main process refuses as soon as it hears of it."""
+    def placeholder(self) -> Any:
+        """Returns black pixels, for when no file is readable. The main process refuses as soon as it learns of that."""
         size = self.load.framing.image_size
         return numpy.zeros((size, size, self.load.channels), numpy.uint8)
 
-    def _readable(self, index: int, position: int) -> tuple[int, Any]:
+    def _load(self, index: int, position: int) -> tuple[int, Any]:
+        """Loads this file, or another if it is unreadable, and returns the index of the file and its pixels."""
         for candidate in self._candidates(index, position):
             if candidate not in self.unreadable:
                 try:
                     return candidate, self.pixels(self.files[candidate])
                 except Unreadable as error:
                     self.unreadable[candidate] = str(error)
-        return index, self.nothing()
+        return index, self.placeholder()
 
     def _candidates(self, index: int, position: int) -> Iterator[int]:
         yield index

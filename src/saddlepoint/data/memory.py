@@ -1,4 +1,4 @@
-"""Sets that live in memory: one uint8 tensor, from which a whole batch is gathered at once.
+"""Data sets that are kept in memory as one uint8 tensor. A whole batch is gathered from it at once.
 
 N images of C channels and H x W pixels.
 """
@@ -17,7 +17,7 @@ from saddlepoint.config import rules
 from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.pixels import mirrored
-from saddlepoint.data.sampling import EndlessOrder, fixed_subset, of_subset
+from saddlepoint.data.sampling import EndlessOrder, fixed_subset, left_out_by_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 
@@ -25,15 +25,21 @@ FITS = ("pad", "resize")
 
 
 class LabelledImages(NamedTuple):
-    """What `read` of a data set returns."""
+    """Images with their classes, as `InMemoryImages.read` returns them. The tensors are on the CPU.
 
-    images: Tensor  # [N, C, H, W] uint8, 0 to 255
-    labels: Tensor  # [N] int64, from 0; all 0 where there are no classes
-    class_names: tuple[str, ...]  # one for each label; empty: no classes
+    images: [N, C, H, W] uint8, 0 (black) to 255 (white); square, H = W
+    labels: [N] int64, the class of each image, 0 to K - 1 for K classes; all 0 if there are no classes
+    class_names: K names for people, that of label k at place k; empty if there are no classes
+    """
+
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
 
 
 class GatheredBatches(Dataset):
-    """A range of the stream's positions -> (images [len, C, H, W] uint8, labels [len] int64)"""
+    """A data set that gathers whole batches: a range of the stream's positions -> (images [len, C, H, W] uint8, labels
+    [len] int64)."""
 
     def __init__(self, images: Tensor, labels: Tensor, order: EndlessOrder, horizontal_flip: bool):
         self.images, self.labels, self.order, self.horizontal_flip = images, labels, order, horizontal_flip
@@ -50,15 +56,27 @@ class GatheredBatches(Dataset):
 
 
 class InMemoryImages(ImageDataModule):
-    """A data set that is read once and kept in memory: a subclass says how, in `read`.
+    """A data set whose images are all kept in memory. This is the class to derive a new data set from.
 
-    A subclass without test images has `splits = ("train",)`. Sizes, shuffling, padding and flips are done here.
+    A subclass defines `read(split)`, which returns `LabelledImages`: images uint8 [N, C, H, W] from 0 to 255, labels
+    int64 [N] from 0 and the names of the classes. The images are square, with `channels` channels. With `fit="pad"`
+    they have at most `image_size` pixels a side. `num_classes` is the number of class names, or 0 for training without
+    classes, which sets all labels to 0. What `read` returns is checked, and refused with the setting to type instead.
 
-    fit: how images of another size are brought to image_size: `pad` adds black around them, per batch, on the device;
-        `resize` (bicubic, antialiased) is done once, when they are read
+    `read` is asked for the splits of the class attribute `splits`, ("train", "test"). A set without test images has
+    `splits = ("train",)`. It must return the same images, in the same order, each time and in every process. If files
+    must be downloaded first, define `prepare_data()` too, which is called before. A constructor takes the settings of
+    its own and hands the rest on: `def __init__(self, root: str, **more): super().__init__(**more)`.
+
+    Shuffling, flips, padding, subsets and the conversion to float32 in [-1, 1] are done here.
+
+    fit: how images of another size become image_size: `pad` adds black around them, batch by batch on the device;
+        `resize` (bicubic, antialiased) scales them once, when they are read
+
+    See ImageDataModule for the other settings.
     """
 
-    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")  # what `read` can be asked for
 
     def __init__(self, fit: Annotated[str, rules.one_of(*FITS)] = "pad", **more):
         super().__init__(**more)
@@ -67,10 +85,13 @@ class InMemoryImages(ImageDataModule):
 
     @abstractmethod
     def read(self, split: str) -> LabelledImages:
-        """Returns all images of a split, one of `splits`. It is called once, in each process."""
+        """Returns all images of a split, one of `splits`.
+
+        `train` is read once, by set-up, in every process; `test` is read each time that metrics ask for it.
+        """
 
     def images(self, split: str = "train") -> Tensor:
-        """[N, C, H, W] uint8, before padding. `train` is what is trained on; `test` is read from its file each time."""
+        """Returns the images [N, C, H, W] uint8 of a split, before padding; of `train` those that are trained on."""
         return self.evaluation_images(split).images
 
     def evaluation_images(self, split: str = "train") -> EvaluationTensor:
@@ -86,9 +107,9 @@ class InMemoryImages(ImageDataModule):
         return EvaluationTensor(self.name, split, images, labels, padding, framing)
 
     def open(self) -> Dataset:
-        read = self._read("train")
-        self.contents = {"contents": digest(read)}  # before a resize, whose rounding is not the same everywhere
-        images, labels, class_names = self._fitted(read)
+        original = self._read("train")
+        self.contents = {"contents": digest(original)}  # before a resize, whose rounding differs between machines
+        images, labels, class_names = self._fitted(original)
         self._padding = self._padding_of(images)
         self.class_names = class_names if self.num_classes else ()
         self.num_images = len(images)
@@ -105,7 +126,7 @@ class InMemoryImages(ImageDataModule):
         self._verify(data)
         if split == "train" and self.subset_size is not None:
             chosen = fixed_subset(len(data.images), self.subset_size)
-            self.left_out = of_subset(len(data.images), self.subset_size)
+            self.left_out = left_out_by_subset(len(data.images), self.subset_size)
             data = data._replace(images=data.images[chosen], labels=data.labels[chosen])
         return data if self.num_classes else data._replace(labels=torch.zeros_like(data.labels))
 
@@ -135,40 +156,45 @@ class InMemoryImages(ImageDataModule):
                                f"type data.num_classes={num_classes}, or 0 to train without classes")
 
     def _verify_form(self, data: LabelledImages) -> None:
-        """Refuses what `read` of somebody's own set may get wrong, and training would take for something else."""
+        """Refuses mistakes in `read` of a user's data set with which training would go on and learn something else."""
         if data.images.dtype != torch.uint8 or data.images.ndim != 4:
             raise RequestError(f"data={self.name} must read images as uint8 [N, C, H, W] from 0 to 255, and they are "
                                f"{str(data.images.dtype).removeprefix('torch.')} {[*data.images.shape]}")
         if data.labels.dtype != torch.long or data.labels.shape != data.images.shape[:1]:
             raise RequestError(f"data={self.name} must read labels as int64 [{len(data.images)}], one for each image, "
                                f"and they are {str(data.labels.dtype).removeprefix('torch.')} {[*data.labels.shape]}")
-        known = max(len(data.class_names), 1)
-        if len(data.labels) and not 0 <= data.labels.min() <= data.labels.max() < known:
+        num_labels = max(len(data.class_names), 1)
+        if len(data.labels) and not 0 <= data.labels.min() <= data.labels.max() < num_labels:
             raise RequestError(f"data={self.name} has labels from {data.labels.min()} to {data.labels.max()}, and "
-                               f"names of {len(data.class_names)} classes: they must be from 0 to {known - 1}")
+                               f"names of {len(data.class_names)} classes: they must be from 0 to {num_labels - 1}")
 
 
 def digest(data: LabelledImages) -> str:
-    """SHA-256 of pixels and labels: the same of every form and place of a set"""
+    """Returns the SHA-256 of pixels and labels, hexadecimal: the same for every file format and place of a set."""
     content = hashlib.sha256(repr(tuple(data.images.shape)).encode())
     for tensor in (data.images, data.labels):
         content.update(tensor.contiguous().numpy().data)
     return content.hexdigest()
 
 
-def named(labels: Tensor, known: tuple[str, ...]) -> tuple[Tensor, tuple[str, ...]]:
-    """labels [N] -> labels [N] from 0, and the known names, or numbers when the labels go beyond them. Some sets count
-    their classes from 1 (EMNIST's letters, 1 to 26): their names are the numbers that the file has."""
+def name_classes(labels: Tensor, class_names: tuple[str, ...]) -> tuple[Tensor, tuple[str, ...]]:
+    """Returns labels [N] from 0 with the names of their classes.
+
+    The names are `class_names` if these suffice, else the numbers in the file. Some sets count their classes from 1
+    (EMNIST's letters, 1 to 26); their labels are reduced by 1.
+    """
     lowest, highest = int(labels.min()), int(labels.max())
-    if highest < len(known):
-        return labels, known
+    if highest < len(class_names):
+        return labels, class_names
     first = 1 if lowest == 1 else 0
     return labels - first, tuple(map(str, range(first, highest + 1)))
 
 
 def resized(images: Tensor, image_size: int) -> Tensor:
-    """[N, C, H, W] uint8 -> [N, C, image_size, image_size] uint8, bicubic and antialiased; 1,000 at a time, because
-    in between they are float32."""
+    """Resizes [N, C, H, W] uint8 -> [N, C, image_size, image_size] uint8, bicubic and antialiased.
+
+    It takes 1,000 images at a time, since they become float32 in between.
+    """
     result = torch.empty(*images.shape[:2], image_size, image_size, dtype=torch.uint8)
     for small, part in zip(result.split(1000), images.split(1000), strict=True):
         exact = functional.interpolate(part.float(), size=(image_size, image_size), mode="bicubic", antialias=True)

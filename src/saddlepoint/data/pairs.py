@@ -1,6 +1,6 @@
-"""Pairs of a high-resolution crop and the same scene s times smaller, from a folder of photographs.
+"""A data set of pairs for super-resolution: crops of photographs, and the same crops s times smaller.
 
-S x S pixels is the high-resolution crop, C channels, N pairs.
+N pairs of C channels; a high-resolution crop has S x S pixels.
 """
 
 import logging
@@ -24,7 +24,7 @@ from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile, image_files, listing
 from saddlepoint.data.loading import ImageLoader
-from saddlepoint.data.pair_crops import SCALES, CroppedAnywhere, CroppedPairs, Lows, cut_to_multiple, unlike
+from saddlepoint.data.pair_crops import SCALES, CroppedPairs, LowImages, RandomCrops, cut_to_multiple, mismatch
 from saddlepoint.data.partners import Partners
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.data.sampling import EndlessOrder
@@ -34,39 +34,50 @@ from saddlepoint.game.batches import PairedBatch
 
 log = logging.getLogger(__name__)
 
-# Photographs that scikit-image has in its package, so that training needs no download; two are kept to judge by.
+# Photographs in the package scikit-image, so that training needs no download; two are for validation.
 EMBEDDED = ("astronaut.png", "brick.png", "camera.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png",
             "motorcycle_left.png", "rocket.jpg")
 EMBEDDED_VALIDATION = ("chelsea.png", "coffee.png")
 DEGRADATIONS = "degradation=real_esrgan or bicubic"
-LOOKED_AT = 4  # pairs of files that are compared before training starts
+COMPARED = 4  # pairs of files that are compared before training starts
 
 
 class WholePair(NamedTuple):
+    """A whole photograph with its low-resolution image, for validation."""
+
     name: str
     high: Tensor  # [C, H, W] uint8, sides a multiple of s
     low: Tensor  # [C, H / s, W / s] uint8
-    unlike: float | None = None  # dB, where they cannot belong together
+    mismatch: float | None = None  # PSNR in dB, if the two are not the same picture
 
 
 class PairFolder(ImageFolder):
-    """Random crops of `image_size` pixels, at multiples of s, with the low-resolution crop that lies under them.
+    """Random crops of photographs with their low-resolution versions, for super-resolution.
 
-    `root` null: the photographs that come with scikit-image. The low-resolution image is MATLAB's bicubic reduction,
-    rounded to 8 bits, or the file that belongs to it below `low_root` (partners.py), or `degradation` of a crop of
-    `degradation_crop` pixels (degraded_pairs.py), of which `pair_pool` pairs wait for another batch. With
-    `horizontal_flip` and `rotate` each crop appears in its eight orientations. Decoded photographs are kept, up to
-    `memory_megabytes` in each process that loads.
+    Batches are `PairedBatch`, all float32: `real` [N, C, S, S] in [-1, 1], `low` [N, C, S / s, S / s] in [0, 1] and
+    `target` [N, C, S, S] in [0, 1], where S is `image_size`; the labels are 0. If `root` is None, the photographs are
+    those that come with scikit-image. Photographs with a side of fewer pixels than a crop are left out.
 
-    scale: 2, 3, 4 or 8
-    low_root: a folder of the low-resolution images; None: they are made
-    rotate: whether crops are turned by quarters
-    validation_root: a folder of whole images to measure with; None: those that train_fraction leaves
-    memory_megabytes: of decoded photographs in each process that loads, 1 or more
-    degradation: how low-resolution crops are made instead
-    degradation_crop: pixels, image_size or more, of a crop that is degraded; None: image_size
-    pair_pool: degraded pairs that wait, 0 or at least batch_size
-    sharpen_target: whether content losses compare with sharpened images
+    Low-resolution images come from one of three sources: MATLAB's bicubic reduction of the photograph, rounded to 8
+    bits (the default); files in `low_root` that have the photographs' names (partners.py); or `degradation`, applied to
+    a crop (degraded_pairs.py). With the first two, crops begin at multiples of s, and a low-resolution crop is a piece
+    of the whole low-resolution image.
+
+    Whole images for validation come from `validation_root`, else from the part that train_fraction leaves, else, if
+    `root` is None, from scikit-image. Their low-resolution images are never degraded.
+
+    scale: s, 2, 3, 4 or 8
+    low_root: a folder of low-resolution images; None: they are made
+    rotate: whether crops are turned by quarters; with horizontal_flip all eight orientations are as likely
+    validation_root: a folder of whole images for validation
+    memory_megabytes: decoded photographs that each process that loads keeps in memory, 1 or more
+    degradation: makes low-resolution crops; None: bicubic reduction or low_root
+    degradation_crop: pixels of a side that are degraded before image_size of them are cropped, image_size or more;
+        None: image_size
+    pair_pool: degraded pairs that are mixed with those of other batches, 0 or at least batch_size
+    sharpen_target: whether `target`, with which content losses compare, is sharpened
+
+    See ImageFolder and ImageDataModule for the other settings.
     """
 
     def __init__(self, scale: Annotated[int, one_of(*SCALES)], low_root: TypedPath | None, rotate: bool,
@@ -91,7 +102,7 @@ class PairFolder(ImageFolder):
         typed = f"data.image_size={self.image_size}"
         if degradation_crop:
             typed = f"data.degradation_crop={degradation_crop} (null: as data.image_size)"
-        self.framing = CroppedAnywhere(degradation_crop or self.image_size, typed)
+        self.framing = RandomCrops(degradation_crop or self.image_size, typed)
         if degradation is not None:
             self.degraded = DegradedPairs(degradation, self.image_size, self.sharpen, pair_pool, self.seed)
 
@@ -118,9 +129,9 @@ class PairFolder(ImageFolder):
                            "and SSIM of whole images (callbacks=super_resolution), not by metrics of samples")
 
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
-        lows = Lows(self.scale, self.partners, load) if self.degraded is None else None
+        low_images = LowImages(self.scale, self.partners, load) if self.degraded is None else None
         return CroppedPairs(train, labels, EndlessOrder(len(train), self.seed), load, self.horizontal_flip, unreadable,
-                            rotate=self.rotate, lows=lows, memory=self.memory_megabytes * 10**6)
+                            rotate=self.rotate, low_images=low_images, memory=self.memory_megabytes * 10**6)
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> PairedBatch:
         first, *images, unreadable = batch
@@ -131,49 +142,51 @@ class PairFolder(ImageFolder):
         return PairedBatch(to_unit_range(high), labels, low.float() / 255, self.sharpen(high.float() / 255))
 
     def state_dict(self) -> dict:
-        """What the stream's position does not tell: the pairs that wait in this process's pool. Lightning asks for it
-        when it writes its own checkpoints; ours must, and hand it back, for a run to go on to the bit."""
+        """Returns the pairs in this process's pool, which do not follow from the position in the stream.
+
+        A checkpoint must save them for a run to be resumed exactly; Lightning saves them in its own checkpoints.
+        """
         return self.degraded.state_dict() if self.degraded is not None else {}
 
     def load_state_dict(self, state: dict) -> None:
         if self.degraded is not None:
             self.degraded.load_state_dict(state)
 
-    def _listed(self) -> list[ImageFile]:
-        files = embedded(EMBEDDED) if self.root is None else super()._listed()
+    def _list_files(self) -> list[ImageFile]:
+        files = embedded(EMBEDDED) if self.root is None else super()._list_files()
         if self.low_root is None:
             return files
         root = self.root if self.root and self.low_root.resolve() == self.root.resolve() else self.low_root
         self.partners = Partners(files, root, self.scale, self.extensions)
-        self.partners.refuse_none(files, f"data.root={self.root}")
+        self.partners.require_any(files, f"data.root={self.root}")
         photographs = {file.path for file in files}
-        if unused := {low.path for low in self.partners.images} - self.partners.taken.keys() - photographs:
+        if unused := {low.path for low in self.partners.images} - self.partners.owners.keys() - photographs:
             self.left_out.append(f"{describing.counted(len(unused), 'file')} of data.low_root={self.low_root} beside "
                                  "those of its images")
-        return [file for file in files if file.path not in self.partners.taken]  # of both in one folder, the high ones
+        return [file for file in files if file.path not in self.partners.owners]  # both may be in one folder
 
-    def _checked(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
-        """Of low-resolution files too whether they are there, and of a few pairs whether they show the same."""
-        unreadable = super()._checked(files, labels, load)
+    def _check_files(self, files: list[ImageFile], labels: list[int], load: ImageLoader) -> dict[int, str]:
+        """Checks the low-resolution files too. Decodes a few pairs, and warns if they are not the same picture."""
+        unreadable = super()._check_files(files, labels, load)
         if self.partners:
-            lows = Lows(self.scale, self.partners, load)
+            low_images = LowImages(self.scale, self.partners, load)
             for index, file in enumerate(files):
                 try:
-                    lows.check(file)
+                    low_images.check(file)
                 except Unreadable as error:
                     unreadable.setdefault(index, str(error))
-            good = [file for index, file in enumerate(files) if index not in unreadable]
-            self._warn_of_unlike(good[::max(1, len(good) // LOOKED_AT)][:LOOKED_AT], lows)
+            readable = [file for index, file in enumerate(files) if index not in unreadable]
+            self._warn_of_mismatches(readable[::max(1, len(readable) // COMPARED)][:COMPARED], low_images)
         return unreadable
 
-    def _warn_of_unlike(self, files: Sequence[ImageFile], lows: Lows) -> None:
-        unlike_pairs = {}
+    def _warn_of_mismatches(self, files: Sequence[ImageFile], low_images: LowImages) -> None:
+        mismatches = {}
         for file in files:
-            with suppress(Unreadable):  # found, and said, when its turn comes
-                high = cut_to_multiple(lows.load.decoded(file.path), self.scale)
-                unlike_pairs[file.name] = unlike(high, lows.of_file(file, high.shape), self.scale)
-        if any(psnr is not None for psnr in unlike_pairs.values()):
-            log.warning("%s", unlike_warning(unlike_pairs))
+            with suppress(Unreadable):  # reported when it is loaded for training
+                high = cut_to_multiple(low_images.load.decoded(file.path), self.scale)
+                mismatches[file.name] = mismatch(high, low_images.of_file(file, high.shape), self.scale)
+        if any(psnr is not None for psnr in mismatches.values()):
+            log.warning("%s", mismatch_warning(mismatches))
 
     @property
     def place(self) -> str:
@@ -184,23 +197,26 @@ class PairFolder(ImageFolder):
                            for root in (self.low_root, self.validation_root))
         return super().other_files() | {"low": low, "validation": validation}
 
-    # Whole images, to judge by: reduced by MATLAB's bicubic however training degrades its own.
+    # Whole images, for validation. They are reduced by MATLAB's bicubic even if training degrades its crops.
 
     @property
     def low_in_training(self) -> str:
+        """How low-resolution images of training are made, in words."""
         return "files" if self.low_root else "bicubic (MATLAB)" if self.degraded is None else "degraded (Real-ESRGAN)"
 
     @property
     def validation_low_root(self) -> Path | None:
+        """The folder of low-resolution files of the validation images; None: they are reduced."""
         return self.low_root if self.validation_root is None else None
 
     def validation_files(self) -> list[ImageFile]:
-        """Of validation_root, else the part of root that train_fraction leaves, else of scikit-image; maybe none."""
+        """Returns the files of validation_root, else those that train_fraction leaves, else, if root is None,
+        scikit-image's; the list may be empty."""
         if self.validation_root is not None:
-            found = listing(self.validation_root, self.extensions)
-            if said := describing.passed_over(found):
-                log.warning("left out of data.validation_root=%s: %s", self.validation_root, "; ".join(said))
-            if not (files := found.files):
+            content = listing(self.validation_root, self.extensions)
+            if left_out := describing.left_out(content):
+                log.warning("left out of data.validation_root=%s: %s", self.validation_root, "; ".join(left_out))
+            if not (files := content.files):
                 raise RequestError(f"data.validation_root={self.validation_root} has no images: name a folder that "
                                    "has, or type data.validation_root=null")
             return files
@@ -208,7 +224,7 @@ class PairFolder(ImageFolder):
         return self._parts["test"] or ([] if self.root else embedded(EMBEDDED_VALIDATION))
 
     def whole_pair(self, file: ImageFile) -> WholePair:
-        """Raises Unreadable."""
+        """Reads a photograph with its low-resolution image. Raises Unreadable."""
         load = ImageLoader(self.channels, self.framing, self.limits, self.cache)
         header = header_of(file.path, self.limits)
         smallest = min(header.width, header.height)
@@ -216,13 +232,13 @@ class PairFolder(ImageFolder):
             raise Unreadable(f"it has {smallest} pixels at its shorter side, fewer than data.scale={self.scale}")
         high = cut_to_multiple(load.decoded(file.path), self.scale)
         partners = self.partners if self.validation_low_root else None
-        low = Lows(self.scale, partners, load).whole(file, high)
+        low = LowImages(self.scale, partners, load).whole(file, high)
         tensors = (torch.from_numpy(each.copy()).permute(2, 0, 1) for each in (high, low))
-        return WholePair(Path(file.name).stem, *tensors, unlike(high, low, self.scale) if partners else None)
+        return WholePair(Path(file.name).stem, *tensors, mismatch(high, low, self.scale) if partners else None)
 
 
-def unlike_warning(pairs: Mapping[str, float | None]) -> str:
-    """By name, what `unlike` says of each pair that was looked at"""
+def mismatch_warning(pairs: Mapping[str, float | None]) -> str:
+    """Returns a warning of mismatched pairs. `pairs`: name -> result of `mismatch`, of all that were compared."""
     named = [f"{name} (PSNR {psnr:.1f} dB)" for name, psnr in pairs.items() if psnr is not None]
     return (f"{len(named)} of {len(pairs)} pairs that were looked at do not show the same: {', '.join(named)}. The "
             "high-resolution image, reduced, is no nearer to its file in data.low_root than an even grey is. See "
@@ -230,6 +246,7 @@ def unlike_warning(pairs: Mapping[str, float | None]) -> str:
 
 
 def embedded(names: Sequence[str]) -> list[ImageFile]:
+    """Returns the files of scikit-image's photographs of these names."""
     folder = resources.files("skimage").joinpath("data")
     return [ImageFile(name, Path(str(folder.joinpath(name)))) for name in names]
 

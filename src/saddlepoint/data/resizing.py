@@ -1,6 +1,6 @@
-"""From images of any size to squares: how an image is brought near the size, then which square of it is taken.
+"""Makes squares of images of any size, by resizing and cropping.
 
-H x W pixels of C channels; S x S is the square wanted.
+H x W pixels of C channels become S x S.
 """
 
 from math import floor, prod
@@ -16,8 +16,12 @@ CROPS = ("center", "random", "none")
 
 
 class ResizeAndCrop:
-    """`resize`: short_side (the shorter side becomes S, the shape is kept), stretch (both sides become S), none.
-    `crop`: center, random (another place each time the image comes by), none (the image must be S x S by then)."""
+    """How images are resized and cropped.
+
+    image_size: S, pixels
+    resize: short_side (the shorter side becomes S, in proportion), stretch (both sides become S) or none
+    crop: center, random (another place each time) or none (images must be S x S once they are resized)
+    """
 
     def __init__(self, image_size: int, resize: str, crop: str):
         self.image_size = image_size
@@ -29,10 +33,11 @@ class ResizeAndCrop:
 
     @property
     def is_random(self) -> bool:
+        """Whether an image is cropped at another place each time."""
         return self.crop == "random" and self.resize != "stretch"
 
     def check(self, width: int, height: int) -> None:
-        """Whether an image of these sides can fill the square; turning it by 90 degrees does not matter."""
+        """Raises Unreadable if no square can be made of an image of these sides, in pixels and in either order."""
         if self.resize != "none":
             if prod(self._new_size(width, height)) > MOST_PIXELS:
                 raise Unreadable(f"its sides of {width} and {height} pixels are too unequal for data.resize=short_side")
@@ -45,13 +50,13 @@ class ResizeAndCrop:
                              f"and data.resize=none data.crop=none")
 
     def scaled(self, image: Image.Image) -> Image.Image:
-        """Bicubic; Pillow widens the filter when it shrinks, which is antialiasing."""
+        """Resizes an image, bicubic; when it shrinks, Pillow widens the filter, which is antialiasing."""
         new_size = self._new_size(*image.size)
         return image if new_size == image.size else image.resize(new_size, Image.Resampling.BICUBIC)
 
     def cropped(self, pixels: numpy.ndarray, point: tuple[float, float] = (0.5, 0.5)) -> numpy.ndarray:
-        """[H, W, C] -> [S, S, C], at `point` of the places there are: (0, 0) is the top left one, the middle is the
-        centre"""
+        """Crops pixels [H, W, C] -> [S, S, C]. `point`, each in [0, 1), is the place: (0, 0) is the top left corner,
+        (0.5, 0.5) the centre."""
         spare_rows, spare_columns = (side - self.image_size for side in pixels.shape[:2])
         top, left = floor(point[0] * (spare_rows + 1)), floor(point[1] * (spare_columns + 1))
         return pixels[top:top + self.image_size, left:left + self.image_size]

@@ -1,8 +1,8 @@
-"""The order of training data: an endless stream of epoch permutations, every place of it a pure function of the seed.
+"""The order of training data: an endless stream of epoch permutations, in which each position depends on the seed only.
 
-With n images, position p of the stream belongs to epoch e = p // n and shows image permutation_e[p - e n]. What is
-drawn for an image (mirrored or not, where it is cropped) belongs to the position too. So the stream can start anywhere,
-and neither the number of workers nor the number of processes changes what it shows.
+With n images, position p of the stream belongs to epoch e = p // n and has image permutation_e[p - e n]. The random
+numbers for an image (whether it is mirrored, where it is cropped) depend on the position too. So the stream can start
+anywhere, and is the same for every number of workers and processes.
 """
 
 import itertools
@@ -17,9 +17,9 @@ from saddlepoint.game.random_streams import seed_of
 
 
 class Batches(Sampler[range]):
-    """Positions of one batch after the other, for ever; no length, no short batch.
+    """Yields the range of positions of one batch after the other, without end; all batches are full.
 
-    `batch_size` counts all processes: process r of R takes rows r b/R to (r + 1) b/R of each batch.
+    `batch_size` b counts all processes: process r of R yields positions r b/R to (r + 1) b/R - 1 of each batch.
     """
 
     def __init__(self, start: int, batch_size: int, rank: int = 0, num_processes: int = 1):
@@ -32,30 +32,34 @@ class Batches(Sampler[range]):
 
 
 class EndlessOrder:
-    """What stands at the positions of the stream. One table per epoch and purpose, made when the stream gets there."""
+    """Tells which image, and which random numbers, belong to each position of the stream.
+
+    They are read from a table for each purpose and epoch, which is drawn when the stream gets to that epoch.
+    """
 
     def __init__(self, num_images: int, seed: int):
         self.num_images, self.seed = num_images, seed
-        self._tables: dict[str, tuple[int, Tensor]] = {}  # by purpose, only the last epoch: streams move forward
+        self._tables: dict[str, tuple[int, Tensor]] = {}  # purpose -> newest epoch, table
 
     def images(self, positions: range) -> Tensor:
-        """which image stands there: [len(positions)] int64 in 0 .. num_images - 1"""
+        """Returns the image at each position: [len(positions)] int64 in 0 .. num_images - 1."""
         return self._look_up("order", positions, lambda source: torch.randperm(self.num_images, generator=source))
 
     def coins(self, purpose: str, positions: range) -> Tensor:
-        """[len(positions)] bool, True with probability 1/2"""
+        """Draws [len(positions)] bool, True with probability 1/2."""
         return self._look_up(purpose, positions, lambda source: torch.rand(self.num_images, generator=source) < 0.5)
 
     def points(self, purpose: str, positions: range) -> Tensor:
-        """[len(positions), 2], U[0, 1)"""
+        """Draws [len(positions), 2] from U[0, 1)."""
         return self._look_up(purpose, positions, lambda source: torch.rand(self.num_images, 2, generator=source))
 
     def other_images(self, position: int) -> Tensor:
-        """[num_images] int64: the order in which to look for an image to put there instead"""
+        """Returns all images [num_images] int64 in the order in which they are tried if that at `position` is
+        unreadable."""
         return torch.randperm(self.num_images, generator=self._generator("instead", position))
 
     def _look_up(self, purpose: str, positions: range, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
-        """The slices of every epoch that `positions` touches, one after the other: mostly one."""
+        """Returns the rows of the tables for these positions, which may lie in several epochs."""
         pieces = []
         for epoch in range(positions.start // self.num_images, (positions.stop - 1) // self.num_images + 1):
             before = epoch * self.num_images
@@ -74,20 +78,20 @@ class EndlessOrder:
 
 
 def fixed_subset(num_images: int, subset_size: int) -> Tensor:
-    """[subset_size] int64: the beginning of one permutation, the same for every seed of an experiment, so that runs
-    which differ in their seed still share their images"""
-    permutation = torch.randperm(num_images, generator=torch.Generator().manual_seed(0))
-    return permutation[:at_most(num_images, subset_size)]
+    """Returns the indices [subset_size] int64 of a subset. It does not depend on the seed of the experiment, so that
+    runs which differ in their seed share their images."""
+    require_enough(num_images, subset_size)
+    return torch.randperm(num_images, generator=torch.Generator().manual_seed(0))[:subset_size]
 
 
-def at_most(num_images: int, subset_size: int) -> int:
+def require_enough(num_images: int, subset_size: int) -> None:
+    """Refuses a subset of more images than there are."""
     if subset_size > num_images:
         raise RequestError(f"data.subset_size={subset_size} is more than the {num_images} images there are: "
                            f"type data.subset_size=null to use all")
-    return subset_size
 
 
-def of_subset(num_images: int, subset_size: int | None) -> list[str]:
-    """What a subset leaves out, in words; of data that is all used, nothing"""
-    rest = num_images - (num_images if subset_size is None else subset_size)
-    return [f"{rest:,} images by data.subset_size={subset_size}"] if rest else []
+def left_out_by_subset(num_images: int, subset_size: int) -> list[str]:
+    """Returns a phrase for the images that a subset leaves out; no phrase if it has all images."""
+    count = num_images - subset_size
+    return [f"{count:,} images by data.subset_size={subset_size}"] if count else []

@@ -1,5 +1,5 @@
-"""The sharpened targets of Real-ESRGAN's pixel and perceptual losses (Wang et al. 2021,
-https://arxiv.org/abs/2107.10833). Images [N, C, H, W] in [0, 1].
+"""Sharpens the targets of Real-ESRGAN's pixel and perceptual losses (Wang et al. 2021,
+https://arxiv.org/abs/2107.10833).
 """
 
 import torch
@@ -11,11 +11,15 @@ from saddlepoint.data.blur_kernels import reflected
 
 
 class UnsharpMasking(nn.Module):
-    """I + m (clip(I + weight (I - B)) - I), with B = I blurred, and m the blurred mask of pixels where I and B differ
-    by more than `threshold` grey levels of 255, so that flat areas and their noise stay.
+    """Unsharp masking that leaves flat areas and their noise as they are: I + m (clip(I + weight (I - B)) - I).
 
-    The paper's code has `radius` 50, `weight` 0.5 and `threshold` 10. `radius` is the width of the blur's window in
-    pixels, made odd; the Gaussian in it has the width OpenCV chooses for such a window, 8 pixels for 51.
+    B is the image I, blurred. m is the blurred mask of the pixels where I and B differ by more than `threshold`. The
+    defaults are those of the paper's code.
+
+    radius: width of the blur's window in pixels, 2 or more, made odd; the Gaussian in it has the width that OpenCV
+        chooses for such a window, 8 pixels for 51
+    weight: strength of the sharpening
+    threshold: grey levels of 255, 0 to 255
     """
 
     window: Tensor  # [size]
@@ -32,13 +36,14 @@ class UnsharpMasking(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
+        """images [N, C, H, W] in [0, 1] -> sharpened images [N, C, H, W] in [0, 1]"""
         difference = images - self._blurred(images)
         mask = self._blurred((difference.abs() * 255 > self.threshold).to(images))
         sharpened = (images + self.weight * difference).clamp(0, 1)
         return images + mask * (sharpened - images)
 
     def _blurred(self, images: Tensor) -> Tensor:
-        """Along x, then y: the window is a product"""
+        """Blurs along x, then along y."""
         count, channels, height, width = images.shape
         size = len(self.window)
         padded = reflected(images, size // 2).reshape(count * channels, 1, height + size - 1, width + size - 1)

@@ -47,9 +47,9 @@ class Recipe:
     content: frozenset[str] = frozenset()  # when content losses count: always, warmup, game
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
 
-    def provides(self, what: str) -> bool:
-        """Returns whether one of the tricks provides `what`, e.g. lipschitz."""
-        return any(what in trick.provides for trick in self.tricks.values())
+    def provides(self, requirement: str) -> bool:
+        """Returns whether one of the tricks provides what a loss or a network requires, e.g. lipschitz."""
+        return any(requirement in trick.provides for trick in self.tricks.values())
 
     def trick_list(self, *, add: Iterable[str] = (), without: Iterable[str] = ()) -> list[str]:
         """Returns the list to type after trick=, without those in `without` and with those in `add` at its end."""
@@ -62,7 +62,7 @@ class Recipe:
 
     @property
     def discriminator_mixes_images(self) -> bool:
-        """True where D has BatchNorm: then D(x_i) and its gradient depend on the other images of the batch."""
+        """Whether D has BatchNorm, so that D(x_i) and its gradient depend on the other images of the batch."""
         return has_batch_norm(self.discriminator)
 
 

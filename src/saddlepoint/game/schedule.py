@@ -15,6 +15,8 @@ class Schedule(ABC):
 
 
 class Constant(Schedule):
+    """The same value at all times."""
+
     def __init__(self, value: float):
         self.value = float(value)
 

@@ -102,7 +102,7 @@ def list_images(settings: Settings, side: str) -> list[ImageFile]:
         raise RequestError(f"{side}={root} is not a folder: type {side}=FOLDER for a folder of image files")
     extensions = settings["image_extensions"] or ENDINGS
     listed = listing(root, extensions)
-    others = "; ".join(describing.passed_over(listed, "not in image_extensions"))
+    others = "; ".join(describing.left_out(listed, "not in image_extensions"))
     if not listed.files:
         other_files = f" (there are {others})" if others else ""
         raise RequestError(f"{side}={root} has no file that ends in {', '.join(extensions)}{other_files}: type "

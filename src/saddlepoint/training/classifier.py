@@ -65,7 +65,7 @@ def train(settings: Mapping[str, Any], command: str) -> Path:
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
     data = load_data(settings)
-    print(*data.described(), sep="\n")
+    print(*data.describe(), sep="\n")
     training, held_out, held_out_name = split(data, settings["seed"])
     plan = TrainingPlan(settings["budget"]["images"], data.batch_size, settings["lr"], settings["augment"],
                         settings["data"]["horizontal_flip"], settings["seed"])

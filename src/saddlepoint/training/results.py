@@ -25,7 +25,7 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
     sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
     unread = isinstance(module, SynthesisModule) and data.num_classes and not module.draws_labels
     print(f"model {choices['model']}, data {choices['data']}, loss {choices['loss']}, tricks {trick}",
-          *data.described(), *(["classes: not used, as neither network is conditional"] if unread else []),
+          *data.describe(), *(["classes: not used, as neither network is conditional"] if unread else []),
           f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 

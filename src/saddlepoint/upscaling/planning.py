@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data.describing import passed_over
+from saddlepoint.data import describing
 from saddlepoint.data.listing import ImageFile, Listing, listing
 from saddlepoint.errors import RequestError
 from saddlepoint.files.names import distinct, fold, shorten, to_nfc
@@ -54,7 +54,7 @@ def find_sources(typed: str, recursive: bool) -> Sources:
         here = everything if recursive else Listing(*([each for each in part if "/" not in (
             each.name if isinstance(each, ImageFile) else each)] for part in everything))
         return Sources(path, files, single=False, left_out=len(listed) - len(files),
-                       passed_over=passed_over(here, "not that of an image"))
+                       passed_over=describing.left_out(here, "not that of an image"))
     if mode:
         raise RequestError(f"input={typed} is neither a file nor a folder: name an image file")
     if not any(letter in typed for letter in WILDCARDS):

@@ -1,1 +1,1 @@
-"""Data sets in the files of their authors."""
+"""Data sets that are read from the files which their authors published."""

@@ -1,5 +1,5 @@
-"""CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html): 50,000 and 10,000 images of 3 x 32 x 32 in
-ten classes. Each image is 3,072 bytes: red, green, blue, each by rows.
+"""CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html): 50,000 training and 10,000 test images of
+3 x 32 x 32 in ten classes. An image is 3,072 bytes: all reds, then all greens and all blues, each row by row.
 """
 
 import tarfile
@@ -14,9 +14,9 @@ from torchvision import datasets
 
 from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
-from saddlepoint.data.sources.downloading import Remote, download, not_there
-from saddlepoint.data.sources.opening import Damage, find, naming, unzipped
+from saddlepoint.data.memory import InMemoryImages, LabelledImages, name_classes
+from saddlepoint.data.sources.downloading import Remote, download, missing_error
+from saddlepoint.data.sources.opening import Damage, find, name_in_errors, unzipped
 from saddlepoint.data.sources.pickles import read_pickled_dictionary
 from saddlepoint.errors import RequestError
 
@@ -25,18 +25,20 @@ _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hor
 
 
 class Part(NamedTuple):
+    """The content of one file."""
+
     pixels: numpy.ndarray  # [N, 3072] uint8
     labels: numpy.ndarray  # [N]
 
 
 def parse_pickle(content: bytes) -> Part:
-    """A dictionary with `data`, uint8 [N, 3072], and `labels`, N class numbers that fit a byte as in the other form."""
-    found = read_pickled_dictionary(content)
-    pixels = found.get("data")
+    """Reads a pickled dictionary with `data`, uint8 [N, 3072], and `labels`, N class numbers of at most a byte."""
+    dictionary = read_pickled_dictionary(content)
+    pixels = dictionary.get("data")
     if not isinstance(pixels, numpy.ndarray) or pixels.dtype != numpy.uint8 or pixels.shape[1:] != (_PIXELS,):
         raise Damage(f"its `data` is not an array of N x {_PIXELS} unsigned bytes")
     try:
-        labels = numpy.array(list(found.get("labels", ())), dtype=numpy.uint8)
+        labels = numpy.array(list(dictionary.get("labels", ())), dtype=numpy.uint8)
     except (TypeError, ValueError, OverflowError) as error:
         raise Damage(f"its `labels` are not class numbers ({error})") from error
     if len(pixels) == 0 or labels.shape != pixels.shape[:1]:
@@ -45,7 +47,7 @@ def parse_pickle(content: bytes) -> Part:
 
 
 def parse_records(content: bytes) -> Part:
-    """Records of 3,073 bytes: the class, then the image."""
+    """Reads records of 3,073 bytes: the class, then the image."""
     if not content or len(content) % (_PIXELS + 1):
         raise Damage(f"its {len(content):,} bytes are not a whole number of records of {_PIXELS + 1:,}")
     records = numpy.frombuffer(content, numpy.uint8).reshape(-1, _PIXELS + 1)
@@ -53,6 +55,7 @@ def parse_records(content: bytes) -> Part:
 
 
 def parse_pickled_names(content: bytes) -> tuple[str, ...]:
+    """Reads the class names `label_names` of a pickled dictionary; none if it lacks them."""
     names = read_pickled_dictionary(content).get("label_names", ())
     if not isinstance(names, list | tuple) or not all(isinstance(name, str | bytes) for name in names):
         raise Damage("its `label_names` are not a list of names")
@@ -60,21 +63,23 @@ def parse_pickled_names(content: bytes) -> tuple[str, ...]:
 
 
 def parse_lines(content: bytes) -> tuple[str, ...]:
+    """Reads class names, one a line."""
     return tuple(content.decode("latin1").split())
 
 
 @dataclass(frozen=True)
 class Form:
-    """One of the two ways in which the set is published."""
+    """One of the two file formats in which the set is published."""
 
     folder: str
     archive: str  # without .gz
-    ending: str
-    names_file: str
+    ending: str  # of the names of batches
+    names_file: str  # has the names of the classes
     parse: Callable[[bytes], Part]
     parse_names: Callable[[bytes], tuple[str, ...]]
 
     def parts(self, split: str) -> list[str]:
+        """Returns the names of the files of a split."""
         names = ["test_batch"] if split == "test" else [f"data_batch_{i}" for i in range(1, 6)]
         return [name + self.ending for name in names]
 
@@ -84,13 +89,13 @@ BINARY = Form("cifar-10-batches-bin", "cifar-10-binary.tar", ".bin", "batches.me
 
 
 class Place(NamedTuple):
-    """A folder or an archive with the files of one form."""
+    """A folder or an archive with files of one form."""
 
     form: Form
     path: Path
 
     def files(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
-        """The content of those of `names` that are there, not always in this order."""
+        """Yields the name and content of those of `names` that exist, not always in this order."""
         return self._folder_files(names) if self.path.is_dir() else self._archive_files(names)
 
     def _folder_files(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -100,7 +105,7 @@ class Place(NamedTuple):
                     yield name, stream.read()
 
     def _archive_files(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
-        with naming(self.path), tarfile.open(self.path) as archive:
+        with name_in_errors(self.path), tarfile.open(self.path) as archive:
             for member in archive:
                 name = Path(member.name).name
                 if name in names and member.isfile():
@@ -108,7 +113,10 @@ class Place(NamedTuple):
 
 
 class CIFAR10(InMemoryImages):
-    """Reads either form, unpacked into `root` or its own folder there, or as the archive it comes in."""
+    """CIFAR-10, from either form: its files in `root` or in the form's own folder there, or the archive in `root`.
+
+    `prepare_data` downloads the archive of the Python form if `root` has neither.
+    """
 
     def __init__(self, root: TypedPath, **more):
         super().__init__(**more)
@@ -120,16 +128,16 @@ class CIFAR10(InMemoryImages):
         try:
             download(self._remote_files(), self.root, self.name)
         except RequestError as error:
-            raise self._incomplete("train") or error from error
+            raise self._incomplete_error("train") or error from error
 
     def read(self, split: str) -> LabelledImages:
         place = self._find(split)
         if place is None:
-            raise self._incomplete(split) or not_there(self._remote_files(), self.root, self.name,
-                                                       "neither batches nor an archive of them")
+            raise self._incomplete_error(split) or missing_error(self._remote_files(), self.root, self.name,
+                                                                 "neither batches nor an archive of them")
         form, parts, class_names = place.form, {}, _CLASSES
         for name, content in place.files([*form.parts(split), form.names_file]):
-            with naming(place.path / name):
+            with name_in_errors(place.path / name):
                 if name == form.names_file:
                     class_names = form.parse_names(content) or _CLASSES
                 else:
@@ -139,9 +147,10 @@ class CIFAR10(InMemoryImages):
         ordered = [parts[name] for name in form.parts(split)]
         labels = torch.from_numpy(numpy.concatenate([part.labels for part in ordered])).long()
         pixels = torch.from_numpy(numpy.concatenate([part.pixels for part in ordered]))
-        return LabelledImages(pixels.view(-1, 3, 32, 32), *named(labels, class_names))
+        return LabelledImages(pixels.view(-1, 3, 32, 32), *name_classes(labels, class_names))
 
     def _find(self, split: str) -> Place | None:
+        """Returns the first place with all files of a split, folders before archives."""
         for form in (PYTHON, BINARY):
             for folder in (self.root, self.root / form.folder):
                 if all(find([folder], [name]) for name in form.parts(split)):
@@ -149,8 +158,8 @@ class CIFAR10(InMemoryImages):
         archives = ((form, find([self.root], [form.archive])) for form in (PYTHON, BINARY))
         return next((Place(form, path) for form, path in archives if path), None)
 
-    def _incomplete(self, split: str) -> RequestError | None:
-        """Of a folder with some batches: which are missing"""
+    def _incomplete_error(self, split: str) -> RequestError | None:
+        """Returns the error for a folder with some of the batches, which names those that are missing."""
         for form in (PYTHON, BINARY):
             for folder in (self.root, self.root / form.folder):
                 missing = [name for name in form.parts(split) if not find([folder], [name])]

@@ -1,4 +1,4 @@
-"""Downloads a set from torchvision's addresses, with its checksums: all files, or nothing that a later run reads."""
+"""Downloads the files of a data set from torchvision's addresses and verifies them: all of them or none."""
 
 import contextlib
 import http.client
@@ -17,33 +17,39 @@ SILENCE = 10.0  # seconds without an answer, after which a server counts as unre
 
 
 class Remote(NamedTuple):
+    """A file that can be downloaded."""
+
     name: str
     addresses: list[str]  # the same file at each; tried in turn
     md5: str
 
 
-def download(files: list[Remote], root: Path, asked_for: str) -> None:
-    """Puts `files` into `root`, or raises with the names of the files and where to put them."""
+def download(files: list[Remote], root: Path, data_set: str) -> None:
+    """Downloads the files into `root`. If that fails, a RequestError names the files and where to put them.
+
+    `data_set`: its name, as it is typed after data=. `root` gets its files once all of them are complete.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".download-", dir=root))
     except OSError as error:
-        raise not_there(files, root, asked_for, f"a download could not be stored: {error.strerror}") from error
+        raise missing_error(files, root, data_set, f"a download could not be stored: {error.strerror}") from error
     try:
-        with _impatient():
+        with _time_limit():
             for file in files:
                 _download_from_any(file, staging)
         for file in files:
             (staging / file.name).replace(root / file.name)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        raise not_there(files, root, asked_for, f"downloading them failed: {error}") from error
+        raise missing_error(files, root, data_set, f"downloading them failed: {error}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def not_there(files: list[Remote], root: Path, asked_for: str, why: str) -> RequestError:
+def missing_error(files: list[Remote], root: Path, data_set: str, why: str) -> RequestError:
+    """Returns the error for a data set whose files are not in `root`."""
     names = ", ".join(file.name for file in files)
-    return RequestError(f"The files of data={asked_for} are not in data.root={root} ({why}). Put {names} there, or "
+    return RequestError(f"The files of data={data_set} are not in data.root={root} ({why}). Put {names} there, or "
                         f"type data.root=FOLDER for the folder that has them; data=mnist5k needs no download.")
 
 
@@ -55,8 +61,8 @@ def _download_from_any(file: Remote, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _impatient() -> Iterator[None]:
-    """torchvision sets no time limit: behind a silent firewall it would wait for minutes."""
+def _time_limit() -> Iterator[None]:
+    """Limits how long a server may be silent: torchvision sets no limit and would wait minutes behind a firewall."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE)
     try:

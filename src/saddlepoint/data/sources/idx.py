@@ -1,7 +1,7 @@
-"""IDX, the format of MNIST's files (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
+"""Reads IDX, the format of MNIST's files (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
 
-Two zero bytes, a byte for the type (8: unsigned byte), one for the number of dimensions, each dimension as a big-endian
-32-bit number, then the values, the last dimension running fastest.
+A file has two zero bytes, a byte for the type (8: unsigned byte), a byte for the number of dimensions, each dimension
+as a big-endian number of 32 bits, and then the values, whose last dimension runs fastest.
 """
 
 import math
@@ -15,11 +15,11 @@ from torch import Tensor
 from saddlepoint.data.sources.opening import Damage, unzipped
 
 _UNSIGNED_BYTE = 8
-_MOST_THAT_GZIP_SAVES = 1032  # deflate's limit: no file holds more than this many times its size
+_MOST_THAT_GZIP_SAVES = 1032  # deflate's limit: content is at most this many times as large as its file
 
 
 def read_idx(path: Path, num_dimensions: int) -> Tensor:
-    """The whole file as a uint8 tensor of that many dimensions, its bytes read straight into it."""
+    """Reads a file into a uint8 tensor of `num_dimensions`. Refuses files that are damaged or of another kind."""
     with unzipped(path) as stream:
         shape = _shape(stream, num_dimensions)
         length = math.prod(shape)
@@ -45,7 +45,7 @@ def _shape(stream: BinaryIO, num_dimensions: int) -> tuple[int, ...]:
 
 
 def _fill(values: Tensor, stream: BinaryIO) -> int:
-    """How many bytes there were; a gzipped stream gives them in pieces."""
+    """Fills the tensor from the stream, which gives bytes in pieces if it is gzipped, and returns their number."""
     memory = memoryview(values.view(-1).numpy())
     filled = 0
     while filled < len(memory) and (count := stream.readinto(memory[filled:])):

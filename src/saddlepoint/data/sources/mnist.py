@@ -1,5 +1,5 @@
 """MNIST (LeCun, Bottou, Bengio and Haffner 1998, http://yann.lecun.com/exdb/mnist/) and Fashion-MNIST (Xiao, Rasul and
-Vollgraf 2017, https://arxiv.org/abs/1708.07747): 60,000 and 10,000 images of 1 x 28 x 28 in ten classes, as IDX files.
+Vollgraf 2017, https://arxiv.org/abs/1708.07747): 60,000 training and 10,000 test images of 1 x 28 x 28 in ten classes.
 """
 
 from pathlib import Path
@@ -9,8 +9,8 @@ from torchvision import datasets
 
 from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data.memory import InMemoryImages, LabelledImages, named
-from saddlepoint.data.sources.downloading import Remote, download, not_there
+from saddlepoint.data.memory import InMemoryImages, LabelledImages, name_classes
+from saddlepoint.data.sources.downloading import Remote, download, missing_error
 from saddlepoint.data.sources.idx import read_idx
 from saddlepoint.data.sources.opening import find
 from saddlepoint.errors import RequestError
@@ -19,7 +19,10 @@ _PREFIX = {"train": "train", "test": "t10k"}
 
 
 class MNIST(InMemoryImages):
-    """Reads any IDX files of these names, gzipped or not, in `root` or where torchvision puts them."""
+    """MNIST, or any set in IDX files of the same names, gzipped or not.
+
+    The files are in `root`, or below it where torchvision puts them. `prepare_data` downloads them if they are missing.
+    """
 
     remote: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     known_classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
@@ -35,7 +38,7 @@ class MNIST(InMemoryImages):
     def read(self, split: str) -> LabelledImages:
         image_file, label_file = self._find(split)
         if not image_file and not label_file:
-            raise not_there(self._remote_files(), self.root, self.name, "no file there has one of these names")
+            raise missing_error(self._remote_files(), self.root, self.name, "no file there has one of these names")
         if not image_file or not label_file:
             missing = f"{_PREFIX[split]}-{'labels-idx1' if image_file else 'images-idx3'}-ubyte"
             raise RequestError(f"{image_file or label_file} is there, but {missing} is not: put it beside it, "
@@ -44,10 +47,10 @@ class MNIST(InMemoryImages):
         if len(images) != len(labels):
             raise RequestError(f"{image_file} has {len(images)} images, but {label_file} has {len(labels)} labels: "
                                f"they do not belong together.")
-        return LabelledImages(images.unsqueeze(1), *named(labels, self.known_classes))
+        return LabelledImages(images.unsqueeze(1), *name_classes(labels, self.known_classes))
 
     def _find(self, split: str) -> tuple[Path | None, Path | None]:
-        """the files of images and labels"""
+        """Returns the files of images and of labels, None for one that is missing."""
         folders = (self.root, self.root / self.remote.__name__ / "raw")
         return tuple(find(folders, [f"{_PREFIX[split]}-{kind}{dash}{idx}-ubyte" for dash in "-."])
                      for kind, idx in (("images", "idx3"), ("labels", "idx1")))
@@ -58,5 +61,7 @@ class MNIST(InMemoryImages):
 
 
 class FashionMNIST(MNIST):
+    """Fashion-MNIST, in files of the same names and format as MNIST's."""
+
     remote = datasets.FashionMNIST
     known_classes = tuple(datasets.FashionMNIST.classes)

