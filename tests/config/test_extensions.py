@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from saddlepoint import build
 from saddlepoint.commands.command_line import help_text, refuse_arguments, take_extensions_into_use
-from saddlepoint.config import extensions, folders
+from saddlepoint.config import extensions, folders, signatures, source
 from saddlepoint.config.hydra_errors import explain
 from saddlepoint.errors import RequestError
 from saddlepoint.losses.adversarial import Hinge
@@ -37,6 +37,8 @@ class Quiet(Trick):
 @pytest.fixture(autouse=True)
 def none_before_and_after(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(extensions, "_in_use", None)
+    for cached in (signatures.signature_of, signatures.names_of_relatives, source.read_module):
+        cached.cache_clear()
     yield
     for name in [name for name in sys.modules if name.split(".")[0].startswith("lab_")]:
         del sys.modules[name]
