@@ -7,7 +7,7 @@ class EndOfRun(Exception):
     exit_code = 1
     of_all = False  # True: all processes of the run end with it, and the first one prints it
     agreed = False  # True: each process knows that all end with it; they leave together, with this exit code
-    printed = False  # True: this process must not print it again
+    printed = False  # True: the first process has printed it already
 
 
 class ProcessLost(EndOfRun):

@@ -106,8 +106,8 @@ def _correct_header(image: Image.Image) -> list[str]:
     if image.mode == "1":  # ink is 1, as in a fax
         image.tile = [tile._replace(args="1;I") for tile in image.tile]
     image.fp.seek(0)
-    rest = int.from_bytes(image.fp.read(PSD_CHANNELS.stop)[PSD_CHANNELS]) - len(image.getbands())
-    return [f"left out {rest} channels beside its colours"] if rest > 0 else []
+    extra = int.from_bytes(image.fp.read(PSD_CHANNELS.stop)[PSD_CHANNELS]) - len(image.getbands())
+    return [f"left out {extra} channels beside its colours"] if extra > 0 else []
 
 
 def _scale_transparency(image: Image.Image) -> None:
@@ -159,7 +159,7 @@ def _unread_format(path: Path) -> str:
         return "it is HEIF, which takes a plugin to read: type pip install pillow-heif"
     if beginning.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         return "it is JPEG XL, which takes a plugin to read: type pip install pillow-jxl-plugin"
-    for magic, what in NOT_READ.items():
+    for magic, name in NOT_READ.items():
         if beginning.startswith(magic):
-            return f"it is {what}, which is not read: save it as PNG or TIFF"
+            return f"it is {name}, which is not read: save it as PNG or TIFF"
     return "its content is not that of an image"

@@ -65,8 +65,8 @@ class TiffPage:
 
     def __init__(self, path: Path):
         with _tifffile().TiffFile(path) as file:
-            whole = next((number for number, page in enumerate(file.pages) if is_picture(_kind_tags(page))), None)
-            self.pictures, self.place, self.is_reduced = len(file.pages), whole or 0, whole is None
+            full_size = next((number for number, page in enumerate(file.pages) if is_picture(_kind_tags(page))), None)
+            self.pictures, self.place, self.is_reduced = len(file.pages), full_size or 0, full_size is None
             page = file.pages[self.place]
             self.width, self.height = page.imagewidth, page.imagelength
             self.samples, self.bits = page.samplesperpixel, page.bitspersample

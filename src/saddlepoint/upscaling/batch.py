@@ -38,12 +38,12 @@ def upscale(settings: Settings) -> None:
         plan(chosen, 0, settings)  # refuses before weights are downloaded; names do not depend on the scale here
     network, name, source = weights.load(settings["weights"])
     scale = settings["scale"] or network.scale
-    planned, new = plan(chosen, scale, settings)
+    planned, new_jobs = plan(chosen, scale, settings)
     say(f"weights: {name}, from {source}")
-    for sentence in describe_left_out(chosen, len(planned) - len(new)):
+    for sentence in describe_left_out(chosen, len(planned) - len(new_jobs)):
         say(sentence)
     upscaler = TiledUpscaler(prepare_for_inference(network).to(device), settings["tile"], settings["overlap"])
-    Batch(upscaler, name, scale, settings).run(new)
+    Batch(upscaler, name, scale, settings).run(new_jobs)
 
 
 def plan(chosen: Sources, scale: float, settings: Settings) -> tuple[list[Job], list[Job]]:
@@ -51,10 +51,10 @@ def plan(chosen: Sources, scale: float, settings: Settings) -> tuple[list[Job], 
     results cannot be written."""
     planned = planning.plan_jobs(chosen, settings["output"], settings["format"], scale)
     planning.refuse_to_overwrite_inputs(planned)
-    new = planning.select_new(planned, settings["compare"], settings["overwrite"])
-    targets = [job.target for job in new]
+    new_jobs = planning.select_new(planned, settings["compare"], settings["overwrite"])
+    targets = [job.target for job in new_jobs]
     require_all_writable(targets, f"output={settings['output'] or targets[0].parent}")
-    return planned, new
+    return planned, new_jobs
 
 
 def describe_left_out(chosen: Sources, existing: int) -> list[str]:
@@ -88,15 +88,15 @@ class Batch:
         """Does all jobs. When it is interrupted or the disk is full, the error says how many are done."""
         sizes = {job: size for job in planned if (size := self.size_of(job))}
         progress = Progress(len(sizes), sum(width * height for width, height in sizes.values()))
-        rest = f"of {len(planned)} done. The same command goes on with the rest"
+        count_and_advice = f"of {len(planned)} done. The same command goes on with the rest"
         try:
             for job, (width, height) in sizes.items():
                 with progress.working_on(job.source.name, width * height):
                     self.attempt(job, progress)
         except KeyboardInterrupt as error:
-            raise Stopped(f"Stopped by SIGINT: {self.done} {rest}", 130) from error
+            raise Stopped(f"Stopped by SIGINT: {self.done} {count_and_advice}", 130) from error
         except DiskFull as full:
-            raise DiskFull(f"{full}: {self.done} {rest}, when there is room") from full
+            raise DiskFull(f"{full}: {self.done} {count_and_advice}, when there is room") from full
         finally:
             progress.close()
         self.conclude(planned)
@@ -129,17 +129,18 @@ class Batch:
             return size
         return None
 
-    def note_failure(self, job: Job, why: str) -> None:
-        self.failures[job.source] = why
-        say(f"{job.source} was left out: {why}", sys.stderr)
+    def note_failure(self, job: Job, reason: str) -> None:
+        self.failures[job.source] = reason
+        say(f"{job.source} was left out: {reason}", sys.stderr)
 
     def refuse_too_large(self, size: tuple[int, int], kind: str) -> None:
+        """Raises Unreadable if a result of this size has too many pixels, or more on a side than its format allows."""
         width, height = size
-        most = OUTPUT_TIMES * self.settings["max_pixels"]
-        if width * height > most:
+        limit = OUTPUT_TIMES * self.settings["max_pixels"]
+        if width * height > limit:
             raise Unreadable(f"scale={self.scale:g} would make {width} x {height} pixels of it, more than "
                              f"{OUTPUT_TIMES} times max_pixels={self.settings['max_pixels']}: type a smaller scale=")
-        if max(size) > writing.MOST_PIXELS.get(kind, most):
+        if max(size) > writing.MOST_PIXELS.get(kind, limit):
             raise Unreadable(f"{width} x {height} pixels do not fit into {writing.FORMATS[kind]}, which takes "
                              f"{writing.MOST_PIXELS[kind]} a side: type format=png")
 

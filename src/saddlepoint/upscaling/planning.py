@@ -51,10 +51,10 @@ def find_sources(typed: str, recursive: bool) -> Sources:
         if not files:
             below = ": recursive=true takes those in the folders below" if listed else f" ({', '.join(INPUT_ENDINGS)})"
             raise RequestError(f"input={typed} has no image files{below}")
-        here = everything if recursive else Listing(*([each for each in part if "/" not in (
+        considered = everything if recursive else Listing(*([each for each in part if "/" not in (
             each.name if isinstance(each, ImageFile) else each)] for part in everything))
         return Sources(path, files, single=False, left_out=len(listed) - len(files),
-                       passed_over=describing.left_out(here, "not that of an image"))
+                       passed_over=describing.left_out(considered, "not that of an image"))
     if mode:
         raise RequestError(f"input={typed} is neither a file nor a folder: name an image file")
     if not any(letter in typed for letter in WILDCARDS):
@@ -95,6 +95,7 @@ def plan_jobs(chosen: Sources, output: str | None, kind: str | None, scale: floa
 
 
 def refuse_to_overwrite_inputs(planned: Iterable[Job]) -> None:
+    """Raises a RequestError if a result would replace an input, on any file system."""
     planned = list(planned)
     inputs = {fold(source): source for source in (job.source.resolve() for job in planned)}
     for job in planned:
@@ -111,12 +112,12 @@ def select_new(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[J
     def existing_result(job: Job) -> Path | None:
         return next((path for path in (job.target, job.comparison)[:1 + compare] if path.is_file()), None)
 
-    new = [job for job in planned if overwrite or not existing_result(job)]
-    if not new:
-        which = (f"{existing_result(planned[0])} exists" if len(planned) == 1
-                 else f"All {len(planned)} results exist in {planned[0].target.parent}")
-        raise RequestError(f"{which}: type output= for another place, or overwrite=true to replace what is there")
-    return new
+    remaining = [job for job in planned if overwrite or not existing_result(job)]
+    if not remaining:
+        existing = (f"{existing_result(planned[0])} exists" if len(planned) == 1
+                    else f"All {len(planned)} results exist in {planned[0].target.parent}")
+        raise RequestError(f"{existing}: type output= for another place, or overwrite=true to replace what is there")
+    return remaining
 
 
 def _as_stored(path: Path) -> Path:

@@ -26,7 +26,7 @@ class Progress:
     def working_on(self, name: str, pixels: int) -> Iterator["Progress"]:
         """Shows a file as the current one while the block runs, which should call `tile` after each tile. After the
         block the file's pixels count as done, even if an error ended it."""
-        self.number, self.name, self.here = self.number + 1, name, pixels
+        self.number, self.name, self.pixels_of_file = self.number + 1, name, pixels
         self.bar.set_description(f"{self.number}/{self.files} {name}")
         try:
             yield self
@@ -36,14 +36,14 @@ class Progress:
 
     def tile(self, done: int, total: int) -> None:
         """Shows that `done` of the current file's `total` tiles are done."""
-        position = self.done + self.here * done / total
+        position = self.done + self.pixels_of_file * done / total
         self._move_to(position)
         now = time.perf_counter()
         if not self.on_terminal and now - self.last_line >= LINE_SECONDS and position < self.pixels:
             self.last_line = now
-            left = (now - self.started) * (self.pixels - position) / position
+            seconds_left = (now - self.started) * (self.pixels - position) / position
             say(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "
-                f"{tqdm.format_interval(left)} left", sys.stderr)
+                f"{tqdm.format_interval(seconds_left)} left", sys.stderr)
 
     def close(self) -> None:
         self.bar.close()

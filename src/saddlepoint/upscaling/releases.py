@@ -64,8 +64,8 @@ def read_package(parameters: Path, weights: Path) -> dict[str, Tensor]:
     """Reads an RRDBNet's weights from the package's files; returns them under the names that BasicSR gives them. The
     files have the convolutions without these names, in the order in which they are computed."""
     convolutions = ncnn.read(parameters, weights)
-    blocks, rest = divmod(len(convolutions) - 6, 15)
-    if blocks < 1 or rest:
+    blocks, remainder = divmod(len(convolutions) - 6, 15)
+    if blocks < 1 or remainder:
         raise RequestError(f"{weights} has {len(convolutions)} convolutions, and no RRDBNet has: type weights=FILE for "
                            f"another file, or install {PACKAGE} anew")
     names = ["conv_first", *(f"body.{block}.rdb{dense}.conv{layer}" for block in range(blocks) for dense in (1, 2, 3)

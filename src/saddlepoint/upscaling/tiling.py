@@ -100,10 +100,10 @@ class TiledUpscaler:
     @torch.inference_mode()
     def _fill_tile(self, low: Tensor, high: Tensor, row: Window, column: Window) -> None:
         scale, full_scale = self.network.scale, FULL_SCALE.get(low.dtype, 1)
-        seen = low[:, row.start:row.stop, column.start:column.stop].to(device_of(self.network)).float() / full_scale
-        missing = (0, column.stop - column.start - seen.shape[2], 0, row.stop - row.start - seen.shape[1])
-        seen = functional.pad(seen[None], missing, mode="replicate")  # [1, C, h, w]
-        output = match_channels(self.network, low.shape[0])(seen.contiguous(memory_format=torch.channels_last))[0]
+        window = low[:, row.start:row.stop, column.start:column.stop].to(device_of(self.network)).float() / full_scale
+        missing = (0, column.stop - column.start - window.shape[2], 0, row.stop - row.start - window.shape[1])
+        window = functional.pad(window[None], missing, mode="replicate")  # [1, C, h, w]
+        output = match_channels(self.network, low.shape[0])(window.contiguous(memory_format=torch.channels_last))[0]
         if not torch.isfinite(output).all():
             raise NotFinite("The network's output is not finite: its weights are damaged or have diverged. Type "
                             "weights= for others")

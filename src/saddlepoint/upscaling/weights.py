@@ -102,9 +102,9 @@ def _read(path: Path) -> Mapping[str, Any]:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError,
             IndexError, OSError, MemoryError, safetensors.SafetensorError) as error:
-        why = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise RequestError(f"weights={path} cannot be read: it is damaged, or holds more than tensors and plain "
-                           f"containers ({why.partition('. ')[0]})") from error
+                           f"containers ({reason.partition('. ')[0]})") from error
     if not isinstance(content, Mapping):
         raise RequestError(f"weights={path} holds a {type(content).__name__} instead of tensors with names")
     return content

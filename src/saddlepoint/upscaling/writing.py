@@ -90,13 +90,13 @@ def _write(path: Path, picture: Picture, kind: str, quality: int | None) -> None
 
 def _write_with_pillow(file: BinaryIO, pixels: numpy.ndarray, metadata: Metadata, kind: str,
                        quality: int | None) -> None:
-    known = {"exif": metadata.exif if len(metadata.exif) else None, "icc_profile": metadata.icc_profile,
+    values = {"exif": metadata.exif if len(metadata.exif) else None, "icc_profile": metadata.icc_profile,
              "dpi": metadata.dpi}
     if kind == "png":
-        known["pnginfo"] = _png_info(metadata)
+        values["pnginfo"] = _png_info(metadata)
     else:
-        known |= {"xmp": metadata.xmp, "comment": metadata.comment}
-    options: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
+        values |= {"xmp": metadata.xmp, "comment": metadata.comment}
+    options: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
     if kind == "webp" and metadata.is_lossless and quality is None:
         options["lossless"] = True
     elif kind in LOSSY:
