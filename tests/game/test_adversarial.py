@@ -49,8 +49,8 @@ def replay(generator, discriminator, data, discriminator_steps=1, generator_step
             continue
         for _ in range(generator_steps):
             fakes = count * multiple * (2 if half else 1)
-            made = generator(latents("generator", moves, fakes), labels)
-            update(generator, F.softplus(-discriminator(made, labels)).mean())
+            new_fake = generator(latents("generator", moves, fakes), labels)
+            update(generator, F.softplus(-discriminator(new_fake, labels)).mean())
             moves += 1
 
 
@@ -124,11 +124,11 @@ def test_the_generator_step_leaves_no_gradient_in_the_discriminator():
     play(module, batches(1))
     replayed = copy.deepcopy(module.discriminator)
     assert all(parameter.requires_grad for parameter in module.discriminator.parameters())
-    kept = [parameter.grad.clone() for parameter in module.discriminator.parameters()]
-    made = module.generator(latents("generator", 9, 8), batches(1)[0].labels)
+    gradients = [parameter.grad.clone() for parameter in module.discriminator.parameters()]
+    fake = module.generator(latents("generator", 9, 8), batches(1)[0].labels)
     with frozen(module.discriminator_parameters):
-        F.softplus(-module.discriminator(made, None)).mean().backward()
-    assert all(torch.equal(p.grad, k) for p, k in zip(module.discriminator.parameters(), kept, strict=True))
+        F.softplus(-module.discriminator(fake, None)).mean().backward()
+    assert all(torch.equal(p.grad, k) for p, k in zip(module.discriminator.parameters(), gradients, strict=True))
     assert torch.equal(weights(module.discriminator), weights(replayed))
 
 
@@ -140,8 +140,8 @@ def test_relativistic_generators_are_scored_against_the_reals_of_the_batch():
     generator, discriminator = before
     fake = generator(latents("discriminator", 0, 8), batch.labels).detach()
     update(discriminator, F.softplus(discriminator(fake, None) - discriminator(batch.real, None)).mean())
-    made = generator(latents("generator", 0, 8), batch.labels)
-    update(generator, F.softplus(discriminator(batch.real, None).detach() - discriminator(made, None)).mean())
+    new_fake = generator(latents("generator", 0, 8), batch.labels)
+    update(generator, F.softplus(discriminator(batch.real, None).detach() - discriminator(new_fake, None)).mean())
     torch.testing.assert_close(weights(module.generator), weights(generator), rtol=1e-12, atol=1e-14)
 
 

@@ -69,9 +69,9 @@ def test_the_line_for_a_bare_wasserstein_is_the_one_of_the_manual():
 def test_what_does_not_fit_is_refused(overrides, words):
     with pytest.raises(RequestError) as refusal:
         overrides = overrides.split()
-        made = settings(*overrides)
-        refuse(made, "train", overrides)
-        build.module(made)
+        composed_settings = settings(*overrides)
+        refuse(composed_settings, "train", overrides)
+        build.module(composed_settings)
     assert words in str(refusal.value)
 
 
@@ -123,6 +123,6 @@ def test_without_a_change_that_helps_none_is_proposed():
 
 def test_a_check_allocates_no_networks():
     """256 x 256 at width 512 would be gigabytes."""
-    made = settings("data.image_size=256", "model.generator.width=512", "model.discriminator.width=512")
-    recipe, problems = read_recipe(made)
+    composed_settings = settings("data.image_size=256", "model.generator.width=512", "model.discriminator.width=512")
+    recipe, problems = read_recipe(composed_settings)
     assert problems == [] and all(p.is_meta for p in recipe.generator.parameters())

@@ -67,12 +67,12 @@ def enlargement(content=None, turns=None, loss=None, generator=None, **more) -> 
 
 def batches(count: int) -> list[PairedBatch]:
     source = torch.Generator().manual_seed(3)
-    made = []
+    result = []
     for _ in range(count):
         high = torch.rand(SIZE, 1, 4, 4, generator=source).double()
         labels = torch.zeros(SIZE, dtype=torch.long)
-        made.append(PairedBatch(2 * high - 1, labels, F.avg_pool2d(high, 2), high.square()))  # a target of its own
-    return made
+        result.append(PairedBatch(2 * high - 1, labels, F.avg_pool2d(high, 2), high.square()))  # a target of its own
+    return result
 
 
 def terms_of(module: SuperResolutionModule, data) -> list[list[str]]:

@@ -19,10 +19,10 @@ def test_pixel_distances_are_means_times_the_weight(distance, value, weight):
 
 def test_charbonnier_is_l1_far_from_zero_and_a_parabola_with_a_gradient_near_it():
     def charbonnier(difference):
-        made = torch.full((1, 1, 2, 2), difference, dtype=torch.float64, requires_grad=True)
-        value = PixelLoss(distance="charbonnier")(made, torch.zeros_like(made))
+        image = torch.full((1, 1, 2, 2), difference, dtype=torch.float64, requires_grad=True)
+        value = PixelLoss(distance="charbonnier")(image, torch.zeros_like(image))
         value.backward()
-        return value.item(), made.grad.sum().item()
+        return value.item(), image.grad.sum().item()
     assert charbonnier(0.3) == pytest.approx((0.3, 1.0), rel=1e-9)
     assert charbonnier(0.0) == (1e-6, 0.0)
     small = 1e-9  # sqrt(d^2 + e^2) = e + d^2 / 2 e + ...
@@ -68,10 +68,10 @@ def test_the_perceptual_loss_is_the_weighted_sum_over_layers():
 
 def test_the_perceptual_loss_is_zero_at_equality_and_its_gradient_flows_to_the_image_alone():
     loss = PerceptualLoss(TwoLayers({"pixels": 1.0, "edges": 1.0}), distance="mse")
-    made, target = MADE.clone().requires_grad_(), TARGET.clone().requires_grad_()
-    assert loss(made, made.detach()).item() == 0
-    loss(made, target).backward()
-    assert made.grad.abs().sum() > 0
+    image, target = MADE.clone().requires_grad_(), TARGET.clone().requires_grad_()
+    assert loss(image, image.detach()).item() == 0
+    loss(image, target).backward()
+    assert image.grad.abs().sum() > 0
     assert target.grad is None
 
 

@@ -37,10 +37,10 @@ def test_random_features_are_a_function_of_the_seed():
 
 
 def test_random_features_have_three_scales_and_live_signals():
-    found = features(RandomFeatures(LAYERS, width=4))
-    assert {name: tuple(maps.shape[1:]) for name, maps in found.items()} == {
+    maps_of = features(RandomFeatures(LAYERS, width=4))
+    assert {name: tuple(maps.shape[1:]) for name, maps in maps_of.items()} == {
         "conv1_2": (4, 16, 16), "conv2_1": (8, 16, 16), "conv3_2": (16, 4, 4)}
-    assert all(maps.std() > 0.05 for maps in found.values())
+    assert all(maps.std() > 0.05 for maps in maps_of.values())
     assert RandomFeatures(LAYERS, seed=3).name == "random (seed 3)"
 
 
@@ -48,9 +48,9 @@ def test_they_are_constants_that_move_with_the_module_and_are_in_no_checkpoint()
     network = RandomFeatures(LAYERS, width=4)
     assert list(network.parameters()) == [] and network.state_dict() == {}
     assert {buffer.dtype for buffer in network.double().buffers()} == {torch.float64}
-    made = IMAGES.double().requires_grad_()
-    PerceptualLoss(network)(made, 1 - IMAGES.double()).backward()
-    assert made.grad.abs().sum() > 0
+    images = IMAGES.double().requires_grad_()
+    PerceptualLoss(network)(images, 1 - IMAGES.double()).backward()
+    assert images.grad.abs().sum() > 0
 
 
 def test_grey_images_look_as_their_rgb_of_three_equal_channels():
@@ -113,16 +113,16 @@ def test_features_are_torchvisions_before_and_after_the_activation(vgg_file):
     normalised = (IMAGES - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
         [0.229, 0.224, 0.225]).view(3, 1, 1)
     layers = of_torchvision().features
-    wanted = ("conv1_2", "conv3_4", "conv5_4", "relu5_4")
-    found = features(VGG19Features(dict.fromkeys(wanted, 1.0), str(vgg_file)))
+    names = ("conv1_2", "conv3_4", "conv5_4", "relu5_4")
+    maps_of = features(VGG19Features(dict.fromkeys(names, 1.0), str(vgg_file)))
     with torch.no_grad():
         before = layers[:35](normalised)
         expected = {"conv1_2": layers[:3](normalised), "conv3_4": layers[:17](normalised), "conv5_4": before,
                     "relu5_4": functional.relu(before)}
-    assert list(found) == list(wanted)
-    for layer, maps in found.items():
+    assert list(maps_of) == list(names)
+    for layer, maps in maps_of.items():
         torch.testing.assert_close(maps, expected[layer])
-    assert found["conv5_4"].min() < 0 == found["relu5_4"].min()
+    assert maps_of["conv5_4"].min() < 0 == maps_of["relu5_4"].min()
 
 
 def test_every_layer_of_vgg19_has_a_name_that_says_where_it_is():

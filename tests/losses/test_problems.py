@@ -71,9 +71,9 @@ def test_relative_losses_refuse_unequal_batches_and_say_what_to_type(loss, setti
 @RELATIVE
 def test_relative_losses_give_every_reason_at_once_and_following_them_all_is_enough(loss):
     turns = Turns(scoring="half", generator_batch_multiple=2, fake_batch_multiple=3)
-    found = problems(loss(), turns=turns)
-    assert len(found) == 3
-    for problem in found:
+    reasons = problems(loss(), turns=turns)
+    assert len(reasons) == 3
+    for problem in reasons:
         for setting, value in problem.instead.items():
             setattr(turns, setting.removeprefix("model.turns."), value)
     assert problems(loss(), turns=turns) == []

@@ -54,9 +54,9 @@ def as_bsrgan(state):
 @pytest.mark.parametrize(("network", "arguments"), NETWORKS)
 def test_each_network_is_found_with_the_arguments_it_was_made_with(network, arguments):
     state = network(**arguments).state_dict()
-    found = recognise(state)
-    assert (found.network, found.arguments) == (network, arguments)
-    assert list(found.state) == list(state)
+    recognised = recognise(state)
+    assert (recognised.network, recognised.arguments) == (network, arguments)
+    assert list(recognised.state) == list(state)
 
 
 @pytest.mark.parametrize(("network", "arguments"), NETWORKS)
@@ -104,10 +104,10 @@ def test_the_layouts_of_the_first_esrgan_and_of_bsrgan_are_translated(num_blocks
     arguments = {"channels": 3, "scale": 4, "width": 4, "growth": 2, "num_blocks": num_blocks}
     state = RRDBNet(**arguments).state_dict()
     for layout, file in (("first ESRGAN", as_the_first_esrgan(state, num_blocks)), ("BSRGAN", as_bsrgan(state))):
-        found = recognise(file)
-        assert (found.layout, found.network, found.arguments) == (layout, RRDBNet, arguments)
-        assert all(torch.equal(found.state[name], values) for name, values in state.items())
-        assert len(found.state) == len(state)
+        recognised = recognise(file)
+        assert (recognised.layout, recognised.network, recognised.arguments) == (layout, RRDBNet, arguments)
+        assert all(torch.equal(recognised.state[name], values) for name, values in state.items())
+        assert len(recognised.state) == len(state)
 
 
 def test_averaged_weights_are_preferred_and_wrapped_ones_unwrapped():
@@ -198,8 +198,8 @@ def prefixed(state: dict, prefix: str) -> dict:
     RRDBNet(width=4, growth=2, num_blocks=1), FirstESRGAN(1), SRVGGNetCompact(width=8, num_convolutions=2)],
     ids=["RRDBNet", "FirstESRGAN", "SRVGGNetCompact"])
 def test_weights_are_found_under_every_wrapping_and_prefix(original, wrapped):
-    expected, found = build(original.state_dict()).state_dict(), build(wrapped(original.state_dict())).state_dict()
-    assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
+    expected, loaded = build(original.state_dict()).state_dict(), build(wrapped(original.state_dict())).state_dict()
+    assert expected.keys() == loaded.keys() and all(torch.equal(expected[name], loaded[name]) for name in expected)
 
 
 def test_a_dictionary_that_holds_itself_comes_to_an_end():

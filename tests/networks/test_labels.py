@@ -27,10 +27,11 @@ def test_a_label_changes_its_own_image_and_score_and_no_other(name):
     assert generator.num_classes == discriminator.num_classes == 6
     latents, images, changed = torch.randn(6, 5), torch.randn(6, 3, 16, 16), LABELS.clone()
     changed[2] = 4
-    made = (generator(latents, changed) - generator(latents, LABELS)).abs().flatten(1).amax(1)
-    assert made[2] > 1e-4 and made[torch.arange(6) != 2].max() < 1e-6
-    scored = (discriminator(images, changed) - discriminator(images, LABELS)).abs()
-    assert bool(scored[2] > 1e-6) is (name not in CLASSIFYING) and scored[torch.arange(6) != 2].max() < 1e-6
+    image_changes = (generator(latents, changed) - generator(latents, LABELS)).abs().flatten(1).amax(1)
+    assert image_changes[2] > 1e-4 and image_changes[torch.arange(6) != 2].max() < 1e-6
+    logit_changes = (discriminator(images, changed) - discriminator(images, LABELS)).abs()
+    assert bool(logit_changes[2] > 1e-6) is (name not in CLASSIFYING)
+    assert logit_changes[torch.arange(6) != 2].max() < 1e-6
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

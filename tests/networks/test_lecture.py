@@ -60,7 +60,7 @@ def outputs_of(network: nn.Module, *inputs: torch.Tensor) -> list[tuple]:
     """(layer, its output's shape without the batch) in the order they run"""
     seen = []
 
-    def note(layer: nn.Module, given: tuple, output: torch.Tensor) -> None:
+    def note(layer: nn.Module, inputs_of_layer: tuple, output: torch.Tensor) -> None:
         seen.append((type(layer).__name__, *output.shape[1:]))
 
     for layer in network.modules():

@@ -15,9 +15,9 @@ MODELS = {"srgan": 96, "esrgan": 128, "real_esrgan": 256}  # side of a crop in p
 @pytest.mark.parametrize(("model", "generator_count", "discriminator_count"), [
     ("srgan", 1_549_462, 23_565_505), ("esrgan", 16_697_987, 14_499_401), ("real_esrgan", 16_697_987, 4_376_897)])
 def test_the_defaults_are_the_papers_networks(model, generator_count, discriminator_count):
-    made = settings(f"model={model}", "data=sr_folder", f"data.image_size={MODELS[model]}")
+    composed_settings = settings(f"model={model}", "data=sr_folder", f"data.image_size={MODELS[model]}")
     with torch.device("meta"):
-        generator, discriminator = build.networks(made)
+        generator, discriminator = build.networks(composed_settings)
     assert (trainable(generator), trainable(discriminator)) == (generator_count, discriminator_count)
 
 

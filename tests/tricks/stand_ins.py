@@ -94,21 +94,21 @@ def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack:
     draws = draws or RandomStreams(seed=0, step=0)
 
     def prepare(shown: Tensor) -> Tensor:
-        return stack.discriminator_input(shown, made)
+        return stack.discriminator_input(shown, result)
 
     def score(shown: Tensor, labels: Tensor) -> Tensor:
         return discriminator(prepare(shown), labels)
 
-    made = Step(
+    result = Step(
         images_seen=images_seen, batch_size=len(real) * draws.num_processes, random=draws,
         generator=generator, discriminator=discriminator, prepare=prepare, score=score, real=real, fake=fake,
         real_labels=torch.arange(len(real)) % 3, fake_labels=torch.arange(len(fake)) % 3)
-    return made
+    return result
 
 
 def recipe(tricks: dict[str, Trick], *, discriminator: nn.Module | None = None, uses_targets: bool = True,
            **turns) -> Recipe:
     """What tricks ask of a recipe; the rest is None."""
-    known = {"generator": Generator(), "discriminator": discriminator or Patches(), "loss_name": "a_loss",
+    parts = {"generator": Generator(), "discriminator": discriminator or Patches(), "loss_name": "a_loss",
              "loss": SimpleNamespace(uses_targets=uses_targets), "tricks": tricks, "turns": Turns(**turns)}
-    return Recipe(**{field.name: known.get(field.name) for field in fields(Recipe)})
+    return Recipe(**{field.name: parts.get(field.name) for field in fields(Recipe)})

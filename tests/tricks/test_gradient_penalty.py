@@ -73,16 +73,16 @@ def test_wgan_gp_mixes_every_real_with_a_fake_of_its_own_when_there_are_more_fak
 
 
 def test_wgan_gp_scores_mixed_images_with_the_labels_of_their_reals():
-    asked = []
+    labels_scored = []
 
     class Conditional(Quadratic):
         def forward(self, images, labels):
-            asked.append(labels)
+            labels_scored.append(labels)
             return super().forward(images, labels)
 
     update = step(Conditional(), fake=images(16))
     WassersteinGradientPenalty().discriminator_loss(update)
-    assert len(asked) == 1 and torch.equal(asked[0], update.real_labels)
+    assert len(labels_scored) == 1 and torch.equal(labels_scored[0], update.real_labels)
 
 
 def test_dragan_of_a_linear_critic(weight):

@@ -63,23 +63,23 @@ def test_instance_noise_goes_to_zero_over_the_budget(composed):
 def test_a_number_and_a_schedule_replace_each_other_on_the_command_line(composed, setting):
     group, *rest = setting.split(".")
     ramp = "{_target_: saddlepoint.game.schedule.Cosine, start: 1, end: 0, images: 10}"
-    for typed, wanted in (("0.5", [0.5, 0.5]), (ramp, [1, 0])):
+    for typed, expected in (("0.5", [0.5, 0.5]), (ramp, [1, 0])):
         value = composed(f"{setting}={typed}")[group]
         for key in rest:
             value = value[key]
         schedule = as_schedule(instantiate(value) if isinstance(value, dict) else value)
-        assert [schedule(0), schedule(10)] == pytest.approx(wanted)
+        assert [schedule(0), schedule(10)] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizers_yaml_makes_one_for_each_player(composed, name):
-    made = instantiate(composed(f"optimizer={name}", "optimizer.generator.lr=0.125")["optimizer"])
-    assert set(made) == {"generator", "discriminator", "schedule"}
+    optimizers = instantiate(composed(f"optimizer={name}", "optimizer.generator.lr=0.125")["optimizer"])
+    assert set(optimizers) == {"generator", "discriminator", "schedule"}
     for player in ("generator", "discriminator"):
-        optimizer = made[player]([torch.nn.Parameter(torch.ones(1))])
+        optimizer = optimizers[player]([torch.nn.Parameter(torch.ones(1))])
         assert isinstance(optimizer, torch.optim.Optimizer)
         assert (optimizer.param_groups[0]["lr"] == 0.125) is (player == "generator")
-    assert isinstance(as_schedule(made["schedule"]), Schedule)
+    assert isinstance(as_schedule(optimizers["schedule"]), Schedule)
 
 
 def test_the_learning_rates_of_the_papers(composed):

@@ -60,7 +60,7 @@ def _along_last(images: Tensor, size: int, scale: float) -> Tensor:
 def _blocks(length: int, size: int, scale: float, dtype: torch.dtype,
             device: torch.device) -> list[tuple[int, int, Tensor]]:
     """Returns (first, last, weights [last - first, outputs]) of every BLOCK outputs: they are the matrix product of
-    inputs first .. last - 1 and the weights. Remembered, as training resizes many images of one size."""
+    inputs first .. last - 1 and the weights. The results are cached, since training resizes many images of one size."""
     columns, values = weights_of(length, size, scale)
     blocks = []
     for start in range(0, size, BLOCK):
