@@ -1,9 +1,22 @@
-"""What takes long to import of what our commands import; see warm.py."""
+"""What takes long to import of what our commands import, and all that is ours; see warm.py."""
 
+from importlib import import_module
+from pkgutil import walk_packages
+
+import hydra.core.plugins
 import optuna  # noqa: F401
+import PIL.Image
 import tensorboard.compat.proto.event_pb2  # noqa: F401
 import torch._dynamo  # noqa: F401  (the first step of an optimizer imports it)
 import torch.utils.tensorboard  # noqa: F401
 
-import saddlepoint.commands.evaluation  # noqa: F401
-import saddlepoint.training.train  # noqa: F401
+import saddlepoint
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.composing import composed
+
+for _, name, _ in walk_packages(saddlepoint.__path__, "saddlepoint."):
+    if not name.startswith("saddlepoint.compat."):  # basicsr stays where it is asked for
+        import_module(name)
+hydra.core.plugins.Plugins.instance()  # looks through hydra_plugins
+PIL.Image.preinit()
+checked_settings(composed((), "train")[0])  # reads the constructors that most commands ask for

@@ -11,16 +11,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import pytest
+from pytorch_lightning.strategies.launchers import subprocess_script
 
+from saddlepoint.sweeps import process as jobs
 from tests.processes import ROOT, ended, ending, free_port
 
 
@@ -28,7 +34,7 @@ from tests.processes import ROOT, ended, ending, free_port
 def server() -> BaseContext:
     """What copies itself, running"""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.imports"])
+    context.set_forkserver_preload(["tests.imports", "tests.warm"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("OPENBLAS_NUM_THREADS", "1")  # others would be missing in the copies
@@ -36,17 +42,11 @@ def server() -> BaseContext:
     return context
 
 
-class Command:
-    """What a test needs of subprocess.Popen, of a copy."""
+class Copy:
+    """What a test, our launcher of jobs and Lightning's of a group need of subprocess.Popen, of a copy"""
 
-    def __init__(self, args: Sequence[str | Path], where: Path, environment: dict[str, str]):
-        self.args, self.folder = [*map(str, args)], TemporaryDirectory()
-        self.streams = [Path(self.folder.name) / name for name in ("out", "err")]
-        self.process = server().Process(target=become, args=(self.args[1:], str(where), environment, *self.streams))
-        self.process.start()
-        self.pid = self.process.pid
-        while self.poll() is None and os.getpgid(self.pid) != self.pid:  # until os.killpg would reach it
-            time.sleep(0.001)
+    def __init__(self, args: Sequence[str | Path], process: BaseProcess):
+        self.args, self.process, self.pid = [*map(str, args)], process, process.pid
 
     @property
     def returncode(self) -> int | None:
@@ -60,11 +60,6 @@ class Command:
             raise subprocess.TimeoutExpired(self.args, timeout)
         return self.returncode
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """As subprocess does, and again as often as it is asked for"""
-        self.wait(timeout)
-        return tuple(path.read_text() if path.exists() else "" for path in self.streams)
-
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
@@ -72,10 +67,85 @@ class Command:
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
-def become(args: list[str], where: str, environment: dict[str, str], *streams: Path) -> None:
-    """A session of its own, which hears Ctrl-C, with these streams: what subprocess.Popen makes of a fresh process"""
+
+class Command(Copy):
+    """`starts`: how many processes it starts that may be copies too, jobs of a sweep or the others of a group"""
+
+    def __init__(self, args: Sequence[str | Path], where: Path, environment: dict[str, str], starts: int = 0):
+        self.folder = TemporaryDirectory()
+        self.streams = [Path(self.folder.name) / name for name in ("out", "err")]
+        own = (str(where), environment, *self.streams)
+        process = server().Process(target=lead, args=(starts, [*map(str, args)], *own))
+        process.start()
+        super().__init__(args, process)
+        while self.poll() is None and os.getpgid(self.pid) != self.pid:  # until os.killpg would reach it
+            time.sleep(0.001)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """As subprocess does, and again as often as it is asked for"""
+        self.wait(timeout)
+        return tuple(path.read_text() if path.exists() else "" for path in self.streams)
+
+
+class Spares:
+    """Copies of a copy that did nothing yet, which wait to be told what to become. They leave with it."""
+
+    def __init__(self, count: int, *streams: Path):
+        self.streams = streams
+        self.waiting: list[tuple[BaseProcess, Connection]] = []
+        for _ in range(count):
+            hears, tells = multiprocessing.Pipe(duplex=False)
+            process = multiprocessing.get_context("fork").Process(target=self.wait, args=(hears, tells))
+            process.start()
+            self.waiting.append((process, tells))
+
+    def wait(self, hears: Connection, *inherited: Connection) -> None:
+        for tells in (*inherited, *(tells for _, tells in self.waiting)):
+            tells.close()  # so that nobody is waited for who has gone
+        try:
+            has_session, *told = hears.recv()
+        except EOFError:
+            return
+        if has_session:
+            os.setsid()
+        become(*told)
+
+    def told(self, command: Sequence[str], *told: Any) -> Copy:
+        assert self.waiting, f"more processes are started than were announced: {command}"
+        process, tells = self.waiting.pop()
+        tells.send((*told[:1], [*command], *told[1:]))
+        tells.close()
+        return Copy(command, process)
+
+    def job(self, command: Sequence[str], environment: Mapping[str, str], log: BinaryIO) -> Copy:
+        """In place of saddlepoint.sweeps.process.start"""
+        return self.told(command, True, str(Path.cwd()), dict(environment), Path(log.name), Path(log.name))
+
+    def member(self, command: Sequence[str], env: Mapping[str, str], cwd: str | None) -> Copy:
+        """In place of subprocess.Popen, where Lightning starts the other processes of a group"""
+        return self.told(command, False, cwd or str(Path.cwd()), dict(env), *self.streams)
+
+    def leave(self) -> None:
+        for process, tells in self.waiting:
+            tells.close()
+            process.join()
+
+
+def lead(starts: int, command: list[str], where: str, environment: dict[str, str], *streams: Path) -> None:
+    """A session of its own, as subprocess.Popen makes one for a fresh process"""
     os.setsid()
+    spares = Spares(starts, *streams)
+    if starts:
+        jobs.start, subprocess_script.subprocess = spares.job, SimpleNamespace(Popen=spares.member)
+    become(command, where, environment, *streams, leave=spares.leave)
+
+
+def become(command: list[str], where: str, environment: dict[str, str], *streams: Path,
+           leave: Callable[[], None] = lambda: None) -> None:
+    """It hears Ctrl-C, and has these streams and the environment's PYTHONPATH, as a fresh process would."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(where)
     os.environ.clear()
@@ -84,30 +154,37 @@ def become(args: list[str], where: str, environment: dict[str, str], *streams: P
     for number, stream in enumerate(streams, 1):
         os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+    is_safe = command[1] == "-P"
+    args = command[1 + is_safe:]
     is_module = args[0] == "-m"
     sys.argv = args[is_module:]
-    sys.path[0] = where if is_module else str(Path(args[0]).parent)
+    first = [] if is_safe else [where if is_module else str(Path(args[0]).parent)]
+    sys.path[:1] = [*first, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     try:
         if is_module:
+            sys.modules.pop(args[1], None)
             runpy.run_module(args[1], run_name="__main__", alter_sys=True)
         else:
             runpy.run_path(args[0], run_name="__main__")
     finally:
+        leave()
         atexit._run_exitfuncs()
 
 
-def warm(command: Sequence[str | Path], where: Path, **environment: str) -> AbstractContextManager[Command]:
+def warm(command: Sequence[str | Path], where: Path, starts: int = 0,
+         **environment: str) -> AbstractContextManager[Command]:
     """As processes.started: this Python's own path, then a script or -m and a module, then arguments"""
-    return ending(Command(command, where, {**os.environ, **environment}))
+    return ending(Command(command, where, {**os.environ, **environment}, starts))
 
 
-def typed(line: str, where: Path, **environment: str) -> subprocess.CompletedProcess:
+def typed(line: str, where: Path, starts: int = 0, **environment: str) -> subprocess.CompletedProcess:
     script, *arguments = shlex.split(line)
-    return alone([sys.executable, ROOT / script, *arguments], where, **environment)
+    return alone([sys.executable, ROOT / script, *arguments], where, starts, **environment)
 
 
-def alone(command: Sequence[str | Path], where: Path, **environment: str) -> subprocess.CompletedProcess:
-    with warm(command, where, **environment) as process:
+def alone(command: Sequence[str | Path], where: Path, starts: int = 0,
+          **environment: str) -> subprocess.CompletedProcess:
+    with warm(command, where, starts, **environment) as process:
         return ended(process)
 
 

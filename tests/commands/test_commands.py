@@ -56,7 +56,7 @@ def test_train_then_sample(tmp_path):
 def test_a_bare_m_on_cifar10_sweeps_three_seeds(tmp_path):
     """python train.py model=dcgan data=cifar10 -m, on files in CIFAR-10's genuine format"""
     write_cifar10(tmp_path / "data" / "cifar10")
-    done = typed(f"train.py model=dcgan data=cifar10 -m {TINY}", tmp_path)
+    done = warm.typed(f"train.py model=dcgan data=cifar10 -m {TINY}", tmp_path, starts=3)
     assert done.returncode == 0, done.stderr
     [sweep] = (tmp_path / "multirun").iterdir()
     runs = sorted(path for path in sweep.iterdir() if path.is_dir())

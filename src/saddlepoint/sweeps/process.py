@@ -6,13 +6,19 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from saddlepoint.files.json_files import now, read_json, write_json
 from saddlepoint.sweeps.jobs import Job, outcome
 from saddlepoint.sweeps.run_files import RunFiles
 
 LOG_TAIL = 65536  # bytes of a log that are read, from its end
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], log: BinaryIO) -> subprocess.Popen:
+    """Starts a command in a session of its own, with nothing to read; all it prints goes to `log`."""
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                            start_new_session=True, env=environment)
 
 
 class Process:
@@ -25,9 +31,8 @@ class Process:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("ab") as log:
             self.log_begins = log.tell()
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"})
+            self.process = start(command, {**os.environ, **environment, "PYTHONUNBUFFERED": "1",
+                                           "PYTHONIOENCODING": "utf-8"}, log)
         self.started = self.progressed = self.counted = time.monotonic()
         self.request_to_end: tuple[str, str] | None = None  # the state and reason for which it was asked to end
         self.kill_at = float("inf")  # by the clock time.monotonic

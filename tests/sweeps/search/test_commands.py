@@ -66,7 +66,7 @@ def test_two_trials_are_trained_scored_and_compared(tmp_path):
     """Typed again, the line trains none: what was tried stands."""
     line = (f"{SEARCH} {MEASURED} callbacks.sample_quality.metric=fid callbacks.sample_quality.num_fake=80 "
             "'optimizer.generator.lr=tag(log, interval(1e-5, 1e-3))' hydra.sweep.dir=found hydra.sweeper.trials=")
-    done = warm.typed(f"{line}2", tmp_path)
+    done = warm.typed(f"{line}2", tmp_path, starts=2)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "found" / "summary.json").read_text())
     runs = [tmp_path / job["directory"] for job in content["jobs"]]
