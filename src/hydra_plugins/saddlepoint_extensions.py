@@ -10,7 +10,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class Extensions(SearchPathPlugin):
-    """Adds the conf/ of every extension in use, to be searched after ours; see saddlepoint.config.extensions."""
+    """A plugin that adds the conf/ of every extension in use after ours; see saddlepoint.config.extensions."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         from saddlepoint.config import extensions, folders

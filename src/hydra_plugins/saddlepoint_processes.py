@@ -17,7 +17,7 @@ OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep"
 
 
 class ProcessesLauncher(Launcher):
-    """Runs each job as a process of its own; conf/hydra/launcher/processes.yaml explains the settings.
+    """A launcher that runs each job as a process of its own; conf/hydra/launcher/processes.yaml explains the settings.
 
     jobs_at_once: how many jobs run at a time, 1 or more; None: one for each GPU, without GPUs one for every 4 cores
     hang_minutes: minutes without progress after which a job is ended; None: no limit

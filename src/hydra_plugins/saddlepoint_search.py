@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 
 class SearchSweeper(Sweeper):
-    """Runs a search with Optuna; conf/hydra/sweeper/search.yaml explains the settings.
+    """A sweeper that runs a search with Optuna; conf/hydra/sweeper/search.yaml explains the settings.
 
     trials: number of trials, including those of earlier searches in the directory, 1 or more
     space: setting -> its values in Hydra's grammar, in addition to those that are typed

@@ -14,7 +14,7 @@ from saddlepoint.game.random_streams import seed_of
 
 
 class DegradedPairs(nn.Module):
-    """Degrades each image by itself, with random numbers that depend on the seed and its position in the stream.
+    """A degradation of each image by itself, whose random numbers depend on the seed and its position in the stream.
 
     So a low-resolution image depends neither on the other images of its batch nor on the number of processes. The
     paper's code draws sizes and kinds of noise for a whole batch and therefore needs the pool; here the pool changes

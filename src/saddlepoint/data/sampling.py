@@ -17,7 +17,7 @@ from saddlepoint.game.random_streams import seed_of
 
 
 class Batches(Sampler[range]):
-    """Yields the range of positions of one batch after the other, without end; all batches are full.
+    """An endless sampler of batches: the range of positions of one full batch after the other.
 
     `batch_size` b counts all processes: process r of R yields positions r b/R to (r + 1) b/R - 1 of each batch.
     """
@@ -32,7 +32,7 @@ class Batches(Sampler[range]):
 
 
 class EndlessOrder:
-    """Tells which image, and which random numbers, belong to each position of the stream.
+    """The order of the stream: which image, and which random numbers, belong to each of its positions.
 
     They are read from a table for each purpose and epoch, which is drawn when the stream gets to that epoch.
     """

@@ -84,7 +84,7 @@ def build(state: Mapping[str, Tensor]) -> nn.Module:
 
 
 class _NoDraws(TorchFunctionMode):
-    """Skips the drawing of first weights, which would be replaced, and which takes seconds on the meta device."""
+    """A mode that skips drawing first weights, which would be replaced and which takes seconds on the meta device."""
 
     def __torch_function__(self, function: Callable, types, args=(), kwargs=None):
         if function.__name__ in DRAWS:

@@ -50,7 +50,7 @@ class LabelSmoothing(TargetTrick):
 
 
 class LabelFlip(TargetTrick):
-    """Gives each image the target of the other kind with `probability`: targets [] -> real [N], fake [M].
+    """Targets of the other kind, with `probability` for each image: targets [] -> real [N], fake [M].
 
     Chintala et al. 2016, https://github.com/soumith/ganhacks, point 6: noisy labels for the discriminator.
     """
