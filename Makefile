@@ -1,9 +1,8 @@
 # `make train` and `make test` do everything on a machine with Python 3.11 and make: the first call sets up .venv.
 # Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, chaos, bench,
-# tensorboard and report hand on.
+# tensorboard and report hand on, SCRIPT=training for the one benchmark that bench is to run.
 
 PYTHON ?= python3
-SCRIPT ?= training
 
 # The adapter alone says which basicsr it adapts. It is installed apart: what basicsr asks for includes tb-nightly,
 # which overwrites tensorboard, and its build would fetch torch a second time. Python 3.13 cannot build it.
@@ -12,6 +11,7 @@ basicsr := basicsr==$(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' $(adapter)); pyt
 
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 python := .venv/bin/python
+benchmarks := $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
 install := $(python) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup train test test-slow chaos lint bench tensorboard report clean
@@ -37,10 +37,14 @@ chaos: setup ## twenty minutes of kills, spoilt files, full disks, odd names: ma
 lint: setup ## look for unused and undefined names, import order and the like
 	$(python) -m ruff check
 
-bench: setup ## compare with a loop written by hand; other benchmarks: make bench SCRIPT=frechet ARGS="rounds=1"
-	@test -f "benchmarks/$(SCRIPT).py" || { echo "SCRIPT=$(SCRIPT) must be one of" \
-	    $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))) >&2; exit 2; }
-	$(python) benchmarks/$(SCRIPT).py $(ARGS)
+bench: setup ## run every benchmark that needs no argument, or one: make bench SCRIPT=training ARGS="rounds=1"
+	@test -z "$(if $(or $(filter-out $(benchmarks),$(SCRIPT)),$(if $(SCRIPT),,$(ARGS))),refused)" || { \
+	    echo "SCRIPT=$(SCRIPT) must be one of $(benchmarks), and ARGS needs one: type, for example," \
+	    "make bench SCRIPT=training ARGS=\"rounds=1\"" >&2; exit 2; }
+	@failed=; for name in $(or $(SCRIPT),$(filter-out sensitivity,$(benchmarks))); do \
+	    echo "benchmarks/$$name.py"; $(python) "benchmarks/$$name.py" $(ARGS) || failed="$$failed $$name"; done; \
+	$(if $(SCRIPT),,echo 'Left out: sensitivity, which needs a run. Type make bench SCRIPT=sensitivity ARGS="run=RUN"';) \
+	test -z "$$failed" || { echo "Failed:$$failed" >&2; exit 1; }
 
 tensorboard: setup ## show the curves and images of runs/ and multirun/: make tensorboard ARGS="--port 6007"
 	$(python) -m tensorboard.main --logdir_spec runs:runs,multirun:multirun $(ARGS)

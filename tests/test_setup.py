@@ -103,17 +103,39 @@ def test_every_target_sets_up_what_it_needs(checkout, target):
     assert "-m venv --clear .venv" in checkout.make("-n", target).stdout
 
 
-def test_bench_runs_the_script_that_is_named_and_refuses_others(checkout):
-    for name in ("training", "frechet", "_arguments"):
-        (checkout.root / "benchmarks").mkdir(exist_ok=True)
+@pytest.fixture
+def benchmarks(checkout) -> Checkout:
+    """A checkout that is set up and has four benchmarks and a module that is none."""
+    (checkout.root / "benchmarks").mkdir()
+    for name in ("training", "frechet", "sensitivity", "gpu", "_arguments"):
         (checkout.root / "benchmarks" / f"{name}.py").touch()
     checkout.make("setup")
     checkout.asked()
-    checkout.make("bench")
-    checkout.make("bench", "SCRIPT=frechet", "ARGS=rounds=1")
-    assert [line.strip() for line in checkout.asked()] == ["benchmarks/training.py", "benchmarks/frechet.py rounds=1"]
-    refused = checkout.make("bench", "SCRIPT=speed")
-    assert refused.returncode == 2 and "SCRIPT=speed must be one of frechet training\n" in refused.stderr
+    return checkout
+
+
+def test_bench_runs_all_that_need_no_argument_each_to_its_end_and_says_which_failed(benchmarks):
+    every = ["benchmarks/frechet.py", "benchmarks/gpu.py", "benchmarks/training.py"]
+    done = benchmarks.make("bench")
+    assert (done.returncode, [line.strip() for line in benchmarks.asked()]) == (0, every)
+    assert done.stdout.endswith('Type make bench SCRIPT=sensitivity ARGS="run=RUN"\n')
+    failed = benchmarks.make("bench", FAIL_AT="frechet")
+    assert [line.strip() for line in benchmarks.asked()] == every
+    assert failed.returncode != 0 and failed.stderr.startswith("Failed: frechet\n")
+    assert "bench] Error 1" in failed.stderr  # make itself ends with 2
+
+
+def test_bench_runs_the_script_that_is_named_with_its_arguments(benchmarks):
+    done = benchmarks.make("bench", "SCRIPT=sensitivity", "ARGS=run=RUN")
+    assert (done.returncode, benchmarks.asked()) == (0, ["benchmarks/sensitivity.py run=RUN"])
+    assert "Left out" not in done.stdout
+
+
+@pytest.mark.parametrize("typed", ["SCRIPT=speed", "SCRIPT=_arguments", "ARGS=rounds=1"])
+def test_bench_refuses_a_script_that_is_none_and_arguments_for_all_scripts(benchmarks, typed):
+    refused = benchmarks.make("bench", typed)
+    assert "must be one of frechet gpu sensitivity training, and ARGS needs one" in refused.stderr
+    assert (refused.returncode, benchmarks.asked()) == (2, [])
 
 
 def test_set_up_installs_the_lock_then_basicsr_alone_then_this_project(checkout):
