@@ -1,7 +1,6 @@
 """examples/extension/ as a stranger would use it: installed with pip, trained, swept, gone on with, sampled."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).parents[1]
 TINY = ["budget.images=32", "data.batch_size=8", "data.count=16", "model.generator.width=4",
         "model.discriminator.width=4", "trainer=cpu", "threads=1", "callbacks=none", "logger=none"]
@@ -18,45 +19,50 @@ TINY = ["budget.images=32", "data.batch_size=8", "data.count=16", "model.generat
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the bin folder of an environment in which the example is installed beside all that is installed here."""
+    """Returns the folder of an environment in which the example is installed beside all that is installed here."""
     home = tmp_path_factory.mktemp("lab") / "environment"
     venv.create(home, symlinks=True)
-    packages = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
     here = [str(ROOT / "src"), *(each for each in sys.path if "site-" in each)]
-    (packages / "beside.pth").write_text("\n".join(here))
+    (packages(home) / "beside.pth").write_text("\n".join(here))
     source = shutil.copytree(ROOT / "examples" / "extension", home.with_name("source"))  # pip builds inside it
     subprocess.run([sys.executable, "-m", "pip", "--python", str(home / "bin" / "python"), "install", "--quiet",
                     "--no-deps", "--no-build-isolation", "--no-index", str(source)], check=True, capture_output=True)
-    return home / "bin"
+    return home
 
 
-def run(lab: Path, folder: Path, command: str, *arguments: str) -> str:
-    """Runs a command of ours with the environment's Python in a folder and returns what it printed."""
-    done = subprocess.run([lab / "python", "-m", f"saddlepoint.commands.{command}", *arguments], cwd=folder,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False)
+def packages(home: Path) -> Path:
+    return Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+
+
+def printed(done: subprocess.CompletedProcess) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_the_example_is_trained_swept_gone_on_with_and_sampled(lab, tmp_path):
-    chosen = ["model=coordinates", "data=rings", "trick=[feature_matching]", *TINY]
-    printed = run(lab, tmp_path, "train", *chosen, "loss=exponential,hinge", "tricks.feature_matching.weight=0.5",
-                  "-m", "hydra.sweep.dir=sweep")
-    assert "2 completed" in printed
-    trained = tmp_path / "sweep" / "0_loss=exponential"
+    """Begun by the environment's own Python, and gone on with by copies of this one that have its packages"""
+    def run(command: str, *arguments: str, starts: int = 0) -> str:
+        line = [sys.executable, "-m", f"saddlepoint.commands.{command}", *arguments]
+        return printed(warm.alone(line, tmp_path, starts, PYTHONPATH=str(packages(lab))))
+
+    chosen = ["model=coordinates", "data=rings", "trick=[feature_matching]", *TINY, "seed=0",
+              "tricks.feature_matching.weight=0.5", "-m", "hydra.sweep.dir=sweep"]
+    own = subprocess.run([lab / "bin" / "python", "-m", "saddlepoint.commands.train", *chosen, "loss=exponential"],
+                         cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 completed" in printed(own)
+    assert "2 completed" in run("train", *chosen, "loss=exponential,hinge", starts=1)
+    [trained] = [path for path in (tmp_path / "sweep").glob("0_*") if path.is_dir()]
     recorded = json.loads((trained / "environment.json").read_text())["extensions"]
     assert [(each["name"], each["version"]) for each in recorded] == [("mylab", "0.1.0")]
-    assert "Done: 48 images" in run(lab, tmp_path, "train", f"resume={trained}", "budget.images=48")
-    run(lab, tmp_path, "sample", f"run={trained}", "count=2", "output=picture.png")
+    assert "Done: 48 images" in run("train", f"resume={trained}", "budget.images=48")
+    run("sample", f"run={trained}", "count=2", "output=picture.png")
     assert (tmp_path / "picture.png").is_file()
-    assert "exponential" in run(lab, tmp_path, "train", "--help")
+    assert "exponential" in run("train", "--help")
 
 
 def test_without_the_package_its_run_says_what_is_missing(tmp_path):
     where, folder = tmp_path / "run", f"extensions=[{ROOT / 'examples' / 'extension' / 'mylab'}]"
     train = [sys.executable, ROOT / "train.py", f"run.dir={where}", "loss=exponential", *TINY[:2], *TINY[4:]]
-    done = subprocess.run([*train, folder], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and folder in done.stdout, done.stderr  # the line that draws more repeats it
-    done = subprocess.run([sys.executable, ROOT / "sample.py", f"run={where}"], cwd=tmp_path, capture_output=True,
-                          text=True, check=False)
+    assert folder in printed(warm.alone([*train, folder], tmp_path))  # the line that draws more repeats it
+    done = warm.alone([sys.executable, ROOT / "sample.py", f"run={where}"], tmp_path)
     assert done.returncode == 2 and "was trained with mylab" in done.stderr and "Traceback" not in done.stderr

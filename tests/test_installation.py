@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "site"
 
 
-def call(installed: Path, folder: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Calls the function behind a console command as its script does, in a folder, with nothing of the checkout."""
-    name = f"saddlepoint-{command.replace('_', '-')}"
-    code = f"import sys; sys.argv[0] = {name!r}; from saddlepoint.commands.{command} import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-P", "-c", code, *arguments], cwd=folder, capture_output=True, text=True,
+CALL = """
+import importlib, sys
+arguments = sys.argv[1:]
+while arguments:
+    end = arguments.index(";")
+    sys.argv = [f"saddlepoint-{arguments[0].replace('_', '-')}", *arguments[1:end]]
+    if exit_code := importlib.import_module(f"saddlepoint.commands.{arguments[0]}").main():
+        sys.exit(exit_code)
+    arguments = arguments[end + 1:]
+"""
+
+
+def call(installed: Path, folder: Path, *lines: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Calls the functions behind console commands as their scripts do, one after the other until one fails, in a
+    folder, with nothing of the checkout."""
+    arguments = [word for line in lines for word in (*line, ";")]
+    return subprocess.run([sys.executable, "-P", "-c", CALL, *arguments], cwd=folder, capture_output=True, text=True,
                           env=os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}, check=False)
 
 
@@ -61,14 +74,14 @@ def test_every_command_is_a_console_command(installed):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_find_their_settings_from_any_folder_and_name_themselves(installed, tmp_path, command):
-    done = call(installed, tmp_path, command, "--help")
+    done = call(installed, tmp_path, [command, "--help"])
     assert done.returncode == 0, done.stderr
     assert f"saddlepoint-{command.replace('_', '-')} " in done.stdout and f"{command}.py" not in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_slip_is_refused_as_the_script_refuses_it(installed, tmp_path):
-    done = call(installed, tmp_path, "train", "loss=hing", "budget.images=-1")
+    done = call(installed, tmp_path, ["train", "loss=hing", "budget.images=-1"])
     script = subprocess.run([sys.executable, ROOT / "train.py", "loss=hing", "budget.images=-1"], cwd=tmp_path,
                             capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (script.returncode, script.stderr)
@@ -76,13 +89,11 @@ def test_a_slip_is_refused_as_the_script_refuses_it(installed, tmp_path):
 
 
 def test_an_installation_trains_and_names_the_command_that_draws(installed, tmp_path):
-    done = call(installed, tmp_path, "train", "budget.images=16", "data.batch_size=8", "data.subset_size=16",
-                "model.generator.width=4", "model.discriminator.width=4", "trainer=cpu", "callbacks=none",
-                "run.dir=run")
-    assert done.returncode == 0, done.stderr
+    train = ["train", "budget.images=16", "data.batch_size=8", "data.subset_size=16", "model.generator.width=4",
+             "model.discriminator.width=4", "trainer=cpu", "callbacks=none", "run.dir=run"]
+    done = call(installed, tmp_path, train, ["sample", "run=run", "count=2", "output=two.png"])
+    assert done.returncode == 0 and (tmp_path / "two.png").is_file(), done.stderr
     assert "saddlepoint-sample run=run" in done.stdout and "python " not in done.stdout
-    drawn = call(installed, tmp_path, "sample", "run=run", "count=2", "output=two.png")
-    assert drawn.returncode == 0 and (tmp_path / "two.png").is_file(), drawn.stderr
 
 
 def test_every_package_that_is_imported_is_declared():

@@ -1,6 +1,5 @@
 """A process that saves without a pause and is killed: what it leaves is always a whole checkpoint."""
 
-import multiprocessing
 import os
 import random
 import tempfile
@@ -17,6 +16,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.runs.directory import RunDirectory
 from tests.chaos.report import Report
+from tests.warm import server
 
 TENSORS, LENGTH = 6, 200_000  # 4.8 MB
 PATIENCE = 60  # seconds until a process has saved for the first time
@@ -49,7 +49,7 @@ def saves(count: int, place: Path, chance: random.Random, report: Report) -> Non
     with tempfile.TemporaryDirectory(dir=other) as temporary, forking() as start:
         report.say(f"TMPDIR={temporary}, on {'another' if other else 'the same'} device: "
                    f"/dev/shm {'is one' if other else 'is none'}")
-        saved = multiprocessing.get_context("forkserver").Value("q", 0, lock=False)
+        saved = server().Value("q", 0, lock=False)
         for trial in range(1, count + 1):
             delay = kill_while_saving(start(save_for_ever, run.checkpoints, temporary, saved), saved, chance)
             half_written = any(run.checkpoints.glob(".*.tmp*"))
@@ -65,9 +65,7 @@ def saves(count: int, place: Path, chance: random.Random, report: Report) -> Non
 @contextmanager
 def forking():
     """Starts processes that have torch already: forked by a server with one thread, in no time and safely."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["saddlepoint.runs.checkpoint", "saddlepoint.runs.resuming"])
-    started = []
+    context, started = server(), []
 
     def start(function: Callable, *arguments: Any):
         started.append(context.Process(target=function, args=arguments, daemon=True))
