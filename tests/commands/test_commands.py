@@ -85,7 +85,7 @@ def test_a_sweep_goes_on_past_a_job_that_cannot_train(tmp_path):
 def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp_path):
     done = warm.typed("train.py model=dcgan loss=wasserstein", tmp_path)
     assert_refused(done, "loss=wasserstein needs a Lipschitz critic",
-                   "python train.py model=dcgan loss=wasserstein 'trick=[wgan_gp]' "
+                   f"python {ROOT}/train.py model=dcgan loss=wasserstein 'trick=[wgan_gp]' "
                    "model.discriminator.normalization=layer")
     assert not any(tmp_path.iterdir())
 

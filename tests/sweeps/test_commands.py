@@ -45,7 +45,7 @@ def test_jobs_run_with_their_own_settings_and_the_shared_ones_and_go_on_where_th
     assert jobs[2]["reason"] == "SystemError: torch was imported" and jobs[2]["differs"] == [
         "optimizer.generator.lr=0.0001"]
     assert done.stdout.count("SystemError: torch was imported") == 1
-    again = done.stderr.splitlines()[-1].strip().removeprefix("python ")
+    again = done.stderr.splitlines()[-1].strip().removeprefix(f"python {ROOT}/")
     assert shlex.split(again) == [*shlex.split(line.removesuffix("hydra.sweep.dir='a (b)'")), "hydra.sweep.dir=a (b)"]
     assert typed(again, tmp_path, **bomb(tmp_path / "other", 1)).returncode == 1
     jobs = summary(tmp_path / "a (b)")["jobs"]
@@ -60,7 +60,8 @@ def test_ctrl_c_ends_the_jobs_and_the_line_to_go_on_with_is_said_last(tmp_path):
         process.send_signal(signal.SIGINT)
         done = ended(process)
     assert done.returncode == 130 and "Traceback" not in done.stderr, done.stderr
-    assert "Stopped by SIGINT" in done.stderr and done.stderr.endswith("python train.py -m hydra.sweep.dir=sweep\n")
+    assert "Stopped by SIGINT" in done.stderr
+    assert done.stderr.endswith(f"python {ROOT}/train.py -m hydra.sweep.dir=sweep\n")
     assert [job["state"] for job in summary(tmp_path / "sweep")["jobs"]] == ["stopped", "waiting", "waiting"]
 
 

@@ -73,7 +73,7 @@ def test_two_trials_are_trained_scored_and_compared(tmp_path):
     scores = [json.loads((run / "metrics.json").read_text())["metrics"][0]["value"] for run in runs]
     assert [trial["value"] for trial in content["search"]["trials"]] == scores
     best = content["jobs"][scores.index(min(scores))]
-    assert shlex.split(done.stdout.splitlines()[-1]) == ["python", "train.py", *best["overrides"]]
+    assert shlex.split(done.stdout.splitlines()[-1]) == ["python", str(ROOT / "train.py"), *best["overrides"]]
     again = warm.typed(f"{line}2", tmp_path)
     assert again.returncode == 0 and "2 of 2 trials have ended in found before" in again.stderr
     assert [job["starts"] for job in json.loads((tmp_path / "found" / "summary.json").read_text())["jobs"]] == [1, 1]
