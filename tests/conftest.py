@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from saddlepoint.data.memory import LabelledImages
 from saddlepoint.data.sources import mnist5k
 from saddlepoint.data.sources.mnist5k import MNIST5k
+from tests.composing import read_yaml_files_once
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
@@ -39,6 +40,13 @@ def digits_are_read_once():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MNIST5k, "read", read_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def yaml_files_are_read_once():
+    with pytest.MonkeyPatch.context() as patch:
+        read_yaml_files_once(patch)
         yield
 
 

@@ -6,6 +6,7 @@ from pkgutil import walk_packages
 import hydra.core.plugins
 import optuna  # noqa: F401
 import PIL.Image
+import pytest
 import tensorboard.compat.proto.event_pb2  # noqa: F401
 import torch._dynamo  # noqa: F401  (the first step of an optimizer imports it)
 import torch.utils.tensorboard  # noqa: F401
@@ -13,10 +14,12 @@ import torch.utils.tensorboard  # noqa: F401
 import saddlepoint
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.composing import composed
+from tests.composing import read_yaml_files_once
 
 for _, name, _ in walk_packages(saddlepoint.__path__, "saddlepoint."):
     if not name.startswith("saddlepoint.compat."):  # basicsr stays where it is asked for
         import_module(name)
 hydra.core.plugins.Plugins.instance()  # looks through hydra_plugins
 PIL.Image.preinit()
+read_yaml_files_once(pytest.MonkeyPatch())
 checked_settings(composed((), "train")[0])  # reads the constructors that most commands ask for

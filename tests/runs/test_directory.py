@@ -13,6 +13,14 @@ from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.runs.directory import RunDirectory, new_path
 from saddlepoint.training import train
 from tests.composing import SMALL, settings
+from tests.warm import alone
+
+
+def in_another_process(code: str, run: Path) -> subprocess.CompletedProcess:
+    script = Path("another.py")
+    script.write_text("import sys; from pathlib import Path; from saddlepoint.runs.directory import RunDirectory\n"
+                      f"{code}")
+    return alone([sys.executable, script.resolve(), run], Path.cwd())
 
 
 def test_a_directory_with_something_in_it_is_refused(tmp_path):
@@ -25,24 +33,19 @@ def test_a_directory_with_something_in_it_is_refused(tmp_path):
 def test_a_second_process_is_kept_out_and_told_by_whom(tmp_path):
     run = RunDirectory.create(tmp_path / "run")
     run.describe("seed: 0\n", seed=0, threads=1)
-    code = ("import sys; from pathlib import Path; from saddlepoint.runs.directory import RunDirectory\n"
-            "RunDirectory(Path(sys.argv[1])).acquire()")
-    other = subprocess.run([sys.executable, "-c", code, str(run.path)], capture_output=True, text=True, check=False)
+    other = in_another_process("RunDirectory(Path(sys.argv[1])).acquire()", run.path)
     own = json.loads((run.path / "environment.json").read_text())["process"]
     assert f"is in use by another process (process {own} on" in other.stderr
     assert RunDirectoryInUse.exit_code == 4
     run.close()
-    assert subprocess.run([sys.executable, "-c", code, str(run.path)], check=False).returncode == 0
+    assert in_another_process("RunDirectory(Path(sys.argv[1])).acquire()", run.path).returncode == 0
 
 
 def test_a_run_under_way_is_told_from_one_that_is_over(tmp_path):
     run = RunDirectory.create(tmp_path / "run")
     run.describe("seed: 0\n", seed=0, threads=1)
-    code = ("import sys; from pathlib import Path; from saddlepoint.runs.directory import RunDirectory\n"
-            "RunDirectory.create(Path(sys.argv[1]))")
     def second():
-        command = [sys.executable, "-c", code, str(run.path)]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        return in_another_process("RunDirectory.create(Path(sys.argv[1]))", run.path).stderr
     assert "RunDirectoryInUse" in second() and (run.path / ".lock").exists()
     run.close()
     assert "is not empty" in second() and not (run.path / ".lock").exists()
