@@ -1,10 +1,10 @@
 """benchmarks/gpu.py without a GPU: its dry run, its records, and that no check can keep the others from running."""
 
 import json
-import time
+import sys
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -84,12 +84,15 @@ def test_what_a_check_raises_is_recorded_and_the_others_go_on(gpu, tmp_path):
     assert "1 passed, 1 failed, 0 measured without a verdict, 0 skipped, 3 ended by an error" in summary
 
 
-def test_after_the_deadline_cases_and_checks_are_left_out_and_named(gpu, tmp_path):
+def test_after_the_deadline_cases_and_checks_are_left_out_and_named(gpu, tmp_path, monkeypatch):
+    measured = []  # one a second
+    monkeypatch.setattr(sys.modules["_gpu_cases"], "time", SimpleNamespace(monotonic=lambda: len(measured)))
+
     def slow(machine):
-        yield "first", lambda: time.sleep(0.3) or gpu._gpu_speed.Outcome({})
+        yield "first", lambda: measured.append("first") or gpu._gpu_speed.Outcome({})
         yield "second", lambda: gpu._gpu_speed.Outcome({})
 
-    machine = gpu.Machine(torch.device("cpu"), tmp_path, time.monotonic() + 0.2)
+    machine = gpu.Machine(torch.device("cpu"), tmp_path, deadline=0.5)
     gpu.run({"slow": slow, "next": slow}, machine, gpu.Records(tmp_path, {}))
     assert [(each["check"], each["case"], each["outcome"]) for each in lines(tmp_path)] == [
         ("slow", "first", "measured"), ("slow", "second", "skipped"), ("next", "", "skipped")]
