@@ -62,8 +62,12 @@ def make(settings: Settings, kind: type | tuple[type, ...], where: str, **more: 
         if isinstance(error.__cause__, ValueError | RequestError):
             raise RequestError(str(error.__cause__)) from error
         if missing := _missing_arguments(error.__cause__):
-            raise RequestError(f"{where} lacks {missing}, which {settings['_target_']} needs: a setting was taken out "
-                               "by hand, or belongs to another version") from error
+            raise RequestError(f"{where} lacks {missing}, which {settings['_target_']} needs: add a line to the yaml "
+                               "file. (If a checkpoint lacks it, somebody removed it, or it is of another version.)"
+                               ) from error
+        if _is_abstract(error.__cause__):
+            raise RequestError(f"{where}._target_={settings['_target_']} cannot be used: {error.__cause__}. Define it "
+                               "in the class") from error
         raise error.__cause__ or error from None
 
 
@@ -80,6 +84,11 @@ def _missing_arguments(error: BaseException | None) -> str:
     """Returns the names of the arguments that a constructor was called without; empty for every other error."""
     match = re.search(r"__init__\(\) missing \d+ required .*arguments?: (.*)", str(error))
     return match[1].replace("'", "") if isinstance(error, TypeError) and match else ""
+
+
+def _is_abstract(error: BaseException | None) -> bool:
+    """Returns whether a constructor failed since its class leaves out methods of its base class."""
+    return isinstance(error, TypeError) and str(error).startswith("Can't instantiate abstract class")
 
 
 def check_targets(settings: Any, where: str) -> None:
@@ -246,7 +255,12 @@ def extractor(settings: Settings) -> Extractor:
 
 def metrics(settings: Settings) -> dict[str, Metric]:
     """Builds all metrics there are; metric=[...] chooses among them later."""
-    return {name: make(each, Metric, f"metrics.{name}") for name, each in settings["metrics"].items()}
+    built = {name: make(each, Metric, f"metrics.{name}") for name, each in settings["metrics"].items()}
+    for name, metric in built.items():
+        if lacking := [each for each in ("name", "greater_is_better") if not hasattr(metric, each)]:
+            raise RequestError(f"metrics.{name}: the class {type(metric).__name__} lacks {' and '.join(lacking)}. Add, "
+                               f"for example, name = \"{name}\" and greater_is_better = False to its body")
+    return built
 
 
 def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModule) -> list[pl.Callback]:

@@ -1,11 +1,13 @@
 """Extensions, installed or typed: what is found, what is refused, and that none of their code runs too early."""
 
+import math
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 from hydra.core.hydra_config import HydraConfig
 
 from saddlepoint import build
@@ -13,7 +15,12 @@ from saddlepoint.commands.command_line import help_text, refuse_arguments, take_
 from saddlepoint.config import extensions, folders, signatures, source
 from saddlepoint.config.hydra_errors import explain
 from saddlepoint.errors import RequestError
+from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.losses.adversarial import Hinge
+from saddlepoint.metrics.evaluator import Evaluator
+from saddlepoint.metrics.extractors.random import RandomConvolutions
+from saddlepoint.metrics.metric import Sample
+from saddlepoint.metrics.sums import Moments
 from tests.composing import composed, settings
 
 LOSS = """
@@ -31,6 +38,19 @@ class Quiet(Trick):
     def __init__(self, strength: float = 1.0):
         super().__init__()
         self.strength = strength
+"""
+
+
+METRIC = """
+import torch
+from saddlepoint.metrics import Measurement, Metric
+
+class Mine(Metric):
+    name = "mine"
+    greater_is_better = False
+
+    def measure(self, real, fake, seed, resamples):
+        ...
 """
 
 
@@ -290,6 +310,58 @@ def test_an_unknown_option_reminds_of_extensions_while_none_is_typed(lab):
         settings("trick=[odd]")
     extensions.use([str(lab)])
     assert "extensions=" not in explain(Exception(), ["loss=odd"], "train")
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    ("return 0.5", "Mine.measure returned a float and must return a saddlepoint.metrics.Measurement"),
+    ("return 1 / 0", "Mine failed: "),
+    ("return Measurement(torch.tensor(2.0))", ""),
+])
+def test_a_metric_that_fails_has_a_reason_and_stops_nothing(tmp_path, code, words):
+    lab = package(tmp_path / "lab_m", metrics=METRIC.replace("...", code))
+    extensions.use([str(lab)])
+    metric = build.metrics({"metrics": {"mine": {"_target_": "lab_m.metrics.Mine"}}})["mine"]
+    evaluator = Evaluator(RandomConvolutions(0, 8), {"mine": metric})
+    sample = Sample(Moments.of(torch.rand(4, 2)), labels=torch.zeros(4, dtype=torch.long))
+    measurement = evaluator.measure(sample, sample)["mine"]
+    assert words in measurement.reason and (measurement.value == 2.0 or math.isnan(measurement.value))
+    assert bool(words) == math.isnan(measurement.value)
+
+
+def test_a_metric_without_its_attributes_is_refused_before_training(tmp_path):
+    lab = package(tmp_path / "lab_n", metrics=METRIC.replace("greater_is_better = False", ""))
+    extensions.use([str(lab)])
+    with pytest.raises(RequestError, match="metrics.mine: the class Mine lacks greater_is_better. Add"):
+        build.metrics({"metrics": {"mine": {"_target_": "lab_n.metrics.Mine"}}})
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    ("class Mine(AdversarialLoss):\n    def discriminator(self, real, fake, targets): ...\n",
+     "Can't instantiate abstract class Mine"),
+    ("class Mine(Hinge):\n    def __init__(self, slope: float, margin: float): ...\n",
+     "loss lacks margin, which lab_a.losses.Mine needs: add a line to the yaml file"),
+])
+def test_a_loss_that_is_not_whole_is_a_sentence(lab, code, words):
+    package(lab, losses="from saddlepoint.game import AdversarialLoss\nfrom saddlepoint.losses import Hinge\n" + code)
+    extensions.use([str(lab)])
+    chosen = {"_target_": "lab_a.losses.Mine"} | ({"slope": 2.0} if "slope" in code else {})
+    with pytest.raises(RequestError) as refusal:
+        build.make(chosen, AdversarialLoss, "loss")
+    assert words in str(refusal.value)
+
+
+def test_a_model_without_one_of_its_parts_is_told_which(lab):
+    package(lab, conf__model__half="""
+defaults:
+  - /turns@turns: alternating
+generator: {_target_: saddlepoint.networks.mlp.MLPGenerator}
+module: {_target_: saddlepoint.game.synthesis.SynthesisModule}
+""")
+    extensions.use([str(lab)])
+    with pytest.raises(RequestError) as refusal:
+        settings(f"extensions=['{lab}']", "model=half")
+    assert "model.discriminator is missing: the yaml file of model= must have it" in str(refusal.value)
+    assert "callbacks is missing" in str(refusal.value) and "turns is missing" not in str(refusal.value)
 
 
 def test_its_revision_is_that_of_its_own_folder(lab):

@@ -145,6 +145,11 @@ def test_padded_images_cost_their_own_bytes_once():
     ({"images": torch.zeros(90, 6, 6, dtype=torch.uint8)}, "and they are uint8 [90, 6, 6]"),
     ({"labels": torch.zeros(90)}, "labels as int64 [90], one for each image, and they are float32 [90]"),
     ({"labels": torch.zeros(89, dtype=torch.long)}, "and they are int64 [89]"),
+    ({"images": torch.zeros(90, 6, 6, 3, dtype=torch.uint8)}, "channels last: use images.permute(0, 3, 1, 2)"),
+    ({"images": torch.zeros(90, 1, 6, 6, dtype=torch.uint8).numpy()}, "images as a torch tensor, and"),
+    ({"labels": [0] * 90}, "labels as a torch tensor, and they are a list: use torch.from_numpy"),
+    ({"images": torch.zeros(0, 1, 6, 6, dtype=torch.uint8)}, "data=own has read no images"),
+    ({"class_names": (*"012345678", "8")}, "several classes one name: 0, 1, 2"),
     ({"labels": torch.arange(90) % 10 + 1}, "labels from 1 to 10, and names of 10 classes: they must be from 0 to 9"),
 ])
 def test_a_users_data_set_that_reads_images_in_another_form_is_refused(changes, words):
@@ -156,3 +161,12 @@ def test_a_users_data_set_that_reads_images_in_another_form_is_refused(changes, 
     with pytest.raises(RequestError) as refusal:
         Own(name="own", channels=1, image_size=6, num_classes=10, batch_size=8, seed=1).setup("fit")
     assert words in str(refusal.value)
+
+
+def test_a_plain_tuple_is_answered_with_what_it_must_be():
+    class Own(Numbered):
+        def read(self, split):
+            return tuple(super().read(split))
+
+    with pytest.raises(RequestError, match=r"must read LabelledImages.*, and read returned a tuple"):
+        Own(name="own", channels=1, image_size=6, num_classes=10, batch_size=8, seed=1).setup("fit")

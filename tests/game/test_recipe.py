@@ -1,12 +1,16 @@
 """Impossible combinations: every reason at once, and a line to type that is itself allowed."""
 
 import shlex
+from dataclasses import replace
 
 import pytest
+from torch import nn
 
 from saddlepoint import build
 from saddlepoint.commands.recipe_refusals import changes_that_work, problems_of, read_recipe, refuse
 from saddlepoint.errors import RequestError
+from saddlepoint.game import recipe
+from saddlepoint.game.trick import Trick
 from tests.composing import settings
 
 REFUSED = [
@@ -49,6 +53,40 @@ def test_a_generator_that_does_not_say_its_number_of_latents_is_refused():
     chosen["model"]["generator"] = {"_target_": "torch.nn.Identity"}
     with pytest.raises(RequestError, match=r"Identity \(model.generator\) has no attribute latent_dim"):
         refuse(chosen, "train", [])
+
+
+class Misspelt(Trick):
+    def discriminator_los(self, step):
+        return step.real_logits.mean()
+
+
+def test_a_trick_that_acts_nowhere_is_refused():
+    read, _ = read_recipe(settings("trick=[ema]"))
+    assert recipe.problems(read) == []
+    [problem] = recipe.problems(replace(read, tricks={"mine": Misspelt()}))
+    assert problem.reason.startswith("trick=mine does nothing: Misspelt overrides no method")
+
+
+def test_a_conditional_critic_beside_an_unconditional_generator_is_warned_of():
+    read, _ = read_recipe(settings("model=cgan"))
+    assert recipe.warnings(read) == []
+    other, _ = read_recipe(settings("model=mlp"))
+    [sentence] = recipe.warnings(replace(read, generator=other.generator))
+    assert sentence.startswith("the discriminator is conditional and the generator is not")
+
+
+def test_a_network_that_takes_no_labels_is_refused_in_the_check_of_shapes():
+    read, _ = read_recipe(settings("model=mlp"))
+    for network in ("generator", "discriminator"):
+        other = OneArgument()
+        other.latent_dim = read.latents.size
+        reasons = [problem.reason for problem in recipe.problems(replace(read, **{network: other}))]
+        assert any("takes 2 positional arguments but 3 were given" in reason for reason in reasons)
+
+
+class OneArgument(nn.Module):
+    def forward(self, latents):
+        return latents
 
 
 def test_the_line_for_a_bare_wasserstein_is_the_one_of_the_manual():

@@ -18,6 +18,7 @@ from saddlepoint.config.rules import Rule, nearest
 from saddlepoint.config.spelling import word
 from saddlepoint.errors import RequestError
 
+PARTS_OF_A_MODEL = ("generator", "discriminator", "module", "turns")
 # Lists of names, and where the settings of what they name stand.
 NAMES = {"trick": "tricks", "metric": "metrics", "callbacks.sample_quality.metric": "metrics"}
 
@@ -42,11 +43,25 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
         names = at(settings, path)
         if isinstance(names, list) and holder in settings and all(isinstance(name, str) for name in names):
             refusals += _misspelt(path, names, list(settings[holder]))
+    refusals += _missing_parts(settings)
     if not refusals:  # else it may not even be a list
         refusals += _extensions_too_late(settings.get("extensions") or ())
     if refusals:
         raise RequestError("\n".join(refusals))
     return settings
+
+
+def _missing_parts(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each part of a game that the yaml file of a user's model leaves out."""
+    model = settings.get("model")
+    if not isinstance(model, Mapping):
+        return
+    for part in PARTS_OF_A_MODEL:
+        if part not in model:
+            yield f"model.{part} is missing: the yaml file of model= must have it, as conf/model/dcgan.yaml does"
+    if "callbacks" not in settings:
+        yield ("callbacks is missing: the yaml file of model= must choose them in its defaults, as "
+               "conf/model/dcgan.yaml does: - /callbacks@_global_.callbacks: default")
 
 
 def _extensions_too_late(folders: Sequence[str]) -> Iterator[str]:

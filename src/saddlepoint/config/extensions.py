@@ -268,8 +268,12 @@ def changes_of_version(recorded: Iterable[Mapping[str, Any]]) -> list[str]:
     """Returns a sentence for each extension whose version, revision or code is another here than a run recorded."""
     here = {each.name: each.provenance() for each in in_use()}
     return [f"this run was begun with {described([each])} and goes on with {described([here[each['name']]])}"
-            for each in recorded if each.get("name") in here
+            for each in recorded if each.get("name") in here and not _is_same_code(each, here[each["name"]])
             and any(each[what] != here[each["name"]][what] for what in IDENTITY if what in each)]
+
+
+def _is_same_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return bool(one.get("code")) and one["code"] == other.get("code")
 
 
 def described(recorded: Iterable[Mapping[str, Any]]) -> str:

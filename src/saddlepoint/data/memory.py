@@ -142,6 +142,9 @@ class InMemoryImages(ImageDataModule):
     def _verify(self, data: LabelledImages) -> None:
         self._verify_form(data)
         channels, height, width = data.images.shape[1:]
+        if width in (1, 3) and channels not in (1, 3):
+            raise RequestError(f"data={self.name} must read images as [N, C, H, W], and they are "
+                               f"{[*data.images.shape]}, with the channels last: use images.permute(0, 3, 1, 2)")
         if channels != self.channels:
             raise RequestError(f"data.channels={self.channels}, but the images of data={self.name} have {channels}: "
                                f"type data.channels={channels}")
@@ -157,12 +160,23 @@ class InMemoryImages(ImageDataModule):
 
     def _verify_form(self, data: LabelledImages) -> None:
         """Refuses mistakes in `read` of a user's data set with which training would go on and learn something else."""
+        if not isinstance(data, LabelledImages):
+            raise RequestError(f"data={self.name} must read LabelledImages(images, labels, class_names), and read "
+                               f"returned a {type(data).__name__}")
+        for what, values in (("images", data.images), ("labels", data.labels)):
+            if not isinstance(values, Tensor):
+                raise RequestError(f"data={self.name} must read {what} as a torch tensor, and they are a "
+                                   f"{type(values).__name__}: use torch.from_numpy or torch.stack")
+        if not len(data.images):
+            raise RequestError(f"data={self.name} has read no images")
         if data.images.dtype != torch.uint8 or data.images.ndim != 4:
             raise RequestError(f"data={self.name} must read images as uint8 [N, C, H, W] from 0 to 255, and they are "
                                f"{str(data.images.dtype).removeprefix('torch.')} {[*data.images.shape]}")
         if data.labels.dtype != torch.long or data.labels.shape != data.images.shape[:1]:
             raise RequestError(f"data={self.name} must read labels as int64 [{len(data.images)}], one for each image, "
                                f"and they are {str(data.labels.dtype).removeprefix('torch.')} {[*data.labels.shape]}")
+        if len({*data.class_names}) < len(data.class_names):
+            raise RequestError(f"data={self.name} gives several classes one name: {', '.join(data.class_names)}")
         num_labels = max(len(data.class_names), 1)
         if len(data.labels) and not 0 <= data.labels.min() <= data.labels.max() < num_labels:
             raise RequestError(f"data={self.name} has labels from {data.labels.min()} to {data.labels.max()}, and "

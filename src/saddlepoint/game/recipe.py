@@ -77,8 +77,11 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 def problems(recipe: Recipe) -> list[Problem]:
     """Returns every reason why the recipe cannot train, from the loss, the tricks and the shapes, each once."""
     complaints = [*recipe.loss.problems(recipe)]
-    for trick in recipe.tricks.values():
+    for name, trick in recipe.tricks.items():
         complaints += trick.problems(recipe)
+        if not trick.acts:
+            complaints.append(Problem(f"trick={name} does nothing: {type(trick).__name__} overrides no method by which "
+                                      "a trick acts, e.g. discriminator_loss. Is its name misspelt?"))
     complaints += _batch_problems(recipe)
     complaints += _class_problems(recipe)
     complaints += _shape_problems(recipe)
@@ -91,6 +94,10 @@ def warnings(recipe: Recipe) -> list[str]:
     if isinstance(recipe.discriminator, HasClassLogits) and not recipe.provides("class_terms"):
         sentences.append("the discriminator tells classes apart only if it is taught to, and without that the "
                          "generator's classes mean nothing: add trick=[auxiliary_classifier]")
+    conditional = [getattr(network, "num_classes", 0) for network in (recipe.generator, recipe.discriminator)]
+    if recipe.latents and conditional[1] and not conditional[0]:
+        sentences.append("the discriminator is conditional and the generator is not (it has no attribute num_classes): "
+                         "its images cannot be of the classes that the discriminator is told")
     return sentences
 
 
@@ -125,7 +132,7 @@ def _shape_problems(recipe: Recipe) -> Iterator[Problem]:
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     try:
         logits = tuple(recipe.discriminator(torch.empty(2, *recipe.image_shape, device="meta"), labels).shape)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         yield Problem(f"the discriminator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
                       f"data.image_size): {error}")
         return

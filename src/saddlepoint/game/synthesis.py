@@ -64,7 +64,7 @@ class SynthesisModule(AdversarialModule):
         latents, labels = torch.empty(2, recipe.latents.size, device="meta"), torch.zeros(2, dtype=int, device="meta")
         try:
             generated_shape = tuple(recipe.generator(latents, labels).shape[1:])
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
                           f"data.image_size): {error}")
             return

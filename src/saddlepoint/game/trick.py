@@ -38,6 +38,11 @@ class Trick(nn.Module):
         """Yields sentences to warn of, about a recipe that can train."""
         return ()
 
+    @property
+    def acts(self) -> bool:
+        """True if the trick overrides a point where it may act."""
+        return any(overrides(self, point) for point in POINTS)
+
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Prepares the trick once, before training, from the two networks; may change them."""
 
@@ -70,6 +75,10 @@ class Trick(nn.Module):
     def sampling_generator(self, generator: nn.Module) -> nn.Module:
         """Returns the generator that draws images for grids, metrics and files in place of the one given."""
         return generator
+
+
+POINTS = ("build", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step",
+          "generator_loss", "after_generator_step", "sampling_generator")
 
 
 def overrides(trick: Trick, point: str) -> bool:

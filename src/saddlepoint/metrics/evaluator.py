@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from saddlepoint.config.extensions import place_of
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.collecting import Keep, collect
@@ -97,9 +98,17 @@ class Evaluator:
         if problem:
             return Measurement(math.nan, reason=problem)
         try:
-            return metric.measure(real, fake, self.seed, self.resamples).only_finite()
+            measurement = metric.measure(real, fake, self.seed, self.resamples)
         except torch.linalg.LinAlgError as error:
             return Measurement(math.nan, reason=f"the features' covariances cannot be decomposed ({error})")
+        except Exception as error:
+            if is_ours(metric):
+                raise
+            return Measurement(math.nan, reason=f"{type(metric).__name__} failed: {place_of(error)}")
+        if not isinstance(measurement, Measurement):
+            return Measurement(math.nan, reason=f"{type(metric).__name__}.measure returned a "
+                               f"{type(measurement).__name__} and must return a saddlepoint.metrics.Measurement")
+        return replace(measurement, value=float(measurement.value)).only_finite()
 
     @property
     def _keeps_features(self) -> bool:
@@ -110,6 +119,11 @@ class Evaluator:
         if self.aloud:
             blocks = with_progress(blocks, images.count, title)
         return collect(blocks, images.count, self.extractor, keep, splits)
+
+
+def is_ours(metric: Metric) -> bool:
+    """Returns whether a metric is of this package. One of somebody else that fails must not end a training."""
+    return type(metric).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def without(metrics: Mapping[str, Metric], names: Iterable[str]) -> dict[str, Metric]:

@@ -55,8 +55,8 @@ class RunDirectory:
             run.acquire()
         if occupied:
             run.close()
-            raise RequestError(f"run.dir={path} is not empty, and a run never writes over another: "
-                               "choose another directory")
+            raise RequestError(f"run.dir={path} is not empty, and a run never writes over another: choose another "
+                               "directory, or type resume=auto as well to go on with the run there")
         for folder in (run.checkpoints, run.samples):
             folder.mkdir(exist_ok=True)
         return run

@@ -32,8 +32,8 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
 def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -> None:
     """Marks the run as completed and prints where its results are. Raises Stopped if a signal ended it early."""
     if stop.received:
-        raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run",
-                      stop.exit_code)
+        raise Stopped(f"Stopped by {stop.received.name} after {module.images_seen:,} images; {run.last} holds the run. "
+                      f"To go on, type {spelling.command('train', f'resume={run.path}')}", stop.exit_code)
     run.write_status("completed", "", module.images_seen)
     rank_zero_only(print)(
         f"Done: {module.images_seen:,} images.\n"
