@@ -90,7 +90,7 @@ def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("line", "words"), [
+SLIPS = [
     ("train.py model=dcgn", ["model=dcgn does not exist: did you mean dcgan?", "mlp"]),
     ("train.py modle=dcgan", ["modle is not a setting: did you mean model?"]),
     ("train.py tricks.r1.gamma.start=2", ["tricks.r1.gamma=10.0 is a plain value; a schedule is typed in its place"]),
@@ -104,12 +104,48 @@ def test_an_impossible_recipe_exits_2_with_a_line_to_type_and_leaves_nothing(tmp
     ("train.py -m model=dcgan,mpl", ["model=mpl does not exist: did you mean mlp?"]),
     ("sample.py run=nowhere counts=3", ["counts is not a setting: did you mean count?"]),
     ("compare.py runs=nowhere", ["runs=nowhere holds no run", "nowhere does not exist"]),
-])
-def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, tmp_path, tmp_path_factory):
-    bomb = tmp_path_factory.mktemp("bomb")  # stands before the real torch: whoever imports it gets a traceback
+]
+# Answers one line after the other, each in a copy of a process that has imported our commands, and not torch
+ANSWERING = """
+import os, runpy, shlex, sys
+from pathlib import Path
+import saddlepoint.commands.compare, saddlepoint.commands.sample, saddlepoint.commands.train
+
+root, *lines = sys.argv[1:]
+for number, line in enumerate(lines):
+    child = os.fork()
+    if child:
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    os.chdir(str(number))
+    os.dup2(os.open("../errors" + str(number), os.O_WRONLY | os.O_CREAT), 2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    script, *arguments = shlex.split(line)
+    sys.argv = [os.path.join(root, script), *arguments]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory) -> dict[str, tuple[subprocess.CompletedProcess, Path]]:
+    """The answer to each slip, and the folder where it was typed. Whoever imports torch there gets a traceback."""
+    folder, bomb = tmp_path_factory.mktemp("slips"), tmp_path_factory.mktemp("bomb")
     (bomb / "torch.py").write_text("raise SystemError('torch was imported')")
-    assert_refused(typed(line, tmp_path, PYTHONPATH=str(bomb)), *words)
-    assert not any(path.name != "multirun" for path in tmp_path.iterdir())
+    lines = [line for line, _ in SLIPS]
+    for number in range(len(lines)):
+        (folder / str(number)).mkdir()
+    done = subprocess.run([sys.executable, "-c", ANSWERING, str(ROOT), *lines], cwd=folder, capture_output=True,
+                          text=True, check=True, env={**os.environ, "PYTHONPATH": str(bomb)})
+    return {line: (subprocess.CompletedProcess(line, int(code), "", (folder / f"errors{number}").read_text()),
+                   folder / str(number))
+            for number, (line, code) in enumerate(zip(lines, done.stdout.split(), strict=True))}
+
+
+@pytest.mark.parametrize(("line", "words"), SLIPS)
+def test_a_slip_is_answered_in_a_sentence_before_torch_is_imported(line, words, answers):
+    done, folder = answers[line]
+    assert_refused(done, *words)
+    assert not any(path.name != "multirun" for path in folder.iterdir())
 
 
 def test_sample_without_a_run_is_refused(tmp_path):
