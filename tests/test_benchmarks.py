@@ -2,8 +2,6 @@
 
 import ast
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -30,10 +28,15 @@ def test_every_name_of_ours_that_a_benchmark_imports_is_there(script):
 
 
 @pytest.mark.parametrize(("argument", "sentence"), [
-    ("round=3", "round=3 is not taken: this benchmark takes features=, images=, rounds="),
+    ("round=3", "round=3 is not taken: this benchmark takes root=, rounds="),
     ("rounds=few", "rounds=few must be a whole number"),
+    ("rounds", "rounds is not taken: this benchmark takes root=, rounds="),
 ])
-def test_a_slip_in_an_argument_ends_in_a_sentence(argument, sentence):
-    script = ROOT / "benchmarks" / "frechet.py"
-    done = subprocess.run([sys.executable, script, argument], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (2, f"{sentence}\n")
+def test_a_slip_in_an_argument_ends_in_a_sentence(argument, sentence, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from _arguments import read_arguments
+    defaults = {"root": "", "rounds": 5}
+    assert read_arguments(defaults, ["root=a=b", "rounds=2"]) == {"root": "a=b", "rounds": 2}
+    with pytest.raises(SystemExit) as end:
+        read_arguments(defaults, [argument])
+    assert (end.value.code, capsys.readouterr().err) == (2, f"{sentence}\n")
