@@ -259,6 +259,8 @@ def test_other_code_is_said_where_no_repository_tells(lab):
     before = extensions.in_use()[0].provenance()
     package(lab, conf__loss__other="_target_: lab_a.losses.Mine\n")
     assert extensions.changes_of_version([before]) == []  # settings are recorded by themselves
+    (lab / "dangling.py").symlink_to(lab / "nowhere.py")
+    assert extensions.changes_of_version([before]) == []
     package(lab, losses=LOSS + "# changed\n")
     sentence, = extensions.changes_of_version([before])
     assert sentence.startswith(f"this run was begun with lab_a (code {before['code'][:7]}) and goes on with lab_a (")

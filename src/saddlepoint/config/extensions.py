@@ -57,7 +57,7 @@ class Extension:
 
     def digest(self) -> str:
         """Returns 16 hexadecimal digits of a SHA-256 over the names and the contents of its Python files."""
-        files = {path.relative_to(self.folder): path for path in self.folder.rglob("*.py")}
+        files = {path.relative_to(self.folder): path for path in self.folder.rglob("*.py") if path.is_file()}
         digest = hashlib.sha256()
         for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
             content = files[name].read_bytes()
@@ -241,8 +241,8 @@ def without_idle(settings: Mapping[str, Any]) -> dict[str, Any]:
     the settings of every trick are there, whether or not it plays."""
     played = {"tricks": settings.get("trick") or (), "metrics": measured_by(settings)}
     needed = {group: {name: each for name, each in settings[group].items()
-                    if name in names or {*packages_in(each)} <= {*trusted()}}
-            for group, names in played.items() if isinstance(settings.get(group), Mapping)}
+                      if name in names or {*packages_in(each)} <= {*trusted()}}
+              for group, names in played.items() if isinstance(settings.get(group), Mapping)}
     return {**settings, **needed}
 
 
