@@ -7,7 +7,7 @@ import logging
 import signal
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -49,6 +49,8 @@ class ImageDataModule(LightningDataModule, ABC):
     subset_size: images that are used, 1 or more, always the same ones; None: all
     seed: of the order, the crops and the flips
     """
+
+    yields: ClassVar[type] = ImageBatch  # the kind of its batches, by which a task knows whether it can play with them
 
     def __init__(self, name: str, channels: Count, image_size: Count, batch_size: Count, num_classes: WholeNumber = 0,
                  num_workers: WholeNumber = 0, horizontal_flip: bool = False, subset_size: Count | None = None,

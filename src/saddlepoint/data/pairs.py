@@ -80,6 +80,8 @@ class PairFolder(ImageFolder):
     See ImageFolder and ImageDataModule for the other settings.
     """
 
+    yields = PairedBatch
+
     def __init__(self, scale: Annotated[int, one_of(*SCALES)], low_root: TypedPath | None, rotate: bool,
                  validation_root: TypedPath | None, memory_megabytes: Count,
                  degradation: Annotated[SecondOrderDegradation | None, null_unless_chosen(DEGRADATIONS)] = None,

@@ -4,7 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "adversarial": "AdversarialModule",
-    "batches": "ImageBatch PairedBatch",
+    "batches": "ImageBatch PairedBatch TranslationBatch",
     "latents": "Latents",
     "loss": "AdversarialLoss ContentLoss SeparableLoss",
     "networks": "Discriminator Generator HasClassLogits HasFeatures",

@@ -19,3 +19,11 @@ class PairedBatch(NamedTuple):
     labels: Tensor  # [N] int64, all zero
     low: Tensor  # [N, C, H, W] in [0, 1], the same scenes s times smaller
     target: Tensor  # [N, C, s*H, s*W] in [0, 1]: what content losses compare with, the reals or the reals sharpened
+
+
+class TranslationBatch(NamedTuple):
+    """Images of a target domain with images of a source domain, which a generator translates into the target's."""
+
+    real: Tensor  # [N, C, H, W] float32 in [-1, 1], of the target domain; D is shown these
+    labels: Tensor  # [N] int64, all zero
+    source: Tensor  # [N, K, H, W] float32 in [-1, 1]; source[i] shows the scene of real[i] if the data is paired
