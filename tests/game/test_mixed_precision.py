@@ -12,8 +12,8 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.trick import Trick
 from saddlepoint.losses.adversarial import NonSaturating, Wasserstein
-from saddlepoint.tricks.gradient_penalty import R1, WassersteinGradientPenalty
 from saddlepoint.training.train import make_trainer
+from saddlepoint.tricks.gradient_penalty import R1, WassersteinGradientPenalty
 from tests.composing import settings
 from tests.game.playing import Recorder, batches, game
 
@@ -63,5 +63,6 @@ def test_a_scale_too_large_skips_the_step_and_is_no_divergence():
 
 def test_scaled_losses_and_simultaneous_players_are_refused_together(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with pytest.raises(RequestError, match="order=simultaneous takes both gradients before either: type precision=bf16"):
-        make_trainer(settings("precision=16-mixed", "model.turns.order=simultaneous", "trainer=gpu"), sweeping=False)
+    typed = settings("precision=16-mixed", "model.turns.order=simultaneous", "trainer=gpu")
+    with pytest.raises(RequestError, match="takes both gradients before either: type precision=bf16-mixed"):
+        make_trainer(typed, sweeping=False)
