@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import frozen
+from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear
 from saddlepoint.game.turns import Turns
@@ -215,5 +216,7 @@ def test_a_step_on_the_cpu_does_not_search_for_a_gpu(monkeypatch):
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_index):
             monkeypatch.undo()
 
-    play(game(), batches(2), Watched())
+    module = game()
+    module.players_optimizers = Optimizers(torch.optim.Adam, torch.optim.Adam)  # SGD does not ask
+    play(module, batches(2), Watched())
     assert searches == []
