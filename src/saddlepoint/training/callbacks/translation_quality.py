@@ -18,7 +18,9 @@ from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.data import pixels
+from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import TranslationBatch, UnpairedBatch
 from saddlepoint.game.translation import TranslationModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.provenance import finite_or_none
@@ -184,3 +186,15 @@ def digest_of(images: ValidationImages) -> str:
             content.update(repr(tuple(each.shape)).encode())
             content.update(each.contiguous().numpy().data)
     return content.hexdigest()
+
+
+def validation_images(data: ImageDataModule, count: int) -> ValidationImages:
+    """Returns at most `count` images of the data that are not trained on."""
+    if not issubclass(data.yields, TranslationBatch):
+        raise RequestError(f"callbacks.translation_quality translates images, and data={data.name} has none to be "
+                           "translated: type callbacks=default, or data=photo_edges with e.g. model=pix2pix")
+    if issubclass(data.yields, UnpairedBatch):
+        source, target, truth = data.validation_images(count)
+        return ValidationImages(source, truth, target)
+    source, target = data.validation_pairs(count)
+    return ValidationImages(source, target, None)
