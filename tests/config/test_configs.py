@@ -11,6 +11,7 @@ from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
@@ -20,6 +21,8 @@ DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_c
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
 SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
+HANDED_TO_GAMES = {"generator", "discriminator", "loss", "tricks", "optimizers", "turns", "seed", "latents",
+                   "num_classes", "content"}
 ITS_OWN = {PairFolder: {"resize", "crop"}}  # what a class decides for its base class
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
@@ -72,11 +75,13 @@ def target_nodes_of_ours() -> list:
 
 @pytest.mark.parametrize("node", target_nodes_of_ours())
 def test_a_yaml_file_holds_the_arguments_of_its_class(node):
-    """All of them, so that each can be overridden, except those that build.py hands over as objects."""
+    """All of them, so that each can be overridden, except those that build.py hands over as objects. A game of images
+    from noise alone has no other terms against which the adversarial one would be weighed."""
     target = build.target_class(node, "here")
     arguments = build.arguments(target)
-    of_the_game = arguments - ({"adversarial_weight"} if "content" in arguments else set())
-    handed_over = of_the_game if issubclass(target, AdversarialModule) else {"context", "data", "extractor"}
+    handed_over = {"context", "data", "extractor"}
+    if issubclass(target, AdversarialModule):
+        handed_over = HANDED_TO_GAMES | ({"adversarial_weight"} if issubclass(target, SynthesisModule) else set())
     assert node.keys() - {"_target_", "defaults"} == arguments - handed_over - ITS_OWN.get(target, set())
 
 

@@ -124,6 +124,16 @@ def test_the_source_is_the_second_half_of_what_a_conditional_discriminator_sees(
     assert all(map(torch.equal, conditional.features(images, source, LABELS), plain.features(joined, LABELS)))
 
 
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+def test_the_smallest_image_that_is_scored_has_one_logit_and_a_smaller_one_is_refused(halvings):
+    discriminator, side = PatchDiscriminator(1, width=2, halvings=halvings), 3 * 2**halvings
+    assert discriminator(torch.rand(2, 1, side, side), LABELS).shape == (2, 1, 1, 1)
+    with pytest.raises(ValueError, match=f"data.image_size={side} or more"):
+        discriminator(torch.rand(2, 1, side - 1, side - 1), LABELS)
+    with pytest.raises(ValueError, match=r"type model\.discriminator\.halvings=2"):
+        PatchDiscriminator(1, width=2, halvings=4)(torch.rand(2, 1, 16, 16), LABELS)
+
+
 def test_a_residual_translator_is_counted_by_hand():
     """Width 2, one halving, one block, 1 -> 3 channels: every convolution has a bias, InstanceNorm has no weights."""
     expected = (49 * 1 * 2 + 2) + (9 * 2 * 4 + 4) + 2 * (9 * 4 * 4 + 4) + (9 * 4 * 2 + 2) + (49 * 2 * 3 + 3)

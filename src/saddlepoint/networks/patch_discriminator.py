@@ -3,6 +3,7 @@
 N images of C channels (the target) with images of K channels (the source), H x W pixels in [-1, 1]. h x w patches.
 """
 
+import math
 from itertools import pairwise
 
 import torch
@@ -43,7 +44,7 @@ class PatchDiscriminator(nn.Module):
                                "model.discriminator.halvings": halvings})
         require_normalization(normalization, "discriminator")
         maps = [channels, *(width * min(2**level, 8) for level in range(halvings + 1))]
-        self.blocks = nn.Sequential()
+        self.halvings, self.blocks = halvings, nn.Sequential()
         for place, (inputs, outputs) in enumerate(pairwise(maps)):
             kind = normalization if place else "none"
             self.blocks.append(nn.Sequential(
@@ -54,11 +55,20 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] (ignored) -> logits [N, 1, h, w]"""
+        self._require_a_patch(min(images.shape[2:]))
         return self.logits(self.blocks(images))
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, H, W] -> activations [N, width, H/2, W/2], ... of each convolution but the last"""
         return outputs_of_each(self.blocks, images)
+
+    def _require_a_patch(self, side: int) -> None:
+        """Refuses images of which no logit is left: each of the last two convolutions takes a row and a column."""
+        if side < 3 * 2**self.halvings:
+            fitting = max(int(math.log2(side / 3)), 1) if side >= 6 else 1
+            raise ValueError(f"after {self.halvings} halvings too few of {side} pixels are left for the last two "
+                             f"layers: type model.discriminator.halvings={fitting}, or data.image_size="
+                             f"{3 * 2**self.halvings} or more")
 
 
 class ConditionalPatchDiscriminator(PatchDiscriminator):
