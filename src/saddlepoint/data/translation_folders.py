@@ -82,9 +82,8 @@ class TranslationFolder(ImageFolder):
         return self._images_of(folder, self.validation_setting, "name a folder that has, or type "
                                f"{self.validation_setting}=null")
 
-    def trained_on(self) -> list[ImageFile]:
-        """Returns the files of the training part."""
-        self.setup()
+    def training_files(self) -> list[ImageFile]:
+        """Returns the files of the training part, once they are listed."""
         return self._parts["train"]
 
     def held_out_files(self) -> list[ImageFile]:
@@ -351,7 +350,7 @@ class UnpairedFolders(TranslationFolder):
     def other_files(self) -> dict[str, list[ImageFile]]:
         validation = [file for each in (self, self.source) if (folder := each.validation_folder)
                       for file in each.validation_images_of(folder)]
-        return super().other_files() | {"source": self.source.trained_on()} | (
+        return super().other_files() | {"source": self.source.training_files()} | (
             {"validation": validation} if validation else {})
 
     def describe(self) -> list[str]:
@@ -373,7 +372,7 @@ class UnpairedFolders(TranslationFolder):
 def _is_grey(data: TranslationFolder) -> bool:
     """Returns whether the first files in an order of chance, as far as they can be read, are all grey."""
     channels = set()
-    for file in by_digest(data.trained_on(), "grey")[:LOOKED_AT]:
+    for file in by_digest(data.training_files(), "grey")[:LOOKED_AT]:
         with suppress(Unreadable):  # reported elsewhere
             channels.add(header_of(file.path, data.limits).channels)
     return channels == {1}

@@ -33,7 +33,7 @@ class PhotoEdges(MadePairs, InMemoryImages):
     """
 
     def __init__(self, reduction: Count = 2, stride: Count = 4, **more):
-        super().__init__(**more)
+        super().__init__(fit="pad", **more)  # crops have the size that is asked for
         self.reduction, self.stride = reduction, stride
 
     def read(self, split: str) -> LabelledImages:
@@ -48,13 +48,9 @@ class PhotoEdges(MadePairs, InMemoryImages):
         height, width = reduced.shape[1:]
         strip = round(place * width)
         if height < size or min(strip, width - strip - size) < size:
-            most = min(height, *(int(share * width) for share in PHOTOGRAPHS.values()), int((1 - max(
-                PHOTOGRAPHS.values())) * width / 2))
-            raise RequestError(f"data.image_size={size} is too much for photographs of {width} x {height} pixels, of "
-                               f"which a part is held out: type data.image_size={most}, or data.reduction=1"
-                               if self.reduction > 1 else
-                               f"data.image_size={size} is too much for photographs of {width} x {height} pixels, of "
-                               f"which a part is held out: type data.image_size={most}")
+            raise RequestError(f"data.image_size={size} is too much for photographs of {width} x {height} pixels "
+                               f"(data.reduction={self.reduction}), a part of which is held out: type "
+                               "data.image_size=64 data.reduction=2")
         parts = {"train": (reduced[..., :strip], reduced[..., strip + size:]),
                  "test": (reduced[..., strip:strip + size],)}[split]
         windows = [part.unfold(1, size, self.stride).unfold(2, size, self.stride) for part in parts]  # [C, h, w, S, S]
