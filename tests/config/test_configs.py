@@ -12,6 +12,9 @@ from saddlepoint import build
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.pairs import PairFolder
+from saddlepoint.data.sources.coloured_digits import ColouredDigits
+from saddlepoint.data.sources.photographs import PhotoEdges
+from saddlepoint.data.translation_folders import PairedFolders, PairedHalves, PairsFromFolder, UnpairedFolders
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
@@ -27,7 +30,9 @@ OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.nu
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
 SMALL_FILES = ("data.image_size=32", "data.load_size=36", "data.subset_size=4")
 SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
-ITS_OWN = {PairFolder: {"resize", "crop"}}  # what a class decides for its base class
+# What a class decides for its base class.
+ITS_OWN = {PairFolder: {"resize", "crop"}, PairedFolders: {"crop"}, PairedHalves: {"crop"}, PairsFromFolder: {"crop"},
+           UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
@@ -61,11 +66,19 @@ NEEDS = {
     ("data", "paired_halves"): ("model=pix2pix", *SMALL_FILES),
     ("data", "pairs_from_folder"): ("model=pix2pix", "data.pair=edges", *SMALL_FILES),
     ("data", "unpaired_folders"): ("model=cyclegan", "model.generator.num_blocks=1", *SMALL_FILES),
+    ("data/pair", "edges"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "grey"): ("data=photo_edges", "model=pix2pix", "data.image_size=32"),
+    ("data/pair", "holes"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "noise"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "reduced"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "next_frame"): ("data=moving_digits", "model=pix2pix"),
     ("experiment", "pix2pix_facades"): ("data.load_size=32",),
     ("experiment", "cyclegan_horses"): ("data.load_size=32", "model.generator.num_blocks=1"),
 }
-OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",)}
-TRAINED = ("data", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment", "turns")
+OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",),
+            "data/pair": ("data=pairs_from_folder",)}
+TRAINED = ("data", "data/pair", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment",
+           "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
               (CONF / "experiment" / f"{name}.yaml").read_text()} - {
@@ -165,7 +178,7 @@ def test_the_source_text_of_a_constructor_is_read_as_python_reads_it(target):
 
 
 def trained_options():
-    return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if group in groups()
+    return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if (CONF / group).is_dir()
             for option in options(group)
             if (group, option) not in {("tricks", "all"), ("turns", "alternating"), *NEED_DOWNLOADS}]
 
