@@ -16,7 +16,7 @@ from saddlepoint.metrics.extractors.classifier import Digits
 from saddlepoint.metrics.extractors.random import RandomConvolutions
 from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs import checkpoint
-from saddlepoint.training.callbacks.translation_quality import TranslationQuality
+from saddlepoint.training.callbacks.translation_quality import TranslationQuality, spread
 
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
 SIDE, COUNT = 8, 3
@@ -158,3 +158,9 @@ def test_data_without_sources_are_refused():
 def test_without_pictures_no_file_is_written(measured):
     measured(callback(Paired(), pictures=0), module(generator=Shift(1)))
     assert not measured.samples.exists()
+
+
+def test_rows_are_spread_over_all_images():
+    assert spread(9, 3).tolist() == [0, 4, 8]
+    assert spread(2, 8).tolist() == [0, 1]
+    assert spread(5, 1).tolist() == [0]

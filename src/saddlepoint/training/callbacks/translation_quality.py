@@ -100,17 +100,15 @@ class TranslationQuality(pl.Callback):
         self.measured_at = module.images_seen
         if not trainer.is_global_zero:
             return
-        started, (source, truth, target) = time.perf_counter(), self.images
+        started, (source, truth, _) = time.perf_counter(), self.images
         translated, there_and_back = self.there_and_back(module, source, "generator", "inverse_generator")
         values = {} if truth is None else against_truth(translated, source, truth)
         if self.extractor is not None:
             values[f"kept_class_{self.extractor.name}"] = kept_class(self.extractor, translated, source, truth)
         if there_and_back is not None:
             values["cycle_error"] = Quality(mean_error(there_and_back, source))
-        self.draw(trainer, "translation", source, translated, there_and_back, truth)
-        if there_and_back is not None and (target := truth if target is None else target) is not None:
-            target = target[:self.num_pictures]
-            self.draw(trainer, "back", target, *self.there_and_back(module, target, "inverse_generator", "generator"))
+        if self.num_pictures:
+            self.draw(trainer, module, translated, there_and_back)
         if BEST in values:
             self.keep_best(trainer, module, values[BEST].value)
         self.seconds += time.perf_counter() - started
@@ -125,12 +123,23 @@ class TranslationQuality(pl.Callback):
         again = translate(networks[back], translated, self.dropout) if back in networks else None
         return pixels.to_bytes(translated), None if again is None else pixels.to_bytes(again)
 
-    def draw(self, trainer: pl.Trainer, name: str, *columns: Tensor | None) -> None:
+    def draw(self, trainer: pl.Trainer, module: TranslationModule, translated: Tensor,
+             there_and_back: Tensor | None) -> None:
+        """Draws some images in each direction in which the model translates."""
+        source, truth, target = self.images
+        rows = spread(len(source), self.num_pictures)
+        self.publish(trainer, "translation", *(None if images is None else images[rows]
+                                               for images in (source, translated, there_and_back, truth)))
+        target = truth if target is None else target
+        if there_and_back is not None and target is not None:
+            target = target[spread(len(target), self.num_pictures)]
+            back = self.there_and_back(module, target, "inverse_generator", "generator")
+            self.publish(trainer, "back", target, *back)
+
+    def publish(self, trainer: pl.Trainer, name: str, *columns: Tensor | None) -> None:
         """Writes samples/<name>_<images seen>.png, which has a column for each of `columns` that is not None, and shows
         it in the loggers."""
-        if not self.num_pictures:
-            return
-        shown = [visible(images[:self.num_pictures]) for images in columns if images is not None]
+        shown = [visible(images) for images in columns if images is not None]
         if any(images.shape[1] == 3 for images in shown):
             shown = [images.expand(-1, 3, -1, -1) for images in shown]
         grid = pictures.grid(torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
@@ -171,6 +180,12 @@ def in_words(name: str, quality: Quality) -> str:
     beside = {"untranslated": quality.untranslated, "truth": quality.truth}
     beside = ", ".join(f"{words} {value:.4g}" for words, value in beside.items() if value is not None)
     return f"{name} {quality.value:.4g}" + (f" ({beside})" if beside else "")
+
+
+def spread(count: int, most: int) -> Tensor:
+    """Returns the places of at most `most` of `count` images, from the first to the last, as neighbours may show the
+    same."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
 
 
 def visible(images: Tensor) -> Tensor:
