@@ -32,6 +32,13 @@ FAMILIES = {
     "degraded pairs, some of which wait in the pool": (
         *NARROW, "model=real_esrgan", "data=sr_folder", "perceptual=random", "callbacks=none", "data.subset_size=3",
         "data.image_size=16", "data.degradation_crop=24", "data.pair_pool=20", "model.generator.num_blocks=1"),
+    "translated with dropout, watched": (*NARROW, "model=pix2pix", "data=photo_edges", "data.image_size=32",
+                                         "trick=[ema]", "callbacks.translation_quality.every_images=32",
+                                         "callbacks.translation_quality.most_images=8",
+                                         "callbacks.translation_quality.dropout=true"),
+    "both ways, with a pool that fills": (*NARROW, "model=cyclegan", "data=coloured_digits", "callbacks=none",
+                                          "loss=least_squares", "model.generator.num_blocks=1",
+                                          "model.module.pool_size=36"),
 }
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from omegaconf import OmegaConf
@@ -10,17 +12,27 @@ from saddlepoint import build
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.pairs import PairFolder
+from saddlepoint.data.sources.coloured_digits import ColouredDigits
+from saddlepoint.data.sources.photographs import PhotoEdges
+from saddlepoint.data.translation_folders import PairedFolders, PairedHalves, PairsFromFolder, UnpairedFolders
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
-              "image_folder": write_photo_folder}
+              "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
+              "paired_halves": write_photo_folder, "pairs_from_folder": write_photo_folder,
+              "unpaired_folders": write_photo_folder}
+OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
+SMALL_FILES = ("data.image_size=32", "data.load_size=36", "data.subset_size=4")
 SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
-ITS_OWN = {PairFolder: {"resize", "crop"}}  # what a class decides for its base class
+# What a class decides for its base class.
+ITS_OWN = {PairFolder: {"resize", "crop"}, PairedFolders: {"crop"}, PairedHalves: {"crop"}, PairsFromFolder: {"crop"},
+           UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
@@ -44,12 +56,33 @@ NEEDS = {
     ("experiment", "srgan_x4"): (*SMALL_UPSCALER, "model.turns.generator_warmup_images=8"),
     ("experiment", "esrgan_x4"): (*SMALL_UPSCALER, "data.num_workers=0"),
     ("experiment", "real_esrgan_x4"): (*SMALL_UPSCALER, *SMALL_DEGRADATION, "data.num_workers=0"),
+    ("model", "pix2pix"): ("data=photo_edges", "data.image_size=32"),
+    ("model", "cyclegan"): ("data=coloured_digits", "model.generator.num_blocks=1"),
+    ("data", "photo_edges"): ("model=pix2pix", "data.image_size=32"),
+    ("data", "pairs_from_digits"): ("model=pix2pix",),
+    ("data", "moving_digits"): ("model=pix2pix",),
+    ("data", "coloured_digits"): ("model=cyclegan", "model.generator.num_blocks=1"),
+    ("data", "paired_folders"): ("model=pix2pix", *SMALL_FILES),
+    ("data", "paired_halves"): ("model=pix2pix", *SMALL_FILES),
+    ("data", "pairs_from_folder"): ("model=pix2pix", "data.pair=edges", *SMALL_FILES),
+    ("data", "unpaired_folders"): ("model=cyclegan", "model.generator.num_blocks=1", *SMALL_FILES),
+    ("data/pair", "edges"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "grey"): ("data=photo_edges", "model=pix2pix", "data.image_size=32"),
+    ("data/pair", "holes"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "noise"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "reduced"): ("data=pairs_from_digits", "model=pix2pix"),
+    ("data/pair", "next_frame"): ("data=moving_digits", "model=pix2pix"),
+    ("experiment", "pix2pix_facades"): ("data.load_size=32",),
+    ("experiment", "cyclegan_horses"): ("data.load_size=32", "model.generator.num_blocks=1"),
 }
-OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",)}
-TRAINED = ("data", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment", "turns")
+OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",),
+            "data/pair": ("data=pairs_from_folder",)}
+TRAINED = ("data", "data/pair", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment",
+           "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
-              (CONF / "experiment" / f"{name}.yaml").read_text()} - {"srgan_x4", "esrgan_x4", "real_esrgan_x4"}
+              (CONF / "experiment" / f"{name}.yaml").read_text()} - {
+                  "srgan_x4", "esrgan_x4", "real_esrgan_x4", "pix2pix_edges", "cyclegan_digits"}
 WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
 
 
@@ -75,9 +108,10 @@ def test_a_yaml_file_holds_the_arguments_of_its_class(node):
     """All of them, so that each can be overridden, except those that build.py hands over as objects."""
     target = build.target_class(node, "here")
     arguments = build.arguments(target)
-    of_the_game = arguments - ({"adversarial_weight"} if "content" in arguments else set())
+    of_the_game = build.arguments(SynthesisModule) | {"content"}
     handed_over = of_the_game if issubclass(target, AdversarialModule) else {"context", "data", "extractor"}
-    assert node.keys() - {"_target_", "defaults"} == arguments - handed_over - ITS_OWN.get(target, set())
+    assert node.keys() - {"_target_", "defaults", "adversarial_weight"} == (
+        arguments - handed_over - ITS_OWN.get(target, set()))
 
 
 @pytest.mark.parametrize("file", [pytest.param(path, id=str(path.relative_to(CONF))) for path in CONF.rglob("*.yaml")])
@@ -88,7 +122,8 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 @cache
 def every_configuration() -> list[dict]:
     """One of each command, and of train.py so many that all options of all groups are among them."""
-    made = [composed(config=command)[0] for command in ("sample", "evaluate", "train_classifier", "upscale", "compare")]
+    made = [composed(config=command)[0] for command in
+            ("sample", "evaluate", "train_classifier", "translate", "upscale", "compare")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
     chosen = [group for group in groups() if group not in ("tricks", "turns", "experiment", "metrics")]
@@ -143,9 +178,16 @@ def test_the_source_text_of_a_constructor_is_read_as_python_reads_it(target):
 
 
 def trained_options():
-    return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if group in groups()
+    return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if (CONF / group).is_dir()
             for option in options(group)
             if (group, option) not in {("tricks", "all"), ("turns", "alternating"), *NEED_DOWNLOADS}]
+
+
+def source_folder(data: str, files: Path) -> list[str]:
+    """Copies the files for a set of two folders."""
+    if data not in OF_TWO_FOLDERS:
+        return []
+    return [f"data.source_root={copytree(files, files.with_name('sources'))}"]
 
 
 def small_experiment(name, files):
@@ -159,6 +201,7 @@ def small_experiment(name, files):
             write_photo_folder(files, classes=tuple("abcdefghij") if made["data"]["num_classes"] else ())
             overrides += ["data.image_size=32", "data.subset_size=null", "data.num_workers=0"]
         overrides.append(f"data.root={files}")
+        overrides += source_folder(made["data"]["name"], files)
     if "maps" in made["model"]["generator"]:
         overrides += ["model.generator.maps=[8,8,8]", "model.discriminator.maps=[8,8,8]"]
     return overrides + (list(FAST) if "width" in made["model"]["generator"] else [])
@@ -171,6 +214,7 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
     if group == "data" and option in DATA_FILES:
         DATA_FILES[option](tmp_path / "files")
         overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
+        overrides += source_folder(option, tmp_path / "files")
     if group == "data" and option == "image_folder":
         overrides += ["data.image_size=16", "data.subset_size=4"]
     if group == "experiment":

@@ -61,12 +61,15 @@ def test_every_setting_that_is_a_path_has_the_rule_of_paths():
     of_sweeps, of_two_kinds = {"hydra.sweep.dir"}, {"weights"}  # refused before Hydra; upscale.py's, evaluate.py's
     of_classes = {"data.root", "data.cache", "data.low_root", "data.validation_root", "extractor.weights",
                   "perceptual.weights"}
-    wanted = {*PATH_SETTINGS} - of_sweeps - of_two_kinds - of_classes
+    of_two_folders = {"data.source_root", "data.validation_source_root"}
+    wanted = {*PATH_SETTINGS} - of_sweeps - of_two_kinds - of_classes - of_two_folders
     assert all("a path" in (rule_for(setting)(" ") or "") for setting in wanted)
     settings = composed("data=sr_folder", "extractor=inception", "model=srgan", "perceptual=vgg19")[0]
     for setting in of_classes:
         part, _, name = setting.partition(".")
         assert "a path" in signature_of(settings[part]["_target_"]).arguments[name].rule(" ")
+    arguments = signature_of(composed("data=paired_folders")[0].data["_target_"]).arguments
+    assert all("a path" in arguments[setting.partition(".")[2]].rule(" ") for setting in of_two_folders)
     assert "a path" in OF_COMMANDS["upscale"]["weights"]("")
 
 

@@ -39,6 +39,10 @@ FAMILIES = {
               "model.turns.generator_warmup_images=16"),
     "esrgan": ("model=esrgan", "data=sr_folder", "perceptual=random", "data.image_size=32", "callbacks=none",
                "loss=relativistic_average", "model.generator.num_blocks=1"),
+    "pix2pix": ("model=pix2pix", "data=photo_edges", "data/pair=grey", "data.image_size=32", "callbacks=none",
+                "model.generator.dropout=0"),
+    "cyclegan": ("model=cyclegan", "data=coloured_digits", "loss=least_squares", "model.generator.num_blocks=1",
+                 "model.module.pool_size=12", "callbacks=none"),  # the pool is full in the second of five steps
 }
 
 

@@ -8,13 +8,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 
+from saddlepoint.config import folders
 from saddlepoint.config.spelling import is_quoted, name, quoted, separated, word
 from saddlepoint.config.typed_paths import expanded, is_there
 from saddlepoint.errors import RequestError
 
 SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "published", "page", SWEEP_DIRECTORY)  # also where -m has others vary
-EXISTING_PATHS = ("data.root", "data.low_root", "data.validation_root", "run", "real", "fake", "input")
+EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
+                  "data.validation_source_root", "run", "real", "fake", "input")
 PATHS_OR_NAMES = ("data.cache", "extractor.weights", "perceptual.weights", "model.initialise", "weights", "upscale")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]
 PATH_SETTINGS = (*ONE_PATH, *EXISTING_PATHS, *PATHS_OR_NAMES, *LISTS)
@@ -52,7 +54,7 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
     Hydra's grammar ( ) , = { } have a meaning. `sweeping`: with -m, commas stand between several values."""
     match = OVERRIDE.match(argument)
     if not match or match[2] not in (*QUOTED_SETTINGS, *CLASSES) or match[3] in ("", "null"):
-        return argument
+        return as_choice(argument)
     setting, value = match[2], match[3]
     if sweeping and FUNCTION.fullmatch(value) and not is_there(value):
         return argument
@@ -62,6 +64,17 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
         several = sweeping and not _is_one_path(setting, value, parts)
     spell = _classes if setting in CLASSES else _list_of_paths if setting in LISTS else _path
     return f"{match[1]}{setting}={','.join(map(spell, parts)) if several else spell(value)}"
+
+
+def as_choice(argument: str) -> str:
+    """Returns `data/pair=edges` of `data.pair=edges`: a group below another one is chosen by /, and typed as its
+    settings are, by a dot. Every other argument stays as it is."""
+    match = OVERRIDE.match(argument)
+    if not match or "." not in match[2]:
+        return argument
+    options = folders.options(group := match[2].replace(".", "/"))
+    is_choice = options and all(value.strip() in options for value in match[3].split(","))
+    return f"{match[1]}{group}={match[3]}" if is_choice else argument
 
 
 def _path(value: str) -> str:

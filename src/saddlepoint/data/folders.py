@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from math import inf
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -65,6 +65,8 @@ class ImageFolder(ImageDataModule):
     See ImageDataModule for the other settings.
     """
 
+    root_setting: ClassVar[str] = "data.root"  # as the folder is typed, for messages
+
     def __init__(self, root: TypedPath | None,
                  extensions: Annotated[Sequence[str] | None, rules.optional(rules.list_of(rules.text))] = None,
                  train_fraction: Annotated[float | None, rules.optional(rules.number(0, 1, above=True))] = None,
@@ -83,7 +85,7 @@ class ImageFolder(ImageDataModule):
         if white is not None and not 0 < white < inf:
             raise ValueError(f"data.white={white} must be above 0, the number that is white in files of floating-point "
                              "or 32-bit numbers; null refuses such files")
-        self.root = expanded(root, "data.root") if root is not None else None
+        self.root = expanded(root, self.root_setting) if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, CORRUPT)
         self.framing = ResizeAndCrop(self.image_size, resize, crop)
@@ -103,13 +105,24 @@ class ImageFolder(ImageDataModule):
         skipped = set(self.skipped)
         files = [file for file in self._parts[split] if file.name not in skipped]
         if not files:
-            raise RequestError(f"data.train_fraction={self.train_fraction:g} leaves no image of data.root={self.root} "
+            raise RequestError(f"data.train_fraction={self.train_fraction:g} leaves no image of {self.place} "
                                f"to the {split} part: type a smaller one")
         labels = torch.tensor([self._class_of[file.name] for file in files])
-        crop = "center" if self.framing.is_random else self.framing.crop
-        framing = ResizeAndCrop(self.image_size, self.framing.resize, crop)
-        load = ImageLoader(self.channels, framing, self.limits, self.cache)
+        load = self.loader(self.evaluation_framing())
         return EvaluationFiles(self.name, split, [file.path for file in files], labels, load)
+
+    def evaluation_framing(self) -> ResizeAndCrop:
+        """Returns how images are resized and cropped for metrics: as for training, but never at random."""
+        crop = "center" if self.framing.is_random else self.framing.crop
+        return ResizeAndCrop(self.image_size, self.framing.resize, crop)
+
+    def loader(self, framing: ResizeAndCrop) -> ImageLoader:
+        """Returns what reads images."""
+        return ImageLoader(self.channels, framing, self.limits, self.cache)
+
+    def training_loader(self) -> ImageLoader:
+        """Returns what reads the files for training; a subclass may read more of a file than its image."""
+        return self.loader(self.framing)
 
     def open(self) -> Dataset:
         files = self._list_files()
@@ -127,7 +140,7 @@ class ImageFolder(ImageDataModule):
             train = sorted(by_digest(train, "subset")[:self.subset_size])
         self._parts = {"train": train, "test": test}
         self._class_of = dict(zip((file.name for file in files), classes, strict=True))
-        load = ImageLoader(self.channels, self.framing, self.limits, self.cache)
+        load = self.training_loader()
         labels = [self._class_of[file.name] for file in train]
         unreadable = self._check_files(train, labels, load)
         self.num_images = len(train)
@@ -143,7 +156,7 @@ class ImageFolder(ImageDataModule):
 
     @property
     def place(self) -> str:
-        return f"data.root={self.root}"
+        return f"{self.root_setting}={self.root}"
 
     def other_files(self) -> dict[str, list[ImageFile]]:
         """Returns the files that a run depends on besides those it trains on, by their role (data/identity.py)."""
@@ -162,18 +175,19 @@ class ImageFolder(ImageDataModule):
 
     def _list_files(self) -> list[ImageFile]:
         if self.root is None:
-            raise RequestError("data=image_folder needs to know the folder: type data.root=FOLDER")
+            raise RequestError(f"data={self.name} needs to know the folder: type {self.root_setting}=FOLDER")
         if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
             problem = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
-            raise RequestError(f"data.root={self.root} {problem}: type data.root=FOLDER for the folder with the images")
+            raise RequestError(f"{self.place} {problem}: type {self.root_setting}=FOLDER for the folder with the "
+                               "images")
         content = listing(self.root, self.extensions)
         if not content.files:
-            raise RequestError(f"data.root={self.root} has no file that ends in {', '.join(self.extensions)}: type "
-                               f"data.root=FOLDER for another folder, or name the ending in data.extensions")
+            raise RequestError(f"{self.place} has no file that ends in {', '.join(self.extensions)}: type "
+                               f"{self.root_setting}=FOLDER for another folder, or name the ending in data.extensions")
         parts = class_folders.names([file.name for file in content.files])
         if not self.num_classes and len(parts) > 1 and class_folders.are_parts(parts):
-            log.warning("data.root=%s has the parts %s, and all of them are trained on: data.root=%s is one",
-                        self.root, ", ".join(parts), self.root / class_folders.first_part(parts))
+            log.warning("%s has the parts %s, and all of them are trained on: %s=%s is one", self.place,
+                        ", ".join(parts), self.root_setting, self.root / class_folders.first_part(parts))
         self.left_out = describing.left_out(content)
         return content.files
 
@@ -214,7 +228,7 @@ class ImageFolder(ImageDataModule):
             return
         self.skipped += reasons
         self.num_images = len(train) - len(self.skipped)
-        message = (f"{len(self.skipped)} of {len(train)} image files in data.root={self.root} cannot be used: "
+        message = (f"{len(self.skipped)} of {len(train)} image files in {self.place} cannot be used: "
                    + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
                    + ("; and more" if len(reasons) > MOST_NAMED else ""))
         if not self.num_images:

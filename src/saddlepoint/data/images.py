@@ -135,9 +135,13 @@ class ImageDataModule(LightningDataModule, ABC):
         """Lets the next train_dataloader begin at this position of the stream."""
         self._first_position = images_seen
 
+    def training_dataset(self) -> Dataset:
+        """Returns what batches are loaded from: the data set that `open` returned, or one around it."""
+        return self._dataset
+
     def train_dataloader(self) -> DataLoader:
         return DataLoader(
-            self._dataset, batch_sampler=self._batches(), collate_fn=_unchanged, num_workers=self.num_workers,
+            self.training_dataset(), batch_sampler=self._batches(), collate_fn=_unchanged, num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0, worker_init_fn=_leave_signals_to_the_main_process,
             pin_memory=torch.cuda.is_available(),
             generator=torch.Generator())  # its own: by default, starting to iterate draws from the global one

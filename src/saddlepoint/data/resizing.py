@@ -68,3 +68,34 @@ class ResizeAndCrop:
             return self.image_size, self.image_size
         short = min(width, height)
         return round(width * self.image_size / short), round(height * self.image_size / short)
+
+
+class ResizeLarger(ResizeAndCrop):
+    """Resizes images to `load_size` pixels, a little more than the S that are cropped of them, at another place each
+    time (Isola et al. 2017, section 6.2, https://arxiv.org/abs/1611.07004: 286 and 256).
+
+    image_size: S, pixels
+    load_size: pixels of the shorter side (resize=short_side) or of both sides (stretch) before the crop, at least S
+    resize: short_side or stretch
+    """
+
+    def __init__(self, image_size: int, load_size: int, resize: str):
+        if resize == "none":
+            raise ValueError(f"data.load_size={load_size} says how images are resized, and data.resize=none that they "
+                             "are not: type data.load_size=null, or data.resize=stretch")
+        if load_size < image_size:
+            raise ValueError(f"data.load_size={load_size} must be at least data.image_size={image_size}, which is "
+                             "cropped from it: type data.load_size=null for the same")
+        super().__init__(image_size, resize, "random")
+        self.larger = ResizeAndCrop(load_size, resize, "center")
+        self.resize = f"{resize} to {load_size}"  # decoded images in a cache are told apart by it
+
+    @property
+    def is_random(self) -> bool:
+        return True
+
+    def check(self, width: int, height: int) -> None:
+        self.larger.check(width, height)
+
+    def scaled(self, image: Image.Image) -> Image.Image:
+        return self.larger.scaled(image)

@@ -4,7 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "adversarial": "AdversarialModule",
-    "batches": "ImageBatch PairedBatch TranslationBatch",
+    "batches": "ImageBatch PairedBatch TranslationBatch UnpairedBatch",
     "latents": "Latents",
     "loss": "AdversarialLoss ContentLoss SeparableLoss",
     "networks": "Discriminator Generator HasClassLogits HasFeatures",
@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "step": "Step Targets",
     "super_resolution": "SuperResolutionModule",
     "synthesis": "SynthesisModule",
+    "translation": "CycleGANModule Pix2PixModule TranslationModule",
     "trick": "Trick",
     "turns": "Turns",
 })

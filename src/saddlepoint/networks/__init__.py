@@ -9,9 +9,12 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "dcgan": "DCGANDiscriminator DCGANGenerator",
     "lecture": "ConditionalLectureDiscriminator ConditionalLectureGenerator LectureDiscriminator LectureGenerator",
     "mlp": "MLPDiscriminator MLPGenerator",
+    "patch_discriminator": "ConditionalPatchDiscriminator PatchDiscriminator",
     "resnet": "ResNetDiscriminator ResNetGenerator",
+    "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",
     "srresnet": "MSRResNet SRResNet",
     "srvgg": "SRVGGNetCompact",
+    "unet": "UNet",
     "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
 })

@@ -41,7 +41,7 @@ class MNIST5k(InMemoryImages):
 
     def read(self, split: str) -> LabelledImages:
         everything = read_all()
-        held_out = _in_turn(everything.labels)[:self.held_out]
+        held_out = in_turn(everything.labels)[:self.held_out]
         chosen = torch.ones(len(everything.labels), dtype=torch.bool)
         chosen[held_out] = False
         if split == "test":
@@ -63,7 +63,7 @@ def read_all() -> LabelledImages:
     return LabelledImages(pixels.reshape(-1, 1, 28, 28), digits.flatten().long(), tuple("0123456789"))
 
 
-def _in_turn(labels: Tensor) -> Tensor:
+def in_turn(labels: Tensor) -> Tensor:
     """Returns the indices [N] of all images in a random order that is always the same, with the classes in turn: the
     first 100 of ten classes are 10 of each."""
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))

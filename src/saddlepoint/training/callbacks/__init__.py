@@ -10,5 +10,6 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "progress_line": "Progress",
     "sample_quality": "SampleQuality",
     "scalars": "Scalars",
+    "translation_quality": "TranslationQuality",
     "upscaling_quality": "UpscalingQuality",
 })

@@ -1,0 +1,26 @@
+"""Two data sets that do not belong together, each in an order of its own, for translation without pairs."""
+
+from torch.utils.data import Dataset
+
+from saddlepoint.game.random_streams import seed_of
+
+
+class TwoStreams(Dataset):
+    """A data set that loads a batch of each of two others: a range of positions -> (targets, sources).
+
+    Both streams are endless, and each begins its next epoch by itself.
+    """
+
+    def __init__(self, targets: Dataset, sources: Dataset):
+        self.targets, self.sources = targets, sources
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitems__(self, positions: range) -> tuple[tuple, tuple]:
+        return self.targets.__getitems__(positions), self.sources.__getitems__(positions)
+
+
+def source_seed(seed: int) -> int:
+    """Returns the seed of the sources' stream, so that two sets of one size do not have one order."""
+    return seed_of(seed, 0, "data/source")
