@@ -29,6 +29,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
+from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.trick import Trick
@@ -170,11 +171,41 @@ def _kind_name(kind: type | tuple[type, ...]) -> str:
 # The parts of an experiment.
 
 
-def networks(settings: Settings) -> tuple[nn.Module, nn.Module]:
-    """Builds generator and discriminator, with first weights from torch's global random generator."""
+def task(settings: Settings) -> type[AdversarialModule]:
+    """Returns the class of the game. Refuses a model that lacks one of its networks or has one that is not among them.
+    """
     model = settings["model"]
-    return (make(model["generator"], nn.Module, "model.generator"),
-            make(model["discriminator"], nn.Module, "model.discriminator"))
+    game = target_class(model["module"], "model.module")
+    if not issubclass(game, AdversarialModule):
+        raise RequestError(f"model.module._target_={model['module']['_target_']} must be an AdversarialModule, and is "
+                           "not")
+    for name in game.further_networks:
+        if name not in model:
+            raise RequestError(f"model.{name} is missing: {game.__name__} (model.module) plays with a network of this "
+                               "name, which the yaml file of model= must have")
+    known = {*PLAYERS, *game.further_networks, "module", "turns", "latents"}
+    for name, part in model.items():
+        if name not in known and isinstance(part, Mapping) and "_target_" in part:
+            raise RequestError(f"model.{name} must be removed: {game.__name__} (model.module) plays with no network of "
+                               f"this name, only with {', '.join((*PLAYERS, *game.further_networks))}")
+    return game
+
+
+def networks(settings: Settings) -> dict[str, nn.Module]:
+    """Builds all networks by name, generator and discriminator first, with first weights from torch's global random
+    generator."""
+    names = (*PLAYERS, *task(settings).further_networks)
+    return {name: make(settings["model"][name], nn.Module, f"model.{name}") for name in names}
+
+
+def players(networks: Mapping[str, nn.Module], further: Mapping[str, str]) -> dict[str, nn.Module]:
+    """Returns generator and discriminator, each a network, or an nn.ModuleDict of those that its optimizer trains.
+
+    `further` are the names of networks beside these two, each with its player.
+    """
+    names = {player: [player, *(name for name, other in further.items() if other == player)] for player in PLAYERS}
+    return {player: nn.ModuleDict({name: networks[name] for name in own}) if len(own) > 1 else networks[player]
+            for player, own in names.items()}
 
 
 def tricks(settings: Settings) -> dict[str, Trick]:
@@ -219,7 +250,6 @@ def module(settings: Settings, initialise: Callable[[nn.Module], object] | None 
     model, optimizer = settings["model"], settings["optimizer"]
     parts = {
         "loss": make(settings["loss"], AdversarialLoss, "loss"),
-        "tricks": tricks(settings),
         "optimizers": Optimizers(
             make(optimizer["generator"], Optimizer, "optimizer.generator"),
             make(optimizer["discriminator"], Optimizer, "optimizer.discriminator"),
@@ -235,11 +265,11 @@ def module(settings: Settings, initialise: Callable[[nn.Module], object] | None 
         parts["content"] = content(settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
-        generator, discriminator = networks(settings)
+        built = networks(settings)
         if initialise:
-            initialise(generator)
-        game = make(model["module"], AdversarialModule, "model.module",
-                    generator=generator, discriminator=discriminator, **parts)
+            initialise(built["generator"])
+        game = make(model["module"], AdversarialModule, "model.module", tricks=tricks(settings),
+                    **players(built, task(settings).further_networks), **parts)
     game.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision(),
                        "extensions": [each.provenance() for each in extensions.in_use()]}
     return game

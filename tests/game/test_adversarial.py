@@ -90,9 +90,10 @@ def test_the_generator_only_moves_at_the_end_of_a_round():
 
 def test_one_player_warms_up_while_the_other_stands_still():
     module = game(Turns(generator_warmup_images=16))
-    module.content_terms = lambda batch, fake: {"content": (fake - batch.real).square().mean()}
+    module.generator_terms = lambda batch, contests: {"content": (contests[0].fake - batch.real).square().mean()}
     start, terms = weights(module.discriminator), []
-    module.update, update = lambda optimizer, named: terms.append([*named]) or update(optimizer, named), module.update
+    optimizers, step = module.players_optimizers, module.players_optimizers.step
+    optimizers.step = lambda module, player, named: terms.append([*named]) or step(module, player, named)
     recorder = play(module, batches(4))
     assert torch.equal(recorder.discriminators[1], start) and not torch.equal(recorder.discriminators[2], start)
     assert [steps[2] for steps in recorder.steps] == [1, 2, 3, 4]
@@ -126,7 +127,7 @@ def test_the_generator_step_leaves_no_gradient_in_the_discriminator():
     assert all(parameter.requires_grad for parameter in module.discriminator.parameters())
     gradients = [parameter.grad.clone() for parameter in module.discriminator.parameters()]
     fake = module.generator(latents("generator", 9, 8), batches(1)[0].labels)
-    with frozen(module.discriminator_parameters):
+    with frozen(module.parameters_of["discriminator"]):
         F.softplus(-module.discriminator(fake, None)).mean().backward()
     assert all(torch.equal(p.grad, k) for p, k in zip(module.discriminator.parameters(), gradients, strict=True))
     assert torch.equal(weights(module.discriminator), weights(replayed))

@@ -9,7 +9,7 @@ from torch import nn
 from saddlepoint import build
 from saddlepoint.commands.recipe_refusals import changes_that_work, problems_of, read_recipe, refuse
 from saddlepoint.errors import RequestError
-from saddlepoint.game import recipe
+from saddlepoint.game import recipe_check
 from saddlepoint.game.trick import Trick
 from tests.composing import settings
 
@@ -62,16 +62,16 @@ class Misspelt(Trick):
 
 def test_a_trick_that_acts_nowhere_is_refused():
     read, _ = read_recipe(settings("trick=[ema]"))
-    assert recipe.problems(read) == []
-    [problem] = recipe.problems(replace(read, tricks={"mine": Misspelt()}))
+    assert recipe_check.problems(read) == []
+    [problem] = recipe_check.problems(replace(read, tricks={"mine": Misspelt()}))
     assert problem.reason.startswith("trick=mine does nothing: Misspelt overrides no method")
 
 
 def test_a_conditional_critic_beside_an_unconditional_generator_is_warned_of():
     read, _ = read_recipe(settings("model=cgan"))
-    assert recipe.warnings(read) == []
+    assert recipe_check.warnings(read) == []
     other, _ = read_recipe(settings("model=mlp"))
-    [sentence] = recipe.warnings(replace(read, generator=other.generator))
+    [sentence] = recipe_check.warnings(replace(read, networks={**read.networks, "generator": other.generator}))
     assert sentence.startswith("the discriminator is conditional and the generator is not")
 
 
@@ -80,7 +80,8 @@ def test_a_network_that_takes_no_labels_is_refused_in_the_check_of_shapes():
     for network in ("generator", "discriminator"):
         other = OneArgument()
         other.latent_dim = read.latents.size
-        reasons = [problem.reason for problem in recipe.problems(replace(read, **{network: other}))]
+        reasons = [problem.reason for problem in recipe_check.problems(replace(
+            read, networks={**read.networks, network: other}))]
         assert any("takes 2 positional arguments but 3 were given" in reason for reason in reasons)
 
 

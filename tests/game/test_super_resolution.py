@@ -77,8 +77,8 @@ def batches(count: int) -> list[PairedBatch]:
 
 def terms_of(module: SuperResolutionModule, data) -> list[list[str]]:
     """The names of the terms of every update, in order"""
-    names, update = [], module.update
-    module.update = lambda optimizer, terms: names.append([*terms]) or update(optimizer, terms)
+    names, step = [], module.players_optimizers.step
+    module.players_optimizers.step = lambda *update: names.append([*update[-1]]) or step(*update)
     play(module, data)
     return names
 

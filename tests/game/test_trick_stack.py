@@ -8,8 +8,8 @@ from saddlepoint.game.trick import Trick, TrickStack, overrides
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, built, images, step
 
-POINTS = ["discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "generator_loss",
-          "after_generator_step", "sampling_generator"]
+POINTS = ["discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
+          "generator_loss", "after_generator_step", "sampling_generator"]
 
 ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},
@@ -109,8 +109,8 @@ def test_a_trick_leaves_networks_images_gradients_and_the_global_generator_alone
     stack.targets(PLAIN, update)
     stack.discriminator_losses(update)
     stack.generator_losses(update)
-    stack.after_discriminator_step(update)
-    stack.after_generator_step(update)
+    stack.after_step("discriminator", update)
+    stack.after_step("generator", update)
     assert torch.equal(update.real, real) and torch.equal(update.fake, fake)
     assert same(before[0], state(generator))
     assert same(before[1], state(discriminator)) is (name != "weight_clipping")

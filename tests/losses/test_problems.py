@@ -27,8 +27,8 @@ class Constraint(Trick):
 
 def recipe(loss, tricks=None, turns=None, normalization="none") -> Recipe:
     return Recipe(
-        generator=MLPGenerator(4, 1, 2, widths=[4]),
-        discriminator=MLPDiscriminator(1, 2, widths=[4], normalization=normalization),
+        {"generator": MLPGenerator(4, 1, 2, widths=[4]),
+         "discriminator": MLPDiscriminator(1, 2, widths=[4], normalization=normalization)},
         loss=loss, loss_name="typed_name", tricks=tricks or {}, turns=turns or Turns(), latents=Latents(4),
         module=SynthesisModule, channels=1, image_size=2, num_classes=0, batch_size=4)
 

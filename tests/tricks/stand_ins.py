@@ -1,5 +1,6 @@
 """Networks small enough for closed forms, and the step as the game makes it. N images [N, 2, 3, 4] unless said."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -8,9 +9,11 @@ from torch import Tensor, nn
 
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Recipe
-from saddlepoint.game.step import Step
+from saddlepoint.game.step import DiscriminatorStep, Shown, Side, parts
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
+from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
@@ -84,31 +87,28 @@ def built(tricks: dict[str, Trick], generator: nn.Module, discriminator: nn.Modu
 
 
 def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack: TrickStack | None = None,
-         real: Tensor | None = None, fake: Tensor | None = None, images_seen: int = 0,
-         draws: RandomStreams | None = None) -> Step:
-    """One update, whose score shows D everything through the input tricks of a stack."""
+         real: Shown | None = None, fake: Shown | None = None, images_seen: int = 0,
+         draws: RandomStreams | None = None, sides: Sequence[str] = ("real", "fake")) -> DiscriminatorStep:
+    """One update, whose score shows D everything through the input tricks of a stack. The logits of its sides are 0."""
     generator = generator or nn.Identity()
     stack = stack or built({}, generator, discriminator)
     real = images(8, seed=1) if real is None else real
     fake = images(8, seed=2) if fake is None else fake
     draws = draws or RandomStreams(seed=0, step=0)
-
-    def prepare(shown: Tensor) -> Tensor:
-        return stack.discriminator_input(shown, result)
-
-    def score(shown: Tensor, labels: Tensor) -> Tensor:
-        return discriminator(prepare(shown), labels)
-
-    result = Step(
-        images_seen=images_seen, batch_size=len(real) * draws.num_processes, random=draws,
-        generator=generator, discriminator=discriminator, prepare=prepare, score=score, real=real, fake=fake,
-        real_labels=torch.arange(len(real)) % 3, fake_labels=torch.arange(len(fake)) % 3)
-    return result
+    shown = {"real": real, "fake": fake}
+    labels = {name: torch.arange(len(parts(side)[0])) % 3 for name, side in shown.items()}
+    return DiscriminatorStep(
+        contest="", generator=generator, discriminator=discriminator, real=real, fake=fake, real_labels=labels["real"],
+        fake_labels=labels["fake"], latents=torch.empty(len(labels["fake"]), 0), reals_are_made=False,
+        images_seen=images_seen, batch_size=len(labels["real"]) * draws.num_processes, random=draws,
+        loss=NonSaturating(), input_tricks=stack.discriminator_input,
+        sides=tuple(Side(name, shown[name], labels[name], torch.zeros(len(labels[name]))) for name in sides))
 
 
 def recipe(tricks: dict[str, Trick], *, discriminator: nn.Module | None = None, uses_targets: bool = True,
            **turns) -> Recipe:
     """What tricks ask of a recipe; the rest is None."""
-    parts = {"generator": Generator(), "discriminator": discriminator or Patches(), "loss_name": "a_loss",
-             "loss": SimpleNamespace(uses_targets=uses_targets), "tricks": tricks, "turns": Turns(**turns)}
-    return Recipe(**{field.name: parts.get(field.name) for field in fields(Recipe)})
+    given = {"networks": {"generator": Generator(), "discriminator": discriminator or Patches()},
+             "loss_name": "a_loss", "loss": SimpleNamespace(uses_targets=uses_targets), "tricks": tricks,
+             "turns": Turns(**turns), "module": SynthesisModule}
+    return Recipe(**{field.name: given.get(field.name) for field in fields(Recipe)})

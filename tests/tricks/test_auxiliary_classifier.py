@@ -17,7 +17,6 @@ from tests.composing import settings
 from tests.game.playing import TinyDiscriminator, game, play
 from tests.tricks.stand_ins import TRICKS, Patches, Quadratic, built, images, recipe, step
 
-LOGIT = torch.zeros(8)  # whatever D scored, it was scored
 
 
 class LinearClassifier(nn.Module):
@@ -39,20 +38,16 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.exp().sum(1).log() - logits[torch.arange(len(labels)), labels]).mean()
 
 
-def both_scored(discriminator: nn.Module, **parts):
-    return replace(step(discriminator, **parts), real_logits=LOGIT, fake_logits=LOGIT)
-
-
 @pytest.mark.parametrize(("fakes", "terms"), [(False, 1), (True, 2)])
 def test_a_classifier_that_knows_nothing_costs_the_logarithm_of_the_number_of_classes(fakes, terms):
-    trick, update = AuxiliaryClassifier(1.0, 0.1, fakes), both_scored(classifier(scale=0))
+    trick, update = AuxiliaryClassifier(1.0, 0.1, fakes), step(classifier(scale=0))
     assert trick.discriminator_loss(update).item() == pytest.approx(terms * math.log(3))
     assert trick.generator_loss(update).item() == pytest.approx(0.1 * math.log(3))
 
 
 def test_the_terms_are_the_cross_entropies_of_real_and_of_fake_labels():
     discriminator = classifier()
-    update = both_scored(discriminator, fake=images(16, seed=2))
+    update = step(discriminator, fake=images(16, seed=2))
     real, fake = (cross_entropy(shown.flatten(1) @ discriminator.weight.T, labels) for shown, labels in
                   ((update.real, update.real_labels), (update.fake, update.fake_labels)))
     torch.testing.assert_close(AuxiliaryClassifier(2.0, fakes=False).discriminator_loss(update), 2 * real)
@@ -62,7 +57,7 @@ def test_the_terms_are_the_cross_entropies_of_real_and_of_fake_labels():
 
 def test_the_generator_is_pushed_by_the_classifiers_error_and_the_classifier_by_its_own():
     discriminator, fake = classifier(), images(8, seed=2).requires_grad_()
-    update = both_scored(discriminator, fake=fake)
+    update = step(discriminator, fake=fake)
     (gradient,) = torch.autograd.grad(AuxiliaryClassifier(generator_weight=1.0).generator_loss(update), fake)
     wrong = torch.softmax(fake.flatten(1) @ discriminator.weight.T, 1) - torch.eye(3)[update.fake_labels]
     torch.testing.assert_close(gradient.flatten(1), wrong @ discriminator.weight / 8)
@@ -70,11 +65,10 @@ def test_the_generator_is_pushed_by_the_classifiers_error_and_the_classifier_by_
 
 def test_an_update_on_half_a_batch_has_the_term_of_what_was_scored():
     discriminator = classifier()
-    update = step(discriminator)
-    on_reals, on_fakes = replace(update, real_logits=LOGIT), replace(update, fake_logits=LOGIT)
+    on_reals, on_fakes = step(discriminator, sides=["real"]), step(discriminator, sides=["fake"])
     for fakes in (False, True):
         trick = AuxiliaryClassifier(fakes=fakes)
-        both = trick.discriminator_loss(both_scored(discriminator))
+        both = trick.discriminator_loss(step(discriminator))
         real, fake = trick.discriminator_loss(on_reals), trick.discriminator_loss(on_fakes)
         assert (fake is not None) is fakes
         torch.testing.assert_close(real + (fake if fakes else 0), both)
@@ -84,15 +78,15 @@ def test_the_weights_follow_their_schedules():
     ramp = LinearSchedule(start=1.0, end=0.0, images=100)
     trick = AuxiliaryClassifier(ramp, ramp)
     for images_seen, weight in ((0, 1.0), (25, 0.75), (100, 0.0)):
-        update = both_scored(classifier(scale=0), images_seen=images_seen)
+        update = step(classifier(scale=0), images_seen=images_seen)
         assert trick.discriminator_loss(update).item() == pytest.approx(weight * math.log(3))
         assert trick.generator_loss(update).item() == pytest.approx(weight * math.log(3))
 
 
 def test_images_are_classified_as_the_discriminator_is_shown_them():
     discriminator, noise = classifier(), InstanceNoise(1.0)
-    update = both_scored(discriminator, stack=built({"instance_noise": noise}, nn.Identity(), discriminator))
-    same = both_scored(discriminator)
+    update = step(discriminator, stack=built({"instance_noise": noise}, nn.Identity(), discriminator))
+    same = step(discriminator)
     noisy = same.real + same.random.normal("instance_noise", same.real.shape)
     expected = cross_entropy(noisy.flatten(1) @ discriminator.weight.T, update.real_labels)
     torch.testing.assert_close(AuxiliaryClassifier().discriminator_loss(update), expected)

@@ -1,4 +1,4 @@
-"""Prints both networks layer by layer, as reports and lectures do, for `train.py describe=true`."""
+"""Prints the networks layer by layer, as reports and lectures do, for `train.py describe=true`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from saddlepoint import build
+from saddlepoint.commands.recipe_refusals import read_recipe
+from saddlepoint.errors import RequestError
 
 
 class Layer(NamedTuple):
@@ -21,18 +22,13 @@ class Layer(NamedTuple):
 
 def describe(settings: Mapping[str, Any]) -> None:
     """Prints a table of layers for each network, without memory for their weights."""
-    with torch.device("meta"):
-        generator, discriminator = build.networks(settings)
-        data, labels = settings["data"], torch.zeros(2, dtype=torch.long)
-        images = torch.empty(2, data["channels"], data["image_size"], data["image_size"])
-        if "latents" in settings["model"]:
-            inputs = torch.empty(2, settings["model"]["latents"]["size"]), labels
-        else:
-            inputs = (images[..., ::data["scale"], ::data["scale"]],)
-    for title, network, tensors in (("Generator", generator, inputs),
-                                    ("Discriminator", discriminator, (images, labels))):
-        print(f"{title} ({type(network).__name__}), of {' and '.join(_shape(tensor) for tensor in tensors)}\n"
-              f"{table(layers(network, *tensors))}\n")
+    recipe, problems = read_recipe(settings)
+    if recipe is None:
+        raise RequestError("\n".join(problem.reason for problem in problems))
+    inputs = recipe.module.example_inputs(recipe)
+    for name, network in recipe.networks.items():
+        title, shapes = name.replace("_", " ").capitalize(), " and ".join(_shape(tensor) for tensor in inputs[name])
+        print(f"{title} ({type(network).__name__}), of {shapes}\n{table(layers(network, *inputs[name]))}\n")
 
 
 def layers(network: nn.Module, *inputs: Tensor) -> list[Layer]:

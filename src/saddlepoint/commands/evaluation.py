@@ -156,11 +156,11 @@ def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:
 
 def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
     """Returns the generator that weights= chooses, and whether its weights are an average."""
-    has_average = module.sampling_generator is not module.generator
+    has_average = module.has_average
     if typed == "ema" and not has_average:
         raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type weights=raw")
     average = has_average and typed != "raw"
-    return (module.sampling_generator if average else module.generator), average
+    return (module.sampling_generator if average else module.networks["generator"]), average
 
 
 def prepare_folders(settings: Settings) -> tuple[EvaluationImages, Fakes, None]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from saddlepoint import build
 from saddlepoint.commands import command_line
 from saddlepoint.config.paths import changed
 from saddlepoint.errors import RequestError
-from saddlepoint.game import recipe
+from saddlepoint.game import recipe_check
+from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
+from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.turns import Turns
 
@@ -61,12 +64,14 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
                 problems.append(Problem(str(error)))
 
     model, data = settings["model"], settings["data"]
-    attempt("module", lambda: build.target_class(model["module"], "model.module"))
-    if problems := problems or [*parts["module"].data_problems(data.get("scale"))]:
+    attempt("module", lambda: build.task(settings))
+    attempt("data", lambda: build.target_class(data, "data"))
+    if problems := problems or [*parts["module"].data_problems(getattr(parts.pop("data"), "yields", ImageBatch))]:
         return None, problems  # of another task: problems of its networks with the data would mislead
+    names = (*PLAYERS, *parts["module"].further_networks)
     with torch.device("meta"):
-        attempt("generator", lambda: build.make(model["generator"], nn.Module, "model.generator"))
-        attempt("discriminator", lambda: build.make(model["discriminator"], nn.Module, "model.discriminator"))
+        for name in names:
+            attempt(name, partial(build.make, model[name], nn.Module, f"model.{name}"))
     attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
     attempt("tricks", lambda: build.tricks(settings))
     attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
@@ -74,17 +79,18 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
         attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
     if problems:
         return None, problems
-    return Recipe(**{"latents": None} | parts, loss_name=settings["choices"]["loss"],
-                  channels=data["channels"], image_size=data["image_size"], num_classes=data["num_classes"],
-                  batch_size=data["batch_size"], content=build.content_phases(settings), scale=data.get("scale")), []
+    return Recipe({name: parts.pop(name) for name in names}, **{"latents": None} | parts,
+                  loss_name=settings["choices"]["loss"], channels=data["channels"], image_size=data["image_size"],
+                  num_classes=data["num_classes"], batch_size=data["batch_size"], scale=data.get("scale"),
+                  content=build.content_phases(settings), source_channels=data.get("source_channels")), []
 
 
 def problems_of(settings: Mapping[str, Any]) -> list[Problem]:
     """Returns every reason why the recipe cannot train."""
     candidate, problems = read_recipe(settings)
-    return problems if candidate is None else recipe.problems(candidate)
+    return problems if candidate is None else recipe_check.problems(candidate)
 
 
 def warnings_of(settings: Mapping[str, Any]) -> list[str]:
     candidate, _ = read_recipe(settings)
-    return [] if candidate is None else recipe.warnings(candidate)
+    return [] if candidate is None else recipe_check.warnings(candidate)

@@ -1,149 +1,147 @@
-"""The game: two networks, one adversarial loss, a list of tricks. The training step exists here and nowhere else.
+"""The game of two players: one adversarial loss, a list of tricks. The training step exists here and nowhere else.
 
-N images of C channels and H x W pixels, float32 in [-1, 1]; M fakes, a multiple of N that the turns decide.
+Read step.py first, which says what a contest is, then this file, then turns.py, which says who moves when.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Sequence
+from typing import ClassVar
 
-import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from saddlepoint.config.rules import NonNegative, set_by
-from saddlepoint.game import scoring
+from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.modes import evaluating, frozen
-from saddlepoint.game.optimizers import Optimizers
+from saddlepoint.game.players import Players
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.step import Step, Targets
-from saddlepoint.game.trick import Trick, TrickStack
-from saddlepoint.game.turns import Turns
+from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update
+from saddlepoint.game.task import Task
+from saddlepoint.game.turns import SCORINGS, Turns, score_for_generator
+
+Terms = dict[str, Tensor]  # the terms [] of a player's loss, by name
 
 
-class AdversarialModule(pl.LightningModule):
-    """The game of G against D (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1).
+class AdversarialModule(Task, Players):
+    """The game of a generator and a discriminator, each of one network or several; see Players for their settings.
 
-    One batch is one discriminator step; G moves when `turns` says so, on fresh noise. `images_seen` counts the real
-    images that D was shown, over all processes; schedules, callbacks and the budget are measured in it.
-
-    tricks: by the name typed in trick=[...], applied in this order
-    adversarial_weight: factor on the adversarial term of G's loss, 0 or more
+    One batch is one update of D; G moves when `turns` says so. A player's loss is a sum over all contests of a batch.
+    `adversarial_weight`, 0 or more, is a factor on the adversarial terms of G's loss.
     """
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, loss: AdversarialLoss,
-                 tricks: Mapping[str, Trick], optimizers: Optimizers, turns: Turns,
-                 seed: Annotated[int, set_by("seed")] = 0, adversarial_weight: NonNegative = 1.0):
-        super().__init__()
-        self.automatic_optimization = False
-        self.generator, self.discriminator = generator, discriminator
-        self.tricks = TrickStack(tricks)
-        self.tricks.build(generator, discriminator)
-        self.loss, self.turns, self.players_optimizers = loss, turns, optimizers
-        self.seed, self.adversarial_weight = seed, adversarial_weight
-        self.score_batch = scoring.BY_NAME[turns.scoring]
-        self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = self.budget_images = 0
-        self.images_before = 0  # images_seen before the newest batch, for callbacks that act every so many images
-        self.saved_optimizers: list[dict] = []  # state dicts from the checkpoint of a run that is resumed
-        self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for callbacks
+    def __init__(self, loss: AdversarialLoss, turns: Turns, adversarial_weight: NonNegative = 1.0, **more):
+        super().__init__(**more)
+        self.loss, self.turns, self.adversarial_weight = loss, turns, adversarial_weight
         self.register_buffer("real_target", torch.tensor(1.0), persistent=False)
         self.register_buffer("fake_target", torch.tensor(0.0), persistent=False)
 
-    # A task overrides these two. Its class method `problems(recipe)` yields what it cannot train with.
+    # A task overrides these, and what task.py has: its networks, and what it cannot do.
 
-    def generate(self, batch: ImageBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
-        """Returns fakes [count, C, H, W] in [-1, 1] and their labels [count]."""
+    shares_fakes: ClassVar[bool] = False  # True: D's and G's updates on a batch use the same fakes, computed once
+
+    def contests(self, batch: ImageBatch, count: int, random: RandomStreams) -> list[Contest]:
+        """Returns what the discriminators have to tell apart, with `count` new fakes in each contest."""
         raise TypeError(f"{type(self).__name__} does not say how its fakes are made")
 
-    def content_terms(self, batch: ImageBatch, fake: Tensor) -> dict[str, Tensor]:
+    def for_discriminator(self, contests: list[Contest], random: RandomStreams) -> list[Contest]:
+        """Returns what D's update is shown in place of these contests, which have no gradients."""
+        return contests
+
+    def generator_terms(self, batch: ImageBatch, contests: list[Contest]) -> Terms:
         """Returns the terms [] of G's loss that neither the adversarial loss nor a trick adds, by name."""
         return {}
 
+    def discriminator_terms(self, batch: ImageBatch, contests: list[Contest]) -> Terms:
+        """Returns the terms [] of D's loss that neither the adversarial loss nor a trick adds, by name."""
+        return {}
+
+    # The step.
+
     def training_step(self, batch: ImageBatch, batch_index: int) -> None:
         self.images_before = self.images_seen
-        generator_optimizer, discriminator_optimizer = self.optimizers()
-        self.players_optimizers.apply_schedule((generator_optimizer, discriminator_optimizer), self.images_seen)
-        if self.turns.discriminator_moves(self.images_seen):
-            self.discriminator_turn(batch, discriminator_optimizer)
-        for _ in range(self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken)):
-            self.generator_turn(batch, generator_optimizer)
+        self.players_optimizers.apply_schedule(self.optimizers(), self.images_seen)
+        if self.turns.order == "simultaneous":
+            self.turn_of_both(batch)
+        else:
+            contests = self.discriminator_turn(batch) if self.turns.discriminator_moves(self.images_seen) else None
+            for _ in range(self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken)):
+                self.generator_turn(batch, contests)
+                contests = None  # G has moved: its next update makes other fakes
         self.images_seen += len(batch.real) * self.trainer.world_size
 
-    def discriminator_turn(self, batch: ImageBatch, optimizer) -> None:
+    def discriminator_turn(self, batch: ImageBatch) -> list[Contest] | None:
+        """Updates D. Returns the contests, with G's graph, if G's update that follows uses the same fakes."""
         random = self.random_streams("discriminator", self.discriminator_steps_taken)
-        with torch.no_grad(), evaluating(self.generator, self.turns.fakes_in_eval):
-            fake, fake_labels = self.generate(batch, self.turns.discriminator_fakes(len(batch.real)), random)
-        step = self.step(batch, random, fake, fake_labels)
-        targets = self.tricks.targets(Targets(self.real_target, self.fake_target), step)
-        summed: dict[str, Tensor] = {}  # terms over all updates: two where D scores half a batch at a time
-        for adversarial, real_logits, fake_logits in self.score_batch(self.loss, step, targets):
-            step = replace(step, real_logits=real_logits, fake_logits=fake_logits)
-            terms = {"adversarial": adversarial} | self.tricks.discriminator_losses(step)
-            for name, term in self.update(optimizer, terms).items():
-                summed[name] = summed[name] + term if name in summed else term
-            self.remember("logits", {"real": real_logits, "fake": fake_logits})
-        self.remember("discriminator", summed)
-        self.tricks.after_discriminator_step(step)
-        self.discriminator_steps_taken += 1
+        moves = self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken + 1)
+        shares = (self.shares_fakes or self.turns.share_latents) and moves > 0 and not self.turns.fakes_in_eval
+        with torch.set_grad_enabled(shares), evaluating(self.generator, self.turns.fakes_in_eval):
+            contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
+        shown = self.for_discriminator([contest.detached() for contest in contests], random)
+        steps = [self.step(contest, batch, random) for contest in shown]
+        targets, summed = self.targets(steps), Terms()  # over all updates: two where D scores half a batch at a time
+        for score in SCORINGS[self.turns.scoring]:
+            scored = [DiscriminatorStep(**vars(step), sides=score(step)) for step in steps]
+            terms = self.discriminator_loss(scored, targets) | self.discriminator_terms(batch, shown)
+            terms["total"] = self.players_optimizers.step(self, "discriminator", terms)
+            summed |= {name: summed[name] + term if name in summed else term for name, term in terms.items()}
+        self.end_turn("discriminator", summed, batch, random)
+        return contests if shares else None
 
-    def generator_turn(self, batch: ImageBatch, optimizer) -> None:
-        random = self.random_streams("generator", self.generator_steps_taken)
-        with frozen(self.discriminator_parameters):
-            fake, fake_labels = self.generate(batch, self.turns.generator_fakes(len(batch.real)), random)
-            step, terms = self.step(batch, random, fake, fake_labels), self.content_terms(batch, fake)
-            if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on its content terms alone
-                real_logits = step.score(step.real, step.real_labels) if self.loss.needs_real_logits else None
-                step = replace(step, fake_logits=step.score(fake, fake_labels), real_logits=real_logits)
-                adversarial = self.adversarial_weight * self.loss.generator(step.fake_logits, real_logits)
-                terms = {"adversarial": adversarial} | terms | self.tricks.generator_losses(step)
-            self.remember("generator", self.update(optimizer, terms))
-        self.tricks.after_generator_step(step)
-        self.generator_steps_taken += 1
+    def generator_turn(self, batch: ImageBatch, contests: list[Contest] | None) -> None:
+        """Updates G, on these contests or on new ones."""
+        random = latent_random = self.random_streams("generator", self.generator_steps_taken)
+        if self.turns.share_latents:  # the numbers of D's last update, from their beginning
+            latent_random = random.of_player("discriminator", self.discriminator_steps_taken - 1)
+        with frozen(self.parameters_of["discriminator"]):
+            count = self.turns.generator_fakes(len(batch.real))
+            contests = contests or self.contests(batch, count, latent_random)
+            terms = self.generator_terms(batch, contests)
+            if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on the task's terms alone
+                steps = [self.tricks.with_opponent(self.step(contest, batch, random)) for contest in contests]
+                scored = [GeneratorStep(**vars(step), sides=score_for_generator(step)) for step in steps]
+                terms = self.generator_loss(scored, terms)
+            terms["total"] = self.players_optimizers.step(self, "generator", terms)
+        self.end_turn("generator", terms, batch, random)
 
-    def update(self, optimizer, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Makes one optimizer step on the sum of `terms`; returns the terms and their `total`."""
-        return terms | {"total": self.players_optimizers.step(self, optimizer, terms)}
+    def turn_of_both(self, batch: ImageBatch) -> None:
+        """Updates both players, with gradients at the same weights, from one pass through the networks."""
+        random = self.random_streams("discriminator", self.discriminator_steps_taken)
+        [score] = SCORINGS[self.turns.scoring]
+        contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
+        steps = [self.step(contest, batch, random) for contest in contests]
+        sides = [score(step) for step in steps]
+        of_discriminator, of_generator = ([kind(**vars(steps[i]), sides=sides[i]) for i in range(len(steps))]
+                                          for kind in (DiscriminatorStep, GeneratorStep))
+        terms = {"discriminator": self.discriminator_loss(of_discriminator, self.targets(steps))
+                 | self.discriminator_terms(batch, [contest.detached() for contest in contests]),
+                 "generator": self.generator_loss(of_generator, self.generator_terms(batch, contests))}
+        totals = self.players_optimizers.step_both(self, terms)
+        for player in terms:
+            self.end_turn(player, terms[player] | {"total": totals[player]}, batch, random)
 
-    def remember(self, kind: str, tensors: dict[str, Tensor | None]) -> None:
-        self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items() if tensor is not None}
+    def step(self, contest: Contest, batch: ImageBatch, random: RandomStreams) -> Step:
+        return Step(*contest, self.images_seen, len(batch.real) * random.num_processes, random, self.loss,
+                    self.tricks.discriminator_input)
 
-    def step(self, batch: ImageBatch, random: RandomStreams, fake: Tensor, fake_labels: Tensor) -> Step:
-        def prepare(images: Tensor) -> Tensor:
-            return self.tricks.discriminator_input(images, step)
+    def targets(self, steps: Sequence[Step]) -> list[Targets]:
+        return [self.tricks.targets(Targets(self.real_target, self.fake_target), step) for step in steps]
 
-        def score(images: Tensor, labels: Tensor) -> Tensor:
-            return self.discriminator(prepare(images), labels)
+    def discriminator_loss(self, steps: Sequence[DiscriminatorStep], targets: Sequence[Targets]) -> Terms:
+        terms = Terms()
+        for step, target in zip(steps, targets, strict=True):
+            terms[step.named("adversarial")] = step.adversarial(target)
+            terms |= self.tricks.discriminator_losses(step)
+            self.remember("logits", {step.named(side.name): side.logits for side in step.sides})
+        return terms
 
-        step = Step(self.images_seen, len(batch.real) * random.num_processes, random, self.generator,
-                    self.discriminator, prepare, score, batch.real, fake, batch.labels, fake_labels)
-        return step
+    def generator_loss(self, steps: Sequence[GeneratorStep], more: Terms) -> Terms:
+        terms = {step.named("adversarial"): self.adversarial_weight * step.adversarial() for step in steps} | more
+        for step in steps:
+            terms |= self.tricks.generator_losses(step)
+        return terms
 
-    def random_streams(self, player: str, step: int) -> RandomStreams:
-        """Returns the random numbers of one update of `player`, and seeds layers that draw for themselves (dropout)."""
-        random = RandomStreams(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
-        random.seed_networks()
-        return random
-
-    def on_train_start(self) -> None:
-        self.players_optimizers.listen_to(self.trainer)
-
-    def configure_optimizers(self):
-        self.discriminator_parameters = [p for p in self.discriminator.parameters() if p.requires_grad]
-        return self.players_optimizers.build(self.generator, self.discriminator, self.saved_optimizers)
-
-    @property
-    def sampling_generator(self) -> nn.Module:
-        """The generator that draws images for grids, metrics and files: G, or the one a trick (EMA) gives instead."""
-        return self.tricks.sampling_generator(self.generator)
-
-    def get_extra_state(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in COUNTERS}
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        for name in COUNTERS:
-            setattr(self, name, int(state[name]))
-
-
-COUNTERS = ("images_seen", "discriminator_steps_taken", "generator_steps_taken")
+    def end_turn(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
+        self.remember(player, terms)
+        self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
+                                              self.generator, self.discriminator))
+        self.count_step(player)

@@ -42,6 +42,16 @@ class AdversarialLoss(ABC):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         """Returns G's loss [] from the logits of fakes, and of reals where `needs_real_logits` is True."""
 
+    def of_both_sides(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Returns G's loss [] where it made the reals as well, e.g. (x, E(x)) of ALI, and wants D wrong about both.
+
+        By default G's term on reals is its term on fakes mirrored at the logit 0. A loss whose D tells the sides apart
+        elsewhere overrides this.
+        """
+        if self.needs_real_logits:
+            return self.generator(fake, real)
+        return self.share * (self.generator(fake) + self.generator(-real))
+
     def probability(self, logits: Tensor) -> Tensor | None:
         """Returns the probability that D gives an image of being real, in [0, 1]; None where logits define none."""
         return None

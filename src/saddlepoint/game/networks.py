@@ -1,4 +1,4 @@
-"""The interfaces of a generator and a discriminator. Any nn.Module with these calls will do; nothing is inherited.
+"""The two players and the interfaces of their networks. Any nn.Module with these calls will do; nothing is inherited.
 
 N images of C channels and H x W pixels, float32 in [-1, 1]. Labels are int64 class ids and are always passed, so no
 caller asks whether a network is conditional; an unconditional one ignores them. Both networks must also build and
@@ -7,7 +7,14 @@ run on `torch.device("meta")`, where the recipe is checked.
 
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
+
+PLAYERS = ("generator", "discriminator")  # in the order of their optimizers
+
+
+def networks_of(player: nn.Module, name: str) -> dict[str, nn.Module]:
+    """Returns the networks of a player by name. One that is no nn.ModuleDict is a single network, called `name`."""
+    return dict(player.items()) if isinstance(player, nn.ModuleDict) else {name: player}
 
 
 class Generator(Protocol):

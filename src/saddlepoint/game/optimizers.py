@@ -1,6 +1,7 @@
-"""The optimizers of the two networks, and their learning rates over training."""
+"""The optimizers of the two players, and their learning rates over training."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.core.optimizer import LightningOptimizer
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.callback_group import listens
+from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.parallel.strategy import average_gradients
 
@@ -21,7 +23,7 @@ HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_b
 
 
 class Optimizers:
-    """One optimizer for each network, with a schedule of their learning rates.
+    """One optimizer for each player, with a schedule of their learning rates.
 
     `schedule` is a factor on both learning rates, as a function of images seen. It is applied in the training step,
     because Lightning calls no scheduler under manual optimisation.
@@ -35,12 +37,10 @@ class Optimizers:
         self.directly = False
         self.watch: Watch | None = None
 
-    def build(self, generator: nn.Module, discriminator: nn.Module, states: Sequence[dict] = ()) -> list[Optimizer]:
-        """Returns [G's optimizer, D's optimizer], of all parameters that need gradients; loads `states` where given."""
-        optimizers = [
-            make([parameter for parameter in network.parameters() if parameter.requires_grad])
-            for make, network in ((self.make_generator, generator), (self.make_discriminator, discriminator))
-        ]
+    def build(self, parameters: Mapping[str, list[nn.Parameter]], states: Sequence[dict] = ()) -> list[Optimizer]:
+        """Returns [G's optimizer, D's optimizer], of these parameters of each player; loads `states` where given."""
+        makers = {"generator": self.make_generator, "discriminator": self.make_discriminator}
+        optimizers = [makers[player](parameters[player]) for player in PLAYERS]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
@@ -63,13 +63,37 @@ class Optimizers:
         plain = type(trainer.strategy) is SingleDeviceStrategy and type(trainer.precision_plugin) is Precision
         self.directly = plain and not any(listens(callback, HOOKS) for callback in trainer.callbacks)
 
-    def step(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor]) -> Tensor:
-        """Makes one update on the sum of `terms`, and returns this sum [].
+    def step(self, module: pl.LightningModule, player: str, terms: Mapping[str, Tensor]) -> Tensor:
+        """Makes one update of a player on the sum of `terms`, and returns this sum [].
 
         Calls torch directly on one device, in plain precision and where no callback uses the hooks in between. The
         numbers are the same, and Lightning's bookkeeping would take up to a twentieth of a small step. Raises a
         RequestError if a term is not a single number.
         """
+        optimizer = module.optimizers()[PLAYERS.index(player)]
+        total = self._gradients(module, optimizer, terms)
+        self._watch(module, optimizer, terms)
+        self._move(optimizer)
+        return total
+
+    def step_both(self, module: pl.LightningModule, terms: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Makes one update of each player on the sum of its terms, and returns the sums [].
+
+        Both gradients are taken at the same weights, through graphs that may be shared, and reach only the parameters
+        of their player.
+        """
+        optimizers = {player: module.optimizers()[PLAYERS.index(player)] for player in terms}
+        totals = {player: self._gradients(module, optimizers[player], terms[player], retain_graph=True,
+                                          inputs=module.parameters_of[player]) for player in terms}
+        for player, optimizer in optimizers.items():
+            self._watch(module, optimizer, terms[player])
+        for optimizer in optimizers.values():
+            self._move(optimizer)
+        return totals
+
+    def _gradients(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor],
+                   **of_backward: Any) -> Tensor:
+        """Computes the gradients of the sum of `terms` and returns the sum. `of_backward` are arguments of backward."""
         total = sum(terms.values())
         if total.numel() != 1:
             name, term = next((name, term) for name, term in terms.items() if term.numel() != 1)
@@ -78,12 +102,16 @@ class Optimizers:
                                "single number: return its mean, e.g. term.mean()")
         if self.directly:
             optimizer.optimizer.zero_grad()
-            total.backward()
+            total.backward(**of_backward)
         else:
             optimizer.zero_grad()
-            module.manual_backward(total)
+            module.manual_backward(total, **of_backward)
         average_gradients(optimizer.optimizer)
+        return total
+
+    def _watch(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor]) -> None:
         if self.watch:
             self.watch(module, optimizer.optimizer, terms)
+
+    def _move(self, optimizer: LightningOptimizer) -> None:
         (optimizer.optimizer if self.directly else optimizer).step()
-        return total

@@ -55,6 +55,10 @@ class RandomStreams:
         self.rank, self.num_processes = rank, num_processes
         self._draws: dict[str, int] = {}
 
+    def of_player(self, player: str, step: int) -> "RandomStreams":
+        """Returns the random numbers of another update of a player, from their beginning."""
+        return RandomStreams(self.seed, step, self.device, self.rank, self.num_processes, player)
+
     def generator(self, purpose: str) -> torch.Generator:
         """Returns a new generator for the next draw for a purpose, the same on every process."""
         nth = self._draws[purpose] = self._draws.get(purpose, -1) + 1

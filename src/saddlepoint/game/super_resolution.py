@@ -12,7 +12,8 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import PairedBatch
 from saddlepoint.game.loss import ContentLoss
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.recipe import Problem, Recipe, size_of
+from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, size_of
+from saddlepoint.game.step import Contest
 
 
 class SuperResolutionModule(AdversarialModule):
@@ -23,42 +24,37 @@ class SuperResolutionModule(AdversarialModule):
     for this range. D's step and G's step use one fake, which is computed once a batch.
     """
 
+    shares_fakes = True
+
     def __init__(self, content: Mapping[str, ContentLoss], **more):
         super().__init__(**more)
         self.content = nn.ModuleDict(content)
-        self._shared_fake: tuple[PairedBatch, Tensor] | None = None  # a batch and its fake, from D's step for G's
 
-    def generate(self, batch: PairedBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
-        """Returns N fakes [N, C, s*H, s*W] in [-1, 1], one for each low image, and their labels; `count` is N."""
-        if self._shared_fake is not None and self._shared_fake[0] is batch:
-            (_, fake), self._shared_fake = self._shared_fake, None
-            return fake, batch.labels
-        if not torch.is_grad_enabled() and self._generator_follows():
-            with torch.enable_grad():
-                fake = 2 * self.generator(batch.low) - 1
-            self._shared_fake = batch, fake
-            return fake.detach(), batch.labels
-        return 2 * self.generator(batch.low) - 1, batch.labels
+    def contests(self, batch: PairedBatch, count: int, random: RandomStreams) -> list[Contest]:
+        """Returns one contest, with N fakes [N, C, s*H, s*W], one for each low image; `count` is N."""
+        fake, no_latents = 2 * self.generator(batch.low) - 1, batch.low.new_empty(count, 0)
+        return [Contest("", self.generator, self.discriminator, batch.real, fake, batch.labels, batch.labels,
+                        no_latents)]
 
-    def _generator_follows(self) -> bool:
-        """Returns whether G moves after this step of D on the same fake; with fakes_in_eval D is shown another one."""
-        moves = self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken + 1)
-        return bool(moves) and not self.turns.fakes_in_eval
-
-    def content_terms(self, batch: PairedBatch, fake: Tensor) -> dict[str, Tensor]:
-        high, playing = (fake + 1) / 2, self.turns.discriminator_moves(self.images_seen)
+    def generator_terms(self, batch: PairedBatch, contests: list[Contest]) -> dict[str, Tensor]:
+        high, playing = (contests[0].fake + 1) / 2, self.turns.discriminator_moves(self.images_seen)
         return {name: loss(high, batch.target) for name, loss in self.content.items() if loss.counts(playing)}
 
     @classmethod
-    def data_problems(cls, scale: int | None) -> Iterator[Problem]:
-        if scale is None:
+    def data_problems(cls, yields: type) -> Iterator[Problem]:
+        if yields is not PairedBatch:
             yield Problem("this model enlarges images and the data has no small ones: choose data=sr_folder, or a "
                           "model that makes images from noise, e.g. model=dcgan")
 
     @classmethod
+    def example_inputs(cls, recipe: Recipe) -> dict[str, tuple[Tensor, ...]]:
+        images, labels = torch.empty(2, *recipe.image_shape, device="meta"), torch.zeros(2, dtype=int, device="meta")
+        return {"generator": (images[..., ::recipe.scale, ::recipe.scale],), "discriminator": (images, labels)}
+
+    @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
         yield from _turns_problems(recipe)
-        yield from _size_problems(recipe)
+        yield from [*_size_problems(recipe)] or discriminator_problems(recipe)
 
 
 def _turns_problems(recipe: Recipe) -> Iterator[Problem]:

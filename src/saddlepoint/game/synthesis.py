@@ -11,7 +11,8 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents, classes_at
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.recipe import Problem, Recipe, size_of
+from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, size_of
+from saddlepoint.game.step import Contest
 
 
 class SynthesisModule(AdversarialModule):
@@ -37,38 +38,51 @@ class SynthesisModule(AdversarialModule):
             return torch.zeros(count, dtype=torch.long, device=self.device)
         return classes_at(self.class_distribution, random.uniform("labels", (count,)))
 
-    def generate(self, batch: ImageBatch, count: int, random: RandomStreams) -> tuple[Tensor, Tensor]:
-        labels = self.labels(count, random)
-        return self.generator(self.latents.draw(random, count), labels), labels
+    def contests(self, batch: ImageBatch, count: int, random: RandomStreams) -> list[Contest]:
+        labels, generator = self.labels(count, random), self.networks["generator"]
+        latents = self.latents.draw(random, count)
+        return [Contest("", generator, self.networks["discriminator"], batch.real, generator(latents, labels),
+                        batch.labels, labels, latents)]
 
     @classmethod
-    def data_problems(cls, scale: int | None) -> Iterator[Problem]:
-        if scale is not None:
-            yield Problem("this model makes images from noise and the data is pairs of small and large images: choose "
-                          "data=image_folder, or a model that enlarges, e.g. model=srgan")
+    def data_problems(cls, yields: type) -> Iterator[Problem]:
+        if yields is not ImageBatch:
+            yield Problem("this model makes images from noise and the data is pairs of images: choose data="
+                          "image_folder, or a model that enlarges or translates, e.g. model=srgan or model=pix2pix")
+
+    @classmethod
+    def example_inputs(cls, recipe: Recipe) -> dict[str, tuple[Tensor, ...]]:
+        labels = torch.zeros(2, dtype=torch.long, device="meta")
+        return {"generator": (torch.empty(2, recipe.latents.size, device="meta"), labels),
+                "discriminator": (torch.empty(2, *recipe.image_shape, device="meta"), labels)}
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
-        if recipe.turns.generator_warmup_images:
-            yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
-                          "generator learn from content losses alone, and one that starts from noise has none",
-                          {"model.turns.generator_warmup_images": 0})
-        if not hasattr(recipe.generator, "latent_dim"):
-            yield Problem(f"{type(recipe.generator).__name__} (model.generator) has no attribute latent_dim, the "
-                          "number of its latents: add self.latent_dim = latent_dim to its constructor")
-            return
-        if recipe.generator.latent_dim != recipe.latents.size:
-            yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
-                          f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})
-            return
-        latents, labels = torch.empty(2, recipe.latents.size, device="meta"), torch.zeros(2, dtype=int, device="meta")
-        try:
-            generated_shape = tuple(recipe.generator(latents, labels).shape[1:])
-        except (RuntimeError, TypeError) as error:
-            yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
-                          f"data.image_size): {error}")
-            return
-        if generated_shape != recipe.image_shape:
-            yield Problem(f"the generator makes images of {size_of(generated_shape)} and the data has "
-                          f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must "
-                          "agree")
+        yield from [*generator_problems(recipe)] or discriminator_problems(recipe)
+
+
+def generator_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yields what keeps the generator from making images of the data's shape from the recipe's latents."""
+    if recipe.turns.generator_warmup_images:
+        yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
+                      "generator learn from content losses alone, and one that starts from noise has none",
+                      {"model.turns.generator_warmup_images": 0})
+    if not hasattr(recipe.generator, "latent_dim"):
+        yield Problem(f"{type(recipe.generator).__name__} (model.generator) has no attribute latent_dim, the "
+                      "number of its latents: add self.latent_dim = latent_dim to its constructor")
+        return
+    if recipe.generator.latent_dim != recipe.latents.size:
+        yield Problem(f"model.generator.latent_dim={recipe.generator.latent_dim} must equal model.latents.size="
+                      f"{recipe.latents.size}", {"model.generator.latent_dim": recipe.latents.size})
+        return
+    latents, labels = torch.empty(2, recipe.latents.size, device="meta"), torch.zeros(2, dtype=int, device="meta")
+    try:
+        generated_shape = tuple(recipe.generator(latents, labels).shape[1:])
+    except (RuntimeError, TypeError) as error:
+        yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
+                      f"data.image_size): {error}")
+        return
+    if generated_shape != recipe.image_shape:
+        yield Problem(f"the generator makes images of {size_of(generated_shape)} and the data has "
+                      f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must "
+                      "agree")

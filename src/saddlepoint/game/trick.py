@@ -4,13 +4,16 @@ A trick changes the weights that training ends with. Whatever only observes (gri
 N images of C channels and H x W pixels, all float32 in [-1, 1].
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
+from saddlepoint.errors import RequestError
+from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule
-from saddlepoint.game.step import Step, Targets
+from saddlepoint.game.step import DiscriminatorStep, GeneratorStep, Step, Targets, Update
 
 if TYPE_CHECKING:
     from saddlepoint.game.recipe import Problem, Recipe
@@ -19,12 +22,15 @@ if TYPE_CHECKING:
 class Trick(nn.Module):
     """A change to training. Its methods are the points where it may act; by default each does nothing.
 
-    A trick overrides the points it needs, and keeps its state in buffers, so that checkpoints hold it.
+    A trick overrides the points it needs, and keeps its state in buffers, so that checkpoints hold it. Parameters of
+    its own are trained by the player that `trained_with` names. Where a game has several contests, the points that are
+    given a step act in each of them; `build` and those after a step are given the players, with all their networks.
     """
 
     provides: ClassVar[frozenset[str]] = frozenset()  # e.g. {"lipschitz"}
     changes_networks: ClassVar[bool] = False  # True: built before the others, so that EMA copies the changed network
     softens_targets: ClassVar[bool] = False  # True: needs a loss with real/fake targets
+    trained_with: ClassVar[str | None] = None  # whose optimizer trains its parameters: generator or discriminator
 
     def name_in(self, recipe: "Recipe") -> str:
         """Returns this trick's name as typed in trick=[...], for messages."""
@@ -44,7 +50,10 @@ class Trick(nn.Module):
         return any(overrides(self, point) for point in POINTS)
 
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        """Prepares the trick once, before training, from the two networks; may change them."""
+        """Prepares the trick once, before training, from the two players; may change their networks.
+
+        A player is a network, or an nn.ModuleDict of several.
+        """
 
     def schedules(self) -> Mapping[str, Schedule]:
         """Returns the settings that change over training, by name; each is logged as schedule/<trick>.<name>."""
@@ -58,26 +67,30 @@ class Trick(nn.Module):
         """Returns the targets of D's loss in place of those given."""
         return targets
 
-    def discriminator_loss(self, step: Step) -> Tensor | None:
+    def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
         """Returns a term [] to add to D's loss, or None in a step without one."""
         return None
 
-    def after_discriminator_step(self, step: Step) -> None:
+    def after_discriminator_step(self, update: Update) -> None:
         """Acts after each update of D, on its weights, say."""
 
-    def generator_loss(self, step: Step) -> Tensor | None:
+    def opponent(self, step: Step) -> nn.Module:
+        """Returns the discriminator that G plays against in this step, in place of `step.discriminator`."""
+        return step.discriminator
+
+    def generator_loss(self, step: GeneratorStep) -> Tensor | None:
         """Returns a term [] to add to G's loss, or None in a step without one."""
         return None
 
-    def after_generator_step(self, step: Step) -> None:
+    def after_generator_step(self, update: Update) -> None:
         """Acts after each update of G, on its weights or on copies of them."""
 
     def sampling_generator(self, generator: nn.Module) -> nn.Module:
-        """Returns the generator that draws images for grids, metrics and files in place of the one given."""
+        """Returns the player that draws images for grids, metrics and files in place of the one given."""
         return generator
 
 
-POINTS = ("build", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step",
+POINTS = ("build", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
           "generator_loss", "after_generator_step", "sampling_generator")
 
 
@@ -104,9 +117,12 @@ class TrickStack(nn.ModuleDict):
         self._inputs = self.acting_at("discriminator_input")
         self._targets = self.acting_at("targets")
         self._discriminator_losses = self.acting_at("discriminator_loss")
+        self._opponents = self.acting_at("opponent")
         self._generator_losses = self.acting_at("generator_loss")
-        self._after_discriminator = self.acting_at("after_discriminator_step")
-        self._after_generator = self.acting_at("after_generator_step")
+        self._after = {player: self.acting_at(f"after_{player}_step") for player in PLAYERS}
+        of_players = {id(parameter) for player in (generator, discriminator) for parameter in player.parameters()}
+        for name, trick in self.items():
+            _refuse_untrained(name, trick, of_players)
 
     def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
         for _, trick in self._inputs:
@@ -118,25 +134,46 @@ class TrickStack(nn.ModuleDict):
             targets = trick.targets(targets, step)
         return targets
 
-    def discriminator_losses(self, step: Step) -> dict[str, Tensor]:
+    def discriminator_losses(self, step: DiscriminatorStep) -> dict[str, Tensor]:
         """Returns the terms [] that tricks add to D's loss in this step, by the trick's name."""
-        terms = {name: trick.discriminator_loss(step) for name, trick in self._discriminator_losses}
+        terms = {step.named(name): trick.discriminator_loss(step) for name, trick in self._discriminator_losses}
         return {name: term for name, term in terms.items() if term is not None}
 
-    def generator_losses(self, step: Step) -> dict[str, Tensor]:
+    def with_opponent(self, step: Step) -> Step:
+        """Returns G's step with the discriminator that tricks let G play against."""
+        for _, trick in self._opponents:
+            step = replace(step, discriminator=trick.opponent(step))
+        return step
+
+    def generator_losses(self, step: GeneratorStep) -> dict[str, Tensor]:
         """Returns the terms [] that tricks add to G's loss in this step, by the trick's name."""
-        terms = {name: trick.generator_loss(step) for name, trick in self._generator_losses}
+        terms = {step.named(name): trick.generator_loss(step) for name, trick in self._generator_losses}
         return {name: term for name, term in terms.items() if term is not None}
 
-    def after_discriminator_step(self, step: Step) -> None:
-        for _, trick in self._after_discriminator:
-            trick.after_discriminator_step(step)
+    def after_step(self, player: str, update: Update) -> None:
+        """Calls the tricks that act after an update of this player, `generator` or `discriminator`."""
+        for _, trick in self._after[player]:
+            getattr(trick, f"after_{player}_step")(update)
 
-    def after_generator_step(self, step: Step) -> None:
-        for _, trick in self._after_generator:
-            trick.after_generator_step(step)
+    def parameters_trained_with(self, player: str) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yields the parameters of tricks that this player's optimizer trains, with their names."""
+        for name, trick in self.items():
+            if trick.trained_with == player:
+                yield from trick.named_parameters(f"tricks.{name}")
 
     def sampling_generator(self, generator: nn.Module) -> nn.Module:
         for trick in self.values():
             generator = trick.sampling_generator(generator)
         return generator
+
+
+def _refuse_untrained(name: str, trick: Trick, of_players: Container[int]) -> None:
+    """Raises a RequestError if the trick has parameters that neither player's optimizer trains. `of_players` are the
+    ids of those that belong to a network."""
+    parameters = [parameter for parameter, value in trick.named_parameters()
+                  if value.requires_grad and id(value) not in of_players]
+    if parameters and trick.trained_with not in PLAYERS:
+        raise RequestError(
+            f"trick={name} has parameters that no player trains, e.g. {parameters[0]} ({type(trick).__name__}."
+            f"trained_with={trick.trained_with!r}): add trained_with = \"generator\" or \"discriminator\" to the body "
+            "of its class, or call requires_grad_(False) on them")

@@ -1,14 +1,53 @@
-"""The turns of the game: when D moves, when G moves, and on how many images."""
+"""The turns of the game: when D moves, when G moves, on how many images, and which of them D scores together."""
 
+from collections.abc import Callable
 from typing import Annotated
 
-from saddlepoint.config.rules import Count, WholeNumber, one_of
+import torch
 
-SCORINGS = ("separate", "together", "half")
+from saddlepoint.config.rules import Count, WholeNumber, one_of
+from saddlepoint.game.step import Side, Step, each_part, parts
+
+ORDERS = ("alternating", "simultaneous")
+
+
+def score_apart(step: Step) -> tuple[Side, ...]:
+    """Scores reals and fakes as two batches."""
+    return score_reals(step) + score_fakes(step)
+
+
+def score_together(step: Step) -> tuple[Side, ...]:
+    """Scores reals and fakes as one batch, so that they share BatchNorm's statistics."""
+    real, fake = step.prepare(step.real), step.prepare(step.fake)  # in turn: noise goes by place in a batch
+    both = each_part(lambda *sides: torch.cat(sides), real, fake)
+    logits = step.discriminator(*parts(both), torch.cat([step.real_labels, step.fake_labels]))
+    real_logits, fake_logits = logits.split([len(step.real_labels), len(step.fake_labels)])
+    return (Side("real", step.real, step.real_labels, real_logits),
+            Side("fake", step.fake, step.fake_labels, fake_logits))
+
+
+def score_reals(step: Step) -> tuple[Side, ...]:
+    return (Side("real", step.real, step.real_labels, step.score(step.real, step.real_labels)),)
+
+
+def score_fakes(step: Step) -> tuple[Side, ...]:
+    return (Side("fake", step.fake, step.fake_labels, step.score(step.fake, step.fake_labels)),)
+
+
+SCORINGS: dict[str, tuple[Callable[[Step], tuple[Side, ...]], ...]] = {  # how each update of D on a batch scores it
+    "separate": (score_apart,), "together": (score_together,), "half": (score_reals, score_fakes),
+}
+
+
+def score_for_generator(step: Step) -> tuple[Side, ...]:
+    """Scores the fakes, and the reals as well if G's loss needs them."""
+    needs_reals = step.loss.needs_real_logits or step.reals_are_made
+    return score_apart(step) if needs_reals else score_fakes(step)
 
 
 class Turns:
-    """The order of updates: in a round, `discriminator_steps` batches with one update of D each, then those of G.
+    """The order of updates: in a round, `discriminator_steps` batches with one update of D each, then those of G
+    (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1).
 
     discriminator_steps: updates of D in a round, 1 or more
     generator_steps: updates of G in a round, 1 or more
@@ -16,6 +55,9 @@ class Turns:
     fake_batch_multiple: fakes in an update of D, as a multiple of its reals, 1 or more
     scoring: `separate`: D scores reals and fakes as two batches; `together`: as one batch, so that they share
         BatchNorm's statistics; `half`: D makes two updates, one on N/2 reals and one on N/2 fakes, for a batch of N
+    order: `alternating`: G plays against a D that has moved; `simultaneous`: both gradients are taken at the same
+        weights, from one forward pass of the same fakes, and then both move (gradient descent-ascent)
+    share_latents: makes the fakes of G's updates from the latents and labels of D's last update, not from new ones
     fakes_in_eval: makes the fakes of D's updates with G in evaluation mode
     generator_warmup_images: real images during which G alone is trained, on its content terms (super-resolution)
     discriminator_warmup_images: real images during which D alone is trained, against a G that does not change
@@ -23,10 +65,13 @@ class Turns:
 
     def __init__(self, discriminator_steps: Count = 1, generator_steps: Count = 1, generator_batch_multiple: Count = 1,
                  fake_batch_multiple: Count = 1, scoring: Annotated[str, one_of(*SCORINGS)] = "separate",
+                 order: Annotated[str, one_of(*ORDERS)] = "alternating", share_latents: bool = False,
                  fakes_in_eval: bool = False, generator_warmup_images: WholeNumber = 0,
                  discriminator_warmup_images: WholeNumber = 0):
         if scoring not in SCORINGS:
             raise ValueError(f"model.turns.scoring={scoring} must be one of {', '.join(SCORINGS)}")
+        if order not in ORDERS:
+            raise ValueError(f"model.turns.order={order} must be one of {', '.join(ORDERS)}")
         if generator_warmup_images and discriminator_warmup_images:
             raise ValueError("model.turns.generator_warmup_images and discriminator_warmup_images are both set: "
                              "nobody would move; set one of them to 0")
@@ -35,9 +80,34 @@ class Turns:
         self.generator_batch_multiple = generator_batch_multiple
         self.fake_batch_multiple = fake_batch_multiple
         self.scoring = scoring
+        self.order = order
+        self.share_latents = share_latents
         self.fakes_in_eval = fakes_in_eval
         self.generator_warmup_images = generator_warmup_images
         self.discriminator_warmup_images = discriminator_warmup_images
+        self._refuse_what_cannot_be_shared()
+
+    def _refuse_what_cannot_be_shared(self) -> None:
+        """Raises a ValueError if both players cannot use the same fakes, and the settings ask for it."""
+        if self.order == "simultaneous":
+            for name, only in {"discriminator_steps": 1, "generator_steps": 1, "fakes_in_eval": False,
+                               "generator_warmup_images": 0, "discriminator_warmup_images": 0}.items():
+                if (value := getattr(self, name)) != only:
+                    raise ValueError(f"model.turns.order=simultaneous moves both players once a batch, from one pass "
+                                     f"through both, and model.turns.{name}={str(value).lower()}: type "
+                                     f"model.turns.{name}={str(only).lower()}")
+        for setting, active in (("order=simultaneous", self.order == "simultaneous"),
+                                ("share_latents=true", self.share_latents)):
+            if not active:
+                continue
+            if self.scoring == "half":
+                raise ValueError(f"model.turns.{setting} shows both players the same fakes, and model.turns.scoring="
+                                 "half gives G twice as many as D: type model.turns.scoring=separate")
+            if self.generator_batch_multiple != self.fake_batch_multiple:
+                raise ValueError(f"model.turns.{setting} shows both players the same fakes, and model.turns."
+                                 f"generator_batch_multiple={self.generator_batch_multiple} differs from fake_batch_"
+                                 f"multiple={self.fake_batch_multiple}: type model.turns.generator_batch_multiple="
+                                 f"{self.fake_batch_multiple}")
 
     def real_images(self, batch_size: int) -> int:
         """Returns how many reals D is shown in a step; the data module loads as many for a batch of `batch_size`."""

@@ -92,6 +92,10 @@ class LeastSquares(SeparableLoss):
     def generator(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return 0.5 * (fake - 1).square().mean()
 
+    def of_both_sides(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Adds 1/2 E[D(x)^2], as D's targets mirror at 0.5."""
+        return self.share * (self.generator(fake) + 0.5 * real.square().mean())
+
 
 class Hinge(SeparableLoss):
     """D: E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]

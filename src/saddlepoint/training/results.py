@@ -2,6 +2,8 @@
 
 import resource
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_only
@@ -52,15 +54,21 @@ def next_command(module: AdversarialModule, run: RunDirectory) -> str:
 
 @rank_zero_only
 def export(module: AdversarialModule, run: RunDirectory) -> None:
-    """Writes generator.safetensors, which has only the weights of the sampling generator, for other programs."""
-    weights = {name: tensor.contiguous() for name, tensor in module.sampling_generator.state_dict().items()}
-    write_atomically(run.path / "generator.safetensors", lambda temporary: temporary.write_bytes(save(weights)))
+    """Writes <network>.safetensors for each network of the generator's player, with its weights alone, for other
+    programs. generator.safetensors is the one that draws."""
+    for name, network in module.sampling_networks.items():
+        content = save({key: tensor.contiguous() for key, tensor in network.state_dict().items()})
+        write_atomically(run.path / f"{name}.safetensors", partial(_write, content))
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def parameters(module: AdversarialModule) -> dict[str, int]:
     """Returns the number of trained parameters of each network."""
-    networks = {"generator": module.generator, "discriminator": module.discriminator}
-    return {name: sum(p.numel() for p in network.parameters() if p.requires_grad) for name, network in networks.items()}
+    return {name: sum(p.numel() for p in network.parameters() if p.requires_grad)
+            for name, network in module.networks.items()}
 
 
 def cost(module: AdversarialModule, seconds: float) -> dict[str, Any]:

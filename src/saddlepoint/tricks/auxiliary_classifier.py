@@ -9,7 +9,7 @@ from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.networks import HasClassLogits
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
-from saddlepoint.game.step import Step
+from saddlepoint.game.step import DiscriminatorStep, GeneratorStep, Shown, Step, parts
 from saddlepoint.game.trick import Trick
 
 
@@ -49,18 +49,15 @@ class AuxiliaryClassifier(Trick):
     def schedules(self) -> Mapping[str, Schedule]:
         return {"discriminator_weight": self.discriminator_weight, "generator_weight": self.generator_weight}
 
-    def discriminator_loss(self, step: Step) -> Tensor | None:
-        terms = []
-        if step.real_logits is not None:
-            terms.append(cross_entropy(step, step.real, step.real_labels))
-        if step.fake_logits is not None and self.fakes:
-            terms.append(cross_entropy(step, step.fake, step.fake_labels))
+    def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
+        terms = [cross_entropy(step, side.shown, side.labels) for side in step.sides
+                 if side.name == "real" or self.fakes]
         return self.discriminator_weight(step.images_seen) * sum(terms) if terms else None
 
-    def generator_loss(self, step: Step) -> Tensor:
+    def generator_loss(self, step: GeneratorStep) -> Tensor:
         return self.generator_weight(step.images_seen) * cross_entropy(step, step.fake, step.fake_labels)
 
 
-def cross_entropy(step: Step, images: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(step: Step, shown: Shown, labels: Tensor) -> Tensor:
     """Returns the cross-entropy [] of D's classes for images [n, C, H, W], after input tricks, with labels [n]."""
-    return F.cross_entropy(step.discriminator.class_logits(step.prepare(images), labels), labels)
+    return F.cross_entropy(step.discriminator.class_logits(*parts(step.prepare(shown)), labels), labels)

@@ -9,7 +9,7 @@ from torch import nn
 
 from saddlepoint.config.rules import Positive, number
 from saddlepoint.game.schedule import Schedule, as_schedule
-from saddlepoint.game.step import Step
+from saddlepoint.game.step import Update
 from saddlepoint.game.trick import Trick
 
 
@@ -38,12 +38,12 @@ class ExponentialMovingAverage(Trick):
         self.generator = copy.deepcopy(generator).requires_grad_(False)
 
     @torch.no_grad()
-    def after_generator_step(self, step: Step) -> None:
-        live_share = 1 - self.average_share(step.images_seen)
-        torch._foreach_lerp_(list(self.generator.parameters()), list(step.generator.parameters()), live_share)
-        for average, live in zip(self.generator.buffers(), step.generator.buffers(), strict=True):
+    def after_generator_step(self, update: Update) -> None:
+        live_share = 1 - self.average_share(update.images_seen)
+        torch._foreach_lerp_(list(self.generator.parameters()), list(update.generator.parameters()), live_share)
+        for average, live in zip(self.generator.buffers(), update.generator.buffers(), strict=True):
             average.copy_(live)
-        self.updated_at = step.images_seen
+        self.updated_at = update.images_seen
 
     def average_share(self, images_seen: int) -> float:
         """Returns the weight of the old average in the new one, from 0 (the average is empty) to 1."""

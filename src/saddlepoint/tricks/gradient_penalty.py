@@ -13,7 +13,7 @@ from torch import Tensor
 from saddlepoint.config.rules import Count, NonNegative
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
-from saddlepoint.game.step import Step
+from saddlepoint.game.step import DiscriminatorStep, Shown, Step, each_part, parts
 from saddlepoint.game.trick import Trick
 
 # The slope of sqrt(s) is infinite at s = 0. That of sqrt(s + UNDER_ROOT) is finite, and from s = 1e-4 on both roots are
@@ -21,17 +21,26 @@ from saddlepoint.game.trick import Trick
 UNDER_ROOT = 1e-12
 
 
-def squared_gradient_norm(score: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Returns ||grad_x D(x)||^2 over all pixels and channels of each image: images [N, C, H, W] -> [N].
+def squared_gradient_norm(score: Callable[[Shown], Tensor], shown: Shown) -> Tensor:
+    """Returns ||grad_x D(x)||^2 over all numbers that D is shown of each row, e.g. images [N, C, H, W] -> [N].
 
-    `score` returns logits of any shape; those of one image (patches) are summed. The result keeps its graph, so that D
-    can be trained on it. It is at least float32, also under autocast, because the square of a gradient overflows in
-    half precision.
+    If a side has several parts, the gradient is with respect to all of them together. `score` returns logits of any
+    shape; those of one image (patches) are summed. The result keeps its graph, so that D can be trained on it. It is at
+    least float32, also under autocast, because the square of a gradient overflows in half precision.
     """
-    images = images.detach().to(torch.promote_types(images.dtype, torch.float32)).requires_grad_()
-    with torch.autocast(images.device.type, enabled=False):
-        (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
-    return gradient.square().flatten(1).sum(1)
+    shown = each_part(_leaf, shown)
+    with torch.autocast(parts(shown)[0].device.type, enabled=False):
+        gradients = torch.autograd.grad(score(shown).sum(), parts(shown), create_graph=True)
+    return sum(gradient.square().flatten(1).sum(1) for gradient in gradients)
+
+
+def _leaf(part: Tensor) -> Tensor:
+    return part.detach().to(torch.promote_types(part.dtype, torch.float32)).requires_grad_()
+
+
+def _for_each_row(numbers: Tensor, part: Tensor) -> Tensor:
+    """Returns numbers [N] in a shape in which each multiplies a row of part [N, ...]."""
+    return numbers.view(-1, *[1] * (part.ndim - 1))
 
 
 class GradientPenalty(Trick):
@@ -50,9 +59,9 @@ class GradientPenalty(Trick):
                 "makes two updates, one on each: the term would count twice",
                 instead={"model.turns.scoring": "separate"})
 
-    def squared_norms(self, step: Step, images: Tensor, labels: Tensor) -> Tensor:
-        """Returns ||grad_x D(x)||^2 of each image: images [n, C, H, W], labels [n] -> [n]."""
-        return squared_gradient_norm(lambda images: step.score(images, labels), images)
+    def squared_norms(self, step: Step, shown: Shown, labels: Tensor) -> Tensor:
+        """Returns ||grad_x D(x)||^2 of each row [n] of what D is shown, which has these labels [n]."""
+        return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
 
 
 class _UnitGradientPenalty(GradientPenalty):
@@ -64,14 +73,14 @@ class _UnitGradientPenalty(GradientPenalty):
         super().__init__()
         self.weight = as_schedule(weight, f"tricks.{self.setting}.weight", low=0)
 
-    def points(self, step: Step) -> Tensor:
-        """Returns the images [N, C, H, W] at which the gradient is taken; they have the labels of the reals."""
+    def points(self, step: Step) -> Shown:
+        """Returns the N images at which the gradient is taken; they have the labels of the reals."""
         raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"weight": self.weight}
 
-    def discriminator_loss(self, step: Step) -> Tensor:
+    def discriminator_loss(self, step: DiscriminatorStep) -> Tensor:
         norms = (self.squared_norms(step, self.points(step), step.real_labels) + UNDER_ROOT).sqrt()
         return self.weight(step.images_seen) * (norms - 1).square().mean()
 
@@ -86,10 +95,14 @@ class WassersteinGradientPenalty(_UnitGradientPenalty):
     provides = frozenset({"lipschitz"})
     setting = "wgan_gp"
 
-    def points(self, step: Step) -> Tensor:
-        mixing = step.random.uniform("wgan_gp", (len(step.real), 1, 1, 1))
-        fake = step.fake[:: len(step.fake) // len(step.real)]
-        return mixing * step.real + (1 - mixing) * fake
+    def points(self, step: Step) -> Shown:
+        num_real, num_fake = len(step.real_labels), len(step.fake_labels)
+        mixing = step.random.uniform("wgan_gp", (num_real,))  # the same for all parts of a pair
+
+        def mixed(real: Tensor, fake: Tensor) -> Tensor:
+            share = _for_each_row(mixing, real)
+            return share * real + (1 - share) * fake[:: num_fake // num_real]
+        return each_part(mixed, step.real, step.fake)
 
 
 class Dragan(_UnitGradientPenalty):
@@ -101,10 +114,14 @@ class Dragan(_UnitGradientPenalty):
 
     setting = "dragan"
 
-    def points(self, step: Step) -> Tensor:
-        distance = step.random.uniform("dragan/distance", (len(step.real), 1, 1, 1))
-        direction = step.random.uniform("dragan/direction", step.real.shape)
-        return step.real + distance * direction * step.real.std(dim=(1, 2, 3), correction=0, keepdim=True) / 2
+    def points(self, step: Step) -> Shown:
+        distance = step.random.uniform("dragan/distance", (len(step.real_labels),))
+
+        def perturbed(real: Tensor) -> Tensor:
+            direction = step.random.uniform("dragan/direction", real.shape)
+            spread = real.std(dim=[*range(1, real.ndim)], correction=0, keepdim=True)
+            return real + _for_each_row(distance, real) * direction * spread / 2
+        return each_part(perturbed, step.real)
 
 
 class _ZeroGradientPenalty(GradientPenalty):
@@ -124,14 +141,14 @@ class _ZeroGradientPenalty(GradientPenalty):
             raise ValueError(f"tricks.{self.setting}.every={every} must be at least 1 discriminator step")
         self.every = every
 
-    def images(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Returns the images [n, C, H, W] at which the gradient is taken, and their labels [n]."""
+    def images(self, step: Step) -> tuple[Shown, Tensor]:
+        """Returns the n images at which the gradient is taken, and their labels [n]."""
         raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"gamma": self.gamma}
 
-    def discriminator_loss(self, step: Step) -> Tensor | None:
+    def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
         if step.images_seen // step.batch_size % self.every:
             return None
         norms = self.squared_norms(step, *self.images(step))
@@ -143,7 +160,7 @@ class R1(_ZeroGradientPenalty):
 
     setting = "r1"
 
-    def images(self, step: Step) -> tuple[Tensor, Tensor]:
+    def images(self, step: Step) -> tuple[Shown, Tensor]:
         return step.real, step.real_labels
 
 
@@ -152,5 +169,5 @@ class R2(_ZeroGradientPenalty):
 
     setting = "r2"
 
-    def images(self, step: Step) -> tuple[Tensor, Tensor]:
+    def images(self, step: Step) -> tuple[Shown, Tensor]:
         return step.fake, step.fake_labels

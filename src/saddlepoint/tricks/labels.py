@@ -64,10 +64,10 @@ class LabelFlip(TargetTrick):
 
     def targets(self, targets: Targets, step: Step) -> Targets:
         return Targets(
-            real=torch.where(self.draw_flips(step.real, step), targets.fake, targets.real),
-            fake=torch.where(self.draw_flips(step.fake, step), targets.real, targets.fake),
+            real=torch.where(self.draw_flips(len(step.real_labels), step), targets.fake, targets.real),
+            fake=torch.where(self.draw_flips(len(step.fake_labels), step), targets.real, targets.fake),
         )
 
-    def draw_flips(self, images: Tensor, step: Step) -> Tensor:
-        """Draws which images [n, C, H, W] get the other target -> bool [n]."""
-        return step.random.uniform("label_flip", images.shape[:1]) < self.probability(step.images_seen)
+    def draw_flips(self, count: int, step: Step) -> Tensor:
+        """Draws which of `count` images get the other target -> bool [count]."""
+        return step.random.uniform("label_flip", (count,)) < self.probability(step.images_seen)

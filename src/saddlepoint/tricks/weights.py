@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from saddlepoint.config.rules import Count, number
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
-from saddlepoint.game.step import Step
+from saddlepoint.game.step import Update
 from saddlepoint.game.trick import Trick
 from saddlepoint.tricks.gradient_penalty import GradientPenalty
 
@@ -41,9 +41,9 @@ class WeightClipping(Trick):
         return {"limit": self.limit}
 
     @torch.no_grad()
-    def after_discriminator_step(self, step: Step) -> None:
-        limit = self.limit(step.images_seen)
-        weights = list(step.discriminator.parameters())
+    def after_discriminator_step(self, update: Update) -> None:
+        limit = self.limit(update.images_seen)
+        weights = list(update.discriminator.parameters())
         torch._foreach_clamp_min_(weights, -limit)
         torch._foreach_clamp_max_(weights, limit)
 

@@ -28,6 +28,7 @@ from saddlepoint.parallel.collectives import gather, is_alone, sum_over_processe
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
+from saddlepoint.training.callbacks.scalars import pairs_of_sides
 from saddlepoint.training.callbacks.table import Table
 
 ON_NONFINITE = ("stop", "roll_back")
@@ -131,7 +132,7 @@ class Health(pl.Callback):
 
     def check_each(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor]) -> None:
         """Ends the run if any process has a loss term or a gradient that is not finite."""
-        culprits = not_finite(player, getattr(module, player), terms, self.checks_gradients)
+        culprits = not_finite(module, player, terms, self.checks_gradients)
         if total([torch.tensor(float(bool(culprits)), device=module.device)]):
             self.end(module, player, terms, culprits or f"a loss term of the {player} in another process")
 
@@ -222,12 +223,12 @@ def total_variance(features: Tensor) -> Tensor:
 
 
 def saturation(module: AdversarialModule) -> float | None:
-    """Returns the share of images of the newest step from which D learns nothing; None if the loss defines none or D
-    has not made an update."""
-    logits = [module.latest.get(f"logits/{side}") for side in ("real", "fake")]
-    has_logits = all(each is not None for each in logits)  # not before the discriminator's first update
-    share = module.loss.saturation(*(gather(each).float() for each in logits)) if has_logits else None
-    return None if share is None else float(share)
+    """Returns the share of images of the newest step from which D learns nothing, as a mean over contests; None if the
+    loss defines none or D has not made an update."""
+    logits = {name.removeprefix("logits/"): gather(tensor).float() for name, tensor in module.latest.items()
+              if name.startswith("logits/")}  # none before the discriminator's first update
+    shares = [module.loss.saturation(real, fake) for _, real, fake in pairs_of_sides(logits)]
+    return None if not shares or shares[0] is None else float(sum(shares)) / len(shares)
 
 
 def total(numbers: Sequence[Tensor]) -> float:

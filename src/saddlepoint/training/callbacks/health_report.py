@@ -13,16 +13,16 @@ from saddlepoint.game.batches import ImageBatch, PairedBatch
 MOST_NAMED = 3  # parameters in the message; the file has them all
 
 
-def not_finite(player: str, network: nn.Module, terms: Mapping[str, Tensor], checks_gradients: bool) -> str:
+def not_finite(module: AdversarialModule, player: str, terms: Mapping[str, Tensor], checks_gradients: bool) -> str:
     """Returns the loss terms that are not finite, e.g. `discriminator/r1 (nan)`, else the parameters whose gradient is
     not finite, or an empty text if all are finite."""
     bad_terms = [f"{player}/{name} ({float(term)})" for name, term in terms.items() if not math.isfinite(float(term))]
     if bad_terms or not checks_gradients:
         return ", ".join(bad_terms)
-    names = [name for name, parameter in network.named_parameters()
-            if parameter.grad is not None and not torch.isfinite(parameter.grad).all()]
+    names = [name for name, parameter in module.trained_parameters(player)
+             if parameter.grad is not None and not torch.isfinite(parameter.grad).all()]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"the gradient of {player}.{f', {player}.'.join(names[:MOST_NAMED])}{more}" if names else ""
+    return f"the gradient of {', '.join(names[:MOST_NAMED])}{more}" if names else ""
 
 
 @torch.no_grad()
@@ -30,7 +30,6 @@ def diagnosis(module: AdversarialModule, player: str, update: int, terms: Mappin
               batch: ImageBatch | PairedBatch) -> dict[str, Any]:
     """Returns the content of diagnosis.json: statistics of the batch, the logits, the weights and their gradients. The
     weights are those before the update, the logits those of the discriminator's newest complete step."""
-    networks = {"generator": module.generator, "discriminator": module.discriminator}
     return {
         "images_seen": module.images_seen,
         "player": player,
@@ -41,7 +40,7 @@ def diagnosis(module: AdversarialModule, player: str, update: int, terms: Mappin
                    if name.startswith("logits/")},
         "parameters": {name: {inner: statistics(parameter) | {"gradient": gradient_statistics(parameter)}
                               for inner, parameter in network.named_parameters()}
-                       for name, network in networks.items()},
+                       for name, network in module.networks.items()},
     }
 
 

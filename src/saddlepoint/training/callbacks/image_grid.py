@@ -41,7 +41,7 @@ class ImageGrid(pl.Callback):
         self.drawn_at = -1
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        conditional = self.per_class and getattr(module.generator, "num_classes", 0)
+        conditional = self.per_class and getattr(module.networks["generator"], "num_classes", 0)
         self.rows = classes_drawn(module.class_distribution)[:MOST_ROWS] if conditional else []
         most = max(self.count, self.per_class if self.rows else 0)
         self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)

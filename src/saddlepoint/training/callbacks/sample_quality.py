@@ -119,7 +119,7 @@ class SampleQuality(pl.Callback):
         measured_values = values(
             self.evaluator.measure(self.reference, sample, self.class_names),
             protocol(self.evaluator.extractor, self.real, self.reference, self.num_fake, self.seed,
-                     ema=generator is not module.generator, batchnorm=kind_of_batchnorm(generator)),
+                     ema=module.has_average, batchnorm=kind_of_batchnorm(generator)),
             module.images_seen)
         self.measured_at = module.images_seen
         if trainer.is_global_zero:

@@ -3,7 +3,7 @@ at once."""
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +104,17 @@ def scalars(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:
         probability = module.loss.probability(scores)
         if probability is not None:
             yield f"probability/{side}", probability.mean()
-    if len(logits) == 2:
-        yield "score/accuracy", accuracy(logits["real"], logits["fake"], module.loss.boundary)
+    for contest, real, fake in pairs_of_sides(logits):
+        yield f"score/{contest}accuracy", accuracy(real, fake, module.loss.boundary)
+
+
+def pairs_of_sides(logits: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yields for each contest with logits of both sides the beginning of its names ("" or "<contest>.") and the logits
+    of reals and of fakes."""
+    for side, real in logits.items():
+        contest, name = side[:-len("real")], side[-len("real"):]
+        if name == "real" and (fake := logits.get(f"{contest}fake")) is not None:
+            yield contest, real, fake
 
 
 def accuracy(real: Tensor, fake: Tensor, boundary: float | None) -> Tensor:

@@ -136,7 +136,7 @@ class UpscalingQuality(pl.Callback):
     def write(self, trainer: pl.Trainer, module: SuperResolutionModule, values: dict[str, float]) -> None:
         """Writes the values into metrics.json with their protocol, as curves, and as a line on stderr."""
         protocol = {"images": [pair.name for pair in self.pairs], "scale": self.data.scale, "border": self.data.scale,
-                    "ema": module.sampling_generator is not module.generator, "quantisation": "uint8",
+                    "ema": module.has_average, "quantisation": "uint8",
                     "low": "files" if self.data.validation_low_root else "bicubic (MATLAB)",
                     "reference_digest": digest_of(self.pairs),
                     "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}

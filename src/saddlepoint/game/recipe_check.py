@@ -1,0 +1,76 @@
+"""Finds every reason why a recipe cannot train, and what to type instead, before any memory is allocated."""
+
+from collections.abc import Iterator
+
+from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.networks import HasClassLogits
+from saddlepoint.game.recipe import Problem, Recipe, has_batch_norm
+from saddlepoint.game.trick import overrides
+
+
+def problems(recipe: Recipe) -> list[Problem]:
+    """Returns every reason why the recipe cannot train, from the loss, the tricks and the shapes, each once."""
+    complaints = [*recipe.loss.problems(recipe)]
+    for name, trick in recipe.tricks.items():
+        complaints += trick.problems(recipe)
+        if not trick.acts:
+            complaints.append(Problem(f"trick={name} does nothing: {type(trick).__name__} overrides no method by which "
+                                      "a trick acts, e.g. discriminator_loss. Is its name misspelt?"))
+    complaints += _batch_problems(recipe)
+    complaints += _class_problems(recipe)
+    complaints += _turns_problems(recipe)
+    complaints += recipe.module.problems(recipe)
+    return list({problem.reason: problem for problem in complaints}.values())
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    """Returns sentences about a recipe that can train, but hardly as its user intends."""
+    sentences = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+    if isinstance(recipe.discriminator, HasClassLogits) and not recipe.provides("class_terms"):
+        sentences.append("the discriminator tells classes apart only if it is taught to, and without that the "
+                         "generator's classes mean nothing: add trick=[auxiliary_classifier]")
+    conditional = [getattr(network, "num_classes", 0) for network in (recipe.generator, recipe.discriminator)]
+    if recipe.latents and conditional[1] and not conditional[0]:
+        sentences.append("the discriminator is conditional and the generator is not (it has no attribute num_classes): "
+                         "its images cannot be of the classes that the discriminator is told")
+    return sentences
+
+
+def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
+    if recipe.turns.scoring == "half" and recipe.batch_size % 2:
+        yield Problem(f"model.turns.scoring=half splits a batch in two, and data.batch_size={recipe.batch_size} is odd",
+                      {"data.batch_size": recipe.batch_size + 1})
+    elif recipe.turns.real_images(recipe.batch_size) < 2 and recipe.source_channels is None:
+        for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+            if has_batch_norm(network):
+                yield Problem(f"data.batch_size={recipe.batch_size} leaves BatchNorm in the {name} a single image, and "
+                              "one image has no statistics", {f"model.{name}.normalization": "layer"})
+
+
+def _class_problems(recipe: Recipe) -> Iterator[Problem]:
+    for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
+        classes = getattr(network, "num_classes", 0)
+        if classes and not recipe.num_classes:
+            yield Problem(f"model.{name} is conditional ({classes} classes) and the data has no classes "
+                          "(data.num_classes=0): choose data with classes or an unconditional model, e.g. model=dcgan")
+        elif classes and classes != recipe.num_classes:
+            yield Problem(f"model.{name}.num_classes={classes} and data.num_classes={recipe.num_classes} must be equal",
+                          {f"model.{name}.num_classes": recipe.num_classes})
+
+
+def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yields what a task or a trick does and the turns would leave out or do twice."""
+    turns, task = recipe.turns, recipe.module
+    if turns.scoring == "half" and task.discriminator_terms is not AdversarialModule.discriminator_terms:
+        yield Problem("model.turns.scoring=half makes two updates of the discriminator on a batch, and the terms that "
+                      "this model adds to its loss would count in both", {"model.turns.scoring": "separate"})
+    if turns.order != "simultaneous":
+        return
+    if task.for_discriminator is not AdversarialModule.for_discriminator:
+        yield Problem("model.turns.order=simultaneous lets both players move on the same fakes, and this model shows "
+                      "its discriminator others", {"model.turns.order": "alternating"})
+    for name, trick in recipe.tricks.items():
+        if overrides(trick, "opponent"):
+            yield Problem(f"trick=[{name}] lets the generator play against another discriminator, and "
+                          "model.turns.order=simultaneous has one pass through one discriminator for both players",
+                          {"model.turns.order": "alternating"})
