@@ -52,7 +52,7 @@ class StructuredLatents(Latents):
         return latents[:, self.noise_size:]
 
     def split(self, codes: Tensor) -> tuple[list[Tensor], Tensor]:
-        """codes [N, code_size] -> a tensor [N, K] for each categorical code, and the continuous codes [N, continuous]"""
+        """codes [N, code_size] -> a tensor [N, K] for each categorical code, and the continuous ones [N, continuous]"""
         *categorical, continuous = codes.split([*self.categorical, self.continuous], 1)
         return categorical, continuous
 

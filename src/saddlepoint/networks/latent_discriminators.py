@@ -14,7 +14,7 @@ from saddlepoint.networks.mlp import FullyConnected
 class LatentDiscriminator(FullyConnected):
     """Latents -> hidden layers -> one logit: the discriminator of an adversarial autoencoder, which sees no image.
 
-    Makhzani et al. 2015, appendix A, https://arxiv.org/abs/1511.05644. `more`: those of FullyConnected, from `widths` on.
+    Makhzani et al. 2015, appendix A, https://arxiv.org/abs/1511.05644. `more`: those of FullyConnected, from widths on.
 
     latent_dim: numbers in the latents of an image, 1 or more
     """

@@ -1,0 +1,111 @@
+"""Shows what an encoder and a generator make of images, and where a code of two numbers puts each of them."""
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from saddlepoint.config.rules import Count, WholeNumber
+from saddlepoint.data import pixels
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.game.encoding import EncodingModule
+from saddlepoint.game.latents import Latents
+from saddlepoint.game.modes import evaluating
+from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.representation import Representation
+
+BLOCK = 100  # images that are computed at once
+COLUMNS = 10  # of the picture of reconstructions
+SIDE = 512  # pixels of the map
+DOT = 2  # pixels from the middle of a point of the map to its edge
+
+
+class Reconstructions(Representation):
+    """A callback that draws images x above G(E(x)) and measures `reconstruction_error`, their mean squared difference.
+
+    Pixels are from 0 to 1. `mean_image_error` is that of the mean of all images in place of G(E(x)): an encoder that
+    says nothing could do as well. Latents of two numbers are drawn as maps as well, with as many images as are measured:
+    samples/map_<images seen>.png has a point for each image, in the colour of its class, samples/plane_<images seen>.png
+    has G's image at each place of the same square.
+
+    shown: images in the picture of reconstructions
+    plane: images in a row of the second map; 0: neither map
+    The other settings are those of Representation.
+    """
+
+    def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
+                 num_images: Count, shown: Count = 40, plane: WholeNumber = 15):
+        super().__init__(data, every_images, moments, num_images)
+        self.shown, self.plane = shown, plane
+
+    def measure(self, module: EncodingModule) -> dict[str, float]:
+        encoder, generator = (module.sampling_networks[name] for name in ("encoder", "generator"))
+        codes, reconstructed = [], []
+        with evaluating(encoder), evaluating(generator):
+            for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True):
+                images, labels = images.to(module.device), labels.to(module.device)
+                codes.append(encoder(images, labels))
+                reconstructed.append(generator(codes[-1], labels).cpu())
+        self.codes, self.reconstructed = torch.cat(codes).cpu(), torch.cat(reconstructed)
+        return {"reconstruction_error": squared_difference(self.images, self.reconstructed),
+                "mean_image_error": squared_difference(self.images, self.images.mean(0, keepdim=True))}
+
+    def draw(self, module: EncodingModule) -> dict[str, Tensor]:
+        rows = zip(self.images[:self.shown].split(COLUMNS), self.reconstructed[:self.shown].split(COLUMNS), strict=True)
+        shown = torch.cat([image for originals, made in rows for image in (*_filled(originals), *_filled(made))])
+        drawn = {"reconstructions": pictures.grid(pixels.to_bytes(shown), COLUMNS)}
+        if self.plane and module.latents.size == 2:
+            reach = reach_of(module.latents)
+            drawn["map"] = map_of(self.codes, self.labels, self.data.class_names, reach)
+            with evaluating(module.sampling_networks["generator"]) as generator:
+                drawn["plane"] = self.images_of_plane(generator, reach, module.device)
+        return drawn
+
+    def images_of_plane(self, generator: nn.Module, reach: float, device: torch.device) -> Tensor:
+        """Returns G's images at equal distances, the first latent from left to right, the second from bottom to top."""
+        places = torch.linspace(-reach, reach, self.plane)
+        second, first = torch.meshgrid(places.flip(0), places, indexing="ij")
+        images = [pixels.to_bytes(generator(part.to(device), torch.zeros(len(part), dtype=torch.long, device=device)))
+                  for part in torch.stack([first.flatten(), second.flatten()], 1).split(BLOCK)]
+        return pictures.grid(torch.cat(images).cpu(), self.plane)
+
+
+def _filled(images: Tensor) -> list[Tensor]:
+    """Returns the images of a row of the grid, the last row filled with black ones."""
+    black = images.new_full((COLUMNS - len(images), *images.shape[1:]), -1.0)
+    return [torch.cat([images, black])]
+
+
+def squared_difference(images: Tensor, others: Tensor) -> float:
+    """Returns the mean squared difference of images [N, C, S, S] in [-1, 1], measured in [0, 1]."""
+    return (images - others).square().mean().item() / 4
+
+
+def reach_of(latents: Latents) -> float:
+    """Returns the number up to which a map of latents shows each of them: three standard deviations, or the range."""
+    return 3.0 if latents.distribution == "normal" else max(abs(latents.low), abs(latents.high))
+
+
+def map_of(codes: Tensor, labels: Tensor, class_names: Sequence[str], reach: float) -> Tensor:
+    """Draws a point for each of the codes [N, 2] in a square from -reach to reach, as uint8 [3, SIDE, SIDE].
+
+    labels [N] choose the colours, which a column of names on the left explains; codes outside the square are left out
+    """
+    picture = Image.new("RGB", (SIDE, SIDE), "white")
+    draw = ImageDraw.Draw(picture)
+    draw.line([(0, SIDE // 2), (SIDE, SIDE // 2)], "lightgrey")
+    draw.line([(SIDE // 2, 0), (SIDE // 2, SIDE)], "lightgrey")
+    num_classes = max(int(labels.max()) + 1, 1)
+    colours = [tuple(round(255 * part) for part in colorsys.hsv_to_rgb(each / num_classes, 1, 0.5 + 0.4 * (each % 2)))
+               for each in range(num_classes)]
+    places = (SIDE / 2 * (1 + codes / reach * torch.tensor([1.0, -1.0]))).tolist()
+    for (x, y), label in zip(places, labels.tolist(), strict=True):
+        if 0 <= x < SIDE and 0 <= y < SIDE:
+            draw.rectangle([x - DOT, y - DOT, x + DOT, y + DOT], colours[label])
+    for label, name in enumerate(class_names[:num_classes]):
+        draw.text((4, 4 + 12 * label), str(name), colours[label])
+    draw.text((SIDE - 60, SIDE - 14), f"+-{reach:g}", "black")
+    return torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)

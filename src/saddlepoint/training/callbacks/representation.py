@@ -1,0 +1,119 @@
+"""The base of callbacks that show and measure what codes or encoders say of images that are not trained on."""
+
+import math
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from saddlepoint.config.rules import Count, WholeNumber
+from saddlepoint.data import pixels
+from saddlepoint.data.evaluation_images import EvaluationImages
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.errors import RequestError
+from saddlepoint.files.json_files import read_json
+from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.metrics.provenance import finite_or_none
+from saddlepoint.runs.directory import update_metrics
+from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.loggers.adapters import show
+
+
+class Representation(pl.Callback, ABC):
+    """A callback that looks at intervals and at the end of the budget. A subclass says what it measures and draws.
+
+    Its values are in metrics.json as `representation`, its curves are quality/<name>, its pictures are in samples/. It
+    has no influence on training.
+
+    data: the images; those of the split `test` if there is one, else those that are trained on
+    every_images: images between two looks; None: never
+    moments: numbers of images seen at which to look as well; 0 is before the first step
+    num_images: images that are looked at, at most, always the same ones
+    """
+
+    def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
+                 num_images: Count):
+        self.moments, self.at_start = Every(every_images, moments), 0 in moments
+        self.data, self.num_images = data, num_images
+        self.looked_at = -1
+
+    @abstractmethod
+    def measure(self, module: SynthesisModule) -> dict[str, float]:
+        """Returns the values by name, in the order in which they are printed."""
+
+    @abstractmethod
+    def draw(self, module: SynthesisModule) -> dict[str, Tensor]:
+        """Returns the pictures, uint8 [C, height, width], by name."""
+
+    def protocol(self) -> Mapping[str, Any]:
+        """Returns how the values were measured, beside what all such callbacks have."""
+        return {}
+
+    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if trainer.is_global_zero:
+            self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
+            self.read_images()
+        if self.at_start and module.images_seen == 0:
+            self.look(trainer, module)
+
+    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self.look(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if module.images_seen != self.looked_at and module.images_seen >= module.budget_images:
+            self.look(trainer, module)
+
+    def read_images(self) -> None:
+        """Reads the images, [N, C, S, S] in [-1, 1], and their classes [N]."""
+        self.split = split_to_look_at(self.data)
+        chosen = self.data.evaluation_images(self.split).limited(self.num_images)
+        block = chosen.block(range(len(chosen)))
+        self.images, self.labels = pixels.to_unit_range(block.images), block.labels
+
+    def look(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        """Measures and draws; in the first process only."""
+        self.looked_at = module.images_seen
+        if not trainer.is_global_zero:
+            return
+        with torch.no_grad():
+            values, drawn = self.measure(module), self.draw(module)
+        for name, picture in drawn.items():
+            path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.looked_at:010d}.png"
+            pictures.write_png(path, picture)
+            show(trainer.loggers, f"samples/{name}", picture, self.looked_at)
+        if values:
+            self.write(trainer, values)
+
+    def write(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
+        """Writes the values into metrics.json, as curves, and as a line on stderr."""
+        run = Path(trainer.default_root_dir)
+        protocol = {"split": self.split, "num_images": len(self.images), **self.protocol()}
+        others = [each for each in (read_json(run / "metrics.json") or {}).get("representation", ())
+                  if each["name"] not in values]
+        update_metrics(run, {"representation": [
+            *others, *({"name": name, "value": finite_or_none(value), "images_seen": self.looked_at,
+                        "protocol": protocol} for name, value in values.items())]})
+        curves = {f"quality/{name}": value for name, value in values.items() if math.isfinite(value)}
+        self.table.add({"images_seen": self.looked_at} | curves)
+        for logger in trainer.loggers:
+            logger.log_metrics(curves, step=self.looked_at)
+        texts = [f"{name} {value:.4g}" for name, value in values.items()]
+        tqdm.write(f"{self.looked_at:,} images: {', '.join(texts)}", file=sys.stderr)
+
+
+def split_to_look_at(data: ImageDataModule) -> str:
+    """Returns `test` if the data has images that are not trained on, else `train`."""
+    try:
+        images: EvaluationImages = data.evaluation_images("test")
+    except RequestError:
+        return "train"
+    return "test" if len(images) else "train"
