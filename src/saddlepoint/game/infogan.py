@@ -19,9 +19,10 @@ from saddlepoint.game.synthesis import SynthesisModule
 class InfoGANModule(SynthesisModule):
     """Synthesis in which the discriminator also guesses the codes c of fakes, and both players want it to be right.
 
-    Chen et al. 2016, equation 6, https://arxiv.org/abs/1606.03657. Both losses have a term weight * E[-log Q(c | x)], x =
-    G(z, c), for each kind of code; the mutual information of codes and images is at least the entropy of c, a constant, minus
-    this expectation. Q is a softmax for a categorical code and a Gaussian of variance 1 for a continuous one.
+    Chen et al. 2016, equation 6, https://arxiv.org/abs/1606.03657. For each kind of code both losses have a term
+    weight * E[-log Q(c | x)] over fakes x = G(z, c). The mutual information of codes and images is at least the entropy
+    of c, a constant, minus this expectation. Q is a softmax for a categorical code and a Gaussian of variance 1 for a
+    continuous one.
 
     categorical_weight, continuous_weight: of the codes of each kind, 0 or more; the paper's lambda
     """

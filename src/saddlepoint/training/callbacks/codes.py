@@ -21,11 +21,10 @@ BLOCK = 100  # images that are computed at once
 class Codes(Representation):
     """A callback that draws each code in a grid and measures `code_accuracy`.
 
-    samples/code1_<images seen>.png: for a categorical code, a column for each value and a row for each of `rows` images;
-    for a continuous one, its values from -`reach` to `reach` in a row. The accuracy is the share of images, not fakes,
-    whose class is the one of the value that Q guesses of code 1, when each value stands for one class at most, in the way
-    that gives the greatest share (Chen et al. 2016, section 7.2, https://arxiv.org/abs/1606.03657). Where the data has
-    no classes, or code 1 is continuous, there is none.
+    samples/code1_<images seen>.png has a row for each of `rows` images, and a column for each value of the code; of a
+    continuous one, for values from -`reach` to `reach`. The accuracy is of real images: each value of code 1 stands for
+    one class at most, in the way that makes most guesses right, and it is their share (Chen et al. 2016, section 7.2,
+    https://arxiv.org/abs/1606.03657). Where the data has no classes, or code 1 is continuous, there is none.
 
     rows: images whose codes are changed
     reach: last value of a continuous code, above 0; it was trained from -1 to 1

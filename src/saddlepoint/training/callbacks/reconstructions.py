@@ -27,9 +27,9 @@ class Reconstructions(Representation):
     """A callback that draws images x above G(E(x)) and measures `reconstruction_error`, their mean squared difference.
 
     Pixels are from 0 to 1. `mean_image_error` is that of the mean of all images in place of G(E(x)): an encoder that
-    says nothing could do as well. Latents of two numbers are drawn as maps as well, with as many images as are measured:
-    samples/map_<images seen>.png has a point for each image, in the colour of its class, samples/plane_<images seen>.png
-    has G's image at each place of the same square.
+    says nothing could do as well. Latents of two numbers are drawn as maps as well: samples/map_<images seen>.png has a
+    point for each image that is measured, in the colour of its class, and samples/plane_<images seen>.png has G's image
+    at each place of the same square.
 
     shown: images in the picture of reconstructions
     plane: images in a row of the second map; 0: neither map
