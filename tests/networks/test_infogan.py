@@ -74,7 +74,27 @@ def test_other_sizes_are_refused_with_one_that_can_be_had(network, size):
 
 
 def test_layers_have_a_bias_only_where_they_are_not_normalised():
-    discriminator = InfoGANDiscriminator(1, 12, [2], 0, 2, 6, 5)
-    biased = [name for name, layer in discriminator.named_modules()
-              if isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None]
-    assert biased == ["trunk.0", "logit", "guess.3"]
+    for normalization in ("batch", "layer"):
+        discriminator = InfoGANDiscriminator(1, 12, [2], 0, 2, 6, 5, normalization)
+        biased = [name for name, layer in discriminator.named_modules()
+                  if isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None]
+        assert biased == ["trunk.0", "logit", "guess.3"]
+    weighted = [layer for network in (InfoGANDiscriminator(1, 12, [2], 0, 2, 6, 5, "none"),
+                                      InfoGANGenerator(5, 1, 12, 2, 6, "none"))
+                for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+    assert len(weighted) == 6 + 4 and all(layer.bias is not None for layer in weighted)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
+def test_only_batch_normalisation_makes_a_score_depend_on_the_other_images(normalization):
+    torch.manual_seed(0)
+    discriminator = InfoGANDiscriminator(1, 12, [2], 0, 2, 6, 5, normalization).double()
+    images = torch.randn(4, 1, 12, 12, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(discriminator(images, LABELS)[2], images)
+    felt = gradient.flatten(1).abs().sum(1)
+    assert felt[2] > 0 and bool(felt[[0, 1, 3]].any()) is (normalization == "batch")
+
+
+def test_an_unknown_normalisation_is_refused():
+    with pytest.raises(ValueError, match=r"model\.generator\.normalization=instance must be one of none, batch, layer"):
+        InfoGANGenerator(5, 1, 12, normalization="instance")

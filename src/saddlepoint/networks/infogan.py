@@ -9,10 +9,12 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from saddlepoint.checks import require_whole_numbers
-from saddlepoint.config.rules import BelowOne, Count, WholeNumber, integer, list_of
+from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.rules import BelowOne, Count, WholeNumber, integer, list_of, one_of
 from saddlepoint.networks.initialisation import normal
-from saddlepoint.networks.layers import activation
+from saddlepoint.networks.layers import activation, map_normalization
+
+NORMALIZATIONS = ("none", "batch", "layer")  # no `instance`: two of the layers give vectors
 
 
 def _quarter(image_size: int) -> int:
@@ -24,28 +26,52 @@ def _quarter(image_size: int) -> int:
     return image_size // 4
 
 
+class _Style:
+    """Builds the hidden layers of a network, each with its normalisation and activation; none has a bias if normalised.
+
+    player: `generator` or `discriminator`, for messages
+    normalization: none, batch or layer
+    negative_slope: of LeakyReLU; 0 is ReLU
+    """
+
+    def __init__(self, player: str, normalization: str, negative_slope: float):
+        require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
+                "one of " + ", ".join(NORMALIZATIONS))
+        self.normalization, self.negative_slope, self.bias = normalization, negative_slope, normalization == "none"
+
+    def linear(self, inputs: int, outputs: int) -> list[nn.Module]:
+        normalized = {"none": [], "batch": [nn.BatchNorm1d(outputs)], "layer": [nn.LayerNorm(outputs)]}
+        return [nn.Linear(inputs, outputs, self.bias), *normalized[self.normalization], activation(self.negative_slope)]
+
+    def maps(self, convolution: type[nn.Module], inputs: int, outputs: int) -> list[nn.Module]:
+        """Returns a convolution of stride 2, or a transposed one."""
+        return [convolution(inputs, outputs, 4, 2, 1, bias=self.bias),
+                *map_normalization(self.normalization, outputs), activation(self.negative_slope)]
+
+
 class InfoGANGenerator(nn.Module):
-    """Two linear layers, then two transposed convolutions of stride 2; BatchNorm and ReLU after all but the last; tanh.
+    """Two linear layers, then two transposed convolutions of stride 2; ReLU after all but the last, which has tanh.
 
     latent_dim: numbers in the latents of an image, noise and codes, 1 or more
     channels: of the images, 1 or more
     image_size: S, pixels a side, a multiple of 4
     width: maps of S/2 x S/2 pixels, 1 or more; twice as many of S/4 x S/4
     hidden: numbers in the first layer, 1 or more
+    normalization: none, batch or layer, of all layers but the last
     """
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, width: Count = 64, hidden: Count = 1024):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, width: Count = 64, hidden: Count = 1024,
+                 normalization: Annotated[str, one_of(*NORMALIZATIONS)] = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.width": width, "model.generator.hidden": hidden})
         self.latent_dim = latent_dim
         side = _quarter(image_size)
         numbers = 2 * width * side**2
+        style = _Style("generator", normalization, 0.0)
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim, hidden, bias=False), nn.BatchNorm1d(hidden), activation(0.0),
-            nn.Linear(hidden, numbers, bias=False), nn.BatchNorm1d(numbers), activation(0.0),
-            nn.Unflatten(1, (2 * width, side, side)),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), activation(0.0),
+            *style.linear(latent_dim, hidden), *style.linear(hidden, numbers),
+            nn.Unflatten(1, (2 * width, side, side)), *style.maps(nn.ConvTranspose2d, 2 * width, width),
             nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh())
         normal(self, std=0.02)
 
@@ -57,8 +83,8 @@ class InfoGANGenerator(nn.Module):
 class InfoGANDiscriminator(nn.Module):
     """Two convolutions of stride 2 and a linear layer, which a logit and the guess of the codes share.
 
-    BatchNorm after the second convolution and the linear layer, LeakyReLU after each. The guess is made by one more
-    layer of `code_hidden` numbers: Q(c | x), logits of categorical codes and means of continuous ones.
+    All but the first are normalised; LeakyReLU after each. The guess is made by one more layer of `code_hidden` numbers:
+    Q(c | x), logits of categorical codes and means of continuous ones.
 
     channels: of the images, 1 or more
     image_size: S, pixels a side, a multiple of 4
@@ -67,25 +93,24 @@ class InfoGANDiscriminator(nn.Module):
     width: maps of S/2 x S/2 pixels, 1 or more; twice as many of S/4 x S/4
     hidden: numbers in the shared linear layer, 1 or more
     code_hidden: numbers in the layer of the codes alone, 1 or more
+    normalization: none, batch or layer
     negative_slope: of LeakyReLU, at least 0 and below 1
     """
 
     def __init__(self, channels: Count, image_size: Count,
                  categorical: Annotated[Sequence[int], list_of(integer(2), empty=True)], continuous: WholeNumber,
-                 width: Count = 64, hidden: Count = 1024, code_hidden: Count = 128, negative_slope: BelowOne = 0.1):
+                 width: Count = 64, hidden: Count = 1024, code_hidden: Count = 128,
+                 normalization: Annotated[str, one_of(*NORMALIZATIONS)] = "batch", negative_slope: BelowOne = 0.1):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "model.discriminator.width": width,
                                "model.discriminator.hidden": hidden, "model.discriminator.code_hidden": code_hidden})
-        side = _quarter(image_size)
+        side, style = _quarter(image_size), _Style("discriminator", normalization, negative_slope)
         self.trunk = nn.Sequential(
             nn.Conv2d(channels, width, 4, 2, 1), activation(negative_slope),
-            nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * width), activation(negative_slope),
-            nn.Flatten(),
-            nn.Linear(2 * width * side**2, hidden, bias=False), nn.BatchNorm1d(hidden), activation(negative_slope))
+            *style.maps(nn.Conv2d, width, 2 * width), nn.Flatten(), *style.linear(2 * width * side**2, hidden))
         self.logit = nn.Linear(hidden, 1)
-        self.guess = nn.Sequential(
-            nn.Linear(hidden, code_hidden, bias=False), nn.BatchNorm1d(code_hidden), activation(negative_slope),
-            nn.Linear(code_hidden, sum(categorical) + continuous))
+        self.guess = nn.Sequential(*style.linear(hidden, code_hidden),
+                                   nn.Linear(code_hidden, sum(categorical) + continuous))
         normal(self, std=0.02)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
