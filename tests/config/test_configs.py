@@ -11,6 +11,7 @@ from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
@@ -40,6 +41,7 @@ NEEDS = {
     ("perceptual", "random"): ("data=sr_folder", "model=srgan", *OF_PERCEPTUAL),
     ("model", "srgan"): ("data=sr_folder", *SMALL_UPSCALER),
     ("model", "esrgan"): ("data=sr_folder", *SMALL_UPSCALER),
+    ("model", "infogan"): ("data.image_size=28",),
     ("model", "real_esrgan"): ("data=sr_folder", *SMALL_UPSCALER, *SMALL_DEGRADATION),
     ("experiment", "srgan_x4"): (*SMALL_UPSCALER, "model.turns.generator_warmup_images=8"),
     ("experiment", "esrgan_x4"): (*SMALL_UPSCALER, "data.num_workers=0"),
@@ -50,7 +52,7 @@ TRAINED = ("data", "degradation", "model", "perceptual", "loss", "optimizer", "t
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
               (CONF / "experiment" / f"{name}.yaml").read_text()} - {"srgan_x4", "esrgan_x4", "real_esrgan_x4"}
-WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
+WITHOUT_WIDTH = {("model", "mlp"), ("model", "adversarial_autoencoder"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
 
 
 def nodes_with_target(content, path=""):
@@ -75,9 +77,10 @@ def test_a_yaml_file_holds_the_arguments_of_its_class(node):
     """All of them, so that each can be overridden, except those that build.py hands over as objects."""
     target = build.target_class(node, "here")
     arguments = build.arguments(target)
-    of_the_game = arguments - ({"adversarial_weight"} if "content" in arguments else set())
+    of_the_game = build.arguments(SynthesisModule) | {"content"}
     handed_over = of_the_game if issubclass(target, AdversarialModule) else {"context", "data", "extractor"}
-    assert node.keys() - {"_target_", "defaults"} == arguments - handed_over - ITS_OWN.get(target, set())
+    assert node.keys() - {"_target_", "defaults", "adversarial_weight"} == (
+        arguments - handed_over - ITS_OWN.get(target, set()))
 
 
 @pytest.mark.parametrize("file", [pytest.param(path, id=str(path.relative_to(CONF))) for path in CONF.rglob("*.yaml")])

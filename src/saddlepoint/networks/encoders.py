@@ -86,7 +86,7 @@ class MLPEncoder(EncoderOutputs, FullyConnected):
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "data.image_size": image_size})
         outputs = latent_dim * (2 if stochastic else 1)
-        FullyConnected.__init__(self, "encoder", channels * image_size**2, outputs, **more)
+        super().__init__("encoder", channels * image_size**2, outputs, **more)
         self.latent_dim, self.stochastic = latent_dim, stochastic
 
     def hidden(self, images: Tensor) -> Tensor:

@@ -83,8 +83,8 @@ class InfoGANGenerator(nn.Module):
 class InfoGANDiscriminator(nn.Module):
     """Two convolutions of stride 2 and a linear layer, which a logit and the guess of the codes share.
 
-    All but the first are normalised; LeakyReLU after each. The guess is made by one more layer of `code_hidden` numbers:
-    Q(c | x), logits of categorical codes and means of continuous ones.
+    All but the first are normalised; LeakyReLU after each. The guess Q(c | x), logits of categorical codes and means of
+    continuous ones, is made by one more layer of `code_hidden` numbers.
 
     channels: of the images, 1 or more
     image_size: S, pixels a side, a multiple of 4
