@@ -52,7 +52,8 @@ TRAINED = ("data", "degradation", "model", "perceptual", "loss", "optimizer", "t
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
               (CONF / "experiment" / f"{name}.yaml").read_text()} - {"srgan_x4", "esrgan_x4", "real_esrgan_x4"}
-WITHOUT_WIDTH = {("model", "mlp"), ("model", "adversarial_autoencoder"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
+WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
+                 ("model", "adversarial_autoencoder"), ("model", "bigan_mlp")}
 
 
 def nodes_with_target(content, path=""):
