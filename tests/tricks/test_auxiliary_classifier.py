@@ -18,7 +18,6 @@ from tests.game.playing import TinyDiscriminator, game, play
 from tests.tricks.stand_ins import TRICKS, Patches, Quadratic, built, images, recipe, step
 
 
-
 class LinearClassifier(nn.Module):
     """class_logits(x) = W x"""
 

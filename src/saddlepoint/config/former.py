@@ -34,6 +34,9 @@ ADDED: dict[str, Any] = {
     # Files of floating-point numbers could not be read, and were left out.
     "saddlepoint.data.folders.ImageFolder.white": None,
     "saddlepoint.data.pairs.PairFolder.white": None,
+    "saddlepoint.game.turns.Turns.order": "alternating",
+    "saddlepoint.game.turns.Turns.share_latents": False,
+    "saddlepoint.data.sources.mnist5k.MNIST5k.held_out": 0,
 }
 
 # Defaults that were lists of names, and are null today. A run goes on with its list, which takes the same files as

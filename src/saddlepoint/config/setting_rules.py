@@ -51,6 +51,8 @@ RULES: dict[str, Rule] = {
     "optimizer.*.betas": list_of(number(0, 1, below=True), length=2),
     "optimizer.*.alpha": number(0, 1, below=True),
     "optimizer.*.eps": number(0),
+    "optimizer.*.momentum": number(0),
+    "optimizer.*.nesterov": boolean,
     "optimizer.*.weight_decay": number(0),
     "optimizer.*.fused": optional(boolean),
     "optimizer.schedule": number(0),

