@@ -13,7 +13,7 @@ from saddlepoint.game.infogan import InfoGANModule
 from saddlepoint.game.modes import evaluating
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.compositions import vary_codes
-from saddlepoint.training.callbacks.representation import Representation
+from saddlepoint.training.callbacks.representation import Measured, Representation
 
 BLOCK = 100  # images that are computed at once
 
@@ -24,7 +24,8 @@ class Codes(Representation):
     samples/code1_<images seen>.png has a row for each of `rows` images, and a column for each value of the code; of a
     continuous one, for values from -`reach` to `reach`. The accuracy is of real images: each value of code 1 stands for
     one class at most, in the way that makes most guesses right, and it is their share (Chen et al. 2016, section 7.2,
-    https://arxiv.org/abs/1606.03657). Where the data has no classes, or code 1 is continuous, there is none.
+    https://arxiv.org/abs/1606.03657); the baseline is the share of the largest class. Where the data has no classes, or
+    code 1 is continuous, there is none.
 
     rows: images whose codes are changed
     reach: last value of a continuous code, above 0; it was trained from -1 to 1
@@ -32,19 +33,22 @@ class Codes(Representation):
     The other settings are those of Representation.
     """
 
+    uses_average = False  # the discriminator has no average
+
     def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
                  num_images: Count, rows: Count = 10, reach: Positive = 2.0, seed: Seed = 0):
         super().__init__(data, every_images, moments, num_images)
         self.rows, self.reach, self.seed = rows, reach, seed
 
-    def measure(self, module: InfoGANModule) -> dict[str, float]:
+    def measure(self, module: InfoGANModule) -> dict[str, Measured]:
         num_values = module.latents.num_values(1)
         if not self.data.num_classes or not num_values:
             return {}
         with evaluating(module.networks["discriminator"]) as discriminator:
             guesses = [discriminator.codes(images.to(module.device), labels.to(module.device))[:, :num_values].argmax(1)
                        for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True)]
-        return {"code_accuracy": matched_accuracy(torch.cat(guesses).cpu(), self.labels)}
+        accuracy = matched_accuracy(torch.cat(guesses).cpu(), self.labels)
+        return {"code_accuracy": Measured(accuracy, self.labels.bincount().max().item() / len(self.labels))}
 
     def draw(self, module: InfoGANModule) -> dict[str, Tensor]:
         latents, drawn = module.latents, {}

@@ -15,7 +15,7 @@ from saddlepoint.game.encoding import EncodingModule
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.modes import evaluating
 from saddlepoint.sampling import pictures
-from saddlepoint.training.callbacks.representation import Representation
+from saddlepoint.training.callbacks.representation import Measured, Representation
 
 BLOCK = 100  # images that are computed at once
 COLUMNS = 10  # of the picture of reconstructions
@@ -26,22 +26,24 @@ DOT = 2  # pixels from the middle of a point of the map to its edge
 class Reconstructions(Representation):
     """A callback that draws images x above G(E(x)) and measures `reconstruction_error`, their mean squared difference.
 
-    Pixels are from 0 to 1. `mean_image_error` is that of the mean of all images in place of G(E(x)): an encoder that
-    says nothing could do as well. Latents of two numbers are drawn as maps as well: samples/map_<images seen>.png has a
-    point for each image that is measured, in the colour of its class, and samples/plane_<images seen>.png has G's image
-    at each place of the same square.
+    Pixels are from 0 to 1. The baseline is the error of the mean of these images in place of G(E(x)), as good as an
+    encoder that says nothing could do. Latents of two numbers are drawn as maps as well: samples/map_<images seen>.png
+    has a point for each image that is measured, in the colour of its class, and samples/plane_<images seen>.png has G's
+    image at each place of the same square.
 
     shown: images in the picture of reconstructions
     plane: images in a row of the second map; 0: neither map
     The other settings are those of Representation.
     """
 
+    uses_average = True
+
     def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
                  num_images: Count, shown: Count = 40, plane: WholeNumber = 15):
         super().__init__(data, every_images, moments, num_images)
         self.shown, self.plane = shown, plane
 
-    def measure(self, module: EncodingModule) -> dict[str, float]:
+    def measure(self, module: EncodingModule) -> dict[str, Measured]:
         encoder, generator = (module.sampling_networks[name] for name in ("encoder", "generator"))
         codes, reconstructed = [], []
         with evaluating(encoder), evaluating(generator):
@@ -50,8 +52,8 @@ class Reconstructions(Representation):
                 codes.append(encoder(images, labels))
                 reconstructed.append(generator(codes[-1], labels).cpu())
         self.codes, self.reconstructed = torch.cat(codes).cpu(), torch.cat(reconstructed)
-        return {"reconstruction_error": squared_difference(self.images, self.reconstructed),
-                "mean_image_error": squared_difference(self.images, self.images.mean(0, keepdim=True))}
+        return {"reconstruction_error": Measured(squared_difference(self.images, self.reconstructed),
+                                                 squared_difference(self.images, self.images.mean(0, keepdim=True)))}
 
     def draw(self, module: EncodingModule) -> dict[str, Tensor]:
         rows = zip(self.images[:self.shown].split(COLUMNS), self.reconstructed[:self.shown].split(COLUMNS), strict=True)

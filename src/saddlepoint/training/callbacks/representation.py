@@ -1,11 +1,12 @@
 """The base of callbacks that show and measure what codes or encoders say of images that are not trained on."""
 
+import hashlib
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -14,7 +15,6 @@ from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.data import pixels
-from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import read_json
@@ -25,6 +25,13 @@ from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
+
+
+class Measured(NamedTuple):
+    """A value, and what it would be without learning anything."""
+
+    value: float
+    baseline: float
 
 
 class Representation(pl.Callback, ABC):
@@ -41,21 +48,19 @@ class Representation(pl.Callback, ABC):
 
     def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
                  num_images: Count):
-        self.moments, self.at_start = Every(every_images, moments), 0 in moments
+        self.moments, self.at_start = Every(every_images, moments), 0 in moments  # 0 comes after no batch
         self.data, self.num_images = data, num_images
         self.looked_at = -1
 
+    uses_average: ClassVar[bool]  # whether the values are of the weights that draw (EMA), or of those that are trained
+
     @abstractmethod
-    def measure(self, module: SynthesisModule) -> dict[str, float]:
+    def measure(self, module: SynthesisModule) -> dict[str, Measured]:
         """Returns the values by name, in the order in which they are printed."""
 
     @abstractmethod
     def draw(self, module: SynthesisModule) -> dict[str, Tensor]:
         """Returns the pictures, uint8 [C, height, width], by name."""
-
-    def protocol(self) -> Mapping[str, Any]:
-        """Returns how the values were measured, beside what all such callbacks have."""
-        return {}
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         if trainer.is_global_zero:
@@ -77,6 +82,7 @@ class Representation(pl.Callback, ABC):
         self.split = split_to_look_at(self.data)
         chosen = self.data.evaluation_images(self.split).limited(self.num_images)
         block = chosen.block(range(len(chosen)))
+        self.digest = hashlib.sha256(block.images.contiguous().numpy().data).hexdigest()
         self.images, self.labels = pixels.to_unit_range(block.images), block.labels
 
     def look(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
@@ -91,29 +97,30 @@ class Representation(pl.Callback, ABC):
             pictures.write_png(path, picture)
             show(trainer.loggers, f"samples/{name}", picture, self.looked_at)
         if values:
-            self.write(trainer, values)
+            self.write(trainer, module, values)
 
-    def write(self, trainer: pl.Trainer, values: dict[str, float]) -> None:
+    def write(self, trainer: pl.Trainer, module: SynthesisModule, values: dict[str, Measured]) -> None:
         """Writes the values into metrics.json, as curves, and as a line on stderr."""
         run = Path(trainer.default_root_dir)
-        protocol = {"split": self.split, "num_images": len(self.images), **self.protocol()}
+        protocol = {"reference": self.data.name, "reference_digest": self.digest, "split": self.split,
+                    "num_images": len(self.images), "ema": self.uses_average and module.has_average}
+        entries = [{"name": name, "value": finite_or_none(value), "baseline": baseline, "images_seen": self.looked_at,
+                    "protocol": protocol} for name, (value, baseline) in values.items()]
         others = [each for each in (read_json(run / "metrics.json") or {}).get("representation", ())
                   if each["name"] not in values]
-        update_metrics(run, {"representation": [
-            *others, *({"name": name, "value": finite_or_none(value), "images_seen": self.looked_at,
-                        "protocol": protocol} for name, value in values.items())]})
-        curves = {f"quality/{name}": value for name, value in values.items() if math.isfinite(value)}
+        update_metrics(run, {"representation": others + entries})
+        curves = {f"quality/{name}": value for name, (value, _) in values.items() if math.isfinite(value)}
         self.table.add({"images_seen": self.looked_at} | curves)
         for logger in trainer.loggers:
             logger.log_metrics(curves, step=self.looked_at)
-        texts = [f"{name} {value:.4g}" for name, value in values.items()]
+        texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]
         tqdm.write(f"{self.looked_at:,} images: {', '.join(texts)}", file=sys.stderr)
 
 
 def split_to_look_at(data: ImageDataModule) -> str:
     """Returns `test` if the data has images that are not trained on, else `train`."""
     try:
-        images: EvaluationImages = data.evaluation_images("test")
+        images = data.evaluation_images("test")
     except RequestError:
         return "train"
     return "test" if len(images) else "train"
