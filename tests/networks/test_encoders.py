@@ -12,6 +12,7 @@ from saddlepoint.networks.latent_discriminators import (
     MLPPairDiscriminator,
 )
 from tests.networks.counting import trainable
+from tests.networks.test_model_configs import build, dense_count, settings_of
 
 LABELS = torch.zeros(4, dtype=torch.long)
 ENCODERS = {
@@ -70,6 +71,27 @@ def test_discriminators_of_latents_have_the_weights_of_their_layers():
     blocks = 16 * 3 * 4 + 16 * 4 * 8 + 2 * 8
     of_pairs = trainable(DCGANPairDiscriminator(5, 3, 16, width=4, hidden=6))
     assert of_pairs == blocks + 5 * 6 + 6 + (16 * 8 + 6) * 6 + 6 + 6 + 1
+
+
+@pytest.mark.parametrize(("name", "latents", "width", "beside", "normalised"), [
+    ("adversarial_autoencoder", 2, 1000, 0, False), ("bigan_mlp", 50, 1024, 784, True)])
+def test_fully_connected_models_have_the_papers_two_layers_in_each_network(name, latents, width, beside, normalised):
+    """`beside`: the pixels that D is shown with the latents. BatchNorm has two numbers for each of a layer's."""
+    model = settings_of(name, channels=1, image_size=28)
+    norms = 2 * 2 * width if normalised else 0
+    with torch.device("meta"):
+        counts = [trainable(build(model[network])) for network in ("generator", "encoder", "discriminator")]
+    assert counts == [dense_count(latents, width, width, 784) + norms, dense_count(784, width, width, latents) + norms,
+                      dense_count(beside + latents, width, width, 1)]
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_bigans_encoder_is_its_discriminator_with_latents_in_place_of_a_score(image_size):
+    model = settings_of("bigan", image_size=image_size)
+    with torch.device("meta"):
+        encoder, dcgan = build(model["encoder"]), build(settings_of("dcgan", image_size=image_size)["discriminator"])
+    vectors = dcgan.logit.in_features
+    assert trainable(encoder) == trainable(dcgan) - vectors + 50 * vectors + 50
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -7,6 +7,7 @@ from torch import nn
 from saddlepoint.game.networks import HasCodes
 from saddlepoint.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from tests.networks.counting import trainable
+from tests.networks.test_model_configs import build, settings_of
 
 LABELS = torch.zeros(4, dtype=torch.long)
 
@@ -24,6 +25,9 @@ def test_the_numbers_of_weights_are_those_of_the_papers_layers():
     with torch.device("meta"):
         assert trainable(InfoGANGenerator(74, 1, 28)) == generator
         assert trainable(InfoGANDiscriminator(1, 28, [10], 2)) == trunk + heads
+        model = settings_of("infogan", channels=1, image_size=28)
+        assert trainable(build(model["generator"])) == generator
+        assert trainable(build(model["discriminator"])) == trunk + heads
 
 
 def test_every_code_has_its_numbers_and_labels_are_not_read():

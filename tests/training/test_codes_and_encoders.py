@@ -17,8 +17,8 @@ from tests.composing import composed, settings
 
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
 SMALL = ("trainer=cpu", "logger=none", "data.batch_size=8", "data.subset_size=80", "budget.images=32", "trick=[ema]",
-         "callbacks.image_grid.count=4", "callbacks.sample_quality.metric=[fid]", "callbacks.sample_quality.num_fake=72",
-         "data.image_size=28", "data.held_out=20")
+         "callbacks.image_grid.count=4", "callbacks.sample_quality.metric=[fid]",
+         "callbacks.sample_quality.num_fake=72", "data.image_size=28", "data.held_out=20")
 NETWORKS = ("model.generator.widths=[8]", "model.encoder.widths=[8]", "model.discriminator.widths=[8]")
 RUNS = {
     "infogan": ("model=infogan", "model.generator.width=4", "model.discriminator.width=4", "callbacks.codes.rows=2"),

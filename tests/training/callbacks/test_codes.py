@@ -82,7 +82,8 @@ class Digits(MNIST5k):
         classes = torch.tensor([0, 1, 0, 1, 1, 1, 0, 0])
         images = torch.zeros(8, 1, 2, 2, dtype=torch.uint8)
         images[:, 0, 0, 0] = 255 * classes
-        return whole._replace(images=images, labels=torch.cat([classes[:-1], torch.tensor([1])]), class_names=("0", "1"))
+        classes[-1] = 1
+        return whole._replace(images=images, labels=classes, class_names=("0", "1"))
 
 
 class Trainer:
@@ -96,8 +97,8 @@ class Trainer:
 def looked(tmp_path_factory):
     directory = tmp_path_factory.mktemp("codes")
     data = Digits(name="digits", channels=1, image_size=2, batch_size=2, num_classes=2)
-    module = InfoGANModule(latents=LATENTS, generator=Painter(), discriminator=Oracle(), loss=NonSaturating(), tricks={},
-                           turns=Turns(), optimizers=Optimizers(sgd, sgd, 1.0), seed=5)
+    module = InfoGANModule(latents=LATENTS, generator=Painter(), discriminator=Oracle(), loss=NonSaturating(), seed=5,
+                           tricks={}, turns=Turns(), optimizers=Optimizers(sgd, sgd, 1.0))
     module.images_seen = module.budget_images = 8
     callback = Codes(data, every_images=None, moments=[], num_images=100, rows=3, reach=4.0, seed=2)
     callback.on_train_start(Trainer(directory), module)
