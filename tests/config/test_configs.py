@@ -95,11 +95,12 @@ def every_configuration() -> list[dict]:
     made = [composed(config=command)[0] for command in ("sample", "evaluate", "train_classifier", "upscale", "compare")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
-    chosen = [group for group in groups() if group not in ("tricks", "turns", "experiment", "metrics")]
+    chosen = [group for group in groups() if group not in ("tricks", "turns", "prior", "experiment", "metrics")]
     lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
     others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
     for number in range(max(map(len, others.values()))):  # an option of each group at once
         lines.append([f"{group}={each[number % len(each)]}" for group, each in others.items()])
+    lines += [["model=adversarial_autoencoder", f"prior@model.latents={prior}"] for prior in options("prior")]
     made += [composed(*line)[0] for line in lines]
     return [OmegaConf.to_container(OmegaConf.create(each), resolve=True) for each in made]
 
