@@ -11,6 +11,7 @@ from saddlepoint.networks.latent_discriminators import (
     LatentDiscriminator,
     MLPPairDiscriminator,
 )
+from tests.composing import settings
 from tests.networks.counting import trainable
 from tests.networks.test_model_configs import build, dense_count, settings_of
 
@@ -77,7 +78,7 @@ def test_discriminators_of_latents_have_the_weights_of_their_layers():
     ("adversarial_autoencoder", 2, 1000, 0, False), ("bigan_mlp", 50, 1024, 784, True)])
 def test_fully_connected_models_have_the_papers_two_layers_in_each_network(name, latents, width, beside, normalised):
     """`beside`: the pixels that D is shown with the latents. BatchNorm has two numbers for each of a layer's."""
-    model = settings_of(name, channels=1, image_size=28)
+    model = settings(f"model={name}", "data.image_size=28")["model"]
     norms = 2 * 2 * width if normalised else 0
     with torch.device("meta"):
         counts = [trainable(build(model[network])) for network in ("generator", "encoder", "discriminator")]
