@@ -32,6 +32,7 @@ from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.schedule import Schedule
+from saddlepoint.game.translation import TranslationModule
 from saddlepoint.game.trick import Trick
 from saddlepoint.game.turns import Turns
 from saddlepoint.metrics.context import EvaluationContext
@@ -302,8 +303,9 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
         where, more = f"callbacks.{name}", {}
         target = target_class(each, where)
         if getattr(target, "needs_latents", False) and "latents" not in settings["model"]:
+            fitting = "translation" if issubclass(task(settings), TranslationModule) else "super_resolution"
             raise RequestError(f"{where} draws images from noise, and model={settings['choices']['model']} makes none: "
-                               "type callbacks=super_resolution")
+                               f"type callbacks={fitting}")
         names = arguments(target)
         if "context" in names:
             more = {"context": context}

@@ -22,14 +22,16 @@ def command() -> str:
 
 def program(command: str) -> list[str]:
     """Returns the words that call a command of ours (train, sample, ...) in the way in which this process was called:
-    `python train.py` in a checkout, `saddlepoint-train` of an installation, or `python -m saddlepoint.commands.train`.
+    `python train.py` in a checkout, `saddlepoint-train` of an installation, or `python -m saddlepoint.commands.train`,
+    also where the checkout has no script for it.
 
     In a job of a sweep it is the way in which the sweep was called, as nobody typed the job's own line.
     """
     way, _, folder = (os.environ.get(CALLED) or way_of_calling()).partition(" ")
     if way == "console":
         return [f"saddlepoint-{command.replace('_', '-')}"]
-    if way == "module":
+    has_script = (Path(__file__).parents[2] / f"{command}.py").is_file()  # saddlepoint.commands.translate has none
+    if way == "module" or not has_script:
         return ["python", "-m", f"saddlepoint.commands.{command}"]
     return ["python", str(Path(folder, f"{command}.py"))]
 

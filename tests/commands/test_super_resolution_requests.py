@@ -18,7 +18,7 @@ PAIRS = ("data=sr_folder", "perceptual=random", "model.generator.num_blocks=1")
 @pytest.mark.parametrize(("overrides", "sentence"), [
     (["model=srgan"], "this model enlarges images and the data has no small ones: choose data=sr_folder"),
     (["model=real_esrgan", "data.image_size=30"], "this model enlarges images and the data has no small ones"),
-    (["model=dcgan", "data=sr_folder"], "makes images from noise and the data is pairs of small and large images"),
+    (["model=dcgan", "data=sr_folder"], "makes images from noise and the data is pairs of images"),
     (["model=srgan", *PAIRS, "model.generator.scale=2"], "model.generator.scale=2 and data.scale=4 must be equal"),
     (["model=srgan", *PAIRS, "model.turns.generator_batch_multiple=2"], "asks for more fakes than there are low-res"),
     (["model=srgan", *PAIRS, "model.turns.scoring=half"], "here each fake belongs to a real image"),

@@ -92,7 +92,8 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 @cache
 def every_configuration() -> list[dict]:
     """One of each command, and of train.py so many that all options of all groups are among them."""
-    made = [composed(config=command)[0] for command in ("sample", "evaluate", "train_classifier", "upscale", "compare")]
+    made = [composed(config=command)[0] for command in
+            ("sample", "evaluate", "train_classifier", "translate", "upscale", "compare")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
     chosen = [group for group in groups() if group not in ("tricks", "turns", "prior", "experiment", "metrics")]

@@ -10,6 +10,7 @@ from torch import nn
 
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.game.translation import TranslationModule
 from tests.in_conf import classes
 from tests.networks.counting import trainable
 from tests.networks.every_network import DISCRIMINATORS, GENERATORS
@@ -18,12 +19,13 @@ from tests.networks.test_super_resolution_configs import MODELS
 CONF = Path(__file__).parents[2] / "conf" / "model"
 TASKS = classes("model", "module")
 UPSCALERS = {name for name, task in TASKS.items() if task is SuperResolutionModule}
+TRANSLATORS = {name for name, task in TASKS.items() if issubclass(task, TranslationModule)}
 NETWORKS = sorted(name for name, task in TASKS.items() if task is SynthesisModule)
 WITH_CODES = {"infogan", "bigan", "bigan_mlp", "adversarial_autoencoder"}  # test_infogan.py, test_encoders.py
 
 
-def settings_of(name: str, channels: int = 3, image_size: int = 32) -> dict:
-    data = {"channels": channels, "image_size": image_size, "num_classes": 10}
+def settings_of(name: str, channels: int = 3, image_size: int = 32, **more: int) -> dict:
+    data = {"channels": channels, "image_size": image_size, "num_classes": 10, **more}
     config = OmegaConf.create({"data": data, "model": OmegaConf.load(CONF / f"{name}.yaml")})
     return OmegaConf.to_container(config, resolve=True)["model"]
 
@@ -40,7 +42,8 @@ def build(settings: dict) -> nn.Module:
 
 @pytest.mark.parametrize(("name", "size", "generator_count", "discriminator_count"), [
     ("dcgan", 64, 3_576_704, 2_765_568), ("dcgan", 32, 1_068_928, 663_296), ("resnet", 32, 1_204_483, 1_053_825),
-    ("lecture_dcgan", 256, 34_512_035, 921_025), ("lecture_cgan", 256, 34_566_295, 3_978_165)])
+    ("lecture_dcgan", 256, 34_512_035, 921_025), ("lecture_cgan", 256, 34_566_295, 3_978_165),
+    ("pix2pix", 256, 54_413_955, 2_768_705), ("cyclegan", 256, 11_378_179, 2_764_737)])
 def test_the_defaults_are_the_recipes_networks(name, size, generator_count, discriminator_count):
     settings = settings_of(name, image_size=size)
     with torch.device("meta"):
@@ -82,10 +85,10 @@ def test_a_conditional_resnet_is_the_papers_with_ten_scales_and_shifts_in_each_b
 
 
 def test_every_network_of_a_model_is_among_those_that_are_tested():
-    """By the model's name, those of super-resolution in test_super_resolution_configs.py"""
+    """By the model's name, those of super-resolution in test_super_resolution_configs.py, of translation below"""
     assert GENERATORS.keys() == DISCRIMINATORS.keys() == {*NETWORKS}
     assert MODELS.keys() == UPSCALERS
-    assert {*NETWORKS} | UPSCALERS | WITH_CODES == TASKS.keys()
+    assert {*NETWORKS} | UPSCALERS | TRANSLATORS | WITH_CODES == TASKS.keys()
     for part, tested in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         offered = classes("model", part)
         assert {name: type(make()) for name, make in tested.items()} == {name: offered[name] for name in NETWORKS}
@@ -101,3 +104,20 @@ def test_the_networks_of_a_model_fit_each_other_and_the_data(name, channels, ima
         images = generator(latents, labels)
         assert images.shape == (2, channels, image_size, image_size)
         assert discriminator(images, labels).shape == (2,)
+
+
+@pytest.mark.parametrize("name", sorted(TRANSLATORS))
+@pytest.mark.parametrize(("source_channels", "channels", "image_size"), [(1, 3, 32), (3, 3, 64), (4, 1, 32)])
+def test_the_networks_of_a_translator_fit_each_other_and_the_data(name, source_channels, channels, image_size):
+    settings = settings_of(name, channels, image_size, source_channels=source_channels)
+    parts = {part: node for part, node in settings.items() if "discriminator" in part or "generator" in part}
+    with torch.device("meta"):
+        networks = {part: build(node) for part, node in parts.items()}
+        source, target = (torch.empty(2, number, image_size, image_size) for number in (source_channels, channels))
+        labels = torch.zeros(2, dtype=torch.long)
+        assert networks["generator"](source, labels).shape == target.shape
+        if "inverse_generator" in networks:
+            assert networks["inverse_generator"](target, labels).shape == source.shape
+            assert networks["inverse_discriminator"](source, labels).shape[:2] == (2, 1)
+        shown = (target,) if "inverse_generator" in networks else (target, source)
+        assert networks["discriminator"](*shown, labels).shape[:2] == (2, 1)

@@ -17,8 +17,9 @@ MODELS = {"srgan": 96, "esrgan": 128, "real_esrgan": 256}  # side of a crop in p
 def test_the_defaults_are_the_papers_networks(model, generator_count, discriminator_count):
     composed_settings = settings(f"model={model}", "data=sr_folder", f"data.image_size={MODELS[model]}")
     with torch.device("meta"):
-        generator, discriminator = build.networks(composed_settings)
-    assert (trainable(generator), trainable(discriminator)) == (generator_count, discriminator_count)
+        networks = build.networks(composed_settings)
+    assert {name: trainable(network) for name, network in networks.items()} == {
+        "generator": generator_count, "discriminator": discriminator_count}
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saddlepoint.errors import Diverged
-from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.runs import checkpoint
 from saddlepoint.training import train as training
 from tests.comparing_runs import NARROW, SMALL, rows, status
@@ -20,15 +20,15 @@ RATE = 2e-4  # of conf/optimizer/adam.yaml
 def losing_its_way(monkeypatch) -> list[int]:
     """Every number appended is a count of images at which the next update is spoilt, once"""
     moments: list[int] = []
-    update = AdversarialModule.update
+    step = Optimizers.step
 
-    def spoilt(module, optimizer, terms):
+    def spoilt(optimizers, module, player, terms):
         if moments and module.images_seen == moments[0]:
             moments.pop(0)
             terms = terms | {"adversarial": terms["adversarial"] * torch.nan}
-        return update(module, optimizer, terms)
+        return step(optimizers, module, player, terms)
 
-    monkeypatch.setattr(AdversarialModule, "update", spoilt)
+    monkeypatch.setattr(Optimizers, "step", spoilt)
     return moments
 
 

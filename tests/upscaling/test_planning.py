@@ -18,7 +18,7 @@ def files(*names: str) -> None:
 
 def targets(typed: str, output: str | None = None, kind: str | None = None, scale: float = 4.0,
             recursive: bool = False) -> list[str]:
-    return [str(job.target) for job in plan_jobs(find_sources(typed, recursive), output, kind, scale)]
+    return [str(job.target) for job in plan_jobs(find_sources(typed, recursive), output, kind, f"_x{scale:g}")]
 
 
 @pytest.mark.parametrize("name", ["photo.png", "photo (1), the best.jpg", "a[1].png", "what?.png", "*.tif", "noending"])
@@ -40,7 +40,7 @@ def test_the_scale_in_the_name_is_written_as_short_as_can_be():
 ])
 def test_the_format_is_the_inputs_own_where_it_can_be_written(name, kind, expected):
     files(name)
-    [job] = plan_jobs(find_sources(name, False), None, kind, 4)
+    [job] = plan_jobs(find_sources(name, False), None, kind, "_x4")
     assert str(job.target) == expected
     assert job.kind == (kind or {"a.JPEG": "jpg", "a.bmp": "png"}[name])
 
@@ -103,18 +103,18 @@ def test_files_that_would_get_one_name_get_two():
 ])
 def test_no_two_results_have_one_name_on_any_file_system(names, kind):
     files(*(f"in/{name}" for name in names))
-    planned = plan_jobs(find_sources("in", True), None, kind, 4)
+    planned = plan_jobs(find_sources("in", True), None, kind, "_x4")
     assert len(planned) == len(names) and all(job.source.exists() for job in planned)
     results = [path for job in planned for path in (job.target, job.comparison)]
     assert len({unicodedata.normalize("NFC", str(path)).casefold() for path in results}) == 2 * len(names)
     assert all(len(os.fsencode(part)) <= 255 for path in results for part in path.parts)
     assert [job.target.suffix for job in planned] == [f".{job.kind}" for job in planned]
-    assert planned == plan_jobs(find_sources("in", True), None, kind, 4)
+    assert planned == plan_jobs(find_sources("in", True), None, kind, "_x4")
 
 
 def test_results_keep_plain_names_where_nothing_is_in_the_way():
     files("in/a.png", "in/b.jpg")
-    comparisons = [str(job.comparison) for job in plan_jobs(find_sources("in", False), None, None, 4)]
+    comparisons = [str(job.comparison) for job in plan_jobs(find_sources("in", False), None, None, "_x4")]
     assert comparisons == ["in_x4/a_compare.png", "in_x4/b_compare.png"]
 
 
@@ -122,9 +122,9 @@ def test_results_keep_plain_names_where_nothing_is_in_the_way():
 def test_decomposed_names_are_found_under_their_own_paths(typed):
     name = unicodedata.normalize("NFD", "é.png")
     files(f"in/{name}")
-    [job] = plan_jobs(find_sources(typed, False), None, None, 4)
+    [job] = plan_jobs(find_sources(typed, False), None, None, "_x4")
     assert job.source.exists() and job.source.name == name
-    [job] = plan_jobs(find_sources(f"in/{unicodedata.normalize('NFC', name)}", False), None, None, 4)
+    [job] = plan_jobs(find_sources(f"in/{unicodedata.normalize('NFC', name)}", False), None, None, "_x4")
     assert job.source.exists() and job.target.name == unicodedata.normalize("NFC", "é_x4.png")
 
 
@@ -156,7 +156,7 @@ def test_an_input_is_never_overwritten_by_any_road():
     for typed, output in (("in/a.png", "in/a.png"), ("in/a.png", "link/a.png"), ("in", "in"), ("in", "link"),
                           ("link", "in/"), ("in/a.png", "in/")):
         with pytest.raises(RequestError, match="is itself an input: type output="):
-            refuse_to_overwrite_inputs(plan_jobs(find_sources(typed, False), output, None, 4))
+            refuse_to_overwrite_inputs(plan_jobs(find_sources(typed, False), output, None, "_x4"))
     files("in/x.png", "in/x_compare.png")
     with pytest.raises(RequestError, match="x_compare.png is itself an input"):
         refuse_to_overwrite_inputs([Job(Path("in/x_compare.png"), Path("in/x.png"), "png", Path("in/x_compare.png"))])
@@ -164,7 +164,7 @@ def test_an_input_is_never_overwritten_by_any_road():
 
 def test_existing_results_are_left_alone_unless_asked():
     files("in/a.png", "in/b.png", "in_x4/a.png", "in_x4/b_compare.png")
-    planned = plan_jobs(find_sources("in", False), None, None, 4)
+    planned = plan_jobs(find_sources("in", False), None, None, "_x4")
     assert select_new(planned, compare=False, overwrite=False) == planned[1:]
     assert select_new(planned, compare=False, overwrite=True) == planned
     with pytest.raises(RequestError, match="All 2 results exist in in_x4: .*overwrite=true"):

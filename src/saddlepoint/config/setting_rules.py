@@ -82,6 +82,10 @@ RULES: dict[str, Rule] = {
     "tile": integer(16),
     "overlap": optional(integer(0)),
     "max_pixels": integer(1, 178_956_970),  # beyond it Pillow refuses
+    # Translating
+    "direction": one_of("forward", "back"),
+    "size": one_of("training", "own"),
+    "dropout": boolean,
     # Measuring
     "name": optional(text),  # a-z, 0-9 and _: the card says so
     "lr": number(0, above=True),

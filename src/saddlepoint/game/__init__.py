@@ -4,7 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "adversarial": "AdversarialModule",
-    "batches": "ImageBatch PairedBatch TranslationBatch",
+    "batches": "ImageBatch PairedBatch TranslationBatch UnpairedBatch",
     "encoding": "AdversarialAutoencoderModule BiGANModule EncodingModule",
     "infogan": "InfoGANModule",
     "latents": "Latents",
@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "structured_latents": "RingOfGaussians StructuredLatents",
     "super_resolution": "SuperResolutionModule",
     "synthesis": "SynthesisModule",
+    "translation": "CycleGANModule Pix2PixModule TranslationModule",
     "trick": "Trick",
     "turns": "Turns",
 })

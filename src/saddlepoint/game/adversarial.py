@@ -83,6 +83,7 @@ class AdversarialModule(Task, Players):
             scored = [DiscriminatorStep(**vars(step), sides=score(step)) for step in steps]
             terms = self.discriminator_loss(scored, targets) | self.discriminator_terms(batch, shown)
             terms["total"] = self.players_optimizers.step(self, "discriminator", terms)
+            self.remember_logits(scored)
             summed |= {name: summed[name] + term if name in summed else term for name, term in terms.items()}
         self.end_turn("discriminator", summed, batch, random)
         return contests if shares else None
@@ -116,6 +117,7 @@ class AdversarialModule(Task, Players):
                  | self.discriminator_terms(batch, [contest.detached() for contest in contests]),
                  "generator": self.generator_loss(of_generator, self.generator_terms(batch, contests))}
         totals = self.players_optimizers.step_both(self, terms)
+        self.remember_logits(of_discriminator)
         for player in terms:
             self.end_turn(player, terms[player] | {"total": totals[player]}, batch, random)
 
@@ -131,7 +133,6 @@ class AdversarialModule(Task, Players):
         for step, target in zip(steps, targets, strict=True):
             terms[step.named("adversarial")] = step.adversarial(target)
             terms |= self.tricks.discriminator_losses(step)
-            self.remember("logits", {step.named(side.name): side.logits for side in step.sides})
         return terms
 
     def generator_loss(self, steps: Sequence[GeneratorStep], more: Terms) -> Terms:

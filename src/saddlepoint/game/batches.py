@@ -27,3 +27,7 @@ class TranslationBatch(NamedTuple):
     real: Tensor  # [N, C, H, W] float32 in [-1, 1], of the target domain; D is shown these
     labels: Tensor  # [N] int64, all zero
     source: Tensor  # [N, K, H, W] float32 in [-1, 1]; source[i] shows the scene of real[i] if the data is paired
+
+
+class UnpairedBatch(TranslationBatch):
+    """A TranslationBatch whose source and target images are drawn on their own and do not belong together."""

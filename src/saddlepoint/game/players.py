@@ -1,6 +1,6 @@
 """The two players of a game: their networks, optimizers, tricks, random numbers, counters and what is saved of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import pytorch_lightning as pl
@@ -10,6 +10,7 @@ from saddlepoint.config.rules import set_by
 from saddlepoint.game.networks import PLAYERS, networks_of
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
+from saddlepoint.game.step import DiscriminatorStep
 from saddlepoint.game.trick import Trick, TrickStack
 
 COUNTERS = ("images_seen", "discriminator_steps_taken", "generator_steps_taken")
@@ -41,6 +42,10 @@ class Players(pl.LightningModule):
 
     def remember(self, kind: str, tensors: Mapping[str, Tensor]) -> None:
         self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items()}
+
+    def remember_logits(self, steps: Iterable[DiscriminatorStep]) -> None:
+        for step in steps:
+            self.remember("logits", {step.named(side.name): side.logits for side in step.sides})
 
     def random_streams(self, player: str, step: int) -> RandomStreams:
         """Returns the random numbers of one update of `player`, and seeds layers that draw for themselves (dropout)."""

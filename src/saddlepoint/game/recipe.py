@@ -69,11 +69,11 @@ class Recipe:
         return self.channels, self.image_size, self.image_size
 
     @property
-    def discriminator_mixes_images(self) -> bool:
-        """Whether a discriminator has BatchNorm, so that D(x_i) and its gradient depend on the batch's other images."""
+    def discriminators_that_mix_images(self) -> list[str]:
+        """The names of discriminators with BatchNorm: D(x_i) and its gradient depend on the batch's other images."""
         players = dict(zip(PLAYERS, PLAYERS, strict=True)) | self.module.further_networks
-        return any(has_batch_norm(network) for name, network in self.networks.items()
-                   if players[name] == "discriminator")
+        return [name for name, network in self.networks.items()
+                if players[name] == "discriminator" and has_batch_norm(network)]
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -95,8 +95,8 @@ def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str =
     try:
         logits = tuple(recipe.networks[name](*parts, labels).shape)
     except (RuntimeError, TypeError, ValueError) as error:
-        yield Problem(f"the {words} does not fit images of {size_of(recipe.image_shape)} (data.channels, "
-                      f"data.image_size): {error}")
+        shown = " beside ".join(map(size_of, shapes or [recipe.image_shape]))
+        yield Problem(f"the {words} does not fit images of {shown} (data.channels, data.image_size): {error}")
         return
     if logits != (2,) and logits[:2] != (2, 1):
         yield Problem(f"the {words} must give one logit an image, [N] or [N, 1, h, w], and gives {list(logits)}")

@@ -12,9 +12,12 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "latent_discriminators": "DCGANPairDiscriminator LatentDiscriminator MLPPairDiscriminator",
     "lecture": "ConditionalLectureDiscriminator ConditionalLectureGenerator LectureDiscriminator LectureGenerator",
     "mlp": "MLPDiscriminator MLPGenerator",
+    "patch_discriminator": "ConditionalPatchDiscriminator PatchDiscriminator",
     "resnet": "ResNetDiscriminator ResNetGenerator",
+    "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",
     "srresnet": "MSRResNet SRResNet",
     "srvgg": "SRVGGNetCompact",
+    "unet": "UNet",
     "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
 })

@@ -28,7 +28,7 @@ def normal(network: nn.Module, std: float = 0.02) -> None:
         nn.init.normal_(layer.weight, 0.0, std)
         _zero_bias(layer)
     for layer in network.modules():
-        if isinstance(layer, _NORMALIZING):
+        if isinstance(layer, _NORMALIZING) and layer.weight is not None:
             nn.init.normal_(layer.weight, 1.0, std)
             nn.init.zeros_(layer.bias)
 

@@ -25,7 +25,7 @@ class Score:
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
     """Returns the scores in the content of metrics.json, or of a file that evaluate.py wrote; unreadable ones are left
     out."""
-    parts = [content.get(part) for part in ("metrics", "image_quality", "representation")]
+    parts = [content.get(part) for part in ("metrics", "image_quality", "translation", "representation")]
     listed = [each for part in parts if isinstance(part, list) for each in part]
     return tuple(each for each in map(score, listed) if each)
 

@@ -38,10 +38,21 @@ def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
     module, saved = load_module(path)
     if "latents" not in saved["settings"]["model"]:
         home = path.parent.parent if path.parent.name == "checkpoints" else path
+        if translates(module):
+            raise RequestError(f"{path} is of a model that translates images and draws none from noise: type "
+                               f"{command('translate', f'run={home}', 'input=IMAGES')}; its scores are in the run's "
+                               "metrics.json")
         raise RequestError(f"{path} is of a model that enlarges images and draws none from noise: type "
                            f"{command('upscale', f'weights={home}', 'input=IMAGES')}; its PSNR and SSIM are in the "
                            "run's metrics.json")
     return module, saved
+
+
+def translates(module: "AdversarialModule") -> bool:
+    """Returns whether the game's generators turn images of one kind into another."""
+    from saddlepoint.game.translation import TranslationModule  # here, since it imports torch
+
+    return isinstance(module, TranslationModule)
 
 
 def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":

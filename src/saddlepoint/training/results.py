@@ -16,6 +16,7 @@ from saddlepoint.errors import Stopped
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.game.translation import TranslationModule
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training.callbacks.stopping import StopOnSignal
 
@@ -49,6 +50,8 @@ def next_command(module: AdversarialModule, run: RunDirectory) -> str:
     """Returns the command that makes use of the generator."""
     if "latents" in module.provenance["settings"]["model"]:
         return f"draw more:   {spelling.command('sample', f'run={run.path}')}"
+    if isinstance(module, TranslationModule):
+        return f"translate:   {spelling.command('translate', f'run={run.path}', 'input=IMAGES')}"
     return f"enlarge:     {spelling.command('upscale', f'weights={run.path}', 'input=IMAGES')}"
 
 

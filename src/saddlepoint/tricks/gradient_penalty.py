@@ -48,11 +48,11 @@ class GradientPenalty(Trick):
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         name = self.name_in(recipe)
-        if recipe.discriminator_mixes_images:
+        if mixing := recipe.discriminators_that_mix_images:
             yield Problem(
                 f"trick=[{name}] penalises the gradient of each image's score, and BatchNorm in the discriminator "
                 "mixes the images of a batch: no image has a score of its own",
-                instead={"model.discriminator.normalization": "layer"})
+                instead={f"model.{network}.normalization": "layer" for network in mixing})
         if recipe.turns.scoring == "half":
             yield Problem(
                 f"trick=[{name}] adds one term to an update on real and fake images, and model.turns.scoring=half "

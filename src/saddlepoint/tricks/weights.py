@@ -66,9 +66,10 @@ class SpectralNorm(Trick):
         self.generator, self.power_iterations = generator, power_iterations
 
     def warnings(self, recipe: Recipe) -> Iterable[str]:
-        if recipe.discriminator_mixes_images:
+        if mixing := recipe.discriminators_that_mix_images:
+            unbounded = " and ".join(f"model.{network}.normalization=none" for network in mixing)
             yield (f"trick=[{self.name_in(recipe)}] bounds each layer of the discriminator, and BatchNorm scales what "
-                   "comes out of them freely: model.discriminator.normalization=none keeps the bound")
+                   f"comes out of them freely: {unbounded} keeps the bound")
 
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
         for network in (generator, discriminator) if self.generator else (discriminator,):

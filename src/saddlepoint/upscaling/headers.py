@@ -21,9 +21,9 @@ def size_of(path: Path, limits: Limits) -> tuple[int, int]:
         return source.size
 
 
-def refuse_unreadable_input(typed: str | None, limits: Limits) -> None:
+def refuse_unreadable_input(typed: str | None, limits: Limits, verb: str = "upscaled") -> None:
     """Refuses input=FILE if the file's header shows that it cannot be read. This is done before torch is imported and
-    weights are loaded, so that the refusal takes no time."""
+    weights are loaded, so that the refusal takes no time. `verb`: what would become of the file."""
     if typed is None:
         return
     path = expanded(typed, "input")
@@ -32,4 +32,4 @@ def refuse_unreadable_input(typed: str | None, limits: Limits) -> None:
     try:
         size_of(path, limits)
     except Unreadable as error:
-        raise RequestError(f"input={typed} cannot be upscaled: {error}") from error
+        raise RequestError(f"input={typed} cannot be {verb}: {error}") from error

@@ -68,16 +68,16 @@ def find_sources(typed: str, recursive: bool) -> Sources:
     return Sources(root, files, single=False)
 
 
-def plan_jobs(chosen: Sources, output: str | None, kind: str | None, scale: float) -> list[Job]:
+def plan_jobs(chosen: Sources, output: str | None, kind: str | None, ending: str) -> list[Job]:
     """Plans a job for each input. `output` is a file for a single input, or a folder; if it is None, results lie beside
-    the inputs and are named after the scale. `kind`: the format of all results, or None for that of each input.
+    the inputs and have `ending` in their names, e.g. _x4. `kind`: the format of all results, or None for that of each
+    input.
 
     No two results get the same name, not even on file systems that take A.png and a.png for one."""
     if chosen.single and output and not _is_folder(output):
         return [_plan_single_file(chosen.files[0].path, expanded(output, "output"), kind)]
     if output and not chosen.single and Path(output).suffix.lower() in ENDINGS:
         raise RequestError(f"output={output} is a file, but input names several: type output=FOLDER")
-    ending = f"_x{scale:g}"
     folder = expanded(output, "output") if output else chosen.root if chosen.single else _folder_beside(chosen, ending)
     if not chosen.single:
         chosen = _leave_out_results(chosen, folder)

@@ -20,7 +20,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.runs import checkpoint
-from saddlepoint.sampling.loading import load_module
+from saddlepoint.sampling.loading import load_module, translates
 from saddlepoint.upscaling import releases
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
 from saddlepoint.upscaling.tiling import COLOUR, GREY
@@ -67,7 +67,12 @@ def load_from_run(path: Path) -> Weights:
     file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
     if not file.is_file():
         raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
-    network = load_module(file)[0].sampling_generator
+    module, _ = load_module(file)
+    network = module.sampling_generator
+    if translates(module):
+        raise RequestError(f"weights={path} is a run whose generator translates images, and does not enlarge them: "
+                           f"type {command('translate', f'run={path}', 'input=IMAGES')}, or name a super-resolution "
+                           "run")
     if not isinstance(getattr(network, "scale", None), int):
         raise RequestError(f"weights={path} is a run whose generator makes images from noise, and does not enlarge "
                            "them: name a super-resolution run, or draw from this one with "

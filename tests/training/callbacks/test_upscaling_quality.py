@@ -89,7 +89,7 @@ class Trainer:
 class Module:
     """Of which the callback sees this much."""
 
-    device, images_seen, budget_images = torch.device("cpu"), 0, 100
+    device, images_seen, budget_images, has_average = torch.device("cpu"), 0, 100, False
 
     def __init__(self, generator):
         self.generator = self.sampling_generator = generator

@@ -15,6 +15,7 @@ from saddlepoint.runs.record import scores
 
 PREFIX = "quality/"
 OF_UPSCALING = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")  # metrics that super-resolution runs always measure
+OF_TRANSLATION = ("psnr_rgb", "mean_error", "cycle_error")  # the first two if the true translations are known
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,9 @@ def _measured_metrics(callbacks: Mapping[str, Any]) -> tuple[list[str], Mapping[
     if "upscaling_quality" in callbacks:
         callback = callbacks["upscaling_quality"]
         return [*OF_UPSCALING, *callback["more"]], callback
+    if "translation_quality" in callbacks:
+        callback = callbacks["translation_quality"]
+        return [*OF_TRANSLATION, *(["kept_class"] if callback["kept_class"] else [])], callback
     callback = callbacks.get("sample_quality", {"metric": []})
     measured = ["fid", "is"] if callback["metric"] is None else list(callback["metric"])
     if not measured:

@@ -12,5 +12,6 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "reconstructions": "Reconstructions",
     "sample_quality": "SampleQuality",
     "scalars": "Scalars",
+    "translation_quality": "TranslationQuality",
     "upscaling_quality": "UpscalingQuality",
 })

@@ -1,0 +1,200 @@
+"""Measures translations of validation images during training, and draws pictures of some.
+
+N images of K channels (the source) or C channels (the target), H x W pixels.
+"""
+
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from saddlepoint.config.rules import Count, WholeNumber
+from saddlepoint.data import pixels
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import TranslationBatch, UnpairedBatch
+from saddlepoint.game.translation import TranslationModule
+from saddlepoint.metrics.context import EvaluationContext
+from saddlepoint.metrics.provenance import finite_or_none
+from saddlepoint.metrics.translation import Quality, against_truth, kept_class, mean_error
+from saddlepoint.runs import checkpoint
+from saddlepoint.runs.directory import update_metrics
+from saddlepoint.sampling import pictures
+from saddlepoint.sampling.translation import translate
+from saddlepoint.training.callbacks.checkpointing import state
+from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.loggers.adapters import show
+
+BEST = "psnr_rgb"  # decides checkpoints/best.ckpt
+
+
+class ValidationImages(NamedTuple):
+    """Images that are not trained on, uint8."""
+
+    source: Tensor  # [N, K, H, W]
+    truth: Tensor | None  # [N, C, H, W] what they should become; None: not known
+    target: Tensor | None  # [M, C, H, W] images of the target domain for the way back; None: the truth
+
+
+class TranslationQuality(pl.Callback):
+    """A callback that translates validation images with the sampling generator, at intervals and at the end of the
+    budget. It has no influence on training.
+
+    Where the true translations are known it writes the means of PSNR, which decides which state of the run is
+    checkpoints/best.ckpt, and of the absolute error, beside those of the untranslated sources. Of a model that also
+    translates back it writes the mean error of the way there and back. Pictures have a row for each image: source,
+    translation, the way back, truth; and for a model that translates back a second one in the other direction.
+
+    context: data and extractor
+    every_images: images between two measurements; None: never
+    moments: numbers of images seen at which to measure as well; 0 is before the first step
+    most_images: validation images at most
+    pictures: how many of them to draw
+    dropout: translates with dropout, and each image's own statistics in BatchNorm
+    kept_class: measures the share of translations that keep their class, by the extractor's classifier
+    """
+
+    def __init__(self, context: EvaluationContext, every_images: Count | None, moments: Sequence[WholeNumber],
+                 most_images: Count, pictures: WholeNumber, dropout: bool, kept_class: bool):
+        self.moments, self.num_pictures, self.dropout = Every(every_images, moments), pictures, dropout
+        self.images = validation_images(context.data, most_images)
+        self.extractor = context.extractor if kept_class else None
+        if self.extractor is not None and not self.extractor.num_classes:
+            raise RequestError(f"callbacks.translation_quality.kept_class=true needs a classifier, and extractor="
+                               f"{self.extractor.name} knows no classes: type extractor=digits, or kept_class=false")
+        self.best: float | None = None
+        self.measured_at, self.seconds = -1, 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
+        if self.extractor is not None:
+            self.extractor.to(module.device)
+        if 0 in self.moments.at and module.images_seen == 0:
+            self.measure(trainer, module)
+
+    def on_train_batch_end(self, trainer, module: TranslationModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self.measure(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+        if module.images_seen != self.measured_at and module.images_seen >= module.budget_images:
+            self.measure(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+
+    def measure(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+        """Translates the images, measures them, draws some and writes the values; in the first process only."""
+        self.measured_at = module.images_seen
+        if not trainer.is_global_zero:
+            return
+        started, (source, truth, target) = time.perf_counter(), self.images
+        translated, there_and_back = self.there_and_back(module, source, "generator", "inverse_generator")
+        values = {} if truth is None else against_truth(translated, source, truth)
+        if self.extractor is not None:
+            values[f"kept_class_{self.extractor.name}"] = kept_class(self.extractor, translated, source, truth)
+        if there_and_back is not None:
+            values["cycle_error"] = Quality(mean_error(there_and_back, source))
+        self.draw(trainer, "translation", source, translated, there_and_back, truth)
+        if there_and_back is not None and (target := truth if target is None else target) is not None:
+            target = target[:self.num_pictures]
+            self.draw(trainer, "back", target, *self.there_and_back(module, target, "inverse_generator", "generator"))
+        if BEST in values:
+            self.keep_best(trainer, module, values[BEST].value)
+        self.seconds += time.perf_counter() - started
+        self.write(trainer, module, values)
+
+    def there_and_back(self, module: TranslationModule, images: Tensor, there: str, back: str
+                       ) -> tuple[Tensor, Tensor | None]:
+        """Returns the translations of images by the network called `there`, and those of these by the one called
+        `back`, None if the model has no such network; all uint8."""
+        networks = module.sampling_networks
+        translated = translate(networks[there], pixels.to_unit_range(images), self.dropout)
+        again = translate(networks[back], translated, self.dropout) if back in networks else None
+        return pixels.to_bytes(translated), None if again is None else pixels.to_bytes(again)
+
+    def draw(self, trainer: pl.Trainer, name: str, *columns: Tensor | None) -> None:
+        """Writes samples/<name>_<images seen>.png, which has a column for each of `columns` that is not None, and shows
+        it in the loggers."""
+        if not self.num_pictures:
+            return
+        shown = [visible(images[:self.num_pictures]) for images in columns if images is not None]
+        if any(images.shape[1] == 3 for images in shown):
+            shown = [images.expand(-1, 3, -1, -1) for images in shown]
+        grid = pictures.grid(torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
+        path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.measured_at:010d}.png"
+        pictures.write_png(path, grid)
+        show(trainer.loggers, f"samples/{name}", grid, self.measured_at)
+
+    def keep_best(self, trainer: pl.Trainer, module: TranslationModule, value: float) -> None:
+        """Writes checkpoints/best.ckpt if the value is the best so far."""
+        if math.isfinite(value) and (self.best is None or value > self.best):
+            self.best = value
+            path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
+            checkpoint.save(path, state(module) | {
+                "best": {"name": BEST, "value": value, "images_seen": self.measured_at}})
+
+    def write(self, trainer: pl.Trainer, module: TranslationModule, values: dict[str, Quality]) -> None:
+        """Writes the values into metrics.json with their protocol, as curves, and as a line on stderr."""
+        protocol = {"num_images": len(self.images.source), "reference_digest": digest_of(self.images),
+                    "ema": module.has_average, "dropout": self.dropout, "quantisation": "uint8",
+                    "extractor": "" if self.extractor is None else self.extractor.name,
+                    "digest": "" if self.extractor is None else self.extractor.digest}
+        records = [{"name": name, **{key: None if each is None else finite_or_none(each)
+                                     for key, each in quality._asdict().items()},
+                    "images_seen": self.measured_at, "protocol": protocol} for name, quality in values.items()]
+        update_metrics(Path(trainer.default_root_dir), {"translation": records,
+                                                        "cost": {"evaluation_seconds": self.seconds}})
+        if not values:
+            return
+        curves = {f"quality/{name}": quality.value for name, quality in values.items()}
+        self.table.add({"images_seen": self.measured_at} | curves)
+        for logger in trainer.loggers:
+            logger.log_metrics(curves, step=self.measured_at)
+        tqdm.write(f"{self.measured_at:,} images: {', '.join(in_words(*each) for each in values.items())}",
+                   file=sys.stderr)
+
+
+def in_words(name: str, quality: Quality) -> str:
+    beside = {"untranslated": quality.untranslated, "truth": quality.truth}
+    beside = ", ".join(f"{words} {value:.4g}" for words, value in beside.items() if value is not None)
+    return f"{name} {quality.value:.4g}" + (f" ({beside})" if beside else "")
+
+
+def visible(images: Tensor) -> Tensor:
+    """Returns images as pictures can show them: of more channels than colours (several frames), the last channel."""
+    return images if images.shape[1] in (1, 3) else images[:, -1:]
+
+
+def digest_of(images: ValidationImages) -> str:
+    """Returns the SHA-256 of the pixels of sources and truths, as images of a name may be others elsewhere."""
+    content = hashlib.sha256()
+    for each in images[:2]:
+        if each is not None:
+            content.update(repr(tuple(each.shape)).encode())
+            content.update(each.contiguous().numpy().data)
+    return content.hexdigest()
+
+
+def validation_images(data: ImageDataModule, count: int) -> ValidationImages:
+    """Returns at most `count` images of the data that are not trained on."""
+    if not issubclass(data.yields, TranslationBatch):
+        raise RequestError(f"callbacks.translation_quality translates images, and data={data.name} has none to be "
+                           "translated: type callbacks=default, or data=photo_edges with e.g. model=pix2pix")
+    if issubclass(data.yields, UnpairedBatch):
+        source, target, truth = data.validation_images(count)
+        return ValidationImages(source, truth, target)
+    source, target = data.validation_pairs(count)
+    return ValidationImages(source, target, None)
