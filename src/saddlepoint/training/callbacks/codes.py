@@ -13,9 +13,7 @@ from saddlepoint.game.infogan import InfoGANModule
 from saddlepoint.game.modes import evaluating
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.compositions import vary_codes
-from saddlepoint.training.callbacks.representation import Measured, Representation
-
-BLOCK = 100  # images that are computed at once
+from saddlepoint.training.callbacks.representation import BLOCK, Measured, Representation
 
 
 class Codes(Representation):
@@ -45,8 +43,8 @@ class Codes(Representation):
         if not self.data.num_classes or not num_values:
             return {}
         with evaluating(module.networks["discriminator"]) as discriminator:
-            guesses = [discriminator.codes(images.to(module.device), labels.to(module.device))[:, :num_values].argmax(1)
-                       for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True)]
+            guesses = [discriminator.codes(images, labels)[:, :num_values].argmax(1)
+                       for images, labels in self.blocks(module.device)]
         accuracy = matched_accuracy(torch.cat(guesses).cpu(), self.labels)
         return {"code_accuracy": Measured(accuracy, self.labels.bincount().max().item() / len(self.labels))}
 

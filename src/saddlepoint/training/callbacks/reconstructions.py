@@ -15,9 +15,8 @@ from saddlepoint.game.encoding import EncodingModule
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.modes import evaluating
 from saddlepoint.sampling import pictures
-from saddlepoint.training.callbacks.representation import Measured, Representation
+from saddlepoint.training.callbacks.representation import BLOCK, Measured, Representation
 
-BLOCK = 100  # images that are computed at once
 COLUMNS = 10  # of the picture of reconstructions
 SIDE = 512  # pixels of the map
 DOT = 2  # pixels from the middle of a point of the map to its edge
@@ -45,20 +44,21 @@ class Reconstructions(Representation):
 
     def measure(self, module: EncodingModule) -> dict[str, Measured]:
         encoder, generator = (module.sampling_networks[name] for name in ("encoder", "generator"))
-        codes, reconstructed = [], []
+        codes, errors, made, count = [], [], [], 0
         with evaluating(encoder), evaluating(generator):
-            for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True):
-                images, labels = images.to(module.device), labels.to(module.device)
+            for images, labels in self.blocks(module.device):
                 codes.append(encoder(images, labels))
-                reconstructed.append(generator(codes[-1], labels).cpu())
-        self.codes, self.reconstructed = torch.cat(codes).cpu(), torch.cat(reconstructed)
-        return {"reconstruction_error": Measured(squared_difference(self.images, self.reconstructed),
-                                                 squared_difference(self.images, self.images.mean(0, keepdim=True)))}
+                reconstructed = generator(codes[-1], labels)
+                errors.append((reconstructed - images).square().flatten(1).mean(1) / 4)  # of pixels from 0 to 1
+                made.append(pixels.to_bytes(reconstructed[:self.shown - count]).cpu())
+                count += len(made[-1])
+        self.codes, self.made = torch.cat(codes).cpu(), torch.cat(made)
+        return {"reconstruction_error": Measured(torch.cat(errors).mean().item(), mean_variance(self.images))}
 
     def draw(self, module: EncodingModule) -> dict[str, Tensor]:
-        rows = zip(self.images[:self.shown].split(COLUMNS), self.reconstructed[:self.shown].split(COLUMNS), strict=True)
-        shown = torch.cat([image for originals, made in rows for image in (*_filled(originals), *_filled(made))])
-        drawn = {"reconstructions": pictures.grid(pixels.to_bytes(shown), COLUMNS)}
+        rows = zip(self.images[:self.shown].split(COLUMNS), self.made.split(COLUMNS), strict=True)
+        shown = torch.cat([_filled(row) for pair in rows for row in pair])
+        drawn = {"reconstructions": pictures.grid(shown, COLUMNS)}
         if self.plane and module.latents.size == 2:
             reach = reach_of(module.latents)
             drawn["map"] = map_of(self.codes, self.labels, self.data.class_names, reach)
@@ -75,15 +75,15 @@ class Reconstructions(Representation):
         return pictures.grid(torch.cat(images).cpu(), self.plane)
 
 
-def _filled(images: Tensor) -> list[Tensor]:
-    """Returns the images of a row of the grid, the last row filled with black ones."""
-    black = images.new_full((COLUMNS - len(images), *images.shape[1:]), -1.0)
-    return [torch.cat([images, black])]
+def _filled(row: Tensor) -> Tensor:
+    """Returns the images of a row of the grid, filled up with black ones."""
+    return torch.cat([row, row.new_zeros(COLUMNS - len(row), *row.shape[1:])])
 
 
-def squared_difference(images: Tensor, others: Tensor) -> float:
-    """Returns the mean squared difference of images [N, C, S, S] in [-1, 1], measured in [0, 1]."""
-    return (images - others).square().mean().item() / 4
+def mean_variance(images: Tensor) -> float:
+    """Returns the mean over pixels of their variance over images, uint8 [N, C, S, S], in units of 255 squared."""
+    return sum((channel / 255).var(0, unbiased=False).mean().item()
+               for channel in images.unbind(1)) / images.shape[1]
 
 
 def reach_of(latents: Latents) -> float:

@@ -4,7 +4,7 @@ import hashlib
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -25,6 +25,8 @@ from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
+
+BLOCK = 100  # images that are computed at once
 
 
 class Measured(NamedTuple):
@@ -78,12 +80,17 @@ class Representation(pl.Callback, ABC):
             self.look(trainer, module)
 
     def read_images(self) -> None:
-        """Reads the images, [N, C, S, S] in [-1, 1], and their classes [N]."""
+        """Reads the images, uint8 [N, C, S, S], and their classes [N]."""
         self.split = split_to_look_at(self.data)
         chosen = self.data.evaluation_images(self.split).limited(self.num_images)
         block = chosen.block(range(len(chosen)))
         self.digest = hashlib.sha256(block.images.contiguous().numpy().data).hexdigest()
-        self.images, self.labels = pixels.to_unit_range(block.images), block.labels
+        self.images, self.labels = block.images, block.labels
+
+    def blocks(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the images in [-1, 1] and their classes in blocks, on the device."""
+        for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True):
+            yield pixels.to_unit_range(images.to(device)), labels.to(device)
 
     def look(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         """Measures and draws; in the first process only."""
