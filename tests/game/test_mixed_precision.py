@@ -8,10 +8,13 @@ from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.trick import Trick
 from saddlepoint.losses.adversarial import NonSaturating, Wasserstein
+from saddlepoint.training.train import make_trainer
 from saddlepoint.tricks.gradient_penalty import R1, WassersteinGradientPenalty
+from tests.composing import settings
 from tests.game.playing import Recorder, batches, game
 
 TRICKS = {"no trick": dict, "wgan_gp": lambda: {"wgan_gp": WassersteinGradientPenalty()},
@@ -56,3 +59,10 @@ def test_both_players_take_the_steps_of_float32(precision, tricks):
 def test_a_scale_too_large_skips_the_step_and_is_no_divergence():
     steps = steps_of("float16", {}, scale=2.0**126)
     assert all(step.norm() == 0 for step in steps.values())
+
+
+def test_scaled_losses_and_simultaneous_players_are_refused_together(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    typed = settings("precision=16-mixed", "model.turns.order=simultaneous", "trainer=gpu")
+    with pytest.raises(RequestError, match="takes both gradients before either: type precision=bf16-mixed"):
+        make_trainer(typed, sweeping=False)

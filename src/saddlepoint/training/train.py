@@ -124,6 +124,10 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
     with only_the_first_speaks():
         if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
             raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
+        if settings["precision"] == "16-mixed" and settings["model"]["turns"]["order"] == "simultaneous":
+            raise RequestError("precision=16-mixed changes the scale of the losses between two updates, and "
+                               "model.turns.order=simultaneous takes both gradients before either: type "
+                               "precision=bf16-mixed")
         try:
             trainer = Trainer(
                 **launching.trainer_arguments(settings, sweeping),
