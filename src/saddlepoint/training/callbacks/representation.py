@@ -16,6 +16,7 @@ from tqdm import tqdm
 from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.data import pixels
 from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.sampling import fixed_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import read_json
 from saddlepoint.game.synthesis import SynthesisModule
@@ -82,8 +83,9 @@ class Representation(pl.Callback, ABC):
     def read_images(self) -> None:
         """Reads the images, uint8 [N, C, S, S], and their classes [N]."""
         self.split = split_to_look_at(self.data)
-        chosen = self.data.evaluation_images(self.split).limited(self.num_images)
-        block = chosen.block(range(len(chosen)))
+        images = self.data.evaluation_images(self.split)
+        mixed = images.subset(fixed_subset(len(images), min(self.num_images, len(images))))  # files come class by class
+        block = mixed.block(range(len(mixed)))
         self.digest = hashlib.sha256(block.images.contiguous().numpy().data).hexdigest()
         self.images, self.labels = block.images, block.labels
 
