@@ -52,6 +52,7 @@ NEEDS = {
     ("perceptual", "random"): ("data=sr_folder", "model=srgan", *OF_PERCEPTUAL),
     ("model", "srgan"): ("data=sr_folder", *SMALL_UPSCALER),
     ("model", "esrgan"): ("data=sr_folder", *SMALL_UPSCALER),
+    ("model", "infogan"): ("data.image_size=28",),
     ("model", "real_esrgan"): ("data=sr_folder", *SMALL_UPSCALER, *SMALL_DEGRADATION),
     ("experiment", "srgan_x4"): (*SMALL_UPSCALER, "model.turns.generator_warmup_images=8"),
     ("experiment", "esrgan_x4"): (*SMALL_UPSCALER, "data.num_workers=0"),
@@ -83,7 +84,8 @@ FAST = ("model.generator.width=4", "model.discriminator.width=4")
 WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
               (CONF / "experiment" / f"{name}.yaml").read_text()} - {
                   "srgan_x4", "esrgan_x4", "real_esrgan_x4", "pix2pix_edges", "cyclegan_digits"}
-WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan")}
+WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
+                 ("model", "adversarial_autoencoder"), ("model", "bigan_mlp")}
 
 
 def nodes_with_target(content, path=""):
@@ -126,11 +128,12 @@ def every_configuration() -> list[dict]:
             ("sample", "evaluate", "train_classifier", "translate", "upscale", "compare")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
-    chosen = [group for group in groups() if group not in ("tricks", "turns", "experiment", "metrics")]
+    chosen = [group for group in groups() if group not in ("tricks", "turns", "prior", "experiment", "metrics")]
     lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
     others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
     for number in range(max(map(len, others.values()))):  # an option of each group at once
         lines.append([f"{group}={each[number % len(each)]}" for group, each in others.items()])
+    lines += [["model=adversarial_autoencoder", f"prior@model.latents={prior}"] for prior in options("prior")]
     made += [composed(*line)[0] for line in lines]
     return [OmegaConf.to_container(OmegaConf.create(each), resolve=True) for each in made]
 

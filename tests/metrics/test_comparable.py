@@ -23,3 +23,9 @@ def test_every_measure_of_enlarged_images_has_its_direction():
     assert {name: greater_is_better(name) for name in names} == {
         name: name.startswith(("psnr", "ssim")) for name in names}
     assert {*names} <= {*GREATER_IS_BETTER}
+
+
+def test_what_codes_and_encoders_say_has_its_direction():
+    schema = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
+    names = schema["properties"]["representation"]["items"]["properties"]["name"]["enum"]
+    assert {name: greater_is_better(name) for name in names} == {name: name.endswith("accuracy") for name in names}

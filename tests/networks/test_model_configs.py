@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from saddlepoint.game.super_resolution import SuperResolutionModule
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
 from tests.in_conf import classes
 from tests.networks.counting import trainable
@@ -16,9 +17,11 @@ from tests.networks.every_network import DISCRIMINATORS, GENERATORS
 from tests.networks.test_super_resolution_configs import MODELS
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
-UPSCALERS = {name for name, module in classes("model", "module").items() if module is SuperResolutionModule}
-TRANSLATORS = {name for name, module in classes("model", "module").items() if issubclass(module, TranslationModule)}
-NETWORKS = sorted(classes("model", "generator").keys() - UPSCALERS - TRANSLATORS)
+TASKS = classes("model", "module")
+UPSCALERS = {name for name, task in TASKS.items() if task is SuperResolutionModule}
+TRANSLATORS = {name for name, task in TASKS.items() if issubclass(task, TranslationModule)}
+NETWORKS = sorted(name for name, task in TASKS.items() if task is SynthesisModule)
+WITH_CODES = {"infogan", "bigan", "bigan_mlp", "adversarial_autoencoder"}  # test_infogan.py, test_encoders.py
 
 
 def settings_of(name: str, channels: int = 3, image_size: int = 32, **more: int) -> dict:
@@ -85,6 +88,7 @@ def test_every_network_of_a_model_is_among_those_that_are_tested():
     """By the model's name, those of super-resolution in test_super_resolution_configs.py, of translation below"""
     assert GENERATORS.keys() == DISCRIMINATORS.keys() == {*NETWORKS}
     assert MODELS.keys() == UPSCALERS
+    assert {*NETWORKS} | UPSCALERS | TRANSLATORS | WITH_CODES == TASKS.keys()
     for part, tested in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         offered = classes("model", part)
         assert {name: type(make()) for name, make in tested.items()} == {name: offered[name] for name in NETWORKS}

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.config.spelling import of_class, word
+from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
 from saddlepoint.data.describing import listed
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files.outputs import is_taken, require_writable
+from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.sampling import compositions, latent_arithmetic, pictures
 from saddlepoint.sampling.compositions import Picture
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
@@ -64,14 +65,35 @@ def compose_picture(generator: SamplingGenerator, settings: Settings) -> Picture
     label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
     if label is not None:
         warn_of_classes_not_learnt(generator, [label], "what is drawn of it means nothing")
+    if settings["codes"]:
+        codes = require_codes(generator, settings["codes"])
+        images = count or (COUNT_OF_EACH if len(codes) == 1 else 1)
+        return compositions.compose_codes(generator, codes, seed, images, steps, settings["code_range"], label)
     if settings["interpolate"]:
         return compositions.compose_walk(generator, settings["interpolate"], steps, label)
     if settings["arithmetic"]:
         if generator.num_classes and label is None:
             raise RequestError(f"arithmetic={settings['arithmetic']} needs one class, since it adds latents and those "
                                "know none: choose it, e.g. class=0 (without arithmetic= to see and number its images)")
+        if isinstance(generator.latents, StructuredLatents):
+            raise RequestError(f"arithmetic={settings['arithmetic']} adds latents, and a sum of this run's would have "
+                               "codes that it was not trained with: vary them with codes=1")
         return latent_arithmetic.compose_arithmetic(generator, settings["arithmetic"], seed, label)
     return compositions.compose_seed(generator, seed, count or COUNT, settings["columns"], label)
+
+
+def require_codes(generator: SamplingGenerator, codes: int | list[int]) -> list[int]:
+    """Returns the numbers of codes= as a list; raises a RequestError if the generator has no such codes."""
+    typed, latents = f"codes={codes}", generator.latents
+    if not isinstance(latents, StructuredLatents):
+        raise RequestError(f"{typed}: this run's latents are noise without codes. Leave codes= out, or draw from a run "
+                           f"of a model that has them, e.g. one of {command('train', 'model=infogan')}")
+    codes = codes if isinstance(codes, list) else [codes]
+    if max(codes) > latents.num_codes:
+        kinds = [f"code {code} has {latents.num_values(code)} values" if latents.num_values(code)
+                 else f"code {code} is continuous" for code in range(1, latents.num_codes + 1)]
+        raise RequestError(f"{typed}: this run's generator has the codes 1 to {latents.num_codes} ({', '.join(kinds)})")
+    return codes
 
 
 def warn_of_words_that_are_names(generator: SamplingGenerator, which: str | int | list | None) -> None:
@@ -95,7 +117,7 @@ def refuse_contradictions(settings: Settings) -> None:
     """Refuses settings that exclude each other, before the run is read."""
     if not settings["run"]:
         raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
-    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic") if settings[name]]
+    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic", "codes") if settings[name]]
     if len(kinds) > 1:
         raise RequestError(f"{kinds[0]}= and {kinds[1]}= are two pictures: type one of them")
     if len(settings["interpolate"]) == 1:
@@ -103,6 +125,13 @@ def refuse_contradictions(settings: Settings) -> None:
     if len(settings["interpolate_class"]) == 1:
         raise RequestError(f"{typed_classes('interpolate_class', settings)} is one class, and a walk needs two: "
                            "e.g. [3,8]")
+    codes = settings["codes"] if isinstance(settings["codes"], list) else [settings["codes"]]
+    if len(codes) > 2 or len({*codes}) < len(codes):
+        raise RequestError(f"codes={settings['codes']} must be one code, or two different ones: the first changes from "
+                           "column to column, the second from row to row, e.g. [1,2]")
+    if codes and settings["columns"]:
+        raise RequestError(f"columns={settings['columns']}: with codes= each column is a value of a code. Leave "
+                           "columns= out, or type steps=N for N values of a continuous code")
     if settings["class"] is not None and settings["interpolate_class"]:
         raise RequestError(f"{typed_classes('class', settings)} and interpolate_class= both choose classes: leave "
                            "class= out")

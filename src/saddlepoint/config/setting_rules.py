@@ -67,6 +67,8 @@ RULES: dict[str, Rule] = {
     "files": boolean,
     "interpolate": list_of(SEED, empty=True),
     "interpolate_class": list_of(a_class, empty=True),
+    "codes": either(COUNT, list_of(COUNT, empty=True)),
+    "code_range": list_of(number(), length=2),
     "steps": integer(2),
     "arithmetic": optional(sum_of_images),
     # Upscaling

@@ -47,3 +47,28 @@ class HasClassLogits(Protocol):
 
     def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> [N, K]. Must not read labels: they are the answer"""
+
+
+@runtime_checkable
+class HasCodes(Protocol):
+    """A discriminator that also guesses the codes of fakes (game/structured_latents.py); model=infogan trains it."""
+
+    def codes(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] -> [N, code_size]: logits of each categorical code's values, in the order of
+        the latents, then the means of the continuous codes. Must not read labels where those tell the codes"""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A network that maps images to latents; a stochastic one gives a Gaussian, from which the task draws."""
+
+    latent_dim: int
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] -> latents [N, latent_dim], the means if the encoder is stochastic"""
+
+    def distribution(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """images [N, C, H, W], labels [N] -> means and standard deviations [N, latent_dim]; None: deterministic"""
+
+    def features(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] -> the last hidden layer [N, D], which probes read"""

@@ -58,15 +58,20 @@ class SynthesisModule(AdversarialModule):
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
+        yield from warmup_problems(recipe)
         yield from [*generator_problems(recipe)] or discriminator_problems(recipe)
 
 
-def generator_problems(recipe: Recipe) -> Iterator[Problem]:
-    """Yields what keeps the generator from making images of the data's shape from the recipe's latents."""
+def warmup_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yields the problem of a generator that has no term but the adversarial one, and is to warm up on others."""
     if recipe.turns.generator_warmup_images:
         yield Problem(f"model.turns.generator_warmup_images={recipe.turns.generator_warmup_images} lets the "
                       "generator learn from content losses alone, and one that starts from noise has none",
                       {"model.turns.generator_warmup_images": 0})
+
+
+def generator_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yields what keeps the generator from making images of the data's shape from the recipe's latents."""
     if not hasattr(recipe.generator, "latent_dim"):
         yield Problem(f"{type(recipe.generator).__name__} (model.generator) has no attribute latent_dim, the "
                       "number of its latents: add self.latent_dim = latent_dim to its constructor")

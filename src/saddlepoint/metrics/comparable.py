@@ -10,6 +10,7 @@ GREATER_IS_BETTER = {
     "coverage": True, "duplicates": False, "label_accuracy": True, "rarest_class": True, "class_fid": False,
     "psnr_y": True, "ssim_y": True, "psnr_rgb": True, "ssim_rgb": True, "niqe": False, "lpips": False,
     "mean_error": False, "cycle_error": False, "kept_class": True,
+    "code_accuracy": True, "reconstruction_error": False,
 }
 
 

@@ -26,11 +26,15 @@ KERNEL_SIZES = (4, 5)
 KernelSize = Annotated[int, one_of(*KERNEL_SIZES)]
 
 
-def _check(player: str, width: int, kernel_size: int, normalization: str) -> None:
+def check_maps(player: str, width: int, kernel_size: int, normalization: str, negative_slope: float = 0.0,
+               dropout: float = 0.0) -> None:
+    """Refuses with a ValueError what the convolutions of a player (generator, discriminator, encoder) cannot have."""
     require_whole_numbers({f"model.{player}.width": width})
     require(kernel_size in KERNEL_SIZES, f"model.{player}.kernel_size", kernel_size, "4 (ports) or 5 (the paper)")
     require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
             "one of " + ", ".join(NORMALIZATIONS))
+    require(0 <= negative_slope < 1, f"model.{player}.negative_slope", negative_slope, FRACTION)
+    require(0 <= dropout < 1, f"model.{player}.dropout", dropout, FRACTION)
 
 
 class DCGANGenerator(nn.Module):
@@ -51,7 +55,7 @@ class DCGANGenerator(nn.Module):
                  kernel_size: KernelSize = 4, normalization: Normalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
-        _check("generator", width, kernel_size, normalization)
+        check_maps("generator", width, kernel_size, normalization)
         self.latent_dim = latent_dim
         bias = normalization == "none"
         maps = [width * 2**level for level in reversed(range(doublings(image_size, start=4)))]
@@ -66,6 +70,22 @@ class DCGANGenerator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
         return self.layers(latents)
+
+
+def halving_blocks(channels: int, image_size: int, width: int, kernel_size: int, normalization: str,
+                   negative_slope: float, dropout: float) -> tuple[nn.Sequential, int]:
+    """Returns the convolutions of a discriminator or an encoder, [N, C, S, S] -> [N, maps, 4, 4], and their number of
+    maps."""
+    maps = [width * 2**level for level in range(doublings(image_size, start=4))]
+    blocks = nn.Sequential()
+    for level, (inputs, outputs) in enumerate(zip([channels, *maps], maps, strict=False)):
+        blocks.append(nn.Sequential(
+            nn.Conv2d(inputs, outputs, kernel_size, stride=2, padding=(kernel_size - 1) // 2,
+                      bias=normalization == "none"),
+            *(map_normalization(normalization, outputs) if level else ()),
+            activation(negative_slope),
+            *([nn.Dropout(dropout)] if dropout else ())))
+    return blocks, maps[-1]
 
 
 class DCGANDiscriminator(nn.Module):
@@ -87,19 +107,10 @@ class DCGANDiscriminator(nn.Module):
                  negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.0):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
-        _check("discriminator", width, kernel_size, normalization)
-        require(0 <= negative_slope < 1, "model.discriminator.negative_slope", negative_slope, FRACTION)
-        require(0 <= dropout < 1, "model.discriminator.dropout", dropout, FRACTION)
-        bias = normalization == "none"
-        maps = [width * 2**level for level in range(doublings(image_size, start=4))]
-        self.blocks = nn.Sequential()
-        for level, (inputs, outputs) in enumerate(zip([channels, *maps], maps, strict=False)):
-            self.blocks.append(nn.Sequential(
-                nn.Conv2d(inputs, outputs, kernel_size, stride=2, padding=(kernel_size - 1) // 2, bias=bias),
-                *(map_normalization(normalization, outputs) if level else ()),
-                activation(negative_slope),
-                *([nn.Dropout(dropout)] if dropout else ())))
-        self.logit = nn.Linear(4 * 4 * maps[-1], 1, bias=bias)
+        check_maps("discriminator", width, kernel_size, normalization, negative_slope, dropout)
+        self.blocks, last_maps = halving_blocks(channels, image_size, width, kernel_size, normalization, negative_slope,
+                                                dropout)
+        self.logit = nn.Linear(4 * 4 * last_maps, 1, bias=normalization == "none")
         normal(self, std=0.02)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ class Score:
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
     """Returns the scores in the content of metrics.json, or of a file that evaluate.py wrote; unreadable ones are left
     out."""
-    listed = [each for part in ("metrics", "image_quality", "translation") if isinstance(content.get(part), list)
-              for each in content[part]]
+    parts = [content.get(part) for part in ("metrics", "image_quality", "translation", "representation")]
+    listed = [each for part in parts if isinstance(part, list) for each in part]
     return tuple(each for each in map(score, listed) if each)
 
 

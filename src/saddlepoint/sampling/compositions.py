@@ -1,4 +1,5 @@
-"""Composes pictures for sample.py: the images of a seed, rows of classes, and walks between latents or classes.
+"""Composes pictures for sample.py: the images of a seed, rows of classes, grids of codes, and walks between latents or
+classes.
 
 N images of C channels and H x W pixels."""
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.sampling.generator import SamplingGenerator, list_names
 
 
@@ -71,6 +73,42 @@ def compose_class_walk(generator: SamplingGenerator, labels: Sequence[int], seed
     name = f"classwalk{'-'.join(map(str, labels))}_seed{seed}_count{count}_steps{steps}"
     images = torch.cat(rows)
     return Picture(name, images, steps, file_numbers(len(images)), describe_classes(generator, labels))
+
+
+def compose_codes(generator: SamplingGenerator, codes: Sequence[int], seed: int, count: int, steps: int,
+                  limits: tuple[float, float], label: int | None) -> Picture:
+    """Composes a grid of codes: from column to column the first code changes, and from row to row the second. Images 0
+    .. count - 1 of the seed give the noise and all other codes: with one code a row each, with two a block of rows."""
+    latents, columns = vary_codes(generator.latents, codes, generator.latents.of_images(seed, 0, count), steps, limits)
+    labels = generator.labels_of_images(seed, 0, count) if label is None else torch.full((count,), label)
+    images = generator.of_latents(latents, labels.repeat_interleave(len(latents) // count))
+    name = f"{class_prefix(label)}codes{'-'.join(map(str, codes))}_seed{seed}_count{count}"
+    ways = [describe_code(generator.latents, code, limits) for code in codes]
+    legend = f"columns from the left: {ways[0]}" + "".join(f"; rows from the top: {way}" for way in ways[1:])
+    if not all(map(generator.latents.num_values, codes)):
+        name += f"_steps{steps}_from{limits[0]:g}to{limits[1]:g}"
+    return Picture(name, images, columns, file_numbers(len(images)), describe_class(generator, label), legend)
+
+
+def vary_codes(latents: StructuredLatents, codes: Sequence[int], base: Tensor, steps: int,
+               limits: tuple[float, float]) -> tuple[Tensor, int]:
+    """Returns the latents of a grid, row by row, and its number of columns.
+
+    base: latents [N, size] in which the codes are varied
+    codes: number of the code that changes from column to column, then of the one that changes from row to row, if any
+    steps: values of a continuous code, from limits[0] to limits[1]; a categorical code has all of its own
+    """
+    for code in reversed(codes):  # the last one changes most slowly
+        num_values = latents.num_values(code)
+        values = torch.arange(num_values) if num_values else torch.linspace(*limits, steps)
+        base = latents.with_code(base.repeat_interleave(len(values), 0), code, values.repeat(len(base)))
+    return base, len(values)
+
+
+def describe_code(latents: StructuredLatents, code: int, limits: tuple[float, float]) -> str:
+    num_values = latents.num_values(code)
+    way = f"its {num_values} values" if num_values else f"from {limits[0]:g} to {limits[1]:g}"
+    return f"code {code}, {way}"
 
 
 def neighbours(places: Sequence) -> list[tuple]:

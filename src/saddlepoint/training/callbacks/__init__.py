@@ -4,10 +4,12 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "checkpointing": "Checkpointing",
+    "codes": "Codes",
     "every": "Every",
     "health": "Health",
     "image_grid": "ImageGrid",
     "progress_line": "Progress",
+    "reconstructions": "Reconstructions",
     "sample_quality": "SampleQuality",
     "scalars": "Scalars",
     "translation_quality": "TranslationQuality",

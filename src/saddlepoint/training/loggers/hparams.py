@@ -25,7 +25,8 @@ def varied_settings(settings: Mapping[str, Any]) -> dict[str, float | bool | str
 def scores(run: Path) -> dict[str, float]:
     """Returns the values in a run's metrics.json that are finite, by name."""
     content = read_json(run / "metrics.json") or {}
-    entries = [*content.get("metrics", ()), *content.get("image_quality", ()), *content.get("translation", ())]
+    parts = ("metrics", "image_quality", "translation", "representation")
+    entries = [each for part in parts for each in content.get(part, ())]
     return {each["name"]: each["value"] for each in entries if each["value"] is not None}
 
 

@@ -1,0 +1,135 @@
+"""The base of callbacks that show and measure what codes or encoders say of images that are not trained on."""
+
+import hashlib
+import math
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from saddlepoint.config.rules import Count, WholeNumber
+from saddlepoint.data import pixels
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.sampling import fixed_subset
+from saddlepoint.errors import RequestError
+from saddlepoint.files.json_files import read_json
+from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.metrics.provenance import finite_or_none
+from saddlepoint.runs.directory import update_metrics
+from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.loggers.adapters import show
+
+BLOCK = 100  # images that are computed at once
+
+
+class Measured(NamedTuple):
+    """A value, and what it would be without learning anything."""
+
+    value: float
+    baseline: float
+
+
+class Representation(pl.Callback, ABC):
+    """A callback that looks at intervals and at the end of the budget. A subclass says what it measures and draws.
+
+    Its values are in metrics.json as `representation`, its curves are quality/<name>, its pictures are in samples/. It
+    has no influence on training.
+
+    data: the images; those of the split `test` if there is one, else those that are trained on
+    every_images: images between two looks; None: never
+    moments: numbers of images seen at which to look as well; 0 is before the first step
+    num_images: images that are looked at, at most, always the same ones
+    """
+
+    def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
+                 num_images: Count):
+        self.moments, self.at_start = Every(every_images, moments), 0 in moments  # 0 comes after no batch
+        self.data, self.num_images = data, num_images
+        self.looked_at = -1
+
+    uses_average: ClassVar[bool]  # whether the values are of the weights that draw (EMA), or of those that are trained
+
+    @abstractmethod
+    def measure(self, module: SynthesisModule) -> dict[str, Measured]:
+        """Returns the values by name, in the order in which they are printed."""
+
+    @abstractmethod
+    def draw(self, module: SynthesisModule) -> dict[str, Tensor]:
+        """Returns the pictures, uint8 [C, height, width], by name."""
+
+    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if trainer.is_global_zero:
+            self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
+            self.read_images()
+        if self.at_start and module.images_seen == 0:
+            self.look(trainer, module)
+
+    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self.look(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if module.images_seen != self.looked_at and module.images_seen >= module.budget_images:
+            self.look(trainer, module)
+
+    def read_images(self) -> None:
+        """Reads the images, uint8 [N, C, S, S], and their classes [N]."""
+        self.split = split_to_look_at(self.data)
+        images = self.data.evaluation_images(self.split)
+        mixed = images.subset(fixed_subset(len(images), min(self.num_images, len(images))))  # files come class by class
+        block = mixed.block(range(len(mixed)))
+        self.digest = hashlib.sha256(block.images.contiguous().numpy().data).hexdigest()
+        self.images, self.labels = block.images, block.labels
+
+    def blocks(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields the images in [-1, 1] and their classes in blocks, on the device."""
+        for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True):
+            yield pixels.to_unit_range(images.to(device)), labels.to(device)
+
+    def look(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        """Measures and draws; in the first process only."""
+        self.looked_at = module.images_seen
+        if not trainer.is_global_zero:
+            return
+        with torch.no_grad():
+            values, drawn = self.measure(module), self.draw(module)
+        for name, picture in drawn.items():
+            path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.looked_at:010d}.png"
+            pictures.write_png(path, picture)
+            show(trainer.loggers, f"samples/{name}", picture, self.looked_at)
+        if values:
+            self.write(trainer, module, values)
+
+    def write(self, trainer: pl.Trainer, module: SynthesisModule, values: dict[str, Measured]) -> None:
+        """Writes the values into metrics.json, as curves, and as a line on stderr."""
+        run = Path(trainer.default_root_dir)
+        protocol = {"reference": self.data.name, "reference_digest": self.digest, "split": self.split,
+                    "num_images": len(self.images), "ema": self.uses_average and module.has_average}
+        entries = [{"name": name, "value": finite_or_none(value), "baseline": baseline, "images_seen": self.looked_at,
+                    "protocol": protocol} for name, (value, baseline) in values.items()]
+        others = [each for each in (read_json(run / "metrics.json") or {}).get("representation", ())
+                  if each["name"] not in values]
+        update_metrics(run, {"representation": others + entries})
+        curves = {f"quality/{name}": value for name, (value, _) in values.items() if math.isfinite(value)}
+        self.table.add({"images_seen": self.looked_at} | curves)
+        for logger in trainer.loggers:
+            logger.log_metrics(curves, step=self.looked_at)
+        texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]
+        tqdm.write(f"{self.looked_at:,} images: {', '.join(texts)}", file=sys.stderr)
+
+
+def split_to_look_at(data: ImageDataModule) -> str:
+    """Returns `test` if the data has images that are not trained on, else `train`."""
+    try:
+        images = data.evaluation_images("test")
+    except RequestError:
+        return "train"
+    return "test" if len(images) else "train"
