@@ -81,9 +81,10 @@ OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("da
 TRAINED = ("data", "data/pair", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment",
            "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
-WITH_FILES = {name for name in options("experiment") if "override /data: mnist5k" not in
-              (CONF / "experiment" / f"{name}.yaml").read_text()} - {
-                  "srgan_x4", "esrgan_x4", "real_esrgan_x4", "pix2pix_edges", "cyclegan_digits"}
+# Sets that are files of the user's, and experiments on them.
+OF_FILES = {name for name in options("data") if "root" in read_yaml(CONF / "data" / f"{name}.yaml")} - {"sr_folder"}
+WITH_FILES = {name for name in options("experiment") for data in OF_FILES
+              if f"override /data: {data}\n" in (CONF / "experiment" / f"{name}.yaml").read_text()}
 WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
                  ("model", "adversarial_autoencoder"), ("model", "bigan_mlp")}
 
