@@ -73,6 +73,8 @@ def test_a_list_without_brackets_is_told_both_ways_out():
 @pytest.mark.parametrize(("typed", "command", "said"), [
     ("data=mnist", "evaluate", "data=mnist: evaluate.py has no setting data (see --help); it takes that of the run"),
     ("model=dcgan", "compare", "model=dcgan: compare.py has no setting model (see --help)"),
+    ("data/pair=holes", "train", "data/pair=holes: data=mnist5k has no data.pair: type one that has, data="),
+    ("data/pair=hole", "train", "data/pair=hole: data=mnist5k has no data.pair"),
     ("extractor=digit", "evaluate", "extractor=digit does not exist: did you mean digits?"),
 ])
 def test_a_choice_that_only_train_has_is_told_from_a_slip(typed, command, said):

@@ -25,6 +25,9 @@ CLASSES = ("data=image_folder", "model=cgan", "data.num_classes=2", "data.channe
 PAIRS = ("model=srgan", "perceptual=none", "data=sr_folder", "model.generator.width=4", "model.discriminator.width=4",
          "model.generator.num_blocks=1")
 
+TRANSLATED = ("model=pix2pix", "model.generator.width=4", "model.discriminator.width=4",
+              "model.discriminator.halvings=1", "data.load_size=18")
+
 
 def line(*typed: str) -> list[str]:
     """The overrides of train.py for what is typed, with the choices of the run that it goes on with"""
@@ -139,6 +142,26 @@ def test_pairs_may_move_and_may_not_come_from_elsewhere(tmp_path, capsys):
     assert "is not what this run" not in capsys.readouterr().err
     with pytest.raises(RequestError, match=r"data.low_root=null \(it is .*where the data lies"):
         go_on(f"resume={tmp_path / 'run'}", "data.low_root=null", "budget.images=16")
+
+
+def test_both_folders_of_a_translation_may_move_and_its_pairs_stay_what_they_are(tmp_path, capsys):
+    for side in ("T", "S"):
+        write_noise(tmp_path / side, width=24, height=24)
+    roots = [f"data.root={tmp_path / 'T'}", f"data.source_root={tmp_path / 'S'}"]
+    train.train(settings(*TINY, *TRANSLATED, "data=paired_folders", *roots), tmp_path / "run")
+    (tmp_path / "there").mkdir()
+    for side in ("T", "S"):
+        (tmp_path / side).rename(tmp_path / "there" / side)
+    moved = [root.replace(str(tmp_path), str(tmp_path / "there")) for root in roots]
+    go_on(f"resume={tmp_path / 'run'}", *moved, "budget.images=12")
+    assert "is not what this run" not in capsys.readouterr().err
+    write_noise(tmp_path / "there" / "S", ("b",), width=24, height=24)  # another picture of this name
+    go_on(f"resume={tmp_path / 'run'}", *moved, "budget.images=16")
+    assert "source images of the same names with other contents" in capsys.readouterr().err
+    train.train(settings(*TINY, *TRANSLATED, "data=pairs_from_folder", "data.pair=holes", moved[0]), tmp_path / "made")
+    assert "data/pair=holes" in line(f"resume={tmp_path / 'made'}")
+    with pytest.raises(RequestError, match=r"data/pair=grey \(it is holes\)"):
+        go_on(f"resume={tmp_path / 'made'}", "data/pair=grey", "budget.images=16")
 
 
 @pytest.mark.parametrize("change", ["data.image_size=32", "data.subset_size=4", "data=mnist5k", "data.split_seed=3"])

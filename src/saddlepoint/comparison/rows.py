@@ -14,11 +14,13 @@ from saddlepoint.runs.recipe import data_settings, recipe, recipe_key
 from saddlepoint.runs.record import Run
 
 ALWAYS_CHOSEN = ("experiment", "model", "data", "loss", "optimizer")
-USED_IN = {"perceptual": "perceptual", "degradation": "data.degradation"}  # choices of few runs -> where they stand
+# Choices of few runs -> where they stand.
+USED_IN = {"perceptual": "perceptual", "degradation": "data.degradation", "data/pair": "data.pair"}
 PLAYERS = ("generator", "discriminator")
-PLACES_OF_DATA = ("data.root", "data.low_root")
+PLACES_OF_DATA = ("data.root", "data.low_root", "data.source_root")
 OF_DATA = ("data.images", "data.digest")
-SET_BY_DATA = ("channels", "image_size", "num_classes")  # settings of networks that are interpolated from the data
+# Settings of networks that are interpolated from the data.
+SET_BY_DATA = ("channels", "source_channels", "image_size", "num_classes")
 ABSENT = object()  # stands for a setting that a run does not have
 
 
@@ -113,6 +115,8 @@ def _causes(path: str) -> list[str]:
         causes.append("trick" if group == "tricks" else group)
     if rest and group == "model" and path.rpartition(".")[2] in SET_BY_DATA:
         causes.append("data")
+    if path.startswith("data.pair") or path.rpartition(".")[2] == "source_channels":
+        causes.append("data/pair")
     if path.startswith("data.degradation"):
         causes.append("degradation")
     if path.endswith(".images") and path != "budget.images":

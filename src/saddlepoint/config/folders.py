@@ -30,6 +30,15 @@ def options(group: str) -> list[str]:
     return sorted({path.stem for folder in folders() for path in (folder / group).glob("*.yaml")})
 
 
+def offering_options(group: str) -> tuple[str, list[str]] | None:
+    """Returns, for a group below another one, the other and those of its options that offer a choice of the group, e.g.
+    data and photo_edges, ... for data/pair; None for every other group."""
+    above, _, name = group.rpartition("/")
+    offering = [option for option in options(above) for path in files_of(above, option)
+                if f"\n  - {name}: " in path.read_text(encoding="utf-8")] if above else []
+    return (above, offering) if offering else None
+
+
 def files_of(group: str, option: str) -> Iterator[Path]:
     """Yields the yaml files of one option; there is at most one, unless an extension shadows a name."""
     for folder in folders():

@@ -19,7 +19,7 @@ from omegaconf.errors import (
 
 from saddlepoint.config import extensions
 from saddlepoint.config.component_checks import signature_of_ours
-from saddlepoint.config.folders import settings_folder
+from saddlepoint.config.folders import offering_options, settings_folder
 from saddlepoint.config.overrides import CLASSES, PATH_SETTINGS, is_sweeping, overrides_in, parse, quote_path
 from saddlepoint.config.paths import at, leaves
 from saddlepoint.config.rules import as_typed, nearest
@@ -102,6 +102,9 @@ def _complaints(override: Override, everything: list[Override], config_name: str
         options = loader.get_group_options(key.split("@")[0])
         here = _composed(config_name, _chosen(everything, loader)).hydra.runtime.choices
         if not key.startswith("hydra/") and key.split("@")[0] not in here:
+            if offering := offering_options(key):
+                return [f"{override.input_line}: {offering[0]}={here.get(offering[0])} has no "
+                        f"{key.replace('/', '.')}: type one that has, {offering[0]}={', '.join(offering[1])}"]
             return [f"{override.input_line}: {config_name}.py has no setting {key} (see --help)"
                     + "; it takes that of the run" * (config_name in OF_A_RUN)]
         return [_is_no_choice(key, str(value), options)

@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.errors import HydraException
 
 from saddlepoint.config import folders
-from saddlepoint.config.overrides import OVERRIDE, SWEEP, parse, quote_path
+from saddlepoint.config.overrides import OVERRIDE, SWEEP, as_choice, parse, quote_path
 from saddlepoint.runs.reading import Unreadable, mapping, read_settings
 
 MAY_CHANGE = ("callbacks", "trainer", "logger")  # groups whose choice may change when a run is resumed
@@ -23,8 +23,9 @@ def with_choices_of_the_run(arguments: Sequence[str]) -> list[str]:
     if run is None or any(flag in SWEEP for flag in arguments):
         return [*arguments]
     chosen = {group: option for group, option in _choices(run).items() if _exists(group, option)}
-    typed = {match[2]: match[3] for argument in arguments if (match := OVERRIDE.match(argument))}
-    if any(typed.get(group, option) != option for group, option in chosen.items() if group not in MAY_CHANGE):
+    typed = {match[2]: match[3] for argument in map(as_choice, arguments) if (match := OVERRIDE.match(argument))}
+    decisive = {group: option for group, option in chosen.items() if group not in MAY_CHANGE and "/" not in group}
+    if any(typed.get(group, option) != option for group, option in decisive.items()):
         return [*arguments]  # refused later; the run's other choices might not fit this one
     return [*(f"{group}={option}" for group, option in chosen.items() if group not in typed), *arguments]
 

@@ -13,7 +13,8 @@ MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "descri
               "data.num_workers", "data.memory_megabytes",
               "perceptual.weights")  # a path: the digest of the file is checked
 # Files and folders may have moved, so one path may replace another. A path instead of null changes what is learnt.
-PLACES = ("data.root", "data.low_root", "data.validation_root", "extractor.weights")
+PLACES = ("data.root", "data.low_root", "data.source_root", "data.validation_root", "data.validation_source_root",
+          "extractor.weights")
 
 
 def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ An identity is a mapping of plain containers with the keys
 - `classes`: name -> number of images; empty if labels are not used,
 - `names`: a digest of the files' names and sizes,
 - `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
-- `low`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
+- `low`, `source`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
 - `earlier`: identities of what the run was trained on before it was continued on these data.
 
 Imports no torch.
@@ -60,7 +60,7 @@ def changes(before: Identity | None, now: Identity) -> str:
     if not before:
         return ""
     phrases = [_change(before, now, "images"), _counts(before["classes"], now["classes"])]
-    for part, name in {"low": "low-resolution files", "held_out": "held-out images",
+    for part, name in {"low": "low-resolution files", "source": "source images", "held_out": "held-out images",
                        "validation": "validation images"}.items():
         one, other = before.get(part), now.get(part)
         if one and other:
