@@ -51,3 +51,5 @@ def test_a_slip_is_raised_as_the_sentence_that_the_command_prints():
         saddlepoint.train("loss=wasserstein")
     with pytest.raises(RequestError, match="input is not set: name an image file"):
         saddlepoint.upscale()
+    with pytest.raises(RequestError, match="run is not set: name the directory of a run that translates"):
+        saddlepoint.translate("input=photo.png")

@@ -122,3 +122,20 @@ def test_photographs_of_one_name_and_other_pixels_are_other_columns(tmp_path):
     assert len(column.values) == 2
     make_run(tmp_path / "b", psnr(22.0, reference_digest="bb"), seed=2)
     assert sorted(len(column.values) for column in table(tmp_path).columns) == [1, 1, 1]
+
+
+def test_pairs_are_told_by_their_choice_and_not_by_what_comes_with_it(tmp_path):
+    for pair, share in (("edges", {}), ("holes", {"share": 0.4})):
+        target = f"saddlepoint.data.pair_making.{pair.title()}"
+        make_run(tmp_path / pair, choices={"data/pair": pair}, data__pair={"_target_": target, **share},
+                 data__source_channels=1 if pair == "edges" else 3, **trained_on(CATS, "/here"))
+    found = table(tmp_path)
+    assert found.differences.settings == ("data/pair",)
+    assert [row.settings for row in found.rows] == [("edges",), ("holes",)]
+
+
+def test_translations_from_two_folders_of_sources_are_two_rows(tmp_path):
+    for name in ("lines", "labels"):
+        source = {"source": {"images": 12, "names": name, "contents": name}}
+        make_run(tmp_path / name, data__source_root=f"/{name}", **trained_on(CATS | source, "/here"))
+    assert table(tmp_path).differences.settings == ("data.source_root",)

@@ -178,6 +178,7 @@ def test_the_two_halves_of_a_file_are_a_pair(tmp_path, side, cached):
     block = data.evaluation_images().block(range(3))
     expected = [whole if side == "right" else 255 - whole for whole in lefts]
     assert torch.equal(block.images, torch.stack(expected)[:, :, 6:22, 12:28])  # the middle of the targets
+    assert len({each.evaluation_images().identity() for each in of_sides}) == 2  # statistics are remembered by it
 
 
 def test_halves_of_an_odd_width_are_no_pair(tmp_path):

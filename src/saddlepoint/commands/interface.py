@@ -43,6 +43,14 @@ def evaluate(*settings: str, extensions: Sequence[str] = ()) -> dict[str, float 
     return {value.name: value.value for value in evaluation.evaluate(request)}
 
 
+def translate(*settings: str, extensions: Sequence[str] = ()) -> None:
+    """Translates image files by a run of model=pix2pix or cyclegan: translate("run=runs/...", "input=photos"). Prints
+    where the results are."""
+    request = _settings("translate", settings, extensions)
+    from saddlepoint.commands import translating
+    translating.translate(request)
+
+
 def upscale(*settings: str, extensions: Sequence[str] = ()) -> None:
     """Enlarges image files: upscale("input=photo.png", "scale=2"). Prints where the results are."""
     request = _settings("upscale", settings, extensions)

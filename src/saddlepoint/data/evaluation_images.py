@@ -130,6 +130,7 @@ class EvaluationFiles(EvaluationImages):
     def identity(self) -> str:
         framing, white = self.load.framing, self.load.limits.white
         content = hashlib.sha256(repr((self.channels, framing.image_size, framing.resize, white)).encode())
+        content.update(self.load.part.encode())
         real_folder = cache(os.path.realpath)  # once for each folder, not for each of 100,000 files: it is slow
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
             try:

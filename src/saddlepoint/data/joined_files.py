@@ -109,11 +109,12 @@ class SequenceLoader(ImageLoader):
 
 
 class FirstChannels(ImageLoader):
-    """Loads the first channels alone of what another loader gives: the target without its source."""
+    """Loads the first channels alone of what another loader gives: the target without its source. `part`: what this is
+    of a picture."""
 
-    def __init__(self, load: ImageLoader, channels: int):
+    def __init__(self, load: ImageLoader, channels: int, part: str):
         super().__init__(channels, load.framing, load.limits, cache_folder=None)
-        self.load = load
+        self.load, self.part = load, part
 
     def check(self, path: Path) -> Header:
         return self.load.check(path)

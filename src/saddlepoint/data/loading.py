@@ -30,6 +30,8 @@ class ImageLoader:
     cache_folder: keeps decoded images; None: each is decoded every time
     """
 
+    part = ""  # which part of a picture it loads, in words; empty: all of it
+
     def __init__(self, channels: int, framing: ResizeAndCrop, limits: Limits, cache_folder: Path | None):
         self.channels, self.framing, self.limits = channels, framing, limits
         settings = repr((channels, framing.image_size, framing.resize, framing.is_random, limits.white))

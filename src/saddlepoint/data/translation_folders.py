@@ -239,7 +239,7 @@ class PairedHalves(FilePairs):
                             self.cache)
 
     def loader(self, framing: ResizeAndCrop) -> ImageLoader:
-        return FirstChannels(self.joined_loader(framing), self.channels)
+        return FirstChannels(self.joined_loader(framing), self.channels, f"beside the {self.source_side} half")
 
     def describe(self) -> list[str]:
         return [*super().describe(), f"source of a pair: the {self.source_side} half of its file"]

@@ -5,4 +5,5 @@ from saddlepoint.exports import lazy
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "generator": "SamplingGenerator",
     "loading": "load_generator",
+    "translation": "load_translator translate",
 })
