@@ -3,11 +3,13 @@
 import copy
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch.nn import functional as F
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import frozen
+from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Linear
 from saddlepoint.game.turns import Turns
@@ -202,3 +204,19 @@ def test_a_term_for_each_image_is_refused_before_a_weight_changes(slip, words):
     with pytest.raises(RequestError, match=f"{words}.* return its mean"):
         play(module, batches(1))
     assert torch.equal(weights(module.generator), before)
+
+
+def test_a_step_on_the_cpu_does_not_search_for_a_gpu(monkeypatch):
+    searches = []
+
+    class Watched(pl.Callback):
+        def on_train_batch_start(self, trainer, module, batch, batch_index):
+            monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(searches.append(batch_index)))
+
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_index):
+            monkeypatch.undo()
+
+    module = game()
+    module.players_optimizers = Optimizers(torch.optim.Adam, torch.optim.Adam)  # SGD does not ask
+    play(module, batches(2), Watched())
+    assert searches == []

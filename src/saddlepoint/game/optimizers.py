@@ -44,6 +44,7 @@ class Optimizers:
         """Returns [G's optimizer, D's optimizer], of these parameters of each player; loads `states` where given."""
         optimizers = [self.makers[player](parameters[player]) for player in PLAYERS]
         for optimizer in optimizers:
+            _look_for_no_gpu(optimizer)
             for group in optimizer.param_groups:
                 group["initial_lr"] = group["lr"]
         for optimizer, state in zip(optimizers, states, strict=False):
@@ -117,6 +118,22 @@ class Optimizers:
 
     def _move(self, optimizer: LightningOptimizer) -> None:
         (optimizer.optimizer if self.directly else optimizer).step()
+
+
+def _look_for_no_gpu(optimizer: Optimizer) -> None:
+    """Lets an optimizer of parameters on the CPU step without asking whether a graph of a GPU is being recorded.
+
+    torch asks before each step, and where no driver is installed it searches for its library each time, which takes a
+    tenth of a small step.
+    """
+    if all(parameter.is_cpu for group in optimizer.param_groups for parameter in group["params"]):
+        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # torch's, private
+            if hasattr(optimizer, name):
+                setattr(optimizer, name, _nothing)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _try(player: str, maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> None:
