@@ -11,10 +11,11 @@ from omegaconf import OmegaConf
 from saddlepoint import build
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
+from saddlepoint.data.paired_files import PairedFolders, PairedHalves, PairsFromFolder
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.data.sources.coloured_digits import ColouredDigits
 from saddlepoint.data.sources.photographs import PhotoEdges
-from saddlepoint.data.translation_folders import PairedFolders, PairedHalves, PairsFromFolder, UnpairedFolders
+from saddlepoint.data.unpaired_folders import UnpairedFolders
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from saddlepoint.data.pair_making import Edges, NextFrame
-from saddlepoint.data.translation_folders import PairedFolders, PairedHalves, PairsFromFolder, UnpairedFolders
+from saddlepoint.data.paired_files import PairedFolders, PairedHalves, PairsFromFolder
+from saddlepoint.data.unpaired_folders import UnpairedFolders
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import UnpairedBatch
 from tests.data.pair_data import pixels_of, place_of

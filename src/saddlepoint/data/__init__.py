@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "sources.mnist5k": "MNIST5k",
     "sources.moving_digits": "MovingDigits",
     "sources.photographs": "PhotoEdges",
-    "translation_folders": "PairedFolders PairedHalves PairsFromFolder UnpairedFolders",
+    "paired_files": "PairedFolders PairedHalves PairsFromFolder",
+    "unpaired_folders": "UnpairedFolders",
     "degradation": "SecondOrderDegradation",
 })
