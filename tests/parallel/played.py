@@ -18,7 +18,7 @@ from saddlepoint.training import train
 from tests.composing import settings
 from tests.parallel.threads import of_the_group
 
-STEPS = 5
+STEPS = 3
 DEVICES = "null" if "WORLD_SIZE" in os.environ else "1"
 COMMON = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={DEVICES}", "data.batch_size=8",
           f"budget.images={8 * STEPS}", "callbacks=none", "logger=none", "model.generator.width=4",
@@ -30,8 +30,8 @@ FAMILIES = {
     "dcgan": (*DIGITS, "trick=[instance_noise,ema]"),
     "dcgan, scored together": (*DIGITS, "model.turns.scoring=together", "loss=least_squares"),
     "dcgan, fakes in evaluation mode": (*DIGITS, "model.turns.fakes_in_eval=true"),
-    "wgan-gp with five critic steps": (
-        *DIGITS, "loss=wasserstein", "trick=[wgan_gp]", "model.turns.discriminator_steps=5",
+    "wgan-gp with three critic steps": (
+        *DIGITS, "loss=wasserstein", "trick=[wgan_gp]", "model.turns.discriminator_steps=3",
         "model.discriminator.normalization=layer", "optimizer=adam_wgan_gp"),
     "conditional": (*DIGITS, "model=projection", "loss=hinge", "model.turns.generator_batch_multiple=2"),
     "relativistic average": (*DIGITS, "loss=relativistic_average"),
@@ -45,7 +45,7 @@ FAMILIES = {
     "pix2pix": ("model=pix2pix", "data=photo_edges", "data/pair=grey", "data.image_size=32", "callbacks=none",
                 "model.generator.dropout=0"),
     "cyclegan": ("model=cyclegan", "data=coloured_digits", "loss=least_squares", "model.generator.num_blocks=1",
-                 "model.module.pool_size=12", "callbacks=none"),  # the pool is full in the second of five steps
+                 "model.module.pool_size=12", "callbacks=none"),  # the pool is full in the second of three steps
 }
 
 
