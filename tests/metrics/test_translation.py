@@ -22,10 +22,12 @@ def test_psnr_and_error_of_a_constant_difference():
     assert (values["mean_error"].value, values["mean_error"].untranslated) == (10, 40)
 
 
-def test_a_grey_source_is_compared_with_every_channel_and_frames_with_none():
+def test_a_grey_source_is_compared_with_every_channel_and_of_frames_the_newest():
     colours = torch.stack([even(level, 1)[:, 0] for level in (10, 20, 60)], dim=1)
     assert against_truth(colours, even(30, 1), colours)["mean_error"].untranslated == pytest.approx((20 + 10 + 30) / 3)
-    values = against_truth(colours, even(30, 4), colours)
+    frames = torch.cat([even(0), even(0), colours + 5], dim=1)
+    assert against_truth(colours, frames, colours)["mean_error"].untranslated == 5
+    values = against_truth(colours, even(30, 4), colours)  # four channels are no frames of three
     assert values["mean_error"].untranslated is None and values["psnr_rgb"].value == math.inf
 
 

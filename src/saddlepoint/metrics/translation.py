@@ -24,10 +24,20 @@ class Quality(NamedTuple):
 
 def against_truth(translated: Tensor, source: Tensor, truth: Tensor) -> dict[str, Quality]:
     """Returns the mean PSNR (dB, over all channels) and the mean absolute difference from the truth [N, C, H, W]."""
-    undone = source if source.shape[1] in (1, truth.shape[1]) else None  # a grey image is compared with each channel
-    undone = None if undone is None else undone.expand_as(truth)
+    undone = untranslated(source, truth)
     return {name: Quality(measure(translated, truth), None if undone is None else measure(undone, truth))
             for name, measure in (("psnr_rgb", mean_psnr), ("mean_error", mean_error))}
+
+
+def untranslated(source: Tensor, truth: Tensor) -> Tensor | None:
+    """Returns what stands in for a translation [N, C, H, W] if nothing is done; None if the channels do not allow it.
+
+    It is the source; a grey one for each channel, and of several frames [N, frames * C, H, W] the newest.
+    """
+    given, wanted = source.shape[1], truth.shape[1]
+    if given % wanted == 0:
+        return source[:, -wanted:]
+    return source.expand_as(truth) if given == 1 else None
 
 
 def mean_psnr(images: Tensor, truth: Tensor) -> float:
