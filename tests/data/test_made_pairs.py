@@ -7,7 +7,7 @@ from saddlepoint import build
 from saddlepoint.config.composing import composed, settings_of
 from saddlepoint.data.made_pairs import MadePairs
 from saddlepoint.data.pair_making import Edges, Grey, Holes, NextFrame, Noise, PairMaker
-from saddlepoint.data.sources.digit_pairs import PairsFromDigits
+from saddlepoint.data.sources.mnist5k import PairsFromDigits
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import TranslationBatch
 from tests.data.memory_data import Numbered

@@ -18,9 +18,9 @@ REFUSED = [
     (f"{BIGAN} model.encoder.latent_dim=7", ["model.encoder.latent_dim=7 must equal model.latents.size=50"]),
     (f"{BIGAN} model.discriminator.latent_dim=7", ["the discriminator does not fit"]),
     (f"{BIGAN} model.turns.generator_warmup_images=100", ["generator_warmup_images=100"]),
-    (f"{AUTOENCODER} model.turns.fake_batch_multiple=2", ["asks for more codes than there are images to encode"]),
-    (f"{AUTOENCODER} model.turns.generator_batch_multiple=2", ["asks for more codes than there are images"]),
-    (f"{AUTOENCODER} model.turns.scoring=half", ["each code belongs to an image"]),
+    (f"{AUTOENCODER} model.turns.fake_batch_multiple=2", ["asks for more fakes than there are images"]),
+    (f"{AUTOENCODER} model.turns.generator_batch_multiple=2", ["asks for more fakes than there are images"]),
+    (f"{AUTOENCODER} model.turns.scoring=half", ["each fake is made of one of the images"]),
     (f"{AUTOENCODER} model.discriminator.latent_dim=7", ["the discriminator does not fit"]),
 ]
 

@@ -13,7 +13,7 @@ from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.networks import Encoder
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, size_of
+from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, one_fake_each_problems, size_of
 from saddlepoint.game.step import Contest
 from saddlepoint.game.synthesis import SynthesisModule, generator_problems, warmup_problems
 
@@ -105,13 +105,7 @@ class AdversarialAutoencoderModule(EncodingModule):
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
-        for setting in ("generator_batch_multiple", "fake_batch_multiple"):
-            if getattr(recipe.turns, setting) != 1:
-                yield Problem(f"model.turns.{setting}={getattr(recipe.turns, setting)} asks for more codes than there "
-                              "are images to encode", {f"model.turns.{setting}": 1})
-        if recipe.turns.scoring == "half":
-            yield Problem("model.turns.scoring=half shows the discriminator half a batch of latents and a whole one of "
-                          "codes, and here each code belongs to an image", {"model.turns.scoring": "separate"})
+        yield from one_fake_each_problems(recipe, "images")
         yield from super().problems(recipe)
 
 

@@ -84,6 +84,17 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
     return [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
+def one_fake_each_problems(recipe: Recipe, sources: str) -> Iterator[Problem]:
+    """Yields what a task cannot do whose fakes are made of a batch's own images, one of each. `sources`: their name."""
+    for setting in ("generator_batch_multiple", "fake_batch_multiple"):
+        if (value := getattr(recipe.turns, setting)) != 1:
+            yield Problem(f"model.turns.{setting}={value} asks for more fakes than there are {sources} to make them "
+                          "from", {f"model.turns.{setting}": 1})
+    if recipe.turns.scoring == "half":
+        yield Problem("model.turns.scoring=half shows the discriminator half a batch of reals and a whole one of "
+                      f"fakes, and here each fake is made of one of the {sources}", {"model.turns.scoring": "separate"})
+
+
 def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str = "discriminator") -> Iterator[Problem]:
     """Yields what keeps the network model.<name> from scoring sides with parts of these shapes, without the batch.
 

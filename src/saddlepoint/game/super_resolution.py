@@ -12,7 +12,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import PairedBatch
 from saddlepoint.game.loss import ContentLoss
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, size_of
+from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, one_fake_each_problems, size_of
 from saddlepoint.game.step import Contest
 
 
@@ -59,17 +59,11 @@ class SuperResolutionModule(AdversarialModule):
 
 def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
     turns = recipe.turns
-    for setting in ("generator_batch_multiple", "fake_batch_multiple"):
-        if getattr(turns, setting) != 1:
-            yield Problem(f"model.turns.{setting}={getattr(turns, setting)} asks for more fakes than there are "
-                          "low-resolution images to make them from", {f"model.turns.{setting}": 1})
+    yield from one_fake_each_problems(recipe, "low-resolution images")
     if turns.generator_warmup_images and not recipe.content & {"always", "warmup"}:
         yield Problem(f"model.turns.generator_warmup_images={turns.generator_warmup_images} lets the generator learn "
                       "from content losses alone, and none with a weight counts then (model.content.*.during)",
                       {"model.turns.generator_warmup_images": 0})
-    if turns.scoring == "half":
-        yield Problem("model.turns.scoring=half shows the discriminator half a batch of reals and a whole one of "
-                      "fakes, and here each fake belongs to a real image", {"model.turns.scoring": "separate"})
 
 
 def _size_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import TranslationBatch, UnpairedBatch
 from saddlepoint.game.image_pool import ImagePool
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, size_of
+from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, one_fake_each_problems, size_of
 from saddlepoint.game.step import Contest
 
 
@@ -36,7 +36,7 @@ class TranslationModule(AdversarialModule):
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
-        yield from _turns_problems(recipe)
+        yield from one_fake_each_problems(recipe, "source images")
         source, target, _ = _examples(recipe)
         unfit = [*_generator_problems(recipe, "generator", source, target)]
         if "inverse_generator" in recipe.networks:
@@ -163,17 +163,6 @@ def _examples(recipe: Recipe) -> tuple[Tensor, Tensor, Tensor]:
     source = torch.empty(2, recipe.source_channels or recipe.channels, side, side, device="meta")
     target, labels = torch.empty(2, *recipe.image_shape, device="meta"), torch.zeros(2, dtype=int, device="meta")
     return source, target, labels
-
-
-def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
-    turns = recipe.turns
-    for setting in ("generator_batch_multiple", "fake_batch_multiple"):
-        if getattr(turns, setting) != 1:
-            yield Problem(f"model.turns.{setting}={getattr(turns, setting)} asks for more fakes than there are source "
-                          "images to make them from", {f"model.turns.{setting}": 1})
-    if turns.scoring == "half":
-        yield Problem("model.turns.scoring=half shows the discriminator half a batch of reals and a whole one of "
-                      "fakes, and here a batch has a fake for each real", {"model.turns.scoring": "separate"})
 
 
 def _generator_problems(recipe: Recipe, name: str, source: Tensor, target: Tensor) -> Iterator[Problem]:

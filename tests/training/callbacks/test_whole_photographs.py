@@ -58,7 +58,7 @@ def test_images_of_one_name_get_pictures_and_curves_of_their_own(tmp_path):
     assert [pair.name for pair in callback.pairs if "nn" not in pair.name] == ["b_", "2_x.png", "X", "c",
                                                                                "x_2"]
     callback.bicubic_shown = shown = [pair.high for pair in callback.pairs]
-    callback.measured_at = 7
+    callback.acted_at = 7
     callback.draw(Trainer(tmp_path), shown)
     assert len(list((tmp_path / "samples").iterdir())) == 6
 

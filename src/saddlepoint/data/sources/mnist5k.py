@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.config.rules import integer
+from saddlepoint.data.made_pairs import MadePairs
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
 from saddlepoint.data.sources.opening import Damage, unzipped
 from saddlepoint.errors import RequestError
@@ -47,6 +48,13 @@ class MNIST5k(InMemoryImages):
         if split == "test":
             chosen = ~chosen
         return everything._replace(images=everything.images[chosen], labels=everything.labels[chosen])
+
+
+class PairsFromDigits(MadePairs, MNIST5k):
+    """Digits with sources that are made from them: with noise, with a hole, reduced, or their edges.
+
+    See MadePairs, MNIST5k and ImageDataModule for the settings.
+    """
 
 
 def read_all() -> LabelledImages:

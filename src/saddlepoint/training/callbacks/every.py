@@ -1,6 +1,11 @@
 """Decides when a callback acts, by the number of images seen alone, so that a resumed run acts at the same moments."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+
+import pytorch_lightning as pl
+
+from saddlepoint.game.adversarial import AdversarialModule
 
 
 class Every:
@@ -13,3 +18,41 @@ class Every:
         """Returns whether there is a moment after `before` and up to `after` images seen."""
         is_listed = any(before < moment <= after for moment in self.at)
         return is_listed or bool(self.every_images) and before // self.every_images < after // self.every_images
+
+
+class AtMoments(pl.Callback, ABC):
+    """A callback that acts at moments of training, and at its end if the budget is used up.
+
+    every_images: images between two moments; None: none but those listed and the end
+    moments: numbers of images seen at which it acts as well; 0 is before the first step
+    """
+
+    def __init__(self, every_images: int | None, moments: Sequence[int]):
+        self.moments = Every(every_images, moments)
+        self.acted_at = -1  # images seen when it acted last
+
+    def begin(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Prepares, before the first step of this process, for all that follows."""
+
+    @abstractmethod
+    def act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        """Does what is due now, in the first process only; `acted_at` is already set."""
+
+    def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.begin(trainer, module)
+        if 0 in self.moments.at and module.images_seen == 0:  # this moment comes after no batch
+            self._act(trainer, module)
+
+    def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
+        if self.moments.due(module.images_before, module.images_seen):
+            self._act(trainer, module)
+
+    def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        ended = module.images_seen >= module.budget_images  # after a signal there is no time
+        if ended and module.images_seen != self.acted_at:
+            self._act(trainer, module)
+
+    def _act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.acted_at = module.images_seen
+        if trainer.is_global_zero:
+            self.act(trainer, module)

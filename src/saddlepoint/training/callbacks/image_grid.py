@@ -13,13 +13,13 @@ from saddlepoint.game.latents import class_labels, classes_drawn
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.sampling import pictures
-from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.every import AtMoments
 from saddlepoint.training.loggers.adapters import show
 
 MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=all draws them all
 
 
-class ImageGrid(pl.Callback):
+class ImageGrid(AtMoments):
     """A callback that draws images of the sampling generator: samples/images_<images seen>.png, called samples/fixed in
     loggers. For a conditional generator it also draws samples/by_class_<images seen>.png, called samples/by_class, with
     a row for each class that training draws.
@@ -35,33 +35,18 @@ class ImageGrid(pl.Callback):
 
     def __init__(self, every_images: Count | None, moments: Sequence[WholeNumber], count: Count, seed: Seed,
                  per_class: WholeNumber = 10):
-        self.at_start = 0 in moments
-        self.moments = Every(every_images, moments)
+        super().__init__(every_images, moments)
         self.count, self.seed, self.per_class = count, seed, per_class
-        self.drawn_at = -1
 
-    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+    def begin(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         conditional = self.per_class and getattr(module.networks["generator"], "num_classes", 0)
         self.rows = classes_drawn(module.class_distribution)[:MOST_ROWS] if conditional else []
         most = max(self.count, self.per_class if self.rows else 0)
         self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)
         classes = module.class_distribution if module.draws_labels else None
         self.labels = class_labels(classes, self.seed, 0, self.count).to(module.device)
-        if self.at_start and module.images_seen == 0:
-            self.draw(trainer, module)
 
-    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
-        if self.moments.due(module.images_before, module.images_seen):
-            self.draw(trainer, module)
-
-    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        if module.images_seen != self.drawn_at and module.images_seen >= module.budget_images:
-            self.draw(trainer, module)
-
-    def draw(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        self.drawn_at = module.images_seen
-        if not trainer.is_global_zero:
-            return
+    def act(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         with torch.no_grad(), evaluating(module.sampling_generator) as generator:
             grid = pictures.grid(pixels.to_bytes(generator(self.latents[:self.count], self.labels).cpu()))
             self.publish(trainer, module.images_seen, "images", "samples/fixed", grid)

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import sys
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -23,7 +23,7 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
-from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.every import AtMoments
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
 
@@ -37,7 +37,7 @@ class Measured(NamedTuple):
     baseline: float
 
 
-class Representation(pl.Callback, ABC):
+class Representation(AtMoments):
     """A callback that looks at intervals and at the end of the budget. A subclass says what it measures and draws.
 
     Its values are in metrics.json as `representation`, its curves are quality/<name>, its pictures are in samples/. It
@@ -51,9 +51,8 @@ class Representation(pl.Callback, ABC):
 
     def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
                  num_images: Count):
-        self.moments, self.at_start = Every(every_images, moments), 0 in moments  # 0 comes after no batch
+        super().__init__(every_images, moments)
         self.data, self.num_images = data, num_images
-        self.looked_at = -1
 
     uses_average: ClassVar[bool]  # whether the values are of the weights that draw (EMA), or of those that are trained
 
@@ -65,20 +64,10 @@ class Representation(pl.Callback, ABC):
     def draw(self, module: SynthesisModule) -> dict[str, Tensor]:
         """Returns the pictures, uint8 [C, height, width], by name."""
 
-    def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+    def begin(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         if trainer.is_global_zero:
             self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
             self.read_images()
-        if self.at_start and module.images_seen == 0:
-            self.look(trainer, module)
-
-    def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
-        if self.moments.due(module.images_before, module.images_seen):
-            self.look(trainer, module)
-
-    def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        if module.images_seen != self.looked_at and module.images_seen >= module.budget_images:
-            self.look(trainer, module)
 
     def read_images(self) -> None:
         """Reads the images, uint8 [N, C, S, S], and their classes [N]."""
@@ -94,17 +83,14 @@ class Representation(pl.Callback, ABC):
         for images, labels in zip(self.images.split(BLOCK), self.labels.split(BLOCK), strict=True):
             yield pixels.to_unit_range(images.to(device)), labels.to(device)
 
-    def look(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        """Measures and draws; in the first process only."""
-        self.looked_at = module.images_seen
-        if not trainer.is_global_zero:
-            return
+    def act(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        """Measures and draws."""
         with torch.no_grad():
             values, drawn = self.measure(module), self.draw(module)
         for name, picture in drawn.items():
-            path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.looked_at:010d}.png"
+            path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.acted_at:010d}.png"
             pictures.write_png(path, picture)
-            show(trainer.loggers, f"samples/{name}", picture, self.looked_at)
+            show(trainer.loggers, f"samples/{name}", picture, self.acted_at)
         if values:
             self.write(trainer, module, values)
 
@@ -113,17 +99,17 @@ class Representation(pl.Callback, ABC):
         run = Path(trainer.default_root_dir)
         protocol = {"reference": self.data.name, "reference_digest": self.digest, "split": self.split,
                     "num_images": len(self.images), "ema": self.uses_average and module.has_average}
-        entries = [{"name": name, "value": finite_or_none(value), "baseline": baseline, "images_seen": self.looked_at,
+        entries = [{"name": name, "value": finite_or_none(value), "baseline": baseline, "images_seen": self.acted_at,
                     "protocol": protocol} for name, (value, baseline) in values.items()]
         others = [each for each in (read_json(run / "metrics.json") or {}).get("representation", ())
                   if each["name"] not in values]
         update_metrics(run, {"representation": others + entries})
         curves = {f"quality/{name}": value for name, (value, _) in values.items() if math.isfinite(value)}
-        self.table.add({"images_seen": self.looked_at} | curves)
+        self.table.add({"images_seen": self.acted_at} | curves)
         for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.looked_at)
+            logger.log_metrics(curves, step=self.acted_at)
         texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]
-        tqdm.write(f"{self.looked_at:,} images: {', '.join(texts)}", file=sys.stderr)
+        tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
 
 
 def split_to_look_at(data: ImageDataModule) -> str:

@@ -30,7 +30,7 @@ from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.translation import translate
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.every import AtMoments
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
 
@@ -45,7 +45,7 @@ class ValidationImages(NamedTuple):
     target: Tensor | None  # [M, C, H, W] images of the target domain for the way back; None: the truth
 
 
-class TranslationQuality(pl.Callback):
+class TranslationQuality(AtMoments):
     """A callback that translates validation images with the sampling generator, at intervals and at the end of the
     budget. It has no influence on training.
 
@@ -65,29 +65,20 @@ class TranslationQuality(pl.Callback):
 
     def __init__(self, context: EvaluationContext, every_images: Count | None, moments: Sequence[WholeNumber],
                  most_images: Count, pictures: WholeNumber, dropout: bool, kept_class: bool):
-        self.moments, self.num_pictures, self.dropout = Every(every_images, moments), pictures, dropout
+        super().__init__(every_images, moments)
+        self.num_pictures, self.dropout = pictures, dropout
         self.images = validation_images(context.data, most_images)
         self.extractor = context.extractor if kept_class else None
         if self.extractor is not None and not self.extractor.num_classes:
             raise RequestError(f"callbacks.translation_quality.kept_class=true needs a classifier, and extractor="
                                f"{self.extractor.name} knows no classes: type extractor=digits, or kept_class=false")
         self.best: float | None = None
-        self.measured_at, self.seconds = -1, 0.0
+        self.seconds = 0.0
 
-    def on_train_start(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+    def begin(self, trainer: pl.Trainer, module: TranslationModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         if self.extractor is not None:
             self.extractor.to(module.device)
-        if 0 in self.moments.at and module.images_seen == 0:
-            self.measure(trainer, module)
-
-    def on_train_batch_end(self, trainer, module: TranslationModule, outputs, batch, batch_index) -> None:
-        if self.moments.due(module.images_before, module.images_seen):
-            self.measure(trainer, module)
-
-    def on_train_end(self, trainer: pl.Trainer, module: TranslationModule) -> None:
-        if module.images_seen != self.measured_at and module.images_seen >= module.budget_images:
-            self.measure(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "seconds": self.seconds}
@@ -95,11 +86,8 @@ class TranslationQuality(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
-    def measure(self, trainer: pl.Trainer, module: TranslationModule) -> None:
-        """Translates the images, measures them, draws some and writes the values; in the first process only."""
-        self.measured_at = module.images_seen
-        if not trainer.is_global_zero:
-            return
+    def act(self, trainer: pl.Trainer, module: TranslationModule) -> None:
+        """Translates the images, measures them, draws some and writes the values."""
         started, (source, truth, _) = time.perf_counter(), self.images
         translated, there_and_back = self.there_and_back(module, source, "generator", "inverse_generator")
         values = {} if truth is None else against_truth(translated, source, truth)
@@ -143,9 +131,9 @@ class TranslationQuality(pl.Callback):
         if any(images.shape[1] == 3 for images in shown):
             shown = [images.expand(-1, 3, -1, -1) for images in shown]
         grid = pictures.grid(torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
-        path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.measured_at:010d}.png"
+        path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.acted_at:010d}.png"
         pictures.write_png(path, grid)
-        show(trainer.loggers, f"samples/{name}", grid, self.measured_at)
+        show(trainer.loggers, f"samples/{name}", grid, self.acted_at)
 
     def keep_best(self, trainer: pl.Trainer, module: TranslationModule, value: float) -> None:
         """Writes checkpoints/best.ckpt if the value is the best so far."""
@@ -153,7 +141,7 @@ class TranslationQuality(pl.Callback):
             self.best = value
             path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
             checkpoint.save(path, state(module) | {
-                "best": {"name": BEST, "value": value, "images_seen": self.measured_at}})
+                "best": {"name": BEST, "value": value, "images_seen": self.acted_at}})
 
     def write(self, trainer: pl.Trainer, module: TranslationModule, values: dict[str, Quality]) -> None:
         """Writes the values into metrics.json with their protocol, as curves, and as a line on stderr."""
@@ -163,16 +151,16 @@ class TranslationQuality(pl.Callback):
                     "digest": "" if self.extractor is None else self.extractor.digest}
         records = [{"name": name, **{key: None if each is None else finite_or_none(each)
                                      for key, each in quality._asdict().items()},
-                    "images_seen": self.measured_at, "protocol": protocol} for name, quality in values.items()]
+                    "images_seen": self.acted_at, "protocol": protocol} for name, quality in values.items()]
         update_metrics(Path(trainer.default_root_dir), {"translation": records,
                                                         "cost": {"evaluation_seconds": self.seconds}})
         if not values:
             return
         curves = {f"quality/{name}": quality.value for name, quality in values.items()}
-        self.table.add({"images_seen": self.measured_at} | curves)
+        self.table.add({"images_seen": self.acted_at} | curves)
         for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.measured_at)
-        tqdm.write(f"{self.measured_at:,} images: {', '.join(in_words(*each) for each in values.items())}",
+            logger.log_metrics(curves, step=self.acted_at)
+        tqdm.write(f"{self.acted_at:,} images: {', '.join(in_words(*each) for each in values.items())}",
                    file=sys.stderr)
 
 

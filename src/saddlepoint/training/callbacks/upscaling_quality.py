@@ -29,7 +29,7 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.every import AtMoments
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
 from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
@@ -37,7 +37,7 @@ from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
 GAP = 4  # white pixels between the pictures of a comparison
 
 
-class UpscalingQuality(pl.Callback):
+class UpscalingQuality(AtMoments):
     """A callback that enlarges whole validation images with the sampling generator, at intervals and at the end of the
     budget. It writes the means of PSNR and SSIM (metrics/image_quality.py) over the images, beside those of bicubic
     enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
@@ -54,25 +54,16 @@ class UpscalingQuality(pl.Callback):
     def __init__(self, data: PairFolder, every_images: Count | None, moments: Sequence[WholeNumber], most_images: Count,
                  pictures: WholeNumber, picture_size: Count,
                  more: Annotated[Sequence[str], list_of(one_of("niqe", "lpips"), empty=True)] = ()):
-        self.moments, self.num_pictures, self.picture_size = Every(every_images, moments), pictures, picture_size
+        super().__init__(every_images, moments)
+        self.num_pictures, self.picture_size = pictures, picture_size
         self.measures = Enlargement(more)
         self.data, self.pairs = data, whole_pairs(data, most_images, self.measures)
         self.best: float | None = None
-        self.measured_at, self.seconds, self.tile = -1, 0.0, TILE
+        self.seconds, self.tile = 0.0, TILE
 
-    def on_train_start(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
+    def begin(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
-        if 0 in self.moments.at and module.images_seen == 0:
-            self.measure(trainer, module)
-
-    def on_train_batch_end(self, trainer, module: SuperResolutionModule, outputs, batch, batch_index) -> None:
-        if self.moments.due(module.images_before, module.images_seen):
-            self.measure(trainer, module)
-
-    def on_train_end(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
-        if module.images_seen != self.measured_at and module.images_seen >= module.budget_images:
-            self.measure(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "seconds": self.seconds}
@@ -80,11 +71,8 @@ class UpscalingQuality(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
-    def measure(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
-        """Measures all images, draws some and writes the values; in the first process only."""
-        self.measured_at = module.images_seen
-        if not trainer.is_global_zero:
-            return
+    def act(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
+        """Measures all images, draws some and writes the values."""
         started = time.perf_counter()
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
             values, shown = self.measure_generator(generator)
@@ -121,16 +109,16 @@ class UpscalingQuality(pl.Callback):
         """Writes a picture of each shown image and shows it in the loggers."""
         for pair, bicubic, generated in zip(self.pairs, self.bicubic_shown, shown, strict=False):
             row = side_by_side([bicubic, generated, centre(pair.high, self.picture_size)])
-            name = f"{pair.name}_{self.measured_at:010d}.png"
+            name = f"{pair.name}_{self.acted_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
-            show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.measured_at)
+            show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.acted_at)
 
     def keep_best(self, trainer: pl.Trainer, module: SuperResolutionModule, value: float) -> None:
         """Writes checkpoints/best.ckpt if the value is the best so far."""
         if math.isfinite(value) and (self.best is None or value > self.best):
             self.best = value
             path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
-            best = {"name": "psnr_y", "value": value, "images_seen": self.measured_at}
+            best = {"name": "psnr_y", "value": value, "images_seen": self.acted_at}
             checkpoint.save(path, state(module) | {"best": best})
 
     def write(self, trainer: pl.Trainer, module: SuperResolutionModule, values: dict[str, float]) -> None:
@@ -141,15 +129,15 @@ class UpscalingQuality(pl.Callback):
                     "reference_digest": digest_of(self.pairs),
                     "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}
         records = [{"name": name, "value": finite_or_none(value), "bicubic": finite_or_none(self.bicubic[name]),
-                    "images_seen": self.measured_at, "protocol": protocol} for name, value in values.items()]
+                    "images_seen": self.acted_at, "protocol": protocol} for name, value in values.items()]
         update_metrics(Path(trainer.default_root_dir), {"image_quality": records,
                                                         "cost": {"evaluation_seconds": self.seconds}})
         curves = {f"quality/{name}": value for name, value in values.items()}
-        self.table.add({"images_seen": self.measured_at} | curves)
+        self.table.add({"images_seen": self.acted_at} | curves)
         for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.measured_at)
+            logger.log_metrics(curves, step=self.acted_at)
         texts = [f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items()]
-        tqdm.write(f"{self.measured_at:,} images: {', '.join(texts)}", file=sys.stderr)
+        tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
 
 
 def digest_of(pairs: Sequence[WholePair]) -> str:
