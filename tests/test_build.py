@@ -6,6 +6,7 @@ from torch import nn
 
 from saddlepoint import build
 from saddlepoint.errors import RequestError
+from saddlepoint.game.trick import Trick
 from tests.composing import settings
 
 ADAM = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 1e-3}
@@ -61,3 +62,37 @@ def test_the_first_weights_are_a_function_of_the_seed_and_leave_the_global_gener
     pairs = list(zip(first.parameters(), same.parameters(), other.parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b, _ in pairs)
     assert any(not torch.equal(a, c) for a, _, c in pairs)
+
+
+def test_a_model_has_the_networks_that_its_game_plays_with_and_no_others():
+    chosen = settings()
+    chosen["model"]["encoder"] = chosen["model"]["discriminator"]
+    with pytest.raises(RequestError, match="model.encoder must be removed: SynthesisModule .* only with generator"):
+        build.networks(chosen)
+    chosen = settings("model=bigan")
+    del chosen["model"]["encoder"]
+    with pytest.raises(RequestError, match="model.encoder is missing: BiGANModule"):
+        build.networks(chosen)
+    chosen["model"]["module"] = {"_target_": "torch.nn.Identity"}
+    with pytest.raises(RequestError, match="must be an AdversarialModule, and is not"):
+        build.networks(chosen)
+
+
+class StartsAtRandom(Trick):
+    trained_with = "generator"
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3))
+
+    def generator_loss(self, step):
+        return self.weight.sum()
+
+
+def test_the_first_weights_of_a_trick_are_a_function_of_the_seed(monkeypatch):
+    monkeypatch.setattr(build, "tricks", lambda settings: {"mine": StartsAtRandom()})
+    small, weights = ("model.generator.width=4", "model.discriminator.width=4"), []
+    for seed, disturbance in ((1, 5), (1, 6), (2, 6)):
+        torch.manual_seed(disturbance)
+        weights.append(build.module(settings(*small, f"seed={seed}")).tricks["mine"].weight)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[1], weights[2])

@@ -9,6 +9,7 @@ from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.optimizers import Optimizers
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.trick import Trick
@@ -89,3 +90,22 @@ def play(module: pl.LightningModule, data: list[ImageBatch], *callbacks: pl.Call
                          enable_progress_bar=False, enable_model_summary=False, callbacks=[*callbacks, recorder])
     trainer.fit(module, DataLoader(data, batch_size=None))
     return recorder
+
+
+def latents(player: str, step: int, count: int = 8) -> Tensor:
+    """What a game of seed 5 draws in this update of a player"""
+    return RandomStreams(5, step, player=player).normal("latents", (count, LATENTS)).double()
+
+
+def moved(networks: list[nn.Module], loss: Tensor) -> None:
+    """One step of gradient descent with the rate of playing.sgd"""
+    parameters = [parameter for network in networks for parameter in network.parameters()]
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter -= 0.1 * (0 if gradient is None else gradient)
+
+
+def same(*pairs: tuple[nn.Module, nn.Module]) -> None:
+    for ours, theirs in pairs:
+        torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-12, atol=1e-14)

@@ -26,6 +26,7 @@ REFUSED = [
     ("trick=[r1] model.discriminator.normalization=none model.turns.scoring=half", ["r1", "half"]),
     ("model.turns.scoring=half data.batch_size=7", ["data.batch_size=7", "odd"]),
     ("data.batch_size=1", ["BatchNorm in the generator", "BatchNorm in the discriminator"]),
+    ("model=cyclegan data=coloured_digits model.turns.order=simultaneous", ["order=simultaneous"]),
     ("model.generator.latent_dim=50", ["model.generator.latent_dim=50 must equal model.latents.size=100"]),
 ]
 
@@ -65,6 +66,18 @@ def test_a_trick_that_acts_nowhere_is_refused():
     assert recipe_check.problems(read) == []
     [problem] = recipe_check.problems(replace(read, tricks={"mine": Misspelt()}))
     assert problem.reason.startswith("trick=mine does nothing: Misspelt overrides no method")
+
+
+class PlaysAgainstAnother(Trick):
+    def opponent(self, step):
+        return step.discriminator
+
+
+def test_another_opponent_is_refused_where_both_players_move_at_once():
+    read, _ = read_recipe(settings("model.turns.order=simultaneous"))
+    [problem] = recipe_check.problems(replace(read, tricks={"other": PlaysAgainstAnother()}))
+    assert "trick=[other] lets the generator play against another discriminator" in problem.reason
+    assert problem.instead == {"model.turns.order": "alternating"}
 
 
 def test_a_conditional_critic_beside_an_unconditional_generator_is_warned_of():
