@@ -76,8 +76,8 @@ def _store(path: Path, sample: Sample, images: EvaluationImages) -> None:
     rows = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
     content: dict[str, Any] = {
         "of": f"{images.name} {images.split}",
-        "moments": sample.moments.tensors(),
-        "rows": {name: tensor for name, tensor in rows.items() if tensor is not None},
+        "moments": {name: tensor.cpu() for name, tensor in sample.moments.tensors().items()},
+        "rows": {name: tensor.cpu() for name, tensor in rows.items() if tensor is not None},
         "digest": sample.digest,
         "unreadable": dict(sample.unreadable),
     }
