@@ -50,7 +50,7 @@ def exact_float32() -> Iterator[None]:
 @contextmanager
 def in_float32(device: torch.device) -> Iterator[None]:
     """Computes in exact float32 on a device for a while, whatever precision the code around it chose."""
-    autocast = torch.is_autocast_enabled(device.type)
+    autocast = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
     with exact_float32(), torch.autocast(device.type, enabled=False) if autocast else nullcontext():
         yield
 

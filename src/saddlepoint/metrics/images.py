@@ -98,7 +98,7 @@ class GeneratedImages:
         """Returns how many blocks are drawn at once: one wherever a layer is in training mode, as BatchNorm that takes
         the statistics of each block."""
         depends_on_block = any(layer.training for layer in self.generator.modules())
-        return Portion(torch.device("cpu") if depends_on_block else device)
+        return Portion(device, may_join=not depends_on_block)
 
     def block(self, first: int) -> Block:
         images, labels = self._drawn([first], device_of(self.generator))

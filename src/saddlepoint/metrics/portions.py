@@ -32,11 +32,12 @@ def blocks_that_fit(bytes_of_one: int, available: int) -> int:
 
 
 class Portion:
-    """The number of blocks that a network on a device computes at once. It is one until the first has been measured."""
+    """The number of blocks that a network on a device computes at once. It is one until the first has been measured,
+    and stays one if blocks must not be joined."""
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device, may_join: bool = True):
         self.device, self.blocks = device, 1
-        self._is_open = joins_blocks(device)
+        self._is_open = may_join and joins_blocks(device)
 
     @contextmanager
     def measured(self) -> Iterator[None]:

@@ -93,7 +93,9 @@ class Moments:
 
     def to(self, device: torch.device) -> Moments:
         """Returns the same sums on a device."""
-        return Moments.from_tensors({name: tensor.to(device) for name, tensor in self.tensors().items()})
+        moments = Moments(0, device)
+        moments.count, moments._sum, moments._outer = self.count, self._sum.to(device), self._outer.to(device)
+        return moments
 
     @property
     def device(self) -> torch.device:
