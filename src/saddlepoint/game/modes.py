@@ -1,7 +1,7 @@
 """Networks in evaluation mode or without gradients for a while, and the devices they are on."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import chain
 
 import torch
@@ -33,26 +33,6 @@ def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Computes float32 convolutions and matrix products exactly for a while. On GPUs of compute capability 8 and more,
-    torch would otherwise round the inputs of convolutions to the 10 bits of TF32."""
-    convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, products
-
-
-@contextmanager
-def in_float32(device: torch.device) -> Iterator[None]:
-    """Computes in exact float32 on a device for a while, whatever precision the code around it chose."""
-    autocast = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
-    with exact_float32(), torch.autocast(device.type, enabled=False) if autocast else nullcontext():
-        yield
 
 
 def device_of(network: nn.Module) -> torch.device:
