@@ -19,7 +19,7 @@ def upload(tensor: Tensor, device: torch.device) -> Tensor:
     """Returns a tensor on a device. A copy to a GPU goes through pinned memory, and the host does not wait for it."""
     if device.type != "cuda" or tensor.device.type != "cpu":
         return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.contiguous().pin_memory().to(device, non_blocking=True)  # one with gaps would be waited for
 
 
 class Download:
@@ -28,7 +28,8 @@ class Download:
     def __init__(self, tensor: Tensor):
         self._tensor, self._copied = tensor, None
         if tensor.is_cuda:
-            self._tensor = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
+            pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            self._tensor = pinned.copy_(tensor.contiguous(), non_blocking=True)
             self._copied = torch.cuda.Event()
             self._copied.record(torch.cuda.current_stream(tensor.device))
 
