@@ -112,15 +112,16 @@ def _device() -> str:
 
 
 @contextmanager
-def join_processes() -> Iterator[bool]:
+def join_processes(patience: timedelta | None = None) -> Iterator[bool]:
     """Forms a group of the processes that a launcher such as torchrun started, for the length of the block. Yields
-    whether this is the first process, which alone should print."""
+    whether this is the first process, which alone should print. `patience` is how long a collective waits for the other
+    processes; None: torch's own, half an hour."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or _is_formed():
         yield place()[0] == 0
         return
     with leaving():
         try:
-            distributed.init_process_group("gloo")
+            distributed.init_process_group("gloo", timeout=patience)
             yield place()[0] == 0
         except RuntimeError as error:
             if not is_lost_process(error):

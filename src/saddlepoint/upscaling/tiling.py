@@ -22,7 +22,7 @@ from saddlepoint.game.modes import device_of, in_float32
 from saddlepoint.upscaling.precision import FLOAT32, PRECISIONS, Precision
 
 TILE = 256  # input pixels of a side; with an overlap of 64 RRDBNet's last layers take about 2 GB
-AHEAD = 2  # tiles that a GPU is given before the host waits for the first of them
+AHEAD = 2  # tiles
 LEAST_TILE = 16
 MOST_OVERLAP = 64  # pixels, by default: RRDBNet's receptive field is 349, but beyond 64 at most one level changes
 FULL_SCALE = {torch.uint8: 255, torch.uint16: 65535}  # the level of white; 1 of other types
@@ -113,7 +113,7 @@ class TiledUpscaler:
         with in_float32(device):
             for number, tile in enumerate(tiles, start=1):
                 started.append((tile, *self._start(low, tile, dtype)))
-                while len(started) > (AHEAD if device.type == "cuda" and number < len(tiles) else 0):
+                while len(started) > (ahead(device) if number < len(tiles) else 0):
                     tile, pixels, finite = started.popleft()
                     if not finite.wait():
                         pixels = self._again(low, tile, dtype)
@@ -178,6 +178,11 @@ class TiledUpscaler:
 def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: int | None = None) -> Tensor:
     """Enlarges a single image [C, h, w] on the CPU to [C, s*h, s*w], as TiledUpscaler does."""
     return TiledUpscaler(prepare_for_inference(network), tile, overlap)(low)
+
+
+def ahead(device: torch.device) -> int:
+    """Returns how many tiles a device is given before the host waits for the first of them."""
+    return AHEAD if device.type == "cuda" else 0
 
 
 def match_channels(network: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
