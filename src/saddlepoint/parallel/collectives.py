@@ -98,6 +98,26 @@ def gather_objects(value: Any) -> list[Any]:
     return values
 
 
+def share_results(act: Callable[[], Any]) -> list[Any]:
+    """Calls `act` in each process and returns the results of all processes in each. If it raises an EndOfRun in one of
+    them, all processes raise it, and the first one prints the reason."""
+    result, refusal = None, None
+    try:
+        result = act()
+    except EndOfRun as end:
+        refusal = end
+    outcomes = gather_objects((result, refusal and (refusal.exit_code, str(refusal))))
+    if refusal:
+        refusal.of_all = refusal.agreed = True
+        raise refusal
+    for number, (_, refused) in enumerate(outcomes):
+        if refused:
+            end = EndOfRun(f"process {number}: {refused[1]}")
+            end.of_all, end.agreed, end.exit_code = True, True, refused[0]
+            raise end
+    return [outcome for outcome, _ in outcomes]
+
+
 def largest(number: int) -> int:
     """Returns the largest of the processes' numbers."""
     if is_alone():

@@ -11,9 +11,8 @@ from saddlepoint.data.decoding import Unreadable
 from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.files.outputs import require_all_writable
 from saddlepoint.game.modes import device_named, device_of
-from saddlepoint.parallel.collectives import gather_objects, join_processes, place
+from saddlepoint.parallel.collectives import gather_objects, join_processes, place, share_results
 from saddlepoint.parallel.first import only_the_first_speaks
-from saddlepoint.parallel.launching import share_results
 from saddlepoint.upscaling import headers, planning, weights, writing
 from saddlepoint.upscaling.enlarging import enlarge, size_after
 from saddlepoint.upscaling.file_batch import FileBatch
