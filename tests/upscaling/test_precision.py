@@ -74,7 +74,7 @@ def test_a_tile_that_is_not_finite_in_16_bits_is_computed_again_and_that_is_said
     low[0, 2, 3] = 255  # in the first of nine tiles
     high, exact = (TiledUpscaler(Bright(), tile=16, precision=each)(low).int() for each in (HALF, FLOAT32))
     assert (high - exact).abs().max() <= 1 and high[0, 4, 6] == 255
-    assert capsys.readouterr().err == "not finite in 16 bits: 1 of 9 tiles, computed again in 32\n"
+    assert capsys.readouterr().err == "not finite with precision=16: 1 of 9 tiles, computed again in float32\n"
 
 
 def test_what_is_not_finite_in_32_bits_either_is_no_picture():

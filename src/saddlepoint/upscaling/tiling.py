@@ -113,16 +113,17 @@ class TiledUpscaler:
         with in_float32(device):
             for number, tile in enumerate(tiles, start=1):
                 started.append((tile, *self._start(low, tile, dtype)))
-                while len(started) > (ahead(device) if number < len(tiles) else 0):
-                    tile, pixels, finite = started.popleft()
+                may_wait = ahead(device) if number < len(tiles) else 0
+                while len(started) > may_wait:
+                    done, pixels, finite = started.popleft()
                     if not finite.wait():
-                        pixels = self._again(low, tile, dtype)
+                        pixels = self._again(low, done, dtype)
                         repeated += 1
-                    self._place(high, tile).copy_(pixels.wait().permute(2, 0, 1))
+                    self._place(high, done).copy_(pixels.wait().permute(2, 0, 1))
                     watch(number - len(started), len(tiles))
         if repeated:
-            print(f"not finite in {PRECISIONS[dtype]} bits: {repeated} of {len(tiles)} tiles, computed again in 32",
-                  file=sys.stderr)
+            print(f"not finite with precision={PRECISIONS[dtype]}: {repeated} of {len(tiles)} tiles, computed again in "
+                  "float32", file=sys.stderr)
 
     def _windows(self, length: int) -> list[Window]:
         """Returns windows whose edges are multiples of `network.multiple`; the last may reach beyond the image."""
@@ -181,7 +182,7 @@ def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: in
 
 
 def ahead(device: torch.device) -> int:
-    """Returns how many tiles a device is given before the host waits for the first of them."""
+    """Returns how many tiles a device may be given beyond the one that the host waits for."""
     return AHEAD if device.type == "cuda" else 0
 
 

@@ -14,8 +14,8 @@ from saddlepoint.upscaling.progress_bar import say
 if TYPE_CHECKING:
     from saddlepoint.upscaling.file_batch import FileBatch
 
-THREADS = min(4, os.cpu_count() or 1)
-MOST_PIXELS = 500_000_000  # of pictures that wait to be written: 1.5 GB of colours in 8 bits
+THREADS = min(16, os.cpu_count() or 1)
+MOST_PIXELS = 500_000_000  # of results that are not yet written: 1.5 GB of colours in 8 bits, and a copy of each
 
 Pictures = tuple[Picture, Picture]  # the source and its result
 
