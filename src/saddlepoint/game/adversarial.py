@@ -58,6 +58,7 @@ class AdversarialModule(Task, Players):
     # The step.
 
     def training_step(self, batch: ImageBatch, batch_index: int) -> None:
+        self.guard.begin(self, batch)
         self.images_before = self.images_seen
         self.players_optimizers.apply_schedule(self.optimizers(), self.images_seen)
         if self.turns.order == "simultaneous":
@@ -68,6 +69,7 @@ class AdversarialModule(Task, Players):
                 self.generator_turn(batch, contests)
                 contests = None  # G has moved: its next update makes other fakes
         self.images_seen += len(batch.real) * self.trainer.world_size
+        self.guard.end()
 
     def discriminator_turn(self, batch: ImageBatch) -> list[Contest] | None:
         """Updates D. Returns the contests, with G's graph, if G's update that follows uses the same fakes."""
@@ -80,6 +82,7 @@ class AdversarialModule(Task, Players):
         steps = [self.step(contest, batch, random) for contest in shown]
         targets, summed = self.targets(steps), Terms()  # over all updates: two where D scores half a batch at a time
         for score in SCORINGS[self.turns.scoring]:
+            self.guard.begin_update(self)
             scored = [DiscriminatorStep(**vars(step), sides=score(step)) for step in steps]
             terms = self.discriminator_loss(scored, targets) | self.discriminator_terms(batch, shown)
             terms["total"] = self.players_optimizers.step(self, "discriminator", terms)
@@ -90,6 +93,7 @@ class AdversarialModule(Task, Players):
 
     def generator_turn(self, batch: ImageBatch, contests: list[Contest] | None) -> None:
         """Updates G, on these contests or on new ones."""
+        self.guard.begin_update(self)
         random = latent_random = self.random_streams("generator", self.generator_steps_taken)
         if self.turns.share_latents:  # the numbers of D's last update, from their beginning
             latent_random = random.of_player("discriminator", self.discriminator_steps_taken - 1)
@@ -143,6 +147,7 @@ class AdversarialModule(Task, Players):
 
     def end_turn(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
         self.remember(player, terms)
-        self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
-                                              self.generator, self.discriminator))
+        if not self.guard.repeats:
+            self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
+                                                  self.generator, self.discriminator, self.guard.flag))
         self.count_step(player)

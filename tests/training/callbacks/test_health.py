@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -154,7 +155,7 @@ def test_a_gradient_whose_norm_is_too_large_for_float32_is_finite(tmp_path, monk
 
 def test_where_gradients_are_scaled_only_terms_are_looked_at(tmp_path, monkeypatch):
     """Infinite gradients are the scaler's business; here nothing skips the step, so the next losses are not finite."""
-    monkeypatch.setattr(Precision, "scaler", object(), raising=False)
+    monkeypatch.setattr(Precision, "scaler", SimpleNamespace(get_scale=lambda: 65536.0), raising=False)
     _, end = watched(monkeypatch, tmp_path / "run", harm=nan_in_gradient)
     assert f"discriminator/adversarial (nan) not finite in update {STEP + 1} of the discriminator" in str(end)
 

@@ -94,7 +94,7 @@ class SampleQuality(pl.Callback):
                        file=sys.stderr)
 
     def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
-        if self.active and self.moments.due(module.images_before, module.images_seen):
+        if self.active and self.moments.due(module):
             self.measure(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
