@@ -4,7 +4,6 @@ Read step.py first, which says what a contest is, then this file, then turns.py,
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,7 +36,7 @@ class AdversarialModule(Task, Players):
 
     # A task overrides these, and what task.py has: its networks, and what it cannot do.
 
-    shares_fakes: ClassVar[bool] = False  # True: D's and G's updates on a batch use the same fakes, computed once
+    shares_fakes = False  # True: D's and G's updates on a batch use the same fakes, computed once
 
     def contests(self, batch: ImageBatch, count: int, random: RandomStreams) -> list[Contest]:
         """Returns what the discriminators have to tell apart, with `count` new fakes in each contest."""
@@ -54,8 +53,6 @@ class AdversarialModule(Task, Players):
     def discriminator_terms(self, batch: ImageBatch, contests: list[Contest]) -> Terms:
         """Returns the terms [] of D's loss that neither the adversarial loss nor a trick adds, by name."""
         return {}
-
-    # The step.
 
     def training_step(self, batch: ImageBatch, batch_index: int) -> None:
         self.guard.begin(self, batch)
@@ -98,8 +95,7 @@ class AdversarialModule(Task, Players):
         if self.turns.share_latents:  # the numbers of D's last update, from their beginning
             latent_random = random.of_player("discriminator", self.discriminator_steps_taken - 1)
         with frozen(self.parameters_of["discriminator"]):
-            count = self.turns.generator_fakes(len(batch.real))
-            contests = contests or self.contests(batch, count, latent_random)
+            contests = contests or self.contests(batch, self.turns.generator_fakes(len(batch.real)), latent_random)
             terms = self.generator_terms(batch, contests)
             if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on the task's terms alone
                 steps = [self.tricks.with_opponent(self.step(contest, batch, random)) for contest in contests]

@@ -180,7 +180,6 @@ class FiniteGuard(Guard):
         """Looks at the oldest step. If updates of it were left out, these are made again, and all later steps."""
         left_out = int(self.steps[0].readback.read())
         steps = [self.steps.popleft() for _ in range(len(self.steps) if left_out else 1)]
-        self.free += [step.readback for step in steps]
         if left_out:
             self.flag.zero_()
             self.left_out.zero_()
@@ -188,6 +187,8 @@ class FiniteGuard(Guard):
                 self._make_again(module, steps, left_out)
             finally:
                 self.made_before, self.again = None, []
+        self.free += [step.readback for step in steps]
+        self.changing.spare += [snapshot.buffers for step in steps for snapshot in step.before]
 
     def _make_again(self, module: "AdversarialModule", steps: Sequence[_Step], left_out: int) -> None:
         """Makes these steps once more, but not the updates of the first one that were made before the `left_out`."""
@@ -225,6 +226,7 @@ class _Changing:
                   if buffer is not None]
         owners.sort(key=lambda each: str(each[0][each[1]].dtype))
         self.groups = [list(group) for _, group in groupby(owners, key=lambda each: each[0][each[1]].dtype)]
+        self.spare: list[list[list[Tensor]]] = []  # memory for copies
 
     def states(self) -> list[Any]:
         return [part.get_extra_state() for part in self.with_states]
@@ -232,11 +234,12 @@ class _Changing:
     @torch.no_grad()
     def buffers(self) -> list[list[Tensor]]:
         """Returns copies of the buffers, those of each kind of number by one operation."""
-        copies = []
-        for group in self.groups:
-            present = [owner[name] for owner, name in group]
-            copies.append([torch.empty_like(buffer) for buffer in present])
-            torch._foreach_copy_(copies[-1], present)
+        present = [[owner[name] for owner, name in group] for group in self.groups]
+        copies = self.spare.pop() if self.spare else [[torch.empty_like(each) for each in group] for group in present]
+        for kept, group in zip(copies, present, strict=True):
+            if any(copy.shape != buffer.shape for copy, buffer in zip(kept, group, strict=True)):  # a pool that grew
+                kept[:] = [torch.empty_like(each) for each in group]
+            torch._foreach_copy_(kept, group)
         return copies
 
     @torch.no_grad()
@@ -247,8 +250,8 @@ class _Changing:
             for (owner, name), copy in zip(group, saved, strict=True):
                 if owner[name].shape == copy.shape:
                     owner[name].copy_(copy)
-                else:  # a pool that grew
-                    owner[name] = copy
+                else:
+                    owner[name] = copy.clone()
 
 
 def leaves_out(optimizer: Optimizer) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.training.callbacks.looking import Looks
 
 
 class Every:
@@ -27,7 +28,7 @@ class Every:
         return is_listed or bool(self.every_images) and before // self.every_images < after // self.every_images
 
 
-class AtMoments(pl.Callback, ABC):
+class AtMoments(Looks, pl.Callback, ABC):
     """A callback that acts at moments of training, and at its end if the budget is used up.
 
     every_images: images between two moments; None: none but those listed and the end
@@ -62,4 +63,5 @@ class AtMoments(pl.Callback, ABC):
     def _act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.acted_at = module.images_seen
         if trainer.is_global_zero:
-            self.act(trainer, module)
+            with self.looking(module):
+                self.act(trainer, module)

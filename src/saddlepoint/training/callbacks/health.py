@@ -28,6 +28,7 @@ from saddlepoint.parallel.collectives import gather
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
+from saddlepoint.training.callbacks.looking import Looks
 from saddlepoint.training.callbacks.scalars import pairs_of_sides
 from saddlepoint.training.callbacks.table import Table
 
@@ -35,7 +36,7 @@ ON_NONFINITE = ("stop", "roll_back")
 ON_COLLAPSE = ("warn", "stop")
 
 
-class Health(pl.Callback):
+class Health(Looks, pl.Callback):
     """A callback that ends a run whose loss terms or gradients are not finite, and measures signs of a slower failure.
 
     Before every update it checks loss terms and gradients. If one is not finite, it writes diagnosis.json and ends the
@@ -101,7 +102,8 @@ class Health(pl.Callback):
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.moments.due(module):
-            self.measure(trainer, module)
+            with self.looking(module):
+                self.measure(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
         norms = {player: torch.stack([*norms]).tolist() for player, norms in self.guard.norms.items()}
