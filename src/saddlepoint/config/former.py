@@ -37,6 +37,7 @@ ADDED: dict[str, Any] = {
     "saddlepoint.game.turns.Turns.order": "alternating",
     "saddlepoint.game.turns.Turns.share_latents": False,
     "saddlepoint.data.sources.mnist5k.MNIST5k.held_out": 0,
+    "torch.optim.SGD.fused": False,
 }
 
 # Defaults that were lists of names, and are null today. A run goes on with its list, which takes the same files as
