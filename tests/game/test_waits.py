@@ -109,6 +109,7 @@ def game(*overrides: str) -> tuple[AdversarialModule, tuple]:
     for optimizer in optimizers:
         optimizer._step_supports_amp_scaling = True
     module.guard = FiniteGuard(optimizers, META, None, readback=Unread)
+    module.guard.norms = {"generator": [], "discriminator": []}  # a player's very first update is looked at
     for optimizer in optimizers:
         optimizer.found_inf = None
     module.random_streams = lambda player, step: EmptyDraws(0, step, META, player=player)

@@ -145,12 +145,12 @@ class FiniteGuard(Guard):
         Only the sum of all terms and norms is looked at, as it is finite only if all are. A sum may also be too large
         for float32, so if it is not finite, each number is checked by itself.
         """
-        numbers = list(terms.values())
+        numbers, is_first = list(terms.values()), player not in self.norms
         if not self.scaler:
             gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
             self.norms[player] = torch._foreach_norm([each for each in gradients if each is not None])
             numbers += self.norms[player]
-        if self.is_late:
+        if self.is_late and not is_first:  # an optimizer that leaves out its first update may not set up its memory
             total = torch.stack(numbers).sum()
             if not is_alone():
                 distributed.all_reduce(total)
