@@ -4,7 +4,7 @@
 
 seconds: no case of a check begins after so many, and the summary names those that were left out. only: the checks to
 run, of draws, found_inf, parity, waits, divergence, resume, speed, upscale, evaluate, nccl and decoding. out: a new or
-empty folder for results.jsonl, summary.md and output.log (what the checks print); by default a new one in runs/gpu_checks.
+empty folder for results.jsonl, summary.md and output.log (what the checks print), by default in runs/gpu_checks.
 
 Where there is no GPU, nothing is checked; device=cpu is a dry run, which tries the checks themselves on small cases and
 leaves out what only a GPU can do. The exit code is 1 if a check failed or ended by an error. saddlepoint need not be

@@ -158,7 +158,7 @@ def test_what_would_wait_is_noticed():
     with pytest.raises(RuntimeError, match="meta"):
         operations(module, batch)
     module, batch = game(*DIGITS)
-    module.targets = lambda steps: [Targets(torch.tensor(1.0), torch.tensor(0.0)) for _ in steps]  # of the host
+    module.targets = lambda steps: [Targets(*torch.tensor([1.0, 0.0]).to(META)) for _ in steps]  # copies two
     with pytest.raises(AssertionError, match="aten"):
         operations(module, batch)
 
