@@ -8,32 +8,15 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from saddlepoint.game.guard import STEPS_AHEAD, FiniteGuard
+from saddlepoint.game.guard import STEPS_AHEAD, FiniteGuard, _Changing
 from saddlepoint.game.optimizers import Optimizers
+from saddlepoint.game.trick import Trick
 from saddlepoint.game.turns import Turns
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.weights import SpectralNorm
-from tests.game.playing import TinyDiscriminator, TinyGenerator, batches, game, play
+from tests.game.playing import Later, TinyDiscriminator, TinyGenerator, batches, game, play
 
 STEPS, BATCH = 12, 8
-
-
-class Later:
-    """Reads a number as a GPU's is read: as it was, but only when somebody asks for it."""
-
-    read_at: list[int] = []
-    step = 0
-
-    def __init__(self, device):
-        self.number = None
-
-    def start(self, number):
-        Later.step += 1
-        self.number, self.started = number.clone(), Later.step
-
-    def read(self):
-        Later.read_at.append(Later.step - self.started)
-        return self.number.item()
 
 
 class End(Exception):
@@ -98,10 +81,10 @@ def rms(parameters):
     return torch.optim.RMSprop(parameters, lr=0.05)
 
 
-def played(watching, make=fused, **more):
+def played(watching, make=fused, tricks=(), **more):
     torch.manual_seed(2)
     module = game(generator=TinyGenerator(True), discriminator=TinyDiscriminator(dropout=0.5),
-                  tricks={"spectral_norm": SpectralNorm(), "ema": ExponentialMovingAverage(20)}, **more)
+                  tricks={"spectral_norm": SpectralNorm(), "ema": ExponentialMovingAverage(20)} | dict(tricks), **more)
     module.players_optimizers = Optimizers(make, make)
     with suppress(End):
         play(module, batches(STEPS, BATCH), watching)
@@ -182,3 +165,42 @@ def test_where_a_scaler_leaves_out_updates_its_scale_says_when_none_is_made_any_
     scaler.scale = 0.5
     with pytest.raises(End):
         guard.settle(None)
+
+
+class Tally(Trick):
+    """Remembers the updates after which it was called, in no form that a snapshot would hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def after_generator_step(self, update):
+        self.calls.append(int(update.random.step))
+
+    def after_discriminator_step(self, update):
+        self.calls.append(-int(update.random.step))
+
+
+def test_updates_that_were_made_are_not_made_again():
+    """Of the step whose second update of the generator is left out, two were made: the discriminator's and the first.
+    """
+    tally = Tally()
+    played(Watching(Later, "generator", 5, 1e200, ends=False), tricks={"tally": tally}, turns=Turns(generator_steps=2))
+    assert tally.calls.count(-2) == tally.calls.count(4) == 1  # in this step, the third
+    assert tally.calls.count(5) == 2
+
+
+def test_a_buffer_that_grew_meanwhile_gets_its_former_length():
+    pool = torch.nn.Module()
+    pool.register_buffer("images", torch.ones(2, 3))
+    changing = _Changing(pool)
+    before = changing.buffers()
+    pool.images = torch.zeros(5, 3)
+    after = changing.buffers()
+    changing.restore([], before)
+    assert torch.equal(pool.images, torch.ones(2, 3))
+    pool.images.zero_()
+    changing.restore([], before)
+    assert torch.equal(pool.images, torch.ones(2, 3))
+    changing.restore([], after)
+    assert torch.equal(pool.images, torch.zeros(5, 3))

@@ -76,6 +76,16 @@ def test_the_limit_follows_its_schedule():
         assert [weight.max().item() for weight in discriminator.parameters()] == pytest.approx([largest] * 5)
 
 
+def test_an_update_that_the_optimizer_left_out_is_not_followed_by_clipping():
+    """Where the host does not know whether it was: the limit may have moved, and the update is made again later."""
+    for left_out in (0.0, 1.0):
+        discriminator = Patches()
+        before = copy.deepcopy(discriminator)
+        WeightClipping(limit=0.05).after_discriminator_step(update(discriminator, left_out=torch.tensor(left_out)))
+        for now, weight in zip(discriminator.parameters(), before.parameters(), strict=True):
+            assert torch.equal(now, weight if left_out else weight.clamp(-0.05, 0.05))
+
+
 @pytest.mark.parametrize("penalty", ["wgan_gp", "dragan", "r1", "r2"])
 def test_clipping_refuses_a_gradient_penalty(penalty):
     clipping = WeightClipping()
