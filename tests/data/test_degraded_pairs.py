@@ -24,7 +24,7 @@ class Reduction(nn.Module):
 
 def test_high_and_low_are_cut_at_the_same_place_and_the_places_differ(tmp_path):
     images = torch.randint(0, 256, (40, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    high, low = DegradedPairs(Reduction(), 16, nn.Identity(), 0, seed=3)(images, 0)
+    high, low = DegradedPairs(Reduction(), 16, nn.Identity(), 0, seed=3).pairs(images, 0)
     assert high.shape == (40, 3, 16, 16) and low.dtype == torch.uint8
     assert torch.equal(low, high[..., ::4, ::4])
     places = {place_of(crop, image) for crop, image in zip(high, images, strict=True)}

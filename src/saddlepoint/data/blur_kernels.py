@@ -45,6 +45,7 @@ def sinc(size: int, cutoff: float) -> Tensor:
 def filtered(images: Tensor, kernels: Tensor) -> Tensor:
     """Filters images [N, C, H, W] with a kernel each [N, size, size] -> [N, C, H, W]; borders are mirrored."""
     count, channels, height, width = images.shape
+    kernels = _without_zeros_around(kernels)
     size = kernels.shape[-1]
     weights = kernels.to(images).repeat_interleave(channels, dim=0)[:, None]
     padded = reflected(images, size // 2).reshape(1, count * channels, height + size - 1, width + size - 1)
@@ -56,8 +57,22 @@ def reflected(images: Tensor, margin: int) -> Tensor:
 
     The margin may be wider than the image, which torch's own padding refuses.
     """
+    if margin < min(images.shape[-2:]):
+        return functional.pad(images, (margin,) * 4, mode="reflect")  # the same values in a tenth of the time
     rows, columns = (_mirrored(side, margin).to(images.device) for side in images.shape[-2:])
     return images[..., rows[:, None], columns]
+
+
+def _without_zeros_around(kernels: Tensor) -> Tensor:
+    """Cuts off the borders that are zero in all kernels [N, size, size]. They add nothing to a sum, not even rounding,
+    and take most of the time of a small kernel in a large square."""
+    size = kernels.shape[-1]
+    rows, columns = kernels.any(dim=2).any(dim=0), kernels.any(dim=1).any(dim=0)  # [size] each
+    used = (rows | columns).nonzero()
+    if not len(used):
+        return kernels
+    margin = min(int(used.min()), size - 1 - int(used.max()))
+    return kernels[:, margin:size - margin, margin:size - margin]
 
 
 def _mirrored(length: int, margin: int) -> Tensor:
