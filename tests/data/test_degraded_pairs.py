@@ -18,7 +18,7 @@ class Reduction(nn.Module):
 
     scale = 4
 
-    def degrade(self, high, generator):
+    def degrade(self, high, generator, threads=None):
         return high[..., ::4, ::4]
 
 
