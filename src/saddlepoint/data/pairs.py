@@ -87,7 +87,7 @@ class PairFolder(ImageFolder):
                  degradation: Annotated[SecondOrderDegradation | None, null_unless_chosen(DEGRADATIONS)] = None,
                  degradation_crop: Count | None = None, pair_pool: WholeNumber = 0, sharpen_target: bool = False,
                  **more):
-        super().__init__(resize="none", crop="random", **more)
+        super().__init__(resize="none", crop="random", draft=False, on_device=False, **more)
         if scale not in SCALES:
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")
         if self.image_size % scale:

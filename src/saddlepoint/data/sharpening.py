@@ -4,7 +4,6 @@ https://arxiv.org/abs/2107.10833).
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from saddlepoint.checks import require
 from saddlepoint.data.blur_kernels import each_filtered, reflected
