@@ -129,25 +129,6 @@ def test_contradictions_are_refused(changes, sentence, tmp_path):
         pair_folder(tmp_path, **changes)
 
 
-def test_a_worker_of_one_thread_degrades_as_the_process_that_trains_does(several_threads):
-    """Crops of 120 pixels: torch leaves fewer to one thread, and then rounds a bilinear interpolation otherwise."""
-    crops = torch.rand(24, 3, 120, 110, generator=torch.Generator().manual_seed(0)).mul(255).byte()
-    degraded = DegradedPairs(SecondOrderDegradation(4), 64, UnsharpMasking(), 0, seed=3)
-    for threads in (1, several_threads):
-        torch.set_num_threads(threads)
-        expected = degraded.pairs(crops, 0)
-        assert all(torch.equal(*both) for both in zip(degraded.pairs(crops, 0, threads), expected, strict=True))
-        torch.set_num_threads(1)
-        assert all(torch.equal(*both) for both in zip(degraded.pairs(crops, 0, threads), expected, strict=True))
-
-
-@pytest.fixture
-def several_threads():
-    before = torch.get_num_threads()
-    yield 2
-    torch.set_num_threads(before)
-
-
 def test_workers_send_pairs_and_the_pool_stays_with_the_process_that_trains(tmp_path):
     write_noise(tmp_path)
     alone, with_workers = (pair_folder(tmp_path, **DEGRADED, pair_pool=6, num_workers=count) for count in (0, 2))
