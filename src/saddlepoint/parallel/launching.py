@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from saddlepoint.errors import EndOfRun, ProcessLost, RequestError
-from saddlepoint.parallel.collectives import gather_objects, is_lost_process, leaving
+from saddlepoint.parallel.collectives import gather_objects, is_lost_process, leaving, place
 from saddlepoint.parallel.strategy import GameStrategy
 
 SECONDS_TO_END = 10  # that the other processes get when the first one has ended
@@ -50,6 +50,12 @@ def _count_started() -> tuple[int, int] | None:
         num_nodes = int(os.environ.get("SLURM_NNODES", "1"))
         return int(os.environ["SLURM_NTASKS"]) // num_nodes, num_nodes
     return None
+
+
+def count_here() -> int:
+    """Returns how many processes of this run are on this machine, once they have met."""
+    started = _count_started()
+    return started[0] if started else place()[1]
 
 
 def _count_gpus(accelerator: str) -> int:
