@@ -68,6 +68,7 @@ class Players(pl.LightningModule):
         yield from ((name, parameter) for name, parameter in own + of_tricks if parameter.requires_grad)
 
     def on_train_start(self) -> None:
+        self.latest = {name: tensor.to(self.device) for name, tensor in self.latest.items()}  # a checkpoint's are not
         self.players_optimizers.listen_to(self.trainer)
 
     def configure_optimizers(self):
