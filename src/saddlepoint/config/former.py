@@ -31,6 +31,8 @@ DROPPED: frozenset[str] = frozenset()
 # Address of a setting that earlier runs lack -> the value that means what they did.
 ADDED: dict[str, Any] = {
     "extensions": [],  # there were none
+    "trainer.tf32": False,  # on a CPU it means nothing; on a GPU convolutions had TF32, which nobody had asked for
+    "trainer.deterministic": False,
     # Files of floating-point numbers could not be read, and were left out.
     "saddlepoint.data.folders.ImageFolder.white": None,
     "saddlepoint.data.pairs.PairFolder.white": None,

@@ -1,7 +1,9 @@
-"""Networks in evaluation mode or without gradients for a while, and the devices they are on."""
+"""Networks in evaluation mode or without gradients for a while, the devices they are on, and how exactly a GPU
+multiplies."""
 
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
 
 import torch
@@ -40,7 +42,49 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def device_named(device: str) -> torch.device:
-    """Returns the device that device=auto, cpu or gpu names; refuses gpu where torch finds none."""
+    """Returns the device that device=auto, cpu or gpu names; refuses gpu where torch finds none.
+
+    Of several processes that torchrun started on a machine, each takes a GPU of its own, which becomes torch's current
+    one, so that no process opens a context on another's. Where there are fewer GPUs than processes, they are shared.
+    """
     if device == "gpu" and not torch.cuda.is_available():
         raise RequestError("device=gpu: torch finds no GPU here: type device=cpu or device=auto")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return torch.device("cuda")
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    torch.cuda.set_device(own)
+    return own
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Lets an NVIDIA GPU round the factors of float32 products to TF32, or not, for the length of the block.
+
+    TF32 keeps 10 of the 23 bits of a mantissa and is several times faster. Unless it is told otherwise, torch has it on
+    in convolutions and off in matrix products. It changes nothing on a CPU.
+
+    Both of torch's ways to say so are set, as torch raises an error where one of them is read and they differ.
+    """
+    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    holders = (cuda.matmul, cudnn.conv, cudnn.rnn, mkldnn.matmul)
+    before, of_products = [each.fp32_precision for each in holders], None
+    with suppress(RuntimeError):  # torch's older way cannot say what was set in the newer one
+        of_products = torch.get_float32_matmul_precision()
+    try:
+        cuda.matmul.allow_tf32 = cudnn.allow_tf32 = allowed
+        for each, precision in zip(holders, [*["tf32" if allowed else "ieee"] * 3, "none"], strict=True):
+            each.fp32_precision = precision
+        yield
+    finally:
+        if of_products:
+            torch.set_float32_matmul_precision(of_products)
+        cudnn.allow_tf32 = before[1] == "tf32"
+        for each, precision in zip(holders, before, strict=True):
+            each.fp32_precision = precision
+
+
+def exact_float32() -> AbstractContextManager[None]:
+    """Switches TF32 off for the length of the block: what is measured must not depend on the card."""
+    return tf32(False)

@@ -78,6 +78,7 @@ class Players(pl.LightningModule):
         self.guard.settle(self)
 
     def on_train_start(self) -> None:
+        self.latest = {name: tensor.to(self.device) for name, tensor in self.latest.items()}  # a checkpoint's are not
         self.players_optimizers.listen_to(self.trainer)
 
     def configure_optimizers(self):

@@ -94,8 +94,18 @@ def gather_objects(value: Any) -> list[Any]:
     if is_alone():
         return [value]
     values: list[Any] = [None] * place()[1]
-    distributed.all_gather_object(values, value)
+    distributed.all_gather_object(values, _on_cpu(value))
     return values
+
+
+def _on_cpu(value: Any) -> Any:
+    """Returns a copy of plain containers with their tensors on the CPU: unpickled elsewhere, a tensor of a GPU would
+    open a context on that GPU in every process."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if type(value) is dict:
+        return {key: _on_cpu(inner) for key, inner in value.items()}
+    return type(value)(map(_on_cpu, value)) if type(value) in (list, tuple) else value
 
 
 def largest(number: int) -> int:

@@ -20,6 +20,7 @@ from saddlepoint.files import disk_space
 from saddlepoint.files.outputs import require_writable
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.callback_group import CallbackGroup
+from saddlepoint.game.devices import lay_out
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.parallel.collectives import is_alone
@@ -27,13 +28,13 @@ from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.runs import data_identity, resuming
 from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
 from saddlepoint.runs.resuming import Continuation
-from saddlepoint.training import restoring
+from saddlepoint.training import arithmetic, restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.callbacks.looking import LookingTime
 from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
-from saddlepoint.training.results import announce, conclude, cost, export
+from saddlepoint.training.results import announce, conclude, cost, export, reset_peak_memory
 
 
 class Trainer(pl.Trainer):
@@ -64,7 +65,7 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
         trainer = make_trainer(settings, sweeping=directory is not None)
-        with launching.ending_together(trainer):
+        with arithmetic.as_set(settings), launching.ending_together(trainer):
             while True:
                 launching.connect(trainer)
                 try:
@@ -92,13 +93,16 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if continuation and is_first():
             resuming.delete_later_results(run, module.images_seen)
-        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
+        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"],
+                     module.provenance["device"])
         run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
         announce(settings, module, data, run)
         if module.images_seen < module.budget_images:  # else only the files that follow the last checkpoint are missing
+            reset_peak_memory(trainer.strategy.root_device)
             trainer.fit(module, data)
-        run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
+        seconds = callbacks[-1].training_seconds()
+        run.write_metrics({"cost": cost(module, seconds, trainer.strategy.root_device)})
         export(module, run)
         conclude(run, module, stop)
         adapters.finish(trainer.loggers, settings, run, "completed", module.images_seen)
@@ -110,8 +114,11 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         stop.call_former_handler()
         raise
     except BaseException as error:
-        reason = disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
+        end = arithmetic.explained(error, settings, trainer.strategy.root_device, run)
+        reason = end or disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
         run.write_status("failed", str(reason), module.images_seen)
+        if end:
+            raise end from error
         raise
     finally:
         run.close()
@@ -123,15 +130,11 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
     written by then. `sweeping` is true for a run of a sweep."""
     accelerator = settings["trainer"]["accelerator"]
     with only_the_first_speaks():
-        if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
-            raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
-        if settings["precision"] == "16-mixed" and settings["model"]["turns"]["order"] == "simultaneous":
-            raise RequestError("precision=16-mixed changes the scale of the losses between two updates, and "
-                               "model.turns.order=simultaneous takes both gradients before either: type "
-                               "precision=bf16-mixed")
+        processes = launching.trainer_arguments(settings, sweeping)
+        arithmetic.refuse_missing(settings, processes["devices"])
         try:
             trainer = Trainer(
-                **launching.trainer_arguments(settings, sweeping),
+                **processes,
                 accelerator=accelerator, precision=settings["precision"],
                 max_epochs=1,  # the stream of batches has no end; the budget ends it
                 logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -163,16 +166,17 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     callbacks = sorted(unsorted, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)
     data.refuse_unequal_shares(trainer.world_size)
+    module.provenance["device"] = arithmetic.description(settings, trainer.strategy.root_device)
     if continuation:
         restoring.restore(module, data, callbacks, continuation.saved)
         restoring.warn_of_threads(continuation.saved)
+        restoring.warn_of_device(continuation.saved, module.provenance["device"])
         trainer.precision_plugin.load_state_dict(continuation.saved["precision"])
     data.start_at(module.images_seen)
     module.budget_images = settings["budget"]["images"]
     if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
-    if settings["trainer"]["channels_last"]:
-        module.to(memory_format=torch.channels_last)
+    lay_out(module, settings["trainer"]["channels_last"], trainer.strategy.root_device.type)
     if data.num_classes:
         module.follow_classes(data.class_counts)
         module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data
