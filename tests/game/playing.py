@@ -114,16 +114,13 @@ def same(*pairs: tuple[nn.Module, nn.Module]) -> None:
 class Later:
     """Reads a number as a GPU's is read: as it was, but only when somebody asks for it."""
 
-    read_at: list[int] = []
-    step = 0
+    read_at: list[int] = []  # how many numbers later
+    count = 0
 
-    def __init__(self, device):
-        self.number = None
+    def __init__(self, number: Tensor):
+        Later.count += 1
+        self.number, self.started = number.clone(), Later.count
 
-    def start(self, number):
-        Later.step += 1
-        self.number, self.started = number.clone(), Later.step
-
-    def read(self):
-        Later.read_at.append(Later.step - self.started)
-        return self.number.item()
+    def wait(self) -> Tensor:
+        Later.read_at.append(Later.count - self.started)
+        return self.number

@@ -26,13 +26,13 @@ class End(Exception):
 class Watching(pl.Callback):
     """Guards a game, spoils it in one update, and remembers what the guard found out when."""
 
-    def __init__(self, readback, player="generator", update=None, spoil=math.nan, every: int | None = None, ends=True):
-        self.readback, self.player, self.update, self.spoil = readback, player, update, spoil
+    def __init__(self, later, player="generator", update=None, spoil=math.nan, every: int | None = None, ends=True):
+        self.later, self.player, self.update, self.spoil = later, player, update, spoil
         self.every, self.ends, self.confirmed = every, ends, []
 
     def on_train_start(self, trainer, module):
-        Later.read_at, Later.step = [], 0
-        module.guard = FiniteGuard(trainer.optimizers, module.device, self, readback=self.readback)
+        Later.read_at, Later.count = [], 0
+        module.guard = FiniteGuard(trainer.optimizers, module.device, self, later=self.later)
         parameters = list(getattr(module, self.player).parameters())
         parameters[0].register_hook(lambda gradient: gradient * self.factor(module))
 
@@ -97,7 +97,7 @@ WHO = pytest.mark.parametrize("player", ["generator", "discriminator"])
 @pytest.mark.parametrize("make", [fused, fused_sgd])
 @pytest.mark.parametrize("turns", [{}, {"discriminator_steps": 3}, {"order": "simultaneous"}, {"scoring": "half"}])
 def test_looking_later_changes_nothing_of_a_game_that_is_finite(turns, make):
-    (now, _), (later, _) = (played(Watching(readback), make, turns=Turns(**turns)) for readback in (None, Later))
+    (now, _), (later, _) = (played(Watching(later), make, turns=Turns(**turns)) for later in (None, Later))
     assert now.guard.flag is None and later.guard.flag == 0
     assert_close(snapshot(now), snapshot(later))
 
@@ -117,7 +117,7 @@ def assert_close(one, other):
 def test_both_find_the_same_update_with_the_same_numbers_and_no_weight_moved(player, turns, update):
     """Weights, optimizers, averages, running statistics, counters, logits and norms are those of that moment."""
     (_, now), (module, later) = (
-        played(Watching(readback, player, update), turns=Turns(**turns)) for readback in (None, Later))
+        played(Watching(later, player, update), turns=Turns(**turns)) for later in (None, Later))
     [(player_now, before, terms)], [(player_later, after, terms_later)] = now.confirmed, later.confirmed
     assert (player_now, player_later) == (player, player) and terms == terms_later
     assert_close(before, after)
@@ -127,7 +127,7 @@ def test_both_find_the_same_update_with_the_same_numbers_and_no_weight_moved(pla
 @WHO
 def test_numbers_that_only_add_up_to_infinity_are_no_end(player):
     """A gradient of 1e200 is finite, its norm is not: the update is made once more, and those after it."""
-    runs = [played(Watching(readback, player, 5, 1e200, ends=False)) for readback in (None, Later)]
+    runs = [played(Watching(later, player, 5, 1e200, ends=False)) for later in (None, Later)]
     assert_close(*(snapshot(module) for module, _ in runs))
     for _, watching in runs:
         assert [confirmed[0] for confirmed in watching.confirmed] == [player]

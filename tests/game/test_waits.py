@@ -83,13 +83,10 @@ class EmptyDraws(RandomStreams):
 class Unread:
     """A number that the host reads later: nobody has it."""
 
-    def __init__(self, device):
-        pass
-
-    def start(self, number):
+    def __init__(self, number):
         assert number.device == META
 
-    def read(self):
+    def wait(self):
         return 0.0
 
 
@@ -108,7 +105,7 @@ def game(*overrides: str) -> tuple[AdversarialModule, tuple]:
     module.players_optimizers.directly = True
     for optimizer in optimizers:
         optimizer._step_supports_amp_scaling = True
-    module.guard = FiniteGuard(optimizers, META, None, readback=Unread)
+    module.guard = FiniteGuard(optimizers, META, None, later=Unread)
     module.guard.norms = {"generator": [], "discriminator": []}  # a player's very first update is looked at
     for optimizer in optimizers:
         optimizer.found_inf = None

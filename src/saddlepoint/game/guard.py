@@ -19,6 +19,7 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from saddlepoint.game.device_memory import Download
 from saddlepoint.parallel.collectives import is_alone, sum_over_processes
 
 if TYPE_CHECKING:
@@ -66,31 +67,14 @@ class Guard:
         """Returns when all steps so far are known to be finite. Whatever shows or saves the game calls this before."""
 
 
-class Readback:
-    """A number on the device that is copied to the host while both go on."""
-
-    def __init__(self, device: torch.device):
-        self.number = torch.zeros((), pin_memory=True)
-        self.arrived = torch.cuda.Event()
-
-    def start(self, number: Tensor) -> None:
-        self.number.copy_(number, non_blocking=True)
-        self.arrived.record()
-
-    def read(self) -> float:
-        """Waits for all that the device had to do before the copy, and for no more."""
-        self.arrived.synchronize()
-        return self.number.item()
-
-
 @dataclass
 class _Step:
     """A step that has not been looked at, with all that is needed to make it again."""
 
     batch: Any
-    readback: Readback  # of how many of its updates were left out
     before: "list[_Snapshot]"  # each of its updates; both players' simultaneous ones are one
     updates: int = 0
+    left_out: Download | None = None  # how many of its updates were left out
 
 
 class FiniteGuard(Guard):
@@ -101,11 +85,11 @@ class FiniteGuard(Guard):
     confirms: ends the run
     scaler: of losses in precision=16-mixed. The gradients that it has multiplied overflow at times, and then it leaves
         the update out by itself; so only terms are looked at, and its scale.
-    readback: how a number on the device is read later; None: not at all, so that the host looks before each update
+    later: how a number on the device is read later; None: not at all, so that the host looks before each update
     """
 
     def __init__(self, optimizers: Sequence[Optimizer], device: torch.device, confirms: Confirms,
-                 scaler: torch.amp.GradScaler | None = None, readback: type[Readback] | None = None):
+                 scaler: torch.amp.GradScaler | None = None, later: type[Download] | None = None):
         self.confirms, self.scaler = confirms, scaler
         self.norms: dict[str, Sequence[Tensor]] = {}  # of each player's newest gradient, by parameter
         self.steps: deque[_Step] = deque()
@@ -113,9 +97,9 @@ class FiniteGuard(Guard):
         self.again: list[_Snapshot] = []  # what was before each of them
         self.index = 0  # of the present update in its step
         self.changing: _Changing | None = None
-        if readback and not scaler and all(map(leaves_out, optimizers)):
+        if later and not scaler and all(map(leaves_out, optimizers)):
             self.flag, self.left_out = torch.zeros((), device=device), torch.zeros((), device=device)
-            self.free = [readback(device) for _ in range(STEPS_AHEAD)]
+            self.later = later
             for optimizer in optimizers:
                 optimizer.found_inf, optimizer.grad_scale = self.flag, None
 
@@ -129,7 +113,7 @@ class FiniteGuard(Guard):
             self.changing = self.changing or _Changing(module)
             if len(self.steps) == STEPS_AHEAD:  # the same step in every process, as they make steps again together
                 self._look(module)
-            self.steps.append(_Step(batch, self.free.pop(), [self._snapshot(module)]))
+            self.steps.append(_Step(batch, [self._snapshot(module)]))
         self.batch, self.index = batch, 0
 
     def begin_update(self, module: "AdversarialModule") -> None:
@@ -168,7 +152,7 @@ class FiniteGuard(Guard):
     def end(self) -> None:
         if self.is_late:
             self.steps[-1].updates = self.index
-            self.steps[-1].readback.start(self.left_out)
+            self.steps[-1].left_out = self.later(self.left_out)
 
     def settle(self, module: "AdversarialModule") -> None:
         while self.steps:
@@ -178,7 +162,7 @@ class FiniteGuard(Guard):
 
     def _look(self, module: "AdversarialModule") -> None:
         """Looks at the oldest step. If updates of it were left out, these are made again, and all later steps."""
-        left_out = int(self.steps[0].readback.read())
+        left_out = int(self.steps[0].left_out.wait())
         steps = [self.steps.popleft() for _ in range(len(self.steps) if left_out else 1)]
         if left_out:
             self.flag.zero_()
@@ -187,7 +171,6 @@ class FiniteGuard(Guard):
                 self._make_again(module, steps, left_out)
             finally:
                 self.made_before, self.again = None, []
-        self.free += [step.readback for step in steps]
         self.changing.spare += [snapshot.buffers for step in steps for snapshot in step.before]
 
     def _make_again(self, module: "AdversarialModule", steps: Sequence[_Step], left_out: int) -> None:

@@ -19,7 +19,8 @@ from tqdm import tqdm
 from saddlepoint.config.rules import Count, NonNegative, Seed, WholeNumber, integer, number, one_of
 from saddlepoint.errors import Collapsed, Diverged, RequestError, RollBack
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.guard import FiniteGuard, Readback, leaves_out, sum_of
+from saddlepoint.game.device_memory import Download
+from saddlepoint.game.guard import FiniteGuard, leaves_out, sum_of
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
@@ -90,10 +91,10 @@ class Health(Looks, pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.directory, self.is_first = Path(trainer.default_root_dir), trainer.is_global_zero
         scaler = getattr(trainer.precision_plugin, "scaler", None)
-        readback = None if module.device.type == "cpu" else Readback
-        self.guard = module.guard = FiniteGuard(trainer.optimizers, module.device, self, scaler, readback)
+        later = None if module.device.type == "cpu" else Download
+        self.guard = module.guard = FiniteGuard(trainer.optimizers, module.device, self, scaler, later)
         self.guard.norms |= {player: norms.to(module.device) for player, norms in self.saved_norms.items()}
-        if readback and self.is_first and self.guard.flag is None:
+        if later and self.is_first and self.guard.flag is None:
             say_that_the_host_waits(trainer.optimizers, scaled=scaler is not None)
         if self.real:
             self.extractor.to(module.device)
