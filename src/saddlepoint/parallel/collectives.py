@@ -139,7 +139,8 @@ def join_processes() -> Iterator[bool]:
 
 
 def is_lost_process(error: RuntimeError) -> bool:
-    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+    """Returns whether an error says that another process cannot be reached. gloo raises plain RuntimeErrors."""
+    return isinstance(error, distributed.DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
 
 
 @contextmanager
