@@ -29,12 +29,6 @@ def versions_of_cuda(device: torch.device) -> dict[str, str | None]:
     return {"driver": driver, "cuda": torch.version.cuda, "cudnn": cudnn and str(cudnn)}
 
 
-def may_round_to_tf32(device: torch.device) -> bool:
-    """Returns whether a float32 convolution on the device would be computed with TF32 at this moment."""
-    return (device.type == "cuda" and torch.backends.cudnn.conv.fp32_precision == "tf32"
-            and torch.cuda.get_device_capability(device) >= (8, 0))
-
-
 def suits_channels_last(network: nn.Module, device_type: str) -> bool:
     """Returns whether the network is faster if its maps are stored pixel after pixel.
 

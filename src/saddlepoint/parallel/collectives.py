@@ -117,6 +117,38 @@ def largest(number: int) -> int:
     return int(message)
 
 
+class Agreement:
+    """Lets the processes agree on the largest of the numbers that they name in a step, without waiting for one another.
+
+    What they named in one step is known in the next, since a message of its own would make every GPU wait in every
+    step. A process that is alone knows it at once.
+    """
+
+    def __init__(self) -> None:
+        self._message: Tensor | None = None
+        self._sent: distributed.Work | None = None
+
+    def name(self, number: int) -> int:
+        """Names a number, 0 or more; returns the largest that any process named in the step before, 0 in the first."""
+        if is_alone():
+            return number
+        agreed = self._answer()
+        self._message = torch.tensor(number, device=_device())
+        self._sent = distributed.all_reduce(self._message, distributed.ReduceOp.MAX, async_op=True)
+        return agreed
+
+    def end(self) -> None:
+        """Receives the last message, which nobody needs, so that the group of processes can be left."""
+        self._answer()
+
+    def _answer(self) -> int:
+        if self._sent is None:
+            return 0
+        self._sent.wait()
+        self._sent = None
+        return int(self._message)
+
+
 def _device() -> str:
     return "cuda" if distributed.get_backend() == "nccl" else "cpu"
 
@@ -139,7 +171,8 @@ def join_processes() -> Iterator[bool]:
 
 
 def is_lost_process(error: RuntimeError) -> bool:
-    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+    """Returns whether an error says that another process cannot be reached. gloo raises plain RuntimeErrors."""
+    return isinstance(error, distributed.DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from saddlepoint import build
 from saddlepoint.config.spelling import readable
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.errors import Diverged, RequestError, RollBack, Stopped
+from saddlepoint.errors import Diverged, EndOfRun, RequestError, RollBack, Stopped
 from saddlepoint.files import disk_space
 from saddlepoint.files.outputs import require_writable
 from saddlepoint.game.adversarial import AdversarialModule
@@ -38,13 +38,13 @@ from saddlepoint.training.results import announce, conclude, cost, export, reset
 
 
 class Trainer(pl.Trainer):
-    """A Lightning trainer whose directory is set later, when the processes that it starts have agreed on one."""
+    """A Lightning trainer whose run is set later, when the processes that it starts have agreed on a directory."""
 
-    directory = Path()
+    run: RunDirectory | None = None
 
     @property
     def default_root_dir(self) -> str:
-        return str(self.directory)
+        return str(self.run.path if self.run else Path())
 
 
 def train(settings: Mapping[str, Any], directory: Path | None = None, continuation: Continuation | None = None) -> Path:
@@ -65,14 +65,16 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
         trainer = make_trainer(settings, sweeping=directory is not None)
-        with arithmetic.as_set(settings), launching.ending_together(trainer):
+        with (arithmetic.as_set(settings),
+              launching.ending_together(trainer, lambda end: note_end(trainer, end)) as watch):
             while True:
                 launching.connect(trainer)
+                launching.watch_processes(watch)
                 try:
                     return _train(settings, trainer, directory, continuation)
                 except RollBack as end:
                     with only_the_first_speaks():
-                        continuation = resuming.roll_back(trainer.directory, settings, end)
+                        continuation = resuming.roll_back(trainer.run.path, settings, end)
                 trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
         if continuation:
@@ -88,7 +90,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         module, data, callbacks = prepare(settings, trainer, continuation)
         run = open_run(settings, directory, continuation)
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
-    trainer.directory, trainer.callbacks = run.path, [CallbackGroup(callbacks)]
+    trainer.run, trainer.callbacks = run, [CallbackGroup(callbacks)]
     try:
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if continuation and is_first():
@@ -125,6 +127,13 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
     return run.path
 
 
+def note_end(trainer: Trainer, end: EndOfRun) -> None:
+    """Writes why the run ends into its status, where the code that trains cannot do so any more."""
+    if trainer.run:
+        module = trainer.lightning_module  # None before training begins
+        trainer.run.write_status("failed", str(end), module.images_seen if module else 0)
+
+
 def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
     """Returns the trainer. Raises a RequestError if the device or the precision is not available here; nothing has been
     written by then. `sweeping` is true for a run of a sweep."""
@@ -143,6 +152,10 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
         except MisconfigurationException as error:
             raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
                                "Type trainer=cpu or trainer=auto") from error
+    # In each step Lightning asks the first process whether it got a SIGTERM, and the GPU would wait for the answer.
+    # StopOnSignal handles that signal.
+    if hasattr(trainer.fit_loop.epoch_loop, "_broadcast_sigterm_tensor"):
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
     return trainer
 
 
