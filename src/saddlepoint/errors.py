@@ -62,3 +62,9 @@ class DiskFull(EndOfRun, OSError):
     """A disk without room for a file; nothing was lost. It is an OSError too, which callers may catch as such."""
 
     exit_code = 5
+
+
+class OutOfMemory(EndOfRun):
+    """The memory of a GPU or of the machine ran out in training. The newest checkpoint is whole."""
+
+    exit_code = 6

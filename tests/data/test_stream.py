@@ -38,7 +38,8 @@ def test_a_flip_mirrors_about_half_of_the_images_and_changes_nothing_else():
 
 
 def as_process(data: InMemoryImages, rank: int, num_processes: int) -> InMemoryImages:
-    data.trainer = SimpleNamespace(global_rank=rank, world_size=num_processes)
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=num_processes,
+                                   strategy=SimpleNamespace(root_device=torch.device("cpu")))
     return data
 
 

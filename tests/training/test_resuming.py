@@ -24,14 +24,14 @@ class Death(pl.Callback):
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
         if module.images_seen >= self.images:
-            raise MemoryError("the end")
+            raise InterruptedError("the end")
 
 
 def die(made: dict, path: Path, images: int, monkeypatch) -> None:
     configured = build.callbacks
     with monkeypatch.context() as patch:
         patch.setattr(build, "callbacks", lambda *given: [*configured(*given), Death(images)])
-        with pytest.raises(MemoryError):
+        with pytest.raises(InterruptedError):
             go_on(made, path)
 
 
@@ -122,11 +122,11 @@ def test_a_run_killed_at_its_very_end_finishes_what_is_missing(place, tmp_path, 
     train.train(made, tmp_path / "whole")
 
     def end(*given) -> None:
-        raise MemoryError("the end")
+        raise InterruptedError("the end")
 
     with monkeypatch.context() as patch:
         patch.setattr(place, end)
-        with pytest.raises(MemoryError):
+        with pytest.raises(InterruptedError):
             go_on(made, tmp_path / "broken")
     go_on(made, tmp_path / "broken")
     same(tmp_path / "whole", tmp_path / "broken")

@@ -35,7 +35,8 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
     line |= {"images_seen": _mean(run.images_seen for run in completed),
              "seconds": _mean(run.cost.seconds for run in completed),
              "images_per_second": _mean(run.cost.images_per_second for run in completed),
-             "peak_memory_bytes": _mean(run.cost.peak_memory_bytes for run in completed)}
+             "peak_host_memory_bytes": _mean(run.cost.peak_host_memory_bytes for run in completed),
+             "peak_device_memory_bytes": _mean(run.cost.peak_device_memory_bytes for run in completed)}
     counts = next((run.cost.parameters for run in row.runs if run.cost.parameters), {})
     line |= {f"parameters.{network}": count for network, count in counts.items()}
     for column, cell in zip(table.columns, row.cells, strict=True):

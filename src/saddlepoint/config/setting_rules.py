@@ -133,7 +133,9 @@ RULES: dict[str, Rule] = {
     "trainer.devices": optional(COUNT),
     "trainer.num_nodes": optional(COUNT),
     "trainer.synchronise_batchnorm": boolean,
-    "trainer.channels_last": boolean,
+    "trainer.channels_last": one_of("auto", True, False),
+    "trainer.tf32": boolean,
+    "trainer.deterministic": boolean,
     # Sweeps
     "hydra.launcher.jobs_at_once": optional(COUNT),
     "hydra.launcher.*_minutes": optional(number(0, above=True)),

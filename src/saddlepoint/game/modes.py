@@ -1,6 +1,7 @@
 """Networks in evaluation mode or without gradients for a while, the devices they are on, and how exactly a GPU
 multiplies."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import chain
@@ -41,10 +42,20 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def device_named(device: str) -> torch.device:
-    """Returns the device that device=auto, cpu or gpu names; refuses gpu where torch finds none."""
+    """Returns the device that device=auto, cpu or gpu names; refuses gpu where torch finds none.
+
+    Of several processes that torchrun started on a machine, each takes a GPU of its own, which becomes torch's current
+    one, so that no process opens a context on another's. Where there are fewer GPUs than processes, they are shared.
+    """
     if device == "gpu" and not torch.cuda.is_available():
         raise RequestError("device=gpu: torch finds no GPU here: type device=cpu or device=auto")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return torch.device("cuda")
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    torch.cuda.set_device(own)
+    return own
 
 
 @contextmanager

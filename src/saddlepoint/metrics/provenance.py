@@ -3,10 +3,14 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
+
+import torch
 
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.environment import revision, versions
+from saddlepoint.game.devices import name_of
 from saddlepoint.metrics.comparable import MAY_DIFFER
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
@@ -35,6 +39,8 @@ class Protocol:
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the metric's definition leaves open
     versions: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""  # of the code that measured
+    device: str = ""  # that measured: a card's name, or CPU; empty: not recorded
+    tf32: bool | None = None  # False: fakes and features came from exact float32 products; None: not recorded
 
     def differences(self, other: "Protocol") -> list[str]:
         """Returns the names of the fields in which the protocols differ, so that their values must not be compared."""
@@ -87,9 +93,12 @@ def protocol(extractor: Extractor, real: EvaluationImages, reference: Sample, nu
     quantisation: how the fakes came to 8 bits
     fake_framing: framing of the fakes, or of their model's training images
     """
+    tensor = next(chain(extractor.parameters(), extractor.buffers()), None)
     return Protocol(extractor.name, extractor.digest, extractor.resize, real.name, reference.digest, real.split,
                     real.framing, reference.count, num_fake, real.image_size, seed, ema, batchnorm, quantisation,
-                    None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision())
+                    None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision(),
+                    device=name_of(tensor.device if tensor is not None else torch.device("cpu")),
+                    tf32=False)  # extractors and generators that are measured compute in game/modes.exact_float32
 
 
 def full_name(metric: str, extractor: str) -> str:

@@ -94,7 +94,7 @@ def gather_objects(value: Any) -> list[Any]:
     if is_alone():
         return [value]
     values: list[Any] = [None] * place()[1]
-    distributed.all_gather_object(values, value)
+    distributed.all_gather_object(values, _on_cpu(value))
     return values
 
 
@@ -118,6 +118,16 @@ def share_results(act: Callable[[], Any]) -> list[Any]:
     return [outcome for outcome, _ in outcomes]
 
 
+def _on_cpu(value: Any) -> Any:
+    """Returns a copy of plain containers with their tensors on the CPU: unpickled elsewhere, a tensor of a GPU would
+    open a context on that GPU in every process."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if type(value) is dict:
+        return {key: _on_cpu(inner) for key, inner in value.items()}
+    return type(value)(map(_on_cpu, value)) if type(value) in (list, tuple) else value
+
+
 def largest(number: int) -> int:
     """Returns the largest of the processes' numbers."""
     if is_alone():
@@ -125,6 +135,38 @@ def largest(number: int) -> int:
     message = torch.tensor(number, device=_device())
     distributed.all_reduce(message, distributed.ReduceOp.MAX)
     return int(message)
+
+
+class Agreement:
+    """Lets the processes agree on the largest of the numbers that they name in a step, without waiting for one another.
+
+    What they named in one step is known in the next, since a message of its own would make every GPU wait in every
+    step. A process that is alone knows it at once.
+    """
+
+    def __init__(self) -> None:
+        self._message: Tensor | None = None
+        self._sent: distributed.Work | None = None
+
+    def name(self, number: int) -> int:
+        """Names a number, 0 or more; returns the largest that any process named in the step before, 0 in the first."""
+        if is_alone():
+            return number
+        agreed = self._answer()
+        self._message = torch.tensor(number, device=_device())
+        self._sent = distributed.all_reduce(self._message, distributed.ReduceOp.MAX, async_op=True)
+        return agreed
+
+    def end(self) -> None:
+        """Receives the last message, which nobody needs, so that the group of processes can be left."""
+        self._answer()
+
+    def _answer(self) -> int:
+        if self._sent is None:
+            return 0
+        self._sent.wait()
+        self._sent = None
+        return int(self._message)
 
 
 def _device() -> str:
@@ -150,7 +192,8 @@ def join_processes(patience: timedelta | None = None) -> Iterator[bool]:
 
 
 def is_lost_process(error: RuntimeError) -> bool:
-    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+    """Returns whether an error says that another process cannot be reached. gloo raises plain RuntimeErrors."""
+    return isinstance(error, distributed.DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
 
 
 @contextmanager

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as distributed
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
-from saddlepoint.errors import ProcessLost, RequestError
-from saddlepoint.parallel.collectives import is_lost_process, leaving, share_results
+from saddlepoint.errors import EndOfRun, ProcessLost, RequestError
+from saddlepoint.parallel.collectives import is_alone, is_lost_process, leaving, place, share_results
+from saddlepoint.parallel.first import print_end
 from saddlepoint.parallel.strategy import GameStrategy
+from saddlepoint.parallel.watching import Watch
 
 SECONDS_TO_END = 10  # that the other processes get when the first one has ended
 
@@ -52,6 +55,12 @@ def _count_started() -> tuple[int, int] | None:
     return None
 
 
+def count_here() -> int:
+    """Returns how many processes of this run are on this machine, once they have met."""
+    started = _count_started()
+    return started[0] if started else place()[1]
+
+
 def _count_gpus(accelerator: str) -> int:
     count = 0 if accelerator == "cpu" else torch.cuda.device_count()
     if not count:
@@ -76,20 +85,49 @@ def one_process_first(trainer: pl.Trainer, act: Callable[[], None]) -> None:
 
 
 @contextmanager
-def ending_together(trainer: pl.Trainer) -> Iterator[None]:
+def ending_together(trainer: pl.Trainer, note_end: Callable[[EndOfRun], None] = lambda end: None) -> Iterator[Watch]:
     """Ends all processes of a run together: if one dies in the block, raises a ProcessLost in the others; after the
-    block, waits for the processes that this one started with `trainer`, and kills those that do not end."""
+    block, waits for the processes that this one started with `trainer`, and kills those that do not end.
+
+    Yields a watch, which begins where the processes are connected by NCCL. Where it finds that another process has
+    died, it ends this one without returning to the block, and calls `note_end` before.
+    """
     children: list[subprocess.Popen] = []
+
+    def end() -> None:
+        lost = _process_lost(trainer)
+        note_end(lost)
+        print_end(lost)
+        for process in [*children, *_take_children(trainer)]:
+            process.kill()
+        os._exit(lost.exit_code)
+
+    watch, agreed = Watch(end), False
     try:
         with leaving(lambda: children.extend(_take_children(trainer))):
-            yield
+            yield watch
+        agreed = True
+    except EndOfRun as end_of_run:
+        agreed = end_of_run.of_all
+        raise
     except RuntimeError as error:
         if trainer.world_size == 1 or not is_lost_process(error):
             raise
-        raise ProcessLost("A process of this run died or cannot be reached, so all of them end. To go on from the "
-                          f"newest checkpoint, type resume={trainer.default_root_dir} ({error})") from error
+        raise _process_lost(trainer, error) from error
     finally:
+        watch.leave(agreed)
         _end_children([*children, *_take_children(trainer)])
+
+
+def _process_lost(trainer: pl.Trainer, error: RuntimeError | None = None) -> ProcessLost:
+    return ProcessLost("A process of this run died or cannot be reached, so all of them end. To go on from the newest "
+                       f"checkpoint, type resume={trainer.default_root_dir}" + (f" ({error})" if error else ""))
+
+
+def watch_processes(watch: Watch) -> None:
+    """Lets this process end when another one has died, where its collectives would not notice."""
+    if not is_alone() and distributed.get_backend() == "nccl":
+        watch.begin()
 
 
 def _take_children(trainer: pl.Trainer) -> list[subprocess.Popen]:

@@ -114,8 +114,10 @@ class RunDirectory:
             return "it has not said who it is"
         return f"process {environment['process']} on {environment['host']}"
 
-    def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None:
-        """Writes config.yaml, and environment.json with command, machine, versions and the identity of the data."""
+    def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None,
+                 device: Mapping[str, Any] | None = None) -> None:
+        """Writes config.yaml, and environment.json with command, machine, device, versions and the identity of the
+        data."""
         (self.path / "config.yaml").write_text(config_yaml, encoding="utf-8")
         write_json(self.path / "environment.json", {
             "command": command(),
@@ -126,6 +128,7 @@ class RunDirectory:
             "host": platform.node(),
             "process": os.getpid(),
             "processes": place()[1],
+            "device": device,
             "versions": versions(),
             "revision": revision(),
             "extensions": [each.provenance() for each in extensions.in_use()],
@@ -158,7 +161,8 @@ class RunDirectory:
 class Onlooker(RunDirectory):
     """A run's directory in the other processes than the first one, which alone holds the lock and writes."""
 
-    def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None) -> None: ...
+    def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None,
+                 device: Mapping[str, Any] | None = None) -> None: ...
 
     def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None: ...
 

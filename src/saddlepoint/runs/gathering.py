@@ -79,7 +79,9 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
         cost=Cost(reading.finite_number(cost, "seconds"), reading.finite_number(cost, "images_per_second"),
                   {network: number for network, number in reading.mapping(cost, "parameters").items()
                    if isinstance(number, int)},
-                  reading.count(cost, "peak_memory_bytes")))
+                  reading.count(cost, "peak_host_memory_bytes" if "peak_host_memory_bytes" in cost
+                                else "peak_memory_bytes"),  # its name in earlier versions
+                  reading.count(cost, "peak_device_memory_bytes")))
 
 
 def _versions(environment: Mapping[str, Any]) -> dict[str, str]:

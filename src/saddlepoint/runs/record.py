@@ -51,7 +51,8 @@ class Cost:
     seconds: float | None = None  # training and measuring
     images_per_second: float | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)  # of each network
-    peak_memory_bytes: int | None = None
+    peak_host_memory_bytes: int | None = None
+    peak_device_memory_bytes: int | None = None  # None also where there was no GPU
 
 
 @dataclass(frozen=True, eq=False)

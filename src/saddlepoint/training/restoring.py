@@ -11,14 +11,18 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
 from saddlepoint.parallel.collectives import place
 from saddlepoint.runs import data_identity
+from saddlepoint.training import arithmetic
 
 
 def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None:
-    """Restores game, data and callbacks to the state in which the checkpoint with the content `saved` was written."""
+    """Restores game, data and callbacks to the state in which the checkpoint with the content `saved` was written.
+
+    All tensors are on the CPU then, where Lightning finds them; those that are no buffers follow the module to its
+    device when training starts (`Players.on_train_start`, the callbacks' `on_train_start`)."""
     module.load_state_dict(saved["module"])
     module.saved_optimizers = saved["optimizers"]
     own_state = _state_of_this_process(saved)
-    module.latest = {name: tensor.to(module.device) for name, tensor in own_state["latest"].items()}
+    module.latest = dict(own_state["latest"])
     if own_state.get("data"):
         data.load_state_dict(own_state["data"])
     for callback in callbacks:
@@ -62,4 +66,16 @@ def warn_of_threads(saved: Mapping[str, Any]) -> None:
     if before and before != torch.get_num_threads():
         print(f"warning: this run used {before} threads and goes on with {torch.get_num_threads()}: sums are rounded "
               f"in another order, so it will not be bit for bit the run it would have been; type threads={before}",
+              file=sys.stderr)
+
+
+def warn_of_device(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Warns if the run was computed on another device, or otherwise on the same, before.
+
+    now: as `arithmetic.description` returns it; checkpoints of earlier versions have none
+    """
+    before = saved.get("device")
+    if before and (changes := arithmetic.differences(before, now)):
+        print(f"warning: this run goes on {', '.join(changes)}: products are rounded otherwise, and large draws of "
+              "random numbers differ from card to card, so it will not be bit for bit the run it would have been",
               file=sys.stderr)

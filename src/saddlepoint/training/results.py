@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning.utilities import rank_zero_only
 from safetensors.torch import save
 
@@ -17,6 +18,7 @@ from saddlepoint.files.atomic import write_atomically
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
+from saddlepoint.parallel.collectives import largest
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training.callbacks.stopping import StopOnSignal
 
@@ -26,9 +28,12 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
     """Prints what is about to be trained, on what, and where the results will be."""
     choices, trick = settings["choices"], ", ".join(settings["trick"]) or "none"
     sizes = " and ".join(f"{name} {count:,}" for name, count in parameters(module).items())
+    device = module.provenance["device"]
+    rounds = device["type"] == "cuda" and not device["deterministic"]
     unread = isinstance(module, SynthesisModule) and data.num_classes and not module.draws_labels
     print(f"model {choices['model']}, data {choices['data']}, loss {choices['loss']}, tricks {trick}",
           *data.describe(), *(["classes: not used, as neither network is conditional"] if unread else []),
+          *(["resuming: exact to rounding on a GPU; trainer.deterministic=true makes it exact"] if rounds else []),
           f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 
@@ -74,11 +79,22 @@ def parameters(module: AdversarialModule) -> dict[str, int]:
             for name, network in module.networks.items()}
 
 
-def cost(module: AdversarialModule, seconds: float) -> dict[str, Any]:
-    """Returns the cost of a run that trained for `seconds`, for metrics.json."""
+def reset_peak_memory(device: torch.device) -> None:
+    """Lets the peak memory of a GPU begin anew, so that it is this run's and not that of one before in this process."""
+    if device.type == "cuda" and torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def cost(module: AdversarialModule, seconds: float, device: torch.device) -> dict[str, Any]:
+    """Returns the cost of a run that trained for `seconds` on a device, for metrics.json. All processes must call it.
+
+    Memory is the largest of a process's peaks since this process began: the host's in the first process, on Linux, and
+    that of tensors on the GPU in any; None where there is no GPU."""
+    on_device = largest(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
     return {
         "seconds": seconds,
         "images_per_second": module.images_seen / seconds,
         "parameters": parameters(module),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # of this process, on Linux
+        "peak_host_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_device_memory_bytes": on_device,
     }

@@ -15,11 +15,12 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from saddlepoint import build
 from saddlepoint.config.spelling import readable
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.errors import Diverged, RequestError, RollBack, Stopped
+from saddlepoint.errors import Diverged, EndOfRun, RequestError, RollBack, Stopped
 from saddlepoint.files import disk_space
 from saddlepoint.files.outputs import require_writable
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.callback_group import CallbackGroup
+from saddlepoint.game.devices import lay_out
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.parallel.collectives import is_alone
@@ -27,22 +28,23 @@ from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.runs import data_identity, resuming
 from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
 from saddlepoint.runs.resuming import Continuation
-from saddlepoint.training import restoring
+from saddlepoint.training import arithmetic, restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
+from saddlepoint.training.callbacks.looking import LookingTime
 from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
-from saddlepoint.training.results import announce, conclude, cost, export
+from saddlepoint.training.results import announce, conclude, cost, export, reset_peak_memory
 
 
 class Trainer(pl.Trainer):
-    """A Lightning trainer whose directory is set later, when the processes that it starts have agreed on one."""
+    """A Lightning trainer whose run is set later, when the processes that it starts have agreed on a directory."""
 
-    directory = Path()
+    run: RunDirectory | None = None
 
     @property
     def default_root_dir(self) -> str:
-        return str(self.directory)
+        return str(self.run.path if self.run else Path())
 
 
 def train(settings: Mapping[str, Any], directory: Path | None = None, continuation: Continuation | None = None) -> Path:
@@ -63,14 +65,16 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
         trainer = make_trainer(settings, sweeping=directory is not None)
-        with launching.ending_together(trainer):
+        with (arithmetic.as_set(settings),
+              launching.ending_together(trainer, lambda end: note_end(trainer, end)) as watch):
             while True:
                 launching.connect(trainer)
+                launching.watch_processes(watch)
                 try:
                     return _train(settings, trainer, directory, continuation)
                 except RollBack as end:
                     with only_the_first_speaks():
-                        continuation = resuming.roll_back(trainer.directory, settings, end)
+                        continuation = resuming.roll_back(trainer.run.path, settings, end)
                 trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
         if continuation:
@@ -86,18 +90,21 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         module, data, callbacks = prepare(settings, trainer, continuation)
         run = open_run(settings, directory, continuation)
     stop = next(callback for callback in callbacks if isinstance(callback, StopOnSignal))
-    trainer.directory, trainer.callbacks = run.path, [CallbackGroup(callbacks)]
+    trainer.run, trainer.callbacks = run, [CallbackGroup(callbacks)]
     try:
         trainer.loggers = adapters.make_loggers(settings, run.path, module.images_seen)
         if continuation and is_first():
             resuming.delete_later_results(run, module.images_seen)
-        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"])
+        run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"],
+                     module.provenance["device"])
         run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
         announce(settings, module, data, run)
         if module.images_seen < module.budget_images:  # else only the files that follow the last checkpoint are missing
+            reset_peak_memory(trainer.strategy.root_device)
             trainer.fit(module, data)
-        run.write_metrics({"cost": cost(module, callbacks[-1].training_seconds())})
+        seconds = callbacks[-1].training_seconds()
+        run.write_metrics({"cost": cost(module, seconds, trainer.strategy.root_device)})
         export(module, run)
         conclude(run, module, stop)
         adapters.finish(trainer.loggers, settings, run, "completed", module.images_seen)
@@ -109,12 +116,22 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         stop.call_former_handler()
         raise
     except BaseException as error:
-        reason = disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
+        end = arithmetic.explained(error, settings, trainer.strategy.root_device, run)
+        reason = end or disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
         run.write_status("failed", str(reason), module.images_seen)
+        if end:
+            raise end from error
         raise
     finally:
         run.close()
     return run.path
+
+
+def note_end(trainer: Trainer, end: EndOfRun) -> None:
+    """Writes why the run ends into its status, where the code that trains cannot do so any more."""
+    if trainer.run:
+        module = trainer.lightning_module  # None before training begins
+        trainer.run.write_status("failed", str(end), module.images_seen if module else 0)
 
 
 def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
@@ -122,15 +139,11 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
     written by then. `sweeping` is true for a run of a sweep."""
     accelerator = settings["trainer"]["accelerator"]
     with only_the_first_speaks():
-        if settings["precision"] == "16-mixed" and (accelerator == "cpu" or not torch.cuda.is_available()):
-            raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
-        if settings["precision"] == "16-mixed" and settings["model"]["turns"]["order"] == "simultaneous":
-            raise RequestError("precision=16-mixed changes the scale of the losses between two updates, and "
-                               "model.turns.order=simultaneous takes both gradients before either: type "
-                               "precision=bf16-mixed")
+        processes = launching.trainer_arguments(settings, sweeping)
+        arithmetic.refuse_missing(settings, processes["devices"])
         try:
             trainer = Trainer(
-                **launching.trainer_arguments(settings, sweeping),
+                **processes,
                 accelerator=accelerator, precision=settings["precision"],
                 max_epochs=1,  # the stream of batches has no end; the budget ends it
                 logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -139,6 +152,10 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
         except MisconfigurationException as error:
             raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
                                "Type trainer=cpu or trainer=auto") from error
+    # In each step Lightning asks the first process whether it got a SIGTERM, and the GPU would wait for the answer.
+    # StopOnSignal handles that signal.
+    if hasattr(trainer.fit_loop.epoch_loop, "_broadcast_sigterm_tensor"):
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
     return trainer
 
 
@@ -157,20 +174,22 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if continuation:
         module.provenance["data"] = data_identity.continued_identity(trained_on, data.identity())
         restoring.warn_of_other_data(trained_on, data)
-    unsorted = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
+    built = build.callbacks(settings, data, module)
+    unsorted = [*built, LookingTime(built), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(unsorted, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)
     data.refuse_unequal_shares(trainer.world_size)
+    module.provenance["device"] = arithmetic.description(settings, trainer.strategy.root_device)
     if continuation:
         restoring.restore(module, data, callbacks, continuation.saved)
         restoring.warn_of_threads(continuation.saved)
+        restoring.warn_of_device(continuation.saved, module.provenance["device"])
         trainer.precision_plugin.load_state_dict(continuation.saved["precision"])
     data.start_at(module.images_seen)
     module.budget_images = settings["budget"]["images"]
     if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
-    if settings["trainer"]["channels_last"]:
-        module.to(memory_format=torch.channels_last)
+    lay_out(module, settings["trainer"]["channels_last"], trainer.strategy.root_device.type)
     if data.num_classes:
         module.follow_classes(data.class_counts)
         module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data

@@ -10,6 +10,7 @@ import torch
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.files.outputs import require_all_writable
+from saddlepoint.game.devices import name_of
 from saddlepoint.game.modes import device_named, device_of
 from saddlepoint.parallel.collectives import gather_objects, join_processes, place, share_results
 from saddlepoint.parallel.first import only_the_first_speaks
@@ -64,10 +65,6 @@ def prepare(settings: Settings) -> "tuple[Batch, list[Job]]":
         upscaler.tile = largest_tile(upscaler)
     say(f"device: {name_of(device)}, precision {precision}, tiles of {upscaler.tile} pixels")
     return Batch(upscaler, name, scale, settings), new_jobs
-
-
-def name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def plan(chosen: Sources, ending: str, settings: Settings) -> tuple[list[Job], list[Job]]:

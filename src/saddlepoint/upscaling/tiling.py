@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.device_memory import Download, upload
+from saddlepoint.game.devices import is_out_of_memory
 from saddlepoint.game.modes import device_of, in_float32
 from saddlepoint.upscaling.precision import FLOAT32, PRECISIONS, Precision
 
@@ -201,13 +202,6 @@ def match_channels(network: nn.Module, channels: int) -> Callable[[Tensor], Tens
 def prepare_for_inference(network: nn.Module) -> nn.Module:
     """Turns off the network's gradients and lays out its weights for speed, in place; returns it."""
     return network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Returns whether an error says that memory ran out. On a GPU torch raises an error of its own for that; on the CPU
-    it raises a RuntimeError that only differs by its text."""
-    texts = ("out of memory", "can't allocate memory", "not enough memory", "_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts)
 
 
 def _empty(height: int, width: int, channels: int, dtype: torch.dtype) -> Tensor:

@@ -156,7 +156,8 @@ def provenance(row: PageRow, run: Run) -> list[tuple[object, object]]:
     cost = run.cost
     parts = [f"{cost.seconds:,.0f} s" if cost.seconds is not None else "",
              f"{format_number(cost.images_per_second)} images/s" if cost.images_per_second else "",
-             f"{cost.peak_memory_bytes / 2**20:,.0f} MiB at most" if cost.peak_memory_bytes else ""]
+             *(f"at most {count / 2**20:,.0f} MiB of {where}" for where, count in
+               (("memory", cost.peak_host_memory_bytes), ("the GPU's", cost.peak_device_memory_bytes)) if count)]
     parameters = ", ".join(f"{network} {number:,}" for network, number in cost.parameters.items())
     machine = ", ".join(filter(None, [run.host, plural(run.threads, "thread") if run.threads else ""]))
     libraries = ", ".join(f"{library} {version}" for library, version in run.versions.items())

@@ -40,11 +40,12 @@ class Scalars(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv") if trainer.is_global_zero else None
         self.written_at, self.clock = module.images_seen, time.perf_counter()
+        self.sums = {name: total.to(module.device) for name, total in self.sums.items()}  # restored on the CPU
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.average:
             self.add(module)
-        if self.moments.due(module.images_before, module.images_seen):
+        if self.moments.due(module):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:

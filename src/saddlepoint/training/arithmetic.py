@@ -1,0 +1,156 @@
+"""How exactly a run computes, and on what: refuses what is not there, sets torch for the length of a run, and describes
+both for its files."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from saddlepoint.config import spelling
+from saddlepoint.config.rules import as_typed
+from saddlepoint.errors import EndOfRun, OutOfMemory, RequestError
+from saddlepoint.files.disk_space import find_full_disk
+from saddlepoint.game import devices
+from saddlepoint.game.modes import tf32
+from saddlepoint.parallel.collectives import gather_objects
+from saddlepoint.runs.directory import RunDirectory
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # cuBLAS reads it once, when CUDA starts
+DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
+AMPERE = 8  # the first compute capability with bfloat16 and TF32
+
+
+def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
+    """Raises a RequestError if the settings ask for a precision or for GPUs that are not here.
+
+    processes: on this machine, each of which takes a GPU unless it computes on the CPU
+    """
+    precision, trainer = settings["precision"], settings["trainer"]
+    wants_cpu, count = trainer["accelerator"] == "cpu", torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if precision == "16-mixed" and (wants_cpu or not count):
+        raise RequestError("precision=16-mixed needs a GPU: type precision=bf16-mixed or precision=32-true")
+    if precision == "16-mixed" and settings["model"]["turns"]["order"] == "simultaneous":
+        raise RequestError("precision=16-mixed changes the scale of the losses between two updates, and "
+                           "model.turns.order=simultaneous takes both gradients before either: type "
+                           "precision=bf16-mixed")
+    if wants_cpu:
+        return
+    if trainer["accelerator"] == "gpu" and not count:
+        raise RequestError("trainer.accelerator=gpu: torch finds no GPU here: type trainer=cpu or trainer=auto")
+    if count and processes > count:
+        raise RequestError(f"trainer.devices={processes} takes a GPU for each process, and torch finds {count} here: "
+                           f"type trainer.devices={count}, or trainer.accelerator=cpu for processes without GPUs")
+    if count and precision == "bf16-mixed" and _capability()[0] < AMPERE:
+        raise RequestError(f"precision=bf16-mixed needs a GPU of compute capability {AMPERE}.0 or more, and "
+                           f"{torch.cuda.get_device_name()} has {'.'.join(map(str, _capability()))}: type "
+                           "precision=16-mixed or precision=32-true")
+
+
+@contextmanager
+def as_set(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Lets torch compute as the settings of the group `trainer` say, for the length of the block."""
+    trainer = settings["trainer"]
+    with tf32(trainer["tf32"]), deterministic(trainer["deterministic"]):
+        yield
+
+
+@contextmanager
+def deterministic(active: bool) -> Iterator[None]:
+    """Lets torch use only operations that give the same bits each time, for the length of the block. Raises a
+    RequestError where that is no longer possible."""
+    if not active:
+        yield
+        return
+    _set_workspace()
+    cudnn = torch.backends.cudnn
+    before = (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(),
+              cudnn.benchmark)
+    torch.use_deterministic_algorithms(True)
+    cudnn.benchmark = False  # which kernel was the fastest differs from time to time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        cudnn.benchmark = before[2]
+
+
+def _set_workspace() -> None:
+    """Sets the variable that makes cuBLAS deterministic. It stays set after the run, as cuBLAS does not read it again,
+    and the next run of this process needs to know what it read."""
+    if not torch.cuda.is_initialized():
+        os.environ.setdefault(WORKSPACE, DETERMINISTIC_WORKSPACES[0])
+    value = os.environ.get(WORKSPACE)
+    if value not in DETERMINISTIC_WORKSPACES:
+        raise RequestError(f"trainer.deterministic=true needs {WORKSPACE}={DETERMINISTIC_WORKSPACES[0]} before CUDA "
+                           f"starts, and it is {value or 'not set'}: set it in the environment before Python starts, "
+                           "or type trainer.deterministic=false")
+
+
+def nondeterministic(error: BaseException) -> RequestError | None:
+    """Returns a refusal in place of torch's error about an operation without a deterministic kernel, else None."""
+    match = re.match(r"(\S+) does not have a deterministic implementation", str(error))
+    if not match and "is not deterministic because it uses CuBLAS" not in str(error):
+        return None
+    operation = match[1] if match else "cuBLAS"
+    return RequestError(f"trainer.deterministic=true cannot be kept: {operation} has no kernel here that gives the "
+                        "same bits each time. Type trainer.deterministic=false, and resuming is exact to rounding, or "
+                        "trainer=cpu")
+
+
+def description(settings: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    """Returns what the run computes on and how, for environment.json and checkpoints. All processes must call it."""
+    trainer = settings["trainer"]
+    return {"type": device.type, "devices": gather_objects(devices.name_of(device)), **devices.versions_of_cuda(device),
+            "precision": settings["precision"], "tf32": trainer["tf32"], "deterministic": trainer["deterministic"]}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns what differs between two descriptions and changes the last bits of a run, e.g. `trainer.tf32=true (was
+    false)`. On a CPU neither TF32 nor kernels that must be deterministic change any."""
+    cards = [" and ".join(sorted(set(each["devices"]))) for each in (before, now)]
+    changes = [] if cards[0] == cards[1] else [f"on {cards[1]} (was on {cards[0]})"]
+    if "cuda" in (before["type"], now["type"]):
+        changes += [f"with trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
+                    for name in ("tf32", "deterministic") if before[name] != now[name]]
+    return changes
+
+
+def explained(error: BaseException, settings: Mapping[str, Any], device: torch.device, run: RunDirectory,
+              ) -> EndOfRun | None:
+    """Returns the end of a run, in a sentence that says what to type, if memory ran out or an operation has no
+    deterministic kernel; None for another error."""
+    if isinstance(error, EndOfRun) or find_full_disk(error):
+        return None
+    if devices.is_out_of_memory(error):
+        return out_of_memory(error, settings, device, run)
+    return nondeterministic(error)
+
+
+def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: torch.device, run: RunDirectory,
+                  ) -> OutOfMemory:
+    """Returns the end of a run whose memory ran out, with what was asked for and what to try."""
+    size, requested = settings["data"]["batch_size"], devices.requested_bytes(error)
+    free, total = devices.memory_of(device)
+    asked = f"{_gibibytes(requested)} more were asked for, and " if requested else ""
+    attempts = [f"data.batch_size={size // 2}"] if size > 1 else []
+    if settings["precision"] == "32-true" and (device.type != "cuda" or _capability(device)[0] >= AMPERE):
+        attempts.append("precision=bf16-mixed")
+    if run.last.is_file():
+        saved = (f"{run.last} is whole: to go on where more memory is free, type "
+                 f"{spelling.command('train', f'resume={run.path}')}")
+    else:
+        saved = "No checkpoint was written before"
+    return OutOfMemory(f"Out of memory with data.batch_size={size} on {devices.name_of(device)}: {asked}"
+                       f"{_gibibytes(free)} of {_gibibytes(total)} are free. Start a run with "
+                       f"{' or '.join(attempts) or 'a smaller model'}. {saved}")
+
+
+def _capability(device: torch.device | None = None) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device)
+
+
+def _gibibytes(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB"
