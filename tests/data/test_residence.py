@@ -165,6 +165,10 @@ def test_a_folder_that_does_not_fit_is_refused_before_it_is_decoded(tmp_path, mo
     monkeypatch.setattr("saddlepoint.data.loading.decode", pytest.fail)
     with pytest.raises(RequestError, match="2.3 kB, and this machine has 2.3 kB free: type data.on_device=false"):
         data.train_dataloader()
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(residence, "free_bytes", lambda device: 1000 if device == gpu else None)
+    with pytest.raises(RequestError, match="2.3 kB, and cuda:0 has 1.0 kB free: type data.on_device=false"):
+        trained_on(data, gpu).train_dataloader()
 
 
 def paired(kind, root, **changes):
