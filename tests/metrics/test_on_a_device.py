@@ -113,6 +113,17 @@ def test_blocks_are_joined_only_where_a_block_does_not_matter(roomy):
     assert drawn == {"running": 4 * BLOCK, "batch": BLOCK}
 
 
+def test_each_of_several_processes_joins_its_own_blocks(painter, roomy, monkeypatch):
+    images = GeneratedImages(painter, Latents(3), None, seed=0, count=20 * BLOCK + 5)
+    alone = dict(images.blocks())
+    monkeypatch.setattr("saddlepoint.metrics.images.place", lambda: (1, 2))
+    shared = list(images.blocks())
+    assert [first // BLOCK for first, _ in shared] == list(range(1, 21, 2))
+    for first, block in shared:
+        assert (block.images.int() - alone[first].images.int()).abs().max() <= 1
+        assert torch.equal(block.labels, alone[first].labels)
+
+
 def test_a_number_of_blocks_is_a_power_of_two_that_fits():
     assert [blocks_that_fit(10, available) for available in (0, 9, 19, 20, 39, 79, 160, 10**9)] == [
         1, 1, 1, 2, 2, 4, 16, MOST_BLOCKS]

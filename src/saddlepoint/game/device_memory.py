@@ -32,6 +32,8 @@ class Download:
             self._tensor = pinned.copy_(tensor.contiguous(), non_blocking=True)
             self._copied = torch.cuda.Event()
             self._copied.record(torch.cuda.current_stream(tensor.device))
+        elif tensor.device.type == "mps":
+            self._tensor = tensor.cpu()
 
     def wait(self) -> Tensor:
         """Returns the tensor on the host, as soon as all of it is there."""

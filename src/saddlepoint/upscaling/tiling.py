@@ -23,7 +23,7 @@ from saddlepoint.game.modes import device_of, in_float32
 from saddlepoint.upscaling.precision import FLOAT32, PRECISIONS, Precision
 
 TILE = 256  # input pixels of a side; with an overlap of 64 RRDBNet's last layers take about 2 GB
-AHEAD = 2  # tiles that a GPU is given before the host waits for the first of them
+AHEAD = 2  # tiles
 LEAST_TILE = 16
 MOST_OVERLAP = 64  # pixels, by default: RRDBNet's receptive field is 349, but beyond 64 at most one level changes
 FULL_SCALE = {torch.uint8: 255, torch.uint16: 65535}  # the level of white; 1 of other types
@@ -114,16 +114,17 @@ class TiledUpscaler:
         with in_float32(device):
             for number, tile in enumerate(tiles, start=1):
                 started.append((tile, *self._start(low, tile, dtype)))
-                while len(started) > (AHEAD if device.type == "cuda" and number < len(tiles) else 0):
-                    tile, pixels, finite = started.popleft()
+                may_wait = ahead(device) if number < len(tiles) else 0
+                while len(started) > may_wait:
+                    done, pixels, finite = started.popleft()
                     if not finite.wait():
-                        pixels = self._again(low, tile, dtype)
+                        pixels = self._again(low, done, dtype)
                         repeated += 1
-                    self._place(high, tile).copy_(pixels.wait().permute(2, 0, 1))
+                    self._place(high, done).copy_(pixels.wait().permute(2, 0, 1))
                     watch(number - len(started), len(tiles))
         if repeated:
-            print(f"not finite in {PRECISIONS[dtype]} bits: {repeated} of {len(tiles)} tiles, computed again in 32",
-                  file=sys.stderr)
+            print(f"not finite with precision={PRECISIONS[dtype]}: {repeated} of {len(tiles)} tiles, computed again in "
+                  "float32", file=sys.stderr)
 
     def _windows(self, length: int) -> list[Window]:
         """Returns windows whose edges are multiples of `network.multiple`; the last may reach beyond the image."""
@@ -179,6 +180,11 @@ class TiledUpscaler:
 def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: int | None = None) -> Tensor:
     """Enlarges a single image [C, h, w] on the CPU to [C, s*h, s*w], as TiledUpscaler does."""
     return TiledUpscaler(prepare_for_inference(network), tile, overlap)(low)
+
+
+def ahead(device: torch.device) -> int:
+    """Returns how many tiles a device may be given beyond the one that the host waits for."""
+    return AHEAD if device.type == "cuda" else 0
 
 
 def match_channels(network: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
