@@ -1,11 +1,5 @@
 """The checks of gpu.py that ask whether a GPU computes what the CPU computes, and the same each time."""
 
-import hashlib
-import json
-import subprocess
-import sys
-import time
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,8 +19,6 @@ from saddlepoint.game.guard import STEPS_AHEAD
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.parallel import collectives
-from saddlepoint.runs import resuming
-from saddlepoint.training import train
 from saddlepoint.training.callbacks.health import Health
 from tests.composing import settings
 
@@ -196,15 +188,7 @@ def lines_that_wait(machine: Machine, overrides: Sequence[str]) -> Outcome:
         module.training_step(batch, 0)
     machine.require_gpu()
     module.settle()
-    machine.synchronise()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            module.training_step(batch, 0)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    lines = [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
+    lines = machine.waits_in(lambda: module.training_step(batch, 0))
     return Outcome({"waits": len(lines), "lines": lines}, passed=not lines)
 
 
@@ -265,77 +249,6 @@ def end_of(module: AdversarialModule, batch: ImageBatch) -> tuple[str, dict[str,
     raise RuntimeError("nobody noticed a gradient of NaN")
 
 
-def resume(machine: Machine) -> Iterator[Case]:
-    """Checks that a run that stopped half-way and went on ends with the weights of a run that went straight through.
-
-    The verdict is on deterministic kernels without TF32. A failure there means that resuming loses something on a GPU:
-    a state that is not restored, or draws that depend on more than the seed and the step. With torch's defaults the
-    result is measured only, since kernels may add up in any order; where even two straight runs differ, resuming
-    cannot be exact.
-    """
-    yield "torch's defaults", partial(straight_and_resumed, machine, deterministic=False)
-    yield "deterministic, without TF32", partial(straight_and_resumed, machine, deterministic=True)
-
-
-def straight_and_resumed(machine: Machine, deterministic: bool) -> Outcome:
-    images = 640 if machine.is_dry else 6400
-    base = ("model=dcgan_small", "data.batch_size=64", "trick=[ema]", *machine.quiet)
-    place = machine.folder / ("deterministic" if deterministic else "defaults")
-    with numerics(tf32=not deterministic, deterministic=deterministic):
-        straight = []
-        for number in (1, 2):
-            run = place / f"straight_{number}"
-            train.train(settings(*base, f"budget.images={images}"), run)
-            straight.append(digest_of_weights(run))
-        halves = place / "halves"
-        train.train(settings(*base, f"budget.images={images // 2}"), halves)
-        typed = [f"budget.images={images}", f"resume={halves}"]
-        wanted = settings(*base, typed[0], f"resume='{halves}'")
-        going_on = resuming.continuation(wanted, typed, None)
-        train.train(going_on.settings, None, going_on)
-    same_twice, resumed_same = straight[0] == straight[1], straight[0] == digest_of_weights(halves)
-    return Outcome({"two straight runs are equal": same_twice, "the resumed run is equal": resumed_same},
-                   passed=same_twice and resumed_same if deterministic else None)
-
-
-def digest_of_weights(run: Path) -> str:
-    return hashlib.sha256((run / "generator.safetensors").read_bytes()).hexdigest()
-
-
-def evaluate(machine: Machine) -> Iterator[Case]:
-    """Measures the FID of one checkpoint by evaluate.py on the CPU and on the GPU, and how long each takes.
-
-    An error means that evaluate.py does not run on a GPU. A relative difference beyond a thousandth or so means that
-    scores of the two devices must not stand in one table.
-    """
-    yield "", partial(fid_of_both_devices, machine)
-
-
-def fid_of_both_devices(machine: Machine) -> Outcome:
-    run = machine.folder / "measured"
-    images = 640 if machine.is_dry else 6400
-    train.train(settings("model=dcgan_small", f"budget.images={images}", "data.batch_size=64", *machine.quiet), run)
-    values, measured = [], {}
-    for device in ("cpu",) if machine.is_dry else ("cpu", "gpu"):
-        started = time.perf_counter()
-        values.append(fid(machine, run, device))
-        seconds = round(time.perf_counter() - started, 1)
-        measured |= {f"FID with device={device}": values[-1], f"seconds with device={device}": seconds}
-    if len(values) == 2:
-        measured["relative difference"] = abs(values[1] / values[0] - 1)
-    return Outcome(measured)
-
-
-def fid(machine: Machine, run: Path, device: str) -> float:
-    output, fakes = machine.folder / f"{device}.json", 256 if machine.is_dry else 10_000
-    command = [sys.executable, str(ROOT / "evaluate.py"), f"run={run}", f"device={device}", f"num_fake={fakes}",
-               "resamples=0", "extractor=random", "metric=[fid]", "remember=false", f"output={output}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=max(machine.seconds_left(), 30))
-    if done.returncode:
-        raise RuntimeError(f"evaluate.py device={device} ended with exit code {done.returncode}: {done.stderr[-300:]}")
-    return json.loads(output.read_text())["metrics"][0]["value"]
-
-
 def nccl(machine: Machine) -> Iterator[Case]:
     """Checks what processes compute together, in a group of one over NCCL (in a dry run over gloo).
 
@@ -373,6 +286,5 @@ def collectives_of_one(device: torch.device) -> dict[str, bool]:
             "objects": collectives.gather_objects({"a": 1}) == [{"a": 1}]}
 
 
-CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits,
-          "divergence": divergence, "resume": resume,
-          "evaluate": evaluate, "nccl": nccl}
+CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "divergence": divergence,
+          "nccl": nccl}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from saddlepoint.data import residence, workers
 from saddlepoint.data.made_pairs import MadePairs
@@ -94,6 +95,28 @@ def test_a_batch_on_the_device_reads_no_number_of_it(make):
         assert all(tensor.device.type == "meta" for tensor in batch)
 
 
+class Copies(TorchDispatchMode):
+    """Counts the operations that take a tensor of one device and give one of another."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, arguments=(), more=None):
+        result = operation(*arguments, **(more or {}))
+        before = {each.device for each in arguments if isinstance(each, torch.Tensor)}
+        self.count += isinstance(result, torch.Tensor) and bool(before) and result.device not in before
+        return result
+
+
+@pytest.mark.parametrize("make", IN_MEMORY.values(), ids=IN_MEMORY)
+def test_nothing_is_copied_to_the_device_for_a_batch_within_an_epoch(make):
+    data = trained_on(make(on_device=True, **FLIPPED), "meta")
+    device, stream = torch.device("meta"), iter(data.train_dataloader())
+    for expected in (True, False, False):  # the first uploads the epoch's order and coins
+        with Copies() as copies:
+            data.on_after_batch_transfer(data.transfer_batch_to_device(next(stream), device, 0), 0)
+        assert (copies.count > 0) == expected
+
+
 def test_order_and_coins_are_uploaded_once_an_epoch(monkeypatch):
     uploads = []
     monkeypatch.setattr("saddlepoint.data.sampling.uploaded", lambda table, device: uploads.append(device) or table)
@@ -165,6 +188,10 @@ def test_a_folder_that_does_not_fit_is_refused_before_it_is_decoded(tmp_path, mo
     monkeypatch.setattr("saddlepoint.data.loading.decode", pytest.fail)
     with pytest.raises(RequestError, match="2.3 kB, and this machine has 2.3 kB free: type data.on_device=false"):
         data.train_dataloader()
+    gpu = torch.device("cuda", 0)
+    monkeypatch.setattr(residence, "free_bytes", lambda device: 1000 if device == gpu else None)
+    with pytest.raises(RequestError, match="2.3 kB, and cuda:0 has 1.0 kB free: type data.on_device=false"):
+        trained_on(data, gpu).train_dataloader()
 
 
 def paired(kind, root, **changes):

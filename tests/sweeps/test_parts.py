@@ -26,6 +26,7 @@ from saddlepoint.sweeps.run_files import TAIL, RunFiles
     (2, None, None, "refused", "first words last words"),
     (3, "diverged", None, "diverged", "its own"),
     (5, "failed", None, "failed", "its own"),
+    (6, "failed", None, "failed", "its own"),
     (130, "stopped", None, "stopped", "its own"),
     (143, "stopped", ("hung", "too long"), "hung", "too long"),
     (-9, "running", ("hung", "too long"), "hung", "too long"),

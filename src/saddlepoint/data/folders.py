@@ -161,7 +161,8 @@ class ImageFolder(ImageDataModule):
         dataset = super().training_dataset()
         if not self.on_device:
             return dataset
-        require_room(dataset.num_bytes, torch.device("cpu"))
+        for device in {torch.device("cpu"), self.training_device}:
+            require_room(dataset.num_bytes, device)
         return dataset.resident(self.num_workers, self._report)
 
     def usable_labels(self) -> Tensor:

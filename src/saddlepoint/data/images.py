@@ -177,9 +177,14 @@ class ImageDataModule(LightningDataModule, ABC):
             pin_memory=torch.cuda.is_available() and self._residents is None,
             generator=torch.Generator())  # its own: by default, starting to iterate draws from the global one
 
+    @property
+    def training_device(self) -> torch.device:
+        """The device that trains; the CPU while no trainer has the set."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
     def _kept(self, dataset: Residents) -> Residents | None:
         """Moves a data set to the device that trains; None if it is not to be kept there."""
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        device = self.training_device
         if not is_kept(self.on_device, dataset.num_bytes, device):
             return None
         if is_first():

@@ -144,16 +144,16 @@ class DecodedBatches(Dataset):
         num_workers: processes that decode
         report: is called with the files that turn out to be unreadable, {index: why}; may refuse
         """
-        images = torch.zeros(len(self.files), *self.load.shape, dtype=torch.uint8)
+        height, width, channels = self.load.shape
+        images = torch.zeros(len(self.files), channels, height, width, dtype=torch.uint8)
         unreadable = dict(self.unreadable)
         for first, pixels, found in with_progress(self._blocks(num_workers), "decoded image files", BLOCK):
-            images[first:first + len(pixels)] = pixels
+            images[first:first + len(pixels)] = pixels.permute(0, 3, 1, 2)
             unreadable |= found
             if found:
                 report(found)
         order = self.order if not unreadable else OrderOfReadable(len(self.files), self.order.seed, unreadable)
-        channels_first = images.permute(0, 3, 1, 2).contiguous()
-        return DecodedOnce(channels_first, self.labels, order, self.horizontal_flip)
+        return DecodedOnce(images, self.labels, order, self.horizontal_flip)
 
     def _blocks(self, num_workers: int) -> DataLoader:
         starts = range(0, len(self.files), BLOCK)

@@ -106,7 +106,8 @@ class PairFolder(ImageFolder):
             typed = f"data.degradation_crop={degradation_crop} (null: as data.image_size)"
         self.framing = RandomCrops(degradation_crop or self.image_size, typed)
         if degradation is not None:
-            self.degraded = DegradedPairs(degradation, self.image_size, self.sharpen, pair_pool, self.seed)
+            before = UnsharpMasking() if sharpen_target else nn.Identity()  # stays on the CPU
+            self.degraded = DegradedPairs(degradation, self.image_size, before, pair_pool, self.seed)
 
     def _refuse_contradictions(self, degradation: SecondOrderDegradation | None, crop: int | None, pool: int) -> None:
         if degradation is None:

@@ -79,12 +79,12 @@ class GatheredBatches(Dataset):
 
 def is_kept(on_device: bool | str, num_bytes: int, device: torch.device) -> bool:
     """Decides whether a set of so many bytes is kept on a device. With `auto` it is if the device is a GPU and has four
-    times as much memory free; with True a set that does not fit is refused."""
+    times as much memory free; with True a set that does not fit is refused. On the CPU it lies there already."""
     if on_device == AUTO:
         return device.type == "cuda" and num_bytes * SHARE <= free_bytes(device)
-    if on_device:
+    if on_device and device.type != "cpu":
         require_room(num_bytes, device)
-    return bool(on_device)
+    return on_device
 
 
 def require_room(num_bytes: int, device: torch.device) -> None:

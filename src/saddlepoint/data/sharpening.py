@@ -46,5 +46,7 @@ class UnsharpMasking(nn.Module):
         count, channels, height, width = images.shape
         size = len(self.window)
         padded = reflected(images, size // 2).reshape(count * channels, height + size - 1, width + size - 1)
-        window = self.window.to(images).expand(count * channels, 1, size)
+        if self.window.device != images.device:
+            self.window = self.window.to(images.device)  # once: a copy at each step would be waited for
+        window = self.window.to(images.dtype).expand(count * channels, 1, size)
         return each_filtered(each_filtered(padded, window), window.mT).view_as(images)

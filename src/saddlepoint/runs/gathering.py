@@ -73,6 +73,7 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
         revision=reading.text(environment, "revision"),
         host=reading.text(environment, "host"),
         threads=reading.count(environment, "threads"),
+        devices=reading.texts(reading.mapping(environment, "device"), "devices"),
         data=reading.mapping(environment, "data"),
         metrics=scores(metrics),
         best=score(metrics.get("best")),

@@ -72,6 +72,7 @@ class Run:
     revision: str  # of the code, from git; empty outside a checkout
     host: str
     threads: int | None
+    devices: tuple[str, ...] = ()  # of its processes: cards, or CPU; (): not recorded
     data: Mapping[str, Any] = field(default_factory=dict)  # identity of its data (data_identity.py); {}: not recorded
     metrics: tuple[Score, ...] = ()  # the newest of each metric
     best: Score | None = None  # of the first metric: what checkpoints/best.ckpt scored

@@ -42,7 +42,8 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
         raise RequestError("trainer.accelerator=gpu: torch finds no GPU here: type trainer=cpu or trainer=auto")
     if count and processes > count:
         raise RequestError(f"trainer.devices={processes} takes a GPU for each process, and torch finds {count} here: "
-                           f"type trainer.devices={count}, or trainer.accelerator=cpu for processes without GPUs")
+                           f"type trainer.devices={count} (of torchrun: --nproc-per-node {count}), or "
+                           "trainer.accelerator=cpu for processes without GPUs")
     if count and precision == "bf16-mixed" and _capability()[0] < AMPERE:
         raise RequestError(f"precision=bf16-mixed needs a GPU of compute capability {AMPERE}.0 or more, and "
                            f"{torch.cuda.get_device_name()} has {'.'.join(map(str, _capability()))}: type "
@@ -111,9 +112,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what differs between two descriptions and changes the last bits of a run, e.g. `trainer.tf32=true (was
     false)`. On a CPU neither TF32 nor kernels that must be deterministic change any."""
     cards = [" and ".join(sorted(set(each["devices"]))) for each in (before, now)]
-    changes = [] if cards[0] == cards[1] else [f"on {cards[1]} (was on {cards[0]})"]
+    changes = [] if cards[0] == cards[1] else [f"{cards[1]} (was {cards[0]})"]
     if "cuda" in (before["type"], now["type"]):
-        changes += [f"with trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
+        changes += [f"trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
                     for name in ("tf32", "deterministic") if before[name] != now[name]]
     return changes
 

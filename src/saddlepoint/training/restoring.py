@@ -76,6 +76,5 @@ def warn_of_device(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """
     before = saved.get("device")
     if before and (changes := arithmetic.differences(before, now)):
-        print(f"warning: this run goes on {', '.join(changes)}: products are rounded otherwise, and large draws of "
-              "random numbers differ from card to card, so it will not be bit for bit the run it would have been",
-              file=sys.stderr)
+        print(f"warning: this run goes on with {', '.join(changes)}: sums are rounded otherwise, and random numbers "
+              "differ from card to card, so it will not be bit for bit the run it would have been", file=sys.stderr)

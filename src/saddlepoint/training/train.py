@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,10 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
         quieten_lightning()
         if settings["threads"]:
             torch.set_num_threads(settings["threads"])
-        trainer = make_trainer(settings, sweeping=directory is not None)
-        with (arithmetic.as_set(settings),
-              launching.ending_together(trainer, lambda end: note_end(trainer, end)) as watch):
+        with ExitStack() as stack:
+            stack.enter_context(arithmetic.as_set(settings))  # before anything asks for a GPU
+            trainer = make_trainer(settings, sweeping=directory is not None)
+            watch = stack.enter_context(launching.ending_together(trainer, lambda end: note_end(trainer, end)))
             while True:
                 launching.connect(trainer)
                 launching.watch_processes(watch)

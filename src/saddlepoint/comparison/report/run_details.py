@@ -159,7 +159,8 @@ def provenance(row: PageRow, run: Run) -> list[tuple[object, object]]:
              *(f"at most {count / 2**20:,.0f} MiB of {where}" for where, count in
                (("memory", cost.peak_host_memory_bytes), ("the GPU's", cost.peak_device_memory_bytes)) if count)]
     parameters = ", ".join(f"{network} {number:,}" for network, number in cost.parameters.items())
-    machine = ", ".join(filter(None, [run.host, plural(run.threads, "thread") if run.threads else ""]))
+    cards = [f"{run.devices.count(card)} x {card}" for card in sorted({*run.devices} - {"CPU"})]
+    machine = ", ".join(filter(None, [run.host, plural(run.threads, "thread") if run.threads else "", *cards]))
     libraries = ", ".join(f"{library} {version}" for library, version in run.versions.items())
     return [*((name, setting(row, name)) for name in row.settings),
             ("seed", "not recorded" if run.seed is None else run.seed),
