@@ -1,6 +1,7 @@
 """What the checks of gpu.py are made of: the machine they run on, and what a case of a check has to report."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,20 @@ class Machine:
         """Waits until the GPU has done everything it was asked to do."""
         if not self.is_dry:
             torch.cuda.synchronize()
+
+    def waits_in(self, function: Callable[[], object]) -> list[str]:
+        """Returns the lines in which a call makes the host wait for the GPU; in a dry run none."""
+        if self.is_dry:
+            return []
+        self.synchronise()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                function()
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        return [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
 
     def seconds_left(self) -> float:
         return self.deadline - time.monotonic()

@@ -1,11 +1,5 @@
 """The checks of gpu.py that ask whether a GPU computes what the CPU computes, and the same each time."""
 
-import hashlib
-import json
-import subprocess
-import sys
-import time
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,13 +12,13 @@ from _gpu_cases import Case, Machine, Outcome, numerics
 from torch import Tensor
 
 from saddlepoint import build
+from saddlepoint.errors import Diverged
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.guard import STEPS_AHEAD
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.parallel import collectives
-from saddlepoint.runs import resuming
-from saddlepoint.training import train
 from saddlepoint.training.callbacks.health import Health
 from tests.composing import settings
 
@@ -103,13 +97,16 @@ def skipped_update(machine: Machine) -> Outcome:
 
 
 class DrawsOnCPU(RandomStreams):
-    """RandomStreams on the CPU and moves the numbers: the same ones for every device."""
+    """RandomStreams on the CPU whose numbers are moved: the same ones for every device."""
+
+    drawn = 0  # by all of them
 
     def __init__(self, device: torch.device, seed: int, step: int, player: str):
         super().__init__(seed, step, "cpu", player=player)
         self.destination = device
 
-    def _share(self, whole: Tensor) -> Tensor:
+    def _own_rows(self, whole: Tensor) -> Tensor:
+        DrawsOnCPU.drawn += 1
         return whole.to(self.destination)
 
 
@@ -162,8 +159,11 @@ def played(machine: Machine, device: torch.device, overrides: Sequence[str],
     """-> the mean of each term, and the gradient of each parameter, after one step"""
     with numerics(tf32=tf32):
         module, batch = game(machine, device, overrides)
-        module.draws = lambda player, step: DrawsOnCPU(device, module.seed, step, player)
+        module.random_streams = lambda player, step: DrawsOnCPU(device, module.seed, step, player)
+        before = DrawsOnCPU.drawn
         module.training_step(batch, 0)
+        if DrawsOnCPU.drawn == before:
+            raise RuntimeError("the step drew other numbers than those that are the same on every device")
     terms = {name: float(term.double().mean()) for name, term in module.latest.items()}
     gradients = {name: parameter.grad.double().cpu() for name, parameter in module.named_parameters()
                  if parameter.grad is not None}
@@ -174,33 +174,26 @@ def waits(machine: Machine) -> Iterator[Case]:
     """Checks that nothing in a step makes the host wait for the GPU, and names the lines that do.
 
     A failure means that the GPU stands idle while the host catches up, once a step for each line, and that the step
-    cannot be recorded as a CUDA graph. callbacks.health reads one number an update, so its lines are measured apart.
+    cannot be recorded as a CUDA graph. The step is guarded against numbers that are not finite, as it is in a run; that
+    the host looks at steps which it asked for some time ago is no part of it.
     """
-    yield "the step alone", partial(lines_that_wait, machine, with_health=False)
-    yield "with health", partial(lines_that_wait, machine, with_health=True)
+    for family, overrides in FAMILIES.items():
+        yield family, partial(lines_that_wait, machine, overrides)
 
 
-def lines_that_wait(machine: Machine, with_health: bool) -> Outcome:
-    module, batch = game(machine, machine.device, FAMILIES["dcgan"])
-    if with_health:
-        watch_health(machine, module)
-    for _ in range(2):  # the first steps allocate, and choose algorithms
+def lines_that_wait(machine: Machine, overrides: Sequence[str]) -> Outcome:
+    module, batch = game(machine, machine.device, overrides)
+    watch_health(machine, module)
+    for _ in range(STEPS_AHEAD + 2):  # the first steps allocate, and choose algorithms
         module.training_step(batch, 0)
     machine.require_gpu()
-    machine.synchronise()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            module.training_step(batch, 0)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    lines = [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
-    return Outcome({"waits": len(lines), "lines": lines}, passed=None if with_health else not lines)
+    module.settle()
+    lines = machine.waits_in(lambda: module.training_step(batch, 0))
+    return Outcome({"waits": len(lines), "lines": lines}, passed=not lines)
 
 
-def watch_health(machine: Machine, module: AdversarialModule) -> None:
-    """Lets callbacks.health look at every update, as it does in a run."""
+def watch_health(machine: Machine, module: AdversarialModule) -> Health:
+    """Lets callbacks.health guard every update, as it does in a run."""
     context = EvaluationContext(None, None, None, module)
     health = Health(context, on_nonfinite="stop", roll_backs=0, roll_back_lr_factor=0.5, every_images=None,
                     num_images=64, seed=0, on_collapse="warn", collapse_below=0.05, collapse_after_images=10_000,
@@ -208,77 +201,52 @@ def watch_health(machine: Machine, module: AdversarialModule) -> None:
     trainer = SimpleNamespace(default_root_dir=machine.folder, is_global_zero=True, precision_plugin=None,
                               optimizers=[each.optimizer for each in module.optimizers()])
     health.on_train_start(trainer, module)
+    return health
 
 
-def resume(machine: Machine) -> Iterator[Case]:
-    """Checks that a run that stopped half-way and went on ends with the weights of a run that went straight through.
+def divergence(machine: Machine) -> Iterator[Case]:
+    """Checks that a gradient of NaN ends a run in the same update, with the same weights, whether the host looks at
+    each update before it is made, or some steps later.
 
-    The verdict is on deterministic kernels without TF32. A failure there means that resuming loses something on a GPU:
-    a state that is not restored, or draws that depend on more than the seed and the step. With torch's defaults the
-    result is measured only, since kernels may add up in any order; where even two straight runs differ, resuming
-    cannot be exact.
+    A failure means that the optimizers' flag does not do on a GPU what it does on a CPU, so that numbers that are not
+    finite may reach the weights.
     """
-    yield "torch's defaults", partial(straight_and_resumed, machine, deterministic=False)
-    yield "deterministic, without TF32", partial(straight_and_resumed, machine, deterministic=True)
+    for optimizer in ("adam", "sgd"):
+        yield optimizer, partial(found_late, machine, optimizer)
 
 
-def straight_and_resumed(machine: Machine, deterministic: bool) -> Outcome:
-    images = 640 if machine.is_dry else 6400
-    base = ("model=dcgan_small", "data.batch_size=64", "trick=[ema]", *machine.quiet)
-    place = machine.folder / ("deterministic" if deterministic else "defaults")
-    with numerics(tf32=not deterministic, deterministic=deterministic):
-        straight = []
-        for number in (1, 2):
-            run = place / f"straight_{number}"
-            train.train(settings(*base, f"budget.images={images}"), run)
-            straight.append(digest_of_weights(run))
-        halves = place / "halves"
-        train.train(settings(*base, f"budget.images={images // 2}"), halves)
-        typed = [f"budget.images={images}", f"resume={halves}"]
-        wanted = settings(*base, typed[0], f"resume='{halves}'")
-        going_on = resuming.continuation(wanted, typed, None)
-        train.train(going_on.settings, None, going_on)
-    same_twice, resumed_same = straight[0] == straight[1], straight[0] == digest_of_weights(halves)
-    return Outcome({"two straight runs are equal": same_twice, "the resumed run is equal": resumed_same},
-                   passed=same_twice and resumed_same if deterministic else None)
+def found_late(machine: Machine, optimizer: str) -> Outcome:
+    found = {}
+    with numerics(tf32=False, deterministic=True):
+        for name, waits_first in (("looking before", True), ("looking later", False)):
+            module, batch = game(machine, machine.device, (*FAMILIES["dcgan"], f"optimizer={optimizer}", "trick=[ema]"))
+            module._trainer.strategy = SimpleNamespace(training_step=module.training_step)
+            guard = module.guard = watch_health(machine, module).guard
+            if waits_first:
+                guard.flag = None
+                for each in module.optimizers():
+                    each.optimizer.found_inf = None
+            elif not machine.is_dry and guard.flag is None:
+                raise RuntimeError("the guard does not look later on a GPU")
+            found[name] = end_of(module, batch)
+    (update, weights), (late_update, late_weights) = found.values()
+    same = all(torch.equal(weights[each], late_weights[each]) for each in weights if not each.startswith("tricks."))
+    finite = all(bool(each.isfinite().all()) for each in late_weights.values())
+    return Outcome({"found in the same update": update == late_update, "weights are equal": same,
+                    "weights are finite": finite}, passed=update == late_update and finite and same)
 
 
-def digest_of_weights(run: Path) -> str:
-    return hashlib.sha256((run / "generator.safetensors").read_bytes()).hexdigest()
-
-
-def evaluate(machine: Machine) -> Iterator[Case]:
-    """Measures the FID of one checkpoint by evaluate.py on the CPU and on the GPU, and how long each takes.
-
-    An error means that evaluate.py does not run on a GPU. A relative difference beyond a thousandth or so means that
-    scores of the two devices must not stand in one table.
-    """
-    yield "", partial(fid_of_both_devices, machine)
-
-
-def fid_of_both_devices(machine: Machine) -> Outcome:
-    run = machine.folder / "measured"
-    images = 640 if machine.is_dry else 6400
-    train.train(settings("model=dcgan_small", f"budget.images={images}", "data.batch_size=64", *machine.quiet), run)
-    values, measured = [], {}
-    for device in ("cpu",) if machine.is_dry else ("cpu", "gpu"):
-        started = time.perf_counter()
-        values.append(fid(machine, run, device))
-        seconds = round(time.perf_counter() - started, 1)
-        measured |= {f"FID with device={device}": values[-1], f"seconds with device={device}": seconds}
-    if len(values) == 2:
-        measured["relative difference"] = abs(values[1] / values[0] - 1)
-    return Outcome(measured)
-
-
-def fid(machine: Machine, run: Path, device: str) -> float:
-    output, fakes = machine.folder / f"{device}.json", 256 if machine.is_dry else 10_000
-    command = [sys.executable, str(ROOT / "evaluate.py"), f"run={run}", f"device={device}", f"num_fake={fakes}",
-               "resamples=0", "extractor=random", "metric=[fid]", "remember=false", f"output={output}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=max(machine.seconds_left(), 30))
-    if done.returncode:
-        raise RuntimeError(f"evaluate.py device={device} ended with exit code {done.returncode}: {done.stderr[-300:]}")
-    return json.loads(output.read_text())["metrics"][0]["value"]
+def end_of(module: AdversarialModule, batch: ImageBatch) -> tuple[str, dict[str, Tensor]]:
+    """Spoils the third gradient of the generator -> what the run said at its end, and its weights"""
+    next(module.generator.parameters()).register_hook(
+        lambda gradient: gradient * (float("nan") if module.generator_steps_taken == 2 else 1))
+    try:
+        for _ in range(3 + STEPS_AHEAD):
+            module.training_step(batch, 0)
+        module.settle()
+    except Diverged as end:
+        return str(end), {name: each.detach().clone() for name, each in module.named_parameters()}
+    raise RuntimeError("nobody noticed a gradient of NaN")
 
 
 def nccl(machine: Machine) -> Iterator[Case]:
@@ -318,5 +286,5 @@ def collectives_of_one(device: torch.device) -> dict[str, bool]:
             "objects": collectives.gather_objects({"a": 1}) == [{"a": 1}]}
 
 
-CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "resume": resume,
-          "evaluate": evaluate, "nccl": nccl}
+CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "divergence": divergence,
+          "nccl": nccl}

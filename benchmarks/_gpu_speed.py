@@ -1,26 +1,23 @@
 """The checks of gpu.py that measure speed and memory; none of them has a verdict."""
 
 import copy
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
-import numpy
 import torch
 from _gpu_cases import Case, Machine, Outcome, numerics
 from _hand_written import HandWritten
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from training import ours
 
 from saddlepoint import build
 from saddlepoint.networks.rrdb import RRDBNet
-from saddlepoint.upscaling.tiling import TiledUpscaler
+from saddlepoint.upscaling.precision import FLOAT32, Precision
+from saddlepoint.upscaling.tiling import TiledUpscaler, prepare_for_inference
 from tests.composing import settings
 
 BATCH = 64
@@ -30,7 +27,8 @@ MODELS = {
 }
 COMPILED = "dcgan width 64"  # compiling takes a minute or two, so one model must do
 BARE = ("callbacks=none", "logger=none")
-RUNS = {"without callbacks": BARE, "with default callbacks": (), "in bf16-mixed": (*BARE, "precision=bf16-mixed")}
+RUNS = {"without callbacks": BARE, "with default callbacks": (), "with trainer.tf32=true": (*BARE, "trainer.tf32=true"),
+        "in bf16-mixed": (*BARE, "precision=bf16-mixed")}
 
 
 class OnDevice(HandWritten):
@@ -153,11 +151,12 @@ def play_aside(play: Callable[[], None], times: int) -> None:
     torch.cuda.current_stream().wait_stream(stream)
 
 
-WAYS_TO_UPSCALE = {  # pixels of a tile's side, type of the numbers
-    "float32, tile=256 (the default)": (256, None),
-    "float32, tile=1024": (1024, None),
-    "float16, tile=1024": (1024, torch.float16),
-    "bfloat16, tile=1024": (1024, torch.bfloat16),
+HALF, BRAIN = (Precision(each, each) for each in (torch.float16, torch.bfloat16))
+WAYS_TO_UPSCALE = {  # pixels of a tile's side, precision
+    "precision=32 tile=256 (of a CPU)": (256, FLOAT32),
+    "precision=32 tile=1024": (1024, FLOAT32),
+    "precision=16 tile=1024": (1024, HALF),
+    "precision=bf16 tile=1024": (1024, BRAIN),
 }
 
 
@@ -172,50 +171,18 @@ def upscale(machine: Machine) -> Iterator[Case]:
     side = 64 if machine.is_dry else 512
     low = torch.randint(0, 256, (3, side, side), dtype=torch.uint8)
     done: list[Tensor] = []
-    for name, (tile, dtype) in WAYS_TO_UPSCALE.items():
-        if not (machine.is_dry and dtype == torch.float16):
-            yield name, partial(enlarged, machine, network, low, tile, dtype, done)
+    for name, (tile, precision) in WAYS_TO_UPSCALE.items():
+        if not (machine.is_dry and precision == HALF):
+            yield name, partial(enlarged, machine, network, low, tile, precision, done)
 
 
-def enlarged(machine: Machine, network: nn.Module, low: Tensor, tile: int, dtype: torch.dtype | None,
+def enlarged(machine: Machine, network: nn.Module, low: Tensor, tile: int, precision: Precision,
              done: list[Tensor]) -> Outcome:
     """`done` holds the images that were enlarged before, the default's first; this one joins them."""
-    upscaler = TiledUpscaler(copy.deepcopy(network), tile)
-    with torch.autocast(machine.device.type, dtype) if dtype else nullcontext():
-        seconds = machine.seconds_a_call(lambda: done.append(upscaler(low)), calls=1, warm_up=1)
+    upscaler = TiledUpscaler(prepare_for_inference(copy.deepcopy(network)), tile, precision=precision)
+    seconds = machine.seconds_a_call(lambda: done.append(upscaler(low)), calls=1, warm_up=1)
     difference = (done[-1].int() - done[0].int()).abs().max()
     return Outcome({"seconds an image": round(seconds, 3), "largest difference in grey levels": int(difference)})
 
 
-def decoding(machine: Machine) -> Iterator[Case]:
-    """Measures how many JPEG files of 512x512 pixels a second the workers decode and reduce to 64x64.
-
-    Where all cores together give fewer images/s than a step can take (see speed), files and not the GPU set the pace.
-    """
-    folder = machine.folder / "photographs"
-    write_photographs(folder, 64 if machine.is_dry else 1024)
-    cores = len(os.sched_getaffinity(0))
-    for workers in sorted({2} if machine.is_dry else {2, cores}):
-        yield f"{workers} workers", partial(decoded, machine, folder, workers)
-
-
-def write_photographs(folder: Path, count: int) -> None:
-    folder.mkdir()
-    colours = numpy.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=numpy.uint8)
-    pixels = numpy.kron(colours, numpy.ones((8, 8, 1), numpy.uint8))
-    for index in range(count):
-        Image.fromarray(numpy.roll(pixels, index, 0)).save(folder / f"{index}.jpg", quality=90)
-
-
-def decoded(machine: Machine, folder: Path, workers: int) -> Outcome:
-    data = build.data(settings("data=image_folder", f"data.root={folder}", "data.image_size=64",
-                               f"data.batch_size={BATCH}", f"data.num_workers={workers}"))
-    data.prepare_data()
-    data.setup("fit")
-    batches = iter(data.train_dataloader())
-    count = 10 if machine.is_dry else 20 * workers
-    seconds = machine.seconds_a_call(lambda: next(batches), calls=count, warm_up=1)
-    return Outcome({"images/s": round(BATCH / seconds)})
-
-
-CHECKS = {"speed": speed, "upscale": upscale, "decoding": decoding}
+CHECKS = {"speed": speed, "upscale": upscale}

@@ -32,7 +32,8 @@ SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
 SMALL_FILES = ("data.image_size=32", "data.load_size=36", "data.subset_size=4")
 SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
 # What a class decides for its base class.
-ITS_OWN = {PairFolder: {"resize", "crop"}, PairedFolders: {"crop"}, PairedHalves: {"crop"}, PairsFromFolder: {"crop"},
+ITS_OWN = {PairFolder: {"resize", "crop", "draft", "on_device"}, PairedFolders: {"crop"},
+           PairedHalves: {"crop", "draft"}, PairsFromFolder: {"crop"},
            UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}

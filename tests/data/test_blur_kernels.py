@@ -90,3 +90,38 @@ def test_margins_are_torchs_reflection_where_torch_allows_them_and_mirrored_on_b
     row = torch.tensor([[[[1.0, 2.0, 3.0]]]])
     assert blur_kernels.reflected(row, 5)[0, 0, 5].tolist() == [2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2]
     assert blur_kernels.reflected(torch.ones(1, 1, 1, 1), 3).shape == (1, 1, 7, 7)
+
+
+def as_one_convolution(images: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """Filters by one convolution with all of each kernel, zeros included."""
+    count, channels, height, width = images.shape
+    margin = kernels.shape[-1] // 2
+    padded = images[..., *torch.meshgrid(*(mirrored(side, margin) for side in (height, width)), indexing="ij")]
+    weights = kernels.float().repeat_interleave(channels, dim=0)[:, None]
+    planes = padded.reshape(1, count * channels, height + 2 * margin, width + 2 * margin)
+    return functional.conv2d(planes, weights, groups=count * channels).view_as(images)
+
+
+def mirrored(length: int, margin: int) -> torch.Tensor:
+    places = [*range(length), *range(length - 2, 0, -1)] or [0]
+    return torch.tensor([places[place % len(places)] for place in range(-margin, length + margin)])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 230, 171), (1, 1, 210, 211), (2, 3, 96, 101), (1, 3, 12, 9)])
+@pytest.mark.parametrize("size", [1, 5, 9, 21])
+def test_filtering_without_zeros_and_in_strips_is_one_convolution_to_the_bit(shape, size):
+    """A kernel of `size` pixels in a square of 21."""
+    images, kernels = random_values(*shape), random_values(shape[0], size, size)
+    kernels = functional.pad(kernels / kernels.sum(), [(21 - size) // 2] * 4)
+    assert torch.equal(blur_kernels.filtered(images, kernels), as_one_convolution(images, kernels))
+
+
+def test_filtering_is_the_sum_of_the_definition():
+    images, kernels = random_values(1, 3, 120, 110), random_values(1, 7, 7)
+    padded = functional.pad(images, (3, 3, 3, 3), mode="reflect").double()
+    expected = sum(padded[..., y:y + 120, x:x + 110] * kernels[0, y, x].double() for y in range(7) for x in range(7))
+    torch.testing.assert_close(blur_kernels.filtered(images, kernels).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_kernel_of_zeros_gives_black():
+    assert not blur_kernels.filtered(random_values(1, 3, 9, 9), torch.zeros(1, 21, 21)).any()

@@ -88,6 +88,20 @@ class TestResize:
                   for result in (resized(images, 30, 31, seeded(seed)) for seed in range(20))}
         assert chosen == {0, 1, 2}
 
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_a_process_of_one_thread_resizes_as_one_of_several_does(self, threads):
+        """torch's bilinear interpolation of colours rounds otherwise with one thread."""
+        images = torch.rand(1, 3, 230, 211, generator=seeded())
+        before = torch.get_num_threads()
+        try:
+            for seed in range(6):
+                torch.set_num_threads(threads)
+                expected = resized(images, 130, 111, seeded(seed))
+                torch.set_num_threads(1)
+                assert torch.equal(resized(images, 130, 111, seeded(seed), threads), expected)
+        finally:
+            torch.set_num_threads(before)
+
 
 class TestNoise:
     def test_gaussian_noise_of_a_known_sigma_has_it(self):

@@ -18,13 +18,13 @@ class Reduction(nn.Module):
 
     scale = 4
 
-    def degrade(self, high, generator):
+    def degrade(self, high, generator, threads=None):
         return high[..., ::4, ::4]
 
 
 def test_high_and_low_are_cut_at_the_same_place_and_the_places_differ(tmp_path):
     images = torch.randint(0, 256, (40, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    high, low = DegradedPairs(Reduction(), 16, nn.Identity(), 0, seed=3)(images, 0)
+    high, low = DegradedPairs(Reduction(), 16, nn.Identity(), 0, seed=3).pairs(images, 0)
     assert high.shape == (40, 3, 16, 16) and low.dtype == torch.uint8
     assert torch.equal(low, high[..., ::4, ::4])
     places = {place_of(crop, image) for crop, image in zip(high, images, strict=True)}
@@ -127,3 +127,13 @@ def test_images_smaller_than_what_is_degraded_are_left_out_in_its_name(tmp_path,
 def test_contradictions_are_refused(changes, sentence, tmp_path):
     with pytest.raises(ValueError, match=sentence):
         pair_folder(tmp_path, **changes)
+
+
+def test_workers_send_pairs_and_the_pool_stays_with_the_process_that_trains(tmp_path):
+    write_noise(tmp_path)
+    alone, with_workers = (pair_folder(tmp_path, **DEGRADED, pair_pool=6, num_workers=count) for count in (0, 2))
+    high, low = stream(alone, 5)
+    assert all(torch.equal(*both) for both in zip(stream(with_workers, 5), (high, low), strict=True))
+    assert with_workers.degraded.pool.num_pairs == 6
+    first, sent_high, sent_low, unreadable = with_workers.training_dataset().__getitems__(range(8, 12))
+    assert (first, unreadable) == (8, {}) and sent_high.shape[2:] == (16, 16) and sent_low.shape[2:] == (4, 4)

@@ -3,6 +3,7 @@ import sys
 import pytest
 import skimage.data
 import torch
+from torch.nn import functional
 
 from saddlepoint.compat import basicsr
 from saddlepoint.data.sharpening import UnsharpMasking
@@ -48,3 +49,13 @@ def test_impossible_settings_are_refused():
         UnsharpMasking(radius=1)
     with pytest.raises(ValueError, match="threshold=300"):
         UnsharpMasking(threshold=300)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 200, 131), (4, 3, 64, 96), (1, 1, 190, 191)])
+def test_blurring_in_strips_is_one_convolution_to_the_bit(shape):
+    sharpen, images = UnsharpMasking(), torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+    size = len(sharpen.window)
+    planes = functional.pad(images, [size // 2] * 4, mode="reflect").flatten(0, 1)[:, None]
+    along = functional.conv2d(planes, sharpen.window.view(1, 1, 1, size))
+    expected = functional.conv2d(along, sharpen.window.view(1, 1, size, 1)).view_as(images)
+    assert torch.equal(sharpen._blurred(images), expected)

@@ -38,7 +38,8 @@ def test_a_flip_mirrors_about_half_of_the_images_and_changes_nothing_else():
 
 
 def as_process(data: InMemoryImages, rank: int, num_processes: int) -> InMemoryImages:
-    data.trainer = SimpleNamespace(global_rank=rank, world_size=num_processes)
+    data.trainer = SimpleNamespace(global_rank=rank, world_size=num_processes,
+                                   strategy=SimpleNamespace(root_device=torch.device("cpu")))
     return data
 
 
@@ -75,7 +76,8 @@ def test_seeds_change_the_order_only():
     assert sorted(first[:90, 0, 0, 0].tolist()) == sorted(second[:90, 0, 0, 0].tolist())
 
 
-def test_lightning_hands_image_batches_to_the_training_step():
+@pytest.mark.parametrize("on_device", [False, True])
+def test_lightning_hands_image_batches_to_the_training_step(on_device):
     class Recorder(LightningModule):
         automatic_optimization = False
         batches: list = []
@@ -86,7 +88,8 @@ def test_lightning_hands_image_batches_to_the_training_step():
         def configure_optimizers(self):
             return None
 
-    data = Numbered(name="numbered", channels=1, image_size=8, num_classes=10, batch_size=8, seed=5)
+    data = Numbered(name="numbered", channels=1, image_size=8, num_classes=10, batch_size=8, seed=5,
+                    on_device=on_device)
     data.start_at(16)
     trainer = Trainer(max_steps=-1, max_epochs=1, limit_train_batches=13, logger=False, enable_checkpointing=False,
                       enable_progress_bar=False, enable_model_summary=False, accelerator="cpu", devices=1)

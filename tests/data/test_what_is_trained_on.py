@@ -4,8 +4,8 @@ import os
 import sys
 
 from saddlepoint.data import describing
-from saddlepoint.data.folders import with_progress
 from saddlepoint.data.listing import listing
+from saddlepoint.data.progress import with_progress
 from tests.data.folder_data import batches, folder, write_grey_levels
 from tests.data.formats import write_photo_folder
 from tests.data.memory_data import batches as memory_batches
@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
 
 def test_reading_many_files_prints_the_progress(monkeypatch, capsys):
     clock = iter(range(0, 1000, 6))  # seconds, at each look
-    monkeypatch.setattr("saddlepoint.data.folders.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("saddlepoint.data.progress.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
     assert list(with_progress("abcde", "image files")) == list("abcde")
     lines = capsys.readouterr().err.splitlines()

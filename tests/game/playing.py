@@ -109,3 +109,18 @@ def moved(networks: list[nn.Module], loss: Tensor) -> None:
 def same(*pairs: tuple[nn.Module, nn.Module]) -> None:
     for ours, theirs in pairs:
         torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-12, atol=1e-14)
+
+
+class Later:
+    """Reads a number as a GPU's is read: as it was, but only when somebody asks for it."""
+
+    read_at: list[int] = []  # how many numbers later
+    count = 0
+
+    def __init__(self, number: Tensor):
+        Later.count += 1
+        self.number, self.started = number.clone(), Later.count
+
+    def wait(self) -> Tensor:
+        Later.read_at.append(Later.count - self.started)
+        return self.number

@@ -39,6 +39,25 @@ ADDED: dict[str, Any] = {
     "saddlepoint.game.turns.Turns.order": "alternating",
     "saddlepoint.game.turns.Turns.share_latents": False,
     "saddlepoint.data.sources.mnist5k.MNIST5k.held_out": 0,
+    "torch.optim.SGD.fused": False,
+    # Where images are kept changes no bit of them.
+    "saddlepoint.data.sources.mnist5k.MNIST5k.on_device": "auto",
+    "saddlepoint.data.sources.mnist5k.PairsFromDigits.on_device": "auto",
+    "saddlepoint.data.sources.mnist.MNIST.on_device": "auto",
+    "saddlepoint.data.sources.mnist.FashionMNIST.on_device": "auto",
+    "saddlepoint.data.sources.cifar10.CIFAR10.on_device": "auto",
+    "saddlepoint.data.sources.photographs.PhotoEdges.on_device": "auto",
+    "saddlepoint.data.sources.coloured_digits.ColouredDigits.on_device": "auto",
+    "saddlepoint.data.folders.ImageFolder.on_device": False,
+    "saddlepoint.data.paired_files.PairedFolders.on_device": False,
+    "saddlepoint.data.paired_files.PairedHalves.on_device": False,
+    "saddlepoint.data.paired_files.PairsFromFolder.on_device": False,
+    "saddlepoint.data.unpaired_folders.UnpairedFolders.on_device": False,
+    # Files were decoded whole.
+    "saddlepoint.data.folders.ImageFolder.draft": False,
+    "saddlepoint.data.paired_files.PairedFolders.draft": False,
+    "saddlepoint.data.paired_files.PairsFromFolder.draft": False,
+    "saddlepoint.data.unpaired_folders.UnpairedFolders.draft": False,
 }
 
 # Defaults that were lists of names, and are null today. A run goes on with its list, which takes the same files as

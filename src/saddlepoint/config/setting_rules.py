@@ -79,7 +79,7 @@ RULES: dict[str, Rule] = {
     "format": one_of("png", "jpg", "webp", "tiff", None),
     "quality": optional(integer(1, 100)),
     "recursive": boolean,
-    "tile": integer(16),
+    "tile": either(one_of("auto"), integer(16)),
     "overlap": optional(integer(0)),
     "max_pixels": integer(1, 178_956_970),  # beyond it Pillow refuses
     # Translating
@@ -154,4 +154,6 @@ RULES: dict[str, Rule] = {
     "hydra.sweeper.percentile": number(0, 100, above=True, below=True),
 }
 
-OF_COMMANDS: dict[str, dict[str, Rule]] = {"upscale": {"weights": path}}  # evaluate.py has a setting of that name too
+OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else elsewhere
+    "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
+}

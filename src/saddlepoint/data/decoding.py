@@ -4,18 +4,19 @@ Colours become grey by the luma of ITU-R BT.601. Transparent images are laid ove
 values are divided by 257, so that 65535 becomes 255 and none is clipped.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 from PIL import Image
 
-from saddlepoint.image_files.errors import Unreadable
+from saddlepoint.image_files.errors import DAMAGED, Unreadable
 from saddlepoint.image_files.levels import to_eight_bits
 from saddlepoint.image_files.opening import MOST_PIXELS, Limits, open_image
-from saddlepoint.image_files.source import UPRIGHT, Source
+from saddlepoint.image_files.source import ORIENTATION, UPRIGHT, Source
 
-__all__ = ["MODES", "MOST_PIXELS", "Header", "Limits", "Unreadable", "decode", "header_of"]
+__all__ = ["MODES", "MOST_PIXELS", "Draft", "Header", "Limits", "Unreadable", "decode", "drafted", "header_of"]
 
 MODES = {1: "L", 3: "RGB"}  # by number of channels
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -52,7 +53,41 @@ def decode(path: Path, channels: int, limits: Limits) -> Image.Image:
     file it reads the first. Raises Unreadable."""
     with open_image(path, limits) as source:
         image = _as_image(to_eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
-        return _without_transparency(image).convert(MODES[channels])
+        return _in_mode(_without_transparency(image), MODES[channels])
+
+
+class Draft(NamedTuple):
+    """A picture that may have been decoded at a half, a quarter or an eighth of its size.
+
+    image: what was decoded
+    size: width and height of the whole picture, upright
+    extent: width and height of `image` that the picture takes: its size divided, which need not be a whole number
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    extent: tuple[float, float]
+
+
+def drafted(path: Path, channels: int, limits: Limits, least: Callable[[int, int], tuple[int, int]]) -> Draft:
+    """Decodes as `decode` does, but a JPEG file at an eighth, a quarter or half of its size if that is at least
+    `least(width, height)`: libjpeg then leaves out what is finer, in a fraction of the time. Files of other formats,
+    and those that EXIF turns, are decoded whole. Raises Unreadable."""
+    with open_image(path, limits) as source:
+        if source.is_plain and source.image.format == "JPEG" and _orientation_in_header(source.image) == UPRIGHT:
+            image, size = source.image, source.size
+            _, (_, _, *extent) = image.draft(None, least(*size)) or (None, (0, 0, *size))
+            return Draft(_in_mode(image, MODES[channels]), size, tuple(extent))
+    image = decode(path, channels, limits)
+    return Draft(image, image.size, image.size)
+
+
+def _orientation_in_header(image: Image.Image) -> int:
+    """Returns the orientation of a JPEG file as EXIF numbers it, without decoding the file."""
+    try:
+        return image.getexif().get(ORIENTATION, UPRIGHT)
+    except DAMAGED:
+        return UPRIGHT
 
 
 def _as_image(pixels: numpy.ndarray) -> Image.Image:
@@ -69,4 +104,13 @@ def _without_transparency(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba).convert("RGB")
-    return image if image.mode in ("1", "L") else image.convert("RGB")
+    return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Returns the image in a mode, decoded. Pillow would copy one that has it, which an image that needs nothing more
+    of its file can do without."""
+    if image.mode != mode or image.format not in ("JPEG", "PNG"):
+        return image.convert(mode)
+    image.load()
+    return image

@@ -48,27 +48,28 @@ class SecondOrderDegradation(nn.Module):
         self.final_sinc = final_sinc or FinalSinc()
 
     @torch.no_grad()
-    def degrade(self, high: Tensor, generator: torch.Generator) -> Tensor:
+    def degrade(self, high: Tensor, generator: torch.Generator, threads: int | None = None) -> Tensor:
         """high [N, C, H, W] in [0, 1] -> low [N, C, H // scale, W // scale] in [0, 1], rounded to the levels of 8 bits
 
-        The result depends only on the images and the generator's state. The generator may be on another device than
-        the images.
+        The result depends only on the images, the generator's state and whether `threads` is more than 1: those of the
+        process whose result is wanted, None for this one. The generator may be on another device than the images.
         """
         height, width = high.shape[-2:]
         images = self.blur(high, generator)
-        images = self.resize(images, height, width, generator)
+        images = self.resize(images, height, width, generator, threads)
         images = self.noise(images, generator)
         images = self.jpeg(images, generator)
         images = self.second_blur(images, generator)
-        images = self.second_resize(images, height / self.scale, width / self.scale, generator)
+        images = self.second_resize(images, height / self.scale, width / self.scale, generator, threads)
         images = self.second_noise(images, generator)
-        return self._finished(images, height // self.scale, width // self.scale, generator)
+        return self._finished(images, height // self.scale, width // self.scale, generator, threads)
 
-    def _finished(self, images: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+    def _finished(self, images: Tensor, height: int, width: int, generator: torch.Generator,
+                  threads: int | None) -> Tensor:
         jpeg_first = happens(generator, self.jpeg_first_probability)
         if jpeg_first:
             images = self.second_jpeg(images, generator)
-        images = self.final_sinc(resized(images, height, width, generator), generator)
+        images = self.final_sinc(resized(images, height, width, generator, threads), generator)
         if not jpeg_first:
             images = self.second_jpeg(images, generator)
         return images.mul(255).round().clamp(0, 255) / 255

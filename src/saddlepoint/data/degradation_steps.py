@@ -51,19 +51,29 @@ class Resize(nn.Module):
         require(factors[0] <= 1 <= factors[1], "resize.factors", list(factors), "a range with 1 in it")
         self.probabilities, self.factors = probabilities, factors
 
-    def forward(self, images: Tensor, height: float, width: float, generator: torch.Generator) -> Tensor:
-        """images [N, C, H, W] of any size -> [N, C, factor * height, factor * width], rounded down, at least 1 pixel"""
+    def forward(self, images: Tensor, height: float, width: float, generator: torch.Generator,
+                threads: int | None = None) -> Tensor:
+        """images [N, C, H, W] of any size -> [N, C, factor * height, factor * width], rounded down, at least 1 pixel.
+        `threads`: see `resized`."""
         factor = self.factor(generator)
-        return resized(images, max(1, int(height * factor)), max(1, int(width * factor)), generator)
+        return resized(images, max(1, int(height * factor)), max(1, int(width * factor)), generator, threads)
 
     def factor(self, generator: torch.Generator) -> float:
         low, high = ((1, self.factors[1]), (self.factors[0], 1), (1, 1))[choice(generator, self.probabilities)]
         return uniform(generator, low, high)
 
 
-def resized(images: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Resizes by area, bilinear or bicubic interpolation, each as likely: [N, C, H, W] -> [N, C, height, width]."""
+def resized(images: Tensor, height: int, width: int, generator: torch.Generator,
+            threads: int | None = None) -> Tensor:
+    """Resizes by area, bilinear or bicubic interpolation, each as likely: [N, C, H, W] -> [N, C, height, width].
+
+    `threads`: the result is that of a process with so many threads; None: of this one. torch's bilinear interpolation
+    of colours rounds differently in the last bit if it has one thread; that of one channel is always the same.
+    """
     mode = RESIZINGS[choice(generator, (1, 1, 1))]
+    if mode == "bilinear" and threads is not None and threads > 1 and images.device.type == "cpu":
+        channels = [functional.interpolate(each, size=(height, width), mode=mode) for each in images.split(1, dim=1)]
+        return torch.cat(channels, dim=1)
     return functional.interpolate(images, size=(height, width), mode=mode)
 
 
@@ -111,8 +121,9 @@ def poisson_noise(image: Tensor, generator: torch.Generator) -> Tensor:
     A pixel counts photons, on average v of them if it is white. As in scikit-image, v is the number of different grey
     levels in the image, rounded up to a power of two.
     """
-    levels = image.mul(255).round().clamp(0, 255) / 255
-    white = 2 ** math.ceil(math.log2(levels.unique().numel()))
+    levels = image.mul(255).round().clamp(0, 255)
+    different = torch.bincount(levels.flatten().to(torch.uint8), minlength=256).count_nonzero().item()
+    levels, white = levels / 255, 2 ** math.ceil(math.log2(different))
     photons = torch.poisson((levels * white).to(generator.device), generator=generator)
     return photons.to(image) / white - levels
 

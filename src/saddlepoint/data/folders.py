@@ -2,17 +2,14 @@
 
 import logging
 import os
-import sys
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from saddlepoint.checks import one_of
 from saddlepoint.config import rules
@@ -25,6 +22,8 @@ from saddlepoint.data.identity import Fingerprint, fingerprint
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
+from saddlepoint.data.progress import with_progress
+from saddlepoint.data.residence import require_room
 from saddlepoint.data.resizing import CROPS, RESIZINGS, ResizeAndCrop
 from saddlepoint.data.sampling import EndlessOrder, left_out_by_subset, require_enough
 from saddlepoint.errors import RequestError
@@ -34,8 +33,6 @@ from saddlepoint.image_files.endings import ENDINGS
 log = logging.getLogger(__name__)
 CORRUPT = ("skip", "fail")
 MOST_NAMED = 10  # files in one message; `skipped` has all
-LINE_SECONDS = 10.0  # between two lines of progress, where there is no terminal
-Item = TypeVar("Item")
 
 
 class ImageFolder(ImageDataModule):
@@ -61,11 +58,17 @@ class ImageFolder(ImageDataModule):
     cache: a folder for decoded images; None: each is decoded every time
     max_pixels: the largest width times height of a file, 1 to Pillow's limit of 89,478,485
     white: the number that is white in files of floating-point or 32-bit numbers, above 0; None: they are left out
+    draft: whether JPEG files of at least four times the size they get, or more, are decoded at a half, a quarter or an
+        eighth of their size: several times as fast, and pixels differ by half a grey level on average. Metrics decode
+        whole images
+    on_device: whether all images are decoded once, at the start, and kept as uint8 in the memory of the device that
+        trains; not with random crops. The batches are the same to the bit
 
     See ImageDataModule for the other settings.
     """
 
     root_setting: ClassVar[str] = "data.root"  # as the folder is typed, for messages
+    way_to_fixed_crops: ClassVar[str] = ", or data.crop=center"  # what else can be typed, in a message
 
     def __init__(self, root: TypedPath | None,
                  extensions: Annotated[Sequence[str] | None, rules.optional(rules.list_of(rules.text))] = None,
@@ -74,7 +77,7 @@ class ImageFolder(ImageDataModule):
                  crop: Annotated[str, rules.one_of(*CROPS)] = "center",
                  corrupt: Annotated[str, rules.one_of(*CORRUPT)] = "skip", cache: TypedPath | None = None,
                  max_pixels: Annotated[int, rules.integer(1, 89_478_485)] = 50_000_000,
-                 white: Positive | None = None, **more):
+                 white: Positive | None = None, draft: bool = False, on_device: bool = False, **more):
         super().__init__(**more)
         if self.channels not in MODES:
             raise ValueError(f"data.channels={self.channels} must be 1 (grey) or 3 (RGB)")
@@ -88,7 +91,8 @@ class ImageFolder(ImageDataModule):
         self.root = expanded(root, self.root_setting) if root is not None else None
         self.extensions, self.train_fraction, self.split_seed = extensions or ENDINGS, train_fraction or 1.0, split_seed
         self.corrupt = one_of("corrupt", corrupt, CORRUPT)
-        self.framing = ResizeAndCrop(self.image_size, resize, crop)
+        self.framing = ResizeAndCrop(self.image_size, resize, crop, draft)
+        self.on_device = one_of("on_device", on_device, (True, False))
         self.cache = expanded(cache, "data.cache") if cache is not None else None
         self.limits = Limits(max_pixels, white)
         self._parts: dict[str, list[ImageFile]] = {}
@@ -125,6 +129,10 @@ class ImageFolder(ImageDataModule):
         return self.loader(self.framing)
 
     def open(self) -> Dataset:
+        if self.on_device and self.framing.is_random:
+            raise RequestError("data.on_device=true keeps each image as it is cropped, and here it is cropped at "
+                               "another place each time: type data.on_device=false, and data.cache=FOLDER to decode "
+                               f"each image once{self.way_to_fixed_crops}")
         files = self._list_files()
         classes, self.class_names = [0] * len(files), ()
         if self.num_classes:
@@ -148,6 +156,14 @@ class ImageFolder(ImageDataModule):
         if unreadable:
             self.left_out.append(f"{describing.counted(len(unreadable), 'file')} that cannot be used")
         return self.dataset(train, torch.tensor(labels), load, unreadable)
+
+    def training_dataset(self) -> Dataset:
+        dataset = super().training_dataset()
+        if not self.on_device:
+            return dataset
+        for device in {torch.device("cpu"), self.training_device}:
+            require_room(dataset.num_bytes, device)
+        return dataset.resident(self.num_workers, self._report)
 
     def usable_labels(self) -> Tensor:
         usable = torch.ones(len(self._dataset.labels), dtype=torch.bool)
@@ -236,16 +252,3 @@ class ImageFolder(ImageDataModule):
         if self.corrupt == "fail":
             raise RequestError(f"{message}. Mend or remove them, or type data.corrupt=skip to train on the others.")
         log.warning("%s. Others are shown in their place.", message)
-
-
-def with_progress(items: Collection[Item], title: str) -> Iterator[Item]:
-    """Yields the items and shows on stderr how many are done: a bar on a terminal, else a line every 10 seconds."""
-    if sys.stderr.isatty():
-        yield from tqdm(items, desc=title, unit=" files", unit_scale=True, dynamic_ncols=True, delay=1, leave=False)
-        return
-    time_of_line = time.monotonic()
-    for number, item in enumerate(items):
-        yield item
-        if time.monotonic() - time_of_line >= LINE_SECONDS:
-            time_of_line = time.monotonic()
-            print(f"{title}: {number + 1:,} of {len(items):,}", file=sys.stderr, flush=True)

@@ -4,10 +4,9 @@ N images of C channels and H x W pixels. They stay uint8 until they are on the d
 """
 
 import logging
-import signal
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -15,18 +14,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from saddlepoint.checks import at_least
+from saddlepoint.config import rules
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data import describing
 from saddlepoint.data.pixels import to_unit_range
+from saddlepoint.data.residence import AUTO, OnlyPositions, PositionsOfBatch, Residents, in_words, is_kept
 from saddlepoint.data.sampling import Batches
+from saddlepoint.data.workers import leave_signals_to_the_main_process, usable_cores
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
+from saddlepoint.parallel.first import is_first
+from saddlepoint.parallel.launching import count_here
 from saddlepoint.runs.data_identity import refuse_other_classes
 
 if TYPE_CHECKING:
     from saddlepoint.data.evaluation_images import EvaluationImages
 
 log = logging.getLogger(__name__)
+Workers = Annotated[int | str, rules.either(rules.integer(0), rules.one_of("auto"))]
 
 
 class ImageDataModule(LightningDataModule, ABC):
@@ -44,22 +49,25 @@ class ImageDataModule(LightningDataModule, ABC):
     image_size: H and W in pixels, 1 or more
     batch_size: images per step over all processes, 1 or more
     num_classes: classes that the labels number from 0; 0: labels are not used
-    num_workers: processes that load batches; 0: the training process does
+    num_workers: processes that load batches; 0: the training process does; `auto`: one for each core that this process
+        may use, shared by the processes of a run on one machine; 0 for images in memory
     horizontal_flip: whether every second image, on average, is mirrored left to right
     subset_size: images that are used, 1 or more, always the same ones; None: all
     seed: of the order, the crops and the flips
     """
 
     yields: ClassVar[type] = ImageBatch  # the kind of its batches, by which a task knows whether it can play with them
+    on_device: bool | str = False  # whether all images are kept on the device that trains (residence.py)
 
     def __init__(self, name: str, channels: Count, image_size: Count, batch_size: Count, num_classes: WholeNumber = 0,
-                 num_workers: WholeNumber = 0, horizontal_flip: bool = False, subset_size: Count | None = None,
+                 num_workers: Workers = 0, horizontal_flip: bool = False, subset_size: Count | None = None,
                  seed: Seed = 0):
         super().__init__()
         at_least(1, channels=channels, image_size=image_size, batch_size=batch_size, subset_size=subset_size)
-        at_least(0, num_classes=num_classes, num_workers=num_workers)
+        at_least(0, num_classes=num_classes, num_workers=0 if num_workers == AUTO else num_workers)
         self.name, self.channels, self.image_size, self.num_classes = name, channels, image_size, num_classes
-        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self.batch_size, self.seed = batch_size, seed
+        self.typed_workers = num_workers  # as typed: a number or `auto`
         self.horizontal_flip, self.subset_size = horizontal_flip, subset_size
         self.real_images_per_step: int | None = None  # over all processes; None: batch_size
         self.class_names: tuple[str, ...] = ()
@@ -72,10 +80,13 @@ class ImageDataModule(LightningDataModule, ABC):
         self.contents: dict[str, Any] = {}  # digests of files or pixels: identity.py says which
         self._first_position = 0
         self._dataset: Dataset | None = None
+        self._residents: Residents | None = None  # where all images are kept on the device
 
     @abstractmethod
     def open(self) -> Dataset:
         """Reads or lists the images and returns them as a torch data set. Called once, in every process.
+
+        If it sets `on_device`, `training_dataset` returns `Residents`.
 
         Its `__getitems__(range)` takes positions of the endless stream (sampling.py) and returns (images [N, C, H, W]
         uint8, labels [N] int64). Its attribute `labels` has the labels of all images. Sets `num_images`, `contents`
@@ -120,13 +131,29 @@ class ImageDataModule(LightningDataModule, ABC):
         self.setup()
         return {"name": self.name, **self.contents}
 
+    @property
+    def num_workers(self) -> int:
+        """How many processes load batches of each process that trains."""
+        return self.automatic_workers() if self.typed_workers == AUTO else self.typed_workers
+
+    def automatic_workers(self) -> int:
+        """Returns the number of `data.num_workers=auto`: this process's share of the cores, at least 1."""
+        return max(1, usable_cores() // count_here())
+
     def describe(self) -> list[str]:
         """Returns lines that tell the user what is trained on and what was left out."""
         identity = self.identity()
         lines = [f"data: {describing.counted(identity['images'], 'image')} of {self.place}"
                  f"{describing.classes(identity['classes'])}"]
         lines += [f"left out: {'; '.join(self.left_out)}"] if self.left_out else []
-        return lines + ([f"read otherwise than stored: {describing.losses(self.losses)}"] if self.losses else [])
+        lines += [f"read otherwise than stored: {describing.losses(self.losses)}"] if self.losses else []
+        return lines + self.lines_of_loading()
+
+    def lines_of_loading(self) -> list[str]:
+        """Returns a line about the processes that load, where their number was not typed."""
+        count = self.num_workers
+        counted = describing.counted(count, "process", "processes")
+        return [f"loading: {counted} (data.num_workers=auto)"] if self.typed_workers == AUTO and count else []
 
     def _images_of_classes(self) -> dict[str, int]:
         return dict(zip(self.class_names, self.class_counts.tolist(), strict=True)) if self.class_names else {}
@@ -140,11 +167,35 @@ class ImageDataModule(LightningDataModule, ABC):
         return self._dataset
 
     def train_dataloader(self) -> DataLoader:
+        dataset, num_workers = self.training_dataset(), self.num_workers
+        self._residents = self._kept(dataset) if self.on_device else None
+        if self._residents is not None:
+            dataset, num_workers = OnlyPositions(len(dataset)), 0
         return DataLoader(
-            self.training_dataset(), batch_sampler=self._batches(), collate_fn=_unchanged, num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0, worker_init_fn=_leave_signals_to_the_main_process,
-            pin_memory=torch.cuda.is_available(),
+            dataset, batch_sampler=self._batches(), collate_fn=_unchanged, num_workers=num_workers,
+            persistent_workers=num_workers > 0, worker_init_fn=leave_signals_to_the_main_process,
+            pin_memory=torch.cuda.is_available() and self._residents is None,
             generator=torch.Generator())  # its own: by default, starting to iterate draws from the global one
+
+    @property
+    def training_device(self) -> torch.device:
+        """The device that trains; the CPU while no trainer has the set."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    def _kept(self, dataset: Residents) -> Residents | None:
+        """Moves a data set to the device that trains; None if it is not to be kept there."""
+        device = self.training_device
+        if not is_kept(self.on_device, dataset.num_bytes, device):
+            return None
+        if is_first():
+            print(f"images: all {in_words(dataset.num_bytes)} are kept on {device} "
+                  f"(data.on_device={str(self.on_device).lower()})")
+        return dataset.to(device)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        if isinstance(batch, PositionsOfBatch):
+            return self._residents.__getitems__(range(*batch))
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> ImageBatch:
         images, labels = batch
@@ -162,16 +213,6 @@ class ImageDataModule(LightningDataModule, ABC):
                 f"data.batch_size={self.batch_size} makes steps of {batch_size} real images, which {num_processes} "
                 f"processes cannot share equally: type data.batch_size={self.batch_size * num_processes}, or another "
                 f"multiple")
-
-
-def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Makes a worker ignore the signals of Ctrl-C and of schedulers, which reach it too.
-
-    A worker that dies of one breaks off the main process's step. That process finishes its step and then ends its
-    workers. The handler that they inherit from it would only set a flag that nobody reads.
-    """
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(each, signal.SIG_IGN)
 
 
 def _unchanged(batch: tuple) -> tuple:

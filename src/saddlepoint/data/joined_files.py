@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from saddlepoint.data.cache import DecodedCache
+from saddlepoint.data.cache import cache_of
 from saddlepoint.data.decoding import MODES, Header, Limits, Unreadable, decode, header_of
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.resizing import ResizeAndCrop
@@ -63,7 +63,7 @@ class HalvesLoader(ImageLoader):
         if cache_folder:
             settings = (channels, source_channels, source_is_left, framing.image_size, framing.resize,
                         framing.is_random, limits.white)
-            self.cache = DecodedCache(cache_folder, f"halves {settings}")
+            self.cache = cache_of(cache_folder, f"halves {settings}", None if framing.is_random else self.shape)
 
     def check(self, path: Path) -> Header:
         header = header_of(path, self.limits)

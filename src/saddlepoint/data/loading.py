@@ -3,7 +3,8 @@
 H x W pixels of C channels, S x S after cropping.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,19 @@ import numpy
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
-from saddlepoint.data.cache import DecodedCache
-from saddlepoint.data.decoding import Header, Limits, Unreadable, decode, header_of
+from saddlepoint.data.cache import cache_of
+from saddlepoint.data.decoding import Header, Limits, Unreadable, decode, drafted, header_of
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.pixels import mirrored
+from saddlepoint.data.progress import with_progress
+from saddlepoint.data.residence import GatheredBatches
 from saddlepoint.data.resizing import ResizeAndCrop
-from saddlepoint.data.sampling import EndlessOrder
+from saddlepoint.data.sampling import EndlessOrder, OrderOfReadable
+from saddlepoint.data.workers import leave_signals_to_the_main_process
+
+BLOCK = 64  # files that a worker decodes before it sends them
 
 
 class ImageLoader:
@@ -34,8 +40,16 @@ class ImageLoader:
 
     def __init__(self, channels: int, framing: ResizeAndCrop, limits: Limits, cache_folder: Path | None):
         self.channels, self.framing, self.limits = channels, framing, limits
-        settings = repr((channels, framing.image_size, framing.resize, framing.is_random, limits.white))
-        self.cache = DecodedCache(cache_folder, settings) if cache_folder else None
+        self.cache = None
+        if cache_folder:
+            settings = repr((channels, framing.image_size, framing.resize, framing.is_random, limits.white,
+                             *(["draft"] if framing.draft else [])))
+            self.cache = cache_of(cache_folder, settings, None if framing.is_random else self.shape)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape (S, S, C) of the pixels of a file once they are cropped."""
+        return (self.framing.image_size, self.framing.image_size, self.channels)
 
     def check(self, path: Path) -> Header:
         """Reads the header of a file. Raises Unreadable if the image cannot be used, e.g. because it is too small."""
@@ -55,9 +69,14 @@ class ImageLoader:
         return _with_channels(decode(path, self.channels, self.limits))
 
     def _framed(self, path: Path) -> numpy.ndarray:
-        image = decode(path, self.channels, self.limits)
-        self.framing.check(*image.size)
-        pixels = _with_channels(self.framing.scaled(image))
+        if self.framing.draft:
+            draft = drafted(path, self.channels, self.limits, self.framing.least)
+            self.framing.check(*draft.size)
+            pixels = _with_channels(self.framing.scaled_draft(draft))
+        else:
+            image = decode(path, self.channels, self.limits)
+            self.framing.check(*image.size)
+            pixels = _with_channels(self.framing.scaled(image))
         return pixels if self.framing.is_random else self.framing.cropped(pixels)
 
 
@@ -112,8 +131,35 @@ class DecodedBatches(Dataset):
 
     def placeholder(self) -> Any:
         """Returns black pixels, for when no file is readable. The main process refuses as soon as it learns of that."""
-        size = self.load.framing.image_size
-        return numpy.zeros((size, size, self.load.channels), numpy.uint8)
+        return numpy.zeros(self.load.shape, numpy.uint8)
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory all images take once they are decoded and cropped."""
+        return len(self.files) * prod(self.load.shape)
+
+    def resident(self, num_workers: int, report: Callable[[dict[int, str]], None]) -> "DecodedOnce":
+        """Decodes all images and returns them as a data set that yields the same stream from memory.
+
+        num_workers: processes that decode
+        report: is called with the files that turn out to be unreadable, {index: why}; may refuse
+        """
+        height, width, channels = self.load.shape
+        images = torch.zeros(len(self.files), channels, height, width, dtype=torch.uint8)
+        unreadable = dict(self.unreadable)
+        for first, pixels, found in with_progress(self._blocks(num_workers), "decoded image files", BLOCK):
+            images[first:first + len(pixels)] = pixels.permute(0, 3, 1, 2)
+            unreadable |= found
+            if found:
+                report(found)
+        order = self.order if not unreadable else OrderOfReadable(len(self.files), self.order.seed, unreadable)
+        return DecodedOnce(images, self.labels, order, self.horizontal_flip)
+
+    def _blocks(self, num_workers: int) -> DataLoader:
+        starts = range(0, len(self.files), BLOCK)
+        blocks = [range(start, min(start + BLOCK, len(self.files))) for start in starts]
+        return DataLoader(_Blocks(self), batch_sampler=blocks, collate_fn=_unchanged, num_workers=num_workers,
+                          worker_init_fn=leave_signals_to_the_main_process, generator=torch.Generator())
 
     def _load(self, index: int, position: int) -> tuple[int, Any]:
         """Loads this file, or another if it is unreadable, and returns the index of the file and its pixels."""
@@ -128,3 +174,36 @@ class DecodedBatches(Dataset):
     def _candidates(self, index: int, position: int) -> Iterator[int]:
         yield index
         yield from self.order.other_images(position).tolist()
+
+
+class _Blocks(Dataset):
+    """A data set that decodes ranges of files, each once: indices -> (the first, pixels [len, S, S, C] uint8, {index:
+    why unreadable}). Files that cannot be read are black."""
+
+    def __init__(self, batches: DecodedBatches):
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitems__(self, indices: range) -> tuple[int, Tensor, dict[int, str]]:
+        pixels, unreadable = [], {}
+        for index in indices:
+            pixels.append(self.batches.placeholder())
+            if index not in self.batches.unreadable:
+                try:
+                    pixels[-1] = self.batches.pixels(self.batches.files[index])
+                except Unreadable as error:
+                    unreadable[index] = str(error)
+        return indices.start, torch.from_numpy(numpy.stack(pixels)), unreadable
+
+
+class DecodedOnce(GatheredBatches):
+    """The stream of DecodedBatches, from images that were all decoded before and are kept in memory."""
+
+    def __getitems__(self, positions: range) -> tuple[Tensor, Tensor, dict[int, str]]:
+        return *super().__getitems__(positions), {}
+
+
+def _unchanged(block: tuple) -> tuple:
+    return block

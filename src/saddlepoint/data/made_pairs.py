@@ -94,6 +94,15 @@ class WithPositions(Dataset):
     def __len__(self) -> int:
         return len(self.batches)
 
+    @property
+    def num_bytes(self) -> int:
+        """How much memory the images take."""
+        return self.batches.num_bytes
+
+    def to(self, device: torch.device) -> "WithPositions":
+        """Returns the same batches with their images on another device."""
+        return WithPositions(self.batches.to(device))
+
     def __getitems__(self, positions: range) -> tuple[int, tuple]:
         return positions.start, self.batches.__getitems__(positions)
 

@@ -16,7 +16,7 @@ from saddlepoint.checks import one_of
 from saddlepoint.config import rules
 from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.data.images import ImageDataModule
-from saddlepoint.data.pixels import mirrored
+from saddlepoint.data.residence import GatheredBatches
 from saddlepoint.data.sampling import EndlessOrder, fixed_subset, left_out_by_subset
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
@@ -37,24 +37,6 @@ class LabelledImages(NamedTuple):
     class_names: tuple[str, ...]
 
 
-class GatheredBatches(Dataset):
-    """A data set that gathers whole batches: a range of the stream's positions -> (images [len, C, H, W] uint8, labels
-    [len] int64)."""
-
-    def __init__(self, images: Tensor, labels: Tensor, order: EndlessOrder, horizontal_flip: bool):
-        self.images, self.labels, self.order, self.horizontal_flip = images, labels, order, horizontal_flip
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitems__(self, positions: range) -> tuple[Tensor, Tensor]:
-        chosen = self.order.images(positions)
-        images = self.images.index_select(0, chosen)  # a tenth of the time of images[chosen]
-        if self.horizontal_flip:
-            images = mirrored(images, self.order.coins("flip", positions))
-        return images, self.labels.index_select(0, chosen)
-
-
 class InMemoryImages(ImageDataModule):
     """A data set whose images are all kept in memory. This is the class to derive a new data set from.
 
@@ -72,15 +54,19 @@ class InMemoryImages(ImageDataModule):
 
     fit: how images of another size become image_size: `pad` adds black around them, batch by batch on the device;
         `resize` (bicubic, antialiased) scales them once, when they are read
+    on_device: whether all images are kept, as uint8, in the memory of the device that trains: `auto` (on a GPU with
+        four times as much free), True or False. The batches are the same to the bit
 
     See ImageDataModule for the other settings.
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "test")  # what `read` can be asked for
 
-    def __init__(self, fit: Annotated[str, rules.one_of(*FITS)] = "pad", **more):
+    def __init__(self, fit: Annotated[str, rules.one_of(*FITS)] = "pad",
+                 on_device: Annotated[bool | str, rules.one_of("auto", True, False)] = "auto", **more):
         super().__init__(**more)
         self.fit = one_of("fit", fit, FITS)
+        self.on_device = one_of("on_device", on_device, ("auto", True, False))
         self._padding = (0, 0, 0, 0)  # black pixels to add left, right, above, below
 
     @abstractmethod
@@ -89,6 +75,9 @@ class InMemoryImages(ImageDataModule):
 
         `train` is read once, by set-up, in every process; `test` is read each time that metrics ask for it.
         """
+
+    def automatic_workers(self) -> int:
+        return 0  # gathering a batch from memory is faster than sending it from another process
 
     def images(self, split: str = "train") -> Tensor:
         """Returns the images [N, C, H, W] uint8 of a split, before padding; of `train` those that are trained on."""

@@ -3,6 +3,7 @@
 N images of C channels and H x W pixels, float32 in [-1, 1].
 """
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Annotated
@@ -14,6 +15,7 @@ from torch import Generator, Tensor, nn
 from saddlepoint.checks import at_least
 from saddlepoint.config.rules import Count, Positive, integer, number
 from saddlepoint.data import bicubic
+from saddlepoint.data.sampling import uploaded
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 
@@ -72,8 +74,9 @@ class Edges(PairMaker):
 
     def source(self, images: Tensor, generators: Iterable[Generator]) -> Tensor:
         brightness = (luma(images) + 1) / 2
-        kernels = self.kernels.to(images.device)
-        slopes = functional.conv2d(functional.pad(brightness, (1, 1, 1, 1), mode="replicate"), kernels)  # [N, 2, H, W]
+        if self.kernels.device != images.device:
+            self.kernels = self.kernels.to(images.device)  # once: a copy at each step would be waited for
+        slopes = functional.conv2d(functional.pad(brightness, (1, 1, 1, 1), mode="replicate"), self.kernels)
         return 1 - 2 * (self.gain * slopes.norm(dim=1, keepdim=True)).clamp(max=1)
 
 
@@ -140,7 +143,7 @@ class Noise(PairMaker):
 
     def source(self, images: Tensor, generators: Iterable[Generator]) -> Tensor:
         noise = torch.stack([torch.randn(images.shape[1:], generator=each) for each in generators])
-        return (images + self.sigma * noise.to(images.device)).clamp(-1, 1)
+        return (images + self.sigma * uploaded(noise, images.device)).clamp(-1, 1)
 
 
 class Reduced(PairMaker):
@@ -197,7 +200,14 @@ def luma(images: Tensor) -> Tensor:
     """Computes the brightness [N, 1, H, W] of images: of three channels by LUMA, else their mean."""
     if images.shape[1] != len(LUMA):
         return images.mean(dim=1, keepdim=True)
-    return (images * images.new_tensor(LUMA).view(-1, 1, 1)).sum(dim=1, keepdim=True)
+    return (images * _weights(images.dtype, images.device)).sum(dim=1, keepdim=True)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Returns LUMA as [3, 1, 1], copied to a device once."""
+    with torch.inference_mode(False):  # it may meet autograd later
+        return torch.tensor(LUMA, dtype=dtype, device=device).view(-1, 1, 1)
 
 
 def _refuse_unless(holds: bool, setting: str, value: float, must_be: str) -> None:

@@ -101,7 +101,7 @@ class PairedHalves(FilePairs):
     """
 
     def __init__(self, source_side: Annotated[str, rules.one_of(*SIDES)] = "right", **more):
-        super().__init__(**more)
+        super().__init__(draft=False, **more)  # at a fraction of a file's size, its halves may meet within a pixel
         self.source_side = one_of("source_side", source_side, SIDES)
 
     def joined_loader(self, framing: ResizeAndCrop) -> ImageLoader:

@@ -19,7 +19,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import describing
 from saddlepoint.data.decoding import Unreadable, header_of
 from saddlepoint.data.degradation import SecondOrderDegradation
-from saddlepoint.data.degraded_pairs import DegradedPairs
+from saddlepoint.data.degraded_pairs import DegradedBatches, DegradedPairs
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile, image_files, listing
@@ -87,7 +87,7 @@ class PairFolder(ImageFolder):
                  degradation: Annotated[SecondOrderDegradation | None, null_unless_chosen(DEGRADATIONS)] = None,
                  degradation_crop: Count | None = None, pair_pool: WholeNumber = 0, sharpen_target: bool = False,
                  **more):
-        super().__init__(resize="none", crop="random", **more)
+        super().__init__(resize="none", crop="random", draft=False, on_device=False, **more)
         if scale not in SCALES:
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")
         if self.image_size % scale:
@@ -106,7 +106,8 @@ class PairFolder(ImageFolder):
             typed = f"data.degradation_crop={degradation_crop} (null: as data.image_size)"
         self.framing = RandomCrops(degradation_crop or self.image_size, typed)
         if degradation is not None:
-            self.degraded = DegradedPairs(degradation, self.image_size, self.sharpen, pair_pool, self.seed)
+            before = UnsharpMasking() if sharpen_target else nn.Identity()  # stays on the CPU
+            self.degraded = DegradedPairs(degradation, self.image_size, before, pair_pool, self.seed)
 
     def _refuse_contradictions(self, degradation: SecondOrderDegradation | None, crop: int | None, pool: int) -> None:
         if degradation is None:
@@ -135,11 +136,15 @@ class PairFolder(ImageFolder):
         return CroppedPairs(train, labels, EndlessOrder(len(train), self.seed), load, self.horizontal_flip, unreadable,
                             rotate=self.rotate, low_images=low_images, memory=self.memory_megabytes * 10**6)
 
+    def training_dataset(self) -> Dataset:
+        crops = super().training_dataset()
+        return crops if self.degraded is None else DegradedBatches(crops, self.degraded)
+
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> PairedBatch:
         first, *images, unreadable = batch
         if unreadable:
             self._report(unreadable)
-        high, low = images if self.degraded is None else self.degraded(*images, first)
+        high, low = images if self.degraded is None else self.degraded.mixed(*images, first)
         labels = torch.zeros(len(high), dtype=torch.long, device=high.device)
         return PairedBatch(to_unit_range(high), labels, low.float() / 255, self.sharpen(high.float() / 255))
 

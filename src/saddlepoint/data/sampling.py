@@ -6,7 +6,7 @@ anywhere, and is the same for every number of workers and processes.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import torch
 from torch import Tensor
@@ -34,12 +34,17 @@ class Batches(Sampler[range]):
 class EndlessOrder:
     """The order of the stream: which image, and which random numbers, belong to each of its positions.
 
-    They are read from a table for each purpose and epoch, which is drawn when the stream gets to that epoch.
+    They are read from a table for each purpose and epoch, which is drawn on the CPU when the stream gets to that epoch
+    and copied to `device` once.
     """
 
-    def __init__(self, num_images: int, seed: int):
-        self.num_images, self.seed = num_images, seed
+    def __init__(self, num_images: int, seed: int, device: torch.device | str = "cpu"):
+        self.num_images, self.seed, self.device = num_images, seed, torch.device(device)
         self._tables: dict[str, tuple[int, Tensor]] = {}  # purpose -> newest epoch, table
+
+    def on(self, device: torch.device) -> "EndlessOrder":
+        """Returns the same order, with its tables on another device."""
+        return EndlessOrder(self.num_images, self.seed, device)
 
     def images(self, positions: range) -> Tensor:
         """Returns the image at each position: [len(positions)] int64 in 0 .. num_images - 1."""
@@ -69,12 +74,47 @@ class EndlessOrder:
     def _table(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         drawn_for, table = self._tables.get(purpose, (None, None))
         if drawn_for != epoch:
-            table = draw(self._generator(purpose, epoch))
+            table = uploaded(self._drawn(purpose, epoch, draw), self.device)
             self._tables[purpose] = epoch, table
         return table
 
+    def _drawn(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        return draw(self._generator(purpose, epoch))
+
     def _generator(self, purpose: str, step: int) -> torch.Generator:
         return torch.Generator().manual_seed(seed_of(self.seed, step, f"data/{purpose}"))
+
+
+class OrderOfReadable(EndlessOrder):
+    """The order of a set of which some images cannot be read: where one of these would be, another takes its place, the
+    first that can be read of `other_images`.
+
+    unreadable: the images that cannot be read; not all
+    """
+
+    def __init__(self, num_images: int, seed: int, unreadable: Collection[int], device: torch.device | str = "cpu"):
+        super().__init__(num_images, seed, device)
+        self.unreadable = unreadable
+        self._cannot = torch.zeros(num_images, dtype=torch.bool)
+        self._cannot[[*unreadable]] = True
+
+    def on(self, device: torch.device) -> "OrderOfReadable":
+        return OrderOfReadable(self.num_images, self.seed, self.unreadable, device)
+
+    def _drawn(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        table = super()._drawn(purpose, epoch, draw)
+        if purpose == "order":
+            for place in self._cannot[table].nonzero().flatten().tolist():
+                others = self.other_images(epoch * self.num_images + place)
+                table[place] = others[~self._cannot[others]][0]
+        return table
+
+
+def uploaded(table: Tensor, device: torch.device) -> Tensor:
+    """Copies a tensor of the CPU to a device. A GPU is not waited for."""
+    if device.type != "cuda":
+        return table.to(device)
+    return table.pin_memory().to(device, non_blocking=True)
 
 
 def fixed_subset(num_images: int, subset_size: int) -> Tensor:

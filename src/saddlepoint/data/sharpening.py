@@ -4,10 +4,9 @@ https://arxiv.org/abs/2107.10833).
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from saddlepoint.checks import require
-from saddlepoint.data.blur_kernels import reflected
+from saddlepoint.data.blur_kernels import each_filtered, reflected
 
 
 class UnsharpMasking(nn.Module):
@@ -46,7 +45,8 @@ class UnsharpMasking(nn.Module):
         """Blurs along x, then along y."""
         count, channels, height, width = images.shape
         size = len(self.window)
-        padded = reflected(images, size // 2).reshape(count * channels, 1, height + size - 1, width + size - 1)
-        window = self.window.to(images)
-        along = functional.conv2d(padded, window.view(1, 1, 1, size))
-        return functional.conv2d(along, window.view(1, 1, size, 1)).view_as(images)
+        padded = reflected(images, size // 2).reshape(count * channels, height + size - 1, width + size - 1)
+        if self.window.device != images.device:
+            self.window = self.window.to(images.device)  # once: a copy at each step would be waited for
+        window = self.window.to(images.dtype).expand(count * channels, 1, size)
+        return each_filtered(each_filtered(padded, window), window.mT).view_as(images)

@@ -40,11 +40,12 @@ class TranslationFolder(ImageFolder):
     """
 
     validation_setting: ClassVar[str] = "data.validation_root"
+    way_to_fixed_crops = ", or data.resize=stretch data.load_size=null"
 
     def __init__(self, load_size: Count | None = None, validation_root: TypedPath | None = None, **more):
         super().__init__(crop="random", **more)
         if load_size is not None:
-            self.framing = ResizeLarger(self.image_size, load_size, self.framing.resize)
+            self.framing = ResizeLarger(self.image_size, load_size, self.framing.resize, self.framing.draft)
         self.load_size = load_size
         self.validation_root = None
         if validation_root is not None:

@@ -29,6 +29,9 @@ class _SourceFolder(TranslationFolder):
 
     root_setting, validation_setting = "data.source_root", "data.validation_source_root"
 
+    def lines_of_loading(self) -> list[str]:
+        return []  # the same processes load both folders
+
     def joined_loader(self, framing: ResizeAndCrop) -> ImageLoader:
         return self.loader(framing)
 

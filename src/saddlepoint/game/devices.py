@@ -71,7 +71,7 @@ def _networks_in(module: nn.Module) -> list[nn.Module]:
 def is_out_of_memory(error: BaseException) -> bool:
     """Returns whether an error says that memory ran out. On a GPU torch raises an error of its own for that; on the CPU
     it raises a RuntimeError that only differs by its text."""
-    texts = ("out of memory", "can't allocate memory", "not enough memory")
+    texts = ("out of memory", "can't allocate memory", "not enough memory", "_STATUS_ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts)
 
 

@@ -3,7 +3,7 @@ multiplies."""
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import chain
 
 import torch
@@ -88,3 +88,11 @@ def tf32(allowed: bool) -> Iterator[None]:
 def exact_float32() -> AbstractContextManager[None]:
     """Switches TF32 off for the length of the block: what is measured must not depend on the card."""
     return tf32(False)
+
+
+@contextmanager
+def in_float32(device: torch.device) -> Iterator[None]:
+    """Computes in exact float32 on a device for a while, whatever precision the code around it chose."""
+    autocast = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+    with exact_float32(), torch.autocast(device.type, enabled=False) if autocast else nullcontext():
+        yield

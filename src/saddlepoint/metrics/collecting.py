@@ -1,13 +1,14 @@
 """Passes images through an extractor once and collects what all metrics are computed from.
 
-N images, D features, K classes. Memory is D^2 numbers and one block of images, and N (D + K) numbers more if a metric
-needs the features and logits of single images.
+N images, D features, K classes. Memory is D^2 numbers and one portion of images, and N (D + K) numbers more if a metric
+needs the features and logits of single images. Everything but labels and digests stays on the extractor's device, and
+the host waits for nothing but the pixels of the portion before, of which it computes the digest.
 """
 
 import hashlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +16,12 @@ from torch import Tensor
 
 from saddlepoint.data.evaluation_images import Block
 from saddlepoint.errors import EndOfRun, RequestError
+from saddlepoint.game.device_memory import Download, fits, upload
 from saddlepoint.game.modes import device_of
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import BLOCK, Blocks
 from saddlepoint.metrics.metric import Sample
+from saddlepoint.metrics.portions import Portion
 from saddlepoint.metrics.sums import Moments, SplitScores
 from saddlepoint.parallel.collectives import gather_objects, place, sum_over_processes
 
@@ -42,8 +45,9 @@ def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits
     """
     collector, problem = Collector(count, extractor, keep, splits), None
     try:
-        for first, block in blocks:
-            collector.add(first, block)
+        for portion in collector.portions(blocks):
+            collector.add(portion)
+        collector.finish()
     except EndOfRun as error:
         problem = error
     raise_in_all_processes(gather_objects((problem, count)))
@@ -67,38 +71,74 @@ class Collector:
     """Sums and rows of the images that this process has seen so far; `sample` adds up those of all processes."""
 
     def __init__(self, count: int, extractor: Extractor, keep: Keep, splits: int):
-        self.extractor, self.num_classes = extractor, extractor.num_classes
-        self.moments = Moments(extractor.num_features)
-        self.scores = SplitScores(self.num_classes, count, splits) if self.num_classes and splits else None
+        self.extractor, self.num_classes, self.device = extractor, extractor.num_classes, device_of(extractor)
+        self.home = torch.device("cpu") if self.device.type == "mps" else self.device  # MPS has no float64
+        self.portion = Portion(self.device)
+        self.moments = Moments(extractor.num_features, self.home)
+        self.scores = SplitScores(self.num_classes, count, splits, self.home) if self.num_classes and splits else None
         self.unreadable: dict[str, str] = {}
         self.rows: dict[str, Tensor] = {  # one per image; those of other processes stay zero until they are added
             "labels": torch.zeros(count, dtype=torch.long),
             "seen": torch.zeros(count, dtype=torch.uint8),
             "digests": torch.zeros(math.ceil(count / BLOCK), 32, dtype=torch.uint8),
         }
-        if keep.features:
-            self.rows["features"] = torch.zeros(count, extractor.num_features)
-        if keep.logits and self.num_classes:
-            self.rows["logits"] = torch.zeros(count, self.num_classes)
+        widths = {"features": extractor.num_features * keep.features, "logits": self.num_classes * keep.logits}
+        kept_on = self.home if fits(4 * count * sum(widths.values()), self.home) else torch.device("cpu")
+        self.outputs = {name: torch.zeros(count, width, device=kept_on) for name, width in widths.items() if width}
+        self._finish_portion: Callable[[], None] = lambda: None
+
+    def portions(self, blocks: Blocks) -> Iterator[list[tuple[int, Block]]]:
+        """Yields the blocks in lists of those that pass through the extractor together."""
+        portion: list[tuple[int, Block]] = []
+        for numbered in blocks:
+            portion.append(numbered)
+            if len(portion) >= self.portion.blocks:
+                yield portion
+                portion = []
+        if portion:
+            yield portion
 
     @torch.no_grad()
-    def add(self, first: int, block: Block) -> None:
-        """Adds the block that begins with image number `first` of the whole set."""
-        self.unreadable |= block.unreadable
-        if not len(block.images):
+    def add(self, portion: Sequence[tuple[int, Block]]) -> None:
+        """Adds blocks, each with the number of its first image in the whole set."""
+        for _, block in portion:
+            self.unreadable |= block.unreadable
+        portion = [(first, block) for first, block in portion if len(block.images)]
+        if not portion:
             return
-        device = device_of(self.extractor)
-        with torch.autocast(device.type, enabled=False):  # half precision would move every number
-            features, logits = self.extractor(block.images.to(device))
-        features = features.cpu()
+        images = [block.images for _, block in portion]
+        images = images[0] if len(images) == 1 else torch.cat(images)
+        pixels = Download(images)
+        with self.portion.measured():
+            features, logits = self.extractor(upload(images, self.device))
+        features, logits = features.to(self.home), None if logits is None else logits.to(self.home)
         self.moments.update(features)
+        lengths = [len(block.images) for _, block in portion]
         if self.scores is not None:
-            self.scores.update(logits, first)
-        rows = slice(first, first + len(features))
-        columns = {"labels": block.labels, "seen": 1, "features": features, "logits": logits}
-        for name in self.rows.keys() & columns.keys():
-            self.rows[name][rows] = columns[name]
-        self.rows["digests"][first // BLOCK] = _digest(block)
+            for (first, _), part in zip(portion, logits.split(lengths), strict=True):
+                self.scores.update(part, first)
+        computed = {"features": features, "logits": logits}
+        outputs = {name: Download(computed[name]) if kept.is_cpu else computed[name]
+                   for name, kept in self.outputs.items()}
+        self._finish_portion()
+        self._finish_portion = lambda: self._store(portion, lengths, pixels, outputs)
+
+    def finish(self) -> None:
+        """Waits for the last portion. Raises a RequestError if features of some images are not finite."""
+        self._finish_portion()
+        self.moments.require_finite()
+
+    def _store(self, portion: Sequence[tuple[int, Block]], lengths: list[int], pixels: Download,
+               outputs: Mapping[str, Tensor | Download]) -> None:
+        """Stores what is kept of each image of a portion, which was computed meanwhile."""
+        columns = {name: (each.wait() if isinstance(each, Download) else each).split(lengths)
+                   for name, each in outputs.items()}
+        for number, ((first, block), images) in enumerate(zip(portion, pixels.wait().split(lengths), strict=True)):
+            rows = slice(first, first + len(images))
+            self.rows["labels"][rows], self.rows["seen"][rows] = block.labels, 1
+            self.rows["digests"][first // BLOCK] = _digest(images, block.labels)
+            for name, parts in columns.items():
+                self.outputs[name][rows] = parts[number]
 
     def sample(self) -> Sample:
         """Returns the sample of all processes' images. Raises a RequestError if no image could be read."""
@@ -106,7 +146,7 @@ class Collector:
         scores = self.scores
         if scores is not None:
             scores = SplitScores.from_tensors(sum_over_processes(scores.tensors()))
-        rows = sum_over_processes(self.rows)
+        rows = sum_over_processes(self.rows | self.outputs)
         digests, seen = rows.pop("digests"), rows.pop("seen").bool()
         unreadable = {name: reason for each in gather_objects(self.unreadable) for name, reason in each.items()}
         warn_of_unreadable(unreadable)
@@ -114,9 +154,9 @@ class Collector:
             names = "; ".join(f"{name}: {why}" for name, why in sorted(unreadable.items())[:1])
             raise RequestError(f"Not one of {len(seen)} images can be read, e.g. {names}")
         if not seen.all():
-            rows = {name: tensor[seen] for name, tensor in rows.items()}
+            rows = {name: tensor[seen.to(tensor.device)] for name, tensor in rows.items()}
         digest = hashlib.sha256(digests.numpy().tobytes()).hexdigest()
-        return Sample(moments, scores, **rows, digest=digest, unreadable=unreadable)
+        return Sample(moments, scores, **rows, digest=digest, unreadable=unreadable).on(self.home)
 
 
 def warn_of_unreadable(unreadable: Mapping[str, str]) -> None:
@@ -129,8 +169,8 @@ def warn_of_unreadable(unreadable: Mapping[str, str]) -> None:
                     "file" if one else "files", "is" if one else "are", named, more)
 
 
-def _digest(block: Block) -> Tensor:
-    content = hashlib.sha256(repr(tuple(block.images.shape)).encode())
-    content.update(block.images.contiguous().numpy().data)
-    content.update(block.labels.contiguous().numpy().data)
+def _digest(images: Tensor, labels: Tensor) -> Tensor:
+    content = hashlib.sha256(repr(tuple(images.shape)).encode())
+    content.update(images.contiguous().numpy().data)
+    content.update(labels.contiguous().numpy().data)
     return torch.frombuffer(bytearray(content.digest()), dtype=torch.uint8)

@@ -25,7 +25,7 @@ class LabelAccuracy(Metric):
     needs_logits = True
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
-        correct = (fake.logits.argmax(1) == fake.labels).double()
+        correct = (fake.logits.argmax(1).cpu() == fake.labels).double()
         interval = interval_of_mean(correct, seed_of(seed, 0, self.name), resamples) if resamples else None
         each = {str(label): correct[fake.labels == label].mean().item() for label in _classes(fake)}
         reason = ONE_IMAGE if resamples and interval is None else ""
@@ -63,13 +63,18 @@ class ClassFrechetDistance(Metric):
                 f"leave {self.name} out of metric=")
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
-        each = {str(label): self._distance(real.features[real.labels == label], fake.features[fake.labels == label])
+        each = {str(label): self._distance(_of_class(real, label), _of_class(fake, label))
                 for label in _classes(real)}
         return Measurement(sum(each.values()) / len(each), details=each)
 
     def _distance(self, real: Tensor, fake: Tensor) -> float:
         one, other = Moments.of(real), Moments.of(fake)
         return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
+
+
+def _of_class(sample: Sample, label: int) -> Tensor:
+    """Returns the features of the images of a class."""
+    return sample.features[(sample.labels == label).to(sample.features.device)]
 
 
 def _classes(sample: Sample) -> list[int]:

@@ -16,7 +16,10 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from saddlepoint.game.device_memory import free_bytes
+
 TILE = 1024  # rows and columns computed at once: 8 MB in float64, three times that in use
+MOST_TILE = 8192  # on a GPU; a larger product is no faster
 _SHARED = 5  # neighbours that are always looked up, so that metrics that need 1, 3 and 5 share one search
 
 Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
@@ -34,7 +37,8 @@ def squared_distances(one: Tensor, other: Tensor) -> Tensor:
     distances = distances.float()
     resolution = 4 * (one.shape[1] + 2) * torch.finfo(torch.float64).eps  # bounds the rounding between copies
     smallest = (resolution * one_squared).float()
-    if distances.amin() <= smallest.amax():  # seldom, and replacing takes as long as all the rest
+    # On a CPU, replacing takes as long as all the rest, and is seldom needed. On a GPU, to ask is to wait.
+    if distances.device.type != "cpu" or distances.amin() <= smallest.amax():
         distances.masked_fill_(distances <= smallest, 0)
     return distances
 
@@ -42,11 +46,27 @@ def squared_distances(one: Tensor, other: Tensor) -> Tensor:
 def tiles(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yields tiles of the matrix of squared distances between the rows of [N, D] and of [M, D]: a slice of the rows, a
     slice of the columns, and their distances. The columns run faster."""
-    for top in range(0, len(rows), TILE):
-        row_features = rows[top:top + TILE].double()
-        for left in range(0, len(columns), TILE):
-            distances = squared_distances(row_features, columns[left:left + TILE].double())
-            yield slice(top, top + TILE), slice(left, left + TILE), distances
+    side = tile_side(rows.device, rows.shape[1])
+    for top in range(0, len(rows), side):
+        row_features = rows[top:top + side].double()
+        for left in range(0, len(columns), side):
+            distances = squared_distances(row_features, columns[left:left + side].double())
+            yield slice(top, top + side), slice(left, left + side), distances
+
+
+def tile_side(device: torch.device, num_features: int) -> int:
+    """Returns the rows and columns of a tile: on a GPU as many as fit into a quarter of its free memory, a power of two
+    from TILE to MOST_TILE."""
+    return TILE if device.type != "cuda" else largest_side(num_features, free_bytes(device) // 4)
+
+
+def largest_side(num_features: int, available: int) -> int:
+    """Returns the largest side of a tile that takes no more than `available` bytes, a power of two from TILE to
+    MOST_TILE. A pair of images takes three float64, and an image in float64 is there three times."""
+    side = TILE
+    while side < MOST_TILE and 24 * (2 * side)**2 + 2 * 3 * 8 * 2 * side * (num_features + 2) <= available:
+        side *= 2
+    return side
 
 
 def memoised(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -13,10 +13,11 @@ from tqdm import tqdm
 from saddlepoint.config.extensions import place_of
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
+from saddlepoint.game.modes import device_of
 from saddlepoint.metrics.collecting import Keep, collect
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import Blocks, EvaluationBlocks, Images
-from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
+from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup, on_one_device
 from saddlepoint.metrics.reference import reference
 from saddlepoint.parallel.collectives import place
 
@@ -73,7 +74,8 @@ class Evaluator:
         """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files."""
         keep = Keep(features=self._keeps_features)
         blocks = EvaluationBlocks(images, num_workers)
-        return reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
+        sample = reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
+        return sample.on(device_of(self.extractor))
 
     def look_at_fakes(self, images: Images) -> Sample:
         """Passes fakes through the extractor and returns their sample, with what the metrics need of each image."""
@@ -86,6 +88,7 @@ class Evaluator:
         """Returns each metric's measurement by name. A metric without a value has the reason in its measurement, and
         the others are measured all the same. With intervals this may take longer than the passes of images."""
         problems = self.problems(self.setup_of(real, fake, class_names))
+        real, fake = on_one_device(real, fake)
         hidden = not self.aloud or not sys.stderr.isatty()
         shown = tqdm(self.metrics.items(), desc="metrics", leave=False, disable=hidden)
         measurements = {}

@@ -39,6 +39,7 @@ def _trace_of_inverse(lower: Tensor) -> Tensor:
     """Estimates tr (L L^T)^-1 = E |L^-1 z|^2 over z ~ N(0, 1) from eight z, which suffices to choose between two
     ways."""
     probes = torch.randn(len(lower), 8, generator=torch.Generator().manual_seed(0), dtype=lower.dtype)
+    probes = probes.to(lower.device)
     return torch.linalg.solve_triangular(lower, probes, upper=False).square().sum() / 8
 
 

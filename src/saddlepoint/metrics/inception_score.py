@@ -60,10 +60,11 @@ def resampled_scores(logits: Tensor, splits: int, seed: int, resamples: int) -> 
     A matrix says how often each image is drawn and is multiplied by the probabilities, so that no resample is copied.
     """
     ends = [split * len(logits) // splits for split in range(splits + 1)]
-    total = torch.zeros(resamples, dtype=torch.float64)
+    total = torch.zeros(resamples, dtype=torch.float64, device=logits.device)
     for split, (begin, end) in enumerate(zip(ends, ends[1:], strict=False)):
-        probabilities = logits[begin:end].cpu().double().softmax(1)
+        probabilities = logits[begin:end].double().softmax(1)
         split_seed = seed_of(seed, split, "inception_score")
-        weights = torch.stack([*resampling_weights(end - begin, split_seed, resamples)]).double() / (end - begin)
+        weights = torch.stack([*resampling_weights(end - begin, split_seed, resamples)]).to(logits.device)
+        weights = weights.double() / (end - begin)
         total += scores_of(weights @ probabilities, weights @ entr(probabilities).sum(1))
-    return total / splits
+    return (total / splits).cpu()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG16_Weights
 
 from saddlepoint.errors import RequestError
+from saddlepoint.game.modes import in_float32
 
 
 class Backbone(NamedTuple):
@@ -64,7 +65,8 @@ class Lpips(nn.Module):
             raise RequestError(f"LPIPS ({self.backbone}) compares images of the same size, at least {least} x {least} "
                                f"pixels, and was given {_size(one)} and {_size(other)}")
         colour = one.shape[0], 3, *one.shape[2:]
-        return self.network(one.expand(colour), other.expand(colour), normalize=True).flatten()
+        with in_float32(one.device):
+            return self.network(one.expand(colour), other.expand(colour), normalize=True).flatten()
 
 
 def _network(backbone: str, content: bytes) -> nn.Module:

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor
+
+from saddlepoint.game.device_memory import fits
 
 if TYPE_CHECKING:
     from saddlepoint.metrics.sums import Moments, SplitScores
@@ -31,6 +34,22 @@ class Sample:
     @property
     def count(self) -> int:
         return self.moments.count
+
+    def on(self, device: torch.device) -> "Sample":
+        """Returns the sample on a device, or on the CPU if its features and logits would fill more than half of the
+        device's free memory. Labels stay on the CPU, and so do scores, which are read next."""
+        rows = [each for each in (self.features, self.logits) if each is not None]
+        missing = sum(each.nbytes for each in rows if each.device.type != device.type)
+        place = device if fits(missing, device) else torch.device("cpu")
+        features, logits = (None if each is None else each.to(place) for each in (self.features, self.logits))
+        return replace(self, moments=self.moments.to(place), features=features, logits=logits)
+
+
+def on_one_device(real: Sample, fake: Sample) -> tuple[Sample, Sample]:
+    """Returns two samples of which both are on a GPU, or both on the CPU because the features of one did not fit."""
+    if real.features is None or fake.features is None or real.features.device == fake.features.device:
+        return real, fake
+    return real.on(torch.device("cpu")), fake.on(torch.device("cpu"))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class RarestClass(Metric):
     needs_logits = True
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
-        classes = fake.logits.argmax(1)
+        classes = fake.logits.argmax(1).cpu()
         num_classes = fake.logits.shape[1]
         shares = classes.bincount(minlength=num_classes).double() / len(classes)
         interval, reason = None, ""

@@ -12,7 +12,7 @@ from torch import Tensor
 from saddlepoint.config.rules import number
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.distances import nearest, radii
-from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
+from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup, on_one_device
 
 FEWEST_FOR_A_MEDIAN = 6  # 1 - 2^(1 - N) of N values lie on both sides of their median: above 95 % from 6 on
 
@@ -104,6 +104,7 @@ def interval_of_median(values: Tensor) -> tuple[float, float]:
 def closest_training_images(real: Sample, fake: Sample, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the `count` fakes that are closest to a training image, the closest first: their numbers, the numbers of
     these training images, and the distances, each [min(count, M)]."""
+    real, fake = on_one_device(real, fake)
     squared, numbers = nearest(fake.features, real.features)
     ordered, fakes = squared.sort(stable=True)
     return fakes[:count], numbers[fakes[:count]], ordered[:count].sqrt()

@@ -16,6 +16,7 @@ import torch
 
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
+from saddlepoint.game.modes import device_of
 from saddlepoint.metrics.collecting import Keep, warn_of_unreadable
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.images import BLOCK
@@ -49,6 +50,8 @@ def _key(images: EvaluationImages, extractor: Extractor) -> str:
     versions = [metadata.version(package) for package in _PACKAGES]
     dependencies = (_VERSION, BLOCK, images.identity(), len(images), images.channels, images.image_size, extractor.name,
                     extractor.digest, extractor.resize, versions)
+    if (kind := device_of(extractor).type) != "cpu":  # another device rounds otherwise
+        dependencies += (kind,)
     return hashlib.sha256(repr(dependencies).encode()).hexdigest()
 
 
@@ -76,8 +79,8 @@ def _store(path: Path, sample: Sample, images: EvaluationImages) -> None:
     rows = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
     content: dict[str, Any] = {
         "of": f"{images.name} {images.split}",
-        "moments": sample.moments.tensors(),
-        "rows": {name: tensor for name, tensor in rows.items() if tensor is not None},
+        "moments": {name: tensor.cpu() for name, tensor in sample.moments.tensors().items()},
+        "rows": {name: tensor.cpu() for name, tensor in rows.items() if tensor is not None},
         "digest": sample.digest,
         "unreadable": dict(sample.unreadable),
     }

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from saddlepoint.game.latents import Latents, class_labels, classes_at
-from saddlepoint.game.modes import device_of
+from saddlepoint.game.modes import device_of, in_float32
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import batch_norms
 from saddlepoint.metrics.images import BLOCK
@@ -41,7 +41,8 @@ def use_standing_statistics(generator: nn.Module, latents: Latents, class_distri
         batch_latents = latents.draw(random, BLOCK)
         labels = class_labels(None, seed, 0, BLOCK) if class_distribution is None else classes_at(
             class_distribution.cpu(), random.uniform("labels", (BLOCK,)))
-        generator(batch_latents.to(device), labels.to(device))
+        with in_float32(device):
+            generator(batch_latents.to(device), labels.to(device))
     for layer in layers:
         layer.eval()
 

@@ -98,6 +98,26 @@ def gather_objects(value: Any) -> list[Any]:
     return values
 
 
+def share_results(act: Callable[[], Any]) -> list[Any]:
+    """Calls `act` in each process and returns the results of all processes in each. If it raises an EndOfRun in one of
+    them, all processes raise it, and the first one prints the reason."""
+    result, refusal = None, None
+    try:
+        result = act()
+    except EndOfRun as end:
+        refusal = end
+    outcomes = gather_objects((result, refusal and (refusal.exit_code, str(refusal))))
+    if refusal:
+        refusal.of_all = refusal.agreed = True
+        raise refusal
+    for number, (_, refused) in enumerate(outcomes):
+        if refused:
+            end = EndOfRun(f"process {number}: {refused[1]}")
+            end.of_all, end.agreed, end.exit_code = True, True, refused[0]
+            raise end
+    return [outcome for outcome, _ in outcomes]
+
+
 def _on_cpu(value: Any) -> Any:
     """Returns a copy of plain containers with their tensors on the CPU: unpickled elsewhere, a tensor of a GPU would
     open a context on that GPU in every process."""
@@ -117,20 +137,53 @@ def largest(number: int) -> int:
     return int(message)
 
 
+class Agreement:
+    """Lets the processes agree on the largest of the numbers that they name in a step, without waiting for one another.
+
+    What they named in one step is known in the next, since a message of its own would make every GPU wait in every
+    step. A process that is alone knows it at once.
+    """
+
+    def __init__(self) -> None:
+        self._message: Tensor | None = None
+        self._sent: distributed.Work | None = None
+
+    def name(self, number: int) -> int:
+        """Names a number, 0 or more; returns the largest that any process named in the step before, 0 in the first."""
+        if is_alone():
+            return number
+        agreed = self._answer()
+        self._message = torch.tensor(number, device=_device())
+        self._sent = distributed.all_reduce(self._message, distributed.ReduceOp.MAX, async_op=True)
+        return agreed
+
+    def end(self) -> None:
+        """Receives the last message, which nobody needs, so that the group of processes can be left."""
+        self._answer()
+
+    def _answer(self) -> int:
+        if self._sent is None:
+            return 0
+        self._sent.wait()
+        self._sent = None
+        return int(self._message)
+
+
 def _device() -> str:
     return "cuda" if distributed.get_backend() == "nccl" else "cpu"
 
 
 @contextmanager
-def join_processes() -> Iterator[bool]:
+def join_processes(patience: timedelta | None = None) -> Iterator[bool]:
     """Forms a group of the processes that a launcher such as torchrun started, for the length of the block. Yields
-    whether this is the first process, which alone should print."""
+    whether this is the first process, which alone should print. `patience` is how long a collective waits for the other
+    processes; None: torch's own, half an hour."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or _is_formed():
         yield place()[0] == 0
         return
     with leaving():
         try:
-            distributed.init_process_group("gloo")
+            distributed.init_process_group("gloo", timeout=patience)
             yield place()[0] == 0
         except RuntimeError as error:
             if not is_lost_process(error):

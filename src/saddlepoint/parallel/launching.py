@@ -12,7 +12,7 @@ import torch.distributed as distributed
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from saddlepoint.errors import EndOfRun, ProcessLost, RequestError
-from saddlepoint.parallel.collectives import gather_objects, is_alone, is_lost_process, leaving
+from saddlepoint.parallel.collectives import is_alone, is_lost_process, leaving, place, share_results
 from saddlepoint.parallel.first import print_end
 from saddlepoint.parallel.strategy import GameStrategy
 from saddlepoint.parallel.watching import Watch
@@ -55,6 +55,12 @@ def _count_started() -> tuple[int, int] | None:
     return None
 
 
+def count_here() -> int:
+    """Returns how many processes of this run are on this machine, once they have met."""
+    started = _count_started()
+    return started[0] if started else place()[1]
+
+
 def _count_gpus(accelerator: str) -> int:
     count = 0 if accelerator == "cpu" else torch.cuda.device_count()
     if not count:
@@ -68,26 +74,6 @@ def connect(trainer: pl.Trainer) -> None:
     anything is written, since only connected processes can agree on that."""
     if trainer.strategy.launcher is not None:
         trainer.strategy.launcher.launch(trainer.strategy.setup_environment, trainer=trainer)
-
-
-def share_results(act: Callable[[], Any]) -> list[Any]:
-    """Calls `act` in each process and returns the results of all processes in each. If it raises an EndOfRun in one of
-    them, all processes raise it, and the first one prints the reason."""
-    result, refusal = None, None
-    try:
-        result = act()
-    except EndOfRun as end:
-        refusal = end
-    outcomes = gather_objects((result, refusal and (refusal.exit_code, str(refusal))))
-    if refusal:
-        refusal.of_all = refusal.agreed = True
-        raise refusal
-    for number, (_, refused) in enumerate(outcomes):
-        if refused:
-            end = EndOfRun(f"process {number}: {refused[1]}")
-            end.of_all, end.agreed, end.exit_code = True, True, refused[0]
-            raise end
-    return [outcome for outcome, _ in outcomes]
 
 
 def one_process_first(trainer: pl.Trainer, act: Callable[[], None]) -> None:

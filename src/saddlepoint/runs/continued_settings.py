@@ -10,7 +10,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.runs import choices
 
 MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "describe", "data.cache",
-              "data.num_workers", "data.memory_megabytes",
+              "data.num_workers", "data.on_device", "data.memory_megabytes",
               "perceptual.weights")  # a path: the digest of the file is checked
 # Files and folders may have moved, so one path may replace another. A path instead of null changes what is learnt.
 PLACES = ("data.root", "data.low_root", "data.source_root", "data.validation_root", "data.validation_source_root",

@@ -31,6 +31,7 @@ from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
 from saddlepoint.runs.resuming import Continuation
 from saddlepoint.training import arithmetic, restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
+from saddlepoint.training.callbacks.looking import LookingTime
 from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
@@ -153,6 +154,10 @@ def make_trainer(settings: Mapping[str, Any], sweeping: bool) -> Trainer:
         except MisconfigurationException as error:
             raise RequestError(f"trainer.accelerator={accelerator} cannot be used here: {error} "
                                "Type trainer=cpu or trainer=auto") from error
+    # In each step Lightning asks the first process whether it got a SIGTERM, and the GPU would wait for the answer.
+    # StopOnSignal handles that signal.
+    if hasattr(trainer.fit_loop.epoch_loop, "_broadcast_sigterm_tensor"):
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
     return trainer
 
 
@@ -171,7 +176,8 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if continuation:
         module.provenance["data"] = data_identity.continued_identity(trained_on, data.identity())
         restoring.warn_of_other_data(trained_on, data)
-    unsorted = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
+    built = build.callbacks(settings, data, module)
+    unsorted = [*built, LookingTime(built), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(unsorted, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)
     data.refuse_unequal_shares(trainer.world_size)

@@ -48,9 +48,10 @@ class FileBatch(ABC):
         progress = Progress(len(sizes), sum(width * height for width, height in sizes.values()))
         count_and_advice = f"of {len(planned)} done. The same command goes on with the rest"
         try:
-            for job, (width, height) in sizes.items():
-                with progress.working_on(job.source.name, width * height):
-                    self.attempt(job, progress)
+            with self.completing():
+                for job, (width, height) in sizes.items():
+                    with progress.working_on(job.source.name, width * height):
+                        self.attempt(job, progress)
         except KeyboardInterrupt as error:
             raise Stopped(f"Stopped by SIGINT: {self.done} {count_and_advice}", 130) from error
         except DiskFull as full:
@@ -58,6 +59,11 @@ class FileBatch(ABC):
         finally:
             progress.close()
         self.conclude(planned)
+
+    @contextmanager
+    def completing(self) -> Iterator[None]:
+        """Surrounds all attempts. A subclass whose attempts leave work behind completes it after the block."""
+        yield
 
     @contextmanager
     def noting_failures(self, job: Job) -> Iterator[None]:

@@ -9,18 +9,22 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from saddlepoint.parallel.first import is_first
+
 LINE_SECONDS = 10  # between two lines
 
 
 class Progress:
     """The progress of `files` pictures of `pixels` pixels in all: which of them is being enlarged, how many of its
-    tiles are done, and the time left. Work is counted in input pixels."""
+    tiles are done, and the time left. Work is counted in input pixels. Of several processes only the first shows its
+    own."""
 
     def __init__(self, files: int, pixels: int):
         self.files, self.pixels, self.done, self.number = files, pixels, 0, 0
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal, self.is_shown = sys.stderr.isatty(), is_first()
         self.started = self.last_line = time.perf_counter()
-        self.bar = tqdm(total=pixels, unit="px", unit_scale=True, dynamic_ncols=True, disable=not self.on_terminal)
+        self.bar = tqdm(total=pixels, unit="px", unit_scale=True, dynamic_ncols=True,
+                        disable=not (self.on_terminal and self.is_shown))
 
     @contextmanager
     def working_on(self, name: str, pixels: int) -> Iterator["Progress"]:
@@ -39,7 +43,7 @@ class Progress:
         position = self.done + self.pixels_of_file * done / total
         self._move_to(position)
         now = time.perf_counter()
-        if not self.on_terminal and now - self.last_line >= LINE_SECONDS and position < self.pixels:
+        if self.is_shown and not self.on_terminal and now - self.last_line >= LINE_SECONDS and position < self.pixels:
             self.last_line = now
             seconds_left = (now - self.started) * (self.pixels - position) / position
             say(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "

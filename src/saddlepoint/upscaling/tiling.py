@@ -5,8 +5,10 @@ N images of C channels, h x w pixels, s the network's scale. Tiles give the same
 overlap is at least the network's receptive field. For that a tile ends where the image ends: the zeros with which the
 network pads its input then stand at the same places."""
 
+import copy
 import math
 import sys
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,10 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saddlepoint.errors import RequestError
+from saddlepoint.game.device_memory import Download, upload
 from saddlepoint.game.devices import is_out_of_memory
-from saddlepoint.game.modes import device_of
+from saddlepoint.game.modes import device_of, in_float32
+from saddlepoint.upscaling.precision import FLOAT32, PRECISIONS, Precision
 
 TILE = 256  # input pixels of a side; with an overlap of 64 RRDBNet's last layers take about 2 GB
+AHEAD = 2  # tiles
 LEAST_TILE = 16
 MOST_OVERLAP = 64  # pixels, by default: RRDBNet's receptive field is 349, but beyond 64 at most one level changes
 FULL_SCALE = {torch.uint8: 255, torch.uint16: 65535}  # the level of white; 1 of other types
@@ -48,20 +53,33 @@ def windows(length: int, tile: int, overlap: int) -> list[Window]:
     return [Window(start, start + size, *edges[index:index + 2]) for index, start in enumerate(starts)]
 
 
+class Tile(NamedTuple):
+    """A window of rows and one of columns."""
+
+    row: Window
+    column: Window
+
+
 class NotFinite(RequestError):
     """A network's output that is not finite."""
 
 
 class TiledUpscaler:
-    """A network that enlarges images tile by tile. Images stay on the CPU, and the network on its device.
+    """A network that enlarges images tile by tile. Images stay on the CPU, and the network on its device. A GPU is
+    given the next tiles before the host waits for one, whose pixels are copied meanwhile.
 
-    network: an upscaler (networks/protocols.py) in evaluation mode.
+    network: an upscaler (networks/protocols.py) in evaluation mode, in float32.
     tile: pixels of a tile's side, without the overlap. When memory runs out, it is halved with a message, for this
         image, which begins again, and for all that follow.
-    overlap: pixels that the network sees around a tile; None: as many as its receptive field, at most MOST_OVERLAP."""
+    overlap: pixels that the network sees around a tile; None: as many as its receptive field, at most MOST_OVERLAP.
+    precision: the type of number in which the network computes images of each type. A tile that is not finite in half
+        precision is computed again in float32, with a message."""
 
-    def __init__(self, network: nn.Module, tile: int = TILE, overlap: int | None = None):
-        self.network, self.tile = network, tile
+    def __init__(self, network: nn.Module, tile: int = TILE, overlap: int | None = None,
+                 precision: Precision = FLOAT32):
+        self.network, self.tile, self.precision = network, tile, precision
+        self.networks = {dtype: network if dtype == torch.float32 else copy.deepcopy(network).to(dtype)
+                         for dtype in {torch.float32, *precision}}
         self.overlap = min(network.receptive_field, MOST_OVERLAP) if overlap is None else overlap
 
     def __call__(self, low: Tensor, watch: Watch = lambda done, total: None) -> Tensor:
@@ -86,11 +104,27 @@ class TiledUpscaler:
             torch.cuda.empty_cache()
         return False
 
+    @torch.inference_mode()
     def _fill(self, low: Tensor, high: Tensor, watch: Watch) -> None:
         rows, columns = (self._windows(length) for length in low.shape[1:])
-        for done, (row, column) in enumerate([(row, column) for row in rows for column in columns], start=1):
-            self._fill_tile(low, high, row, column)
-            watch(done, len(rows) * len(columns))
+        tiles = [Tile(row, column) for row in rows for column in columns]
+        device, dtype = device_of(self.network), self.precision.of(low.dtype)
+        started: deque[tuple[Tile, Download, Download]] = deque()
+        repeated = 0
+        with in_float32(device):
+            for number, tile in enumerate(tiles, start=1):
+                started.append((tile, *self._start(low, tile, dtype)))
+                may_wait = ahead(device) if number < len(tiles) else 0
+                while len(started) > may_wait:
+                    done, pixels, finite = started.popleft()
+                    if not finite.wait():
+                        pixels = self._again(low, done, dtype)
+                        repeated += 1
+                    self._place(high, done).copy_(pixels.wait().permute(2, 0, 1))
+                    watch(number - len(started), len(tiles))
+        if repeated:
+            print(f"not finite with precision={PRECISIONS[dtype]}: {repeated} of {len(tiles)} tiles, computed again in "
+                  "float32", file=sys.stderr)
 
     def _windows(self, length: int) -> list[Window]:
         """Returns windows whose edges are multiples of `network.multiple`; the last may reach beyond the image."""
@@ -98,20 +132,42 @@ class TiledUpscaler:
         parts = windows(math.ceil(length / unit), max(self.tile // unit, 1), math.ceil(self.overlap / unit))
         return [Window(*(unit * edge for edge in part)) for part in parts]
 
-    @torch.inference_mode()
-    def _fill_tile(self, low: Tensor, high: Tensor, row: Window, column: Window) -> None:
-        scale, full_scale = self.network.scale, FULL_SCALE.get(low.dtype, 1)
-        window = low[:, row.start:row.stop, column.start:column.stop].to(device_of(self.network)).float() / full_scale
+    def _start(self, low: Tensor, tile: Tile, dtype: torch.dtype) -> tuple[Download, Download]:
+        """Begins to compute a tile of `low` [C, h, w]. Returns its enlarged pixels [H, W, C] in the type of `low`, and
+        whether the output is finite. The layout is that of a picture's memory, so that copies are of whole rows."""
+        full_scale, (row, column) = FULL_SCALE.get(low.dtype, 1), tile
+        window = low.permute(1, 2, 0)[row.start:row.stop, column.start:column.stop]
+        window = upload(window, device_of(self.network)).permute(2, 0, 1).float() / full_scale
         missing = (0, column.stop - column.start - window.shape[2], 0, row.stop - row.start - window.shape[1])
-        window = functional.pad(window[None], missing, mode="replicate")  # [1, C, h, w]
-        output = match_channels(self.network, low.shape[0])(window.contiguous(memory_format=torch.channels_last))[0]
-        if not torch.isfinite(output).all():
+        window = functional.pad(window[None], missing, mode="replicate").to(dtype)  # [1, C, h, w]
+        network = match_channels(self.networks[dtype], low.shape[0])
+        output = network(window.contiguous(memory_format=torch.channels_last))[0]
+        finite = torch.isfinite(output).all()
+        scale, (height, width) = self.network.scale, low.shape[1:]
+        used_rows, used_columns = (slice(scale * (window.first - window.start),
+                                         scale * (min(window.last, length) - window.start))
+                                   for window, length in ((row, height), (column, width)))
+        pixels = output[:, used_rows, used_columns]
+        if full_scale > 1:
+            pixels = pixels.float().mul(full_scale).round().clamp(0, full_scale)
+        return Download(pixels.to(low.dtype).permute(1, 2, 0)), Download(finite)
+
+    def _again(self, low: Tensor, tile: Tile, dtype: torch.dtype) -> Download:
+        """Begins to compute a tile in float32 that was not finite in `dtype`. Raises NotFinite if it is not finite
+        there either."""
+        finite = None
+        if dtype != torch.float32:
+            pixels, finite = self._start(low, tile, torch.float32)
+        if finite is None or not finite.wait():
             raise NotFinite("The network's output is not finite: its weights are damaged or have diverged. Type "
                             "weights= for others")
-        place = high[:, scale * row.first:scale * row.last, scale * column.first:scale * column.last]
-        top, left = scale * (row.first - row.start), scale * (column.first - column.start)
-        middle = output[:, top:top + place.shape[1], left:left + place.shape[2]]
-        place.copy_(middle if full_scale == 1 else middle.mul(full_scale).round().clamp(0, full_scale).to(high.dtype))
+        return pixels
+
+    def _place(self, high: Tensor, tile: Tile) -> Tensor:
+        """Returns the pixels of `high` that a tile fills."""
+        (top, bottom), (left, right) = ((self.network.scale * window.first, self.network.scale * window.last)
+                                        for window in tile)
+        return high[:, top:bottom, left:right]
 
     def _halve(self) -> None:
         if self.tile <= LEAST_TILE:
@@ -124,6 +180,11 @@ class TiledUpscaler:
 def upscale_tiled(network: nn.Module, low: Tensor, tile: int = TILE, overlap: int | None = None) -> Tensor:
     """Enlarges a single image [C, h, w] on the CPU to [C, s*h, s*w], as TiledUpscaler does."""
     return TiledUpscaler(prepare_for_inference(network), tile, overlap)(low)
+
+
+def ahead(device: torch.device) -> int:
+    """Returns how many tiles a device may be given beyond the one that the host waits for."""
+    return AHEAD if device.type == "cuda" else 0
 
 
 def match_channels(network: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:

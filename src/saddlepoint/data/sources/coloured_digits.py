@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from saddlepoint.config.rules import Count
-from saddlepoint.data.memory import GatheredBatches, InMemoryImages, LabelledImages
+from saddlepoint.data.memory import InMemoryImages, LabelledImages
 from saddlepoint.data.pixels import to_bytes, to_unit_range
+from saddlepoint.data.residence import GatheredBatches
 from saddlepoint.data.sampling import EndlessOrder, fixed_subset
 from saddlepoint.data.sources.mnist5k import in_turn, read_all
 from saddlepoint.data.two_streams import TwoStreams, source_seed

@@ -4,9 +4,11 @@ N images of C channels and H x W pixels; D features, K classes.
 """
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+
+from saddlepoint.game.modes import in_float32
 
 
 class Embedding(NamedTuple):
@@ -33,6 +35,12 @@ class Extractor(nn.Module, ABC):
     @abstractmethod
     def check(self, channels: int, image_size: int) -> None:
         """Raises a RequestError if the network cannot take images of this shape."""
+
+    def __call__(self, images: Tensor) -> Any:
+        """Computes `forward` in float32, whatever precision the code around it chose: TF32 or half precision would move
+        every number."""
+        with in_float32(images.device):
+            return super().__call__(images)
 
     @abstractmethod
     def forward(self, images: Tensor) -> Embedding:

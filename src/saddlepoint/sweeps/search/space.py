@@ -18,7 +18,8 @@ from saddlepoint.sweeps.naming import setting
 DIGITS = 6  # significant digits of a number that is tried: more would only lengthen the line to type
 AFFECT_SCORES = ("data", "degradation", "extractor", "metrics", "callbacks")  # groups that decide what a score means,
 OF_TRAINING = ("data.batch_size", "data.seed", "data.horizontal_flip", "data.rotate", "data.num_workers", "data.cache",
-               "data.memory_megabytes", "data.pair_pool", "data.sharpen_target", "data.degradation_crop",
+               "data.on_device", "data.draft", "data.memory_megabytes", "data.pair_pool", "data.sharpen_target",
+               "data.degradation_crop",
                "data.degradation.*")  # except these settings, which change neither the real images nor their framing
 EXAMPLE = "'optimizer.generator.lr=tag(log, interval(1e-5, 1e-3))' or loss=hinge,nonsaturating"
 

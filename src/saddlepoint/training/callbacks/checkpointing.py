@@ -10,7 +10,7 @@ import torch
 
 from saddlepoint.config.rules import Count, Positive
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import gather_objects, largest
+from saddlepoint.parallel.collectives import Agreement, gather_objects
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.checkpoint import FORMAT
 from saddlepoint.training.callbacks.every import Every
@@ -22,6 +22,7 @@ class Checkpointing(pl.Callback):
 
     def __init__(self, every_images: Count | None, every_minutes: Positive | None = None, keep: Count = 2):
         self.moments, self.keep = Every(every_images), keep
+        self.agreement = Agreement()
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
         self.seconds_before, self.started = 0.0, time.monotonic()
 
@@ -41,15 +42,18 @@ class Checkpointing(pl.Callback):
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if module.images_seen >= module.budget_images:
             return  # on_train_end writes it after the last rows and pictures, which a continued run would make again
-        time_is_up = self.seconds < math.inf and largest(time.monotonic() - self.written > self.seconds)
-        if time_is_up or self.moments.due(module.images_before, module.images_seen):
+        is_late = time.monotonic() - self.written > self.seconds
+        time_is_up = self.seconds < math.inf and self.agreement.name(is_late)
+        if time_is_up or self.moments.due(module):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.agreement.end()
         self.write(trainer, module)
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Writes last.ckpt in the first process, with the states of all processes."""
+        module.settle()
         self.written = time.monotonic()
         own_state = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
         states_of_processes = gather_objects(own_state)

@@ -5,7 +5,7 @@ import signal
 import pytorch_lightning as pl
 
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import largest
+from saddlepoint.parallel.collectives import Agreement
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -18,6 +18,7 @@ class Budget(pl.Callback):
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if module.images_seen >= self.images:
+            module.settle()  # before anything is shown or saved of the last step
             trainer.should_stop = True
 
 
@@ -26,7 +27,7 @@ class StopOnSignal(pl.Callback):
     step.
 
     A second signal has the effect that it has without this callback. A signal to one of several processes ends all of
-    them after the same step.
+    them after the same step, the next one.
 
     If there is already a handler of SIGUSR2, as submitit sets one to requeue a SLURM job, SIGUSR2 ends training as
     well, and its handler is called after the checkpoint was written. SLURM sends SIGTERM before it, which submitit
@@ -35,6 +36,7 @@ class StopOnSignal(pl.Callback):
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.agreement = Agreement()
         self.former_handlers: dict[signal.Signals, object] = {}
         requeue = signal.getsignal(signal.SIGUSR2)
         self.requeue = requeue if callable(requeue) else None
@@ -53,12 +55,13 @@ class StopOnSignal(pl.Callback):
         self.restore()
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        number = largest(self.received or 0)
+        number = self.agreement.name(self.received or 0)
         if number:
             self.received = signal.Signals(number)
             trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
+        self.agreement.end()
         self.restore()
 
     def restore(self) -> None:
