@@ -41,8 +41,8 @@ class Watch:
             return
         number, self.count = place()
         if number == 0:
-            self.token = secrets.token_bytes(TOKEN_BYTES)
             self.listener = socket.create_server(("", 0), backlog=self.count)
+            self.token = secrets.token_bytes(TOKEN_BYTES)
         port, token = gather_objects(self.listener and (self.listener.getsockname()[1], self.token))[0]
         if number:
             with suppress(OSError):
