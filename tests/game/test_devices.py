@@ -70,6 +70,12 @@ def test_what_was_asked_for_is_read_from_the_error(error, requested):
     assert is_out_of_memory(error) and requested_bytes(error) == requested
 
 
+def test_what_was_free_is_read_from_the_error_too():
+    text = ("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.11 GiB of which 4.50 "
+            "MiB is free. Including non-PyTorch memory, this process has 23.63 GiB memory in use.")
+    assert devices.memory_of(CARD, torch.OutOfMemoryError(text)) == (4.5 * 2**20, int(79.11 * 2**30))
+
+
 def test_an_error_of_this_torch_is_known():
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60, dtype=torch.uint8)

@@ -63,6 +63,7 @@ def test_a_scale_too_large_skips_the_step_and_is_no_divergence():
 
 def test_scaled_losses_and_simultaneous_players_are_refused_together(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     typed = settings("precision=16-mixed", "model.turns.order=simultaneous", "trainer=gpu")
     with pytest.raises(RequestError, match="takes both gradients before either: type precision=bf16-mixed"):
         make_trainer(typed, sweeping=False)

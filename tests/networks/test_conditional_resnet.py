@@ -20,7 +20,7 @@ from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.networks.counting import layer_names
-from tests.tricks.stand_ins import step
+from tests.tricks.stand_ins import update
 
 LABELS = torch.tensor([0, 2, 2, 1])
 SMALL = {"channels": 3, "image_size": 16, "num_classes": 3}
@@ -93,7 +93,7 @@ def test_an_average_of_the_generator_has_its_scales_and_its_running_statistics()
     ema = ExponentialMovingAverage(half_life_images=10, rampup=None)
     ema.build(generator, nn.Identity())
     generator(torch.randn(8, 5), torch.arange(8) % 3)
-    ema.after_generator_step(step(nn.Identity(), generator=generator))
+    ema.after_generator_step(update(generator=generator))
     for name, values in generator.state_dict().items():
         torch.testing.assert_close(ema.generator.state_dict()[name], values)
 

@@ -35,6 +35,7 @@ class Process:
 @pytest.fixture
 def processes(monkeypatch) -> Iterator[list[Process]]:
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setattr(watching, "SECONDS_TO_END", 0.2)
     shared: list = []
     made = [Process(number, 3, shared, monkeypatch) for number in range(3)]
     while len(made[0].watch.connections) < 2:  # its thread is about to accept them

@@ -182,3 +182,17 @@ def test_evaluations_are_read_and_bad_ones_left_out(tmp_path):
     [run] = gather([tmp_path]).runs
     [kid] = run.evaluations()
     assert (kid.name, kid.value, kid.protocol) == ("kid_digits", 0.5, {"num_fake": 9})
+
+
+@pytest.mark.parametrize(("device", "cost", "expected"), [
+    ({"devices": ["NVIDIA H100 80GB HBM3"] * 2}, {"peak_host_memory_bytes": 3, "peak_device_memory_bytes": 5},
+     (("NVIDIA H100 80GB HBM3",) * 2, 3, 5)),
+    ({"devices": ["CPU", 7]}, {"peak_host_memory_bytes": 3, "peak_device_memory_bytes": None}, (("CPU",), 3, None)),
+    ({"devices": 7}, {"peak_memory_bytes": 4}, ((), 4, None)),  # of an earlier version, whose name did not say whose
+    (None, {}, ((), None, None))])
+def test_what_a_run_computed_on_and_its_peaks_of_memory_are_read(device, cost, expected, tmp_path):
+    path = make_run(tmp_path / "run", seed=0, environment={"device": device})
+    content = json.loads((path / "metrics.json").read_text())
+    (path / "metrics.json").write_text(json.dumps(content | {"cost": cost}))
+    [run] = gather([path]).runs
+    assert (run.devices, run.cost.peak_host_memory_bytes, run.cost.peak_device_memory_bytes) == expected

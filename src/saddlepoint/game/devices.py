@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 DRIVER = Path("/proc/driver/nvidia/version")
+AMOUNT = r"(\d+(?:\.\d+)? (?:[KMGT]iB|bytes))"  # of memory, as torch writes it
 
 
 def name_of(device: torch.device) -> str:
@@ -76,15 +77,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def requested_bytes(error: BaseException) -> int | None:
     """Returns how much memory was asked for when it ran out, if the error says so."""
-    match = re.search(r"[Tt]ried to allocate (\d+(?:\.\d+)?)(?: ([KMGT]?i?B))?", str(error))
-    if not match:
-        return None
-    return int(float(match[1]) * 1024 ** "BKMGT".index((match[2] or "B")[0]))
+    match = re.search(rf"[Tt]ried to allocate {AMOUNT}", str(error))
+    return match and _bytes(match[1])
 
 
-def memory_of(device: torch.device) -> tuple[int, int]:
-    """Returns how many bytes of the device's memory are free, and how many it has."""
+def memory_of(device: torch.device, error: BaseException | None = None) -> tuple[int, int]:
+    """Returns how many bytes of the device's memory are free, and how many it has; where an error of torch says so, as
+    it was then, since the end of training frees memory."""
+    match = re.search(rf"total capacity of {AMOUNT} of which {AMOUNT} is free", str(error))
+    if match:
+        return _bytes(match[2]), _bytes(match[1])
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)
     page = os.sysconf("SC_PAGE_SIZE")
     return page * os.sysconf("SC_AVPHYS_PAGES"), page * os.sysconf("SC_PHYS_PAGES")
+
+
+def _bytes(amount: str) -> int:
+    """Returns the number of bytes that torch writes as 20.00 MiB, or as 2048 bytes."""
+    number, _, unit = amount.partition(" ")
+    return int(float(number) * 1024 ** "bKMGT".index(unit[:1]))

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from saddlepoint.parallel.collectives import gather_objects, place
 
-SECONDS_TO_END = 0.5  # that the main thread gets to end by itself after another process has died
+SECONDS_TO_END = 3.0  # that the main thread gets to end by itself, for a reason of its own, after another has died
 TOKEN_BYTES = 16  # by which the first process knows the others
 LEAVING, LOST = b".", b"!"
 # A machine that vanishes closes nothing: it is asked after 4 silent seconds, then every 2, and lost after 3 answers
@@ -23,7 +23,7 @@ KEEPALIVE = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
 
 
 class Watch:
-    """A thread that calls `end` when another process has died and this one has not ended within half a second.
+    """A thread that calls `end` when another process has died and this one has not ended by itself soon after.
 
     `end` must end the process, also while its main thread waits for a GPU.
     """
@@ -41,8 +41,8 @@ class Watch:
             return
         number, self.count = place()
         if number == 0:
-            self.token = secrets.token_bytes(TOKEN_BYTES)
             self.listener = socket.create_server(("", 0), backlog=self.count)
+            self.token = secrets.token_bytes(TOKEN_BYTES)
         port, token = gather_objects(self.listener and (self.listener.getsockname()[1], self.token))[0]
         if number:
             with suppress(OSError):

@@ -134,7 +134,7 @@ def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: tor
                   ) -> OutOfMemory:
     """Returns the end of a run whose memory ran out, with what was asked for and what to try."""
     size, requested = settings["data"]["batch_size"], devices.requested_bytes(error)
-    free, total = devices.memory_of(device)
+    free, total = devices.memory_of(device, error)
     asked = f"{_gibibytes(requested)} more were asked for, and " if requested else ""
     attempts = [f"data.batch_size={size // 2}"] if size > 1 else []
     if settings["precision"] == "32-true" and (device.type != "cuda" or _capability(device)[0] >= AMPERE):
@@ -145,7 +145,7 @@ def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: tor
     else:
         saved = "No checkpoint was written before"
     return OutOfMemory(f"Out of memory with data.batch_size={size} on {devices.name_of(device)}: {asked}"
-                       f"{_gibibytes(free)} of {_gibibytes(total)} are free. Start a run with "
+                       f"{_gibibytes(free)} of {_gibibytes(total)} were free. Start a run with "
                        f"{' or '.join(attempts) or 'a smaller model'}. {saved}")
 
 
