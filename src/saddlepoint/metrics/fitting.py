@@ -18,7 +18,7 @@ class Fit:
     """A framing that brings square images to S x S as data/memory.py does: `pad` adds black on all sides, `resize` is
     bicubic. It has the interface of ResizeAndCrop."""
 
-    is_random, crop = False, "none"
+    is_random, crop, draft = False, "none", False
 
     def __init__(self, image_size: int, fit: str):
         self.image_size, self.resize = image_size, fit
