@@ -111,8 +111,8 @@ class OrderOfReadable(EndlessOrder):
 
 
 def uploaded(table: Tensor, device: torch.device) -> Tensor:
-    """Copies a tensor of the CPU to a device. A GPU is not waited for."""
-    if device.type != "cuda":
+    """Copies a tensor to a device. A GPU is not waited for."""
+    if device.type != "cuda" or table.is_cuda:
         return table.to(device)
     return table.pin_memory().to(device, non_blocking=True)
 
