@@ -18,8 +18,10 @@ from _gpu_cases import Case, Machine, Outcome, numerics
 from torch import Tensor
 
 from saddlepoint import build
+from saddlepoint.errors import Diverged
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.guard import STEPS_AHEAD
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.parallel import collectives
@@ -103,13 +105,16 @@ def skipped_update(machine: Machine) -> Outcome:
 
 
 class DrawsOnCPU(RandomStreams):
-    """RandomStreams on the CPU and moves the numbers: the same ones for every device."""
+    """RandomStreams on the CPU whose numbers are moved: the same ones for every device."""
+
+    drawn = 0  # by all of them
 
     def __init__(self, device: torch.device, seed: int, step: int, player: str):
         super().__init__(seed, step, "cpu", player=player)
         self.destination = device
 
-    def _share(self, whole: Tensor) -> Tensor:
+    def _own_rows(self, whole: Tensor) -> Tensor:
+        DrawsOnCPU.drawn += 1
         return whole.to(self.destination)
 
 
@@ -162,8 +167,11 @@ def played(machine: Machine, device: torch.device, overrides: Sequence[str],
     """-> the mean of each term, and the gradient of each parameter, after one step"""
     with numerics(tf32=tf32):
         module, batch = game(machine, device, overrides)
-        module.draws = lambda player, step: DrawsOnCPU(device, module.seed, step, player)
+        module.random_streams = lambda player, step: DrawsOnCPU(device, module.seed, step, player)
+        before = DrawsOnCPU.drawn
         module.training_step(batch, 0)
+        if DrawsOnCPU.drawn == before:
+            raise RuntimeError("the step drew other numbers than those that are the same on every device")
     terms = {name: float(term.double().mean()) for name, term in module.latest.items()}
     gradients = {name: parameter.grad.double().cpu() for name, parameter in module.named_parameters()
                  if parameter.grad is not None}
@@ -174,19 +182,20 @@ def waits(machine: Machine) -> Iterator[Case]:
     """Checks that nothing in a step makes the host wait for the GPU, and names the lines that do.
 
     A failure means that the GPU stands idle while the host catches up, once a step for each line, and that the step
-    cannot be recorded as a CUDA graph. callbacks.health reads one number an update, so its lines are measured apart.
+    cannot be recorded as a CUDA graph. The step is guarded against numbers that are not finite, as it is in a run; that
+    the host looks at steps which it asked for some time ago is no part of it.
     """
-    yield "the step alone", partial(lines_that_wait, machine, with_health=False)
-    yield "with health", partial(lines_that_wait, machine, with_health=True)
+    for family, overrides in FAMILIES.items():
+        yield family, partial(lines_that_wait, machine, overrides)
 
 
-def lines_that_wait(machine: Machine, with_health: bool) -> Outcome:
-    module, batch = game(machine, machine.device, FAMILIES["dcgan"])
-    if with_health:
-        watch_health(machine, module)
-    for _ in range(2):  # the first steps allocate, and choose algorithms
+def lines_that_wait(machine: Machine, overrides: Sequence[str]) -> Outcome:
+    module, batch = game(machine, machine.device, overrides)
+    watch_health(machine, module)
+    for _ in range(STEPS_AHEAD + 2):  # the first steps allocate, and choose algorithms
         module.training_step(batch, 0)
     machine.require_gpu()
+    module.settle()
     machine.synchronise()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -196,11 +205,11 @@ def lines_that_wait(machine: Machine, with_health: bool) -> Outcome:
         finally:
             torch.cuda.set_sync_debug_mode("default")
     lines = [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
-    return Outcome({"waits": len(lines), "lines": lines}, passed=None if with_health else not lines)
+    return Outcome({"waits": len(lines), "lines": lines}, passed=not lines)
 
 
-def watch_health(machine: Machine, module: AdversarialModule) -> None:
-    """Lets callbacks.health look at every update, as it does in a run."""
+def watch_health(machine: Machine, module: AdversarialModule) -> Health:
+    """Lets callbacks.health guard every update, as it does in a run."""
     context = EvaluationContext(None, None, None, module)
     health = Health(context, on_nonfinite="stop", roll_backs=0, roll_back_lr_factor=0.5, every_images=None,
                     num_images=64, seed=0, on_collapse="warn", collapse_below=0.05, collapse_after_images=10_000,
@@ -208,6 +217,52 @@ def watch_health(machine: Machine, module: AdversarialModule) -> None:
     trainer = SimpleNamespace(default_root_dir=machine.folder, is_global_zero=True, precision_plugin=None,
                               optimizers=[each.optimizer for each in module.optimizers()])
     health.on_train_start(trainer, module)
+    return health
+
+
+def divergence(machine: Machine) -> Iterator[Case]:
+    """Checks that a gradient of NaN ends a run in the same update, with the same weights, whether the host looks at
+    each update before it is made, or some steps later.
+
+    A failure means that the optimizers' flag does not do on a GPU what it does on a CPU, so that numbers that are not
+    finite may reach the weights.
+    """
+    for optimizer in ("adam", "sgd"):
+        yield optimizer, partial(found_late, machine, optimizer)
+
+
+def found_late(machine: Machine, optimizer: str) -> Outcome:
+    found = {}
+    with numerics(tf32=False, deterministic=True):
+        for name, waits_first in (("looking before", True), ("looking later", False)):
+            module, batch = game(machine, machine.device, (*FAMILIES["dcgan"], f"optimizer={optimizer}", "trick=[ema]"))
+            module._trainer.strategy = SimpleNamespace(training_step=module.training_step)
+            guard = module.guard = watch_health(machine, module).guard
+            if waits_first:
+                guard.flag = None
+                for each in module.optimizers():
+                    each.optimizer.found_inf = None
+            elif not machine.is_dry and guard.flag is None:
+                raise RuntimeError("the guard does not look later on a GPU")
+            found[name] = end_of(module, batch)
+    (update, weights), (late_update, late_weights) = found.values()
+    same = all(torch.equal(weights[each], late_weights[each]) for each in weights if not each.startswith("tricks."))
+    finite = all(bool(each.isfinite().all()) for each in late_weights.values())
+    return Outcome({"found in the same update": update == late_update, "weights are equal": same,
+                    "weights are finite": finite}, passed=update == late_update and finite and same)
+
+
+def end_of(module: AdversarialModule, batch: ImageBatch) -> tuple[str, dict[str, Tensor]]:
+    """Spoils the third gradient of the generator -> what the run said at its end, and its weights"""
+    next(module.generator.parameters()).register_hook(
+        lambda gradient: gradient * (float("nan") if module.generator_steps_taken == 2 else 1))
+    try:
+        for _ in range(3 + STEPS_AHEAD):
+            module.training_step(batch, 0)
+        module.settle()
+    except Diverged as end:
+        return str(end), {name: each.detach().clone() for name, each in module.named_parameters()}
+    raise RuntimeError("nobody noticed a gradient of NaN")
 
 
 def resume(machine: Machine) -> Iterator[Case]:
@@ -318,5 +373,6 @@ def collectives_of_one(device: torch.device) -> dict[str, bool]:
             "objects": collectives.gather_objects({"a": 1}) == [{"a": 1}]}
 
 
-CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits, "resume": resume,
+CHECKS = {"draws": random_numbers, "found_inf": found_inf, "parity": parity, "waits": waits,
+          "divergence": divergence, "resume": resume,
           "evaluate": evaluate, "nccl": nccl}

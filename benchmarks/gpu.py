@@ -3,8 +3,8 @@
     python benchmarks/gpu.py seconds=470 only=parity,resume out=FOLDER
 
 seconds: no case of a check begins after so many, and the summary names those that were left out. only: the checks to
-run, of draws, found_inf, parity, waits, resume, speed, upscale, evaluate, nccl and decoding. out: a new or empty folder
-for results.jsonl, summary.md and output.log (what the checks print); by default a new one in runs/gpu_checks.
+run, of draws, found_inf, parity, waits, divergence, resume, speed, upscale, evaluate, nccl and decoding. out: a new or
+empty folder for results.jsonl, summary.md and output.log (what the checks print), by default in runs/gpu_checks.
 
 Where there is no GPU, nothing is checked; device=cpu is a dry run, which tries the checks themselves on small cases and
 leaves out what only a GPU can do. The exit code is 1 if a check failed or ended by an error. saddlepoint need not be
@@ -32,7 +32,8 @@ from saddlepoint.environment import revision  # noqa: E402
 from saddlepoint.errors import RequestError  # noqa: E402
 
 EVERY_CHECK = _gpu_correctness.CHECKS | _gpu_speed.CHECKS
-ORDER = ("draws", "found_inf", "parity", "waits", "resume", "speed", "upscale", "evaluate", "nccl", "decoding")
+ORDER = ("draws", "found_inf", "parity", "waits", "divergence", "resume", "speed", "upscale", "evaluate", "nccl",
+         "decoding")
 CHECKS: dict[str, Check] = {name: EVERY_CHECK[name] for name in ORDER}  # what matters most comes first
 ARGUMENTS = ("seconds", "only", "device", "out")
 

@@ -20,6 +20,7 @@ from _in_turn import in_turn
 from training import ours
 
 from saddlepoint import build
+from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.callbacks.health import Health
 from tests.composing import settings
@@ -57,7 +58,7 @@ class Account:
 def inside(steps: int) -> tuple[float, float]:
     """-> the share of a run's seconds that health took, and the seconds of one checkpoint"""
     health, checkpoints = Account(), Account()
-    with (patch.object(Health, "watch", health.of(Health.watch)),
+    with (patch.object(FiniteGuard, "check", health.of(FiniteGuard.check)),
           patch.object(Health, "on_train_batch_end", health.of(Health.on_train_batch_end)),
           patch.object(Checkpointing, "write", checkpoints.of(Checkpointing.write))):
         seconds = ours(WATCHED, steps, 0)

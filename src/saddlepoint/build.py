@@ -295,7 +295,8 @@ def metrics(settings: Settings) -> dict[str, Metric]:
 
 
 def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModule) -> list[pl.Callback]:
-    """Builds the callbacks. Those whose constructor takes `context` share one; those that take `data` get the data."""
+    """Builds the callbacks. Those whose constructor takes `context` share one; those that take `data` get the data.
+    Each gets the attribute `setting`, e.g. callbacks.image_grid."""
     built, context = [], EvaluationContext(lambda: extractor(settings), lambda: metrics(settings), data, module)
     for name, each in settings["callbacks"].items():
         if "_target_" not in each:  # an experiment's settings of a callback that callbacks=none left out
@@ -312,4 +313,5 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
         elif "data" in names:
             more = {"data": data}
         built.append(make(each, pl.Callback, where, **more))
+        built[-1].setting = where
     return built

@@ -109,3 +109,21 @@ def moved(networks: list[nn.Module], loss: Tensor) -> None:
 def same(*pairs: tuple[nn.Module, nn.Module]) -> None:
     for ours, theirs in pairs:
         torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-12, atol=1e-14)
+
+
+class Later:
+    """Reads a number as a GPU's is read: as it was, but only when somebody asks for it."""
+
+    read_at: list[int] = []
+    step = 0
+
+    def __init__(self, device):
+        self.number = None
+
+    def start(self, number):
+        Later.step += 1
+        self.number, self.started = number.clone(), Later.step
+
+    def read(self):
+        Later.read_at.append(Later.step - self.started)
+        return self.number.item()

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from saddlepoint.game.step import Targets
+from saddlepoint.game.step import Targets, Update
 from saddlepoint.game.trick import Trick, TrickStack, overrides
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, built, images, step
@@ -109,8 +109,9 @@ def test_a_trick_leaves_networks_images_gradients_and_the_global_generator_alone
     stack.targets(PLAIN, update)
     stack.discriminator_losses(update)
     stack.generator_losses(update)
-    stack.after_step("discriminator", update)
-    stack.after_step("generator", update)
+    after = Update(0, 8, update.random, generator, discriminator)
+    stack.after_step("discriminator", after)
+    stack.after_step("generator", after)
     assert torch.equal(update.real, real) and torch.equal(update.fake, fake)
     assert same(before[0], state(generator))
     assert same(before[1], state(discriminator)) is (name != "weight_clipping")

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.guard import Guard
 from saddlepoint.game.trick import Trick
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating, Relativistic, Wasserstein
@@ -76,11 +77,12 @@ def test_neither_of_two_simultaneous_players_moves_when_the_others_numbers_are_r
     module = game(Turns(order="simultaneous"))
     before = [weights(network) for network in module.networks.values()]
 
-    def refuse_the_generator(module, optimizer, terms):
-        if optimizer is module.trainer.optimizers[0]:
-            raise ValueError("not finite")
+    class RefusesTheGenerator(Guard):
+        def check(self, module, player, optimizer, terms):
+            if player == "generator":
+                raise ValueError("not finite")
 
-    module.players_optimizers.watch = refuse_the_generator
+    module.guard = RefusesTheGenerator()
     with pytest.raises(ValueError, match="not finite"):
         play(module, batches(1))
     assert all(torch.equal(weights(network), kept) for network, kept in zip(

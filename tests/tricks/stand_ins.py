@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Recipe
-from saddlepoint.game.step import DiscriminatorStep, Shown, Side, parts
+from saddlepoint.game.step import DiscriminatorStep, Shown, Side, Update, parts
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
@@ -103,6 +103,13 @@ def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack:
         images_seen=images_seen, batch_size=len(labels["real"]) * draws.num_processes, random=draws,
         loss=NonSaturating(), input_tricks=stack.discriminator_input,
         sides=tuple(Side(name, shown[name], labels[name], torch.zeros(len(labels[name]))) for name in sides))
+
+
+def update(discriminator: nn.Module | None = None, *, generator: nn.Module | None = None, images_seen: int = 0,
+           left_out: Tensor | None = None) -> Update:
+    """What tricks are told after an update on 8 images."""
+    return Update(images_seen, 8, RandomStreams(seed=0, step=0), generator or nn.Identity(),
+                  discriminator or nn.Identity(), left_out)
 
 
 def recipe(tricks: dict[str, Trick], *, discriminator: nn.Module | None = None, uses_targets: bool = True,

@@ -8,7 +8,7 @@ from torch import nn
 from saddlepoint.game.schedule import Linear as LinearSchedule
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.weights import SpectralNorm
-from tests.tricks.stand_ins import Generator, Patches, built, images, step
+from tests.tricks.stand_ins import Generator, Patches, built, update
 
 BATCH = 8
 
@@ -20,8 +20,9 @@ def filled(generator: nn.Module, value: float) -> nn.Module:
     return generator
 
 
-def updated(ema: ExponentialMovingAverage, generator: nn.Module, images_seen: int) -> ExponentialMovingAverage:
-    ema.after_generator_step(step(Patches(), generator=generator, real=images(BATCH), images_seen=images_seen))
+def updated(ema: ExponentialMovingAverage, generator: nn.Module, images_seen: int,
+            left_out: torch.Tensor | None = None) -> ExponentialMovingAverage:
+    ema.after_generator_step(update(generator=generator, images_seen=images_seen, left_out=left_out))
     return ema
 
 
@@ -48,6 +49,17 @@ def test_the_first_update_is_an_exact_copy(rampup, images_seen):
     updated(ema, generator, images_seen)
     for average, live in zip(ema.generator.parameters(), generator.parameters(), strict=True):
         assert torch.equal(average, live)
+
+
+def test_an_update_that_the_optimizer_left_out_does_not_count():
+    """Where the host does not know whether it was, the average says so itself: it stays, or moves as it always does."""
+    for left_out in (0.0, 1.0):
+        begun = started(filled(Generator(), 0.25), half_life_images=30, rampup=None)
+        ema, asked = copy.deepcopy(updated(begun, filled(Generator(), 0.25), 0)), begun
+        before = value_of(ema)
+        updated(ema, filled(Generator(), 1.0), BATCH, torch.tensor(left_out))
+        updated(asked, filled(Generator(), 1.0), BATCH)
+        assert value_of(ema) == (before if left_out else pytest.approx(value_of(asked), rel=1e-6))
 
 
 def test_the_average_of_weights_that_stay_is_those_weights():

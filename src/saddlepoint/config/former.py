@@ -37,6 +37,7 @@ ADDED: dict[str, Any] = {
     "saddlepoint.game.turns.Turns.order": "alternating",
     "saddlepoint.game.turns.Turns.share_latents": False,
     "saddlepoint.data.sources.mnist5k.MNIST5k.held_out": 0,
+    "torch.optim.SGD.fused": False,
     # Where images are kept changes no bit of them.
     "saddlepoint.data.sources.mnist5k.MNIST5k.on_device": "auto",
     "saddlepoint.data.sources.mnist5k.PairsFromDigits.on_device": "auto",

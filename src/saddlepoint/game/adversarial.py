@@ -4,7 +4,6 @@ Read step.py first, which says what a contest is, then this file, then turns.py,
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,7 +36,7 @@ class AdversarialModule(Task, Players):
 
     # A task overrides these, and what task.py has: its networks, and what it cannot do.
 
-    shares_fakes: ClassVar[bool] = False  # True: D's and G's updates on a batch use the same fakes, computed once
+    shares_fakes = False  # True: D's and G's updates on a batch use the same fakes, computed once
 
     def contests(self, batch: ImageBatch, count: int, random: RandomStreams) -> list[Contest]:
         """Returns what the discriminators have to tell apart, with `count` new fakes in each contest."""
@@ -55,9 +54,8 @@ class AdversarialModule(Task, Players):
         """Returns the terms [] of D's loss that neither the adversarial loss nor a trick adds, by name."""
         return {}
 
-    # The step.
-
     def training_step(self, batch: ImageBatch, batch_index: int) -> None:
+        self.guard.begin(self, batch)
         self.images_before = self.images_seen
         self.players_optimizers.apply_schedule(self.optimizers(), self.images_seen)
         if self.turns.order == "simultaneous":
@@ -68,6 +66,7 @@ class AdversarialModule(Task, Players):
                 self.generator_turn(batch, contests)
                 contests = None  # G has moved: its next update makes other fakes
         self.images_seen += len(batch.real) * self.trainer.world_size
+        self.guard.end()
 
     def discriminator_turn(self, batch: ImageBatch) -> list[Contest] | None:
         """Updates D. Returns the contests, with G's graph, if G's update that follows uses the same fakes."""
@@ -80,6 +79,7 @@ class AdversarialModule(Task, Players):
         steps = [self.step(contest, batch, random) for contest in shown]
         targets, summed = self.targets(steps), Terms()  # over all updates: two where D scores half a batch at a time
         for score in SCORINGS[self.turns.scoring]:
+            self.guard.begin_update(self)
             scored = [DiscriminatorStep(**vars(step), sides=score(step)) for step in steps]
             terms = self.discriminator_loss(scored, targets) | self.discriminator_terms(batch, shown)
             terms["total"] = self.players_optimizers.step(self, "discriminator", terms)
@@ -90,12 +90,12 @@ class AdversarialModule(Task, Players):
 
     def generator_turn(self, batch: ImageBatch, contests: list[Contest] | None) -> None:
         """Updates G, on these contests or on new ones."""
+        self.guard.begin_update(self)
         random = latent_random = self.random_streams("generator", self.generator_steps_taken)
         if self.turns.share_latents:  # the numbers of D's last update, from their beginning
             latent_random = random.of_player("discriminator", self.discriminator_steps_taken - 1)
         with frozen(self.parameters_of["discriminator"]):
-            count = self.turns.generator_fakes(len(batch.real))
-            contests = contests or self.contests(batch, count, latent_random)
+            contests = contests or self.contests(batch, self.turns.generator_fakes(len(batch.real)), latent_random)
             terms = self.generator_terms(batch, contests)
             if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on the task's terms alone
                 steps = [self.tricks.with_opponent(self.step(contest, batch, random)) for contest in contests]
@@ -143,6 +143,7 @@ class AdversarialModule(Task, Players):
 
     def end_turn(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
         self.remember(player, terms)
-        self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
-                                              self.generator, self.discriminator))
+        if not self.guard.repeats:
+            self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
+                                                  self.generator, self.discriminator, self.guard.flag))
         self.count_step(player)

@@ -17,9 +17,6 @@ from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.parallel.strategy import average_gradients
 
-Watch = Callable[[pl.LightningModule, Optimizer, Mapping[str, Tensor]], None]
-"""Reads the terms of an update and the gradients before the optimizer steps; may raise to prevent the step."""
-
 HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
@@ -38,7 +35,6 @@ class Optimizers:
         self.schedule = as_schedule(schedule)
         self._applied: float | None = None
         self.directly = False
-        self.watch: Watch | None = None
 
     def build(self, parameters: Mapping[str, list[nn.Parameter]], states: Sequence[dict] = ()) -> list[Optimizer]:
         """Returns [G's optimizer, D's optimizer], of these parameters of each player; loads `states` where given."""
@@ -75,8 +71,9 @@ class Optimizers:
         """
         optimizer = module.optimizers()[PLAYERS.index(player)]
         total = self._gradients(module, optimizer, terms)
-        self._watch(module, optimizer, terms)
-        self._move(optimizer)
+        module.guard.check(module, player, optimizer.optimizer, terms)
+        if module.guard.lets_move():
+            self._move(optimizer)
         return total
 
     def step_both(self, module: pl.LightningModule, terms: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -89,9 +86,10 @@ class Optimizers:
         totals = {player: self._gradients(module, optimizers[player], terms[player], retain_graph=True,
                                           inputs=module.parameters_of[player]) for player in terms}
         for player, optimizer in optimizers.items():
-            self._watch(module, optimizer, terms[player])
+            module.guard.check(module, player, optimizer.optimizer, terms[player])
         for optimizer in optimizers.values():
-            self._move(optimizer)
+            if module.guard.lets_move():
+                self._move(optimizer)
         return totals
 
     def _gradients(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor],
@@ -111,10 +109,6 @@ class Optimizers:
             module.manual_backward(total, **of_backward)
         average_gradients(optimizer.optimizer)
         return total
-
-    def _watch(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor]) -> None:
-        if self.watch:
-            self.watch(module, optimizer.optimizer, terms)
 
     def _move(self, optimizer: LightningOptimizer) -> None:
         (optimizer.optimizer if self.directly else optimizer).step()

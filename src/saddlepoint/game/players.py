@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
+from saddlepoint.game.guard import Guard
 from saddlepoint.game.networks import PLAYERS, networks_of
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
@@ -38,6 +40,8 @@ class Players(pl.LightningModule):
         self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = self.budget_images = 0
         self.images_before = 0  # images_seen before the newest batch, for callbacks that act every so many images
         self.saved_optimizers: list[dict] = []  # state dicts from the checkpoint of a run that is resumed
+        self.guard = Guard()
+        self.generators: dict[str, torch.Generator] = {}  # of random_streams
         self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for callbacks
 
     def remember(self, kind: str, tensors: Mapping[str, Tensor]) -> None:
@@ -49,7 +53,8 @@ class Players(pl.LightningModule):
 
     def random_streams(self, player: str, step: int) -> RandomStreams:
         """Returns the random numbers of one update of `player`, and seeds layers that draw for themselves (dropout)."""
-        random = RandomStreams(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player)
+        random = RandomStreams(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player,
+                               self.generators)
         random.seed_networks()
         return random
 
@@ -66,6 +71,11 @@ class Players(pl.LightningModule):
                      if id(parameter) not in networks_ids]
         own = [(name, parameter) for name, parameter in of_networks if name.startswith(f"{player}.")]
         yield from ((name, parameter) for name, parameter in own + of_tricks if parameter.requires_grad)
+
+    def settle(self) -> None:
+        """Returns when all steps so far are known to be finite; raises if one is not. Whatever shows or saves the game
+        during training must call it before."""
+        self.guard.settle(self)
 
     def on_train_start(self) -> None:
         self.players_optimizers.listen_to(self.trainer)

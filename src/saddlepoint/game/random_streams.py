@@ -47,22 +47,27 @@ class RandomStreams:
     device: where the numbers are drawn
     rank, num_processes: which process this is, from 0, and how many there are
     player: `generator` or `discriminator`; each has random numbers of its own
+    generators: of earlier updates on the device, to be used again, as a new one is memory on a GPU; by name
     """
 
     def __init__(self, seed: int, step: int, device: torch.device | str = "cpu", rank: int = 0, num_processes: int = 1,
-                 player: str = ""):
+                 player: str = "", generators: dict[str, torch.Generator] | None = None):
         self.seed, self.step, self.device, self.player = seed, step, torch.device(device), player
         self.rank, self.num_processes = rank, num_processes
+        self.generators = {} if generators is None else generators
         self._draws: dict[str, int] = {}
 
     def of_player(self, player: str, step: int) -> "RandomStreams":
         """Returns the random numbers of another update of a player, from their beginning."""
-        return RandomStreams(self.seed, step, self.device, self.rank, self.num_processes, player)
+        return RandomStreams(self.seed, step, self.device, self.rank, self.num_processes, player, self.generators)
 
     def generator(self, purpose: str) -> torch.Generator:
-        """Returns a new generator for the next draw for a purpose, the same on every process."""
+        """Returns the generator of the next draw for a purpose, the same on every process; to be used at once."""
         nth = self._draws[purpose] = self._draws.get(purpose, -1) + 1
-        return torch.Generator(self.device).manual_seed(seed_of(self.seed, self.step, f"{self.player}/{purpose}/{nth}"))
+        name = f"{self.player}/{purpose}/{nth}"
+        if name not in self.generators:
+            self.generators[name] = torch.Generator(self.device)
+        return self.generators[name].manual_seed(seed_of(self.seed, self.step, name))
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
         """Returns float32 numbers of `shape` from N(0, 1)."""

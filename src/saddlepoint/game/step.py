@@ -56,13 +56,18 @@ class Side(NamedTuple):
 @dataclass(frozen=True)
 class Update:
     """One update of one player. `generator` and `discriminator` are the players: a network, or an nn.ModuleDict of
-    those that one optimizer trains."""
+    those that one optimizer trains.
+
+    On a GPU the host does not wait to see whether an update was left out because something in it is not finite. What a
+    trick does to weights must then be left out as well, by `left_out`.
+    """
 
     images_seen: int  # real images shown to D before this update
     batch_size: int  # real images of the batch, over all processes
     random: RandomStreams  # the update's only source of random numbers
     generator: nn.Module
     discriminator: nn.Module
+    left_out: Tensor | None = None  # [] on the device: 1 if the update was left out, else 0; None: it was not
 
 
 @dataclass(frozen=True)

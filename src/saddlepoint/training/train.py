@@ -29,6 +29,7 @@ from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
 from saddlepoint.runs.resuming import Continuation
 from saddlepoint.training import restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
+from saddlepoint.training.callbacks.looking import LookingTime
 from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
@@ -157,7 +158,8 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if continuation:
         module.provenance["data"] = data_identity.continued_identity(trained_on, data.identity())
         restoring.warn_of_other_data(trained_on, data)
-    unsorted = [*build.callbacks(settings, data, module), Budget(settings["budget"]["images"]), StopOnSignal()]
+    built = build.callbacks(settings, data, module)
+    unsorted = [*built, LookingTime(built), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(unsorted, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)
     data.refuse_unequal_shares(trainer.world_size)

@@ -1,11 +1,11 @@
 """A moving average of the generator's weights, which draws the images for grids, metrics and files."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from saddlepoint.config.rules import Positive, number
 from saddlepoint.game.schedule import Schedule, as_schedule
@@ -40,7 +40,9 @@ class ExponentialMovingAverage(Trick):
     @torch.no_grad()
     def after_generator_step(self, update: Update) -> None:
         live_share = 1 - self.average_share(update.images_seen)
-        torch._foreach_lerp_(list(self.generator.parameters()), list(update.generator.parameters()), live_share)
+        if update.left_out is not None and live_share < 1:  # a copy of weights that stay changes nothing
+            live_share = (1 - update.left_out) * live_share
+        move_towards(list(self.generator.parameters()), list(update.generator.parameters()), live_share)
         for average, live in zip(self.generator.buffers(), update.generator.buffers(), strict=True):
             average.copy_(live)
         self.updated_at = update.images_seen
@@ -62,3 +64,13 @@ class ExponentialMovingAverage(Trick):
 
     def set_extra_state(self, state: int | None) -> None:
         self.updated_at = state
+
+
+def move_towards(averages: Sequence[Tensor], live: Sequence[Tensor], share: float | Tensor) -> None:
+    """Replaces each average a by a + share * (w - a), w of `live`. A share [] on the device is not read."""
+    if not isinstance(share, Tensor):
+        torch._foreach_lerp_(averages, live, share)
+        return
+    differences = torch._foreach_sub(live, averages)
+    torch._foreach_mul_(differences, share)
+    torch._foreach_add_(averages, differences)

@@ -44,8 +44,13 @@ class WeightClipping(Trick):
     def after_discriminator_step(self, update: Update) -> None:
         limit = self.limit(update.images_seen)
         weights = list(update.discriminator.parameters())
-        torch._foreach_clamp_min_(weights, -limit)
-        torch._foreach_clamp_max_(weights, limit)
+        if update.left_out is None:
+            torch._foreach_clamp_min_(weights, -limit)
+            torch._foreach_clamp_max_(weights, limit)
+            return
+        bound = torch.where(update.left_out > 0, torch.inf, limit)  # read on the device only
+        for weight in weights:
+            weight.clamp_(-bound, bound)
 
 
 class SpectralNorm(Trick):

@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -13,17 +14,29 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from saddlepoint import build
 from saddlepoint.errors import Collapsed, Diverged, RollBack
+from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.runs import checkpoint
+from saddlepoint.training.callbacks import health as health_module
+from saddlepoint.training.callbacks.checkpointing import Checkpointing
+from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health import Health
 from saddlepoint.training.train import train
 from tests.composing import settings
+from tests.game.playing import Later
 
 TINY = ("data.batch_size=8", "data.subset_size=64", "trainer=cpu", "model.generator.width=4",
         "model.discriminator.width=4", "budget.images=96", "callbacks=none")
 STEP, BEFORE = 4, 24  # the step that goes wrong, and the images seen before it
 WHO = pytest.mark.parametrize(("player", "method"), [("discriminator", "fake_term"), ("generator", "generator")])
+
+
+@pytest.fixture(params=["the host looks before each update", "some steps later"])
+def either_way(request, monkeypatch):
+    """As on a CPU, or as on a GPU"""
+    if request.param == "some steps later":
+        monkeypatch.setattr(health_module, "FiniteGuard", lambda *given: FiniteGuard(*given[:-1], Later))
 
 
 class Witness(pl.Callback):
@@ -78,15 +91,16 @@ def assert_same(one, other) -> None:
         assert one == other
 
 
-def nan_in_update(monkeypatch, method: str) -> None:
-    """One term of the loss, of update STEP"""
-    calls, right = [], getattr(NonSaturating, method)
+def nan_in_update(monkeypatch, player: str, method: str):
+    """One term of the loss, of update STEP, whenever it is computed -> what harms a module"""
+    harmed, right = [], getattr(NonSaturating, method)
 
     def wrong(self, *given):
-        calls.append(method)
-        return right(self, *given) * (math.nan if len(calls) == STEP else 1)
+        is_now = harmed and getattr(harmed[0], f"{player}_steps_taken") + 1 == STEP
+        return right(self, *given) * (math.nan if is_now else 1)
 
     monkeypatch.setattr(NonSaturating, method, wrong)
+    return harmed.append
 
 
 def nan_in_gradient(module) -> None:
@@ -102,11 +116,11 @@ def diagnosis(run):
     return json.loads((run / "diagnosis.json").read_text())
 
 
+@pytest.mark.usefixtures("either_way")
 @WHO
 def test_a_term_that_is_not_finite_ends_the_run_before_the_weights_move(player, method, tmp_path, monkeypatch):
-    nan_in_update(monkeypatch, method)
     run = tmp_path / "run"
-    witness, end = watched(monkeypatch, run)
+    witness, end = watched(monkeypatch, run, harm=nan_in_update(monkeypatch, player, method))
     said = str(end)
     assert type(end) is Diverged and end.exit_code == 3
     assert f"{player}/adversarial (nan) not finite in update {STEP} of the {player}, after {BEFORE} images" in said
@@ -122,10 +136,11 @@ def test_a_term_that_is_not_finite_ends_the_run_before_the_weights_move(player, 
     assert gradient["nonfinite"] == math.prod(gradient["shape"]) and gradient["max"] is None
 
 
+@pytest.mark.usefixtures("either_way")
 def test_the_diagnosis_has_the_numbers_of_batch_logits_and_weights(tmp_path, monkeypatch):
-    nan_in_update(monkeypatch, "fake_term")
-    logits = []
-    witness, _ = watched(monkeypatch, tmp_path / "run", harm=lambda module: logits.append(module.latest["logits/real"]))
+    harm, logits = nan_in_update(monkeypatch, "discriminator", "fake_term"), []
+    witness, _ = watched(monkeypatch, tmp_path / "run",
+                         harm=lambda module: harm(module) or logits.append(module.latest["logits/real"]))
     written = diagnosis(tmp_path / "run")
     assert written["batch"]["real"]["shape"] == [8, 1, 32, 32] and written["batch"]["real"]["min"] == -1
     assert written["batch"]["real"]["nonfinite"] == 0
@@ -136,6 +151,7 @@ def test_the_diagnosis_has_the_numbers_of_batch_logits_and_weights(tmp_path, mon
         assert [numbers[key] for key in ("min", "max", "norm", "std")] == pytest.approx(expected)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_gradient_that_is_not_finite_is_named_by_its_parameter(tmp_path, monkeypatch):
     """The loss is finite"""
     _, end = watched(monkeypatch, tmp_path / "run", harm=nan_in_gradient)
@@ -146,15 +162,42 @@ def test_a_gradient_that_is_not_finite_is_named_by_its_parameter(tmp_path, monke
     assert math.isfinite(diagnosis(tmp_path / "run")["terms"]["adversarial"])
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_gradient_whose_norm_is_too_large_for_float32_is_finite(tmp_path, monkeypatch):
     _, end = watched(monkeypatch, tmp_path / "run",
                      harm=lambda module: spoil(module.generator, lambda each: each * 0 + 1e30))
     assert end is None and not (tmp_path / "run" / "diagnosis.json").exists()
 
 
+@pytest.mark.usefixtures("either_way")
+def test_nothing_is_written_of_a_last_step_that_was_not_finite(tmp_path, monkeypatch):
+    """Neither the row of curves at the end nor the checkpoint, which are all that this run would write."""
+    run = tmp_path / "run"
+    _, end = watched(monkeypatch, run, f"budget.images={8 * STEP}", "callbacks.checkpointing.every_images=24",
+                     "callbacks.scalars.every_images=null", harm=nan_in_gradient)
+    assert f"in update {STEP} of the generator" in str(end)
+    assert checkpoint.load(run / "checkpoints" / "last.ckpt")["images_seen"] == BEFORE
+    assert not (run / "metrics.csv").exists()
+
+
+def test_before_anything_is_saved_or_shown_all_steps_are_known_to_be_finite(tmp_path):
+    class Unfinished:
+        images_seen, images_before = 16, 8
+
+        def settle(self):
+            raise Diverged("now it is known")
+
+    with pytest.raises(Diverged):
+        Every(16).due(Unfinished())
+    assert not Every(32).due(Unfinished())
+    with pytest.raises(Diverged):
+        Checkpointing(16).write(SimpleNamespace(default_root_dir=tmp_path), Unfinished())
+    assert not list(tmp_path.iterdir())
+
+
 def test_where_gradients_are_scaled_only_terms_are_looked_at(tmp_path, monkeypatch):
     """Infinite gradients are the scaler's business; here nothing skips the step, so the next losses are not finite."""
-    monkeypatch.setattr(Precision, "scaler", object(), raising=False)
+    monkeypatch.setattr(Precision, "scaler", SimpleNamespace(get_scale=lambda: 65536.0), raising=False)
     _, end = watched(monkeypatch, tmp_path / "run", harm=nan_in_gradient)
     assert f"discriminator/adversarial (nan) not finite in update {STEP + 1} of the discriminator" in str(end)
 

@@ -35,7 +35,8 @@ def digits(held_out: int = 0) -> MNIST5k:
 
 def watch(directory, budget: int, callback: Clock, begin: int = 0) -> list[int]:
     """Plays batches of 8 images; returns the images seen at each look."""
-    trainer, module = Trainer(directory), SimpleNamespace(images_seen=begin, budget_images=budget, has_average=False)
+    trainer, module = Trainer(directory), SimpleNamespace(images_seen=begin, budget_images=budget, has_average=False,
+                                                            settle=lambda: None, device=torch.device("cpu"))
     callback.on_train_start(trainer, module)
     while module.images_seen < budget:
         module.images_before, module.images_seen = module.images_seen, module.images_seen + 8

@@ -42,7 +42,7 @@ class Checkpointing(pl.Callback):
         if module.images_seen >= module.budget_images:
             return  # on_train_end writes it after the last rows and pictures, which a continued run would make again
         time_is_up = self.seconds < math.inf and largest(time.monotonic() - self.written > self.seconds)
-        if time_is_up or self.moments.due(module.images_before, module.images_seen):
+        if time_is_up or self.moments.due(module):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
@@ -50,6 +50,7 @@ class Checkpointing(pl.Callback):
 
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Writes last.ckpt in the first process, with the states of all processes."""
+        module.settle()
         self.written = time.monotonic()
         own_state = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
         states_of_processes = gather_objects(own_state)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytorch_lightning as pl
 
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.training.callbacks.looking import Looks
 
 
 class Every:
@@ -14,13 +15,20 @@ class Every:
     def __init__(self, every_images: int | None, at: Sequence[int] = ()):
         self.every_images, self.at = every_images, tuple(at)
 
-    def due(self, before: int, after: int) -> bool:
+    def due(self, module: AdversarialModule) -> bool:
+        """Returns whether there is a moment in the newest step. If so, all steps so far are known to be finite."""
+        is_due = self.is_between(module.images_before, module.images_seen)
+        if is_due:
+            module.settle()
+        return is_due
+
+    def is_between(self, before: int, after: int) -> bool:
         """Returns whether there is a moment after `before` and up to `after` images seen."""
         is_listed = any(before < moment <= after for moment in self.at)
         return is_listed or bool(self.every_images) and before // self.every_images < after // self.every_images
 
 
-class AtMoments(pl.Callback, ABC):
+class AtMoments(Looks, pl.Callback, ABC):
     """A callback that acts at moments of training, and at its end if the budget is used up.
 
     every_images: images between two moments; None: none but those listed and the end
@@ -44,7 +52,7 @@ class AtMoments(pl.Callback, ABC):
             self._act(trainer, module)
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        if self.moments.due(module.images_before, module.images_seen):
+        if self.moments.due(module):
             self._act(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
@@ -55,4 +63,5 @@ class AtMoments(pl.Callback, ABC):
     def _act(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.acted_at = module.images_seen
         if trainer.is_global_zero:
-            self.act(trainer, module)
+            with self.looking(module):
+                self.act(trainer, module)

@@ -19,15 +19,16 @@ from tqdm import tqdm
 from saddlepoint.config.rules import Count, NonNegative, Seed, WholeNumber, integer, number, one_of
 from saddlepoint.errors import Collapsed, Diverged, RequestError, RollBack
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.guard import FiniteGuard, Readback, leaves_out, sum_of
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
-from saddlepoint.parallel.collectives import gather, is_alone, sum_over_processes
+from saddlepoint.parallel.collectives import gather
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
+from saddlepoint.training.callbacks.looking import Looks
 from saddlepoint.training.callbacks.scalars import pairs_of_sides
 from saddlepoint.training.callbacks.table import Table
 
@@ -35,7 +36,7 @@ ON_NONFINITE = ("stop", "roll_back")
 ON_COLLAPSE = ("warn", "stop")
 
 
-class Health(pl.Callback):
+class Health(Looks, pl.Callback):
     """A callback that ends a run whose loss terms or gradients are not finite, and measures signs of a slower failure.
 
     Before every update it checks loss terms and gradients. If one is not finite, it writes diagnosis.json and ends the
@@ -70,8 +71,8 @@ class Health(pl.Callback):
         self.on_collapse, self.collapse_below = on_collapse, collapse_below
         self.collapse_after_images, self.patience = collapse_after_images, patience
         self.roll_backs_done = self.low_in_a_row = 0
-        self.norms: dict[str, Sequence[Tensor]] = {}  # of each player's newest gradient, by parameter
-        self.batch: ImageBatch | None = None
+        self.guard = FiniteGuard([], torch.device("cpu"), self)
+        self.saved_norms: dict[str, Tensor] = {}  # of gradients, from the checkpoint of a run that is resumed
         self.real: EvaluationBlocks | None = None
         if every_images and isinstance(context.module, SynthesisModule):
             self.prepare_diversity(context)
@@ -88,53 +89,44 @@ class Health(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.directory, self.is_first = Path(trainer.default_root_dir), trainer.is_global_zero
-        self.players = dict(zip(trainer.optimizers, ("generator", "discriminator"), strict=True))
-        # Gradients that a scaler multiplied overflow at times, and then the scaler itself skips the step.
-        self.checks_gradients = getattr(trainer.precision_plugin, "scaler", None) is None
-        module.players_optimizers.watch = self.watch
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        readback = None if module.device.type == "cpu" else Readback
+        self.guard = module.guard = FiniteGuard(trainer.optimizers, module.device, self, scaler, readback)
+        self.guard.norms |= {player: norms.to(module.device) for player, norms in self.saved_norms.items()}
+        if readback and self.is_first and self.guard.flag is None:
+            say_that_the_host_waits(trainer.optimizers, scaled=scaler is not None)
         if self.real:
             self.extractor.to(module.device)
             features = self.features(self.real, module)
             self.real_variance = float(total_variance(features)) if len(features) > 1 else 0.0
 
-    def on_train_batch_start(self, trainer, module: AdversarialModule, batch: ImageBatch, batch_index) -> None:
-        self.batch = batch
-
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
-        self.batch = None
-        if self.moments.due(module.images_before, module.images_seen):
-            self.measure(trainer, module)
+        if self.moments.due(module):
+            with self.looking(module):
+                self.measure(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
-        norms = {player: torch.stack([*norms]).tolist() for player, norms in self.norms.items()}
+        norms = {player: torch.stack([*norms]).tolist() for player, norms in self.guard.norms.items()}
         return {"roll_backs_done": self.roll_backs_done, "in_a_row": self.low_in_a_row, "norms": norms}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.roll_backs_done, self.low_in_a_row = state_dict["roll_backs_done"], state_dict["in_a_row"]
-        self.norms = {player: torch.tensor(norms, dtype=torch.float64) for player, norms in state_dict["norms"].items()}
+        self.saved_norms = {player: torch.tensor(norms, dtype=torch.float64)
+                            for player, norms in state_dict["norms"].items()}
 
-    # Before every update.
+    # In every update.
 
-    @torch.no_grad()
-    def watch(self, module: AdversarialModule, optimizer: Optimizer, terms: Mapping[str, Tensor]) -> None:
-        """Ends the run before `optimizer` steps if a loss term or a gradient is not finite.
-
-        Only the sum of all terms and norms is read, as it is finite only if all are. A sum may also be too large for
-        float32, so if it is not finite, each number is checked by itself.
-        """
-        player, numbers = self.players[optimizer], list(terms.values())
-        if self.checks_gradients:
-            gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
-            self.norms[player] = torch._foreach_norm([each for each in gradients if each is not None])
-            numbers += self.norms[player]
-        if not math.isfinite(total(numbers)):
-            self.check_each(module, player, terms)
-
-    def check_each(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor]) -> None:
+    def confirm(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor]) -> None:
         """Ends the run if any process has a loss term or a gradient that is not finite."""
-        culprits = not_finite(module, player, terms, self.checks_gradients)
-        if total([torch.tensor(float(bool(culprits)), device=module.device)]):
+        culprits = not_finite(module, player, terms, checks_gradients=not self.guard.scaler)
+        if sum_of([torch.tensor(float(bool(culprits)), device=module.device)]):
             self.end(module, player, terms, culprits or f"a loss term of the {player} in another process")
+
+    def confirm_scale(self, module: AdversarialModule, scale: float) -> None:
+        """Ends the run, which has made no update for long."""
+        self.stop(f"Diverged: gradients overflow in float16 although precision=16-mixed has reduced the scale of the "
+                  f"losses to {scale:g}, after {module.images_seen:,} images; the optimizers left these updates out. "
+                  "precision=bf16-mixed has the range of float32.")
 
     def end(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor], culprits: str) -> None:
         """Writes diagnosis.json and raises RollBack or Diverged. `culprits` names what is not finite."""
@@ -142,11 +134,14 @@ class Health(pl.Callback):
         file_note = f"{file} has the batch, logits, weights and gradients in numbers"
         if self.is_first:
             try:
-                write_json(file, diagnosis(module, player, update, terms, self.batch))
+                write_json(file, diagnosis(module, player, update, terms, self.guard.batch))
             except OSError as error:
                 file_note = f"{file} could not be written: {error.strerror or error}"
-        message = (f"Diverged: {culprits} not finite in update {update:,} of the {player}, after "
-                   f"{module.images_seen:,} images; the optimizer did not step. {file_note}.")
+        self.stop(f"Diverged: {culprits} not finite in update {update:,} of the {player}, after "
+                  f"{module.images_seen:,} images; the optimizer did not step. {file_note}.")
+
+    def stop(self, message: str) -> None:
+        """Raises RollBack or Diverged."""
         if self.on_nonfinite == "roll_back" and self.roll_backs_done < self.roll_backs:
             raise RollBack(message, self.lr_factor, self.roll_backs_done + 1)
         raise Diverged(f"{message} Try a lower optimizer.generator.lr and optimizer.discriminator.lr"
@@ -170,7 +165,7 @@ class Health(pl.Callback):
 
     def gradient_ratio(self) -> float | None:
         """Returns the ratio; None before both players have made an update, or if D's gradient is 0."""
-        norms = {player: math.hypot(*torch.stack([*norms]).tolist()) for player, norms in self.norms.items()}
+        norms = {player: math.hypot(*torch.stack([*norms]).tolist()) for player, norms in self.guard.norms.items()}
         ratio = norms["generator"] / norms["discriminator"] if len(norms) == 2 and norms["discriminator"] else math.inf
         return ratio if math.isfinite(ratio) else None
 
@@ -182,7 +177,7 @@ class Health(pl.Callback):
         with evaluating(module.sampling_generator) as generator:
             fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_images)
             fake_variance = total_variance(self.features(fakes, module)).to(module.device)
-        return total([fake_variance]) / trainer.world_size / self.real_variance
+        return sum_of([fake_variance]) / trainer.world_size / self.real_variance
 
     def features(self, images: EvaluationBlocks | GeneratedImages, module: AdversarialModule) -> Tensor:
         """Returns the features [N, D] of all images. They are few, so every process computes all of them."""
@@ -212,6 +207,16 @@ def refuse_unless(choices: Sequence[str], **setting: str) -> None:
         raise ValueError(f"callbacks.health.{name}={value} must be {' or '.join(choices)}")
 
 
+def say_that_the_host_waits(optimizers: Sequence[Optimizer], scaled: bool) -> None:
+    """Prints why the host looks at each update before it is made, so that the GPU waits for the host."""
+    waiting = {type(each).__name__ for each in optimizers if not leaves_out(each)}
+    reason = ("precision=16-mixed lets a scaler leave out updates: precision=bf16-mixed needs none" if scaled else
+              f"{' and '.join(sorted(waiting))} cannot leave out an update by itself: optimizer=adam can, and "
+              "optimizer=sgd with optimizer.generator.fused=true optimizer.discriminator.fused=true")
+    tqdm.write(f"note: the GPU waits in every update until the host has seen that it is finite, since {reason}",
+               file=sys.stderr)
+
+
 def total_variance(features: Tensor) -> Tensor:
     """Returns tr Cov = 1/(N-1) sum_i |f_i - mean|^2 of features [N, D], in float64; exactly 0 if all rows are equal.
 
@@ -229,11 +234,3 @@ def saturation(module: AdversarialModule) -> float | None:
               if name.startswith("logits/")}  # none before the discriminator's first update
     shares = [module.loss.saturation(real, fake) for _, real, fake in pairs_of_sides(logits)]
     return None if not shares or shares[0] is None else float(sum(shares)) / len(shares)
-
-
-def total(numbers: Sequence[Tensor]) -> float:
-    """Returns the sum of `numbers` over all processes, so that all decide alike. On a GPU it reads one number only, as
-    each reading waits for the device; on a CPU, reading takes less time than an addition of tensors."""
-    if numbers[0].is_cpu and is_alone():
-        return sum(each.item() for each in numbers)
-    return sum_over_processes({"number": torch.stack(numbers).sum()})["number"].item()

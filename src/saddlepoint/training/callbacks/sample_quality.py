@@ -25,10 +25,11 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.looking import Looks
 from saddlepoint.training.callbacks.table import Table
 
 
-class SampleQuality(pl.Callback):
+class SampleQuality(Looks, pl.Callback):
     """A callback that compares fakes of fixed latents with training images, at intervals and at the end of the budget.
     The first metric decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
 
@@ -94,8 +95,9 @@ class SampleQuality(pl.Callback):
                        file=sys.stderr)
 
     def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
-        if self.active and self.moments.due(module.images_before, module.images_seen):
-            self.measure(trainer, module)
+        if self.active and self.moments.due(module):
+            with self.looking(module):
+                self.measure(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         ended = module.images_seen >= module.budget_images  # after a signal there is no time to measure

@@ -44,7 +44,7 @@ class Scalars(pl.Callback):
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.average:
             self.add(module)
-        if self.moments.due(module.images_before, module.images_seen):
+        if self.moments.due(module):
             self.write(trainer, module)
 
     def on_train_end(self, trainer: pl.Trainer, module: AdversarialModule) -> None:

@@ -18,6 +18,7 @@ class Budget(pl.Callback):
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if module.images_seen >= self.images:
+            module.settle()  # before anything is shown or saved of the last step
             trainer.should_stop = True
 
 
