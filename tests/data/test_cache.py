@@ -132,6 +132,8 @@ def test_several_processes_store_into_one_file(tmp_path):
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
+    (pixels,) = (tmp_path / "cache").glob("*.pixels")
+    assert pixels.stat().st_size == 100 * 4 * 4 * 3  # an image that two have decoded is stored once
     cache = cache_of(tmp_path / "cache", "settings", (4, 4, 3))
     for number in range(100):
         assert (cache.get(tmp_path / f"{number}.png", pytest.fail) == number).all()

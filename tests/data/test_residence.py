@@ -119,7 +119,7 @@ def test_nothing_is_copied_to_the_device_for_a_batch_within_an_epoch(make):
 
 def test_order_and_coins_are_uploaded_once_an_epoch(monkeypatch):
     uploads = []
-    monkeypatch.setattr("saddlepoint.data.sampling.uploaded", lambda table, device: uploads.append(device) or table)
+    monkeypatch.setattr("saddlepoint.data.sampling.upload", lambda table, device: uploads.append(device) or table)
     handed_over(numbered(on_device=True, batch_size=9, **FLIPPED), 30)  # three epochs of ten batches
     assert len(uploads) == 2 * 3
 

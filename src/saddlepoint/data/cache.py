@@ -156,6 +156,9 @@ class SharedFile(DecodedCache):
         with self._open() as (pixels_file, index_file):
             fcntl.flock(index_file, fcntl.LOCK_EX)
             try:
+                self._read_index(index_file)
+                if entry[:_DIGEST] in self._entries:  # another process has stored it since this one looked
+                    return
                 number = os.fstat(index_file).st_size // _ENTRY
                 if not (_write(pixels_file, content, number * self.size)
                         and _write(index_file, entry, number * _ENTRY)):

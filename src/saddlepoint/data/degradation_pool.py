@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import require
+from saddlepoint.game.device_memory import upload
 
 
 class PairPool(nn.Module):
@@ -34,7 +35,7 @@ class PairPool(nn.Module):
             return high, low
         self.high, self.low = self.high.to(high.device), self.low.to(low.device)  # restored, they are on the CPU
         shuffled = torch.randperm(self.size, device=generator.device, generator=generator)
-        places = shuffled[:len(high)].to(high.device)
+        places = upload(shuffled[:len(high)], high.device)
         drawn = self.high[places], self.low[places]
         self.high[places], self.low[places] = high, low
         return drawn

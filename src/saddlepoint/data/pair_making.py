@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from saddlepoint.checks import at_least
 from saddlepoint.config.rules import Count, Positive, integer, number
 from saddlepoint.data import bicubic
-from saddlepoint.data.sampling import uploaded
+from saddlepoint.game.device_memory import upload
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
 
@@ -143,7 +143,7 @@ class Noise(PairMaker):
 
     def source(self, images: Tensor, generators: Iterable[Generator]) -> Tensor:
         noise = torch.stack([torch.randn(images.shape[1:], generator=each) for each in generators])
-        return (images + self.sigma * uploaded(noise, images.device)).clamp(-1, 1)
+        return (images + self.sigma * upload(noise, images.device)).clamp(-1, 1)
 
 
 class Reduced(PairMaker):

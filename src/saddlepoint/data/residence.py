@@ -3,7 +3,6 @@
 The loader then gives the positions of a batch alone, and its images are gathered where they lie.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,6 +12,7 @@ from torch.utils.data import Dataset
 from saddlepoint.data.pixels import mirrored
 from saddlepoint.data.sampling import EndlessOrder
 from saddlepoint.errors import RequestError
+from saddlepoint.game.device_memory import free_bytes
 
 AUTO = "auto"
 SHARE = 4  # auto: a set is kept if it takes at most one part in so many of the memory that is free
@@ -94,24 +94,6 @@ def require_room(num_bytes: int, device: torch.device) -> None:
         raise RequestError(f"data.on_device=true keeps all images in memory, {in_words(num_bytes)}, and "
                            f"{'this machine' if device.type == 'cpu' else device} has {in_words(free)} free: type "
                            "data.on_device=false, or a smaller data.image_size or data.subset_size")
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Returns how many bytes of memory are free on a device; None if that is not known."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if device.type == "cpu":
-        return next(_available(), None)
-    return None
-
-
-def _available() -> Iterator[int]:
-    """Yields the bytes that Linux says are available to a new process, without swapping."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123
-            yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except OSError:  # another system
-        return
 
 
 def in_words(num_bytes: int) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from saddlepoint.errors import RequestError
+from saddlepoint.game.device_memory import upload
 from saddlepoint.game.random_streams import seed_of
 
 
@@ -74,7 +75,7 @@ class EndlessOrder:
     def _table(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         drawn_for, table = self._tables.get(purpose, (None, None))
         if drawn_for != epoch:
-            table = uploaded(self._drawn(purpose, epoch, draw), self.device)
+            table = upload(self._drawn(purpose, epoch, draw), self.device)
             self._tables[purpose] = epoch, table
         return table
 
@@ -108,13 +109,6 @@ class OrderOfReadable(EndlessOrder):
                 others = self.other_images(epoch * self.num_images + place)
                 table[place] = others[~self._cannot[others]][0]
         return table
-
-
-def uploaded(table: Tensor, device: torch.device) -> Tensor:
-    """Copies a tensor of the CPU to a device. A GPU is not waited for."""
-    if device.type != "cuda":
-        return table.to(device)
-    return table.pin_memory().to(device, non_blocking=True)
 
 
 def fixed_subset(num_images: int, subset_size: int) -> Tensor:

@@ -1,13 +1,23 @@
 """Copies between the host and a GPU for which neither waits, and how much memory a device has left."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+MEMINFO = Path("/proc/meminfo")  # Linux's
 
-def free_bytes(device: torch.device) -> int:
-    """Returns how many bytes a GPU has free: those of nobody, and those that torch keeps for later tensors."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+def free_bytes(device: torch.device) -> int | None:
+    """Returns how many bytes a device has free: of a GPU those of nobody, and those that torch keeps for later tensors;
+    of the machine those that a process can get without swapping. None if that is not known."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type != "cpu" or not MEMINFO.exists():
+        return None
+    with MEMINFO.open(encoding="ascii") as lines:
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 def fits(num_bytes: int, device: torch.device) -> bool:

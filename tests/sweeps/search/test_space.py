@@ -87,7 +87,7 @@ def test_of_the_data_only_how_it_is_trained_on_may_be_searched():
     """Every setting of every set is known to be one or the other: a new one is refused until it is."""
     known = {name for file in (CONF / "data").glob("*.yaml") for name in read_yaml(file)} - {"defaults", "_target_"}
     free = {"batch_size", "seed", "horizontal_flip", "rotate", "num_workers", "cache", "memory_megabytes", "pair_pool",
-            "sharpen_target", "degradation_crop"}
+            "sharpen_target", "degradation_crop", "on_device", "draft"}
     assert {"root", "subset_size", "image_size", "resize", "crop", "fit", "channels", "train_fraction", "split_seed",
             "low_root", "validation_root", "extensions", "max_pixels", "corrupt", "num_classes"} < known
     for name in known - {"degradation"}:
