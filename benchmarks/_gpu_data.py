@@ -1,7 +1,7 @@
 """The checks of gpu.py about data: sets that stay on the GPU, and files that have to keep up with it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,7 +51,8 @@ def batches_of_both(machine: Machine) -> Outcome:
 
 
 def decoding(machine: Machine) -> Iterator[Case]:
-    """Measures how many JPEG files of 512x512 pixels a second the workers decode and reduce to 64x64.
+    """Measures how many JPEG files of 512x512 pixels a second the workers decode and reduce to 64x64, and how many
+    pairs a second they degrade as Real-ESRGAN does.
 
     Where all cores together give fewer images/s than a step can take (see speed), files and not the GPU set the pace.
     """
@@ -59,7 +60,12 @@ def decoding(machine: Machine) -> Iterator[Case]:
     write_photographs(folder, 64 if machine.is_dry else 1024)
     cores = len(os.sched_getaffinity(0))
     for workers in sorted({2} if machine.is_dry else {2, cores}):
-        yield f"{workers} workers", partial(decoded, machine, folder, workers)
+        for draft in ("false", "true"):
+            typed = ("data=image_folder", f"data.root={folder}", "data.image_size=64", f"data.draft={draft}")
+            yield f"data.draft={draft}, {workers} workers", partial(loaded, machine, typed, workers, BATCH)
+    for workers in (1,) if machine.is_dry else (0, 4, cores):
+        typed = ("data=sr_folder", "degradation=real_esrgan", f"data.root={folder}", "data.image_size=256")
+        yield f"degraded pairs, {workers} workers", partial(loaded, machine, typed, workers, 4)
 
 
 def write_photographs(folder: Path, count: int) -> None:
@@ -70,15 +76,14 @@ def write_photographs(folder: Path, count: int) -> None:
         Image.fromarray(numpy.roll(pixels, index, 0)).save(folder / f"{index}.jpg", quality=90)
 
 
-def decoded(machine: Machine, folder: Path, workers: int) -> Outcome:
-    data = build.data(settings("data=image_folder", f"data.root={folder}", "data.image_size=64",
-                               f"data.batch_size={BATCH}", f"data.num_workers={workers}"))
+def loaded(machine: Machine, typed: Sequence[str], workers: int, batch_size: int) -> Outcome:
+    data = build.data(settings(*typed, f"data.batch_size={batch_size}", f"data.num_workers={workers}"))
     data.prepare_data()
     data.setup("fit")
     batches = iter(data.train_dataloader())
-    count = 10 if machine.is_dry else 20 * workers
+    count = 2 if machine.is_dry else 10 * max(workers, 1)
     seconds = machine.seconds_a_call(lambda: next(batches), calls=count, warm_up=1)
-    return Outcome({"images/s": round(BATCH / seconds)})
+    return Outcome({"images/s": round(batch_size / seconds, 1)})
 
 
 CHECKS = {"resident": resident, "decoding": decoding}

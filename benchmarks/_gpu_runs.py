@@ -27,7 +27,7 @@ def resume(machine: Machine) -> Iterator[Case]:
 
 
 def straight_and_resumed(machine: Machine, deterministic: bool) -> Outcome:
-    images = 640 if machine.is_dry else 6400
+    images = 256 if machine.is_dry else 6400
     base = ("model=dcgan_small", "data.batch_size=64", "trick=[ema]", *machine.quiet,
             f"trainer.deterministic={str(deterministic).lower()}")
     place = machine.folder / ("deterministic" if deterministic else "as_it_comes")

@@ -78,10 +78,8 @@ def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | No
 
 def by_hand(overrides: list[str], loop: type[HandWritten] = HandWritten) -> HandWritten:
     made = settings(*overrides)
-    generator, discriminator = build.networks(made)
-    for network in (generator, discriminator):
-        network.to(memory_format=torch.channels_last)
-    return loop(generator, discriminator, made["data"]["batch_size"], made["model"]["latents"]["size"])
+    networks = [each.to(memory_format=torch.channels_last) for each in build.networks(made).values()]
+    return loop(*networks, made["data"]["batch_size"], made["model"]["latents"]["size"])
 
 
 def torchvision_loader(data: pl.LightningDataModule, batch_size: int, directory: str):
