@@ -22,6 +22,29 @@ class Reduction(nn.Module):
         return high[..., ::4, ::4]
 
 
+class ThreadCount(nn.Module):
+    """Paints the number of threads whose rounding it is asked for."""
+
+    scale = 4
+
+    def degrade(self, high, generator, threads=None):
+        return torch.full_like(high[..., ::4, ::4], (threads or torch.get_num_threads()) / 255)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_workers_round_as_the_process_that_trains(num_workers, tmp_path):
+    """A worker has one thread, and torch rounds otherwise with one than with several."""
+    write_noise(tmp_path)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        data = pair_folder(tmp_path, degradation=ThreadCount(), degradation_crop=24, num_workers=num_workers)
+        [low] = stream(data, 1)[1:]
+    finally:
+        torch.set_num_threads(before)
+    assert low.unique().tolist() == [3]
+
+
 def test_high_and_low_are_cut_at_the_same_place_and_the_places_differ(tmp_path):
     images = torch.randint(0, 256, (40, 3, 24, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     high, low = DegradedPairs(Reduction(), 16, nn.Identity(), 0, seed=3).pairs(images, 0)

@@ -7,16 +7,18 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from torch import nn
 
 from saddlepoint import build
 from saddlepoint.errors import OutOfMemory, RequestError
 from saddlepoint.files.disk_space import DiskFull
-from saddlepoint.runs import checkpoint
+from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training import arithmetic, restoring, results
 from saddlepoint.training.callbacks.scalars import Scalars
 from saddlepoint.training.train import make_trainer, train
+from tests.comparing_runs import NARROW
 from tests.composing import SMALL, settings
 from tests.game import playing
 
@@ -119,6 +121,21 @@ def test_going_on_elsewhere_is_said(before, now, sentence, capsys):
     restoring.warn_of_device({"device": before}, now)
     warned = capsys.readouterr().err
     assert sentence in warned and "not be bit for bit" in warned if sentence else not warned
+
+
+def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, monkeypatch, capsys):
+    run = train(settings(*SMALL, *NARROW), tmp_path / "run")
+    wanted = settings(*SMALL, *NARROW, "budget.images=32", f"resume={run}")
+    continuation = resuming.continuation(wanted, ["budget.images=32", f"resume={run}"], None)
+    here = arithmetic.description(wanted, torch.device("cpu"))
+    continuation.saved["device"] = here | {"type": "cuda", "devices": ["NVIDIA H100 80GB HBM3"]}
+    train(continuation.settings, None, continuation)
+    assert "goes on with CPU (was NVIDIA H100 80GB HBM3)" in capsys.readouterr().err
+
+
+def test_lightning_asks_nobody_for_a_signal_in_each_step(monkeypatch):
+    monkeypatch.setattr(_TrainingEpochLoop, "_broadcast_sigterm_tensor", lambda loop: pytest.fail("asked"))
+    make_trainer(settings(*SMALL), sweeping=False).fit_loop.epoch_loop._broadcast_sigterm_tensor()
 
 
 def test_a_checkpoint_of_an_earlier_version_has_nothing_to_say(capsys):
