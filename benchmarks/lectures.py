@@ -75,7 +75,7 @@ class HalfBatches:
 
 def by_hand(overrides: list[str], steps: int) -> float:
     made = settings(*overrides)
-    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in build.networks(made))
+    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in build.networks(made).values())
     data = made["data"]
     loop = HalfBatches(generator, discriminator, data["batch_size"], made["model"]["latents"]["size"],
                        data["num_classes"])

@@ -25,7 +25,7 @@ OVERRIDES = ["experiment=srgan_x4", "model.turns.generator_warmup_images=0", "ca
 
 def by_hand(steps: int) -> float:
     made = settings(*OVERRIDES)
-    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in build.networks(made))
+    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in build.networks(made).values())
     content = build.content(made)
     of_generator, of_discriminator = (torch.optim.Adam(network.parameters(), 1e-4, fused=True)
                                       for network in (generator, discriminator))

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +26,16 @@ def test_every_name_of_ours_that_a_benchmark_imports_is_there(script):
     for module, name in imported(script):
         holder = importlib.import_module(module)
         assert hasattr(holder, name) or isinstance(importlib.import_module(f"{module}.{name}"), ModuleType)
+
+
+def test_the_loop_by_hand_plays_with_our_networks(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from training import by_hand
+    loop = by_hand(["model=mlp", "data=mnist5k", "trainer=cpu"])
+    before = [next(network.parameters()).clone() for network in (loop.generator, loop.discriminator)]
+    loop.step(torch.zeros(loop.batch_size, 1, 32, 32))
+    after = [next(network.parameters()) for network in (loop.generator, loop.discriminator)]
+    assert not any(map(torch.equal, before, after))
 
 
 @pytest.mark.parametrize(("argument", "sentence"), [
