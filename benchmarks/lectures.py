@@ -75,7 +75,8 @@ class HalfBatches:
 
 def by_hand(overrides: list[str], steps: int) -> float:
     made = settings(*overrides)
-    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in build.networks(made).values())
+    networks = build.networks(made).values()
+    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in networks)
     data = made["data"]
     loop = HalfBatches(generator, discriminator, data["batch_size"], made["model"]["latents"]["size"],
                        data["num_classes"])

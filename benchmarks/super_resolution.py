@@ -25,7 +25,8 @@ OVERRIDES = ["experiment=srgan_x4", "model.turns.generator_warmup_images=0", "ca
 
 def by_hand(steps: int) -> float:
     made = settings(*OVERRIDES)
-    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in build.networks(made).values())
+    networks = build.networks(made).values()
+    generator, discriminator = (network.to(memory_format=torch.channels_last) for network in networks)
     content = build.content(made)
     of_generator, of_discriminator = (torch.optim.Adam(network.parameters(), 1e-4, fused=True)
                                       for network in (generator, discriminator))
