@@ -1,8 +1,6 @@
 """The checks of gpu.py about metrics, which compute where their extractor is."""
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -13,10 +11,12 @@ from _gpu_cases import Case, Machine, Outcome
 from torch import Tensor
 
 from saddlepoint import build
+from saddlepoint.commands.evaluation import evaluate as evaluate_run
+from saddlepoint.config.check import checked_settings
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.sums import Moments
 from saddlepoint.training import train
-from tests.composing import settings
+from tests.composing import composed, settings
 
 ROOT = Path(__file__).parent.parent
 METRICS_MAY_DIFFER = 1e-6  # relative, of the same features
@@ -48,14 +48,10 @@ def fid_of_both_devices(machine: Machine) -> Outcome:
 
 def fid(machine: Machine, run: Path, device: str) -> float:
     output, fakes = machine.folder / f"{device}.json", 256 if machine.is_dry else 10_000
-    command = [sys.executable, str(ROOT / "evaluate.py"), f"run={run}", f"device={device}", f"num_fake={fakes}",
-               "resamples=0", "extractor=random", "metric=[fid]", "remember=false", f"output={output}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=max(machine.seconds_left(), 30))
-    if done.returncode:
-        raise RuntimeError(f"evaluate.py device={device} ended with exit code {done.returncode}: {done.stderr[-300:]}")
+    config, _ = composed(f"run='{run}'", f"device={device}", f"num_fake={fakes}", "resamples=0", "extractor=random",
+                         "metric=[fid]", "remember=false", f"output='{output}'", config="evaluate")
+    evaluate_run(checked_settings(config))
     return json.loads(output.read_text())["metrics"][0]["value"]
-
-
 
 
 def metrics(machine: Machine) -> Iterator[Case]:
