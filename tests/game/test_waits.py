@@ -34,9 +34,9 @@ META = torch.device("meta")
 DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none")
 TRICKS = {"auxiliary_classifier": ("model=acgan",)} | {
     name: (*DIGITS, f"trick=[{name}]") for name in options("tricks") if name not in ("all", "auxiliary_classifier")}
-TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2}, {"fake_batch_multiple": 2},
-         {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"}, {"share_latents": True},
-         {"fakes_in_eval": True}, {"discriminator_warmup_images": 64}]
+TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2},
+         {"fake_batch_multiple": 2}, {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"},
+         {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 64}]
 ONLY_ON_THE_HOST = (
     "detach", "t", "view", "permute", "squeeze", "unsqueeze", "expand", "select", "slice", "split", "alias", "unbind",
     "as_strided", "transpose", "empty", "empty_like", "new_empty_strided", "new_empty", "_record_function_enter_new",
