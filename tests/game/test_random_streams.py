@@ -1,9 +1,13 @@
 """Random numbers as a function of (seed, step, player, purpose, how many-th, place in the global batch)."""
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from saddlepoint.game.random_streams import RandomStreams, _scramble, seed_of
+from saddlepoint.tricks.instance_noise import InstanceNoise
+from saddlepoint.tricks.labels import LabelFlip
+from tests.game.playing import batches, game, play
 
 DRAWS = [lambda draws, count: draws.normal("x", (count, 5)), lambda draws, count: draws.uniform("x", (count, 5)),
          lambda draws, count: draws.integers("x", 10, (count,))]
@@ -64,3 +68,18 @@ def test_moments_of_the_draws():
     assert abs(normal.mean()) < 0.015 and abs(normal.std() - 1) < 0.01  # five standard errors
     assert abs(uniform.mean() - 0.5) < 0.005 and uniform.min() >= 0 and uniform.max() < 1
     assert set(RandomStreams(0, 0).integers("x", 3, (100,)).tolist()) == {0, 1, 2}
+
+
+def test_a_game_makes_its_generators_in_its_first_steps_only(monkeypatch):
+    """On a GPU each is memory, and a recorded step must know all that it draws from."""
+    made, kind = [], torch.Generator
+    monkeypatch.setattr(torch, "Generator", lambda *given: made.append(given) or kind(*given))
+    per_step = []
+
+    class Counting(pl.Callback):
+        def on_train_batch_end(self, trainer, module, outputs, batch, batch_index):
+            per_step.append(len(made))
+
+    play(game(tricks={"noise": InstanceNoise(0.1), "flip": LabelFlip()}), batches(4), Counting())
+    assert per_step[0] >= 6  # latents, noise on three sides, two flips
+    assert per_step == per_step[:1] * 4
