@@ -39,21 +39,22 @@ CASES = {  # overrides, padding to the image size, steps, warm-up steps
 
 
 class Stopwatch(pl.Callback):
-    """Measures the seconds from the end of the warm-up to the end of the last step, whatever happens in between.
+    """Measures the seconds between two moments of training, in images seen, whatever happens in between.
 
     A GPU works on while the host is ahead of it, so both moments wait for it.
     """
 
-    def __init__(self, warm_up: int, steps: int):
-        self.warm_up, self.last = warm_up, warm_up + steps - 1
+    def __init__(self, first: int, last: int):
+        self.first, self.last = first, last
         self.started = self.seconds = 0.0
 
-    def on_train_batch_start(self, trainer, module, batch, batch_index) -> None:
-        if batch_index == self.warm_up:
-            self.started = self.now(module)
+    def next_due(self, images_seen: int) -> float:
+        return self.first if images_seen < self.first else self.last
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_index) -> None:
-        if batch_index == self.last:
+        if module.images_seen == self.first:
+            self.started = self.now(module)
+        if module.images_seen == self.last:
             self.seconds = self.now(module) - self.started
 
     def now(self, module: pl.LightningModule) -> float:
@@ -64,9 +65,10 @@ class Stopwatch(pl.Callback):
 
 def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | None = None) -> float:
     """`images_a_step`: real ones, where that is not the batch size"""
-    watch, configured = Stopwatch(warm_up, steps), build.callbacks
     images_a_step = images_a_step or settings(*overrides)["data"]["batch_size"]
-    made = settings(*overrides, f"budget.images={(warm_up + steps) * images_a_step}")
+    first, last = warm_up * images_a_step, (warm_up + steps) * images_a_step
+    watch, configured = Stopwatch(first, last), build.callbacks
+    made = settings(*overrides, f"budget.images={last}")
     build.callbacks = lambda *given: [*configured(*given), watch]
     try:
         with tempfile.TemporaryDirectory() as directory:

@@ -106,10 +106,11 @@ def images_seen(run: Path) -> int:
 
 
 def content(run: Path, name: str = "last.ckpt") -> dict[str, object]:
-    """What a checkpoint holds, flat, without clocks, its place, and the code's revision, which may change meanwhile"""
+    """What a checkpoint holds, flat, without clocks, its place, the length of visits, and the code's revision, which
+    may change meanwhile"""
     return {path: value for path, value in flat(checkpoint.load(run / "checkpoints" / name))
             if not path.endswith((".seconds", ".revision"))
-            and not path.startswith((".settings.run", ".settings.resume"))}
+            and not path.startswith((".settings.run", ".settings.resume", ".settings.trainer.steps_a_visit"))}
 
 
 def flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:

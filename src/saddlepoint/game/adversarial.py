@@ -16,7 +16,7 @@ from saddlepoint.game.players import Players
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update
 from saddlepoint.game.task import Task
-from saddlepoint.game.turns import SCORINGS, Turns, score_for_generator
+from saddlepoint.game.turns import SCORINGS, Plan, Turns, score_for_generator
 
 Terms = dict[str, Tensor]  # the terms [] of a player's loss, by name
 
@@ -31,6 +31,7 @@ class AdversarialModule(Task, Players):
     def __init__(self, loss: AdversarialLoss, turns: Turns, adversarial_weight: NonNegative = 1.0, **more):
         super().__init__(**more)
         self.loss, self.turns, self.adversarial_weight = loss, turns, adversarial_weight
+        self.plan = Plan(True, 1)  # of the present step
         self.register_buffer("real_target", torch.tensor(1.0), persistent=False)
         self.register_buffer("fake_target", torch.tensor(0.0), persistent=False)
 
@@ -54,25 +55,23 @@ class AdversarialModule(Task, Players):
         """Returns the terms [] of D's loss that neither the adversarial loss nor a trick adds, by name."""
         return {}
 
-    def training_step(self, batch: ImageBatch, batch_index: int) -> None:
-        self.guard.begin(self, batch)
-        self.images_before = self.images_seen
-        self.players_optimizers.apply_schedule(self.optimizers(), self.images_seen)
-        if self.turns.order == "simultaneous":
-            self.turn_of_both(batch)
-        else:
-            contests = self.discriminator_turn(batch) if self.turns.discriminator_moves(self.images_seen) else None
-            for _ in range(self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken)):
-                self.generator_turn(batch, contests)
+    def play(self, batch: ImageBatch) -> None:
+        self.plan = self.turns.plan(self.images_seen, self.discriminator_steps_taken)
+        with self.recorder.step(self, batch) as batch:
+            if self.turns.order == "simultaneous":
+                self.take_turn("both", self.update_both, batch)
+                return
+            moves = self.plan.discriminator
+            contests = self.take_turn("discriminator", self.update_discriminator, batch) if moves else None
+            for _ in range(self.plan.generator):
+                self.guard.begin_update(self)
+                self.take_turn("generator", self.update_generator, batch, contests)
                 contests = None  # G has moved: its next update makes other fakes
-        self.images_seen += len(batch.real) * self.trainer.world_size
-        self.guard.end()
 
-    def discriminator_turn(self, batch: ImageBatch) -> list[Contest] | None:
-        """Updates D. Returns the contests, with G's graph, if G's update that follows uses the same fakes."""
-        random = self.random_streams("discriminator", self.discriminator_steps_taken)
-        moves = self.turns.generator_moves(self.images_seen, self.discriminator_steps_taken + 1)
-        shares = (self.shares_fakes or self.turns.share_latents) and moves > 0 and not self.turns.fakes_in_eval
+    def update_discriminator(self, batch: ImageBatch, random: RandomStreams) -> list[Contest] | None:
+        """Returns the contests, with G's graph, if G's update that follows uses the same fakes."""
+        shares = ((self.shares_fakes or self.turns.share_latents) and self.plan.generator > 0
+                  and not self.turns.fakes_in_eval)
         with torch.set_grad_enabled(shares), evaluating(self.generator, self.turns.fakes_in_eval):
             contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
         shown = self.for_discriminator([contest.detached() for contest in contests], random)
@@ -85,28 +84,26 @@ class AdversarialModule(Task, Players):
             terms["total"] = self.players_optimizers.step(self, "discriminator", terms)
             self.remember_logits(scored)
             summed |= {name: summed[name] + term if name in summed else term for name, term in terms.items()}
-        self.end_turn("discriminator", summed, batch, random)
+        self.end_update("discriminator", summed, batch, random)
         return contests if shares else None
 
-    def generator_turn(self, batch: ImageBatch, contests: list[Contest] | None) -> None:
-        """Updates G, on these contests or on new ones."""
-        self.guard.begin_update(self)
-        random = latent_random = self.random_streams("generator", self.generator_steps_taken)
+    def update_generator(self, batch: ImageBatch, random: RandomStreams, contests: list[Contest] | None) -> None:
+        """Updates G on these contests, or on new ones."""
+        latent_random = random
         if self.turns.share_latents:  # the numbers of D's last update, from their beginning
             latent_random = random.of_player("discriminator", self.discriminator_steps_taken - 1)
         with frozen(self.parameters_of["discriminator"]):
             contests = contests or self.contests(batch, self.turns.generator_fakes(len(batch.real)), latent_random)
             terms = self.generator_terms(batch, contests)
-            if self.turns.discriminator_moves(self.images_seen):  # else G warms up, on the task's terms alone
+            if self.plan.discriminator:  # else G warms up, on the task's terms alone
                 steps = [self.tricks.with_opponent(self.step(contest, batch, random)) for contest in contests]
                 scored = [GeneratorStep(**vars(step), sides=score_for_generator(step)) for step in steps]
                 terms = self.generator_loss(scored, terms)
             terms["total"] = self.players_optimizers.step(self, "generator", terms)
-        self.end_turn("generator", terms, batch, random)
+        self.end_update("generator", terms, batch, random)
 
-    def turn_of_both(self, batch: ImageBatch) -> None:
+    def update_both(self, batch: ImageBatch, random: RandomStreams) -> None:
         """Updates both players, with gradients at the same weights, from one pass through the networks."""
-        random = self.random_streams("discriminator", self.discriminator_steps_taken)
         [score] = SCORINGS[self.turns.scoring]
         contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
         steps = [self.step(contest, batch, random) for contest in contests]
@@ -119,11 +116,11 @@ class AdversarialModule(Task, Players):
         totals = self.players_optimizers.step_both(self, terms)
         self.remember_logits(of_discriminator)
         for player in terms:
-            self.end_turn(player, terms[player] | {"total": totals[player]}, batch, random)
+            self.end_update(player, terms[player] | {"total": totals[player]}, batch, random)
 
     def step(self, contest: Contest, batch: ImageBatch, random: RandomStreams) -> Step:
         return Step(*contest, self.images_seen, len(batch.real) * random.num_processes, random, self.loss,
-                    self.tricks.discriminator_input)
+                    self.tricks.discriminator_input, tape=self.recorder.tape)
 
     def targets(self, steps: Sequence[Step]) -> list[Targets]:
         return [self.tricks.targets(Targets(self.real_target, self.fake_target), step) for step in steps]
@@ -141,9 +138,9 @@ class AdversarialModule(Task, Players):
             terms |= self.tricks.generator_losses(step)
         return terms
 
-    def end_turn(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
+    def end_update(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
         self.remember(player, terms)
         if not self.guard.repeats:
             self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
-                                                  self.generator, self.discriminator, self.guard.flag))
-        self.count_step(player)
+                                                  self.generator, self.discriminator, self.guard.flag,
+                                                  self.recorder.tape))

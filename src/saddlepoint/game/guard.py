@@ -44,8 +44,13 @@ class Guard:
     """A guard that lets every update pass, of a game that nobody watches."""
 
     batch: Any = None  # the one of the present step
+    can_be_recorded = True  # False: the host decides something in the present step (recording.py)
     flag: Tensor | None = None  # [] on the device: 1 if updates are being left out; None: the host looks before each
     repeats: bool = False  # the present update has been made before; it is only computed for what follows
+    index = 0  # of the present update in its step
+
+    def __init__(self) -> None:
+        self.norms: dict[str, Sequence[Tensor]] = {}  # of each player's newest gradient, by parameter
 
     def begin(self, module: "AdversarialModule", batch: Any) -> None:
         """Begins a step, and its first update."""
@@ -90,12 +95,11 @@ class FiniteGuard(Guard):
 
     def __init__(self, optimizers: Sequence[Optimizer], device: torch.device, confirms: Confirms,
                  scaler: torch.amp.GradScaler | None = None, later: type[Download] | None = None):
+        super().__init__()
         self.confirms, self.scaler = confirms, scaler
-        self.norms: dict[str, Sequence[Tensor]] = {}  # of each player's newest gradient, by parameter
         self.steps: deque[_Step] = deque()
         self.made_before: int | None = None  # updates of the step that is made again; None: no step is
         self.again: list[_Snapshot] = []  # what was before each of them
-        self.index = 0  # of the present update in its step
         self.changing: _Changing | None = None
         if later and not scaler and all(map(leaves_out, optimizers)):
             self.flag, self.left_out = torch.zeros((), device=device), torch.zeros((), device=device)
@@ -107,6 +111,10 @@ class FiniteGuard(Guard):
     def is_late(self) -> bool:
         """Whether the host looks at the present step later."""
         return self.flag is not None and self.made_before is None
+
+    @property
+    def can_be_recorded(self) -> bool:
+        return self.is_late
 
     def begin(self, module: "AdversarialModule", batch: Any) -> None:
         if self.is_late:

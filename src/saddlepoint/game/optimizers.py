@@ -1,6 +1,6 @@
 """The optimizers of the two players, and their learning rates over training."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.callback_group import listens
+from saddlepoint.game.guard import leaves_out
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.parallel.strategy import average_gradients
@@ -25,7 +26,12 @@ class Optimizers:
 
     `schedule` is a factor on both learning rates, as a function of images seen. It is applied in the training step,
     because Lightning calls no scheduler under manual optimisation.
+
+    On a GPU learning rates are tensors, as a recorded step reads them where they are. All steps there have them so,
+    recorded or not, as their numbers are float32 and would else differ in the last bits.
     """
+
+    rates_on: Container[str] = ("cuda",)  # types of devices on which learning rates are tensors
 
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
                  discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
@@ -33,6 +39,7 @@ class Optimizers:
         for player, maker in self.makers.items():
             _try(player, maker)
         self.schedule = as_schedule(schedule)
+        self.rates: list[list[float]] = []  # learning rates of each optimizer's groups, as numbers
         self._applied: float | None = None
         self.directly = False
 
@@ -45,6 +52,10 @@ class Optimizers:
                 group["initial_lr"] = group["lr"]
         for optimizer, state in zip(optimizers, states, strict=False):
             optimizer.load_state_dict(state)
+        self.rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+        for optimizer in optimizers:
+            if leaves_out(optimizer) and _device_of(optimizer).type in self.rates_on:
+                _let_be_recorded(optimizer)
         self._applied = None
         return optimizers
 
@@ -52,10 +63,24 @@ class Optimizers:
         factor = self.schedule(images_seen)
         if factor == self._applied:
             return
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * factor
+        for rates, optimizer in zip(self.rates, optimizers, strict=True):
+            for index, group in enumerate(optimizer.param_groups):
+                rates[index] = group["initial_lr"] * factor
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rates[index])
+                else:
+                    group["lr"] = rates[index]
         self._applied = factor
+
+    def states(self, optimizers: Iterable[Optimizer]) -> list[dict]:
+        """Returns what each optimizer saves, the same whether its learning rates are numbers or tensors."""
+        states = [optimizer.state_dict() for optimizer in optimizers]
+        for rates, state in zip(self.rates, states, strict=True):
+            for rate, group in zip(rates, state["param_groups"], strict=True):
+                group["lr"] = rate
+                if "capturable" in group:
+                    group["capturable"] = False
+        return states
 
     def listen_to(self, trainer: pl.Trainer) -> None:
         """Decides, before the first step, whether steps may call torch without Lightning in between."""
@@ -124,6 +149,20 @@ def _look_for_no_gpu(optimizer: Optimizer) -> None:
         for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # torch's, private
             if hasattr(optimizer, name):
                 setattr(optimizer, name, _nothing)
+
+
+def _let_be_recorded(optimizer: Optimizer) -> None:
+    """Puts learning rates where the weights are. On a CPU, which only a test lets record, they have to be float64."""
+    device = _device_of(optimizer)
+    for group in optimizer.param_groups:
+        number = torch.float64 if device.type == "cpu" else torch.float32
+        group["lr"] = torch.tensor(group["lr"], dtype=number, device=device)
+        if "capturable" in group and device.type != "cpu":
+            group["capturable"] = True
+
+
+def _device_of(optimizer: Optimizer) -> torch.device:
+    return optimizer.param_groups[0]["params"][0].device
 
 
 def _nothing() -> None:

@@ -1,7 +1,7 @@
 """The two players of a game: their networks, optimizers, tricks, random numbers, counters and what is saved of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
 import torch
@@ -12,8 +12,10 @@ from saddlepoint.game.guard import Guard
 from saddlepoint.game.networks import PLAYERS, networks_of
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
+from saddlepoint.game.recording import Eager
 from saddlepoint.game.step import DiscriminatorStep
 from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.visits import Visit
 
 COUNTERS = ("images_seen", "discriminator_steps_taken", "generator_steps_taken")
 
@@ -40,7 +42,7 @@ class Players(pl.LightningModule):
         self.images_seen = self.discriminator_steps_taken = self.generator_steps_taken = self.budget_images = 0
         self.images_before = 0  # images_seen before the newest batch, for callbacks that act every so many images
         self.saved_optimizers: list[dict] = []  # state dicts from the checkpoint of a run that is resumed
-        self.guard = Guard()
+        self.guard, self.recorder = Guard(), Eager()
         self.generators: dict[str, torch.Generator] = {}  # of random_streams
         self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for callbacks
 
@@ -51,16 +53,49 @@ class Players(pl.LightningModule):
         for step in steps:
             self.remember("logits", {step.named(side.name): side.logits for side in step.sides})
 
-    def random_streams(self, player: str, step: int) -> RandomStreams:
-        """Returns the random numbers of one update of `player`, and seeds layers that draw for themselves (dropout)."""
-        random = RandomStreams(self.seed, step, self.device, self.trainer.global_rank, self.trainer.world_size, player,
-                               self.generators)
+    def training_step(self, batch: tuple[Tensor, ...] | Visit, batch_index: int) -> None:
+        """Makes a step of the game on a batch, or the steps of a visit."""
+        if isinstance(batch, Visit):
+            batch.play(self, batch_index)
+            return
+        self.guard.begin(self, batch)
+        self.images_before = self.images_seen
+        self.players_optimizers.apply_schedule(self.optimizers(), self.images_seen)
+        self.play(batch)
+        self.images_seen += self.batch_size_of(batch)
+        self.guard.end()
+
+    def play(self, batch: tuple[Tensor, ...]) -> None:
+        """Lets the players move."""
+
+    def variant(self) -> Hashable:
+        """Returns what decides between the operations of a task's methods, beside turns and tricks (recording.py)."""
+
+    def take_turn(self, player: str, update: Callable[..., Any], *given: Any) -> Any:
+        """Makes an update, by its code or by a recording of it, and returns what it returns."""
+        result = self.recorder.turn(self, player, update, *given)
+        for each in PLAYERS if player == "both" else (player,):
+            self.count_step(each)
+        return result
+
+    def batch_size_of(self, batch: tuple[Tensor, ...]) -> int:
+        """Returns the number of real images in a batch, over all processes."""
+        return len(batch.real) * self.trainer.world_size
+
+    def random_streams(self, player: str, *noted: Any) -> RandomStreams:
+        """Returns the random numbers of the next update of `player`, and seeds layers that draw for themselves
+        (dropout)."""
+        random = RandomStreams(self.seed, self.steps_taken(player), self.device, self.trainer.global_rank,
+                               self.trainer.world_size, player, self.generators, *noted)
         random.seed_networks()
         return random
 
+    def steps_taken(self, player: str) -> int:
+        """Returns the number of updates that a player has made."""
+        return getattr(self, f"{player}_steps_taken")
+
     def count_step(self, player: str) -> None:
-        counter = f"{player}_steps_taken"
-        setattr(self, counter, getattr(self, counter) + 1)
+        setattr(self, f"{player}_steps_taken", self.steps_taken(player) + 1)
 
     def trained_parameters(self, player: str) -> Iterator[tuple[str, nn.Parameter]]:
         """Yields the parameters that a player's optimizer trains, with their names: of its networks and of tricks."""

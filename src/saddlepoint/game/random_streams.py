@@ -48,18 +48,23 @@ class RandomStreams:
     rank, num_processes: which process this is, from 0, and how many there are
     player: `generator` or `discriminator`; each has random numbers of its own
     generators: of earlier updates on the device, to be used again, as a new one is memory on a GPU; by name
+    drawn: notes each draw as (name, player, step), if there is such a list
+    is_seeded: whether all generators have their seeds already, as a GPU cannot set any while it records
     """
 
     def __init__(self, seed: int, step: int, device: torch.device | str = "cpu", rank: int = 0, num_processes: int = 1,
-                 player: str = "", generators: dict[str, torch.Generator] | None = None):
+                 player: str = "", generators: dict[str, torch.Generator] | None = None,
+                 drawn: list[tuple[str, str, int]] | None = None, is_seeded: bool = False):
         self.seed, self.step, self.device, self.player = seed, step, torch.device(device), player
         self.rank, self.num_processes = rank, num_processes
         self.generators = {} if generators is None else generators
+        self.drawn, self.is_seeded = drawn, is_seeded
         self._draws: dict[str, int] = {}
 
     def of_player(self, player: str, step: int) -> "RandomStreams":
         """Returns the random numbers of another update of a player, from their beginning."""
-        return RandomStreams(self.seed, step, self.device, self.rank, self.num_processes, player, self.generators)
+        return RandomStreams(self.seed, step, self.device, self.rank, self.num_processes, player, self.generators,
+                             self.drawn, self.is_seeded)
 
     def generator(self, purpose: str) -> torch.Generator:
         """Returns the generator of the next draw for a purpose, the same on every process; to be used at once."""
@@ -67,6 +72,10 @@ class RandomStreams:
         name = f"{self.player}/{purpose}/{nth}"
         if name not in self.generators:
             self.generators[name] = torch.Generator(self.device)
+        if self.drawn is not None:
+            self.drawn.append((name, self.player, self.step))
+        if self.is_seeded:
+            return self.generators[name]
         return self.generators[name].manual_seed(seed_of(self.seed, self.step, name))
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:

@@ -3,8 +3,8 @@
 N reals, M fakes, L latents. Images are float32 in [-1, 1].
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from saddlepoint.game.random_streams import RandomStreams
 
 if TYPE_CHECKING:
     from saddlepoint.game.loss import AdversarialLoss
+    from saddlepoint.game.recording import Tape
+    from saddlepoint.game.trick import Trick
 
 Shown = Tensor | tuple[Tensor, ...]
 """What D is shown of one side: images [N, C, H, W], points [N, 2], codes [N, L], or a tuple of several of these. The
@@ -53,8 +55,27 @@ class Side(NamedTuple):
     logits: Tensor  # [n], or [n, 1, h, w] with one for each patch
 
 
+class Changing:
+    """What changes from one update to the next beside tensors: numbers and forms that follow images seen.
+
+    A step that is recorded (trainer.record=true) is played again without its Python code. So a number that changes
+    over training is asked for by `value`, and a choice between operations by `variant`; whoever computes with
+    `images_seen` instead is not recorded, which a sentence says.
+    """
+
+    def value(self, of: Callable[[int], float]) -> float | Tensor:
+        """Returns `of(images_seen)`, e.g. of a Schedule: a number, or in a recorded step a tensor [] on the device that
+        has this number whenever the step is played. `of` is called once in each update."""
+        return self.tape.value(of) if self.tape else of(self.images_seen)
+
+    def variant(self, trick: "Trick") -> Hashable:
+        """Returns which of its forms a trick has in this update (Trick.variant)."""
+        images_seen = self.tape.images_seen if self.tape else self.images_seen
+        return trick.variant(images_seen, self.batch_size)
+
+
 @dataclass(frozen=True)
-class Update:
+class Update(Changing):
     """One update of one player. `generator` and `discriminator` are the players: a network, or an nn.ModuleDict of
     those that one optimizer trains.
 
@@ -68,10 +89,11 @@ class Update:
     generator: nn.Module
     discriminator: nn.Module
     left_out: Tensor | None = None  # [] on the device: 1 if the update was left out, else 0; None: it was not
+    tape: "Tape | None" = None  # of a step that is recorded
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Changing):
     """One contest in one update. `generator` and `discriminator` are the networks of this contest.
 
     The fields up to `reals_are_made` are those of the Contest. In D's update nothing in them needs a gradient, unless
@@ -92,6 +114,7 @@ class Step:
     random: RandomStreams  # the update's only source of random numbers
     loss: "AdversarialLoss"
     input_tricks: Callable[[Tensor, "Step"], Tensor]
+    tape: "Tape | None" = field(default=None, kw_only=True)  # of a step that is recorded
 
     def prepare(self, shown: Shown) -> Shown:
         """Returns what D is shown of a side: input tricks change its images, the first part of a tuple."""

@@ -43,8 +43,9 @@ class StructuredLatents(Latents):
             noise = random.normal("latents", (count, self.noise_size))
         else:
             noise = self.low + (self.high - self.low) * random.uniform("latents", (count, self.noise_size))
-        codes = [F.one_hot(random.integers("categorical", values, (count,)), values).to(noise)
-                 for values in self.categorical]
+        chosen = [(random.integers("categorical", values, (count,)), values) for values in self.categorical]
+        # not F.one_hot, which looks whether the numbers are small enough
+        codes = [(each[:, None] == torch.arange(values, device=each.device)).to(noise) for each, values in chosen]
         return torch.cat([noise, *codes, 2 * random.uniform("continuous", (count, self.continuous)) - 1], 1)
 
     def codes(self, latents: Tensor) -> Tensor:

@@ -37,8 +37,9 @@ class SuperResolutionModule(AdversarialModule):
                         no_latents)]
 
     def generator_terms(self, batch: PairedBatch, contests: list[Contest]) -> dict[str, Tensor]:
-        high, playing = (contests[0].fake + 1) / 2, self.turns.discriminator_moves(self.images_seen)
-        return {name: loss(high, batch.target) for name, loss in self.content.items() if loss.counts(playing)}
+        high = (contests[0].fake + 1) / 2
+        return {name: loss(high, batch.target) for name, loss in self.content.items()
+                if loss.counts(self.plan.discriminator)}
 
     @classmethod
     def data_problems(cls, yields: type) -> Iterator[Problem]:

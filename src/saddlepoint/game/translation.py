@@ -3,7 +3,7 @@
 N images of C channels (the target) or K channels (the source), H x W pixels, float32 in [-1, 1].
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -116,6 +116,9 @@ class CycleGANModule(TranslationModule):
                         labels, labels, no_latents),
                 Contest("source", back, self.networks["inverse_discriminator"], batch.source, back(batch.real, labels),
                         labels, labels, no_latents)]
+
+    def variant(self) -> Hashable:
+        return tuple(len(pool.images) for pool in self.pools.values())  # until they are full
 
     def for_discriminator(self, contests: list[Contest], random: RandomStreams) -> list[Contest]:
         return [each._replace(fake=self.pools[each.name].exchange(each.fake, random)) for each in contests]

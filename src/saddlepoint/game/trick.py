@@ -4,7 +4,7 @@ A trick changes the weights that training ends with. Whatever only observes (gri
 N images of C channels and H x W pixels, all float32 in [-1, 1].
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -58,6 +58,11 @@ class Trick(nn.Module):
     def schedules(self) -> Mapping[str, Schedule]:
         """Returns the settings that change over training, by name; each is logged as schedule/<trick>.<name>."""
         return {}
+
+    def variant(self, images_seen: int, batch_size: int) -> Hashable:
+        """Returns which of its forms the trick has in an update, where it does not always do the same operations: for
+        example whether a penalty counts now. Methods that act ask for it by `step.variant(self)`."""
+        return None
 
     def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
         """images [n, C, H, W], real or fake -> what D is shown instead, of the same shape"""

@@ -1,7 +1,7 @@
 """The turns of the game: when D moves, when G moves, on how many images, and which of them D scores together."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 
@@ -43,6 +43,13 @@ def score_for_generator(step: Step) -> tuple[Side, ...]:
     """Scores the fakes, and the reals as well if G's loss needs them."""
     needs_reals = step.loss.needs_real_logits or step.reals_are_made
     return score_apart(step) if needs_reals else score_fakes(step)
+
+
+class Plan(NamedTuple):
+    """Who moves in a step."""
+
+    discriminator: bool  # False while G warms up on the task's terms alone: the game is not played
+    generator: int  # updates of G, after D's
 
 
 class Turns:
@@ -119,6 +126,11 @@ class Turns:
     def generator_fakes(self, num_real: int) -> int:
         whole_batch = 2 * num_real if self.scoring == "half" else num_real
         return whole_batch * self.generator_batch_multiple
+
+    def plan(self, images_seen: int, discriminator_steps_taken: int) -> Plan:
+        """Returns who moves in the step after so many images seen and updates of D."""
+        moves = self.discriminator_moves(images_seen)
+        return Plan(moves, self.generator_moves(images_seen, discriminator_steps_taken + moves))
 
     def discriminator_moves(self, images_seen: int) -> bool:
         return images_seen >= self.generator_warmup_images

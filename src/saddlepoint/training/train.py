@@ -36,6 +36,7 @@ from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
 from saddlepoint.training.results import announce, conclude, cost, export, reset_peak_memory
+from saddlepoint.training.visiting import in_visits
 
 
 class Trainer(pl.Trainer):
@@ -104,7 +105,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         announce(settings, module, data, run)
         if module.images_seen < module.budget_images:  # else only the files that follow the last checkpoint are missing
             reset_peak_memory(trainer.strategy.root_device)
-            trainer.fit(module, data)
+            trainer.fit(module, in_visits(data, callbacks, settings["trainer"]["steps_a_visit"]))
         seconds = callbacks[-1].training_seconds()
         run.write_metrics({"cost": cost(module, seconds, trainer.strategy.root_device)})
         export(module, run)

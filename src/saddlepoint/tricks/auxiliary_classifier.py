@@ -52,10 +52,10 @@ class AuxiliaryClassifier(Trick):
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
         terms = [cross_entropy(step, side.shown, side.labels) for side in step.sides
                  if side.name == "real" or self.fakes]
-        return self.discriminator_weight(step.images_seen) * sum(terms) if terms else None
+        return step.value(self.discriminator_weight) * sum(terms) if terms else None
 
     def generator_loss(self, step: GeneratorStep) -> Tensor:
-        return self.generator_weight(step.images_seen) * cross_entropy(step, step.fake, step.fake_labels)
+        return step.value(self.generator_weight) * cross_entropy(step, step.fake, step.fake_labels)
 
 
 def cross_entropy(step: Step, shown: Shown, labels: Tensor) -> Tensor:

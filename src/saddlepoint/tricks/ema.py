@@ -1,7 +1,7 @@
 """A moving average of the generator's weights, which draws the images for grids, metrics and files."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated
 
 import torch
@@ -39,13 +39,23 @@ class ExponentialMovingAverage(Trick):
 
     @torch.no_grad()
     def after_generator_step(self, update: Update) -> None:
-        live_share = 1 - self.average_share(update.images_seen)
-        if update.left_out is not None and live_share < 1:  # a copy of weights that stay changes nothing
+        is_copy = update.variant(self)
+        live_share = update.value(self.live_share)
+        if update.left_out is not None and not is_copy:  # a copy of weights that stay changes nothing
             live_share = (1 - update.left_out) * live_share
         move_towards(list(self.generator.parameters()), list(update.generator.parameters()), live_share)
         for average, live in zip(self.generator.buffers(), update.generator.buffers(), strict=True):
             average.copy_(live)
-        self.updated_at = update.images_seen
+
+    def variant(self, images_seen: int, batch_size: int) -> Hashable:
+        """Returns whether the average becomes a copy of the weights."""
+        return self.average_share(images_seen) == 0
+
+    def live_share(self, images_seen: int) -> float:
+        """Returns the weight of the present weights in the new average, from 0 to 1, and notes the update."""
+        share = 1 - self.average_share(images_seen)
+        self.updated_at = images_seen
+        return share
 
     def average_share(self, images_seen: int) -> float:
         """Returns the weight of the old average in the new one, from 0 (the average is empty) to 1."""

@@ -4,7 +4,7 @@ They differ in the points at which the gradient is taken and in the norm it shou
 H x W pixels, M fakes, M a multiple of N.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import ClassVar
 
 import torch
@@ -82,7 +82,7 @@ class _UnitGradientPenalty(GradientPenalty):
 
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor:
         norms = (self.squared_norms(step, self.points(step), step.real_labels) + UNDER_ROOT).sqrt()
-        return self.weight(step.images_seen) * (norms - 1).square().mean()
+        return step.value(self.weight) * (norms - 1).square().mean()
 
 
 class WassersteinGradientPenalty(_UnitGradientPenalty):
@@ -148,11 +148,15 @@ class _ZeroGradientPenalty(GradientPenalty):
     def schedules(self) -> Mapping[str, Schedule]:
         return {"gamma": self.gamma}
 
+    def variant(self, images_seen: int, batch_size: int) -> Hashable:
+        """Returns whether a step has the penalty."""
+        return images_seen // batch_size % self.every == 0
+
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
-        if step.images_seen // step.batch_size % self.every:
+        if not step.variant(self):
             return None
         norms = self.squared_norms(step, *self.images(step))
-        return self.every * self.gamma(step.images_seen) / 2 * norms.mean()
+        return step.value(lambda images_seen: self.every * self.gamma(images_seen) / 2) * norms.mean()
 
 
 class R1(_ZeroGradientPenalty):

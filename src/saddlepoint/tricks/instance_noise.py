@@ -1,6 +1,6 @@
 """Noise on every image that D is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import torch
 from torch import Tensor
@@ -26,8 +26,13 @@ class InstanceNoise(Trick):
     def schedules(self) -> Mapping[str, Schedule]:
         return {"sigma": self.sigma}
 
+    def variant(self, images_seen: int, batch_size: int) -> Hashable:
+        return self.sigma(images_seen) == 0
+
     def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
-        sigma = self.sigma(step.images_seen)
-        if sigma == 0:
+        if step.variant(self):
             return images
-        return torch.add(images, step.random.normal("instance_noise", images.shape), alpha=sigma)
+        sigma, noise = step.value(self.sigma), step.random.normal("instance_noise", images.shape)
+        if isinstance(sigma, Tensor):
+            return torch.addcmul(images, noise, sigma)  # rounded once, as below
+        return torch.add(images, noise, alpha=sigma)

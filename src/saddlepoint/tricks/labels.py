@@ -45,8 +45,9 @@ class LabelSmoothing(TargetTrick):
         return {"real": self.real, "fake": self.fake}
 
     def targets(self, targets: Targets, step: Step) -> Targets:
-        real, fake = self.real(step.images_seen), self.fake(step.images_seen)
-        return Targets(*(fake + (real - fake) * target for target in targets))
+        fake = step.value(self.fake)
+        distance = step.value(lambda images_seen: self.real(images_seen) - self.fake(images_seen))
+        return Targets(*(fake + distance * target for target in targets))
 
 
 class LabelFlip(TargetTrick):
@@ -70,4 +71,4 @@ class LabelFlip(TargetTrick):
 
     def draw_flips(self, count: int, step: Step) -> Tensor:
         """Draws which of `count` images get the other target -> bool [count]."""
-        return step.random.uniform("label_flip", (count,)) < self.probability(step.images_seen)
+        return step.random.uniform("label_flip", (count,)) < step.value(self.probability)

@@ -42,7 +42,7 @@ class WeightClipping(Trick):
 
     @torch.no_grad()
     def after_discriminator_step(self, update: Update) -> None:
-        limit = self.limit(update.images_seen)
+        limit = update.value(self.limit)
         weights = list(update.discriminator.parameters())
         if update.left_out is None:
             torch._foreach_clamp_min_(weights, -limit)

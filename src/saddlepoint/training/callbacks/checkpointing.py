@@ -39,6 +39,9 @@ class Checkpointing(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds_before = state_dict["seconds"]
 
+    def next_due(self, images_seen: int) -> float:
+        return self.moments.next_due(images_seen)  # visits are short enough for the clock
+
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if module.images_seen >= module.budget_images:
             return  # on_train_end writes it after the last rows and pictures, which a continued run would make again
@@ -83,5 +86,5 @@ def state(module: AdversarialModule) -> dict[str, Any]:
         "images_seen": module.images_seen,
         "threads": torch.get_num_threads(),
         "module": module.state_dict(),
-        "optimizers": [optimizer.optimizer.state_dict() for optimizer in module.optimizers()],
+        "optimizers": module.players_optimizers.states(each.optimizer for each in module.optimizers()),
     }

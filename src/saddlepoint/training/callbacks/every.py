@@ -1,5 +1,6 @@
 """Decides when a callback acts, by the number of images seen alone, so that a resumed run acts at the same moments."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -21,6 +22,13 @@ class Every:
         if is_due:
             module.settle()
         return is_due
+
+    def next_due(self, images_seen: int) -> float:
+        """Returns the first moment after `images_seen`; infinity if there is none."""
+        coming = [moment for moment in self.at if moment > images_seen]
+        if self.every_images:
+            coming.append((images_seen // self.every_images + 1) * self.every_images)
+        return min(coming, default=math.inf)
 
     def is_between(self, before: int, after: int) -> bool:
         """Returns whether there is a moment after `before` and up to `after` images seen."""
@@ -50,6 +58,9 @@ class AtMoments(Looks, pl.Callback, ABC):
         self.begin(trainer, module)
         if 0 in self.moments.at and module.images_seen == 0:  # this moment comes after no batch
             self._act(trainer, module)
+
+    def next_due(self, images_seen: int) -> float:
+        return self.moments.next_due(images_seen)
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.moments.due(module):

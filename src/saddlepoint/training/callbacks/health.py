@@ -101,6 +101,9 @@ class Health(Looks, pl.Callback):
             features = self.features(self.real, module)
             self.real_variance = float(total_variance(features)) if len(features) > 1 else 0.0
 
+    def next_due(self, images_seen: int) -> float:
+        return self.moments.next_due(images_seen)
+
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.moments.due(module):
             with self.looking(module):

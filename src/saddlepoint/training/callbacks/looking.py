@@ -54,6 +54,9 @@ class LookingTime(pl.Callback):
     def total(self) -> float:
         return sum(each.seconds_of_looking for each in self.callbacks)
 
+    def next_due(self, images_seen: int) -> float:
+        return math.inf  # whenever another callback has looked
+
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.is_waiting and (looked := self.total()) != self.looked:
             self.looked = looked

@@ -1,5 +1,6 @@
 """Shows the progress of training: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 
@@ -30,6 +31,9 @@ class Progress(pl.Callback):
         self.next = self.started + self.seconds
         self.bar = tqdm(total=self.budget, initial=module.images_seen, unit=" images", unit_scale=True,
                         dynamic_ncols=True, mininterval=0, disable=not self.on_terminal)
+
+    def next_due(self, images_seen: int) -> float:
+        return math.inf  # by the clock alone
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.is_shown and time.perf_counter() >= self.next:

@@ -94,6 +94,9 @@ class SampleQuality(Looks, pl.Callback):
             tqdm.write("\n".join([*(f"warning: {each}" for each in problems.values()), f"{effect}{best}"]),
                        file=sys.stderr)
 
+    def next_due(self, images_seen: int) -> float:
+        return self.moments.next_due(images_seen)
+
     def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
         if self.active and self.moments.due(module):
             with self.looking(module):

@@ -14,6 +14,7 @@ from torch import Tensor
 from saddlepoint.config.rules import Count
 from saddlepoint.errors import Diverged
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.networks import PLAYERS
 from saddlepoint.parallel.collectives import gather, global_mean
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.table import Table
@@ -41,6 +42,9 @@ class Scalars(pl.Callback):
         self.table = Table(Path(trainer.default_root_dir) / "metrics.csv") if trainer.is_global_zero else None
         self.written_at, self.clock = module.images_seen, time.perf_counter()
         self.sums = {name: total.to(module.device) for name, total in self.sums.items()}  # restored on the CPU
+
+    def next_due(self, images_seen: int) -> float:
+        return images_seen + 1 if self.average else self.moments.next_due(images_seen)
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if self.average:
@@ -128,10 +132,8 @@ def accuracy(real: Tensor, fake: Tensor, boundary: float | None) -> Tensor:
 
 def schedules(module: AdversarialModule) -> dict[str, float]:
     """Returns the present learning rates and the present values of tricks' settings that change during training."""
-    values = {
-        f"schedule/{player}.lr": optimizer.param_groups[0]["lr"]
-        for player, optimizer in zip(("generator", "discriminator"), module.optimizers(), strict=True)
-    }
+    values = {f"schedule/{player}.lr": rates[0]
+              for player, rates in zip(PLAYERS, module.players_optimizers.rates, strict=True)}
     for trick_name, trick in module.tricks.items():
         for setting, schedule in trick.schedules().items():
             values[f"schedule/{trick_name}.{setting}"] = schedule(module.images_seen)

@@ -1,11 +1,12 @@
 """Ends training when the budget is used up or a signal arrives."""
 
+import math
 import signal
 
 import pytorch_lightning as pl
 
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.parallel.collectives import Agreement
+from saddlepoint.parallel.collectives import Agreement, is_alone
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -15,6 +16,9 @@ class Budget(pl.Callback):
 
     def __init__(self, images: int):
         self.images = images
+
+    def next_due(self, images_seen: int) -> float:
+        return self.images
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         if module.images_seen >= self.images:
@@ -47,12 +51,17 @@ class StopOnSignal(pl.Callback):
         handlers = dict.fromkeys(SIGNALS, self.note)
         if self.requeue:
             handlers |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
+        self.trainer = trainer
         self.former_handlers = {each: signal.signal(each, handler) for each, handler in handlers.items()}
 
     def note(self, number: int, frame: object) -> None:
         """Handles a signal: notes it and restores the former handlers, so that a second one has its usual effect."""
         self.received = signal.Signals(number)
+        self.trainer.should_stop |= is_alone()
         self.restore()
+
+    def next_due(self, images_seen: int) -> float:
+        return math.inf  # visits are short, and one of a process that is alone ends when a signal arrives
 
     def on_train_batch_end(self, trainer, module: AdversarialModule, outputs, batch, batch_index) -> None:
         number = self.agreement.name(self.received or 0)
