@@ -45,7 +45,7 @@ class OnCPU:
 
     def __init__(self, static: Callable[[], Sequence[Tensor]]):
         self.static, self.recorded, self.played = static, 0, 0
-        self.kept: dict[int, Tensor] = {}  # memory of earlier recordings: an update may go on with what the one before made
+        self.kept: dict[int, Tensor] = {}  # memory of earlier recordings: G's update may go on with what D's made
 
     @contextmanager
     def working(self) -> Iterator[None]:

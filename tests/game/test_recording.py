@@ -3,7 +3,8 @@
 The recordings are made on the CPU, by a stand-in for CUDA graphs that keeps operations and the memory they work in.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,12 @@ from torch import Tensor
 
 from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.guard import FiniteGuard, leaves_out
+from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.recording import Recorder
+from saddlepoint.game.schedule import Constant, Linear
+from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.turns import Turns
 from tests.composing import options, settings
 from tests.game.playing import Later
 from tests.game.recording import OnCPU, tensors
@@ -76,8 +81,7 @@ def equal(one: Any, other: Any, path: str = "") -> None:
         for index, pair in enumerate(zip(one, other, strict=True)):
             equal(*pair, f"{path}.{index}")
     elif isinstance(one, Tensor):
-        assert one.dtype == other.dtype, path
-        assert torch.equal(one, other), path
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True, msg=path)
     else:
         assert one == other, path
 
@@ -89,11 +93,13 @@ def batches(made: dict, kind: type, count: int) -> list[tuple]:
                    for part in shapes)) for _ in range(count)]
 
 
-def played_both_ways(made: dict, kinds: int | None = None, starts_at: int = 0) -> AdversarialModule:
+def played_both_ways(made: dict, kinds: int | None = None,
+                     prepare: Callable[[AdversarialModule], Any] = lambda module: None) -> AdversarialModule:
+    """-> the game that was recorded"""
     kind = build.data(made).yields
     games = [game(made, recorded) for recorded in (False, True)]
     for module in games:
-        module.images_seen = starts_at
+        prepare(module)
         for batch in batches(made, kind, STEPS * (kinds or module.turns.discriminator_steps)):
             module.training_step(batch, 0)
         module.settle()
@@ -111,3 +117,172 @@ def test_every_experiment(name):
     game = played_both_ways(settings(f"experiment={name}", *QUIET, *SMALLER.get(name, ())))
     assert game.recorder.device.played >= 2
     assert not game.refusals
+
+
+DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none", *QUIET)
+TRICKS = {"auxiliary_classifier": ("model=acgan",), "ema": ("tricks.ema.rampup=null",), "r1": ("tricks.r1.every=2",)}
+
+
+def with_changing_numbers(module: AdversarialModule) -> list[str]:
+    """Lets every setting of the tricks that may change over training do so -> their names"""
+    changed = []
+    for trick in module.tricks.values():
+        for name, schedule in trick.schedules().items():
+            setattr(trick, name, Linear(0.3 * schedule(0), schedule(0), 60))
+            changed.append(name)
+    module.players_optimizers.schedule = Linear(1.0, 0.3, 40)
+    return changed
+
+
+@pytest.mark.parametrize("name", [each for each in options("tricks") if each != "all"])
+def test_every_trick_with_settings_that_change(name):
+    made = settings(*DIGITS, *TRICKS.get(name, ()), f"trick=[{name}]")
+    changed = []
+    game = played_both_ways(made, kinds=2, prepare=lambda module: changed.append(with_changing_numbers(module)))
+    assert changed[0] or name == "spectral_norm"
+    assert game.recorder.device.played >= 4
+    assert not game.refusals
+
+
+@pytest.mark.parametrize("turns", [
+    {"generator_steps": 2}, {"generator_batch_multiple": 2}, {"fake_batch_multiple": 2}, {"scoring": "together"},
+    {"order": "simultaneous"}, {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 4}])
+def test_every_kind_of_turns(turns):
+    def prepare(module: AdversarialModule) -> None:
+        module.turns = Turns(**turns)
+    game = played_both_ways(settings(*DIGITS, "trick=[ema,r1]", "model.discriminator.dropout=0.3"), 2, prepare)
+    assert game.recorder.device.played >= 2
+    assert not game.refusals
+
+
+def test_a_noise_that_ends():
+    """Where sigma has come to 0, D is shown the images themselves: another kind of step."""
+    def prepare(module: AdversarialModule) -> None:
+        module.tricks["instance_noise"].sigma = Linear(0.1, 0.0, 10)
+    game = played_both_ways(settings(*DIGITS, "trick=[instance_noise]"), 2, prepare)
+    assert len(game.recorder.kinds) == 2
+    assert not game.refusals
+
+
+class Reading(Trick):
+    def discriminator_loss(self, step):
+        return step.sides[0].logits.mean() * float(step.images_seen / 10**6)
+
+
+class Waiting(Trick):
+    def discriminator_loss(self, step):
+        return step.sides[0].logits.mean() * (0.1 if step.sides[0].logits.mean() > 0 else 0.2)
+
+
+class Masking(Trick):
+    def discriminator_loss(self, step):
+        logits = step.sides[0].logits
+        return logits[logits > 0].sum() / 10
+
+
+class Counting(Trick):
+    """Keeps a number that its code changes"""
+
+    updates = 0
+
+    def after_generator_step(self, update):
+        self.updates += 1
+
+    def get_extra_state(self):
+        return self.updates
+
+    def set_extra_state(self, state):
+        self.updates = state
+
+
+@pytest.mark.parametrize(("trick", "words"), [
+    (Reading, r"an update of the discriminator computes with images_seen in Reading.discriminator_loss"),
+    (Waiting, r"an update of the discriminator reads a number of the device in Waiting.discriminator_loss \(.*:\d+\)"),
+    (Masking, r"an update of the discriminator chooses rows by a mask in Masking.discriminator_loss"),
+    (Counting, r"an update of the generator changes a number of its own in Counting"),
+])
+def test_what_cannot_be_recorded_is_played_by_its_code_and_said_once(trick, words):
+    def prepare(module: AdversarialModule) -> None:
+        module.tricks = TrickStack({"mine": trick()})
+        module.tricks.build(module.generator, module.discriminator)
+    game = played_both_ways(settings(*DIGITS), 1, prepare)
+    assert game.recorder.device.recorded == 0
+    assert re.search(words, game.refusals[0])
+    assert len(set(game.refusals)) == len(game.refusals) <= 2
+    assert "trainer.record=true" in game.refusals[0]
+
+
+def test_a_constant_setting_may_be_read_as_ever():
+    """Tricks of before `step.value`: a plain number of theirs does not change"""
+    class OfBefore(Trick):
+        weight = Constant(0.1)
+
+        def discriminator_loss(self, step):
+            return self.weight(step.images_seen) * step.sides[0].logits.mean()
+
+    def prepare(module: AdversarialModule) -> None:
+        module.tricks = TrickStack({"mine": OfBefore()})
+        module.tricks.build(module.generator, module.discriminator)
+    assert not played_both_ways(settings(*DIGITS), 1, prepare).refusals
+
+
+def test_memory_that_is_not_kept_is_noticed():
+    """The stand-in itself: a tensor that the host makes anew in each step would be the first one for ever."""
+    def prepare(module: AdversarialModule) -> None:
+        given = module.training_step
+        weights = iter(torch.rand(100))
+
+        def step(batch, index):
+            module.real_target = next(weights)
+            given(batch, index)
+        module.training_step = step
+        module.recorder.device.static = lambda: []
+    with pytest.raises(AssertionError, match="memory that is not kept"):
+        played_both_ways(settings(*DIGITS), 1, lambda module: prepare(module) if hasattr(module, "refusals") else None)
+
+
+class Ends(Exception):
+    pass
+
+
+class Confirms:
+    """Ends a game that diverges"""
+
+    def confirm(self, module, player, terms):
+        raise Ends(player, module.images_seen, module.discriminator_steps_taken)
+
+
+def test_a_recorded_step_that_is_not_finite_is_found_and_ends_as_ever():
+    """Its batch comes when the recording is played; the host notices some steps later, and makes the step again."""
+    made = settings(*DIGITS, "trick=[ema,spectral_norm]")
+    kind, ends = build.data(made).yields, []
+    games = [game(made, recorded) for recorded in (False, True)]
+    for module in games:
+        module.guard.confirms = Confirms()
+        module._trainer.strategy = SimpleNamespace(training_step=module.training_step)
+        given = batches(made, kind, 12)
+        given[7].real[0, 0, 0, 0] = torch.nan
+        with pytest.raises(Ends) as end:
+            for batch in given:
+                module.training_step(batch, 0)
+        ends.append(end.value.args)
+        module.guard.steps.clear()
+    assert ends[0] == ends[1] == ("discriminator", 14, 7)
+    equal(*map(content, games))
+    assert games[1].recorder.device.played >= 8
+
+
+def test_states_are_saved_as_without_a_recording():
+    """A learning rate that is a tensor is a number in a checkpoint, so that either kind of run goes on as the other."""
+    games = [game(settings(*DIGITS), recorded) for recorded in (False, True)]
+    for module in games:
+        module.players_optimizers.schedule = Linear(1.0, 0.5, 8)
+        for batch in batches(settings(*DIGITS), ImageBatch, 3):
+            module.training_step(batch, 0)
+    states = [module.players_optimizers.states(each.optimizer for each in module.optimizers()) for module in games]
+    equal(*states)
+    assert states[1][0]["param_groups"][0]["lr"] == pytest.approx(0.75 * states[1][0]["param_groups"][0]["initial_lr"])
+    assert isinstance(games[1].optimizers()[0].param_groups[0]["lr"], Tensor)
+    games[1].saved_optimizers = states[1]
+    for optimizer in games[1].configure_optimizers():
+        assert isinstance(optimizer.param_groups[0]["lr"], Tensor)
