@@ -136,6 +136,7 @@ RULES: dict[str, Rule] = {
     "trainer.channels_last": one_of("auto", True, False),
     "trainer.tf32": boolean,
     "trainer.deterministic": boolean,
+    "trainer.record": boolean,
     "trainer.steps_a_visit": either(COUNT, one_of("auto")),
     # Sweeps
     "hydra.launcher.jobs_at_once": optional(COUNT),

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 import torch
 
+from saddlepoint.errors import RequestError
+from saddlepoint.game.devices import is_out_of_memory
+
 
 class CudaGraphs:
     """Records on one GPU. All graphs share one pool of memory, as what one of them leaves in it no other one needs.
@@ -29,8 +32,13 @@ class CudaGraphs:
         graph = torch.cuda.CUDAGraph()
         for generator in generators:
             graph.register_generator_state(generator)
-        # thread_local: the thread that pins the loader's batches may go on meanwhile
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
-            work()
+        try:  # thread_local: the thread that pins the loader's batches may go on meanwhile
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                work()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            raise RequestError(f"trainer.record=true: the GPU cannot record a step of this recipe "
+                               f"({str(error).splitlines()[0]}): type trainer.record=false") from error
         graph.replay()  # while it was recorded nothing was computed
         return graph.replay

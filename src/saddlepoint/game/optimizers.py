@@ -36,8 +36,8 @@ class Optimizers:
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
                  discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
         self.makers = {"generator": generator, "discriminator": discriminator}
-        for player, maker in self.makers.items():
-            _try(player, maker)
+        trials = [_try(player, maker) for player, maker in self.makers.items()]
+        self.waiting = sorted({type(each).__name__ for each in trials if not leaves_out(each)})  # make the host wait
         self.schedule = as_schedule(schedule)
         self.rates: list[list[float]] = []  # learning rates of each optimizer's groups, as numbers
         self._applied: float | None = None
@@ -169,10 +169,10 @@ def _nothing() -> None:
     pass
 
 
-def _try(player: str, maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> None:
-    """Makes an optimizer of a single number. Raises a RequestError in the words of its class if its settings do not go
-    together, e.g. a Nesterov step without momentum: it is made for the networks only when training has begun."""
+def _try(player: str, maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> Optimizer:
+    """Returns an optimizer of a single number. Raises a RequestError in the words of its class if its settings do not
+    go together, e.g. a Nesterov step without momentum: it is made for the networks only when training has begun."""
     try:
-        maker([nn.Parameter(torch.zeros(1))])
+        return maker([nn.Parameter(torch.zeros(1))])
     except ValueError as error:
         raise RequestError(f"optimizer.{player}: {error}") from error

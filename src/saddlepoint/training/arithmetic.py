@@ -36,6 +36,12 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
         raise RequestError("precision=16-mixed changes the scale of the losses between two updates, and "
                            "model.turns.order=simultaneous takes both gradients before either: type "
                            "precision=bf16-mixed")
+    if trainer["record"] and (wants_cpu or not count):
+        raise RequestError("trainer.record=true records steps as CUDA graphs, which needs an NVIDIA GPU, and this run "
+                           "computes on the CPU: type trainer.record=false")
+    if trainer["record"] and processes * (trainer["num_nodes"] or 1) > 1:
+        raise RequestError(f"trainer.record=true records the steps of one process, and trainer.devices={processes} "
+                           "starts several: type trainer.record=false or trainer.devices=1")
     if wants_cpu:
         return
     if trainer["accelerator"] == "gpu" and not count:

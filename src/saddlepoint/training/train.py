@@ -36,7 +36,7 @@ from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
 from saddlepoint.training.results import announce, conclude, cost, export, reset_peak_memory
-from saddlepoint.training.visiting import in_visits
+from saddlepoint.training.stepping import in_visits, record
 
 
 class Trainer(pl.Trainer):
@@ -193,6 +193,8 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
     lay_out(module, settings["trainer"]["channels_last"], trainer.strategy.root_device.type)
+    if settings["trainer"]["record"]:
+        record(module, settings, trainer.strategy.root_device, callbacks)
     if data.num_classes:
         module.follow_classes(data.class_counts)
         module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data

@@ -1,0 +1,96 @@
+"""How Lightning's loop makes steps: several in a visit, and on a GPU, if asked for, by recordings of them."""
+
+import itertools
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from tqdm import tqdm
+
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.errors import RequestError
+from saddlepoint.game import optimizers
+from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.callback_group import listens
+from saddlepoint.game.cuda_graphs import CudaGraphs
+from saddlepoint.game.recording import Recorder
+from saddlepoint.game.visits import HOOKS, Visit, all_say_when, members
+
+
+def in_visits(data: ImageDataModule, callbacks: list[pl.Callback], steps: int | str) -> pl.LightningDataModule:
+    """Returns what Lightning trains on: the data in visits of so many steps (`auto`: until a callback is due or the
+    time is up), or the data itself, batch by batch, if some callback does not say when it is due."""
+    return InVisits(data, callbacks, None if steps == "auto" else steps) if all_say_when(callbacks) else data
+
+
+def record(module: AdversarialModule, settings: Mapping[str, Any], device: torch.device,
+           callbacks: Sequence[pl.Callback]) -> None:
+    """Lets the game record its steps as CUDA graphs. Raises a RequestError where the recipe does not let it; a callback
+    that acts within updates keeps it from recording, which is said."""
+    refuse_unrecordable(settings, module)
+    if within := [type(each).__name__ for each in members(callbacks) if listens(each, optimizers.HOOKS)]:
+        say(f"note: steps are not recorded (trainer.record=true), since {' and '.join(within)} is called within each "
+            "update, which a recording leaves no time for")
+        return
+    module.recorder = Recorder(CudaGraphs(device), say)
+
+
+def refuse_unrecordable(settings: Mapping[str, Any], module: AdversarialModule) -> None:
+    """Raises a RequestError with every reason why no step of a recipe can be recorded."""
+    reasons = []
+    if settings["model"]["turns"]["scoring"] == "half":
+        reasons.append("model.turns.scoring=half lets the host look between two updates on one batch: type "
+                       "model.turns.scoring=separate")
+    if settings["precision"] == "16-mixed":
+        reasons.append("precision=16-mixed lets the host scale the losses: type precision=bf16-mixed")
+    if waiting := module.players_optimizers.waiting:
+        reasons.append(f"{' and '.join(waiting)} cannot leave out an update by itself, so the host waits in each: type "
+                       "optimizer=adam, or optimizer=sgd with optimizer.generator.fused=true "
+                       "optimizer.discriminator.fused=true")
+    if reasons:
+        raise RequestError("\n".join(f"trainer.record=true cannot record a step: {reason}. Or type "
+                                     "trainer.record=false" for reason in reasons))
+
+
+def say(note: str) -> None:
+    tqdm.write(note, file=sys.stderr)
+
+
+class InVisits(pl.LightningDataModule):
+    """A data set whose batches Lightning does not see: it gets a visit, which takes them itself."""
+
+    def __init__(self, data: ImageDataModule, callbacks: list[pl.Callback], steps: int | None):
+        super().__init__()
+        self.data, self.steps = data, steps
+        self.callbacks = [each for each in members(callbacks) if listens(each, HOOKS)]
+        self.visit: Visit | None = None
+
+    def train_dataloader(self) -> Iterator[Visit]:
+        self.data.trainer = self.trainer
+        self.visit = Visit(iter(self.data.train_dataloader()), self.transfer, self.callbacks, self.steps)
+        return Repeated(self.visit)
+
+    def transfer(self, batch: Any) -> Any:
+        """Brings a batch to the device that trains, as Lightning does."""
+        data, device = self.data, self.trainer.strategy.root_device
+        batch = data.on_before_batch_transfer(self.trainer.precision_plugin.convert_input(batch), 0)
+        return data.on_after_batch_transfer(data.transfer_batch_to_device(batch, device, 0), 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.data.state_dict()
+
+    def teardown(self, stage: str) -> None:
+        if self.visit:
+            self.visit.end()
+
+
+class Repeated:
+    """The same visit again and again. Lightning asks for the next one before the present one has begun."""
+
+    def __init__(self, visit: Visit):
+        self.visit = visit
+
+    def __iter__(self) -> Iterator[Visit]:
+        return itertools.repeat(self.visit)
