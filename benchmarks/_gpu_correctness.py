@@ -159,7 +159,8 @@ def played(machine: Machine, device: torch.device, overrides: Sequence[str],
     """-> the mean of each term, and the gradient of each parameter, after one step"""
     with numerics(tf32=tf32):
         module, batch = game(machine, device, overrides)
-        module.random_streams = lambda player, step: DrawsOnCPU(device, module.seed, step, player)
+        module.random_streams = lambda player, *noted: DrawsOnCPU(device, module.seed, module.steps_taken(player),
+                                                                   player)
         before = DrawsOnCPU.drawn
         module.training_step(batch, 0)
         if DrawsOnCPU.drawn == before:
