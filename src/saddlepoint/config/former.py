@@ -33,6 +33,7 @@ ADDED: dict[str, Any] = {
     "extensions": [],  # there were none
     "trainer.tf32": False,  # on a CPU it means nothing; on a GPU convolutions had TF32, which nobody had asked for
     "trainer.deterministic": False,
+    "trainer.compile": False,
     # Files of floating-point numbers could not be read, and were left out.
     "saddlepoint.data.folders.ImageFolder.white": None,
     "saddlepoint.data.pairs.PairFolder.white": None,

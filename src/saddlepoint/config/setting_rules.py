@@ -136,6 +136,7 @@ RULES: dict[str, Rule] = {
     "trainer.channels_last": one_of("auto", True, False),
     "trainer.tf32": boolean,
     "trainer.deterministic": boolean,
+    "trainer.compile": boolean,
     # Sweeps
     "hydra.launcher.jobs_at_once": optional(COUNT),
     "hydra.launcher.*_minutes": optional(number(0, above=True)),

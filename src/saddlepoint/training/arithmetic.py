@@ -4,7 +4,7 @@ both for its files."""
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -14,9 +14,11 @@ from saddlepoint.config.rules import as_typed
 from saddlepoint.errors import EndOfRun, OutOfMemory, RequestError
 from saddlepoint.files.disk_space import find_full_disk
 from saddlepoint.game import devices
+from saddlepoint.game.compiling import torchs_settings
 from saddlepoint.game.modes import tf32
 from saddlepoint.parallel.collectives import gather_objects
 from saddlepoint.runs.directory import RunDirectory
+from saddlepoint.training import compiling
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # cuBLAS reads it once, when CUDA starts
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
@@ -54,7 +56,9 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
 def as_set(settings: Mapping[str, Any]) -> Iterator[None]:
     """Lets torch compute as the settings of the group `trainer` say, for the length of the block."""
     trainer = settings["trainer"]
-    with tf32(trainer["tf32"]), deterministic(trainer["deterministic"]):
+    retains_graphs = settings["model"]["turns"]["order"] == "simultaneous"
+    compiler = torchs_settings(retains_graphs) if trainer["compile"] else nullcontext()
+    with tf32(trainer["tf32"]), deterministic(trainer["deterministic"]), compiler:
         yield
 
 
@@ -105,29 +109,32 @@ def description(settings: Mapping[str, Any], device: torch.device) -> dict[str, 
     """Returns what the run computes on and how, for environment.json and checkpoints. All processes must call it."""
     trainer = settings["trainer"]
     return {"type": device.type, "devices": gather_objects(devices.name_of(device)), **devices.versions_of_cuda(device),
-            "precision": settings["precision"], "tf32": trainer["tf32"], "deterministic": trainer["deterministic"]}
+            "precision": settings["precision"], "tf32": trainer["tf32"], "deterministic": trainer["deterministic"],
+            "compile": trainer["compile"]}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what differs between two descriptions and changes the last bits of a run, e.g. `trainer.tf32=true (was
-    false)`. On a CPU neither TF32 nor kernels that must be deterministic change any."""
+    false)`. On a CPU neither TF32 nor kernels that must be deterministic change any. Runs of earlier versions were not
+    compiled."""
     cards = [" and ".join(sorted(set(each["devices"]))) for each in (before, now)]
     changes = [] if cards[0] == cards[1] else [f"{cards[1]} (was {cards[0]})"]
+    before, names = {"compile": False, **before}, ["compile"]
     if "cuda" in (before["type"], now["type"]):
-        changes += [f"trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
-                    for name in ("tf32", "deterministic") if before[name] != now[name]]
-    return changes
+        names += ["tf32", "deterministic"]
+    return changes + [f"trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
+                      for name in names if before[name] != now[name]]
 
 
 def explained(error: BaseException, settings: Mapping[str, Any], device: torch.device, run: RunDirectory,
               ) -> EndOfRun | None:
     """Returns the end of a run, in a sentence that says what to type, if memory ran out or an operation has no
-    deterministic kernel; None for another error."""
+    deterministic kernel or cannot be compiled; None for another error."""
     if isinstance(error, EndOfRun) or find_full_disk(error):
         return None
     if devices.is_out_of_memory(error):
         return out_of_memory(error, settings, device, run)
-    return nondeterministic(error)
+    return nondeterministic(error) or compiling.refusal(error)
 
 
 def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: torch.device, run: RunDirectory,

@@ -29,7 +29,7 @@ from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.runs import data_identity, resuming
 from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
 from saddlepoint.runs.resuming import Continuation
-from saddlepoint.training import arithmetic, restoring
+from saddlepoint.training import arithmetic, compiling, restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.callbacks.looking import LookingTime
 from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
@@ -71,6 +71,8 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
             watch = stack.enter_context(launching.ending_together(trainer, lambda end: note_end(trainer, end)))
             while True:
                 launching.connect(trainer)
+                if settings["trainer"]["compile"]:
+                    compiling.require_compiler(trainer.strategy.root_device)
                 launching.watch_processes(watch)
                 try:
                     return _train(settings, trainer, directory, continuation)
@@ -192,6 +194,8 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
     lay_out(module, settings["trainer"]["channels_last"], trainer.strategy.root_device.type)
+    if settings["trainer"]["compile"]:
+        compiling.compile_game(module)
     if data.num_classes:
         module.follow_classes(data.class_counts)
         module.provenance["class_names"] = list(data.class_names)  # so that sample.py class=cat needs no data
