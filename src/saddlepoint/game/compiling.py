@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch._dynamo import config as of_tracing
+from torch._functorch import config as of_gradients
+from torch._inductor import config as of_code
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -65,8 +68,9 @@ class Compiled:
         self.graphs += 1
         if (seconds := time.perf_counter() - started) > LONG_SECONDS:
             self.tell(f"compiled {self.name}, graph {self.graphs}, in {seconds:.0f} s")
-        if not is_whole:
-            self.frames.add(torch._guards.CompileContext.current_compile_id().frame_id)
+        frame = torch._guards.CompileContext.current_compile_id().frame_id
+        if not is_whole and frame not in self.frames:
+            self.frames.add(frame)
             self._tell_of_breaks()
         return code
 
@@ -116,6 +120,7 @@ def as_it_is(code: Compiled) -> Iterator[None]:
 
 def compile_networks(module: "Players", backend: str, tell: Callable[[str], None]) -> None:
     """Lets the training steps of a game call its networks by compiled code, which is made when it is first needed."""
+    torch._dynamo.reset()  # code of another game in this process would count among the variants
     codes = [Compiled(name, network, backend, tell) for name, network in module.networks.items()]
     for code in codes:
         code.network._compiled_call_impl = code
@@ -144,10 +149,6 @@ def torchs_settings(retains_graphs: bool) -> Iterator[None]:
 
     retains_graphs: whether two backward passes go through one graph (model.turns.order=simultaneous)
     """
-    from torch._dynamo import config as of_tracing  # takes two seconds
-    from torch._functorch import config as of_gradients
-    from torch._inductor import config as of_code
-
     with ExitStack() as stack:
         for change in (of_tracing.patch(recompile_limit=VARIANTS),
                        of_gradients.patch(donated_buffer=not retains_graphs),  # True: backward overwrites its graph

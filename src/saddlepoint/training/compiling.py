@@ -4,6 +4,8 @@ torch's compiler complains of into a sentence."""
 import sys
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
+from torch._inductor.exc import InvalidCxxCompiler
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
@@ -20,9 +22,6 @@ TWICE = "does not currently support double backward"
 def require_compiler(device: torch.device) -> None:
     """Compiles an addition. Raises a RequestError if torch's compiler lacks something here, e.g. a C++ compiler for a
     CPU or Triton for a GPU, which torch itself would say in the middle of the first step."""
-    from torch._dynamo.exc import TorchDynamoException  # takes two seconds
-    from torch._inductor.exc import InvalidCxxCompiler
-
     add = torch.compile(lambda numbers: numbers + 1, dynamic=False, backend=BACKEND)
     try:
         add(torch.zeros(8, device=device))
@@ -55,13 +54,11 @@ def description(module: AdversarialModule) -> list[str]:
 
 def refusal(error: BaseException) -> RequestError | None:
     """Returns a refusal in place of an error of torch's compiler, else None."""
-    if "torch._dynamo" not in sys.modules:  # nothing was compiled
-        return None
     if TWICE in str(error):
         return RequestError("trainer.compile=true: a trick of trick=[...] differentiates the discriminator twice by "
                             "itself, and compiled code cannot be differentiated twice: let it call "
                             "GradientPenalty.squared_norms, or type trainer.compile=false")
-    if not isinstance(error, torch._dynamo.exc.TorchDynamoException):
+    if not isinstance(error, TorchDynamoException):
         return None
     return RequestError(f"trainer.compile=true cannot be kept: torch.compile fails with {type(error).__name__}: "
                         f"{first_line(error)}. Type trainer.compile=false")
