@@ -105,6 +105,27 @@ def test_each_contest_has_its_own_penalty():
     same((other.generator, eager.generator), (other.discriminator, eager.discriminator))
 
 
+class Remembering(Critic):
+    """Keeps the mean of what it was shown, which torch.func.grad does not allow."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("last", torch.zeros(()))
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        self.last.copy_(images.detach().mean())
+        return super().forward(images, labels)
+
+
+def test_a_penalty_that_cannot_be_compiled_is_told_and_computed_as_it_is():
+    eager, other = (small(lambda: {"tricks": {"r1": R1(3.0)}, "discriminator": Remembering()}) for _ in range(2))
+    told = compiled(other)
+    for module in (eager, other):
+        play(module, batches(2))
+    same((other.discriminator, eager.discriminator))
+    assert len(told) == 1 and told[0].startswith("the gradient of discriminator that R1 penalises is not compiled")
+
+
 class Looking(pl.Callback):
     """Looks at other batch sizes after each step."""
 

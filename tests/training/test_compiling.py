@@ -12,7 +12,6 @@ from torch._inductor.exc import InvalidCxxCompiler
 from saddlepoint import build
 from saddlepoint.errors import RequestError
 from saddlepoint.game.compiling import compiled_code_of
-from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training import arithmetic, compiling
@@ -91,13 +90,6 @@ def test_a_layer_with_running_statistics_is_named():
     assert "the gradients of r1, as InstanceNorm2d (model.discriminator, blocks.1.1) updates" in line
     compiling.compile_game(module)
     assert not module.tricks["r1"].is_compiled and compiled_code_of(module.discriminator)
-
-
-def test_synchronised_statistics_are_said_to_split_the_code():
-    module = build.module(settings(*DIGITS))
-    assert len(compiling.description(module)) == 1
-    synchronise_batchnorm(module)
-    assert "trainer.synchronise_batchnorm=false keeps them whole" in compiling.description(module)[1]
 
 
 def test_without_a_compiler_a_run_is_refused_before_anything_is_written(tmp_path, monkeypatch):

@@ -11,7 +11,6 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.compiling import compile_networks, first_line
 from saddlepoint.game.networks import networks_of
-from saddlepoint.parallel.batchnorm import SynchronisedBatchNorm
 from saddlepoint.parallel.first import is_first
 from saddlepoint.tricks.gradient_penalty import GradientPenalty, reason_against_compiling
 
@@ -46,9 +45,6 @@ def description(module: AdversarialModule) -> list[str]:
     lines = [f"compiling: {', '.join(compiled)}; the first steps take longer, minutes for large networks"]
     if reason:
         lines.append(f"not compiled: the gradients of {', '.join(penalties)}, as {reason}")
-    if any(isinstance(layer, SynchronisedBatchNorm) for layer in module.modules()):
-        lines.append("compiled in parts: networks with BatchNorm, whose layers wait for the other processes; "
-                     "trainer.synchronise_batchnorm=false keeps them whole, with the statistics of each process")
     return lines
 
 

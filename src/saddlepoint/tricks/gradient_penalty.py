@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
 from saddlepoint.config.rules import Count, NonNegative
-from saddlepoint.game.compiling import as_it_is, compiled_code_of
+from saddlepoint.game.compiling import as_it_is, compiled_code_of, first_line
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, Shown, Step, each_part, parts
@@ -89,7 +90,12 @@ class GradientPenalty(Trick):
         if code is None:
             return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
         if self.is_compiled:
-            return code.call(squared_gradient_norm_of, parts(shown), labels)
+            try:
+                return code.call(squared_gradient_norm_of, parts(shown), labels)
+            except TorchDynamoException as error:  # before anything was computed
+                code.tell(f"the gradient of {code.name} that {type(self).__name__} penalises is not compiled, as "
+                          f"torch.compile cannot follow it: {first_line(error)}")
+                self.is_compiled = False
         with as_it_is(code):
             return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
 
