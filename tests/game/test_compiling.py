@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.compiling import as_it_is, compile_networks, compiled_code_of, torchs_settings
+from saddlepoint.game.compiling import compile_networks, compiled_code_of, torchs_settings
+from saddlepoint.game.modes import switched_off
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import RelativisticAverage, Wasserstein
 from saddlepoint.tricks.ema import ExponentialMovingAverage
@@ -178,7 +179,7 @@ def test_other_methods_of_networks_are_compiled_as_well_and_copied_as_they_are()
     code.is_active = True
     torch.testing.assert_close(network.class_logits(images, labels), expected)
     assert code.graphs == 1
-    with as_it_is(code):
+    with switched_off(code):
         network.class_logits(images[:3], labels[:3])
     twin = copy.deepcopy(network)
     nn.init.zeros_(twin.layers[0].weight)

@@ -34,6 +34,7 @@ ADDED: dict[str, Any] = {
     "trainer.tf32": False,  # on a CPU it means nothing; on a GPU convolutions had TF32, which nobody had asked for
     "trainer.deterministic": False,
     "trainer.compile": False,
+    "bf16": {"generator": None, "discriminator": None},
     # Files of floating-point numbers could not be read, and were left out.
     "saddlepoint.data.folders.ImageFolder.white": None,
     "saddlepoint.data.pairs.PairFolder.white": None,

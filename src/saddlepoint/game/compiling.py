@@ -9,7 +9,6 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,10 +17,12 @@ from torch._dynamo import config as of_tracing
 from torch._functorch import config as of_gradients
 from torch._inductor import config as of_code
 
+from saddlepoint.game.modes import switch_on_in_steps
+from saddlepoint.game.networks import METHODS
+
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
 
-METHODS = ("class_logits", "codes", "distribution")  # of networks (game/networks.py), which training calls beside them
 # Of one network's code: it is trained or frozen, with gradients or without, for each size and layout of its inputs.
 VARIANTS = 64
 LONG_SECONDS = 3.0  # of compiling; what takes longer is told
@@ -44,9 +45,10 @@ class Compiled:
         self.backend = torch._dynamo.lookup_backend(backend)
         self.graphs = 0
         self.frames: set[int] = set()  # of the network's call: one, and another for each part after a break
-        # The code of a class's forward is its own; nn.Module's call is that of all classes, and hooks need it.
-        has_hooks = network._forward_hooks or network._forward_pre_hooks or network._backward_hooks
-        self.forward = self._compiled(network._call_impl if has_hooks else network.forward)
+        # The code of a class's forward is its own; nn.Module's call is that of all classes, and serves hooks.
+        is_plain = "forward" not in vars(network) and not (
+            network._forward_hooks or network._forward_pre_hooks or network._backward_hooks)
+        self.forward = self.compiled(network.forward if is_plain else network._call_impl)
         self.functions: dict[Callable, Callable] = {}
 
     def __call__(self, *arguments: Any) -> Any:
@@ -55,10 +57,10 @@ class Compiled:
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Returns function(network, *arguments), by compiled code. Raises torch's error if that breaks into parts."""
         if function not in self.functions:
-            self.functions[function] = self._compiled(functools.partial(function, self.network), fullgraph=True)
+            self.functions[function] = self.compiled(functools.partial(function, self.network), fullgraph=True)
         return self.functions[function](*arguments)
 
-    def _compiled(self, function: Callable, fullgraph: bool = False) -> Callable:
+    def compiled(self, function: Callable, fullgraph: bool = False) -> Callable:
         return torch.compile(function, dynamic=False, fullgraph=fullgraph,
                              backend=functools.partial(self._compile_graph, is_whole=fullgraph))
 
@@ -86,15 +88,15 @@ class _Method:
     """A method of a network that is called by compiled code in training steps."""
 
     def __init__(self, code: Compiled, name: str):
-        self.code, self.function = code, getattr(type(code.network), name)
+        self.code, self.method = code, getattr(code.network, name)
+        self.compiled = code.compiled(self.method, fullgraph=True)
 
     def __call__(self, *arguments: Any) -> Any:
-        if self.code.is_active and not torch.compiler.is_compiling():
-            return self.code.call(self.function, *arguments)
-        return self.function(self.code.network, *arguments)
+        is_compiled = self.code.is_active and not torch.compiler.is_compiling()
+        return (self.compiled if is_compiled else self.method)(*arguments)
 
     def __deepcopy__(self, memo: dict) -> Callable:
-        return MethodType(self.function, copy.deepcopy(self.code.network, memo))
+        return copy.deepcopy(self.method, memo)
 
 
 def first_line(text: object) -> str:
@@ -108,16 +110,6 @@ def compiled_code_of(network: nn.Module) -> Compiled | None:
     return code if isinstance(code, Compiled) else None
 
 
-@contextmanager
-def as_it_is(code: Compiled) -> Iterator[None]:
-    """Calls a network without its compiled code for the length of the block."""
-    before, code.is_active = code.is_active, False
-    try:
-        yield
-    finally:
-        code.is_active = before
-
-
 def compile_networks(module: "Players", backend: str, tell: Callable[[str], None]) -> None:
     """Lets the training steps of a game call its networks by compiled code, which is made when it is first needed."""
     torch._dynamo.reset()  # code of another game in this process would count among the variants
@@ -127,20 +119,7 @@ def compile_networks(module: "Players", backend: str, tell: Callable[[str], None
         for name in METHODS:
             if hasattr(code.network, name):
                 setattr(code.network, name, _Method(code, name))
-    step = module.training_step
-
-    @functools.wraps(step)
-    def training_step(*arguments: Any) -> Any:
-        before = codes[0].is_active  # a step that is made again may be inside another
-        for code in codes:
-            code.is_active = True
-        try:
-            return step(*arguments)
-        finally:
-            for code in codes:
-                code.is_active = before
-
-    module.training_step = training_step
+    switch_on_in_steps(module, codes)
 
 
 @contextmanager

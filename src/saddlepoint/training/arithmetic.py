@@ -38,6 +38,11 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
         raise RequestError("precision=16-mixed changes the scale of the losses between two updates, and "
                            "model.turns.order=simultaneous takes both gradients before either: type "
                            "precision=bf16-mixed")
+    in_bfloat16 = [f"bf16.{player}={as_typed(value)}" for player, value in settings["bf16"].items()
+                   if value is not None]
+    if in_bfloat16 and precision != "32-true":
+        raise RequestError(f"precision={precision} computes all networks in half precision, and {in_bfloat16[0]} only "
+                           f"some: type precision=32-true, or leave {in_bfloat16[0]} out")
     if wants_cpu:
         return
     if trainer["accelerator"] == "gpu" and not count:
@@ -46,8 +51,9 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
         raise RequestError(f"trainer.devices={processes} takes a GPU for each process, and torch finds {count} here: "
                            f"type trainer.devices={count} (of torchrun: --nproc-per-node {count}), or "
                            "trainer.accelerator=cpu for processes without GPUs")
-    if count and precision == "bf16-mixed" and _capability()[0] < AMPERE:
-        raise RequestError(f"precision=bf16-mixed needs a GPU of compute capability {AMPERE}.0 or more, and "
+    if count and (precision == "bf16-mixed" or in_bfloat16) and _capability()[0] < AMPERE:
+        raise RequestError(f"{(in_bfloat16 or ['precision=bf16-mixed'])[0]} needs a GPU of compute capability "
+                           f"{AMPERE}.0 or more, and "
                            f"{torch.cuda.get_device_name()} has {'.'.join(map(str, _capability()))}: type "
                            "precision=16-mixed or precision=32-true")
 

@@ -22,6 +22,7 @@ from saddlepoint.files.outputs import require_writable
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.callback_group import CallbackGroup
 from saddlepoint.game.devices import lay_out
+from saddlepoint.game.precision import compute_in_bfloat16
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.parallel.collectives import is_alone
@@ -194,6 +195,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
     lay_out(module, settings["trainer"]["channels_last"], trainer.strategy.root_device.type)
+    compute_in_bfloat16(module, settings["bf16"])
     if settings["trainer"]["compile"]:
         compiling.compile_game(module)
     if data.num_classes:

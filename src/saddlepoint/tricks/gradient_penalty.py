@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
 from saddlepoint.config.rules import Count, NonNegative
-from saddlepoint.game.compiling import as_it_is, compiled_code_of, first_line
+from saddlepoint.game.compiling import compiled_code_of, first_line
+from saddlepoint.game.modes import switched_off
+from saddlepoint.game.precision import precision_of
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, Shown, Step, each_part, parts
@@ -86,18 +88,19 @@ class GradientPenalty(Trick):
 
     def squared_norms(self, step: Step, shown: Shown, labels: Tensor) -> Tensor:
         """Returns ||grad_x D(x)||^2 of each row [n] of what D is shown, which has these labels [n]."""
-        code = compiled_code_of(step.discriminator)
-        if code is None:
+        code, precision = compiled_code_of(step.discriminator), precision_of(step.discriminator)
+        if code is None and precision is None:
             return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
-        if self.is_compiled:
-            try:
-                return code.call(squared_gradient_norm_of, parts(shown), labels)
-            except TorchDynamoException as error:  # before anything was computed
-                code.tell(f"the gradient of {code.name} that {type(self).__name__} penalises is not compiled, as "
-                          f"torch.compile cannot follow it: {first_line(error)}")
-                self.is_compiled = False
-        with as_it_is(code):
-            return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
+        with switched_off(precision):  # a penalty is float32
+            if code and self.is_compiled:
+                try:
+                    return code.call(squared_gradient_norm_of, parts(shown), labels)
+                except TorchDynamoException as error:  # before anything was computed
+                    code.tell(f"the gradient of {code.name} that {type(self).__name__} penalises is not compiled, as "
+                              f"torch.compile cannot follow it: {first_line(error)}")
+                    self.is_compiled = False
+            with switched_off(code):
+                return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
 
 
 def reason_against_compiling(tricks: TrickStack, discriminators: Mapping[str, nn.Module]) -> str | None:
