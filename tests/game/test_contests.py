@@ -53,11 +53,11 @@ class TwoDomains(AdversarialModule):
         return {"close": (contests[0].fake - contests[1].fake).square().mean()}
 
 
-def two_domains(**parts) -> TwoDomains:
+def two_domains(critic: type[nn.Module] = TinyDiscriminator, **parts) -> TwoDomains:
     torch.manual_seed(1)
     generators, discriminators = (
         nn.ModuleDict({name: kind().double(), f"second_{name}": kind().double()})
-        for name, kind in (("generator", TinyGenerator), ("discriminator", TinyDiscriminator)))
+        for name, kind in (("generator", TinyGenerator), ("discriminator", critic)))
     return TwoDomains(generator=generators, discriminator=discriminators, **{"loss": NonSaturating(), **PARTS, **parts})
 
 

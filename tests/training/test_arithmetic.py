@@ -24,7 +24,8 @@ from tests.game import playing
 
 TINY = (*SMALL, "model.generator.width=4", "model.discriminator.width=4", "data.image_size=16", "data.fit=resize")
 CPU = torch.device("cpu")
-ON_A_CARD = {"type": "cuda", "devices": ["NVIDIA H100 80GB HBM3"], "tf32": False, "deterministic": False}
+ON_A_CARD = {"type": "cuda", "devices": ["NVIDIA H100 80GB HBM3"], "tf32": False, "deterministic": False,
+             "compile": False}
 ON_THE_CPU = ON_A_CARD | {"type": "cpu", "devices": ["CPU"]}
 
 
@@ -83,7 +84,7 @@ def test_torch_computes_as_asked_while_training_and_as_before_afterwards(typed, 
     assert state_of_torch() == before
     recorded = json.loads((tmp_path / "run" / "environment.json").read_text())["device"]
     assert recorded == {"type": "cpu", "devices": ["CPU"], "precision": "32-true", "tf32": asked,
-                        "deterministic": asked}
+                        "deterministic": asked, "compile": False}
     assert checkpoint.load(tmp_path / "run" / "checkpoints" / "last.ckpt")["device"] == recorded
 
 
@@ -116,7 +117,9 @@ def test_an_operation_without_a_deterministic_kernel_is_named(tmp_path):
     (ON_THE_CPU, ON_A_CARD, "goes on with NVIDIA H100 80GB HBM3 (was CPU): "),
     (ON_A_CARD, ON_A_CARD | {"devices": 2 * ["NVIDIA H100 80GB HBM3"]}, None),  # said of processes, not of cards
     (ON_A_CARD, ON_A_CARD | {"tf32": True}, "goes on with trainer.tf32=true (was false)"),
-    (ON_A_CARD, ON_A_CARD | {"deterministic": True}, "trainer.deterministic=true (was false)")])
+    (ON_A_CARD, ON_A_CARD | {"deterministic": True}, "trainer.deterministic=true (was false)"),
+    (ON_THE_CPU, ON_THE_CPU | {"compile": True}, "goes on with trainer.compile=true (was false)"),
+    ({name: value for name, value in ON_THE_CPU.items() if name != "compile"}, ON_THE_CPU, None)])  # an older run's
 def test_going_on_elsewhere_is_said(before, now, sentence, capsys):
     restoring.warn_of_device({"device": before}, now)
     warned = capsys.readouterr().err

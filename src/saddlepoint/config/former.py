@@ -35,6 +35,8 @@ ADDED: dict[str, Any] = {
     "trainer.deterministic": False,
     "trainer.record": False,
     "trainer.steps_a_visit": "auto",  # no bit depends on it
+    "trainer.compile": False,
+    "bf16": {"generator": None, "discriminator": None},
     # Files of floating-point numbers could not be read, and were left out.
     "saddlepoint.data.folders.ImageFolder.white": None,
     "saddlepoint.data.pairs.PairFolder.white": None,

@@ -40,6 +40,7 @@ RULES: dict[str, Rule] = {
     "budget.images": COUNT,
     "describe": boolean,
     "precision": one_of("32-true", "bf16-mixed", "16-mixed"),
+    "bf16.*": either(one_of("all", None), list_of(integer(0))),
     "threads": optional(COUNT),
     "run.dir": optional(path),
     "resume": optional(path),
@@ -138,6 +139,7 @@ RULES: dict[str, Rule] = {
     "trainer.deterministic": boolean,
     "trainer.record": boolean,
     "trainer.steps_a_visit": either(COUNT, one_of("auto")),
+    "trainer.compile": boolean,
     # Sweeps
     "hydra.launcher.jobs_at_once": optional(COUNT),
     "hydra.launcher.*_minutes": optional(number(0, above=True)),

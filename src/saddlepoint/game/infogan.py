@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.networks import HasCodes
+from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Contest
 from saddlepoint.game.structured_latents import StructuredLatents
@@ -33,7 +34,7 @@ class InfoGANModule(SynthesisModule):
 
     def generator_terms(self, batch: ImageBatch, contests: list[Contest]) -> dict[str, Tensor]:
         [contest] = contests
-        logits, means = self.latents.split(contest.discriminator.codes(contest.fake, contest.fake_labels))
+        logits, means = self.latents.split(exact(contest.discriminator.codes(contest.fake, contest.fake_labels)))
         categorical, continuous = self.latents.split(self.latents.codes(contest.latents))
         terms = {}
         if categorical:

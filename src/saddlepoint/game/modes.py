@@ -1,15 +1,20 @@
-"""Networks in evaluation mode or without gradients for a while, the devices they are on, and how exactly a GPU
-multiplies."""
+"""Networks in evaluation mode or without gradients for a while, what is on in training steps only, the devices they
+are on, and how exactly a GPU multiplies."""
 
+import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
 
 from saddlepoint.errors import RequestError
+
+if TYPE_CHECKING:
+    from saddlepoint.game.players import Players
 
 
 @contextmanager
@@ -35,6 +40,43 @@ def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+class Switch(Protocol):
+    """What changes how a network computes while it is active."""
+
+    is_active: bool
+
+
+def switch_on_in_steps(module: "Players", switches: Sequence[Switch]) -> None:
+    """Activates the switches for the length of each training step of a game. What looks finds them inactive."""
+    step = module.training_step
+
+    @functools.wraps(step)
+    def training_step(*arguments: Any) -> Any:
+        before = [switch.is_active for switch in switches]  # a step that is made again may be inside another
+        for switch in switches:
+            switch.is_active = True
+        try:
+            return step(*arguments)
+        finally:
+            for switch, was_active in zip(switches, before, strict=True):
+                switch.is_active = was_active
+
+    module.training_step = training_step
+
+
+@contextmanager
+def switched_off(switch: Switch | None) -> Iterator[None]:
+    """Deactivates a switch, if there is one, for the length of the block."""
+    if switch is None:
+        yield
+        return
+    before, switch.is_active = switch.is_active, False
+    try:
+        yield
+    finally:
+        switch.is_active = before
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -5,11 +5,13 @@ caller asks whether a network is conditional; an unconditional one ignores them.
 run on `torch.device("meta")`, where the recipe is checked.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 PLAYERS = ("generator", "discriminator")  # in the order of their optimizers
+METHODS = ("class_logits", "codes", "distribution")  # of the networks below, which training calls beside the networks
 
 
 def networks_of(player: nn.Module, name: str) -> dict[str, nn.Module]:
@@ -31,6 +33,16 @@ class Discriminator(Protocol):
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> logits [N], or [N, 1, h, w] with one score per patch; never a sigmoid"""
+
+
+@runtime_checkable
+class HasStages(Protocol):
+    """A network of stages, the parts that compute at one resolution, of which each may have a precision of its own."""
+
+    @property
+    def stages(self) -> Sequence[Sequence[nn.Module]]:
+        """The layers of each stage, from the input onwards. Stages and layers are called in this order, with a tensor
+        first."""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
+from saddlepoint.game.precision import exact
 from saddlepoint.game.random_streams import RandomStreams
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ class Step(Changing):
         return self.input_tricks(shown[0], self), *shown[1:]
 
     def score(self, shown: Shown, labels: Tensor) -> Tensor:
-        """Returns D's logits [n] or [n, 1, h, w] of n rows, input tricks included."""
-        return self.discriminator(*parts(self.prepare(shown)), labels)
+        """Returns D's logits [n] or [n, 1, h, w] of n rows, input tricks included; float32 whatever D computes in."""
+        return exact(self.discriminator(*parts(self.prepare(shown)), labels))
 
     def named(self, term: str) -> str:
         """Returns the name of a term of this contest's loss, e.g. adversarial, or target.adversarial."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import PairedBatch
 from saddlepoint.game.loss import ContentLoss
+from saddlepoint.game.precision import exact
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, one_fake_each_problems, size_of
 from saddlepoint.game.step import Contest
@@ -32,7 +33,7 @@ class SuperResolutionModule(AdversarialModule):
 
     def contests(self, batch: PairedBatch, count: int, random: RandomStreams) -> list[Contest]:
         """Returns one contest, with N fakes [N, C, s*H, s*W], one for each low image; `count` is N."""
-        fake, no_latents = 2 * self.generator(batch.low) - 1, batch.low.new_empty(count, 0)
+        fake, no_latents = 2 * exact(self.generator(batch.low)) - 1, batch.low.new_empty(count, 0)
         return [Contest("", self.generator, self.discriminator, batch.real, fake, batch.labels, batch.labels,
                         no_latents)]
 

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 import torch
 
 from saddlepoint.config.rules import Count, WholeNumber, one_of
+from saddlepoint.game.precision import exact
 from saddlepoint.game.step import Side, Step, each_part, parts
 
 ORDERS = ("alternating", "simultaneous")
@@ -20,7 +21,7 @@ def score_together(step: Step) -> tuple[Side, ...]:
     """Scores reals and fakes as one batch, so that they share BatchNorm's statistics."""
     real, fake = step.prepare(step.real), step.prepare(step.fake)  # in turn: noise goes by place in a batch
     both = each_part(lambda *sides: torch.cat(sides), real, fake)
-    logits = step.discriminator(*parts(both), torch.cat([step.real_labels, step.fake_labels]))
+    logits = exact(step.discriminator(*parts(both), torch.cat([step.real_labels, step.fake_labels])))
     real_logits, fake_logits = logits.split([len(step.real_labels), len(step.fake_labels)])
     return (Side("real", step.real, step.real_labels, real_logits),
             Side("fake", step.fake, step.fake_labels, fake_logits))

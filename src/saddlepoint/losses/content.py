@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from saddlepoint.config.rules import NonNegative, one_of
 from saddlepoint.game.loss import ContentLoss, During
+from saddlepoint.game.precision import exact
 
-CRITERIA = {
+CRITERIA = {  # of images or features in any precision; the distance is float32
     "l1": F.l1_loss,
     "mse": F.mse_loss,
     "charbonnier": lambda image, target: ((image - target).square() + CHARBONNIER_EPSILON).sqrt().mean(),
@@ -25,7 +26,8 @@ def criterion(setting: str, name: str):
     """Returns the distance of images that `name` stands for; refuses an unknown name with that of its `setting`."""
     if name not in CRITERIA:
         raise ValueError(f"{setting}={name} must be one of {', '.join(CRITERIA)}")
-    return CRITERIA[name]
+    distance = CRITERIA[name]
+    return lambda image, target: distance(exact(image), exact(target))
 
 
 class PixelLoss(ContentLoss):
@@ -49,6 +51,7 @@ class TotalVariation(ContentLoss):
 
     def forward(self, image: Tensor, target: Tensor) -> Tensor:
         """image, target [N, C, H, W] in [0, 1] -> []"""
+        image = exact(image)
         down, across = image.diff(dim=-2).abs().mean(), image.diff(dim=-1).abs().mean()
         return self.weight * (down + across)
 

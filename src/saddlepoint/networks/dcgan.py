@@ -71,6 +71,16 @@ class DCGANGenerator(nn.Module):
         """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
         return self.layers(latents)
 
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The layers from one transposed convolution to the next, which is the last of its stage."""
+        stages: list[list[nn.Module]] = [[]]
+        for layer in self.layers:
+            stages[-1].append(layer)
+            if isinstance(layer, nn.ConvTranspose2d):
+                stages.append([])
+        return stages[:-1]
+
 
 def halving_blocks(channels: int, image_size: int, width: int, kernel_size: int, normalization: str,
                    negative_slope: float, dropout: float) -> tuple[nn.Sequential, int]:
@@ -116,6 +126,11 @@ class DCGANDiscriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
         return self.logit(self.last_maps(images)).squeeze(1)
+
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks, of one resolution each."""
+        return [[block] for block in self.blocks]
 
     def last_maps(self, images: Tensor) -> Tensor:
         """images [N, C, S, S] -> the last maps as vectors [N, 16 * maps], of which the logit is a linear function"""

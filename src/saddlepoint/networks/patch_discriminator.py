@@ -62,6 +62,11 @@ class PatchDiscriminator(nn.Module):
         """images [N, C, H, W] -> activations [N, width, H/2, W/2], ... of each convolution but the last"""
         return outputs_of_each(self.blocks, images)
 
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks, of one resolution each."""
+        return [[block] for block in self.blocks]
+
     def _require_a_patch(self, side: int) -> None:
         """Refuses images of which no logit is left: each of the last two convolutions takes a row and a column."""
         if side < 3 * 2**self.halvings:

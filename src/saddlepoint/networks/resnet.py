@@ -148,6 +148,11 @@ class UpsamplingResNet(nn.Module):
         """latents [N, latent_dim], labels [N] -> images [N, C, S, S] in [-1, 1]"""
         return self.image(self.blocks(self.first(latents), labels))
 
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks, of one resolution each."""
+        return [[block] for block in self.blocks]
+
 
 class ResNetGenerator(UpsamplingResNet):
     """A residual generator that ignores labels. `more`: settings of UpsamplingResNet."""
@@ -185,6 +190,11 @@ class ResNetDiscriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
         return self.logit(self.pooled(images)).squeeze(1)
+
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks, of one resolution each."""
+        return [[block] for block in self.blocks]
 
     def pooled(self, images: Tensor) -> Tensor:
         """images [N, C, S, S] -> pooled features [N, width], of which the logit is a linear function"""

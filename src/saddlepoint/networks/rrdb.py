@@ -43,10 +43,10 @@ def _activated(layer: nn.Conv2d, maps: Tensor) -> Tensor:
     """Returns leaky_relu(layer(maps)).
 
     In torch.inference_mode() on a CPU, one oneDNN kernel computes both and writes each map once: the numbers are the
-    same, and it takes a tenth less time. torch.compile uses the same operator.
+    same, and it takes a tenth less time. torch.compile uses the same operator, and cannot follow the question.
     """
-    if torch.is_inference_mode_enabled() and ONE_KERNEL and maps.is_cpu and maps.dtype == torch.float32 and (
-            not torch.is_autocast_enabled("cpu")):
+    if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled() and ONE_KERNEL and maps.is_cpu and (
+            maps.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")):
         return torch.ops.mkldnn._convolution_pointwise(
             maps, layer.weight, layer.bias, layer.padding, layer.stride, layer.dilation, layer.groups, "leaky_relu",
             [NEGATIVE_SLOPE], "")

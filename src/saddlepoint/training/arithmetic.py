@@ -4,7 +4,7 @@ both for its files."""
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -14,9 +14,11 @@ from saddlepoint.config.rules import as_typed
 from saddlepoint.errors import EndOfRun, OutOfMemory, RequestError
 from saddlepoint.files.disk_space import find_full_disk
 from saddlepoint.game import devices
+from saddlepoint.game.compiling import torchs_settings
 from saddlepoint.game.modes import tf32
 from saddlepoint.parallel.collectives import gather_objects
 from saddlepoint.runs.directory import RunDirectory
+from saddlepoint.training import compiling
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"  # cuBLAS reads it once, when CUDA starts
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
@@ -42,6 +44,11 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
     if trainer["record"] and processes * (trainer["num_nodes"] or 1) > 1:
         raise RequestError(f"trainer.record=true records the steps of one process, and trainer.devices={processes} "
                            "starts several: type trainer.record=false or trainer.devices=1")
+    in_bfloat16 = [f"bf16.{player}={as_typed(value)}" for player, value in settings["bf16"].items()
+                   if value is not None]
+    if in_bfloat16 and precision != "32-true":
+        raise RequestError(f"precision={precision} computes all networks in half precision, and {in_bfloat16[0]} only "
+                           f"some: type precision=32-true, or leave {in_bfloat16[0]} out")
     if wants_cpu:
         return
     if trainer["accelerator"] == "gpu" and not count:
@@ -50,8 +57,9 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
         raise RequestError(f"trainer.devices={processes} takes a GPU for each process, and torch finds {count} here: "
                            f"type trainer.devices={count} (of torchrun: --nproc-per-node {count}), or "
                            "trainer.accelerator=cpu for processes without GPUs")
-    if count and precision == "bf16-mixed" and _capability()[0] < AMPERE:
-        raise RequestError(f"precision=bf16-mixed needs a GPU of compute capability {AMPERE}.0 or more, and "
+    if count and (precision == "bf16-mixed" or in_bfloat16) and _capability()[0] < AMPERE:
+        raise RequestError(f"{(in_bfloat16 or ['precision=bf16-mixed'])[0]} needs a GPU of compute capability "
+                           f"{AMPERE}.0 or more, and "
                            f"{torch.cuda.get_device_name()} has {'.'.join(map(str, _capability()))}: type "
                            "precision=16-mixed or precision=32-true")
 
@@ -60,7 +68,9 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
 def as_set(settings: Mapping[str, Any]) -> Iterator[None]:
     """Lets torch compute as the settings of the group `trainer` say, for the length of the block."""
     trainer = settings["trainer"]
-    with tf32(trainer["tf32"]), deterministic(trainer["deterministic"]):
+    retains_graphs = settings["model"]["turns"]["order"] == "simultaneous"
+    compiler = torchs_settings(retains_graphs) if trainer["compile"] else nullcontext()
+    with tf32(trainer["tf32"]), deterministic(trainer["deterministic"]), compiler:
         yield
 
 
@@ -111,29 +121,32 @@ def description(settings: Mapping[str, Any], device: torch.device) -> dict[str, 
     """Returns what the run computes on and how, for environment.json and checkpoints. All processes must call it."""
     trainer = settings["trainer"]
     return {"type": device.type, "devices": gather_objects(devices.name_of(device)), **devices.versions_of_cuda(device),
-            "precision": settings["precision"], "tf32": trainer["tf32"], "deterministic": trainer["deterministic"]}
+            "precision": settings["precision"], "tf32": trainer["tf32"], "deterministic": trainer["deterministic"],
+            "compile": trainer["compile"]}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns what differs between two descriptions and changes the last bits of a run, e.g. `trainer.tf32=true (was
-    false)`. On a CPU neither TF32 nor kernels that must be deterministic change any."""
+    false)`. On a CPU neither TF32 nor kernels that must be deterministic change any. Runs of earlier versions were not
+    compiled."""
     cards = [" and ".join(sorted(set(each["devices"]))) for each in (before, now)]
     changes = [] if cards[0] == cards[1] else [f"{cards[1]} (was {cards[0]})"]
+    before, names = {"compile": False, **before}, ["compile"]
     if "cuda" in (before["type"], now["type"]):
-        changes += [f"trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
-                    for name in ("tf32", "deterministic") if before[name] != now[name]]
-    return changes
+        names += ["tf32", "deterministic"]
+    return changes + [f"trainer.{name}={as_typed(now[name])} (was {as_typed(before[name])})"
+                      for name in names if before[name] != now[name]]
 
 
 def explained(error: BaseException, settings: Mapping[str, Any], device: torch.device, run: RunDirectory,
               ) -> EndOfRun | None:
     """Returns the end of a run, in a sentence that says what to type, if memory ran out or an operation has no
-    deterministic kernel; None for another error."""
+    deterministic kernel or cannot be compiled; None for another error."""
     if isinstance(error, EndOfRun) or find_full_disk(error):
         return None
     if devices.is_out_of_memory(error):
         return out_of_memory(error, settings, device, run)
-    return nondeterministic(error)
+    return nondeterministic(error) or compiling.refusal(error)
 
 
 def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: torch.device, run: RunDirectory,

@@ -20,6 +20,7 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
 from saddlepoint.parallel.collectives import largest
 from saddlepoint.runs.directory import RunDirectory
+from saddlepoint.training import compiling
 from saddlepoint.training.callbacks.stopping import StopOnSignal
 
 
@@ -34,6 +35,7 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
     print(f"model {choices['model']}, data {choices['data']}, loss {choices['loss']}, tricks {trick}",
           *data.describe(), *(["classes: not used, as neither network is conditional"] if unread else []),
           *(["resuming: exact to rounding on a GPU; trainer.deterministic=true makes it exact"] if rounds else []),
+          *(compiling.description(module) if settings["trainer"]["compile"] else []),
           f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 

@@ -22,6 +22,7 @@ from saddlepoint.files.outputs import require_writable
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.callback_group import CallbackGroup
 from saddlepoint.game.devices import lay_out
+from saddlepoint.game.precision import compute_in_bfloat16
 from saddlepoint.parallel import launching
 from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.parallel.collectives import is_alone
@@ -29,7 +30,7 @@ from saddlepoint.parallel.first import is_first, only_the_first_speaks
 from saddlepoint.runs import data_identity, resuming
 from saddlepoint.runs.directory import Onlooker, RunDirectory, new_path
 from saddlepoint.runs.resuming import Continuation
-from saddlepoint.training import arithmetic, restoring
+from saddlepoint.training import arithmetic, compiling, restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.callbacks.looking import LookingTime
 from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
@@ -72,6 +73,8 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
             watch = stack.enter_context(launching.ending_together(trainer, lambda end: note_end(trainer, end)))
             while True:
                 launching.connect(trainer)
+                if settings["trainer"]["compile"]:
+                    compiling.require_compiler(trainer.strategy.root_device)
                 launching.watch_processes(watch)
                 try:
                     return _train(settings, trainer, directory, continuation)
@@ -193,6 +196,9 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     if settings["trainer"]["synchronise_batchnorm"] and not is_alone():
         synchronise_batchnorm(module)
     lay_out(module, settings["trainer"]["channels_last"], trainer.strategy.root_device.type)
+    compute_in_bfloat16(module, settings["bf16"])
+    if settings["trainer"]["compile"]:
+        compiling.compile_game(module)
     if settings["trainer"]["record"]:
         record(module, settings, trainer.strategy.root_device, callbacks)
     if data.num_classes:

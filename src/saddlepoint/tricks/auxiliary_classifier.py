@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from saddlepoint.config.rules import NonNegative
 from saddlepoint.game.networks import HasClassLogits
+from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, GeneratorStep, Shown, Step, parts
@@ -60,4 +61,4 @@ class AuxiliaryClassifier(Trick):
 
 def cross_entropy(step: Step, shown: Shown, labels: Tensor) -> Tensor:
     """Returns the cross-entropy [] of D's classes for images [n, C, H, W], after input tricks, with labels [n]."""
-    return F.cross_entropy(step.discriminator.class_logits(*parts(step.prepare(shown)), labels), labels)
+    return F.cross_entropy(exact(step.discriminator.class_logits(*parts(step.prepare(shown)), labels)), labels)

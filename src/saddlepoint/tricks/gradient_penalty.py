@@ -8,13 +8,17 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
 from saddlepoint.config.rules import Count, NonNegative
+from saddlepoint.game.compiling import compiled_code_of, first_line
+from saddlepoint.game.modes import switched_off
+from saddlepoint.game.precision import precision_of
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, Shown, Step, each_part, parts
-from saddlepoint.game.trick import Trick
+from saddlepoint.game.trick import Trick, TrickStack
 
 # The slope of sqrt(s) is infinite at s = 0. That of sqrt(s + UNDER_ROOT) is finite, and from s = 1e-4 on both roots are
 # equal in float32.
@@ -31,6 +35,27 @@ def squared_gradient_norm(score: Callable[[Shown], Tensor], shown: Shown) -> Ten
     shown = each_part(_leaf, shown)
     with torch.autocast(parts(shown)[0].device.type, enabled=False):
         gradients = torch.autograd.grad(score(shown).sum(), parts(shown), create_graph=True)
+    return _squares(gradients)
+
+
+def squared_gradient_norm_of(network: nn.Module, shown: tuple[Tensor, ...], labels: Tensor) -> Tensor:
+    """Returns the same as `squared_gradient_norm` of a network, in a form that can be compiled.
+
+    torch cannot differentiate compiled code twice. Here the first derivative is part of the code (torch.func.grad), of
+    which only the second is left to be taken.
+
+    shown: the parts of a side; a part that is no floating-point number of at least 32 bits becomes float32
+    """
+    def total(*shown: Tensor) -> Tensor:
+        return network.forward(*shown, labels).sum()
+
+    exact = [part.detach().to(torch.promote_types(part.dtype, torch.float32)) for part in shown]
+    with torch.autocast(shown[0].device.type, enabled=False):
+        return _squares(torch.func.grad(total, argnums=tuple(range(len(shown))))(*exact))
+
+
+def _squares(gradients: Iterable[Tensor]) -> Tensor:
+    """Returns the sum of squares [N] of each row of the gradients [N, ...]."""
     return sum(gradient.square().flatten(1).sum(1) for gradient in gradients)
 
 
@@ -45,6 +70,8 @@ def _for_each_row(numbers: Tensor, part: Tensor) -> Tensor:
 
 class GradientPenalty(Trick):
     """A trick whose term of D's loss depends on ||grad_x D(x)||^2, with the input tricks as part of D."""
+
+    is_compiled = False  # whether the gradient is computed by compiled code where D is compiled
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         name = self.name_in(recipe)
@@ -61,7 +88,32 @@ class GradientPenalty(Trick):
 
     def squared_norms(self, step: Step, shown: Shown, labels: Tensor) -> Tensor:
         """Returns ||grad_x D(x)||^2 of each row [n] of what D is shown, which has these labels [n]."""
-        return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
+        code, precision = compiled_code_of(step.discriminator), precision_of(step.discriminator)
+        if code is None and precision is None:
+            return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
+        with switched_off(precision):  # a penalty is float32
+            if code and self.is_compiled:
+                try:
+                    return code.call(squared_gradient_norm_of, parts(shown), labels)
+                except TorchDynamoException as error:  # before anything was computed
+                    code.tell(f"the gradient of {code.name} that {type(self).__name__} penalises is not compiled, as "
+                              f"torch.compile cannot follow it: {first_line(error)}")
+                    self.is_compiled = False
+            with switched_off(code):
+                return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
+
+
+def reason_against_compiling(tricks: TrickStack, discriminators: Mapping[str, nn.Module]) -> str | None:
+    """Returns why the gradients of these discriminators cannot be compiled; None: they can be, as far as is known."""
+    if changing := [name for name, _ in tricks.acting_at("discriminator_input")]:
+        return (f"trick=[{','.join(changing)}] changes what the discriminator is shown, by random numbers from outside "
+                "of it")
+    for name, network in discriminators.items():
+        for place, layer in network.named_modules():
+            if getattr(layer, "running_mean", None) is not None:
+                return (f"{type(layer).__name__} (model.{name}, {place}) updates its running statistics in each pass, "
+                        "which torch.func.grad does not allow")
+    return None
 
 
 class _UnitGradientPenalty(GradientPenalty):

@@ -1,0 +1,122 @@
+"""trainer.compile: what it is told beside, recorded, refused, and that a run of it is the run that it would have been.
+Compiled by aot_eager; one slow test has Inductor."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from torch import nn
+from torch._inductor.exc import InvalidCxxCompiler
+
+from saddlepoint import build
+from saddlepoint.errors import RequestError
+from saddlepoint.game.compiling import compiled_code_of
+from saddlepoint.runs import checkpoint
+from saddlepoint.runs.directory import RunDirectory
+from saddlepoint.training import arithmetic, compiling
+from saddlepoint.training.train import train
+from tests.comparing_runs import NARROW
+from tests.composing import SMALL, settings
+
+DIGITS = (*SMALL, *NARROW, "data.image_size=16", "data.fit=resize", "budget.images=24", "optimizer=sgd",
+          "optimizer.generator.lr=0.01", "optimizer.discriminator.lr=0.01")
+UPSCALER = (*SMALL, "data=sr_folder", "data.image_size=32", "data.subset_size=2", "budget.images=24", "optimizer=sgd")
+RECIPES = {
+    "dcgan, dropout": (*DIGITS, "model.discriminator.dropout=0.3"),
+    "resnet, spectral norm, projection": (*DIGITS, "model=projection", "loss=hinge", "trick=[spectral_norm]"),
+    "wgan-gp": (*DIGITS, "model=resnet", "loss=wasserstein", "trick=[wgan_gp]", "model.discriminator.normalization="
+                "layer"),
+    "r1, r2, ema": (*DIGITS, "model=resnet", "loss=relativistic", "trick=[r1,r2,ema]"),
+    "acgan, r1": (*DIGITS, "model=acgan", "trick=[auxiliary_classifier,r1]"),
+    "bigan": (*DIGITS, "model=bigan", "model.encoder.width=4", "model.encoder.stochastic=true"),
+    "infogan": (*DIGITS, "model=infogan", "data.image_size=28", "model.generator.hidden=8",
+                "model.discriminator.hidden=8"),
+    "srgan": (*UPSCALER, *NARROW, "model=srgan", "perceptual=random", "model.generator.num_blocks=1"),
+    "pix2pix": (*SMALL, *NARROW, "data=photo_edges", "data.subset_size=2", "model=pix2pix", "budget.images=3",
+                "data.batch_size=1", "data.image_size=32", "optimizer=sgd"),
+    "cyclegan": (*SMALL, *NARROW, "data=coloured_digits", "model=cyclegan", "budget.images=3", "data.batch_size=1",
+                 "model.generator.num_blocks=1", "optimizer=sgd"),
+}
+
+
+@pytest.fixture(autouse=True)
+def quick_backend(monkeypatch):
+    monkeypatch.setattr(compiling, "BACKEND", "aot_eager")
+    yield
+    torch._dynamo.reset()
+
+
+def steps_of(typed: tuple[str, ...], path) -> torch.Tensor:
+    """How far a run moves the numbers of its networks: weights, running statistics, spectral vectors"""
+    with torch.random.fork_rng():
+        first = build.module(settings(*typed)).state_dict()
+    last = checkpoint.load(train(settings(*typed), path) / "checkpoints" / "last.ckpt")["module"]
+    return torch.cat([(last[name] - first[name]).flatten().double() for name in sorted(first)
+                      if isinstance(first[name], torch.Tensor) and last[name].is_floating_point()
+                      and name.startswith(("generator.", "discriminator."))])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_is_the_run_it_would_have_been_within_rounding(name, tmp_path):
+    """Three steps of gradient descent, whose numbers are rounded by 2^-24 in each of a few dozen layers and back."""
+    eager = steps_of(RECIPES[name], tmp_path / "eager")
+    compiled = steps_of((*RECIPES[name], "trainer.compile=true"), tmp_path / "compiled")
+    assert eager.norm() > 0
+    assert (compiled - eager).norm() <= 2**-24 * 256 * eager.norm()
+
+
+def test_a_run_says_and_records_that_it_is_compiled(tmp_path, capsys):
+    run = train(settings(*RECIPES["wgan-gp"], "trainer.compile=true"), tmp_path / "run")
+    assert "compiling: generator, discriminator, the gradients of wgan_gp; the first steps" in capsys.readouterr().out
+    recorded = json.loads((run / "environment.json").read_text())["device"]
+    assert recorded["compile"] is True
+    assert checkpoint.load(run / "checkpoints" / "last.ckpt")["device"] == recorded
+
+
+def test_a_penalty_of_what_is_changed_on_its_way_is_not_compiled(tmp_path, capsys):
+    typed = (*DIGITS, "trick=[instance_noise,r1]", "model.discriminator.normalization=none")
+    eager = steps_of(typed, tmp_path / "eager")
+    compiled = steps_of((*typed, "trainer.compile=true"), tmp_path / "compiled")
+    assert (compiled - eager).norm() <= 2**-16 * eager.norm()
+    assert "not compiled: the gradients of r1, as trick=[instance_noise] changes what" in capsys.readouterr().out
+
+
+def test_a_layer_with_running_statistics_is_named():
+    module = build.module(settings(*DIGITS, "trick=[r1]", "model.discriminator.normalization=instance"))
+    assert not any("not compiled" in line for line in compiling.description(module))
+    module.discriminator.blocks[1][1] = nn.InstanceNorm2d(8, track_running_stats=True)
+    [line] = [line for line in compiling.description(module) if "not compiled" in line]
+    assert "the gradients of r1, as InstanceNorm2d (model.discriminator, blocks.1.1) updates" in line
+    compiling.compile_game(module)
+    assert not module.tricks["r1"].is_compiled and compiled_code_of(module.discriminator)
+
+
+def test_without_a_compiler_a_run_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    def missing(graph, inputs):
+        raise InvalidCxxCompiler
+
+    monkeypatch.setattr(compiling, "BACKEND", missing)
+    with pytest.raises(RequestError, match=r"needs a C\+\+ compiler \(apt install g\+\+\).*trainer.compile=false"):
+        train(settings(*DIGITS, "trainer.compile=true"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_errors_of_torchs_compiler_end_in_a_sentence(tmp_path):
+    def refusal(error: Exception) -> RequestError:
+        return arithmetic.explained(error, settings(*DIGITS), torch.device("cpu"), RunDirectory(tmp_path))
+
+    twice = RuntimeError("torch.compile with aot_autograd does not currently support double backward")
+    assert "compiled code cannot be differentiated twice" in str(refusal(twice))
+    assert "trainer.compile=false" in str(refusal(torch._dynamo.exc.TorchRuntimeError("shapes differ\nadvice")))
+    assert refusal(RuntimeError("shapes differ")) is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("c++"), reason="Inductor needs a C++ compiler on a CPU")
+def test_inductor_takes_the_same_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(compiling, "BACKEND", "inductor")
+    typed = (*DIGITS, "trick=[r1]", "model.discriminator.normalization=layer")
+    eager = steps_of(typed, tmp_path / "eager")
+    compiled = steps_of((*typed, "trainer.compile=true"), tmp_path / "compiled")
+    assert (compiled - eager).norm() <= 2**-16 * eager.norm()

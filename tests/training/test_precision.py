@@ -1,0 +1,80 @@
+"""What networks compute in bfloat16, losses and penalties compute in float32: whole networks (precision=bf16-mixed), or
+stages of them (bf16.generator, bf16.discriminator)."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from saddlepoint.errors import RequestError
+from saddlepoint.runs import checkpoint
+from saddlepoint.training.train import train
+from tests.composing import settings
+from tests.training.test_compiling import DIGITS, RECIPES, quick_backend, steps_of  # noqa: F401 a fixture
+
+
+def latest(typed: tuple[str, ...], path) -> dict[str, torch.Tensor]:
+    """The terms and logits of a run's newest step"""
+    return checkpoint.load(train(settings(*typed), path) / "checkpoints" / "last.ckpt")["processes"][0]["latest"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_logits_and_terms_are_float32_while_networks_compute_in_bfloat16(name, tmp_path):
+    seen = latest((*RECIPES[name], "precision=bf16-mixed"), tmp_path / "run")
+    assert any(each.startswith("logits/") for each in seen)
+    assert {each.dtype for each in seen.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("scoring", ["separate", "together"])
+def test_the_adversarial_term_is_that_of_the_logits_in_float32(scoring, tmp_path):
+    """A mean in bfloat16 would be off by up to 2^-9."""
+    seen = latest((*DIGITS, "precision=bf16-mixed", f"model.turns.scoring={scoring}", "data.batch_size=12"),
+                  tmp_path / "run")
+    real, fake = (seen[f"logits/{side}"].double() for side in ("real", "fake"))
+    assert torch.equal(real, real.bfloat16().double())  # D did compute in bfloat16
+    expected = F.softplus(-real).mean() + F.softplus(fake).mean()
+    assert abs(seen["discriminator/adversarial"].item() / expected - 1) < 2**-20
+
+
+def test_code_and_class_terms_are_those_of_float32(tmp_path, monkeypatch):
+    seen = []
+    entropy = F.cross_entropy
+    monkeypatch.setattr(F, "cross_entropy", lambda logits, labels: seen.append(logits.dtype) or entropy(logits, labels))
+    for name in ("acgan, r1", "infogan"):
+        train(settings(*RECIPES[name], "precision=bf16-mixed"), tmp_path / name)
+    assert len(seen) >= 6 and set(seen) == {torch.float32}
+
+
+def steps(typed: tuple[str, ...], path) -> torch.Tensor:
+    return steps_of((*DIGITS, *typed), path)
+
+
+@pytest.mark.parametrize("typed", [
+    ("bf16.discriminator=[0]",), ("bf16.generator=[1]", "bf16.discriminator=all"),
+    ("bf16.generator=all", "model=resnet"), ("bf16.discriminator=[0,1]", "model=resnet")])
+def test_steps_in_bfloat16_are_those_of_float32_to_its_rounding_and_compile(typed, tmp_path):
+    model = tuple(each for each in typed if each.startswith("model"))
+    exact, half = steps(model, tmp_path / "exact"), steps(typed, tmp_path / "half")
+    compiled = steps((*typed, "trainer.compile=true"), tmp_path / "compiled")
+    assert 2**-20 * exact.norm() < (half - exact).norm() < 0.1 * exact.norm()  # a few roundings of 2^-9 in each layer
+    assert (compiled - half).norm() < (half - exact).norm() / 8
+
+
+def test_the_same_request_in_three_ways(tmp_path):
+    """All stages of a network whose other layers are a single one, or the network, or all networks."""
+    whole = steps(("bf16.generator=all", "bf16.discriminator=all"), tmp_path / "whole")
+    mixed = steps(("precision=bf16-mixed",), tmp_path / "mixed")
+    assert torch.equal(whole, mixed)
+
+
+@pytest.mark.parametrize(("typed", "answer"), [
+    (("bf16.discriminator=[0,7]",), r"bf16.discriminator=\[0, 7\]: DCGANDiscriminator \(model.discriminator\) has 2 "
+                                    r"stages, from 0 at its input to 1: type bf16.discriminator=\[0, 1\]"),
+    (("bf16.generator=[0]", "model=mlp", "model.generator.widths=[8]", "model.discriminator.widths=[8]"),
+     r"MLPGenerator \(model.generator\) does not say what its stages are.*bf16.generator=all"),
+    (("bf16.generator=all", "precision=bf16-mixed"), "precision=bf16-mixed computes all networks in half precision, and"
+                                                     " bf16.generator=all only some: type precision=32-true")])
+def test_what_cannot_be_is_refused_before_anything_is_written(typed, answer, tmp_path):
+    narrow = DIGITS if "model=mlp" not in typed else [each for each in DIGITS if "width" not in each]
+    with pytest.raises(RequestError, match=answer):
+        train(settings(*narrow, *typed), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
