@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, NonNegative, Seed, WholeNumber, integer, number, one_of
+from saddlepoint.data.pixels import to_bytes
 from saddlepoint.errors import Collapsed, Diverged, RequestError, RollBack
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.device_memory import Download
@@ -30,11 +31,13 @@ from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
 from saddlepoint.training.callbacks.looking import Looks
+from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, paced
 from saddlepoint.training.callbacks.scalars import pairs_of_sides
 from saddlepoint.training.callbacks.table import Table
 
 ON_NONFINITE = ("stop", "roll_back")
 ON_COLLAPSE = ("warn", "stop")
+LEAST, SHARE = 4_000, 1 / 100  # of every_images=auto: images between two measurements, and the part they may take
 
 
 class Health(Looks, pl.Callback):
@@ -51,7 +54,8 @@ class Health(Looks, pl.Callback):
     on_nonfinite: stop ends the run; roll_back lets it go on from its newest checkpoint
     roll_backs: how many times at most
     roll_back_lr_factor: by which learning rates are multiplied each time, above 0 and up to 1
-    every_images: images between two measurements; None: never
+    every_images: images between two measurements; `auto`: at least 4,000, and so many that measuring is a hundredth of
+        the arithmetic of training at most (pace.py); None: never
     num_images: fakes, and reals, for the diversity, 2 or more
     seed: of the latents of these fakes
     on_collapse: warn prints a warning; stop ends the run
@@ -62,7 +66,7 @@ class Health(Looks, pl.Callback):
 
     def __init__(self, context: EvaluationContext, on_nonfinite: Annotated[str, one_of(*ON_NONFINITE)],
                  roll_backs: Count, roll_back_lr_factor: Annotated[float, number(0, 1, above=True)],
-                 every_images: Count | None, num_images: Annotated[int, integer(2)], seed: Seed,
+                 every_images: Pace, num_images: Annotated[int, integer(2)], seed: Seed,
                  on_collapse: Annotated[str, one_of(*ON_COLLAPSE)], collapse_below: NonNegative,
                  collapse_after_images: WholeNumber, patience: Count):
         refuse_unless(ON_NONFINITE, on_nonfinite=on_nonfinite)
@@ -98,6 +102,9 @@ class Health(Looks, pl.Callback):
             say_that_the_host_waits(trainer.optimizers, scaled=scaler is not None)
         if self.real:
             self.extractor.to(module.device)
+        self.moments.every_images = paced(self.moments.every_images, self.setting, module, LEAST, SHARE,
+                                          lambda: self.arithmetic(module))
+        if self.real:
             features = self.features(self.real, module)
             self.real_variance = float(total_variance(features)) if len(features) > 1 else 0.0
 
@@ -117,6 +124,13 @@ class Health(Looks, pl.Callback):
         self.roll_backs_done, self.low_in_a_row = state_dict["roll_backs_done"], state_dict["in_a_row"]
         self.saved_norms = {player: torch.tensor(norms, dtype=torch.float64)
                             for player, norms in state_dict["norms"].items()}
+
+    def arithmetic(self, module: AdversarialModule) -> float:
+        """Returns about how many additions and multiplications a measurement takes."""
+        if not self.real:
+            return 0.0
+        features = arithmetic(self.extractor, to_bytes(generated(module)))
+        return self.num_images * (arithmetic_of_drawing(module) + features)
 
     # In every update.
 

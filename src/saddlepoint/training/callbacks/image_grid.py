@@ -14,8 +14,10 @@ from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.every import AtMoments
+from saddlepoint.training.callbacks.pace import Pace, arithmetic_of_drawing, paced
 from saddlepoint.training.loggers.adapters import show
 
+LEAST, SHARE = 12_000, 1 / 100  # of every_images=auto: images between two pictures, and the part they may take
 MOST_ROWS = 50  # classes in samples/by_class, the first ones: sample.py class=all draws them all
 
 
@@ -24,7 +26,8 @@ class ImageGrid(AtMoments):
     loggers. For a conditional generator it also draws samples/by_class_<images seen>.png, called samples/by_class, with
     a row for each class that training draws.
 
-    every_images: images between two pictures; None: never
+    every_images: images between two pictures; `auto`: at least 12,000, and so many that drawing is a hundredth of the
+        arithmetic of training at most (pace.py); None: never
     moments: numbers of images seen at which to draw as well; 0 is before the first step
     count: images in a picture
     seed: of latents and labels, which are those of `sample.py seed=...`; training's random numbers do not change
@@ -33,7 +36,7 @@ class ImageGrid(AtMoments):
 
     needs_latents = True  # of the model: build.py refuses others in a sentence
 
-    def __init__(self, every_images: Count | None, moments: Sequence[WholeNumber], count: Count, seed: Seed,
+    def __init__(self, every_images: Pace, moments: Sequence[WholeNumber], count: Count, seed: Seed,
                  per_class: WholeNumber = 10):
         super().__init__(every_images, moments)
         self.count, self.seed, self.per_class = count, seed, per_class
@@ -43,6 +46,9 @@ class ImageGrid(AtMoments):
         self.rows = classes_drawn(module.class_distribution)[:MOST_ROWS] if conditional else []
         most = max(self.count, self.per_class if self.rows else 0)
         self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)
+        drawn = self.count + self.per_class * len(self.rows)
+        self.moments.every_images = paced(self.moments.every_images, self.setting, module, LEAST, SHARE,
+                                          lambda: drawn * arithmetic_of_drawing(module))
         classes = module.class_distribution if module.draws_labels else None
         self.labels = class_labels(classes, self.seed, 0, self.count).to(module.device)
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.pixels import to_bytes
 from saddlepoint.downloads import cache_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import evaluating
@@ -26,7 +27,10 @@ from saddlepoint.runs.directory import update_metrics
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.looking import Looks
+from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, paced
 from saddlepoint.training.callbacks.table import Table
+
+LEAST, SHARE = 12_000, 1 / 24  # of every_images=auto: images between two measurements, and the part they may take
 
 
 class SampleQuality(Looks, pl.Callback):
@@ -35,14 +39,15 @@ class SampleQuality(Looks, pl.Callback):
 
     context: extractor, metrics, data and game
     metric: names of metrics; None: fid, and is if the extractor knows classes
-    every_images: images between two measurements; None: never
+    every_images: images between two measurements; `auto`: at least 12,000, and so many that measuring is a 24th of the
+        arithmetic of training at most (pace.py); None: never
     moments: numbers of images seen at which to measure as well
     num_fake: number of fakes
     num_real: training images at most; None: all
     seed: fixes latents and all random choices of metrics
     """
 
-    def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Count | None,
+    def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Pace,
                  moments: Sequence[WholeNumber], num_fake: Count, num_real: Count | None, seed: Seed):
         extractor, data = context.extractor, context.data
         self.moments, self.num_fake, self.seed = Every(every_images, moments), num_fake, seed
@@ -73,10 +78,17 @@ class SampleQuality(Looks, pl.Callback):
         if self.active:
             started = time.perf_counter()
             self.evaluator.extractor.to(module.device)
+            self.moments.every_images = paced(self.moments.every_images, self.setting, module, LEAST, SHARE,
+                                              lambda: self.arithmetic(module))
             self.evaluator.aloud = True
             self.look_at_real(trainer)
             self.evaluator.aloud = False
             self.seconds += time.perf_counter() - started
+
+    def arithmetic(self, module: SynthesisModule) -> float:
+        """Returns about how many additions and multiplications a measurement takes."""
+        images = to_bytes(generated(module))
+        return self.num_fake * (arithmetic_of_drawing(module) + arithmetic(self.evaluator.extractor, images))
 
     def look_at_real(self, trainer: pl.Trainer) -> None:
         """Passes the training images through the extractor. If unreadable files leave too few images for some metrics,

@@ -1,0 +1,84 @@
+"""How often to look at a run: so seldom that looking is a small part of its arithmetic.
+
+Multiplications and additions are counted, not timed, so a run is looked at after the same images on every machine, and
+when it goes on. A small network is trained on thousands of images in the time in which an extractor sees some.
+"""
+
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from saddlepoint.config import rules
+from saddlepoint.game.modes import device_of, evaluating
+from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.parallel.first import is_first
+
+AUTO = "auto"
+BESIDE = 2e9  # what a look takes beside arithmetic, for files and calls, as so many additions and multiplications
+Pace = Annotated[int | str | None, rules.optional(rules.either(rules.integer(1), rules.one_of(AUTO)))]
+
+
+def paced(every_images: int | str | None, setting: str, module: nn.Module, least: int, share: float,
+          arithmetic_of_a_look: Callable[[], float]) -> int | None:
+    """Returns the number of images between two looks: the typed one, or for `auto` the smallest `least` * 2^k at which
+    looking has at most `share` of the arithmetic of training.
+
+    It is `least` in a game that cannot be counted. `setting` is the callback's, for the line that says the number.
+    """
+    if every_images != AUTO:
+        return every_images
+    every = least
+    try:
+        training, look = arithmetic_of_training(module), arithmetic_of_a_look() + BESIDE
+    except (TypeError, AttributeError, RuntimeError, StopIteration):  # what only looks must not end the run
+        return every
+    while training and look > share * every * training:
+        every *= 2
+    if every > least and is_first():
+        tqdm.write(f"{setting} looks every {every:,} images, for at most {share:.1%} of the arithmetic "
+                   f"({setting}.every_images=auto)", file=sys.stderr)
+    return every
+
+
+def arithmetic_of_training(module: SynthesisModule) -> float:
+    """Returns about how many additions and multiplications training takes for each real image.
+
+    A backward pass takes twice as many as a forward pass, or once as many where it stops at the images. So D's update
+    takes a forward pass of G's networks, and three times as many for D's networks on reals and as many on fakes; G's
+    takes three times as many for its networks and twice as many for D's.
+    """
+    share = module.turns.generator_steps / module.turns.discriminator_steps
+    factors = {"generator": 1 + 3 * share, "discriminator": 6 + 2 * share}
+    networks, image_shape = module.networks, generated(module).shape[1:]
+    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=image_shape,
+                                                         networks=networks))
+    players = {id(part): player for player in factors for part in getattr(module, player).modules()}
+    return sum(factors[players[id(network)]] * arithmetic(network, *inputs[name]) for name, network in networks.items())
+
+
+def arithmetic(network: nn.Module, *inputs: Tensor) -> float:
+    """Returns how many additions and multiplications a network takes for each row of inputs of this shape."""
+    device = device_of(network)
+    given = [torch.zeros(each.shape, dtype=each.dtype, device=device) for each in inputs]
+    with torch.no_grad(), evaluating(network), FlopCounterMode(display=False) as counted:
+        network(*given)
+    return counted.get_total_flops() / len(inputs[0])
+
+
+def generated(module: SynthesisModule) -> Tensor:
+    """Returns two images of the generator, for their shape."""
+    latents = torch.zeros(2, module.latents.size, device=module.device)
+    with torch.no_grad(), evaluating(module.networks["generator"]) as generator:
+        return generator(latents, torch.zeros(2, dtype=torch.long, device=module.device))
+
+
+def arithmetic_of_drawing(module: SynthesisModule) -> float:
+    """Returns how many additions and multiplications the generator takes for each image."""
+    labels = torch.zeros(2, dtype=torch.long)
+    return arithmetic(module.networks["generator"], torch.zeros(2, module.latents.size), labels)
