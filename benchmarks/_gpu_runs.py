@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from _gpu_cases import Case, Machine, Outcome
 
 from saddlepoint.errors import OutOfMemory
-from saddlepoint.runs import resuming
+from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.training import train
 from tests.composing import settings
 
@@ -77,4 +78,54 @@ def out_of_memory(machine: Machine) -> Outcome:
     return Outcome({"ended": "with enough memory"}, passed=False)
 
 
-CHECKS = {"resume": resume, "memory": memory}
+RECORDED = {
+    "dcgan, tricks whose numbers change": (
+        "model=dcgan_small", "trick=[instance_noise,label_flip,ema]",
+        "optimizer.schedule={_target_: saddlepoint.game.schedule.Linear, start: 1.0, end: 0.5, images: 6400}"),
+    "penalties": ("model=dcgan_small", "model.discriminator.normalization=none", "loss=relativistic",
+                  "tricks.r1.every=4", "trick=[r1,r2,ema]"),
+    "spectral norm, three updates of D": ("model=resnet", "model.generator.width=32", "model.discriminator.width=32",
+                                          "model.discriminator.normalization=none", "loss=hinge",
+                                          "trick=[spectral_norm]", "model.turns.discriminator_steps=3"),
+    "dropout": ("model=mlp", "model.discriminator.dropout=0.3"),
+    "shared fakes and a pool": ("model=cyclegan", "data=coloured_digits", "model.generator.num_blocks=1",
+                                "model.module.pool_size=64"),
+    "both players at once": ("model=dcgan_small", "model.turns.order=simultaneous"),
+    "bf16-mixed": ("model=dcgan_small", "precision=bf16-mixed"),
+}
+
+
+def record(machine: Machine) -> Iterator[Case]:
+    """Checks that a run with trainer.record=true ends with the checkpoint of one without, to the bit.
+
+    Both have trainer.deterministic=true. A failure means that a recording computes something else than the code: it has
+    kept a number that changes, or draws other random numbers, or reads memory that something else writes. Then
+    trainer.record must stay off.
+    """
+    for name, overrides in RECORDED.items():
+        yield name, partial(recorded_and_not, machine, overrides)
+
+
+def recorded_and_not(machine: Machine, overrides: Sequence[str]) -> Outcome:
+    machine.require_gpu()
+    states = []
+    for recorded in ("false", "true"):
+        run = machine.folder / f"recorded_{recorded}_{len(list(machine.folder.iterdir()))}"
+        train.train(settings("data.batch_size=64", *overrides, *machine.quiet, "budget.images=3200",
+                             "trainer.deterministic=true", f"trainer.record={recorded}"), run)
+        saved = checkpoint.load(run / "checkpoints" / "last.ckpt")
+        states.append(dict(tensors_of({name: saved[name] for name in ("module", "optimizers", "processes")})))
+    odd = [name for name, tensor in states[0].items() if not torch.equal(tensor, states[1][name])]
+    return Outcome({"tensors": len(states[0]), "differ": len(odd), "the first": odd[:1]}, passed=not odd)
+
+
+def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """-> the tensors of nested containers, by their place"""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, dict | list | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from tensors_of(inner, f"{name}.{key}")
+
+
+CHECKS = {"resume": resume, "memory": memory, "record": record}

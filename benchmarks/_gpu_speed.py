@@ -1,34 +1,32 @@
 """The checks of gpu.py that measure speed and memory; none of them has a verdict."""
 
 import copy
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from _gpu_cases import Case, Machine, Outcome, numerics
 from _hand_written import HandWritten
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from training import ours
 
 from saddlepoint import build
+from saddlepoint.errors import EndOfRun
 from saddlepoint.networks.rrdb import RRDBNet
 from saddlepoint.upscaling.precision import FLOAT32, Precision
 from saddlepoint.upscaling.tiling import TiledUpscaler, prepare_for_inference
 from tests.composing import settings
 
 BATCH = 64
-MODELS = {
-    "dcgan width 64": ("model=dcgan", "data=mnist5k", f"data.batch_size={BATCH}"),
-    "resnet width 128": ("model=resnet", "data=mnist5k", f"data.batch_size={BATCH}"),
-}
-COMPILED = "dcgan width 64"  # compiling takes a minute or two, so one model must do
+DIGITS = ("data=mnist5k", f"data.batch_size={BATCH}")
 BARE = ("callbacks=none", "logger=none")
-RUNS = {"without callbacks": BARE, "with default callbacks": (), "with trainer.tf32=true": (*BARE, "trainer.tf32=true"),
-        "in bf16-mixed": (*BARE, "precision=bf16-mixed")}
+ROUNDS, STEPS = 3, 150  # of each way, in turn; timed steps of each
+OURS = {"train.py": (), "train.py without looking": BARE, "train.py in bf16-mixed": ("precision=bf16-mixed",),
+        "train.py recorded": ("trainer.record=true",), "train.py compiled": ("trainer.compile=true",)}
 
 
 class OnDevice(HandWritten):
@@ -62,23 +60,140 @@ class BatchesOnDevice:
         return F.pad(chosen, [2] * 4).float().div_(127.5).sub_(1)
 
 
-def speed(machine: Machine) -> Iterator[Case]:
-    """Measures images per second of train.py's path beside loops written by hand: eager, compiled and recorded.
+class Hinge(Recordable):
+    """SNGAN's loss. Its discriminator has torch's spectral norm in every layer."""
 
-    The loop by hand has the same networks and its images on the GPU. Where train.py's path is much slower than the
-    eager loop, the loop around the step costs too much; where the recorded loop is much quicker than the eager one, the
-    GPU waits for the host, and compiling or recording the step is worth its trouble.
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (F.relu(1 - self.discriminator(real, self.labels)).mean()
+                + F.relu(1 + self.discriminator(fake, self.labels)).mean())
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        return -self.discriminator(fake, self.labels).mean()
+
+
+class WithPenalty(Recordable):
+    """WGAN-GP's loss."""
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        share = torch.rand(len(real), 1, 1, 1, device=self.device)
+        mixed = (share * real + (1 - share) * fake).requires_grad_()
+        norms = self.squared_slope(mixed).sqrt()
+        scores = self.discriminator(fake, self.labels).mean() - self.discriminator(real, self.labels).mean()
+        return scores + 10 * (norms - 1).square().mean()
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        return -self.discriminator(fake, self.labels).mean()
+
+    def squared_slope(self, images: Tensor) -> Tensor:
+        [slope] = torch.autograd.grad(self.discriminator(images, self.labels).sum(), images, create_graph=True)
+        return slope.square().sum((1, 2, 3)) + 1e-12
+
+
+class Regularised(WithPenalty):
+    """R3GAN's loss: paired logits, R1 and R2, and a moving average of G."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        difference = self.discriminator(fake, self.labels) - self.discriminator(real, self.labels)
+        slopes = [self.squared_slope(each.detach().requires_grad_()).mean() for each in (real, fake)]
+        return F.softplus(difference).mean() + 5 * sum(slopes)
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        return F.softplus(self.discriminator(real, self.labels) - self.discriminator(fake, self.labels)).mean()
+
+    @torch.no_grad()
+    def after(self) -> None:
+        torch._foreach_lerp_([*self.average.parameters()], [*self.generator.parameters()], 0.002)
+        torch._foreach_copy_([*self.average.buffers()], [*self.generator.buffers()])
+
+
+class Game(NamedTuple):
+    """A game that train.py plays, and a loop by hand that plays it as well."""
+
+    overrides: tuple[str, ...]
+    by_hand: type[OnDevice]
+    compiled: bool  # compiling takes a minute or two, so some games must do
+
+
+NO_NORM = "model.discriminator.normalization=none"
+GAMES = {
+    "DCGAN 32x32": Game(("model=dcgan", *DIGITS), Recordable, compiled=True),
+    "R1+R2+EMA": Game(("model=dcgan", *DIGITS, NO_NORM, "loss=relativistic", "trick=[r1,r2,ema]"), Regularised,
+                      compiled=True),
+    "SNGAN": Game(("model=resnet", *DIGITS, NO_NORM, "loss=hinge", "trick=[spectral_norm]",
+                   "model.turns.discriminator_steps=1"), Hinge, compiled=False),
+    "WGAN-GP": Game(("model=resnet", *DIGITS, NO_NORM, "loss=wasserstein", "trick=[wgan_gp]",
+                     "model.turns.discriminator_steps=1"), WithPenalty, compiled=False),
+}
+
+
+def speed(machine: Machine) -> Iterator[Case]:
+    """Measures milliseconds a step of train.py's path beside loops written by hand: plain, recorded and compiled.
+
+    All ways of a game are timed in turn, and medians of the rounds are shown with ratios to the two loops by hand.
+    The loop by hand has the same networks and its images on the GPU. What train.py is to reach, of images per second:
+    recorded, with looking and logging, 2.5 times the plain loop by hand and 0.95 of the recorded one for DCGAN, 1.5
+    times the plain loop for SNGAN and WGAN-GP; compiled 1.3 times the plain loop for R1+R2+EMA.
     """
-    for model, overrides in list(MODELS.items())[:1 if machine.is_dry else None]:
-        for run, more in list(RUNS.items())[:1 if machine.is_dry else None]:
-            yield f"{model}: train.py {run}", partial(speed_of_training, machine, (*overrides, *more))
-        for tf32 in (True, False):
-            precision = "with TF32" if tf32 else "in float32"
-            yield f"{model}: by hand, eager, {precision}", partial(speed_by_hand, machine, overrides, tf32)
-        for precision in ("TF32", "bf16"):
-            for is_compiled in (False, True) if model == COMPILED else (False,):
-                name = f"{model}: by hand, {'compiled and ' if is_compiled else ''}recorded, {precision}"
-                yield name, partial(speed_when_recorded, machine, overrides, precision == "bf16", is_compiled)
+    for name in [*GAMES][:1] if machine.is_dry else GAMES:
+        yield name, partial(in_turn, machine, name)
+    yield "SRGAN x4", partial(enlarging_in_turn, machine)
+
+
+def ways(machine: Machine, game: Game) -> dict[str, Callable[[], float]]:
+    """-> functions that return the seconds of a step, by name"""
+    ours = OURS if not machine.is_dry else {name: OURS[name] for name in ("train.py", "train.py without looking")}
+    found: dict[str, Callable[[], float]] = {"by hand": partial(seconds_by_hand, machine, game)}
+    found |= {name: partial(seconds_of_training, machine, (*game.overrides, *more)) for name, more in ours.items()
+              if game.compiled or name != "train.py compiled"}
+    if not machine.is_dry:
+        found["by hand, recorded"] = partial(seconds_when_recorded, machine, game)
+        if game.compiled and game.by_hand is Recordable:  # torch compiles no network that is differentiated twice
+            found["by hand, compiled"] = partial(seconds_by_hand, machine, game, is_compiled=True)
+    return found
+
+
+def in_turn(machine: Machine, name: str) -> Outcome:
+    return compared(ways(machine, GAMES[name]), rounds=1 if machine.is_dry else ROUNDS)
+
+
+def compared(ways: Mapping[str, Callable[[], float]], rounds: int) -> Outcome:
+    """Times all ways in turn, beginning with another one in each round. A way that fails has its error instead."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    errors: dict[str, str] = {}
+    for index in range(rounds):
+        names = [*ways][index % len(ways):] + [*ways][:index % len(ways)]
+        for name in (each for each in names if each not in errors):
+            try:
+                seconds[name].append(ways[name]())
+            except (RuntimeError, EndOfRun) as error:
+                errors[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    medians = {name: statistics.median(each) for name, each in seconds.items() if each and name not in errors}
+    measured: dict[str, Any] = {f"{name}, ms a step": round(1e3 * median, 3) for name, median in medians.items()}
+    for base in ("by hand", "by hand, recorded"):
+        measured |= {f"{name}, times {base}": round(medians[base] / median, 2) for name, median in medians.items()
+                     if base in medians and name.startswith("train.py")}
+    return Outcome(measured | {f"{name} failed": error for name, error in errors.items()})
+
+
+def enlarging_in_turn(machine: Machine) -> Outcome:
+    """SRGAN's game on photographs of noise, without VGG's weights."""
+    folder = machine.folder / "photographs"
+    folder.mkdir(exist_ok=True)
+    for number in range(8):
+        noise = torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(number))
+        Image.fromarray(noise.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
+    small = ("model.generator.num_blocks=1", "model.generator.width=8", "model.discriminator.width=8",
+             "data.image_size=32", "data.batch_size=2") if machine.is_dry else ()
+    typed = ("model=srgan", "data=sr_folder", f"data.root='{folder}'", "perceptual=random", "data.batch_size=16", *BARE,
+             "model.turns.generator_warmup_images=0", "data.num_workers=0", *small)
+    size = 2 if machine.is_dry else 16
+    names = ("train.py without looking", "train.py recorded", "train.py in bf16-mixed")
+    return compared({name: partial(seconds_of_training, machine, (*typed, *OURS[name]), size)
+                     for name in names[:1 if machine.is_dry else None]}, rounds=1 if machine.is_dry else 2)
 
 
 def layout(machine: Machine) -> Iterator[Case]:
@@ -93,65 +208,62 @@ def layout(machine: Machine) -> Iterator[Case]:
                                              batch_size, 2 if machine.is_dry else 100)
 
 
-def steps_to_time(machine: Machine) -> int:
-    return 5 if machine.is_dry else 400
+def a_step(seconds: float, batch_size: int = BATCH) -> dict[str, float]:
+    return {"ms a step": round(1e3 * seconds, 3), "images/s": round(batch_size / seconds)}
 
 
-def a_step(seconds: float, prefix: str = "", batch_size: int = BATCH) -> dict[str, float]:
-    return {f"{prefix}ms a step": round(1e3 * seconds, 3), f"{prefix}images/s": round(batch_size / seconds)}
+def seconds_of_training(machine: Machine, overrides: Sequence[str], batch_size: int = BATCH,
+                        steps: int | None = None) -> float:
+    steps, warm_up = steps or (3 if machine.is_dry else STEPS), 2 if machine.is_dry else 20
+    return ours([*overrides, machine.trainer], steps, warm_up, batch_size) / steps
 
 
-def speed_of_training(machine: Machine, overrides: Sequence[str], batch_size: int = BATCH,
-                      steps: int | None = None) -> Outcome:
-    steps, warm_up = steps or steps_to_time(machine), 2 if machine.is_dry else 20
-    if machine.is_dry:
-        return Outcome(a_step(ours([*overrides, machine.trainer], steps, warm_up) / steps, batch_size=batch_size))
-    seconds = ours([*overrides, machine.trainer], steps, warm_up) / steps  # training resets the peak
-    peak = torch.cuda.max_memory_allocated() / 2**30
-    return Outcome(a_step(seconds, batch_size=batch_size) | {"peak GiB": round(peak, 2)})
+def speed_of_training(machine: Machine, overrides: Sequence[str], batch_size: int, steps: int) -> Outcome:
+    seconds = seconds_of_training(machine, overrides, batch_size, steps)  # training resets the peak
+    peak = {} if machine.is_dry else {"peak GiB": round(torch.cuda.max_memory_allocated() / 2**30, 2)}
+    return Outcome(a_step(seconds, batch_size) | peak)
 
 
-def loop_by_hand(machine: Machine, overrides: Sequence[str], kind: type[OnDevice] = OnDevice) -> OnDevice:
-    made = settings(*overrides, *machine.quiet)
+def loop_by_hand(machine: Machine, game: Game) -> OnDevice:
+    made = settings(*game.overrides, *machine.quiet)
     torch.manual_seed(0)
-    networks = [each.to(machine.device, memory_format=torch.channels_last) for each in build.networks(made).values()]
-    return kind(*networks, BATCH, made["model"]["latents"]["size"])
+    networks = build.networks(made)
+    build_tricks(made, networks)
+    placed = [each.to(machine.device, memory_format=torch.channels_last) for each in networks.values()]
+    return game.by_hand(*placed, BATCH, made["model"]["latents"]["size"])
 
 
-def speed_by_hand(machine: Machine, overrides: Sequence[str], tf32: bool) -> Outcome:
-    with numerics(tf32=tf32, benchmark=True):
-        loop, batches = loop_by_hand(machine, overrides), BatchesOnDevice(machine.device)
-        steps, warm_up = steps_to_time(machine), 2 if machine.is_dry else 10
-        return Outcome(a_step(machine.seconds_a_call(lambda: loop.step(batches()), steps, warm_up)))
+def build_tricks(made: Mapping[str, Any], networks: Mapping[str, nn.Module]) -> None:
+    """Lets tricks that change networks do so: the loop by hand has torch's spectral norm as well."""
+    for trick in build.tricks(made).values():
+        if trick.changes_networks:
+            trick.build(*networks.values())
 
 
-def speed_when_recorded(machine: Machine, overrides: Sequence[str], in_bf16: bool, is_compiled: bool) -> Outcome:
-    """Times a step on one batch as it is, and then replayed as a CUDA graph on new batches."""
-    machine.require_gpu()
-    with numerics(benchmark=True):
-        loop, batches = loop_by_hand(machine, overrides, Recordable), BatchesOnDevice(machine.device)
+def seconds_by_hand(machine: Machine, game: Game, is_compiled: bool = False) -> float:
+    with numerics(tf32=False, benchmark=True):
+        loop, batches = loop_by_hand(machine, game), BatchesOnDevice(machine.device)
         if is_compiled:
             loop.generator, loop.discriminator = torch.compile(loop.generator), torch.compile(loop.discriminator)
-        batch = batches().clone()
+        steps, warm_up = (3, 2) if machine.is_dry else (STEPS, 10)
+        return machine.seconds_a_call(lambda: loop.step(batches()), steps, warm_up)
 
-        def play() -> None:
-            # A recorded step must not find weights that were cast before: it would cast them no more.
-            with torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if in_bf16 else nullcontext():
-                loop.step(batch)
+
+def seconds_when_recorded(machine: Machine, game: Game) -> float:
+    """Times a step that is replayed as a CUDA graph on new batches."""
+    with numerics(tf32=False, benchmark=True):
+        loop, batches = loop_by_hand(machine, game), BatchesOnDevice(machine.device)
+        batch = batches().clone()
 
         def replay() -> None:
             batch.copy_(batches())
             graph.replay()
 
-        started = time.perf_counter()
-        play_aside(play, times=11)
-        eager = machine.seconds_a_call(play, steps_to_time(machine), warm_up=10)
+        play_aside(lambda: loop.step(batch), times=11)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            play()
-        recorded = machine.seconds_a_call(replay, steps_to_time(machine), warm_up=10)
-        whole = time.perf_counter() - started
-    return Outcome(a_step(recorded) | a_step(eager, "not recorded, ") | {"seconds in all": round(whole, 1)})
+            loop.step(batch)
+        return machine.seconds_a_call(replay, STEPS, warm_up=10)
 
 
 def play_aside(play: Callable[[], None], times: int) -> None:

@@ -26,23 +26,33 @@ class HandWritten:
         return torch.randn(self.batch_size, self.latent_dim)
 
     def step(self, real: Tensor) -> None:
-        generator, discriminator, labels = self.generator, self.discriminator, self.labels
+        generator, labels = self.generator, self.labels
         with torch.no_grad():
             fake = generator(self.noise(), labels)
-        real_logits, fake_logits = discriminator(real, labels), discriminator(fake, labels)
-        loss = (F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
-                + F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits)))
+        loss = self.discriminator_loss(real, fake)
         self.discriminator_optimizer.zero_grad()
         loss.backward()
         self.discriminator_optimizer.step()
 
         self.let_discriminator_learn(False)
-        logits = discriminator(generator(self.noise(), labels), labels)
-        loss = F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+        loss = self.generator_loss(generator(self.noise(), labels), real)
         self.generator_optimizer.zero_grad()
         loss.backward()
         self.generator_optimizer.step()
         self.let_discriminator_learn(True)
+        self.after()
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        real_logits, fake_logits = self.discriminator(real, self.labels), self.discriminator(fake, self.labels)
+        return (F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
+                + F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits)))
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        logits = self.discriminator(fake, self.labels)
+        return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+
+    def after(self) -> None:
+        """Acts after a step."""
 
     def let_discriminator_learn(self, learns: bool) -> None:
         if self.freezes_discriminator:

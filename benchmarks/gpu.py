@@ -36,8 +36,8 @@ from saddlepoint.errors import RequestError  # noqa: E402
 
 EVERY_CHECK = {name: check for part in (_gpu_correctness, _gpu_data, _gpu_evaluation, _gpu_runs, _gpu_speed)
                for name, check in part.CHECKS.items()}
-ORDER = ("draws", "found_inf", "parity", "waits", "divergence", "resume", "memory", "resident", "speed",
-         "layout", "upscale", "metrics", "evaluate", "nccl", "decoding")
+ORDER = ("draws", "found_inf", "parity", "waits", "divergence", "record", "resume", "memory",
+         "resident", "speed", "layout", "upscale", "metrics", "evaluate", "nccl", "decoding")
 CHECKS: dict[str, Check] = {name: EVERY_CHECK[name] for name in ORDER}  # what matters most comes first
 ARGUMENTS = ("seconds", "only", "device", "out")
 

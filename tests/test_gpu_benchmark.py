@@ -33,7 +33,7 @@ def test_the_dry_run_tries_what_a_cpu_can_do_and_says_what_it_cannot(gpu, tmp_pa
     assert {each["outcome"] for each in records} == {"passed", "measured", "skipped"}
     assert {each["reason"] for each in records if each["outcome"] == "skipped"} == {"needs a GPU"}
     assert {each["check"] for each in records if each["outcome"] == "skipped"} == {
-        "draws", "found_inf", "waits", "memory", "speed"}
+        "draws", "found_inf", "waits", "memory", "record"}
     upscaled = [each for each in records if each["check"] == "upscale"]
     assert upscaled[0]["measured"]["largest difference in grey levels"] == 0  # the first is compared with itself
     summary = (out / "summary.md").read_text()
