@@ -1,5 +1,6 @@
 """What takes long to import of what our commands import, and all that is ours; see warm.py."""
 
+import gc
 from importlib import import_module
 from pkgutil import walk_packages
 
@@ -23,3 +24,5 @@ hydra.core.plugins.Plugins.instance()  # looks through hydra_plugins
 PIL.Image.preinit()
 read_yaml_files_once(pytest.MonkeyPatch())
 checked_settings(composed((), "train")[0])  # reads the constructors that most commands ask for
+gc.collect()
+gc.freeze()  # a collection in a copy would look at all that is here, and so copy it page by page
