@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from saddlepoint.config import composing, extensions
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.folders import settings_folder
+from saddlepoint.runs.reading import LOADER
 
 CONF = Path(__file__).parent.parent / "conf"
 SMALL = ("budget.images=16", "data.batch_size=8", "callbacks=none", "logger=none", "data.subset_size=16", "trainer=cpu")
@@ -84,4 +85,4 @@ def groups() -> list[str]:
 
 
 def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), LOADER)
