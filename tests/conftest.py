@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from tests.composing import read_yaml_files_once
 from tests.digits import read_digits_once
+from tests.hydra_once import compose_once
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
@@ -27,7 +27,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def files_are_read_once():
     with pytest.MonkeyPatch.context() as patch:
-        read_yaml_files_once(patch)
+        compose_once(patch)
         read_digits_once(patch)
         yield
 

@@ -112,10 +112,10 @@ import os, runpy, shlex, sys
 from pathlib import Path
 import hydra.core.plugins, pytest
 import saddlepoint.commands.compare, saddlepoint.commands.sample, saddlepoint.commands.train
-from tests.composing import read_yaml_files_once
+from tests.hydra_once import compose_once
 
 hydra.core.plugins.Plugins.instance()
-read_yaml_files_once(pytest.MonkeyPatch())
+compose_once(pytest.MonkeyPatch())
 root, *lines = sys.argv[1:]
 for number, line in enumerate(lines):
     child = os.fork()
