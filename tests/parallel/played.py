@@ -1,6 +1,6 @@
-"""Run alone or under torchrun, with a file of each family's settings and a folder: a few steps of each family in float64,
-by as many processes as there are; the first writes the terms of both losses, the gradients and the weights after each
-step. Not a test itself."""
+"""Run alone or under torchrun, with a file of each family's settings and a folder: a few steps of each family in
+float64, by as many processes as there are; the first writes the terms of both losses, the gradients and the weights
+after each step. Not a test itself."""
 
 import json
 import os
