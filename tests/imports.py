@@ -1,7 +1,9 @@
 """What takes long to import of what our commands import, and all that is ours; see warm.py."""
 
 import gc
+import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
 import hydra.core.plugins
@@ -31,5 +33,6 @@ torch.set_num_threads(1)  # a process that has used several cannot be copied
 mnist5k.read_all()
 torch.set_num_threads(threads)
 checked_settings(composed((), "train")[0])  # reads the constructors that most commands ask for
+assert sys.platform != "linux" or len([*Path("/proc/self/task").iterdir()]) == 1, "a copy has one thread, and waits"
 gc.collect()
 gc.freeze()  # a collection in a copy would look at all that is here, and so copy it page by page

@@ -215,9 +215,9 @@ def test_a_job_whose_share_is_full_says_how_many_share_the_gpu(card, monkeypatch
                                    "GiB allowed; Of the allocated memory 2.10 GiB is allocated by PyTorch")
     end = arithmetic.explained(error, settings(*TINY, "trainer=auto"), torch.device("cuda", 0), RunDirectory(tmp_path))
     assert end.exit_code == 6 and str(end).startswith(
-        "Out of memory with data.batch_size=8 on Tesla T4: 2.00 GiB more were asked for, and it is one of 4 jobs that "
-        "share this GPU, and each may fill 3.38 GiB of 16.00 GiB. Start the sweep with hydra.launcher.jobs_per_gpu=2 "
-        "or data.batch_size=4. No checkpoint")
+        "Out of memory with data.batch_size=8 on Tesla T4: 2.00 GiB more were asked for, and this is one of 4 jobs "
+        "that share the GPU, of whose 16.00 GiB each may fill 3.38 GiB. Start the sweep with "
+        "hydra.launcher.jobs_per_gpu=2 or data.batch_size=4. No checkpoint")
 
 
 def test_a_full_disk_is_no_end_of_memory(tmp_path):

@@ -170,8 +170,8 @@ def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: tor
     asked = f"{_gibibytes(requested)} more were asked for, and " if requested else ""
     had = f"{_gibibytes(free)} of {_gibibytes(total)} were free"
     if jobs > 1:
-        had = (f"it is one of {jobs} jobs that share this GPU, and each may fill "
-               f"{_gibibytes(device_memory.share(total, jobs))} of {_gibibytes(total)}")
+        had = (f"this is one of {jobs} jobs that share the GPU, of whose {_gibibytes(total)} each may fill "
+               f"{_gibibytes(device_memory.share(total, jobs))}")
         attempts.insert(0, f"hydra.launcher.jobs_per_gpu={jobs // 2}")
     return OutOfMemory(f"Out of memory with data.batch_size={size} on {devices.name_of(device)}: {asked}{had}. Start "
                        f"{'the sweep' if jobs > 1 else 'a run'} with {' or '.join(attempts) or 'a smaller model'}. "
