@@ -108,14 +108,17 @@ SLIPS = [
 HELP = ["train.py --help", "train.py --cfg job", "sample.py --help"]
 # Answers one line after the other, each in a copy of a process that has imported our commands, and not torch
 ANSWERING = """
-import os, runpy, shlex, sys
+import gc, os, runpy, shlex, sys
 from pathlib import Path
 import hydra.core.plugins, pytest
 import saddlepoint.commands.compare, saddlepoint.commands.sample, saddlepoint.commands.train
+from saddlepoint.config.composing import composed
 from tests.hydra_once import compose_once
 
 hydra.core.plugins.Plugins.instance()
 compose_once(pytest.MonkeyPatch())
+composed((), "train")
+gc.freeze()
 root, *lines = sys.argv[1:]
 for number, line in enumerate(lines):
     child = os.fork()
