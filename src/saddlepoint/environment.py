@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 CALLED = "SADDLEPOINT_CALLED_BY"  # the environment variable that jobs of a sweep inherit
+JOBS_ON_GPU = "SADDLEPOINT_JOBS_ON_GPU"  # the one that says how many jobs share the GPU of this one
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
 
@@ -39,6 +40,11 @@ def program(command: str) -> list[str]:
 def is_job_of_a_sweep() -> bool:
     """Returns whether a sweep of ours started this process."""
     return CALLED in os.environ
+
+
+def jobs_on_gpu() -> int:
+    """Returns how many jobs of a sweep share the GPU that this process sees; 1 outside of such a sweep."""
+    return int(os.environ.get(JOBS_ON_GPU, 1))
 
 
 def way_of_calling() -> str:

@@ -41,7 +41,7 @@ def state(run: Path) -> str:
 
 
 def test_train_then_sample(tmp_path):
-    done = typed(f"train.py {MEASURED}", tmp_path)
+    done = warm.typed(f"train.py {MEASURED}", tmp_path)
     assert done.returncode == 0, done.stderr
     [run] = (tmp_path / "runs" / "dcgan_small_mnist5k").iterdir()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d{6}_[0-9a-f]{4}", run.name) and state(run) == "completed"
@@ -74,7 +74,7 @@ def test_a_run_that_diverges_exits_3_and_says_where_the_diagnosis_is(tmp_path):
 
 
 def test_a_sweep_goes_on_past_a_job_that_cannot_train(tmp_path):
-    done = typed(f"train.py loss=wasserstein,hinge -m {TINY}", tmp_path)
+    done = warm.typed(f"train.py loss=wasserstein,hinge -m {TINY}", tmp_path, starts=2)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     assert "job 0 (loss=wasserstein) refused: This recipe cannot train: - loss=wasserstein needs" in done.stdout
     [sweep] = (tmp_path / "multirun").iterdir()
@@ -105,12 +105,20 @@ SLIPS = [
     ("sample.py run=nowhere counts=3", ["counts is not a setting: did you mean count?"]),
     ("compare.py runs=nowhere", ["runs=nowhere holds no run", "nowhere does not exist"]),
 ]
+HELP = ["train.py --help", "train.py --cfg job", "sample.py --help"]
 # Answers one line after the other, each in a copy of a process that has imported our commands, and not torch
 ANSWERING = """
-import os, runpy, shlex, sys
+import gc, os, runpy, shlex, sys
 from pathlib import Path
+import hydra.core.plugins, pytest
 import saddlepoint.commands.compare, saddlepoint.commands.sample, saddlepoint.commands.train
+from saddlepoint.config.composing import composed
+from tests.hydra_once import compose_once
 
+hydra.core.plugins.Plugins.instance()
+compose_once(pytest.MonkeyPatch())
+composed((), "train")
+gc.freeze()
 root, *lines = sys.argv[1:]
 for number, line in enumerate(lines):
     child = os.fork()
@@ -118,8 +126,8 @@ for number, line in enumerate(lines):
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         continue
     os.chdir(str(number))
-    os.dup2(os.open("../errors" + str(number), os.O_WRONLY | os.O_CREAT), 2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for stream, name in enumerate(("out", "errors"), 1):
+        os.dup2(os.open(f"../{name}{number}", os.O_WRONLY | os.O_CREAT), stream)
     script, *arguments = shlex.split(line)
     sys.argv = [os.path.join(root, script), *arguments]
     runpy.run_path(sys.argv[0], run_name="__main__")
@@ -128,15 +136,17 @@ for number, line in enumerate(lines):
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory) -> dict[str, tuple[subprocess.CompletedProcess, Path]]:
-    """The answer to each slip, and the folder where it was typed. Whoever imports torch there gets a traceback."""
+    """The answer to each slip and each request for help, and the folder where it was typed. Whoever imports torch there
+    gets a traceback."""
     folder, bomb = tmp_path_factory.mktemp("slips"), tmp_path_factory.mktemp("bomb")
     (bomb / "torch.py").write_text("raise SystemError('torch was imported')")
-    lines = [line for line, _ in SLIPS]
+    lines = [*(line for line, _ in SLIPS), *HELP]
     for number in range(len(lines)):
         (folder / str(number)).mkdir()
     done = subprocess.run([sys.executable, "-c", ANSWERING, str(ROOT), *lines], cwd=folder, capture_output=True,
-                          text=True, check=True, env={**os.environ, "PYTHONPATH": str(bomb)})
-    return {line: (subprocess.CompletedProcess(line, int(code), "", (folder / f"errors{number}").read_text()),
+                          text=True, check=True, env={**os.environ, "PYTHONPATH": f"{bomb}{os.pathsep}{ROOT}"})
+    return {line: (subprocess.CompletedProcess(line, int(code), *((folder / f"{name}{number}").read_text()
+                                                                  for name in ("out", "errors"))),
                    folder / str(number))
             for number, (line, code) in enumerate(zip(lines, done.stdout.split(), strict=True))}
 
@@ -152,15 +162,12 @@ def test_sample_without_a_run_is_refused(tmp_path):
     assert_refused(warm.typed("sample.py", tmp_path), "run is not set")
 
 
-@pytest.mark.parametrize("line", ["train.py --help", "train.py --cfg job", "sample.py --help"])
-def test_help_needs_no_torch(line, tmp_path):
-    script, *arguments = shlex.split(line)
-    code = ("import runpy, sys\nsys.argv = sys.argv[1:]\ntry:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
-            "finally:\n    assert 'torch' not in sys.modules")
-    done = subprocess.run([sys.executable, "-c", code, str(ROOT / script), *arguments], cwd=tmp_path,
-                          capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("line", HELP)
+def test_help_needs_no_torch(line, answers):
+    done, folder = answers[line]
     assert done.returncode == 0, done.stderr
     assert "budget" in done.stdout or "run:" in done.stdout
+    assert not any(folder.iterdir())
 
 
 def test_a_place_that_cannot_run_is_refused_before_there_is_a_directory(tmp_path):

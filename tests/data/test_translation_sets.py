@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saddlepoint.data.pair_making import Edges, NextFrame
-from saddlepoint.data.sources import coloured_digits, moving_digits, photographs
+from saddlepoint.data.sources import photographs
 from saddlepoint.data.sources.coloured_digits import BACKGROUND, INK_ABOVE, INK_BELOW, PARTS, ColouredDigits, coloured
 from saddlepoint.data.sources.mnist5k import in_turn, read_all
 from saddlepoint.data.sources.moving_digits import Films, MovingDigits
@@ -27,17 +27,6 @@ def photos(**changes) -> PhotoEdges:
 
 def films(**changes) -> MovingDigits:
     return made(MovingDigits, **FILMS | {"pair": NextFrame(4)} | changes)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def digits_are_read_once():
-    """Decompressing 5,000 images takes a second."""
-    everything = read_all()
-    patch = pytest.MonkeyPatch()
-    for module in (coloured_digits, moving_digits):
-        patch.setattr(module, "read_all", lambda: everything)
-    yield
-    patch.undo()
 
 
 # Photographs.

@@ -1,11 +1,13 @@
-"""Run alone or under torchrun: a few steps of each family in float64, by as many processes as there are; the first
-writes the terms of both losses, the gradients and the weights after each step. Not a test itself."""
+"""Run alone or under torchrun, with a file of each family's settings and a folder: a few steps of each family in
+float64, by as many processes as there are; the first writes the terms of both losses, the gradients and the weights
+after each step. Not a test itself."""
 
 import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -15,12 +17,10 @@ from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import gather, global_mean, join_processes, place
 from saddlepoint.training import train
-from tests.composing import settings
 from tests.parallel.threads import of_the_group
 
 STEPS = 3
-DEVICES = "null" if "WORLD_SIZE" in os.environ else "1"
-COMMON = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={DEVICES}", "data.batch_size=8",
+COMMON = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=null", "data.batch_size=8",
           f"budget.images={8 * STEPS}", "callbacks=none", "logger=none", "model.generator.width=4",
           "model.discriminator.width=4",
           # of a bias before BatchNorm the gradient is rounding, and Adam with an eps of 1e-8 would make steps of it
@@ -70,12 +70,14 @@ def in_float64(training_step: Callable[..., None]) -> Callable[..., None]:
     return convert
 
 
-def play(family: str, folder: Path) -> list[dict[str, Tensor]]:
+def play(settings: dict[str, Any], folder: Path) -> list[dict[str, Tensor]]:
+    if "WORLD_SIZE" not in os.environ:
+        settings["trainer"]["devices"] = 1
     recorder = Recorder()
     configured = build.callbacks
     build.callbacks = lambda *given: [*configured(*given), recorder]
     try:
-        train.train(settings(*COMMON, *FAMILIES[family]), folder)
+        train.train(settings, folder)
     finally:
         build.callbacks = configured
     return recorder.steps
@@ -90,10 +92,11 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     AdversarialModule.training_step = in_float64(AdversarialModule.training_step)
-    folder = Path(sys.argv[1])
+    families, folder = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     with join_processes() as is_first:  # one group for all trainings
         processes = place()[1]
-        played = {family: play(family, folder / str(index)) for index, family in enumerate(FAMILIES)}
+        played = {family: play(settings, folder / str(index))
+                  for index, (family, settings) in enumerate(families.items())}
         spread = {family: max(float((each - each[:1]).abs().max()) for each in everyones(steps[-1]))
                   for family, steps in played.items()}
         during = of_the_group()

@@ -51,12 +51,14 @@ def beside_others_at_its_end(process: subprocess.Popen, run: Path) -> Iterator[N
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """Never interrupted: one process on each of two machines, each with a torchrun of its own"""
+    """Never interrupted: one process on each of two machines, each with a torchrun of its own. torchrun is a copy, and
+    starts fresh processes."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    torchrun = ("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d",
-                "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "whole")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1",
+                "--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--rdzv-id", "whole",
+                ROOT / "train.py", *SMALL, f"run.dir={run}"]
     with ExitStack() as stack:
-        agents = [stack.enter_context(start(f"run.dir={run}", where=run.parent, launcher=torchrun)) for _ in range(2)]
+        agents = [stack.enter_context(warm(torchrun, run.parent, OMP_NUM_THREADS="1")) for _ in range(2)]
         stack.enter_context(beside_others_at_its_end(agents[0], run))
         for done in map(ended, agents):
             assert done.returncode == 0, done.stderr
@@ -84,7 +86,7 @@ def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole
     assert stopped.returncode == 143, stopped.stderr
     assert status(run)["state"] == "stopped" and "Stopped by SIGTERM" in stopped.stderr
 
-    with start(*two, where=tmp_path) as process, beside_others_at_its_end(process, run):
+    with start_warm(*two, where=tmp_path, starts=1) as process, beside_others_at_its_end(process, run):
         done = ended(process)
     assert done.returncode == 0, done.stderr
     assert [odd for odd in differences(whole, run) if ".settings.trainer" not in odd] == []

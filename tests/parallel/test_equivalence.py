@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.parallel.played import FAMILIES, STEPS
+from tests.composing import settings
+from tests.parallel.played import COMMON, FAMILIES, STEPS
 from tests.processes import ROOT
 from tests.warm import alone, shared
 
@@ -16,8 +17,10 @@ from tests.warm import alone, shared
 def folders(tmp_path_factory) -> dict[int, Path]:
     """Where played.py wrote, by the number of processes"""
     folders = {1: tmp_path_factory.mktemp("one"), 2: tmp_path_factory.mktemp("two")}
+    composed = {family: settings(*COMMON, *typed) for family, typed in FAMILIES.items()}  # once, for three processes
+    (file := tmp_path_factory.mktemp("settings") / "families.json").write_text(json.dumps(composed))
     for count, folder in folders.items():
-        command = [sys.executable, "-m", "tests.parallel.played", folder]
+        command = [sys.executable, "-m", "tests.parallel.played", file, folder]
         for done in shared(command, ROOT, count) if count > 1 else [alone(command, ROOT)]:
             assert done.returncode == 0, done.stdout + done.stderr
     return folders

@@ -1,6 +1,7 @@
 """A process ends when another one has died, though its main thread waits for something that will never come."""
 
 import json
+import signal
 import socket
 import sys
 import threading
@@ -10,7 +11,8 @@ import pytest
 
 from saddlepoint.parallel import collectives, launching, watching
 from saddlepoint.parallel.watching import Watch
-from tests.processes import ROOT, ended, free_port, started
+from tests.processes import ROOT
+from tests.warm import shared
 
 SECONDS = 15  # that a dead process may go unnoticed
 
@@ -97,12 +99,9 @@ def test_both_libraries_say_it_in_their_words(text):
 
 def test_a_run_whose_main_thread_waits_for_ever_ends_with_the_sentence(tmp_path):
     """The other process dies while the first is in a callback that does not return, as it would be in a kernel"""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-               "--master-port", str(free_port()), "--log-dir", tmp_path / "logs", "--redirects", "3",
-               ROOT / "tests" / "parallel" / "stuck.py", "1", tmp_path / "run"]
-    with started(command, ROOT, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT)) as process:
-        assert ended(process).returncode != 0
-    [log] = (tmp_path / "logs").rglob("0/stderr.log")
-    assert "A process of this run died" in log.read_text()
+    command = [sys.executable, ROOT / "tests" / "parallel" / "stuck.py", "1", tmp_path / "run"]
+    first, other = shared(command, ROOT, 2)
+    assert other.returncode == -signal.SIGKILL and first.returncode not in (0, None)
+    assert "A process of this run died" in first.stderr
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert status["state"] == "failed" and f"resume={tmp_path / 'run'}" in status["reason"]

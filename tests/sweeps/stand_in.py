@@ -36,7 +36,7 @@ for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
 status("running")
 (run / "metrics.csv").write_text("images_seen,quality/fid_x,throughput/images_per_second\n0,300.5,\n40,,20.0\n")
 print(f"job={job} pid={os.getpid()} threads={settings.get('threads')} gpu={os.environ.get('CUDA_VISIBLE_DEVICES')} "
-      f"resume={settings.get('resume')}", flush=True)
+      f"of {os.environ.get('SADDLEPOINT_JOBS_ON_GPU')} resume={settings.get('resume')}", flush=True)
 if job.startswith("raising"):
     status("failed", "ValueError: by design", 40)
     raise ValueError("by design")

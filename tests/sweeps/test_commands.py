@@ -35,7 +35,7 @@ def summary(sweep: Path) -> dict:
 
 def test_jobs_run_with_their_own_settings_and_the_shared_ones_and_go_on_where_they_are_missing(tmp_path):
     """Failed jobs run again; those that were refused stand until they are asked for."""
-    line = (f"train.py -m {SLIPS},0.0001 data=mnist data.root='c, d' hydra.launcher.jobs_at_once=3 "
+    line = (f"train.py -m {SLIPS},0.0001 data=mnist data.root='c, d' trainer=cpu hydra.launcher.jobs_at_once=3 "
             "hydra.sweep.dir='a (b)'")
     done = typed(line, tmp_path, **bomb(tmp_path / "bomb", 0))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from saddlepoint.errors import RequestError
 from saddlepoint.sweeps import display
 from saddlepoint.sweeps.display import Lines, LiveTable, clock
 from saddlepoint.sweeps.jobs import Job, outcome
-from saddlepoint.sweeps.launch_checks import refuse_single_runs
-from saddlepoint.sweeps.machine import gpus, places, threads
+from saddlepoint.sweeps.launch_checks import refuse_places, refuse_single_runs
+from saddlepoint.sweeps.machine import gpus, places, shares, threads
 from saddlepoint.sweeps.run_files import TAIL, RunFiles
+from saddlepoint.sweeps.runner import Limits, Runner
 
 
 @pytest.mark.parametrize(("exit_code", "status", "asked", "state", "reason"), [
@@ -74,18 +76,65 @@ def test_a_score_that_is_not_finite_is_none():
     assert job.images_seen == 8 and job.score is None
 
 
-@pytest.mark.parametrize(("asked", "gpus", "gpus_each", "cores", "expected"), [
-    (None, [], 1, 2, [""]),
-    (None, [], 1, 17, [""] * 4),
-    (3, [], None, 2, [""] * 3),
-    (None, ["0", "1"], 1, 64, ["0", "1"]),
-    (4, ["0", "1"], 1, 64, ["0", "1", "0", "1"]),
-    (None, ["2", "3", "5", "7", "8"], 2, 64, ["2,3", "5,7"]),
-    (None, ["0", "1"], None, 64, ["0,1"]),
-    (None, ["0"], 4, 64, ["0"]),
+@pytest.mark.parametrize(("asked", "gpus", "gpus_each", "jobs_per_gpu", "cores", "expected"), [
+    (None, [], 1, 1, 2, [""]),
+    (None, [], 1, 1, 17, [""] * 4),
+    (3, [], None, 1, 2, [""] * 3),
+    (None, ["0", "1"], 1, 1, 64, ["0", "1"]),
+    (None, ["2", "3", "5", "7", "8"], 2, 1, 64, ["2,3", "5,7"]),
+    (None, ["0", "1"], None, 1, 64, ["0,1"]),
+    (None, ["0"], 4, 1, 64, ["0"]),
+    (None, ["0"], 1, 3, 2, ["0 of 3"] * 3),
+    (None, ["4", "GPU-1f"], 1, 2, 64, ["4 of 2", "GPU-1f of 2"] * 2),
+    (3, ["0", "1"], 1, 4, 64, ["0 of 2", "1 of 2", "0 of 2"]),
+    (2, ["0", "1"], 1, 4, 64, ["0", "1"]),
 ])
-def test_gpus_are_shared_out_evenly_and_without_them_cores_decide(asked, gpus, gpus_each, cores, expected):
-    assert [place.get("CUDA_VISIBLE_DEVICES", "") for place in places(asked, gpus, gpus_each, cores)] == expected
+def test_gpus_are_shared_out_evenly_and_without_them_cores_decide(asked, gpus, gpus_each, jobs_per_gpu, cores,
+                                                                  expected):
+    """`0 of 3`: GPU 0, which is shared by 3 jobs"""
+    made = places(asked, shares(gpus, gpus_each), jobs_per_gpu, cores)
+    assert [" of ".join(place.values()) for place in made] == expected
+    assert {name for place in made for name in place} <= {"CUDA_VISIBLE_DEVICES", "SADDLEPOINT_JOBS_ON_GPU"}
+
+
+ONE = {"accelerator": "auto", "devices": 1}
+
+
+@pytest.mark.parametrize(("at_once", "per_gpu", "gpus", "trainer", "answer"), [
+    (None, 4, [], ONE, "jobs_per_gpu=4 lets 4 jobs share each GPU, and this machine has none .*: leave it out. "
+                       "hydra.launcher.jobs_at_once=4 runs as many"),
+    (None, 4, [], ONE | {"accelerator": "cpu"}, "with trainer.accelerator=cpu no job uses one: leave it out"),
+    (None, 2, ["0", "1"], ONE | {"devices": None}, "trainer.devices=null takes a whole one for each process"),
+    (None, 2, ["0", "1"], ONE | {"devices": 2}, "trainer.devices=2 takes .* type trainer=auto trainer.devices=1"),
+    (4, 1, ["0", "1"], ONE, "jobs_at_once=4 is more than 2 GPUs take with hydra.launcher.jobs_per_gpu=1 and "
+                            "trainer.devices=1: type hydra.launcher.jobs_at_once=2 or hydra.launcher.jobs_per_gpu=2, "),
+    (7, 3, ["0", "1"], ONE, "type hydra.launcher.jobs_at_once=6 or hydra.launcher.jobs_per_gpu=4, or trainer=cpu"),
+    (2, 1, ["0"], ONE, "jobs_at_once=2 is more than 1 GPU takes"),
+    (3, 1, ["0", "1", "2", "3"], ONE | {"devices": 2}, "trainer.devices=2: type hydra.launcher.jobs_at_once=2, or "),
+])
+def test_gpus_that_cannot_be_shared_so_are_refused_in_a_sentence(at_once, per_gpu, gpus, trainer, answer):
+    with pytest.raises(RequestError, match=answer):
+        refuse_places(at_once, per_gpu, gpus, shares(gpus, trainer["devices"]), trainer)
+
+
+@pytest.mark.parametrize(("at_once", "per_gpu", "gpus", "trainer"), [
+    (8, 1, [], ONE), (None, 1, [], ONE), (None, 4, ["0"], ONE), (8, 4, ["0", "1"], ONE),
+    (8, 1, [], ONE | {"accelerator": "cpu"}), (2, 1, ["0", "1", "2", "3"], ONE | {"devices": 2}),
+    (1, 1, ["0", "1"], ONE | {"devices": None}), (1, 1, ["0"], ONE | {"devices": 4})])
+def test_what_the_gpus_take_is_allowed(at_once, per_gpu, gpus, trainer):
+    refuse_places(at_once, per_gpu, gpus, shares(gpus, trainer["devices"]), trainer)
+
+
+def test_a_job_goes_to_the_gpu_with_the_fewest_jobs_though_another_has_been_free_for_longer():
+    runner = Runner(lambda job: [], places(None, ["0", "1", "2"], 2, 64), Limits(), watcher=None)
+    runner.running = dict.fromkeys([0, 1, 4])  # GPU 0 has one job, GPU 1 two, GPU 2 none
+    runner.free = deque([3, 5, 2])
+    assert runner._take_place() == 5 and [*runner.free] == [3, 2]
+    runner.running[5] = None
+    assert runner._take_place() == 3
+    without_gpus = Runner(lambda job: [], [{}] * 3, Limits(), watcher=None)
+    without_gpus.running, without_gpus.free = {0: None}, deque([2, 1])
+    assert without_gpus._take_place() == 2
 
 
 def test_threads_are_cores_over_processes_and_a_single_one_chooses_itself():

@@ -11,8 +11,10 @@ from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from torch import nn
 
 from saddlepoint import build
+from saddlepoint.environment import JOBS_ON_GPU
 from saddlepoint.errors import OutOfMemory, RequestError
 from saddlepoint.files.disk_space import DiskFull
+from saddlepoint.game import device_memory
 from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training import arithmetic, restoring, results
@@ -174,6 +176,51 @@ def test_out_of_memory_ends_in_a_sentence_with_the_last_checkpoint_whole(error, 
     assert checkpoint.load(run / "checkpoints" / "last.ckpt")["images_seen"] == 8
     status = json.loads((run / "status.json").read_text())
     assert status["state"] == "failed" and status["reason"] == message
+
+
+@pytest.fixture
+def card(monkeypatch) -> list[float]:
+    """A card of 16 GiB; returns the fractions of its memory that torch was allowed, one after the other."""
+    fractions: list[float] = []
+    for name, value in {"is_available": True, "get_device_name": "Tesla T4", "get_device_capability": (7, 5),
+                        "get_device_properties": SimpleNamespace(total_memory=16 * 2**30)}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *device, value=value: value)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
+    return fractions
+
+
+def test_a_job_that_shares_a_gpu_may_fill_its_part_of_what_cuda_leaves(card, monkeypatch):
+    monkeypatch.setenv(JOBS_ON_GPU, "4")
+    with arithmetic.as_set(settings(*TINY, "trainer=auto")):
+        [fraction] = card
+    assert 4 * (fraction * 16 + device_memory.CUDA_ITSELF / 2**30) == pytest.approx(16)
+    assert card[1:] == [1.0], "the next run of this process is not bound by it"
+
+
+@pytest.mark.parametrize(("jobs", "accelerator"), [("1", "auto"), ("4", "cpu")])
+def test_a_job_alone_on_a_gpu_or_without_one_is_not_bound(jobs, accelerator, card, monkeypatch):
+    monkeypatch.setenv(JOBS_ON_GPU, jobs)
+    with arithmetic.as_set(settings(*TINY, f"trainer.accelerator={accelerator}")):
+        assert not card
+
+
+def test_jobs_for_which_a_gpu_has_no_room_are_refused(card, monkeypatch):
+    monkeypatch.setenv(JOBS_ON_GPU, "30")
+    with pytest.raises(RequestError, match=r"30 jobs are to share Tesla T4.* of its 16.00 GiB .*jobs_per_gpu=12 or"), \
+            arithmetic.as_set(settings(*TINY, "trainer=auto")):
+        pass
+
+
+def test_a_job_whose_share_is_full_says_how_many_share_the_gpu(card, monkeypatch, tmp_path):
+    monkeypatch.setenv(JOBS_ON_GPU, "4")
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+                                   "16.00 GiB of which 9.50 GiB is free. Process 7 has 3.60 GiB memory in use. 3.38 "
+                                   "GiB allowed; Of the allocated memory 2.10 GiB is allocated by PyTorch")
+    end = arithmetic.explained(error, settings(*TINY, "trainer=auto"), torch.device("cuda", 0), RunDirectory(tmp_path))
+    assert end.exit_code == 6 and str(end).startswith(
+        "Out of memory with data.batch_size=8 on Tesla T4: 2.00 GiB more were asked for, and this is one of 4 jobs "
+        "that share the GPU, of whose 16.00 GiB each may fill 3.38 GiB. Start the sweep with "
+        "hydra.launcher.jobs_per_gpu=2 or data.batch_size=4. No checkpoint")
 
 
 def test_a_full_disk_is_no_end_of_memory(tmp_path):

@@ -142,6 +142,7 @@ RULES: dict[str, Rule] = {
     "trainer.compile": boolean,
     # Sweeps
     "hydra.launcher.jobs_at_once": optional(COUNT),
+    "hydra.launcher.jobs_per_gpu": COUNT,
     "hydra.launcher.*_minutes": optional(number(0, above=True)),
     "hydra.launcher.grace_seconds": number(0),
     "hydra.launcher.again": list_of(one_of("refused", "diverged", "failed", "killed", "hung", "stopped"), empty=True),

@@ -5,19 +5,31 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from saddlepoint.environment import jobs_on_gpu
+
+CUDA_ITSELF = 640 * 2**20  # bytes that CUDA, its kernels and libraries take of a GPU for each process, about
 MEMINFO = Path("/proc/meminfo")  # Linux's
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Returns how many bytes a device has free: of a GPU those of nobody, and those that torch keeps for later tensors;
-    of the machine those that a process can get without swapping. None if that is not known."""
+    """Returns how many bytes a device has free: of a GPU those of nobody, and those that torch keeps for later tensors,
+    up to this job's share of it; of the machine those that a process can get without swapping. None if that is not
+    known."""
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free, total = torch.cuda.mem_get_info(device)
+        allocated, jobs = torch.cuda.memory_allocated(device), jobs_on_gpu()
+        free += torch.cuda.memory_reserved(device) - allocated
+        return free if jobs == 1 else max(0, min(free, share(total, jobs) - allocated))
     if device.type != "cpu" or not MEMINFO.exists():
         return None
     with MEMINFO.open(encoding="ascii") as lines:
         return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def share(total: int, jobs: int) -> int:
+    """Returns how many bytes of a GPU's `total` the tensors of each of so many jobs may fill: 0 or less if there is no
+    room for them beside what CUDA itself takes for each process."""
+    return total // jobs - CUDA_ITSELF
 
 
 def fits(num_bytes: int, device: torch.device) -> bool:

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,13 +105,24 @@ class Runner:
             job = self.waiting.popleft() if self.waiting else self.steering.next()
             if job is None:
                 return
-            place = self.free.popleft()
+            place = self._take_place()
             try:
                 self.running[place] = Process(job, self.command(job), self.places[place])
             except OSError as error:  # no memory for another process, no room for its log
                 job.state, job.reason = "failed", f"cannot be started: {error}"
                 self.free.append(place)
             self.watcher.on_change(job)
+
+    def _take_place(self) -> int:
+        """Returns a free place, and no longer holds it for free: where GPUs are shared, one of the GPU that has the
+        fewest jobs; of several the one that has been free for longest."""
+        busy = Counter(self._gpu_of(place) for place in self.running)
+        place = min(self.free, key=lambda place: busy[self._gpu_of(place)])
+        self.free.remove(place)
+        return place
+
+    def _gpu_of(self, place: int) -> str | None:
+        return self.places[place].get("CUDA_VISIBLE_DEVICES")
 
     def _collect_ended(self) -> None:
         for place, process in list(self.running.items()):

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from saddlepoint import environment
 from saddlepoint.config import spelling
 from saddlepoint.config.rules import as_typed
 from saddlepoint.errors import EndOfRun, OutOfMemory, RequestError
 from saddlepoint.files.disk_space import find_full_disk
-from saddlepoint.game import devices
+from saddlepoint.game import device_memory, devices
 from saddlepoint.game.compiling import torchs_settings
 from saddlepoint.game.modes import tf32
 from saddlepoint.parallel.collectives import gather_objects
@@ -66,11 +67,13 @@ def refuse_missing(settings: Mapping[str, Any], processes: int) -> None:
 
 @contextmanager
 def as_set(settings: Mapping[str, Any]) -> Iterator[None]:
-    """Lets torch compute as the settings of the group `trainer` say, for the length of the block."""
+    """Lets torch compute as the settings of the group `trainer` say, for the length of the block, and in a job of a
+    sweep that shares a GPU with others, with no more memory than its share."""
     trainer = settings["trainer"]
     retains_graphs = settings["model"]["turns"]["order"] == "simultaneous"
     compiler = torchs_settings(retains_graphs) if trainer["compile"] else nullcontext()
-    with tf32(trainer["tf32"]), deterministic(trainer["deterministic"]), compiler:
+    with (tf32(trainer["tf32"]), deterministic(trainer["deterministic"]), share_of_a_gpu(trainer["accelerator"]),
+          compiler):
         yield
 
 
@@ -92,6 +95,27 @@ def deterministic(active: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         cudnn.benchmark = before[2]
+
+
+@contextmanager
+def share_of_a_gpu(accelerator: str) -> Iterator[None]:
+    """Lets torch take no more of a GPU that jobs of a sweep share than this job's part of it, for the length of the
+    block. Raises a RequestError if that is nothing."""
+    jobs = environment.jobs_on_gpu()
+    if jobs == 1 or accelerator == "cpu" or not torch.cuda.is_available():
+        yield
+        return
+    total = torch.cuda.get_device_properties(0).total_memory  # a job that shares a GPU sees that one alone
+    share = device_memory.share(total, jobs)
+    if share <= 0:
+        raise RequestError(f"{jobs} jobs are to share {torch.cuda.get_device_name()}, and CUDA itself takes about "
+                           f"{_gibibytes(device_memory.CUDA_ITSELF)} of its {_gibibytes(total)} for each: type "
+                           f"hydra.launcher.jobs_per_gpu={max(1, total // (2 * device_memory.CUDA_ITSELF))} or fewer")
+    torch.cuda.set_per_process_memory_fraction(share / total)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def _set_workspace() -> None:
@@ -154,7 +178,7 @@ def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: tor
     """Returns the end of a run whose memory ran out, with what was asked for and what to try."""
     size, requested = settings["data"]["batch_size"], devices.requested_bytes(error)
     free, total = devices.memory_of(device, error)
-    asked = f"{_gibibytes(requested)} more were asked for, and " if requested else ""
+    jobs = environment.jobs_on_gpu() if device.type == "cuda" else 1
     attempts = [f"data.batch_size={size // 2}"] if size > 1 else []
     if settings["precision"] == "32-true" and (device.type != "cuda" or _capability(device)[0] >= AMPERE):
         attempts.append("precision=bf16-mixed")
@@ -163,9 +187,15 @@ def out_of_memory(error: BaseException, settings: Mapping[str, Any], device: tor
                  f"{spelling.command('train', f'resume={run.path}')}")
     else:
         saved = "No checkpoint was written before"
-    return OutOfMemory(f"Out of memory with data.batch_size={size} on {devices.name_of(device)}: {asked}"
-                       f"{_gibibytes(free)} of {_gibibytes(total)} were free. Start a run with "
-                       f"{' or '.join(attempts) or 'a smaller model'}. {saved}")
+    asked = f"{_gibibytes(requested)} more were asked for, and " if requested else ""
+    had = f"{_gibibytes(free)} of {_gibibytes(total)} were free"
+    if jobs > 1:
+        had = (f"this is one of {jobs} jobs that share the GPU, of whose {_gibibytes(total)} each may fill "
+               f"{_gibibytes(device_memory.share(total, jobs))}")
+        attempts.insert(0, f"hydra.launcher.jobs_per_gpu={jobs // 2}")
+    return OutOfMemory(f"Out of memory with data.batch_size={size} on {devices.name_of(device)}: {asked}{had}. Start "
+                       f"{'the sweep' if jobs > 1 else 'a run'} with {' or '.join(attempts) or 'a smaller model'}. "
+                       f"{saved}")
 
 
 def _capability(device: torch.device | None = None) -> tuple[int, int]:

@@ -1,0 +1,101 @@
+"""What Hydra does anew for each of two thousand compositions and need not: it reads the same files, and puts the same
+choices together. Settings that are typed (`a.b=1`) come after that, and mistakes in them, as ever.
+
+Only where all files are ours or Hydra's: those of extensions and of tests may change."""
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hydra._internal import config_loader_impl, defaults_list
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import ConfigRepository, IConfigRepository
+from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra.core.default_element import InputDefault, ResultDefault
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigSource
+from omegaconf import DictConfig
+
+from saddlepoint.config.folders import settings_folder
+
+
+def stays(source: ConfigSource | None) -> bool:
+    places = f"file://{settings_folder()}", "pkg://hydra.conf"
+    return source is not None and f"{source.scheme()}://{source.path}" in places
+
+
+def all_stay(repository: IConfigRepository) -> bool:
+    return all(stays(source) or source.scheme() == "structured" for source in repository.get_sources())
+
+
+def compose_once(patch: pytest.MonkeyPatch) -> None:
+    """Lets this process remember what it composed. What is remembered is a pickle, of which a copy is made six times as
+    fast as by deepcopy; Hydra changes what it is given."""
+    read_files_once(patch)
+    choose_once(patch)
+    merge_once(patch)
+    leave_out_unused_choices(patch)
+
+
+def read_files_once(patch: pytest.MonkeyPatch) -> None:
+    read, remembered = ConfigRepository.load_config, {}
+
+    def load_config(repository: ConfigRepository, config_path: str) -> Any:
+        source = repository._find_object_source(config_path, ObjectType.CONFIG)
+        if not stays(source):
+            return read(repository, config_path)
+        key = source.path, config_path
+        if key not in remembered:
+            remembered[key] = pickle.dumps(read(repository, config_path))
+        return pickle.loads(remembered[key])
+
+    patch.setattr(ConfigRepository, "load_config", load_config)
+
+
+def choose_once(patch: pytest.MonkeyPatch) -> None:
+    """Which files a command and its choices (`model=dcgan`) mean"""
+    find, remembered = defaults_list.create_defaults_list, {}
+
+    def create_defaults_list(repo: IConfigRepository, config_name: str | None, overrides_list: list[Override],
+                             prepend_hydra: bool, skip_missing: bool) -> DefaultsList:
+        typed = Overrides(repo, overrides_list).config_overrides
+        choices = [each for each in overrides_list if not any(each is other for other in typed)]
+        key = (settings_folder(), config_name, *(each.input_line for each in choices), prepend_hydra, skip_missing)
+        if not all_stay(repo):
+            return find(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+        if key not in remembered:
+            remembered[key] = pickle.dumps(find(repo, config_name, choices, prepend_hydra, skip_missing))
+        found = pickle.loads(remembered[key])
+        found.config_overrides = found.overrides.config_overrides = typed
+        return found
+
+    patch.setattr(config_loader_impl, "create_defaults_list", create_defaults_list)
+
+
+def merge_once(patch: pytest.MonkeyPatch) -> None:
+    """What stands in these files together"""
+    merge, remembered = ConfigLoaderImpl._compose_config_from_defaults_list, {}
+
+    def compose(loader: ConfigLoaderImpl, defaults: Sequence[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        if not all_stay(repo):
+            return merge(loader, defaults, repo)
+        key = (settings_folder(), *(repr(each) for each in defaults))
+        if key not in remembered:
+            remembered[key] = pickle.dumps(merge(loader, defaults, repo))
+        return pickle.loads(remembered[key])
+
+    patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", compose)
+
+
+def leave_out_unused_choices(patch: pytest.MonkeyPatch) -> None:
+    """Hydra lists what was chosen so far anew for each of fifty defaults, a fifth of the time of a composition, and
+    looks at the list only where a default is written in terms of others, as `${model}_x`."""
+    of_hydra = defaults_list._create_interpolation_map
+
+    def choices(overrides: Overrides, defaults: list[InputDefault], self_added: bool) -> DictConfig:
+        refers = any(each.is_interpolation() for each in defaults)
+        return of_hydra(overrides, defaults, self_added) if refers else DictConfig({})
+
+    patch.setattr(defaults_list, "_create_interpolation_map", choices)
