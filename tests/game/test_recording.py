@@ -1,4 +1,5 @@
-"""A step that is played by its recording ends as one that is played by its code, to the bit.
+"""A step that is played by its recording, and one in a visit of several, end as one that is played by its code, to the
+bit.
 
 The recordings are made on the CPU, by a stand-in for CUDA graphs that keeps operations and the memory they work in.
 """
@@ -20,6 +21,7 @@ from saddlepoint.game.recording import Recorder
 from saddlepoint.game.schedule import Constant, Linear
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
+from saddlepoint.game.visits import Visit
 from tests.composing import options, settings
 from tests.game.playing import Later
 from tests.game.recording import OnCPU, tensors
@@ -43,7 +45,7 @@ def game(made: dict, recorded: bool) -> AdversarialModule:
     """A module that is ready for training_step, guarded as on a GPU"""
     module = build.module(made | {"model": shrunk(made["model"])})
     module.budget_images = 10**9
-    module._trainer = SimpleNamespace(world_size=1, global_rank=0)
+    module._trainer = SimpleNamespace(world_size=1, global_rank=0, should_stop=False)
     module.turns.discriminator_steps = min(module.turns.discriminator_steps, 2)
     module.players_optimizers.rates_on = ("cpu",) if recorded else ()
     optimizers = module.configure_optimizers()
@@ -93,18 +95,31 @@ def batches(made: dict, kind: type, count: int) -> list[tuple]:
                    for part in shapes)) for _ in range(count)]
 
 
-def played_both_ways(made: dict, kinds: int | None = None,
-                     prepare: Callable[[AdversarialModule], Any] = lambda module: None) -> AdversarialModule:
-    """-> the game that was recorded"""
-    kind = build.data(made).yields
-    games = [game(made, recorded) for recorded in (False, True)]
-    for module in games:
-        prepare(module)
-        for batch in batches(made, kind, STEPS * (kinds or module.turns.discriminator_steps)):
+def play(module: AdversarialModule, given: list[tuple], steps: int | None = None) -> None:
+    """Plays all batches, one after the other or in visits of so many steps, which end where a callback is due"""
+    if steps is None:
+        for batch in given:
             module.training_step(batch, 0)
-        module.settle()
-    equal(*map(content, games))
-    return games[1]
+    else:
+        ends = [SimpleNamespace(next_due=lambda images_seen: 5 if images_seen < 5 else 2 * len(given))]
+        visit = Visit(iter(given), lambda batch: batch, ends, steps)
+        while module.images_seen < 2 * len(given):
+            module.training_step(visit, 0)
+    module.settle()
+
+
+def played_each_way(made: dict, kinds: int | None = None,
+                    prepare: Callable[[AdversarialModule], Any] = lambda module: None) -> AdversarialModule:
+    """By its code, by its code in visits, and recorded -> the game that was recorded"""
+    kind, games = build.data(made).yields, []
+    for steps, recorded in ((None, False), (7, False), (None, True)):
+        module = game(made, recorded)
+        prepare(module)
+        play(module, batches(made, kind, STEPS * (kinds or module.turns.discriminator_steps)), steps)
+        games.append(content(module))
+    equal(games[0], games[1])
+    equal(games[0], games[2])
+    return module
 
 
 QUIET = ("callbacks=none", "logger=none", "trainer=cpu")
@@ -114,7 +129,7 @@ SMALLER = {"cyclegan_horses": ("data.image_size=32",), **{
 
 @pytest.mark.parametrize("name", options("experiment"))
 def test_every_experiment(name):
-    game = played_both_ways(settings(f"experiment={name}", *QUIET, *SMALLER.get(name, ())))
+    game = played_each_way(settings(f"experiment={name}", *QUIET, *SMALLER.get(name, ())))
     assert game.recorder.device.played >= 2
     assert not game.refusals
 
@@ -138,7 +153,7 @@ def with_changing_numbers(module: AdversarialModule) -> list[str]:
 def test_every_trick_with_settings_that_change(name):
     made = settings(*DIGITS, *TRICKS.get(name, ()), f"trick=[{name}]")
     changed = []
-    game = played_both_ways(made, kinds=2, prepare=lambda module: changed.append(with_changing_numbers(module)))
+    game = played_each_way(made, kinds=2, prepare=lambda module: changed.append(with_changing_numbers(module)))
     assert changed[0] or name == "spectral_norm"
     assert game.recorder.device.played >= 4
     assert not game.refusals
@@ -150,7 +165,7 @@ def test_every_trick_with_settings_that_change(name):
 def test_every_kind_of_turns(turns):
     def prepare(module: AdversarialModule) -> None:
         module.turns = Turns(**turns)
-    game = played_both_ways(settings(*DIGITS, "trick=[ema,r1]", "model.discriminator.dropout=0.3"), 2, prepare)
+    game = played_each_way(settings(*DIGITS, "trick=[ema,r1]", "model.discriminator.dropout=0.3"), 2, prepare)
     assert game.recorder.device.played >= 2
     assert not game.refusals
 
@@ -159,7 +174,7 @@ def test_a_noise_that_ends():
     """Where sigma has come to 0, D is shown the images themselves: another kind of step."""
     def prepare(module: AdversarialModule) -> None:
         module.tricks["instance_noise"].sigma = Linear(0.1, 0.0, 10)
-    game = played_both_ways(settings(*DIGITS, "trick=[instance_noise]"), 2, prepare)
+    game = played_each_way(settings(*DIGITS, "trick=[instance_noise]"), 2, prepare)
     assert len(game.recorder.kinds) == 2
     assert not game.refusals
 
@@ -205,7 +220,7 @@ def test_what_cannot_be_recorded_is_played_by_its_code_and_said_once(trick, word
     def prepare(module: AdversarialModule) -> None:
         module.tricks = TrickStack({"mine": trick()})
         module.tricks.build(module.generator, module.discriminator)
-    game = played_both_ways(settings(*DIGITS), 1, prepare)
+    game = played_each_way(settings(*DIGITS), 1, prepare)
     assert game.recorder.device.recorded == 0
     assert re.search(words, game.refusals[0])
     assert len(set(game.refusals)) == len(game.refusals) <= 2
@@ -223,7 +238,7 @@ def test_a_constant_setting_may_be_read_as_ever():
     def prepare(module: AdversarialModule) -> None:
         module.tricks = TrickStack({"mine": OfBefore()})
         module.tricks.build(module.generator, module.discriminator)
-    assert not played_both_ways(settings(*DIGITS), 1, prepare).refusals
+    assert not played_each_way(settings(*DIGITS), 1, prepare).refusals
 
 
 def test_memory_that_is_not_kept_is_noticed():
@@ -238,7 +253,7 @@ def test_memory_that_is_not_kept_is_noticed():
         module.training_step = step
         module.recorder.device.static = lambda: []
     with pytest.raises(AssertionError, match="memory that is not kept"):
-        played_both_ways(settings(*DIGITS), 1, lambda module: prepare(module) if hasattr(module, "refusals") else None)
+        played_each_way(settings(*DIGITS), 1, lambda module: prepare(module) if hasattr(module, "refusals") else None)
 
 
 class Ends(Exception):

@@ -25,6 +25,7 @@ from saddlepoint.game.batches import ImageBatch, PairedBatch
 from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
+from saddlepoint.game.recording import Recorder
 from saddlepoint.game.step import Targets
 from saddlepoint.game.turns import Turns
 from tests.composing import options, settings
@@ -139,6 +140,18 @@ def operations(module: AdversarialModule, batch: tuple) -> Counter:
     return played.number
 
 
+def refusals(module: AdversarialModule, batch: tuple) -> list[str]:
+    """Lets every kind of step be rehearsed -> what keeps it from being recorded (trainer.record=true)"""
+    said = []
+    for pool in getattr(module, "pools", {}).values():
+        pool.size = len(pool.images)  # full, after which all steps are of one kind
+    module.recorder = Recorder(SimpleNamespace(working=nullcontext), said.append)
+    for _ in range(2 * module.turns.discriminator_steps):
+        module.training_step(batch, 0)
+    assert all(kind.count == 2 or kind.is_refused for kind in module.recorder.kinds.values())
+    return said
+
+
 @pytest.fixture(autouse=True)
 def without_autocast(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())
@@ -146,8 +159,9 @@ def without_autocast(monkeypatch):
 
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *TRICKS])
 def test_a_step_never_waits(name):
-    recipe = (EXPERIMENTS | TRICKS)[name]
-    assert on_the_device(operations(*game(*recipe))) <= LIMITS.get(name, math.inf)
+    module, batch = game(*(EXPERIMENTS | TRICKS)[name])
+    assert on_the_device(operations(module, batch)) <= LIMITS.get(name, math.inf)
+    assert not refusals(module, batch)
 
 
 def test_no_kind_of_turns_waits():
@@ -173,6 +187,8 @@ def test_what_would_wait_is_noticed():
     module.targets = lambda steps: [Targets(*torch.tensor([1.0, 0.0]).to(META)) for _ in steps]  # copies two
     with pytest.raises(AssertionError, match="aten"):
         operations(module, batch)
+    [said] = refusals(module, batch)
+    assert "copies between host and device in" in said
 
 
 def on_the_device(operations: Counter) -> int:
