@@ -84,12 +84,13 @@ def recorded_on_the_cpu(monkeypatch) -> list[OnCPU]:
     return devices
 
 
-def test_a_run_with_recorded_steps_is_the_run_without(tmp_path, monkeypatch):
+def test_a_run_with_recorded_steps_is_the_run_without(tmp_path, monkeypatch, capsys):
     """Rows, pictures, scores and checkpoints, with everything that looks"""
     typed = (*SMALL, *NARROW, *WATCHED, "trick=[instance_noise,ema]", "optimizer.schedule=0.5")
     devices = recorded_on_the_cpu(monkeypatch)
     train.train(settings(*typed, f"run.dir={tmp_path / 'code'}"))
     train.train(settings(*typed, *RECORD, f"run.dir={tmp_path / 'recorded'}"))
+    assert capsys.readouterr().out.count("steps: recorded as CUDA graphs") == 1
     found = differences(tmp_path / "code", tmp_path / "recorded")
     assert {each.partition(": ")[2] for each in found} == {".settings.trainer.record"}
     assert devices[0].played >= 10

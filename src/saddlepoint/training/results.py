@@ -16,6 +16,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import Stopped
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.recording import Recorder
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
 from saddlepoint.parallel.collectives import largest
@@ -36,6 +37,7 @@ def announce(settings: Mapping[str, Any], module: AdversarialModule, data: Image
           *data.describe(), *(["classes: not used, as neither network is conditional"] if unread else []),
           *(["resuming: exact to rounding on a GPU; trainer.deterministic=true makes it exact"] if rounds else []),
           *(compiling.description(module) if settings["trainer"]["compile"] else []),
+          *(["steps: recorded as CUDA graphs (trainer.record=true)"] if isinstance(module.recorder, Recorder) else []),
           f"parameters: {sizes}", f"run directory: {run.path}", sep="\n")
 
 
