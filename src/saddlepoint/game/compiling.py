@@ -100,8 +100,9 @@ class _Method:
 
 
 def first_line(text: object) -> str:
-    """Returns the first line of one of torch's messages, which go on with advice for its developers."""
-    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")
+    """Returns the first line of one of torch's messages that says something. They go on with advice for developers."""
+    lines = (line.strip() for line in str(text).splitlines())
+    return next((line for line in lines if line and not line.endswith("raised:")), "")
 
 
 def compiled_code_of(network: nn.Module) -> Compiled | None:
