@@ -1,6 +1,8 @@
 """Half precision takes the steps of float32 up to its rounding, for both players and with penalties: each backward is
 scaled, unscaled and stepped by itself. On the CPU, whose autocast knows both halves."""
 
+from functools import partial
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -10,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.networks import PLAYERS
+from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.trick import Trick
 from saddlepoint.losses.adversarial import NonSaturating, Wasserstein
 from saddlepoint.training.train import make_trainer
@@ -61,9 +65,44 @@ def test_a_scale_too_large_skips_the_step_and_is_no_divergence():
     assert all(step.norm() == 0 for step in steps.values())
 
 
+def test_a_scale_too_large_for_one_player_falls_until_both_move():
+    """torch starts from 2^16, at which the gradients of a penalised critic overflow and the generator's do not."""
+    module = game(loss=Wasserstein(), tricks={"wgan_gp": WassersteinGradientPenalty()}).float()
+    before = {player: flat(getattr(module, player)) for player in PLAYERS}
+    scaled = plugin("float16", scale=2.0**16)
+    trainer = pl.Trainer(max_epochs=1, accelerator="cpu", plugins=[scaled], logger=False, enable_checkpointing=False,
+                         enable_progress_bar=False, enable_model_summary=False)
+    data = [ImageBatch(batch.real.float(), batch.labels) for batch in batches(8)]
+    trainer.fit(module, DataLoader(data, batch_size=None))
+    assert 2.0**8 < scaled.scaler.get_scale() < 2.0**16
+    assert all((flat(getattr(module, player)) - weights).norm() for player, weights in before.items())
+
+
 def test_scaled_losses_and_simultaneous_players_are_refused_together(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     typed = settings("precision=16-mixed", "model.turns.order=simultaneous", "trainer=gpu")
     with pytest.raises(RequestError, match="takes both gradients before either: type precision=bf16-mixed"):
         make_trainer(typed, sweeping=False)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("tricks", TRICKS)
+def test_adam_of_both_players_is_given_the_gradients_of_float32(tricks, fused):
+    """Adam's first moment after one step is a tenth of the gradient: a fused one divides by the scale itself, any other
+    is given quotients."""
+    def gradients(precision: str) -> dict[str, Tensor]:
+        module = game(loss=Wasserstein() if "wgan_gp" in tricks else NonSaturating(), tricks=TRICKS[tricks]()).float()
+        adam = partial(torch.optim.Adam, lr=1e-4, betas=(0.9, 0.999), fused=fused)
+        module.players_optimizers = Optimizers(adam, adam)
+        data = [ImageBatch(batch.real.float(), batch.labels) for batch in batches(1)]
+        trainer = pl.Trainer(max_epochs=1, accelerator="cpu", plugins=[plugin(precision, scale=2.0**10)], logger=False,
+                             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+        trainer.fit(module, DataLoader(data, batch_size=None))
+        return {player: torch.cat([10 * state["exp_avg"].flatten() for state in optimizer.state.values()])
+                for player, optimizer in zip(PLAYERS, trainer.optimizers, strict=True)}
+
+    exact, half = gradients("float32"), gradients("float16")
+    for player, gradient in exact.items():
+        assert gradient.norm() > 1e-3
+        assert (half[player] - gradient).norm() <= ROUNDING["float16"] * gradient.norm(), player

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from saddlepoint.game.compiling import compile_networks
 from saddlepoint.game.modes import switched_off
-from saddlepoint.game.precision import Bfloat16, exact, precision_of
+from saddlepoint.game.precision import Bfloat16, exact, layers_of, precision_of
 from saddlepoint.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from saddlepoint.networks.patch_discriminator import PatchDiscriminator
 from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
@@ -50,7 +50,7 @@ def rounded_layers(network: nn.Module, inputs: Tensor) -> dict[nn.Module, bool]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_only_the_chosen_stage_computes_in_bfloat16_and_only_while_that_is_on(name):
     network, inputs = made(name)
-    chosen = {layer for part in network.stages[1] for layer in part.modules()}
+    chosen = {layer for part in layers_of(network.stages[1]) for layer in part.modules()}
     switch = Bfloat16(network, [1])
     assert not any(rounded_layers(network, inputs).values())
     switch.is_active = True
@@ -62,7 +62,7 @@ def test_only_the_chosen_stage_computes_in_bfloat16_and_only_while_that_is_on(na
 @pytest.mark.parametrize("name", NETWORKS)
 def test_stages_are_all_layers_but_the_ends_in_order(name):
     network, inputs = made(name)
-    called, layers = [], [layer for stage in network.stages for layer in stage]
+    called, layers = [], [layer for stage in network.stages for layer in layers_of(stage)]
     for layer in layers:
         layer.register_forward_hook(lambda layer, given, out: called.append(layer))
     network(inputs, NO_LABELS)

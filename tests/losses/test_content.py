@@ -17,6 +17,17 @@ def test_pixel_distances_are_means_times_the_weight(distance, value, weight):
     assert PixelLoss(weight, distance)(MADE, TARGET).item() == pytest.approx(weight * value, rel=1e-9)
 
 
+@pytest.mark.parametrize("loss", [
+    PixelLoss(), PixelLoss(distance="mse"), PixelLoss(distance="charbonnier"), TotalVariation(weight=1.0)])
+def test_of_images_in_half_precision_a_loss_is_that_in_float32(loss):
+    """Of many small differences, whose mean has more digits than bfloat16"""
+    generator = torch.Generator().manual_seed(0)
+    image, target = (torch.rand(2, 3, 16, 16, generator=generator).bfloat16() for _ in range(2))
+    value = loss(image, target)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value.double(), loss(image.double(), target.double()), rtol=1e-6, atol=0)
+
+
 def test_charbonnier_is_l1_far_from_zero_and_a_parabola_with_a_gradient_near_it():
     def charbonnier(difference):
         image = torch.full((1, 1, 2, 2), difference, dtype=torch.float64, requires_grad=True)

@@ -16,7 +16,8 @@ import torch
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.runs import checkpoint
 
-CONTENT = {"weights": torch.arange(1000.0), "settings": {"a": [1, 2.5, "x", None, True], "extensions": []},
+CONTENT = {"weights": torch.arange(1000.0), "settings": {
+    "a": [1, 2.5, "x", None, True], "extensions": [], "bf16": {"generator": None, "discriminator": None}},
            "images_seen": 7}
 
 

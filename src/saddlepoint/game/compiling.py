@@ -44,44 +44,40 @@ class Compiled:
         self.name, self.network, self.tell, self.is_active = name, network, tell, False
         self.backend = torch._dynamo.lookup_backend(backend)
         self.graphs = 0
-        self.frames: set[int] = set()  # of the network's call: one, and another for each part after a break
+        self.frames: set[int] = set()  # pieces of Python whose code was compiled: one, and another after each break
         # The code of a class's forward is its own; nn.Module's call is that of all classes, and serves hooks.
         is_plain = "forward" not in vars(network) and not (
             network._forward_hooks or network._forward_pre_hooks or network._backward_hooks)
-        self.forward = self.compiled(network.forward if is_plain else network._call_impl)
+        self.forward = self.compiled(network.forward if is_plain else network._call_impl, self.frames)
         self.functions: dict[Callable, Callable] = {}
 
-    def __call__(self, *arguments: Any) -> Any:
-        return self.forward(*arguments) if self.is_active else self.network._call_impl(*arguments)
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return (self.forward if self.is_active else self.network._call_impl)(*arguments, **named)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Returns function(network, *arguments), by compiled code. Raises torch's error if that breaks into parts."""
         if function not in self.functions:
-            self.functions[function] = self.compiled(functools.partial(function, self.network), fullgraph=True)
+            self.functions[function] = self.compiled(functools.partial(function, self.network), set(), fullgraph=True)
         return self.functions[function](*arguments)
 
-    def compiled(self, function: Callable, fullgraph: bool = False) -> Callable:
+    def compiled(self, function: Callable, frames: set[int], fullgraph: bool = False) -> Callable:
+        """Returns the function as compiled code; `frames` will have the pieces into which it breaks."""
         return torch.compile(function, dynamic=False, fullgraph=fullgraph,
-                             backend=functools.partial(self._compile_graph, is_whole=fullgraph))
+                             backend=functools.partial(self._compile_graph, frames))
 
-    def _compile_graph(self, graph: torch.fx.GraphModule, inputs: Sequence[Tensor], is_whole: bool) -> Callable:
+    def _compile_graph(self, frames: set[int], graph: torch.fx.GraphModule, inputs: Sequence[Tensor]) -> Callable:
         started = time.perf_counter()
         code = self.backend(graph, inputs)
         self.graphs += 1
         if (seconds := time.perf_counter() - started) > LONG_SECONDS:
             self.tell(f"compiled {self.name}, graph {self.graphs}, in {seconds:.0f} s")
         frame = torch._guards.CompileContext.current_compile_id().frame_id
-        if not is_whole and frame not in self.frames:
-            self.frames.add(frame)
-            self._tell_of_breaks()
-        return code
-
-    def _tell_of_breaks(self) -> None:
-        """Says once that something in the network splits its code, which torch calls a graph break."""
-        if len(self.frames) == 2:
+        if frame not in frames and len(frames) == 1:
             reasons = [*torch._dynamo.utils.counters["graph_break"]]
             self.tell(f"{self.name} is compiled in parts, and not as fast as in one, as torch.compile cannot follow "
                       f"all of its code{': ' + first_line(reasons[-1]) if reasons else ''}")
+        frames.add(frame)
+        return code
 
 
 class _Method:
@@ -89,19 +85,20 @@ class _Method:
 
     def __init__(self, code: Compiled, name: str):
         self.code, self.method = code, getattr(code.network, name)
-        self.compiled = code.compiled(self.method, fullgraph=True)
+        self.compiled = code.compiled(self.method, set())
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         is_compiled = self.code.is_active and not torch.compiler.is_compiling()
-        return (self.compiled if is_compiled else self.method)(*arguments)
+        return (self.compiled if is_compiled else self.method)(*arguments, **named)
 
     def __deepcopy__(self, memo: dict) -> Callable:
         return copy.deepcopy(self.method, memo)
 
 
 def first_line(text: object) -> str:
-    """Returns the first line of one of torch's messages, which go on with advice for its developers."""
-    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")
+    """Returns the first line of one of torch's messages that says something. They go on with advice for developers."""
+    lines = (line.strip() for line in str(text).splitlines())
+    return next((line for line in lines if line and not line.endswith("raised:")), "")
 
 
 def compiled_code_of(network: nn.Module) -> Compiled | None:

@@ -40,9 +40,9 @@ class HasStages(Protocol):
     """A network of stages, the parts that compute at one resolution, of which each may have a precision of its own."""
 
     @property
-    def stages(self) -> Sequence[Sequence[nn.Module]]:
-        """The layers of each stage, from the input onwards. Stages and layers are called in this order, with a tensor
-        first."""
+    def stages(self) -> Sequence[nn.Module | Sequence[nn.Module]]:
+        """Each stage, a layer or several, from the input onwards. Layers are called in this order, with a tensor as
+        their first argument."""
 
 
 @runtime_checkable

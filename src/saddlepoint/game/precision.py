@@ -39,10 +39,15 @@ class Bfloat16:
             for name in ("forward", *(name for name in METHODS if hasattr(network, name))):
                 setattr(network, name, _InBfloat16(self, network, name, is_last=True))
         for number in stages or ():
-            *layers, last = network.stages[number]
-            for layer in (*layers, last):
-                layer.forward = _InBfloat16(self, layer, "forward", is_last=layer is last)
+            layers = layers_of(network.stages[number])
+            for layer in layers:
+                layer.forward = _InBfloat16(self, layer, "forward", is_last=layer is layers[-1])
         network.precision_in_steps = self
+
+
+def layers_of(stage: nn.Module | Sequence[nn.Module]) -> list[nn.Module]:
+    """Returns the layers of a stage, which may be one of itself."""
+    return [stage] if isinstance(stage, nn.Module) else [*stage]
 
 
 class _InBfloat16:
@@ -51,11 +56,11 @@ class _InBfloat16:
     def __init__(self, switch: Bfloat16, module: nn.Module, name: str, is_last: bool):
         self.switch, self.method, self.is_last = switch, getattr(module, name), is_last
 
-    def __call__(self, values: Tensor, *more: Any) -> Any:
+    def __call__(self, values: Tensor, *more: Any, **named: Any) -> Any:
         if not self.switch.is_active:
-            return self.method(values, *more)
-        with torch.autocast(values.device.type, torch.bfloat16):
-            outputs = self.method(values, *more)
+            return self.method(values, *more, **named)
+        with torch.autocast(values.device.type, torch.bfloat16, cache_enabled=False):  # a weight is used once
+            outputs = self.method(values, *more, **named)
         return tree_map_only(Tensor, exact, outputs) if self.is_last else outputs
 
     def __deepcopy__(self, memo: dict) -> Callable:

@@ -128,9 +128,9 @@ class DCGANDiscriminator(nn.Module):
         return self.logit(self.last_maps(images)).squeeze(1)
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> list[nn.Module]:
         """The blocks, of one resolution each."""
-        return [[block] for block in self.blocks]
+        return [*self.blocks]
 
     def last_maps(self, images: Tensor) -> Tensor:
         """images [N, C, S, S] -> the last maps as vectors [N, 16 * maps], of which the logit is a linear function"""

@@ -63,9 +63,9 @@ class PatchDiscriminator(nn.Module):
         return outputs_of_each(self.blocks, images)
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> list[nn.Module]:
         """The blocks, of one resolution each."""
-        return [[block] for block in self.blocks]
+        return [*self.blocks]
 
     def _require_a_patch(self, side: int) -> None:
         """Refuses images of which no logit is left: each of the last two convolutions takes a row and a column."""

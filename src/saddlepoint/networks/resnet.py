@@ -149,9 +149,9 @@ class UpsamplingResNet(nn.Module):
         return self.image(self.blocks(self.first(latents), labels))
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> list[nn.Module]:
         """The blocks, of one resolution each."""
-        return [[block] for block in self.blocks]
+        return [*self.blocks]
 
 
 class ResNetGenerator(UpsamplingResNet):
@@ -192,9 +192,9 @@ class ResNetDiscriminator(nn.Module):
         return self.logit(self.pooled(images)).squeeze(1)
 
     @property
-    def stages(self) -> list[list[nn.Module]]:
+    def stages(self) -> list[nn.Module]:
         """The blocks, of one resolution each."""
-        return [[block] for block in self.blocks]
+        return [*self.blocks]
 
     def pooled(self, images: Tensor) -> Tensor:
         """images [N, C, S, S] -> pooled features [N, width], of which the logit is a linear function"""

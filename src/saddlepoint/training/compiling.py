@@ -5,6 +5,7 @@ import sys
 
 import torch
 from torch._dynamo.exc import TorchDynamoException
+from tqdm import tqdm
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
@@ -70,4 +71,4 @@ def _reason(module: AdversarialModule) -> str | None:
 
 def _tell(sentence: str) -> None:
     if is_first():
-        print(sentence, file=sys.stderr, flush=True)
+        tqdm.write(sentence, file=sys.stderr)

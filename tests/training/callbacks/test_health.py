@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from saddlepoint import build
@@ -18,6 +18,7 @@ from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.runs import checkpoint
+from saddlepoint.training import train as train_module
 from saddlepoint.training.callbacks import health as health_module
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.callbacks.every import Every
@@ -200,6 +201,22 @@ def test_where_gradients_are_scaled_only_terms_are_looked_at(tmp_path, monkeypat
     monkeypatch.setattr(Precision, "scaler", SimpleNamespace(get_scale=lambda: 65536.0), raising=False)
     _, end = watched(monkeypatch, tmp_path / "run", harm=nan_in_gradient)
     assert f"discriminator/adversarial (nan) not finite in update {STEP + 1} of the discriminator" in str(end)
+
+
+def test_a_gradient_that_no_scale_makes_finite_is_named(tmp_path, monkeypatch):
+    make = train_module.make_trainer
+
+    def scaled(*given, **named):
+        trainer = make(*given, **named)
+        trainer.strategy.precision_plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=8))
+        return trainer
+
+    monkeypatch.setattr(train_module, "make_trainer", scaled)
+    _, end = watched(monkeypatch, tmp_path / "run", harm=nan_in_gradient)
+    assert "the gradient of generator." in str(end) and "reduced the scale of the losses to 0.5" in str(end)
+    written = diagnosis(tmp_path / "run")
+    assert written["player"] == "generator" and written["update"] == STEP + 3  # 8, 4, 2, 1, 0.5
+    assert written["terms"]["adversarial"] > 0
 
 
 def test_rolling_back_is_asked_for_so_many_times(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.device_memory import Download
 from saddlepoint.game.guard import FiniteGuard, leaves_out, sum_of
 from saddlepoint.game.modes import evaluating
+from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
@@ -141,22 +142,35 @@ class Health(Looks, pl.Callback):
             self.end(module, player, terms, culprits or f"a loss term of the {player} in another process")
 
     def confirm_scale(self, module: AdversarialModule, scale: float) -> None:
-        """Ends the run, which has made no update for long."""
-        self.stop(f"Diverged: gradients overflow in float16 although precision=16-mixed has reduced the scale of the "
-                  f"losses to {scale:g}, after {module.images_seen:,} images; the optimizers left these updates out. "
+        """Ends the run, which has made no update for long. Names the newest gradients that are not finite."""
+        culprits, file_note = "gradients overflow in float16", ""
+        for player in PLAYERS:
+            if named := not_finite(module, player, {}, checks_gradients=True):
+                terms = {name.removeprefix(f"{player}/"): term for name, term in module.latest.items()
+                         if name.startswith(f"{player}/")}
+                culprits = f"{named} not finite in update {getattr(module, f'{player}_steps_taken'):,} of the {player}"
+                file_note = f" {self.diagnose(module, player, getattr(module, f'{player}_steps_taken'), terms)}."
+                break
+        self.stop(f"Diverged: {culprits} although precision=16-mixed has reduced the scale of the losses to {scale:g}, "
+                  f"after {module.images_seen:,} images; the optimizers left these updates out.{file_note} "
                   "precision=bf16-mixed has the range of float32.")
 
     def end(self, module: AdversarialModule, player: str, terms: Mapping[str, Tensor], culprits: str) -> None:
         """Writes diagnosis.json and raises RollBack or Diverged. `culprits` names what is not finite."""
-        update, file = getattr(module, f"{player}_steps_taken") + 1, self.directory / "diagnosis.json"
-        file_note = f"{file} has the batch, logits, weights and gradients in numbers"
+        update = getattr(module, f"{player}_steps_taken") + 1
+        file_note = self.diagnose(module, player, update, terms)
+        self.stop(f"Diverged: {culprits} not finite in update {update:,} of the {player}, after "
+                  f"{module.images_seen:,} images; the optimizer did not step. {file_note}.")
+
+    def diagnose(self, module: AdversarialModule, player: str, update: int, terms: Mapping[str, Tensor]) -> str:
+        """Writes diagnosis.json and returns the words about it."""
+        file = self.directory / "diagnosis.json"
         if self.is_first:
             try:
                 write_json(file, diagnosis(module, player, update, terms, self.guard.batch))
             except OSError as error:
-                file_note = f"{file} could not be written: {error.strerror or error}"
-        self.stop(f"Diverged: {culprits} not finite in update {update:,} of the {player}, after "
-                  f"{module.images_seen:,} images; the optimizer did not step. {file_note}.")
+                return f"{file} could not be written: {error.strerror or error}"
+        return f"{file} has the batch, logits, weights and gradients in numbers"
 
     def stop(self, message: str) -> None:
         """Raises RollBack or Diverged."""
