@@ -27,7 +27,7 @@ def states_of(module: "AdversarialModule") -> list[tuple[Any, Any]]:
             if part is not module and type(part).get_extra_state is not torch.nn.Module.get_extra_state]
 
 
-def unplayed_states(module: "AdversarialModule", tape: Tape, before: Sequence[tuple[Any, Any]]) -> list[str]:
+def unplayed_states(module: "AdversarialModule", tape: "Tape", before: Sequence[tuple[Any, Any]]) -> list[str]:
     """Returns an obstacle for each part whose state an update changes otherwise than by numbers that it asks for."""
     after = states_of(module)
     for part, state in before:
