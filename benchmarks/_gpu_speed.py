@@ -181,7 +181,7 @@ def compared(ways: Mapping[str, Callable[[], float]], rounds: int) -> Outcome:
 
 def enlarging_in_turn(machine: Machine) -> Outcome:
     """SRGAN's game on photographs of noise, without VGG's weights."""
-    folder = machine.folder / "photographs"
+    folder = machine.folder / "noise"
     folder.mkdir(exist_ok=True)
     for number in range(8):
         noise = torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(number))

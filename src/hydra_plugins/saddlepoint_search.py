@@ -53,11 +53,11 @@ class SearchSweeper(Sweeper):
         and by the exit code."""
         from saddlepoint.commands.command_line import reported
         from saddlepoint.sweeps.search import checks
-        from saddlepoint.sweeps.search.objective import choose_objective
+        from saddlepoint.sweeps.search.objective import choose_objective, measured_alike
         from saddlepoint.sweeps.search.space import read_space
         space = read_space(arguments, self.space, self.loader)
         settings = checks.shared_settings(space, self.config, self.loader)
-        objective = choose_objective(settings, **self.objective)
+        space, objective = measured_alike(space, settings), choose_objective(settings, **self.objective)
         with reported():
             from saddlepoint.sweeps.search.search import Plan, search
             from saddlepoint.sweeps.search.study import Method

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from saddlepoint.errors import RequestError
-from saddlepoint.sweeps.search.objective import Objective, choose_objective
+from saddlepoint.sweeps.search.objective import Objective, choose_objective, measured_alike
+from saddlepoint.sweeps.search.space import Space
+from saddlepoint.training.callbacks import sample_quality
 from tests.composing import settings
 
 
@@ -20,6 +22,19 @@ def test_the_runs_first_metric_decides_and_its_own_direction():
     assert (chosen.metric, chosen.direction, chosen.moments) == ("recall", "maximize", (64,))
     upscaling = of("data=sr_folder", "model=srgan", "perceptual=random", "data.root=nowhere")
     assert (upscaling.metric, upscaling.direction) == ("psnr_y", "maximize")
+
+
+def test_trials_are_measured_after_the_same_images_whatever_their_size():
+    """every_images=auto would measure a trial with small networks more seldom."""
+    space = Space((), ("model=mlp",))
+    paced = measured_alike(space, settings("model=mlp"))
+    assert paced.overrides({}) == (["model=mlp", "callbacks.sample_quality.every_images=12000"], [])
+    assert paced.corners() == [paced.overrides({})[0]] * 2
+    assert paced.fixed == space.fixed  # by which an earlier search of this space is known
+    assert of().every_images == sample_quality.LEAST
+    for typed in (["callbacks.sample_quality.every_images=500"], ["callbacks=none"]):
+        assert measured_alike(space, settings("model=mlp", *typed)) == space
+    assert of("callbacks.sample_quality.every_images=500").every_images == 500
 
 
 @pytest.mark.parametrize(("overrides", "changes", "words"), [

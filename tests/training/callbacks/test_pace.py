@@ -33,7 +33,7 @@ def test_training_is_counted_in_passes_through_both_networks(turns, of_generator
     assert module.generator.training
 
 
-@pytest.mark.parametrize(("look", "every"), [(0.0, 100), (1e9, 100), (1.1e9, 200), (5e9, 800)])
+@pytest.mark.parametrize(("look", "every"), [(0.0, 100), (1e9, 100), (1.1e9, 200), (5e9, 800), (1e30, 1600)])
 def test_looking_is_put_off_until_it_is_seldom_enough(look, every, monkeypatch, capsys):
     """A hundredth of 1e9 a real image: 1e9 for a look are allowed every 100 images."""
     monkeypatch.setattr(pace, "BESIDE", 0.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
 from saddlepoint.runs.reading import Unreadable, curves, read_json
 from saddlepoint.runs.record import scores
+from saddlepoint.sweeps.search.space import Space
 
 PREFIX = "quality/"
+AUTO, MEASURED_EVERY = "auto", 12_000  # images between two measurements of a trial
 OF_UPSCALING = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")  # metrics that super-resolution runs always measure
 OF_TRANSLATION = ("psnr_rgb", "mean_error", "cycle_error")  # the first two if the true translations are known
 
@@ -77,6 +79,14 @@ def _begins(name: str, metric: str) -> bool:
     return name == metric or name.startswith(f"{metric}_")
 
 
+def measured_alike(space: Space, settings: Mapping[str, Any]) -> Space:
+    """Returns the space with a number in place of callbacks.sample_quality.every_images=auto, which depends on the size
+    of a trial's networks: only scores after the same number of images compare."""
+    if settings["callbacks"].get("sample_quality", {}).get("every_images") != AUTO:
+        return space
+    return replace(space, moments=(f"callbacks.sample_quality.every_images={MEASURED_EVERY}",))
+
+
 def choose_objective(settings: Mapping[str, Any], metric: str | None, value: str, direction: str | None) -> Objective:
     """Returns the objective of a search, or raises a RequestError if it is not measured in training.
 
@@ -92,7 +102,8 @@ def choose_objective(settings: Mapping[str, Any], metric: str | None, value: str
     if direction is None and greater is None:
         raise RequestError(f"Whether more or less of {metric} is better is not known: type "
                            "hydra.sweeper.direction=minimize or maximize, or another hydra.sweeper.metric")
-    return Objective(metric, value, direction or ("maximize" if greater else "minimize"), callback["every_images"],
+    return Objective(metric, value, direction or ("maximize" if greater else "minimize"),
+                     MEASURED_EVERY if callback["every_images"] == AUTO else callback["every_images"],
                      tuple(callback["moments"]), settings["budget"]["images"])
 
 

@@ -79,17 +79,18 @@ class Space:
 
     dimensions: tuple[Dimension, ...]
     fixed: tuple[str, ...]  # overrides of every trial
+    moments: tuple[str, ...] = ()  # further ones, so that all trials are measured after the same numbers of images
 
     def overrides(self, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Returns the overrides of a trial with these values, and which of them the search chose."""
         searched = [f"{each.key}={each.text(values[each.key])}" for each in self.dimensions]
-        return [*self.fixed, *searched], searched
+        return [*self.fixed, *self.moments, *searched], searched
 
     def corners(self) -> list[list[str]]:
         """Returns the overrides of a few trials that together have every choice and both ends of every interval, to
         check them before any trial runs."""
         count = max([2, *(len(each.texts) for each in self.dimensions if isinstance(each, Choices))])
-        return [[*self.fixed, *(f"{each.key}={each.corner(number)}" for each in self.dimensions)]
+        return [[*self.fixed, *self.moments, *(f"{each.key}={each.corner(number)}" for each in self.dimensions)]
                 for number in range(count)]
 
 

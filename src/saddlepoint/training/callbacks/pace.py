@@ -20,14 +20,15 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.parallel.first import is_first
 
 AUTO = "auto"
+MOST = 16  # times as seldom: the steps of tiny networks take time, but hardly any arithmetic
 BESIDE = 2e9  # what a look takes beside arithmetic, for files and calls, as so many additions and multiplications
 Pace = Annotated[int | str | None, rules.optional(rules.either(rules.integer(1), rules.one_of(AUTO)))]
 
 
 def paced(every_images: int | str | None, setting: str, module: nn.Module, least: int, share: float,
           arithmetic_of_a_look: Callable[[], float]) -> int | None:
-    """Returns the number of images between two looks: the typed one, or for `auto` the smallest `least` * 2^k at which
-    looking has at most `share` of the arithmetic of training.
+    """Returns the number of images between two looks: the typed one, or for `auto` the smallest `least` * 2^k, up to
+    MOST times `least`, at which looking has at most `share` of the arithmetic of training.
 
     It is `least` in a game that cannot be counted. `setting` is the callback's, for the line that says the number.
     """
@@ -38,7 +39,7 @@ def paced(every_images: int | str | None, setting: str, module: nn.Module, least
         training, look = arithmetic_of_training(module), arithmetic_of_a_look() + BESIDE
     except (TypeError, AttributeError, RuntimeError, StopIteration):  # what only looks must not end the run
         return every
-    while training and look > share * every * training:
+    while every < MOST * least and look > share * every * training:
         every *= 2
     if every > least and is_first():
         tqdm.write(f"{setting} looks every {every:,} images, for at most {share:.1%} of the arithmetic "

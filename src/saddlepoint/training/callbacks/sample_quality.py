@@ -107,7 +107,7 @@ class SampleQuality(Looks, pl.Callback):
                        file=sys.stderr)
 
     def next_due(self, images_seen: int) -> float:
-        return self.moments.next_due(images_seen)
+        return self.moments.next_due(images_seen) if self.active else math.inf
 
     def on_train_batch_end(self, trainer, module: SynthesisModule, outputs, batch, batch_index) -> None:
         if self.active and self.moments.due(module):
