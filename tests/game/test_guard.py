@@ -3,6 +3,7 @@
 import copy
 import math
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -120,17 +121,38 @@ def test_both_find_the_same_update_with_the_same_numbers_and_no_weight_moved(pla
         played(Watching(later, player, update), turns=Turns(**turns)) for later in (None, Later))
     [(player_now, before, terms)], [(player_later, after, terms_later)] = now.confirmed, later.confirmed
     assert (player_now, player_later) == (player, player) and terms == terms_later
+    if turns.get("order") == "simultaneous":  # the other player has a gradient too, whose norm is computed when asked
+        other = {"generator": "discriminator", "discriminator": "generator"}[player]
+        before["norms"].pop(other, None), after["norms"].pop(other, None)
     assert_close(before, after)
     assert all(parameter.isfinite().all() for parameter in module.parameters())
 
 
 @WHO
 def test_numbers_that_only_add_up_to_infinity_are_no_end(player):
-    """A gradient of 1e200 is finite, its norm is not: the update is made once more, and those after it."""
+    """A gradient of 1e200 is finite, its norm is not: the update is made once more, and those after it. On a CPU sums
+    are looked at, and this one is finite."""
     runs = [played(Watching(later, player, 5, 1e200, ends=False)) for later in (None, Later)]
     assert_close(*(snapshot(module) for module, _ in runs))
-    for _, watching in runs:
-        assert [confirmed[0] for confirmed in watching.confirmed] == [player]
+    assert [[confirmed[0] for confirmed in watching.confirmed] for _, watching in runs] == [[], [player]]
+
+
+@pytest.mark.parametrize(("gradient", "is_looked_at"), [(1e308, False), (1.5e308, True), (math.nan, True)])
+def test_gradients_whose_sum_is_not_finite_are_looked_at_one_by_one(gradient, is_looked_at):
+    asked, weight = [], torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+    weight.grad = torch.tensor([gradient, 0.5e308], dtype=torch.float64)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    guard = FiniteGuard([optimizer], torch.device("cpu"), SimpleNamespace(confirm=lambda *given: asked.append(given[1])))
+    guard.check(None, "generator", optimizer, {"total": torch.tensor(0.0)})
+    assert asked == (["generator"] if is_looked_at else [])
+
+
+def test_norms_are_those_of_the_newest_gradients():
+    module, _ = played(Watching(None))
+    for player in ("generator", "discriminator"):
+        gradients = [parameter.grad for parameter in getattr(module, player).parameters()]
+        assert torch.stack([*module.guard.norms[player]]).tolist() == pytest.approx(
+            [float(gradient.square().sum().sqrt()) for gradient in gradients])
 
 
 def test_the_host_reads_a_step_only_when_it_is_some_steps_ahead():

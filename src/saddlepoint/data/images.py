@@ -195,6 +195,8 @@ class ImageDataModule(LightningDataModule, ABC):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         if isinstance(batch, PositionsOfBatch):
             return self._residents.__getitems__(range(*batch))
+        if device.type == "cpu":  # where every batch is loaded; Lightning looks through all of it for its tensors
+            return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> ImageBatch:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from saddlepoint.data.images import ImageDataModule
@@ -69,7 +70,7 @@ class InVisits(pl.LightningDataModule):
 
     def train_dataloader(self) -> Iterator[Visit]:
         self.data.trainer = self.trainer
-        self.visit = Visit(iter(self.data.train_dataloader()), self.transfer, self.callbacks, self.steps)
+        self.visit = Visit(batches_of(self.data.train_dataloader()), self.transfer, self.callbacks, self.steps)
         return Repeated(self.visit)
 
     def transfer(self, batch: Any) -> Any:
@@ -84,6 +85,13 @@ class InVisits(pl.LightningDataModule):
     def teardown(self, stage: str) -> None:
         if self.visit:
             self.visit.end()
+
+
+def batches_of(loader: DataLoader) -> Iterator[Any]:
+    """Returns the batches of a loader, without its bookkeeping if they are gathered by this process."""
+    if loader.num_workers or loader.pin_memory:
+        return iter(loader)
+    return (loader.collate_fn(loader.dataset.__getitems__(positions)) for positions in loader.batch_sampler)
 
 
 class Repeated:
