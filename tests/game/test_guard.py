@@ -142,7 +142,8 @@ def test_gradients_whose_sum_is_not_finite_are_looked_at_one_by_one(gradient, is
     asked, weight = [], torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
     weight.grad = torch.tensor([gradient, 0.5e308], dtype=torch.float64)
     optimizer = torch.optim.SGD([weight], lr=0.1)
-    guard = FiniteGuard([optimizer], torch.device("cpu"), SimpleNamespace(confirm=lambda *given: asked.append(given[1])))
+    confirms = SimpleNamespace(confirm=lambda *given: asked.append(given[1]))
+    guard = FiniteGuard([optimizer], torch.device("cpu"), confirms)
     guard.check(None, "generator", optimizer, {"total": torch.tensor(0.0)})
     assert asked == (["generator"] if is_looked_at else [])
 
