@@ -40,7 +40,8 @@ class At:
 
 
 def lengths(game: Played, visits: int, *callbacks: At, steps: int | None = None) -> list[int]:
-    visit = Visit(repeat(None), lambda batch: batch, callbacks, steps, clock=lambda: game.now)
+    batches = iter([None] * 100)  # so that a visit without an end is noticed
+    visit = Visit(batches, lambda batch: batch, callbacks, steps, clock=lambda: game.now)
     ends = [game.images_seen]
     for _ in range(visits):
         visit.play(game, 0)
