@@ -83,3 +83,14 @@ def test_a_game_makes_its_generators_in_its_first_steps_only(monkeypatch):
     play(game(tricks={"noise": InstanceNoise(0.1), "flip": LabelFlip()}), batches(4), Counting())
     assert per_step[0] >= 6  # latents, noise on three sides, two flips
     assert per_step == per_step[:1] * 4
+
+
+def test_generators_that_have_their_seeds_are_left_as_they_are():
+    """A GPU cannot set a seed while it records; the recorder did so before, with the names that were noted."""
+    generators, drawn = {}, []
+    first = RandomStreams(3, 7, player="generator", generators=generators, drawn=drawn).normal("noise", (4,))
+    assert drawn == [("generator/noise/0", "generator", 7)]
+    generators["generator/noise/0"].manual_seed(seed_of(3, 7, "generator/noise/0"))
+    again = RandomStreams(3, 999, player="generator", generators=generators, is_seeded=True)
+    assert torch.equal(again.normal("noise", (4,)), first)
+    assert not torch.equal(again.of_player("generator", 7).normal("noise", (4,)), first)  # goes on, unseeded

@@ -318,6 +318,7 @@ def test_states_are_saved_as_without_a_recording():
             module.training_step(batch, 0)
     states = [module.players_optimizers.states(each.optimizer for each in module.optimizers()) for module in games]
     equal(*states)
+    assert all(type(group["lr"]) is float for state in states[1] for group in state["param_groups"])
     assert states[1][0]["param_groups"][0]["lr"] == pytest.approx(0.75 * states[1][0]["param_groups"][0]["initial_lr"])
     assert isinstance(games[1].optimizers()[0].param_groups[0]["lr"], Tensor)
     games[1].saved_optimizers = states[1]

@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytorch_lightning as pl
@@ -10,6 +11,8 @@ from saddlepoint import build
 from saddlepoint.errors import Stopped
 from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.training import train
+from saddlepoint.training.callbacks import stopping
+from saddlepoint.training.callbacks.stopping import StopOnSignal
 from tests.comparing_runs import NARROW, SMALL, same, status
 from tests.composing import settings
 
@@ -21,6 +24,16 @@ class Sender(pl.Callback):
     def on_train_batch_start(self, trainer, module, batch, batch_index) -> None:
         if module.images_seen == 40:
             signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_signal_ends_a_visit_of_several_steps_in_a_process_that_is_alone(alone, monkeypatch):
+    """Several processes end theirs together: they agree after the visit."""
+    monkeypatch.setattr(stopping, "is_alone", lambda: alone)
+    stop, trainer = StopOnSignal(), SimpleNamespace(should_stop=False)
+    stop.on_train_start(trainer, None)
+    signal.raise_signal(signal.SIGUSR1)
+    assert trainer.should_stop == alone and stop.received == signal.SIGUSR1
 
 
 def stop_by(number: int, run: Path, monkeypatch) -> Stopped:
