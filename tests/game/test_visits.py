@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from saddlepoint import build
 from saddlepoint.game import visits
 from saddlepoint.game.callback_group import CallbackGroup
+from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.visits import MOST_STEPS, Visit, all_say_when
 from saddlepoint.training import train
 from saddlepoint.training.callbacks.every import Every
@@ -134,6 +135,14 @@ def test_one_that_says_when_is_called_then_and_where_others_are_due(tmp_path, mo
 def test_averaged_rows_need_each_step(tmp_path, monkeypatch):
     assert trained_with(Speaking(), tmp_path / "run", monkeypatch, "callbacks.scalars.average=true",
                         ) == [8, 16, 24, 32, 40]
+
+
+def test_a_game_that_is_called_around_a_batch_is_called_around_each_step(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(SynthesisModule, "on_train_batch_end",
+                        lambda module, outputs, batch, index: seen.append(len(batch.real)), raising=False)
+    assert trained_with(Speaking(), tmp_path / "run", monkeypatch) == [8, 16, 24, 32, 40]
+    assert seen == [8] * 5
 
 
 def test_only_callbacks_around_a_batch_have_to_say_when():

@@ -20,10 +20,15 @@ from saddlepoint.game.recording import Recorder
 from saddlepoint.game.visits import HOOKS, Visit, all_say_when, members
 
 
-def in_visits(data: ImageDataModule, callbacks: list[pl.Callback], steps: int | str) -> pl.LightningDataModule:
+def in_visits(data: ImageDataModule, module: AdversarialModule, callbacks: list[pl.Callback], steps: int | str,
+              ) -> pl.LightningDataModule:
     """Returns what Lightning trains on: the data in visits of so many steps (`auto`: until a callback is due or the
-    time is up), or the data itself, batch by batch, if some callback does not say when it is due."""
-    return InVisits(data, callbacks, None if steps == "auto" else steps) if all_say_when(callbacks) else data
+    time is up), or the data itself, batch by batch, if some callback does not say when it is due, or a game of the
+    user's own is called around a batch."""
+    is_called = any(getattr(type(module), hook) is not getattr(pl.LightningModule, hook) for hook in HOOKS)
+    if is_called or not all_say_when(callbacks):
+        return data
+    return InVisits(data, callbacks, None if steps == "auto" else steps)
 
 
 def record(module: AdversarialModule, settings: Mapping[str, Any], device: torch.device,

@@ -108,7 +108,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         announce(settings, module, data, run)
         if module.images_seen < module.budget_images:  # else only the files that follow the last checkpoint are missing
             reset_peak_memory(trainer.strategy.root_device)
-            trainer.fit(module, in_visits(data, callbacks, settings["trainer"]["steps_a_visit"]))
+            trainer.fit(module, in_visits(data, module, callbacks, settings["trainer"]["steps_a_visit"]))
         seconds = callbacks[-1].training_seconds()
         run.write_metrics({"cost": cost(module, seconds, trainer.strategy.root_device)})
         export(module, run)
