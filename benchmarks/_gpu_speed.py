@@ -2,6 +2,7 @@
 
 import copy
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -157,14 +158,18 @@ def ways(machine: Machine, game: Game) -> dict[str, Callable[[], float]]:
 
 
 def in_turn(machine: Machine, name: str) -> Outcome:
-    return compared(ways(machine, GAMES[name]), rounds=1 if machine.is_dry else ROUNDS)
+    return compared(machine, ways(machine, GAMES[name]), rounds=1 if machine.is_dry else ROUNDS)
 
 
-def compared(ways: Mapping[str, Callable[[], float]], rounds: int) -> Outcome:
-    """Times all ways in turn, beginning with another one in each round. A way that fails has its error instead."""
+def compared(machine: Machine, ways: Mapping[str, Callable[[], float]], rounds: int) -> Outcome:
+    """Times all ways in turn, beginning with another one in each round, as long as there is time for a round like the
+    one before. A way that fails has its error instead."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     errors: dict[str, str] = {}
+    started = time.monotonic()
     for index in range(rounds):
+        if index and machine.seconds_left() < (time.monotonic() - started) / index:
+            break
         names = [*ways][index % len(ways):] + [*ways][:index % len(ways)]
         for name in (each for each in names if each not in errors):
             try:
@@ -176,6 +181,7 @@ def compared(ways: Mapping[str, Callable[[], float]], rounds: int) -> Outcome:
     for base in ("by hand", "by hand, recorded"):
         measured |= {f"{name}, times {base}": round(medians[base] / median, 2) for name, median in medians.items()
                      if base in medians and name.startswith("train.py")}
+    measured["rounds"] = max(map(len, seconds.values()))
     return Outcome(measured | {f"{name} failed": error for name, error in errors.items()})
 
 
@@ -192,7 +198,7 @@ def enlarging_in_turn(machine: Machine) -> Outcome:
              "model.turns.generator_warmup_images=0", "data.num_workers=0", *small)
     size = 2 if machine.is_dry else 16
     names = ("train.py without looking", "train.py recorded", "train.py in bf16-mixed")
-    return compared({name: partial(seconds_of_training, machine, (*typed, *OURS[name]), size)
+    return compared(machine, {name: partial(seconds_of_training, machine, (*typed, *OURS[name]), size)
                      for name in names[:1 if machine.is_dry else None]}, rounds=1 if machine.is_dry else 2)
 
 
