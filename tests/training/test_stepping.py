@@ -1,16 +1,20 @@
 """Runs whose steps are recorded: what is refused, and whole runs with a stand-in for a GPU that records on the CPU."""
 
+import multiprocessing
+
 import pytest
 import pytorch_lightning as pl
 
 from saddlepoint import build
 from saddlepoint.errors import RequestError
+from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.training import arithmetic, stepping, train
 from saddlepoint.training.callbacks import health
 from tests.comparing_runs import NARROW, SMALL, WATCHED, differences
 from tests.composing import settings
+from tests.data.formats import write_photo_folder
 from tests.game.playing import Later
 from tests.game.recording import OnCPU, tensors
 
@@ -44,6 +48,32 @@ def test_a_recipe_in_which_the_host_decides_is_refused(typed, words):
     with pytest.raises(RequestError, match=words) as refusal:
         stepping.refuse_unrecordable(made, build.module(made))
     assert str(refusal.value).endswith("Or type trainer.record=false")
+
+
+def test_processes_that_load_end_with_a_run_that_fails(tmp_path, monkeypatch):
+    """While the error still refers to all that it went through"""
+    write_photo_folder(tmp_path / "files")
+
+    def fail(module, batch):
+        raise InterruptedError("in a step")
+    monkeypatch.setattr(AdversarialModule, "play", fail)
+    made = settings(*MLP, "data=image_folder", f"data.root={tmp_path / 'files'}", "data.image_size=16", "trainer=cpu",
+                    "data.num_workers=2", "data.batch_size=4", f"run.dir={tmp_path / 'run'}")
+    with pytest.raises(InterruptedError) as error:
+        train.train(made)
+    assert error.tb and multiprocessing.active_children() == []
+
+
+def test_batches_that_others_load_come_one_ahead():
+    asked = []
+
+    def batches():
+        for number in range(10):
+            asked.append(number)
+            yield number
+    ahead = stepping.one_ahead(batches())
+    assert [next(ahead), next(ahead)] == [0, 1]
+    assert asked == [0, 1, 2]
 
 
 class Within(pl.Callback):

@@ -75,8 +75,9 @@ class InVisits(pl.LightningDataModule):
 
     def train_dataloader(self) -> Iterator[Visit]:
         self.data.trainer = self.trainer
-        self.visit = Visit(batches_of(self.data.train_dataloader()), self.transfer, self.callbacks, self.steps)
-        return Repeated(self.visit)
+        batches, processes = batches_of(self.data.train_dataloader())
+        self.visit = Visit(batches, self.transfer, self.callbacks, self.steps)
+        return Repeated(self.visit, processes)
 
     def transfer(self, batch: Any) -> Any:
         """Brings a batch to the device that trains, as Lightning does."""
@@ -92,18 +93,33 @@ class InVisits(pl.LightningDataModule):
             self.visit.end()
 
 
-def batches_of(loader: DataLoader) -> Iterator[Any]:
-    """Returns the batches of a loader, without its bookkeeping if they are gathered by this process."""
+def batches_of(loader: DataLoader) -> tuple[Iterator[Any], Iterator[Any] | None]:
+    """Returns the batches of a loader, and torch's iterator over it if other processes or threads load them. Those that
+    this process gathers go without torch's bookkeeping."""
     if loader.num_workers or loader.pin_memory:
-        return iter(loader)
-    return (loader.collate_fn(loader.dataset.__getitems__(positions)) for positions in loader.batch_sampler)
+        iterator = iter(loader)
+        return one_ahead(iterator), iterator
+    return (loader.collate_fn(loader.dataset.__getitems__(positions)) for positions in loader.batch_sampler), None
+
+
+def one_ahead(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yields the batches, each when the next one is there as well, as Lightning does it: a signal in the first step
+    would else find a process that has only begun, and end it."""
+    coming = next(batches)
+    for batch in batches:
+        yield coming
+        coming = batch
 
 
 class Repeated:
-    """The same visit again and again. Lightning asks for the next one before the present one has begun."""
+    """The same visit again and again. Lightning asks for the next one before the present one has begun.
 
-    def __init__(self, visit: Visit):
-        self.visit = visit
+    When training ends, in whichever way, Lightning ends the processes of torch's iterator, which it looks for under
+    the name that torch's loaders have for it.
+    """
+
+    def __init__(self, visit: Visit, processes: Iterator[Any] | None):
+        self.visit, self._iterator = visit, processes
 
     def __iter__(self) -> Iterator[Visit]:
         return itertools.repeat(self.visit)
