@@ -5,14 +5,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from _gpu_cases import Case, Machine, Outcome, numerics
-from _hand_written import HandWritten
+from _gpu_loops import BATCH, BatchesOnDevice, Hinge, OnDevice, Recordable, Regularised, WithPenalty
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional as F
 from training import ours
 
 from saddlepoint import build
@@ -22,93 +21,11 @@ from saddlepoint.upscaling.precision import FLOAT32, Precision
 from saddlepoint.upscaling.tiling import TiledUpscaler, prepare_for_inference
 from tests.composing import settings
 
-BATCH = 64
 DIGITS = ("data=mnist5k", f"data.batch_size={BATCH}")
 BARE = ("callbacks=none", "logger=none")
 ROUNDS, STEPS = 3, 150  # of each way, in turn; timed steps of each
 OURS = {"train.py": (), "train.py without looking": BARE, "train.py in bf16-mixed": ("precision=bf16-mixed",),
         "train.py recorded": ("trainer.record=true",), "train.py compiled": ("trainer.compile=true",)}
-
-
-class OnDevice(HandWritten):
-    """Plays the hand-written game where its networks are."""
-
-    def __init__(self, generator: nn.Module, discriminator: nn.Module, batch_size: int, latent_dim: int):
-        super().__init__(generator, discriminator, batch_size, latent_dim)
-        self.device = next(generator.parameters()).device
-        self.labels = self.labels.to(self.device)
-
-    def noise(self) -> Tensor:
-        return torch.randn(self.batch_size, self.latent_dim, device=self.device)
-
-
-class Recordable(OnDevice):
-    """The same, with an Adam that may be part of a CUDA graph."""
-
-    adam: ClassVar[dict] = {"fused": True, "capturable": True}
-
-
-class BatchesOnDevice:
-    """Gathers batches [N, 1, 32, 32] from 5,000 random images that are in the device's memory."""
-
-    def __init__(self, device: torch.device, count: int = 5000):
-        self.images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8, device=device)
-        self.order, self.first = torch.randperm(count, device=device), 0
-
-    def __call__(self) -> Tensor:
-        self.first = (self.first + BATCH) % (len(self.order) - BATCH)
-        chosen = self.images.index_select(0, self.order[self.first:self.first + BATCH])
-        return F.pad(chosen, [2] * 4).float().div_(127.5).sub_(1)
-
-
-class Hinge(Recordable):
-    """SNGAN's loss. Its discriminator has torch's spectral norm in every layer."""
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        return (F.relu(1 - self.discriminator(real, self.labels)).mean()
-                + F.relu(1 + self.discriminator(fake, self.labels)).mean())
-
-    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
-        return -self.discriminator(fake, self.labels).mean()
-
-
-class WithPenalty(Recordable):
-    """WGAN-GP's loss."""
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        share = torch.rand(len(real), 1, 1, 1, device=self.device)
-        mixed = (share * real + (1 - share) * fake).requires_grad_()
-        norms = self.squared_slope(mixed).sqrt()
-        scores = self.discriminator(fake, self.labels).mean() - self.discriminator(real, self.labels).mean()
-        return scores + 10 * (norms - 1).square().mean()
-
-    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
-        return -self.discriminator(fake, self.labels).mean()
-
-    def squared_slope(self, images: Tensor) -> Tensor:
-        [slope] = torch.autograd.grad(self.discriminator(images, self.labels).sum(), images, create_graph=True)
-        return slope.square().sum((1, 2, 3)) + 1e-12
-
-
-class Regularised(WithPenalty):
-    """R3GAN's loss: paired logits, R1 and R2, and a moving average of G."""
-
-    def __init__(self, *given):
-        super().__init__(*given)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        difference = self.discriminator(fake, self.labels) - self.discriminator(real, self.labels)
-        slopes = [self.squared_slope(each.detach().requires_grad_()).mean() for each in (real, fake)]
-        return F.softplus(difference).mean() + 5 * sum(slopes)
-
-    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
-        return F.softplus(self.discriminator(real, self.labels) - self.discriminator(fake, self.labels)).mean()
-
-    @torch.no_grad()
-    def after(self) -> None:
-        torch._foreach_lerp_([*self.average.parameters()], [*self.generator.parameters()], 0.002)
-        torch._foreach_copy_([*self.average.buffers()], [*self.generator.buffers()])
 
 
 class Game(NamedTuple):

@@ -53,6 +53,21 @@ def test_a_step_of_each_family_is_compared_with_the_cpu(gpu, tmp_path):
     assert record["outcome"] == "passed" and set(record["measured"].values()) == {0.0}  # the CPU against itself
 
 
+@pytest.mark.parametrize("name", ["DCGAN 32x32", "R1+R2+EMA", "SNGAN", "WGAN-GP"])
+def test_every_loop_by_hand_moves_both_networks(gpu, tmp_path, name):
+    """The dry run plays the first only; a loop that fails on a GPU would leave its row without a ratio."""
+    speed, machine = gpu._gpu_speed, gpu.Machine(torch.device("cpu"), tmp_path)
+    game = speed.GAMES[name]
+    narrow = game._replace(overrides=(*game.overrides, "model.generator.width=4", "model.discriminator.width=4"))
+    loop = speed.loop_by_hand(machine, narrow)
+    after = [*loop.generator.parameters(), *loop.discriminator.parameters()]
+    before = [parameter.clone() for parameter in after]
+    loop.step(speed.BatchesOnDevice(machine.device, count=200)())
+    assert all(each.isfinite().all() for each in after)
+    assert sum(not torch.equal(old, new) for old, new in zip(before, after, strict=True)) > 0.9 * len(before)
+    assert sorted(speed.GAMES) == ["DCGAN 32x32", "R1+R2+EMA", "SNGAN", "WGAN-GP"]
+
+
 def test_what_a_check_raises_is_recorded_and_the_others_go_on(gpu, tmp_path):
     def explode(message: str):
         print("a check says something")

@@ -48,9 +48,10 @@ def test_a_typed_number_counts_and_so_does_null():
     assert paced(None, "callbacks.mine", None, 100, 0.01, lambda: 1e30) is None
 
 
-def test_a_game_that_cannot_be_counted_is_looked_at_as_often_as_can_be(monkeypatch):
+@pytest.mark.parametrize("error", [TypeError, ValueError, KeyError, AssertionError])
+def test_a_game_that_cannot_be_counted_is_looked_at_as_often_as_can_be(error, monkeypatch):
     def refuse(module):
-        raise TypeError("takes other inputs")
+        raise error("takes other inputs")
     monkeypatch.setattr(pace, "arithmetic_of_training", refuse)
     assert paced("auto", "callbacks.mine", None, 100, 0.01, lambda: 1e30) == 100
 

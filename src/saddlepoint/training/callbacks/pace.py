@@ -20,6 +20,8 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.parallel.first import is_first
 
 AUTO = "auto"
+# What networks of other people may raise when they are called with zeros to be counted.
+NOT_COUNTED = (TypeError, ValueError, AttributeError, LookupError, AssertionError, RuntimeError, StopIteration)
 MOST = 16  # times as seldom: the steps of tiny networks take time, but hardly any arithmetic
 BESIDE = 2e9  # what a look takes beside arithmetic, for files and calls, as so many additions and multiplications
 Pace = Annotated[int | str | None, rules.optional(rules.either(rules.integer(1), rules.one_of(AUTO)))]
@@ -37,7 +39,7 @@ def paced(every_images: int | str | None, setting: str, module: nn.Module, least
     every = least
     try:
         training, look = arithmetic_of_training(module), arithmetic_of_a_look() + BESIDE
-    except (TypeError, AttributeError, RuntimeError, StopIteration):  # what only looks must not end the run
+    except NOT_COUNTED:  # what only looks must not end the run
         return every
     while every < MOST * least and look > share * every * training:
         every *= 2
