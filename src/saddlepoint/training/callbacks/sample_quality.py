@@ -27,10 +27,10 @@ from saddlepoint.runs.directory import update_metrics
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.looking import Looks
-from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, paced
+from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
 from saddlepoint.training.callbacks.table import Table
 
-LEAST, SHARE = 12_000, 1 / 24  # of every_images=auto: images between two measurements, and the part they may take
+LOOKS, SHARE = 20, 1 / 10  # of every_images=auto: measurements over the budget, and the part they may take
 
 
 class SampleQuality(Looks, pl.Callback):
@@ -39,8 +39,8 @@ class SampleQuality(Looks, pl.Callback):
 
     context: extractor, metrics, data and game
     metric: names of metrics; None: fid, and is if the extractor knows classes
-    every_images: images between two measurements; `auto`: at least 12,000, and so many that measuring is a 24th of the
-        arithmetic of training at most (pace.py); None: never
+    every_images: images between two measurements; `auto`: 20 of them over the budget, or fewer, so that measuring is a
+        tenth of the arithmetic of training at most (pace.py); None: never
     moments: numbers of images seen at which to measure as well
     num_fake: number of fakes
     num_real: training images at most; None: all
@@ -78,8 +78,7 @@ class SampleQuality(Looks, pl.Callback):
         if self.active:
             started = time.perf_counter()
             self.evaluator.extractor.to(module.device)
-            self.moments.every_images = paced(self.moments.every_images, self.setting, module, LEAST, SHARE,
-                                              lambda: self.arithmetic(module))
+            set_pace(self.moments, self.setting, module, LOOKS, SHARE, lambda: self.arithmetic(module))
             self.evaluator.aloud = True
             self.look_at_real(trainer)
             self.evaluator.aloud = False
@@ -120,9 +119,10 @@ class SampleQuality(Looks, pl.Callback):
             self.measure(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best and self.best.as_json(), "seconds": self.seconds}
+        return {"best": self.best and self.best.as_json(), "seconds": self.seconds} | self.moments.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.moments.load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"] and Value(**state_dict["best"]), state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:

@@ -29,8 +29,9 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.translation import translate
+from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import AtMoments
+from saddlepoint.training.callbacks.pace import Pace
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
 
@@ -55,7 +56,7 @@ class TranslationQuality(AtMoments):
     translation, the way back, truth; and for a model that translates back a second one in the other direction.
 
     context: data and extractor
-    every_images: images between two measurements; None: never
+    every_images: images between two measurements; `auto`: 20 of them over the budget; None: never
     moments: numbers of images seen at which to measure as well; 0 is before the first step
     most_images: validation images at most
     pictures: how many of them to draw
@@ -63,7 +64,7 @@ class TranslationQuality(AtMoments):
     kept_class: measures the share of translations that keep their class, by the extractor's classifier
     """
 
-    def __init__(self, context: EvaluationContext, every_images: Count | None, moments: Sequence[WholeNumber],
+    def __init__(self, context: EvaluationContext, every_images: Pace, moments: Sequence[WholeNumber],
                  most_images: Count, pictures: WholeNumber, dropout: bool, kept_class: bool):
         super().__init__(every_images, moments)
         self.num_pictures, self.dropout = pictures, dropout
@@ -81,9 +82,10 @@ class TranslationQuality(AtMoments):
             self.extractor.to(module.device)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds}
+        return {"best": self.best, "seconds": self.seconds} | super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
     def act(self, trainer: pl.Trainer, module: TranslationModule) -> None:

@@ -28,8 +28,9 @@ from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import AtMoments
+from saddlepoint.training.callbacks.pace import Pace
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.loggers.adapters import show
 from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
@@ -43,7 +44,7 @@ class UpscalingQuality(AtMoments):
     enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
 
     data: the pairs of images
-    every_images: images between two measurements; None: never
+    every_images: images between two measurements; `auto`: 20 of them over the budget; None: never
     moments: numbers of images seen at which to measure as well; 0 is before the first step
     most_images: validation images at most
     pictures: how many of them to draw: bicubic, generator, original, side by side
@@ -51,7 +52,7 @@ class UpscalingQuality(AtMoments):
     more: further measures, of niqe and lpips
     """
 
-    def __init__(self, data: PairFolder, every_images: Count | None, moments: Sequence[WholeNumber], most_images: Count,
+    def __init__(self, data: PairFolder, every_images: Pace, moments: Sequence[WholeNumber], most_images: Count,
                  pictures: WholeNumber, picture_size: Count,
                  more: Annotated[Sequence[str], list_of(one_of("niqe", "lpips"), empty=True)] = ()):
         super().__init__(every_images, moments)
@@ -66,9 +67,10 @@ class UpscalingQuality(AtMoments):
         self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds}
+        return {"best": self.best, "seconds": self.seconds} | super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
     def act(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
@@ -111,7 +113,7 @@ class UpscalingQuality(AtMoments):
             row = side_by_side([bicubic, generated, centre(pair.high, self.picture_size)])
             name = f"{pair.name}_{self.acted_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
-            show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.acted_at)
+            show(trainer.loggers, f"samples/bicubic_ours_truth/{pair.name}", row, self.acted_at)
 
     def keep_best(self, trainer: pl.Trainer, module: SuperResolutionModule, value: float) -> None:
         """Writes checkpoints/best.ckpt if the value is the best so far."""
