@@ -248,7 +248,7 @@ def test_the_curve_has_the_start_every_moment_and_the_end_and_tensorboard_the_pi
     events = EventAccumulator(str(run), size_guidance={"images": 0})
     events.Reload()
     assert {event.step: event.value for event in events.Scalars("quality/psnr_y")} == pytest.approx(curve(run))
-    assert [event.step for event in events.Images("bicubic_ours_truth/a")] == [0, 8, 16, 24]
+    assert [event.step for event in events.Images("samples/bicubic_ours_truth/a")] == [0, 8, 16, 24]
     assert len(list((run / "samples").glob("a_*.png"))) == 4
 
 

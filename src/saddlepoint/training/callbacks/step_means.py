@@ -87,7 +87,7 @@ def curves(tensors: Mapping[str, Tensor], loss: AdversarialLoss) -> Iterator[tup
     Logits are those of this process, but where only pairs of logits count, which may be of two processes."""
     logits = {}
     for name, tensor in tensors.items():
-        per_step = tensor.float().flatten(1)
+        per_step = tensor.float().reshape(len(tensor), -1)
         if name.startswith("logits/"):
             logits[name.removeprefix("logits/")] = per_step
         else:
