@@ -76,8 +76,8 @@ def test_averaged_losses_are_the_means_of_the_steps_since_the_row_before(tmp_pat
 
 
 def test_there_are_200_rows_over_the_budget_or_one_a_step_and_a_longer_run_keeps_the_distance(tmp_path):
-    few = ("trainer=cpu", "model=mlp", "data.image_size=28", "model.generator.widths=[4]", "model.discriminator.widths=[4]",
-           "data.batch_size=2", "callbacks=none", "logger=none")
+    few = ("trainer=cpu", "model=mlp", "data.image_size=28", "model.generator.widths=[4]",
+           "model.discriminator.widths=[4]", "data.batch_size=2", "callbacks=none", "logger=none")
     run = train(settings(*few, "budget.images=1000"), tmp_path / "run")
     assert [int(row["images_seen"]) for row in rows(run)] == [*(5 * n + n % 2 for n in range(1, 201))]
     longer = settings(*few, f"resume={run}", "budget.images=1040")

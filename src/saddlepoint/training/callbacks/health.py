@@ -34,7 +34,7 @@ from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
 from saddlepoint.training.callbacks.looking import Looks
 from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
 from saddlepoint.training.callbacks.step_means import pairs_of_sides
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.table import add_points
 
 ON_NONFINITE = ("stop", "roll_back")
 ON_COLLAPSE = ("warn", "stop")
@@ -190,10 +190,7 @@ class Health(Looks, pl.Callback):
         measurements = {"gradient_ratio": self.gradient_ratio(), "saturation": saturation(module),
                         "diversity": diversity}
         curves = {f"stability/{name}": value for name, value in measurements.items() if value is not None}
-        if curves and self.is_first:
-            Table(self.directory / "metrics.csv").add({"images_seen": module.images_seen} | curves)
-            for logger in trainer.loggers:
-                logger.log_metrics(curves, step=module.images_seen)
+        add_points(trainer, module.images_seen, curves)
         if diversity is not None:
             self.check_collapse(diversity, module.images_seen)
 

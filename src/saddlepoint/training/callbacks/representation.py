@@ -25,7 +25,7 @@ from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.pace import Pace
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 
 BLOCK = 100  # images that are computed at once
@@ -68,7 +68,6 @@ class Representation(AtMoments):
 
     def begin(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         if trainer.is_global_zero:
-            self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
             self.read_images()
 
     def read_images(self) -> None:
@@ -107,9 +106,7 @@ class Representation(AtMoments):
                   if each["name"] not in values]
         update_metrics(run, {"representation": others + entries})
         curves = {f"quality/{name}": value for name, (value, _) in values.items() if math.isfinite(value)}
-        self.table.add({"images_seen": self.acted_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.acted_at)
+        add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]
         tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
 

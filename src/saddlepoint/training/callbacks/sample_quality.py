@@ -28,7 +28,7 @@ from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.looking import Looks
 from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.table import add_points
 
 LOOKS, SHARE = 20, 1 / 10  # of every_images=auto: measurements over the budget, and the part they may take
 
@@ -74,7 +74,6 @@ class SampleQuality(Looks, pl.Callback):
                                "callbacks.sample_quality.num_fake=N")
 
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         if self.active:
             started = time.perf_counter()
             self.evaluator.extractor.to(module.device)
@@ -169,8 +168,4 @@ class SampleQuality(Looks, pl.Callback):
             "cost": {"evaluation_seconds": self.seconds},
         })
         curves = {f"quality/{value.name}": value.value for value in measured_values if math.isfinite(value.value)}
-        if not curves:
-            return
-        self.table.add({"images_seen": self.measured_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.measured_at)
+        add_points(trainer, self.measured_at, curves)

@@ -3,7 +3,6 @@ from the device at once."""
 
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,7 +16,7 @@ from saddlepoint.parallel.collectives import global_mean
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.pace import Pace, set_pace
 from saddlepoint.training.callbacks.step_means import StepMeans, curves
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.table import add_points
 
 POINTS = 200  # of every_images=auto: rows over the budget, or one for each step where it has fewer
 
@@ -43,7 +42,6 @@ class Scalars(pl.Callback):
         self.means = StepMeans()
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv") if trainer.is_global_zero else None
         self.written_at, self.clock = module.images_seen, time.perf_counter()
         set_pace(self.moments, self.setting, module, POINTS)
         if self.average:
@@ -81,10 +79,7 @@ class Scalars(pl.Callback):
         values["throughput/images_per_second"] = (module.images_seen - self.written_at) / (now - self.clock)
         self.written_at, self.clock = module.images_seen, now
         refuse_divergence(values, module.images_seen)
-        for logger in trainer.loggers:
-            logger.log_metrics(values, step=module.images_seen)
-        if self.table:
-            self.table.add({"images_seen": module.images_seen} | values)
+        add_points(trainer, module.images_seen, values)
 
     def row(self, module: AdversarialModule) -> dict[str, float]:
         """Returns the values of all curves that have one."""

@@ -32,7 +32,7 @@ from saddlepoint.sampling.translation import translate
 from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.pace import Pace
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 
 BEST = "psnr_rgb"  # decides checkpoints/best.ckpt
@@ -77,7 +77,6 @@ class TranslationQuality(AtMoments):
         self.seconds = 0.0
 
     def begin(self, trainer: pl.Trainer, module: TranslationModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         if self.extractor is not None:
             self.extractor.to(module.device)
 
@@ -159,9 +158,7 @@ class TranslationQuality(AtMoments):
         if not values:
             return
         curves = {f"quality/{name}": quality.value for name, quality in values.items()}
-        self.table.add({"images_seen": self.acted_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.acted_at)
+        add_points(trainer, self.acted_at, curves)
         tqdm.write(f"{self.acted_at:,} images: {', '.join(in_words(*each) for each in values.items())}",
                    file=sys.stderr)
 

@@ -31,7 +31,7 @@ from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.pace import Pace
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
 
@@ -63,7 +63,6 @@ class UpscalingQuality(AtMoments):
         self.seconds, self.tile = 0.0, TILE
 
     def begin(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,9 +134,7 @@ class UpscalingQuality(AtMoments):
         update_metrics(Path(trainer.default_root_dir), {"image_quality": records,
                                                         "cost": {"evaluation_seconds": self.seconds}})
         curves = {f"quality/{name}": value for name, value in values.items()}
-        self.table.add({"images_seen": self.acted_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.acted_at)
+        add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items()]
         tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
 

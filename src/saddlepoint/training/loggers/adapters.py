@@ -33,6 +33,12 @@ def begin(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirect
         adapter_of(type(logger)).begin(logger, run.path, varied_settings(settings))
 
 
+def log_curves(loggers: Iterable[Logger], curves: Mapping[str, float], images_seen: int) -> None:
+    """Adds a point to each of these curves in all loggers."""
+    for logger in loggers:
+        adapter_of(type(logger)).log_curves(logger, curves, images_seen)
+
+
 def show(loggers: Iterable[Logger], tag: str, image: Tensor, images_seen: int) -> None:
     """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), in the loggers that can."""
     for logger in loggers:

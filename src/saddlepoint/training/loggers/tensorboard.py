@@ -12,6 +12,7 @@ CUSTOM SCALARS has the curves of both players in one chart.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ class TensorBoard(LoggerAdapter):
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         delete_end(directory)
         logger.experiment.add_custom_scalars({"D and G": LAYOUT})
+
+    def log_curves(self, logger: Logger, curves: Mapping[str, float], images_seen: int) -> None:
+        """Adds a point to each of these curves, all in one event: `writer.add_scalar` takes seven times as long."""
+        points = [Summary.Value(tag=name, simple_value=value) for name, value in curves.items()]
+        logger.experiment._get_file_writer().add_summary(Summary(value=points), images_seen)
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         """Shows a picture. `writer.add_image` would convert grey to RGB and resample it, which takes ten times as long
