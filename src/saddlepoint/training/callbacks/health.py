@@ -31,7 +31,7 @@ from saddlepoint.parallel.collectives import gather
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
-from saddlepoint.training.callbacks.looking import Looks
+from saddlepoint.training.callbacks.looking import Looks, reason_against
 from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
 from saddlepoint.training.callbacks.step_means import pairs_of_sides
 from saddlepoint.training.callbacks.table import add_points
@@ -66,6 +66,8 @@ class Health(Looks, pl.Callback):
     patience: low measurements in a row that are a collapse
     """
 
+    setting = "callbacks.health"
+
     def __init__(self, context: EvaluationContext, on_nonfinite: Annotated[str, one_of(*ON_NONFINITE)],
                  roll_backs: Count, roll_back_lr_factor: Annotated[float, number(0, 1, above=True)],
                  every_images: Pace, num_images: Annotated[int, integer(2)], seed: Seed,
@@ -85,10 +87,13 @@ class Health(Looks, pl.Callback):
             self.prepare_diversity(context)
 
     def prepare_diversity(self, context: EvaluationContext) -> None:
-        """Builds the extractor. Raises a RequestError if it cannot take the images of the data."""
+        """Builds the extractor. Raises a RequestError if it cannot take the images of the data; if none can, the
+        diversity is left out."""
         data, self.extractor = context.data, context.extractor
         try:
-            self.extractor.check(data.channels, data.image_size)
+            if reason := reason_against(self.extractor, data):
+                print(f"note: {self.setting} does not measure how different the images are: {reason}", file=sys.stderr)
+                return
         except RequestError as error:
             raise RequestError(f"{error}, or callbacks.health.every_images=null to train without measuring how "
                                "different the images are") from error

@@ -128,7 +128,7 @@ class TranslationQuality(AtMoments):
     def publish(self, trainer: pl.Trainer, name: str, *columns: Tensor | None) -> None:
         """Writes samples/<name>_<images seen>.png, which has a column for each of `columns` that is not None, and shows
         it in the loggers."""
-        shown = [visible(images) for images in columns if images is not None]
+        shown = [pictures.visible(images) for images in columns if images is not None]
         if any(images.shape[1] == 3 for images in shown):
             shown = [images.expand(-1, 3, -1, -1) for images in shown]
         grid = pictures.grid(torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
@@ -173,11 +173,6 @@ def spread(count: int, most: int) -> Tensor:
     """Returns the places of at most `most` of `count` images, from the first to the last, as neighbours may show the
     same."""
     return torch.linspace(0, count - 1, min(most, count)).round().long()
-
-
-def visible(images: Tensor) -> Tensor:
-    """Returns images as pictures can show them: of more channels than colours (several frames), the last channel."""
-    return images if images.shape[1] in (1, 3) else images[:, -1:]
 
 
 def digest_of(images: ValidationImages) -> str:

@@ -41,7 +41,8 @@ GAP = 4  # white pixels between the pictures of a comparison
 class UpscalingQuality(AtMoments):
     """A callback that enlarges whole validation images with the sampling generator, at intervals and at the end of the
     budget. It writes the means of PSNR and SSIM (metrics/image_quality.py) over the images, beside those of bicubic
-    enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
+    enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training, and
+    without validation images it does nothing.
 
     data: the pairs of images
     every_images: images between two measurements; `auto`: 20 of them over the budget; None: never
@@ -63,7 +64,8 @@ class UpscalingQuality(AtMoments):
         self.seconds, self.tile = 0.0, TILE
 
     def begin(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
-        self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
+        if self.pairs:
+            self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "seconds": self.seconds} | super().state_dict()
@@ -74,6 +76,8 @@ class UpscalingQuality(AtMoments):
 
     def act(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         """Measures all images, draws some and writes the values."""
+        if not self.pairs:
+            return
         started = time.perf_counter()
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
             values, shown = self.measure_generator(generator)
@@ -150,7 +154,7 @@ def digest_of(pairs: Sequence[WholePair]) -> str:
 
 def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> list[WholePair]:
     """Returns the first `most_images` pairs that can be used, each with a name of its own, and warns of those that
-    cannot. Raises a RequestError if there are none."""
+    cannot, or says that there are none."""
     files = data.validation_files()
     pairs, reasons = [], []
     for file, name in zip(files, names_of(files), strict=True):
@@ -167,8 +171,8 @@ def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> li
     if any(pair.mismatch is not None for pair in pairs):
         print(f"warning: {mismatch_warning({pair.name: pair.mismatch for pair in pairs})}", file=sys.stderr)
     if not pairs:
-        raise RequestError("There are no validation images to measure PSNR with: type data.validation_root=FOLDER, "
-                           "data.train_fraction=0.9 to keep a tenth of data.root, or callbacks=none to train without")
+        print("note: PSNR and SSIM are not measured, as there are no validation images: type "
+              "data.validation_root=FOLDER, or data.train_fraction=0.9 to keep a tenth of data.root", file=sys.stderr)
     if len(pairs) + len(reasons) < len(files):
         print(f"PSNR and SSIM are measured of {len(pairs)} of {len(files)} validation images: type "
               f"callbacks.upscaling_quality.most_images={len(files)} to measure all", file=sys.stderr)
