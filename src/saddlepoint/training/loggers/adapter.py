@@ -41,6 +41,7 @@ class LoggerAdapter:
     """The base of all adapters, for loggers that get the settings at the start and nothing else beside curves."""
 
     package: str | None = None  # a package that it needs; the extra of that name installs it
+    shows_histograms = False  # whether it has show_histogram(logger, tag, numbers, images_seen)
     only_unicode = False  # whether it refuses names of directories that are no valid Unicode
 
     @property

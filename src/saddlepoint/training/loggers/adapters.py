@@ -45,6 +45,16 @@ def show(loggers: Iterable[Logger], tag: str, image: Tensor, images_seen: int) -
         adapter_of(type(logger)).show(logger, tag, image, images_seen)
 
 
+def shows_histograms(logger: Logger) -> bool:
+    return adapter_of(type(logger)).shows_histograms
+
+
+def show_histogram(loggers: Iterable[Logger], tag: str, numbers: Tensor, images_seen: int) -> None:
+    """Shows how numbers [N] are distributed, in the loggers that can."""
+    for logger in filter(shows_histograms, loggers):
+        adapter_of(type(logger)).show_histogram(logger, tag, numbers, images_seen)
+
+
 def finish(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirectory, state: str, images_seen: int,
            ) -> None:
     """Gives the end of the run to the loggers. `state` is how it ended, or rollback."""

@@ -40,6 +40,7 @@ class TensorBoard(LoggerAdapter):
     """An adapter that shows pictures unchanged and writes the row of the HParams tab."""
 
     only_unicode = True
+    shows_histograms = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         """Returns the arguments; a continued run purges later steps, which it will write again."""
@@ -63,6 +64,9 @@ class TensorBoard(LoggerAdapter):
                                 encoded_image_string=pictures.png(image))
         summary = Summary(value=[Summary.Value(tag=tag, image=picture)])
         logger.experiment._get_file_writer().add_summary(summary, images_seen)
+
+    def show_histogram(self, logger: Logger, tag: str, numbers: Tensor, images_seen: int) -> None:
+        logger.experiment.add_histogram(tag, numbers, images_seen)
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         if not end.goes_on:
