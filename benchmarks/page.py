@@ -86,8 +86,9 @@ def main() -> None:
         print(f"{found} runs gathered in {gathering:.1f} s (at most {MOST_SECONDS})")
         started = time.perf_counter()
         size = write_page(place / "shown" / "runs").stat().st_size
-        print(f"the page of {asked['shown']} runs written in {time.perf_counter() - started:.1f} s: {size / 1e6:.1f} MB "
-              f"(at most {MOST_BYTES / 1e6:.0f})")
+        writing = time.perf_counter() - started
+        print(f"the page of {asked['shown']} runs written in {writing:.1f} s: {size / 1e6:.1f} MB (at most "
+              f"{MOST_BYTES / 1e6:.0f})")
     sys.exit(gathering > MOST_SECONDS or size > MOST_BYTES)
 
 

@@ -1,5 +1,5 @@
-"""Compares runs for compare.py and saddlepoint.compare: gathers them, and prints their table or returns it, and writes it
-to files."""
+"""Compares runs for compare.py and saddlepoint.compare: gathers them, prints or returns their table, writes it to
+files."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,8 @@ def compare(settings: Mapping[str, Any]) -> None:
     """Prints the comparison that the settings ask for, and writes it to the files of output= and page=."""
     files = Files(settings)
     answer = find_answer(settings)
-    print(formats.terminal(sheet(answer.table), answer.notes, shutil.get_terminal_size((WIDTH, 24)).columns), flush=True)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    print(formats.terminal(sheet(answer.table), answer.notes, width), flush=True)
     files.write(answer)
     if files.paths:
         print(f"\n{', '.join(map(str, files.paths))}")

@@ -77,13 +77,13 @@ def _score(cell: Cell) -> dict[str, Value]:
 
 
 def _column(values: Sequence[Value], index: "pd.Index") -> "pd.Series[Any]":
-    """Returns the values as a column. Whole numbers stay whole beside missing ones, which pandas would not do itself."""
+    """Returns the values as a column. Whole numbers stay whole beside missing ones, as pandas by itself would not."""
     import pandas as pd
 
     kinds = {type(value) for value in values if value is not None}
-    if kinds == {int} and all(abs(value) < LARGEST for value in values if value is not None):
-        return pd.Series(values, index, "Int64")
-    return pd.Series(values, index, "boolean" if kinds == {bool} else "float64" if kinds <= {int, float} else None)
+    if kinds <= {int, float} and not any(isinstance(value, int) and abs(value) >= LARGEST for value in values):
+        return pd.Series(values, index, "Int64" if kinds == {int} else "float64")
+    return pd.Series(values, index, "boolean" if kinds == {bool} else None)
 
 
 def _as_numbers(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -1,6 +1,6 @@
 """Says what a chart of the page shows, as data that templates/charts.js draws with Plotly.
 
-Numbers travel as base64 of their bytes, as float32 where that can hold them: a third of their size as text.
+Numbers travel as base64 of their bytes, mostly of float32: a third of their size as text.
 """
 
 import base64
@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from saddlepoint.comparison.report.rows import rounded
 from saddlepoint.comparison.report.seed_bands import BandPoint, thin_out
 
 MANY_TIMES = 12    # positive values whose largest is so many times the smallest get a logarithmic axis,
@@ -60,7 +61,7 @@ class Chart:
     @property
     def summary(self) -> str:
         """Returns what a screen reader says of the chart: its title, and the value at which each line ends."""
-        ends = "; ".join(f"{line.name} ends at {line.points[-1].mean:,.4g}" for line in self.lines)
+        ends = "; ".join(f"{line.name} ends at {rounded(line.points[-1].mean)}" for line in self.lines)
         return f"{self.quantity} over images seen. {ends}"
 
     @property
@@ -68,7 +69,7 @@ class Chart:
         """Returns how far the values reach beyond what is shown at first; empty if they do not."""
         low, high = self.shown or (-np.inf, np.inf)
         beyond = [value for value in (min(self.values), max(self.values)) if not low <= value <= high]
-        return f"spikes to {' and '.join(f'{value:,.3g}' for value in beyond)}" if beyond else ""
+        return f"spikes to {' and '.join(map(rounded, beyond))}" if beyond else ""
 
     def as_json(self) -> JSON:
         most = max(30, min(MOST_POINTS, MOST_IN_ALL // len(self.lines)))
@@ -100,19 +101,18 @@ def without_spikes(values: Sequence[float]) -> Range | None:
 
 def line_as_json(line: Line, most: int) -> JSON:
     """Returns a line of at most `most` points; `low` and `high` are left out where all seeds have one value."""
-    images_seen, *columns = zip(*thin_out(line.points, most), strict=True)
-    names = ("mean", "low", "high") if columns[1] != columns[2] else ("mean",)
-    numbers = {name: packed(column) for name, column in zip(names, columns, strict=False)}
+    images_seen, means, lows, highs = zip(*thin_out(line.points, most), strict=True)
+    band = {"low": packed(lows), "high": packed(highs)} if lows != highs else {}
     return {"name": line.name, "source": line.source, "row": line.row, "style": line.style,
-            "images": packed(images_seen), **numbers}
+            "images": packed(images_seen), "mean": packed(means), **band}
 
 
 def packed(numbers: Sequence[float]) -> JSON:
-    """Returns numbers as the base64 of an array, and the array's type. Whole numbers that float32 would round, as images
-    seen may be, stay as they are."""
-    exact = np.asarray(numbers, np.float64)
+    """Returns numbers as the base64 of an array, and the type of its numbers: float32, or float64 where float32 would
+    round a whole number, e.g. of images seen, or not reach."""
+    exact = np.asarray(numbers, "<f8")
     with np.errstate(over="ignore"):
-        small = exact.astype(np.float32)
-    rounds = (small != exact) & ((exact == np.round(exact)) | ~np.isfinite(small))
-    kept = exact if rounds.any() else small
-    return {"type": kept.dtype.name, "base64": base64.b64encode(kept.astype(kept.dtype.newbyteorder("<")).tobytes()).decode()}
+        short = exact.astype("<f4")
+    is_enough = ((short == exact) | (exact != np.round(exact))) & np.isfinite(short)
+    array = short if is_enough.all() else exact
+    return {"type": array.dtype.name, "base64": base64.b64encode(array.tobytes()).decode()}

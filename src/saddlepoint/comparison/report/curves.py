@@ -1,7 +1,7 @@
 """Prepares the page's charts: one of all rows for each score, and small ones of each row's losses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from saddlepoint.comparison.columns import Column, Measurement, describe_difference, group_into_columns
 from saddlepoint.comparison.report.charts import Chart, Line
@@ -58,8 +58,8 @@ def score_chart(rows: Sequence[PageRow], column: Column) -> Chart:
 
 def loss_panels(rows: Sequence[PageRow]) -> list[Panel]:
     """Returns a panel for each row that wrote losses."""
-    panels = [Panel(row, [chart for quantity, names in PANELS.items() if (chart := panel_chart(row, quantity, names)).lines])
-              for row in rows]
+    panels = [Panel(row, [panel_chart(row, *names) for names in PANELS.items()]) for row in rows]
+    panels = [replace(panel, charts=[chart for chart in panel.charts if chart.lines]) for panel in panels]
     return [panel for panel in panels if panel.charts]
 
 

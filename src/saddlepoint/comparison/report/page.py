@@ -10,7 +10,6 @@ from datetime import datetime
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from saddlepoint.comparison.notes import notes
@@ -38,12 +37,13 @@ def page(title: str, table: Table, gathered: Gathered) -> str:
         title=title, facts=facts(rows), results=results(rows, table, protocols),
         notes=notes(table, replace(gathered, problems=())),  # problems stand in the section of failures
         charts=charts, panels=panels, pictures=pictures(rows), failures=[each for each in runs if each.failed],
-        problems=gathered.problems, runs=runs, protocols=protocols.described(), style=Markup(read_part("page.css")),
-        scripts=[Markup(script) for script in scripts], digests=[digest(script) for script in scripts])
+        problems=gathered.problems, runs=runs, protocols=protocols.described(), style=read_part("page.css"),
+        scripts=scripts, digests=[digest(script) for script in scripts])
 
 
 def environment() -> Environment:
-    """Returns Jinja as the templates expect it: whatever is not Markup is escaped, so that a run's name stays text."""
+    """Returns Jinja as the templates expect it: whatever they do not call safe is escaped, so that a run's name stays
+    text."""
     made = Environment(loader=PackageLoader(PACKAGE, TEMPLATES), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}

@@ -16,7 +16,7 @@ MOST_CHOICES = 12  # values that a setting may have to get a menu of its own
 
 @dataclass(frozen=True)
 class Number:
-    """A cell of the table: its text, the number that its column is sorted by, and what stands beneath in small print."""
+    """A cell of the table: its text, the number that its column is sorted by, and the small print beneath."""
 
     text: str
     sorted_by: float | None
@@ -73,7 +73,8 @@ def result_row(page_row: PageRow, row: Row, words: Sequence[str], table: Table) 
     scores = [score(table, row, index) for index in range(len(row.cells))]
     costs = [Number(text, value) for text, value in zip(words[1:], sorting_costs(row.runs), strict=True)]
     searchable = " ".join([f"#{row.number}", page_row.label, *(run.name for run in row.runs), *row.states])
-    return ResultRow(page_row, place(page_row, row.runs[0]), row is table.baseline, [seeds, *scores, *costs], searchable)
+    return ResultRow(page_row, place(page_row, row.runs[0]), row is table.baseline, [seeds, *scores, *costs],
+                     searchable)
 
 
 def sorting_costs(runs: Sequence[Run]) -> list[float | None]:

@@ -47,3 +47,8 @@ def place(row: PageRow, run: Run) -> str:
 def plural(count: int, thing: str) -> str:
     """Returns a number with what it counts: `1 run`, `2 runs`."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def rounded(value: float) -> str:
+    """Returns a number with four significant digits: 12345.6 -> 12,350."""
+    return f"{float(f'{value:.4g}'):,.10g}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saddlepoint.comparison.report.rows import PageRow, place, plural, seed
+from saddlepoint.comparison.report.rows import PageRow, place, plural, rounded, seed
 from saddlepoint.data.describing import classes
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.record import Run, Score
@@ -96,8 +96,8 @@ def outcome(run: Run, protocols: Protocols) -> list[Fact]:
 
 def score_text(score: Score) -> str:
     """Returns a score with its interval and images seen, or why it has no value."""
-    value = f"none: {score.reason or 'not finite'}" if score.value is None else f"{score.value:,.4g}"
-    interval = (f" ({score.interval[0]:,.4g} to {score.interval[1]:,.4g}, 95 % over fakes)" if score.interval else "")
+    value = f"none: {score.reason or 'not finite'}" if score.value is None else rounded(score.value)
+    interval = f" ({' to '.join(map(rounded, score.interval))}, 95 % over fakes)" if score.interval else ""
     return f"{value}{interval}" + (f" after {plural(score.images_seen, 'image')}" if score.images_seen else "")
 
 
@@ -114,7 +114,7 @@ def provenance(row: PageRow, run: Run) -> list[Fact]:
     """Returns where a run's numbers come from: settings, data, cost, machine, code."""
     cost = run.cost
     parts = [f"{cost.seconds:,.0f} s" if cost.seconds is not None else "",
-             f"{cost.images_per_second:,.3g} images/s" if cost.images_per_second else "",
+             f"{rounded(cost.images_per_second)} images/s" if cost.images_per_second else "",
              *(f"at most {count / 2**20:,.0f} MiB of {where}" for where, count in
                (("memory", cost.peak_host_memory_bytes), ("the GPU's", cost.peak_device_memory_bytes)) if count)]
     parameters = ", ".join(f"{network} {number:,}" for network, number in cost.parameters.items())

@@ -4,9 +4,10 @@
 {
   const COLOURS = 6; // page.css has --colour-0, --colour-1, ...
   const DASHES = ["solid", "dash", "dot", "dashdot"];
-  const FEW_POINTS = 30; // a line of no more has its points marked
+  const FEW_POINTS = 30; // a line of no more has its points marked,
+  const FEW_LINES = 12; // unless a chart has more lines; these are thinner too
   const LONGEST_NAME = 44; // letters of a name in the legend
-  const MOST_NAMES = 10; // lines of the legend below a chart; more are scrolled to
+  const NAMES_BELOW = 10; // names in a legend below a chart; the others are scrolled to
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const onPaper = matchMedia("print");
@@ -32,6 +33,7 @@
 
   // A line is a trace, and its band another: around it, from the highest seeds to the lowest and back.
   function traces(chart) {
+    const crowded = chart.lines.length > FEW_LINES;
     return chart.lines.flatMap((line) => {
       const shade = colour(`colour-${line.style % COLOURS}`);
       const dash = chart.small ? "solid" : DASHES[(line.style + Math.floor(line.style / COLOURS)) % DASHES.length];
@@ -45,9 +47,9 @@
       };
       const middle = {
         x: line.images, y: line.mean, text: range, type: "scatter",
-        mode: line.mean.length > FEW_POINTS ? "lines" : "lines+markers",
+        mode: line.mean.length === 1 || (line.mean.length <= FEW_POINTS && !crowded) ? "lines+markers" : "lines",
         marker: { size: line.mean.length > 1 ? 5 : 9, color: shade },
-        line: { color: shade, width: chart.lines.length > 12 || chart.small ? 1.4 : 2, dash },
+        line: { color: shade, width: crowded || chart.small ? 1.4 : 2, dash },
         name: escaped(shortened(line.name)), legendgroup: group, visible, meta: [escaped(line.name), escaped(line.source)],
         hovertemplate: "<b>%{meta[0]}</b><br>%{y:,.4~g}%{text}<br>after %{x:,} images<br>%{meta[1]}<extra></extra>",
       };
@@ -84,6 +86,8 @@
   function draw(node) {
     const chart = drawn.get(node) ?? read(node);
     drawn.set(node, chart);
+    // a legend below takes its room from the chart
+    node.style.height = narrow.matches && !chart.small ? `${17 + 1.3 * Math.min(chart.lines.length, NAMES_BELOW)}rem` : "";
     Plotly.react(node, traces(chart), layout(chart), config(chart));
   }
 
