@@ -21,7 +21,7 @@ def line(*heights: float) -> Line:
 
 
 def chart(*heights: float, **more) -> Chart:
-    return Chart("loss", "", [line(*heights)], **more)
+    return Chart("loss", [line(*heights)], **more)
 
 
 def unpacked(column: dict) -> list[float]:
@@ -79,21 +79,22 @@ def test_a_line_travels_with_its_points_and_a_band_only_where_seeds_differ():
     [single] = chart(1.0, 3.0).as_json()["lines"]
     assert (unpacked(single["images"]), unpacked(single["mean"])) == ([0, 1], [1.0, 3.0]) and "low" not in single
     band = Line("two", "mean of 2 runs", 1, 0, [BandPoint(0, 2.0, 1.0, 3.0)])
-    [drawn] = Chart("loss", "", [band]).as_json()["lines"]
+    [drawn] = Chart("loss", [band]).as_json()["lines"]
     assert (unpacked(drawn["low"]), unpacked(drawn["high"])) == ([1.0], [3.0])
 
 
 def test_only_positive_scores_over_a_wide_range_are_drawn_logarithmically():
-    assert chart(1, 100, may_be_logarithmic=True).logarithmic
-    assert not chart(1, 100).logarithmic
+    assert chart(1, 100, may_be_logarithmic=True).decades == pytest.approx(2)
+    assert chart(1, 100).decades == 0
     for heights in ((1, 5), (-1, 100), (0, 100)):
-        assert not chart(*heights, may_be_logarithmic=True).logarithmic
+        assert chart(*heights, may_be_logarithmic=True).decades == 0
 
 
 def test_a_few_spikes_do_not_decide_what_is_shown_at_first_but_are_told():
     heights = [float(index % 10) for index in range(200)]
     spiky = chart(*heights, 5000.0, 1.0, cuts_spikes=True)
     assert -1 < spiky.shown[0] < 0 and 9 < spiky.shown[1] < 10 and spiky.spikes == "spikes to 5,000"
+    assert chart(-70.0, *heights, 11.0, cuts_spikes=True).spikes == "spikes to -70"
     assert chart(*heights, cuts_spikes=True).shown is None and chart(*heights, 5000.0).shown is None
     assert chart(*heights, cuts_spikes=True).spikes == ""
 
@@ -105,6 +106,6 @@ def test_a_single_value_stands_in_the_middle_of_its_axis(heights):
 
 
 def test_a_hundred_lines_of_many_points_stay_small_and_keep_their_ends():
-    many = Chart("loss", "", [line(*range(2000))] * 100).as_json()["lines"]
+    many = Chart("loss", [line(*range(2000))] * 100).as_json()["lines"]
     kept = [unpacked(each["mean"]) for each in many]
     assert sum(map(len, kept)) <= 40_000 and all((each[0], each[-1]) == (0, 1999) for each in kept)

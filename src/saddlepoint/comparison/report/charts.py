@@ -7,6 +7,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import log10
 
 import numpy as np
 
@@ -39,7 +40,6 @@ class Chart:
     """Some lines over images seen."""
 
     quantity: str   # what the vertical axis shows
-    direction: str  # which values of it are better; empty if that cannot be said
     lines: Sequence[Line]
     may_be_logarithmic: bool = False
     cuts_spikes: bool = False
@@ -49,9 +49,15 @@ class Chart:
         return [value for line in self.lines for point in line.points for value in (point.low, point.high)]
 
     @cached_property
-    def logarithmic(self) -> bool:
+    def decades(self) -> float:
+        """Returns how many powers of ten the values span; 0 for a linear axis."""
         low, high = min(self.values), max(self.values)
-        return self.may_be_logarithmic and low > 0 and MANY_TIMES * low < high < MOST_TIMES * low
+        is_logarithmic = self.may_be_logarithmic and low > 0 and MANY_TIMES * low < high < MOST_TIMES * low
+        return log10(high / low) if is_logarithmic else 0.0
+
+    @property
+    def has_curves(self) -> bool:
+        return any(len(line.points) > 1 for line in self.lines)
 
     @cached_property
     def shown(self) -> Range | None:
@@ -73,8 +79,7 @@ class Chart:
 
     def as_json(self) -> JSON:
         most = max(30, min(MOST_POINTS, MOST_IN_ALL // len(self.lines)))
-        return {"quantity": self.quantity, "direction": self.direction, "logarithmic": self.logarithmic,
-                "shown": self.shown, "last": max(line.points[-1].images_seen for line in self.lines),
+        return {"quantity": self.quantity, "decades": self.decades, "shown": self.shown, "last": max(line.points[-1].images_seen for line in self.lines),
                 "lines": [line_as_json(line, most) for line in self.lines]}
 
 
@@ -88,15 +93,17 @@ def room_for_one(values: Sequence[float]) -> Range | None:
 
 
 def without_spikes(values: Sequence[float]) -> Range | None:
-    """Returns a range that leaves out the highest and the lowest 2 % of the values; None if the range of all of them is
-    less than twice as wide."""
+    """Returns a range without spikes: the highest and the lowest 2 % of the values, at an end where these would make it
+    half as wide again, or more. None if there are none."""
     ordered = sorted(values)
     few = len(ordered) // 50
     low, high = ordered[few], ordered[-1 - few]
-    if ordered[-1] - ordered[0] < 2 * (high - low) or high == low:
+    width = high - low
+    spikes_below, spikes_above = low - ordered[0] > width / 2, ordered[-1] - high > width / 2
+    if width == 0 or not spikes_below and not spikes_above:
         return None
-    room = 0.05 * (high - low)
-    return low - room, high + room
+    room = 0.05 * width
+    return (low if spikes_below else ordered[0]) - room, (high if spikes_above else ordered[-1]) + room
 
 
 def line_as_json(line: Line, most: int) -> JSON:

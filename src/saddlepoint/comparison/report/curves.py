@@ -23,6 +23,7 @@ class ScoreChart:
     """A chart of one column of scores, a line for each row."""
 
     chart: Chart
+    direction: str   # which values are better
     protocol: int    # number of the protocol of its values
     difference: str  # fields in which that differs from the metric's first chart; empty: in none
 
@@ -42,7 +43,7 @@ def score_charts(rows: Sequence[PageRow], across: Sequence[str], protocols: Prot
         (Measurement(run, score, None) for row in rows for run in row.runs for score in run.metrics), across)
     first = {column.metric: column for column in reversed(columns)}
     charts = [(column, score_chart(rows, column)) for column in columns]
-    return [ScoreChart(chart, protocols.number(column.values[0].score),
+    return [ScoreChart(chart, DIRECTIONS[direction(column)], protocols.number(column.values[0].score),
                        describe_difference(first[column.metric], column, across))
             for column, chart in charts if chart.lines]
 
@@ -53,7 +54,7 @@ def score_chart(rows: Sequence[PageRow], column: Column) -> Chart:
     for row in rows:
         curves = [(run, curve(run, scores[run.path])) for run in row.runs if run.path in scores]
         lines += line(f"#{row.number} {row.label}", row.number, row.number - 1, curves)
-    return Chart(column.metric, DIRECTIONS[direction(column)], lines, may_be_logarithmic=True)
+    return Chart(column.metric, lines, may_be_logarithmic=True)
 
 
 def loss_panels(rows: Sequence[PageRow]) -> list[Panel]:
@@ -68,7 +69,7 @@ def panel_chart(row: PageRow, quantity: str, names: Mapping[str, str]) -> Chart:
     lines = []
     for style, (column, name) in enumerate(names.items()):
         lines += line(name, row.number, style, [(run, run.curves().get(column, [])) for run in row.runs])
-    return Chart(quantity, "", lines, cuts_spikes=True)
+    return Chart(quantity, lines, cuts_spikes=True)
 
 
 def line(name: str, row: int, style: int, curves: Sequence[tuple[Run, Curve]]) -> list[Line]:

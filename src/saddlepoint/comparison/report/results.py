@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from saddlepoint.comparison.layout import NOTHING, decimals_in, sheet
-from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, place, plural
+from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, place, plural, rounded
 from saddlepoint.comparison.report.run_details import Protocols
 from saddlepoint.comparison.table import Cell, Row, Table
 from saddlepoint.comparison.tabulating import direction
@@ -93,7 +93,7 @@ def score(table: Table, row: Row, index: int) -> Number:
         return Number(NOTHING, None, score=True)
     mean, deviation, interval = cell.summary.mean, cell.summary.deviation, cell.summary.interval
     digits = decimals_in(table, index, cell)
-    text = f"{mean:,.{digits}f}" + (f" ± {deviation:,.{digits}f}" if deviation is not None else "")
+    text = rounded(mean) if deviation is None else f"{mean:,.{digits}f} ± {deviation:,.{digits}f}"
     beneath = [f"{interval[0]:,.{digits}f} to {interval[1]:,.{digits}f}" if interval else "",
                plural(cell.summary.count, "seed") if cell.summary.count != row.states["completed"] else "",
                difference_text(cell, digits), published_text(cell)]

@@ -19,7 +19,7 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   const shortened = (name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name);
-  const number = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+  const rounded = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
 
   function unpacked(column) {
     const bytes = Uint8Array.from(atob(column.base64), (letter) => letter.charCodeAt(0));
@@ -31,6 +31,11 @@
     return { ...line, ...Object.fromEntries(columns.map((name) => [name, unpacked(line[name])])) };
   }
 
+  function mode(line, crowded) {
+    if (line.mean.length === 1) return crowded ? "markers" : "markers+text"; // a point has its value beside it
+    return crowded || line.mean.length > FEW_POINTS ? "lines" : "lines+markers";
+  }
+
   // A line is a trace, and its band another: around it, from the highest seeds to the lowest and back.
   function traces(chart) {
     const crowded = chart.lines.length > FEW_LINES;
@@ -39,22 +44,28 @@
       const dash = chart.small ? "solid" : DASHES[(line.style + Math.floor(line.style / COLOURS)) % DASHES.length];
       const visible = !leftOut.has(line.row);
       const group = `${line.row} ${line.style}`;
-      const range = line.low ? Array.from(line.low, (low, place) => ` (${number(low)} to ${number(line.high[place])})`) : "";
+      const range = line.low ? Array.from(line.low, (low, place) => ` (${rounded(low)} to ${rounded(line.high[place])})`) : "";
       const band = line.low && {
         x: [...line.images, ...line.images.toReversed()], y: [...line.high, ...line.low.toReversed()],
         type: "scatter", mode: "lines", fill: "toself", fillcolor: shade, opacity: 0.16, line: { width: 0 },
         hoverinfo: "skip", showlegend: false, legendgroup: group, visible,
       };
       const middle = {
-        x: line.images, y: line.mean, text: range, type: "scatter",
-        mode: line.mean.length === 1 || (line.mean.length <= FEW_POINTS && !crowded) ? "lines+markers" : "lines",
+        x: line.images, y: line.mean, customdata: range, type: "scatter", mode: mode(line, crowded),
+        texttemplate: "%{y:,.4~g}", textposition: "middle left",
         marker: { size: line.mean.length > 1 ? 5 : 9, color: shade },
         line: { color: shade, width: crowded || chart.small ? 1.4 : 2, dash },
         name: escaped(shortened(line.name)), legendgroup: group, visible, meta: [escaped(line.name), escaped(line.source)],
-        hovertemplate: "<b>%{meta[0]}</b><br>%{y:,.4~g}%{text}<br>after %{x:,} images<br>%{meta[1]}<extra></extra>",
+        hovertemplate: "<b>%{meta[0]}</b><br>%{y:,.4~g}%{customdata}<br>after %{x:,} images<br>%{meta[1]}<extra></extra>",
       };
       return band ? [band, middle] : [middle];
     });
+  }
+
+  // So many ticks make Plotly label 1, 2 and 5 of each power of ten, or of many powers these alone; 0: as it likes.
+  function ticks(chart) {
+    if (chart.decades) return Math.min(5, Math.ceil(chart.decades / 0.65));
+    return chart.small ? 4 : 0;
   }
 
   function layout(chart) {
@@ -70,8 +81,8 @@
       margin: { l: 8, r: 12, t: chart.small ? 24 : 28, b: 8, autoexpand: true },
       xaxis: { ...axis, title: { text: "images seen", standoff: 8 }, tickformat: "~s", range: [0, (chart.last || 1) * 1.03],
         nticks: chart.small ? 5 : 0 },
-      yaxis: { ...axis, title: { text: chart.small ? "" : chart.title, standoff: 8 }, type: chart.logarithmic ? "log" : "linear",
-        tickformat: chart.logarithmic ? ",.6~g" : "", autorange: !chart.shown, ...(chart.shown && { range: chart.shown }) },
+      yaxis: { ...axis, title: { text: chart.small ? "" : chart.title, standoff: 8 }, type: chart.decades ? "log" : "linear",
+        tickformat: chart.decades ? ",.6~g" : "", nticks: ticks(chart), autorange: !chart.shown, ...(chart.shown && { range: chart.shown }) },
       hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("faint"), font: { color: colour("ink") }, align: "left" },
       hovermode: "closest", dragmode: touch.matches ? false : "zoom",
       legend: { ...legend, bgcolor: "rgba(0,0,0,0)", font: { size: chart.small ? 11 : 12 } },
@@ -87,7 +98,7 @@
     const chart = drawn.get(node) ?? read(node);
     drawn.set(node, chart);
     // a legend below takes its room from the chart
-    node.style.height = narrow.matches && !chart.small ? `${17 + 1.3 * Math.min(chart.lines.length, NAMES_BELOW)}rem` : "";
+    node.style.height = narrow.matches && node.classList.contains("large") ? `${17 + 1.3 * Math.min(chart.lines.length, NAMES_BELOW)}rem` : "";
     Plotly.react(node, traces(chart), layout(chart), config(chart));
   }
 
@@ -97,7 +108,7 @@
     node.replaceChildren();
     chart.lines = chart.lines.map(unpackedLine);
     chart.small = node.classList.contains("small");
-    chart.title = chart.quantity + (chart.direction && ` (${chart.direction})`) + (chart.logarithmic ? ", logarithmic" : "");
+    chart.title = chart.quantity + (chart.decades ? ", logarithmic" : "");
     return chart;
   }
 
