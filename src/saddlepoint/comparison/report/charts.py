@@ -79,7 +79,8 @@ class Chart:
 
     def as_json(self) -> JSON:
         most = max(30, min(MOST_POINTS, MOST_IN_ALL // len(self.lines)))
-        return {"quantity": self.quantity, "decades": self.decades, "shown": self.shown, "last": max(line.points[-1].images_seen for line in self.lines),
+        return {"quantity": self.quantity, "decades": self.decades, "shown": self.shown,
+                "last": max(line.points[-1].images_seen for line in self.lines),
                 "lines": [line_as_json(line, most) for line in self.lines]}
 
 

@@ -19,7 +19,7 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   const shortened = (name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name);
-  const rounded = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+  const rounded = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 }).format;
 
   function unpacked(column) {
     const bytes = Uint8Array.from(atob(column.base64), (letter) => letter.charCodeAt(0));
@@ -44,19 +44,20 @@
       const dash = chart.small ? "solid" : DASHES[(line.style + Math.floor(line.style / COLOURS)) % DASHES.length];
       const visible = !leftOut.has(line.row);
       const group = `${line.row} ${line.style}`;
-      const range = line.low ? Array.from(line.low, (low, place) => ` (${rounded(low)} to ${rounded(line.high[place])})`) : "";
+      const range = (place) => (line.low ? ` (${rounded(line.low[place])} to ${rounded(line.high[place])})` : "");
       const band = line.low && {
         x: [...line.images, ...line.images.toReversed()], y: [...line.high, ...line.low.toReversed()],
         type: "scatter", mode: "lines", fill: "toself", fillcolor: shade, opacity: 0.16, line: { width: 0 },
         hoverinfo: "skip", showlegend: false, legendgroup: group, visible,
       };
       const middle = {
-        x: line.images, y: line.mean, customdata: range, type: "scatter", mode: mode(line, crowded),
-        texttemplate: "%{y:,.4~g}", textposition: "middle left",
+        x: line.images, y: line.mean, type: "scatter", mode: mode(line, crowded),
+        customdata: Array.from(line.mean, (mean, place) => rounded(mean) + range(place)),
+        text: line.mean.length === 1 ? [rounded(line.mean[0])] : "", textposition: "middle left",
         marker: { size: line.mean.length > 1 ? 5 : 9, color: shade },
         line: { color: shade, width: crowded || chart.small ? 1.4 : 2, dash },
         name: escaped(shortened(line.name)), legendgroup: group, visible, meta: [escaped(line.name), escaped(line.source)],
-        hovertemplate: "<b>%{meta[0]}</b><br>%{y:,.4~g}%{customdata}<br>after %{x:,} images<br>%{meta[1]}<extra></extra>",
+        hovertemplate: "<b>%{meta[0]}</b><br>%{customdata}<br>after %{x:,} images<br>%{meta[1]}<extra></extra>",
       };
       return band ? [band, middle] : [middle];
     });
@@ -71,21 +72,22 @@
   function layout(chart) {
     const soft = colour("soft");
     const axis = { gridcolor: colour("rule"), linecolor: colour("faint"), zerolinecolor: colour("faint"), automargin: true };
-    const below = chart.small || narrow.matches;
-    const legend = chart.small
-      ? { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }
-      : below ? { x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom" } : { x: 1.02, xanchor: "left", y: 1 };
+    const above = { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" };
+    const below = { x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom" };
+    const beside = { x: 1.02, xanchor: "left", y: 1 };
+    const small = chart.small;
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: getComputedStyle(document.body).fontFamily, size: chart.small ? 11 : 12, color: soft },
-      margin: { l: 8, r: 12, t: chart.small ? 24 : 28, b: 8, autoexpand: true },
-      xaxis: { ...axis, title: { text: "images seen", standoff: 8 }, tickformat: "~s", range: [0, (chart.last || 1) * 1.03],
-        nticks: chart.small ? 5 : 0 },
-      yaxis: { ...axis, title: { text: chart.small ? "" : chart.title, standoff: 8 }, type: chart.decades ? "log" : "linear",
-        tickformat: chart.decades ? ",.6~g" : "", nticks: ticks(chart), autorange: !chart.shown, ...(chart.shown && { range: chart.shown }) },
+      font: { family: getComputedStyle(document.body).fontFamily, size: small ? 11 : 12, color: soft },
+      margin: { l: 8, r: 12, t: small ? 24 : 28, b: 8, autoexpand: true },
+      xaxis: { ...axis, title: { text: "images seen", standoff: 8 }, tickformat: "~s", nticks: small ? 5 : 0,
+        range: [0, (chart.last || 1) * 1.03] },
+      yaxis: { ...axis, title: { text: small ? "" : chart.title, standoff: 8 }, type: chart.decades ? "log" : "linear",
+        tickformat: chart.decades ? ",.6~g" : "", nticks: ticks(chart),
+        autorange: !chart.shown, ...(chart.shown && { range: chart.shown }) },
       hoverlabel: { bgcolor: colour("panel"), bordercolor: colour("faint"), font: { color: colour("ink") }, align: "left" },
       hovermode: "closest", dragmode: touch.matches ? false : "zoom",
-      legend: { ...legend, bgcolor: "rgba(0,0,0,0)", font: { size: chart.small ? 11 : 12 } },
+      legend: { ...(small ? above : narrow.matches ? below : beside), bgcolor: "rgba(0,0,0,0)" },
       showlegend: true, uirevision: "kept",
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("faint"), activecolor: soft },
     };
@@ -97,8 +99,11 @@
   function draw(node) {
     const chart = drawn.get(node) ?? read(node);
     drawn.set(node, chart);
-    // a legend below takes its room from the chart
-    node.style.height = narrow.matches && node.classList.contains("large") ? `${17 + 1.3 * Math.min(chart.lines.length, NAMES_BELOW)}rem` : "";
+    // a legend below a chart needs room beside that of page.css
+    node.style.height = "";
+    if (narrow.matches && !chart.small) {
+      node.style.height = `calc(${node.clientHeight}px + ${1.3 * Math.min(chart.lines.length, NAMES_BELOW)}rem)`;
+    }
     Plotly.react(node, traces(chart), layout(chart), config(chart));
   }
 
@@ -108,7 +113,7 @@
     node.replaceChildren();
     chart.lines = chart.lines.map(unpackedLine);
     chart.small = node.classList.contains("small");
-    chart.title = chart.quantity + (chart.decades ? ", logarithmic" : "");
+    chart.title = escaped(chart.quantity) + (chart.decades ? ", logarithmic" : "");
     return chart;
   }
 
