@@ -13,7 +13,7 @@ from pathlib import Path
 
 from docs.site.checking import problems
 from docs.site.links import is_elsewhere, replace_links
-from docs.site.reference import api_pages, settings_pages
+from docs.site.reference import api_pages, page_of_settings, settings_pages
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "site"  # what the site is made from; git ignores it, and site/ too
@@ -51,6 +51,8 @@ class Pages:
             return "index.md"
         if place.parts[0] == "docs":
             return str(Path(*place.parts[1:]))
+        if place.parts[0] == "conf":
+            return page_of_settings(target.relative_to(self.root / "conf"))
         self.shown.setdefault(target, f"files/{'_'.join(place.parts)}.md")
         return self.shown[target]
 

@@ -67,10 +67,19 @@ def settings_pages(conf: Path) -> dict[str, str]:
         how = f"Chosen as `{choice}`; " if choice else ""
         options = [option_page(file.stem, file.read_text(encoding="utf-8"))
                    for file in sorted((conf / group).glob("*.yaml"))]
-        pages[f"settings/{group.replace('/', '_')}.md"] = "\n".join(
+        pages[page_of_settings(Path(group))] = "\n".join(
             [f"# {group}\n", f"{how}settings are typed like `{example}`. The values here hold unless something else is "
              "typed.\n", *options])
     return pages
+
+
+def page_of_settings(place: Path) -> str:
+    """Returns where a folder or yaml file of conf/ is shown, e.g. loss/hinge.yaml."""
+    is_file = place.suffix == ".yaml"
+    group = (place.parent if is_file else place).as_posix()
+    if group == ".":
+        return "settings/commands.md" + f"#{place.stem}py" * is_file
+    return f"settings/{group.replace('/', '_')}.md" + f"#{place.stem}" * is_file
 
 
 def public_names(package: Path) -> dict[str, str]:
