@@ -4,12 +4,12 @@ Pages are README.md, what stands in docs/, and what reference.py makes. Files of
 that are no page (a yaml file, an example) become pages that show them.
 """
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-
 
 from docs.site.checking import problems
 from docs.site.links import is_elsewhere, replace_links
@@ -88,7 +88,7 @@ def collected(root: Path) -> Pages:
 
 
 def with_navigation(settings: str, pages: Pages) -> str:
-    """Returns mkdocs.yml with the made pages in the places of `settings/` and `api/`. Refuses a page that is nowhere."""
+    """Returns mkdocs.yml with the made pages in the places of `settings/` and `api/`. Refuses what does not match."""
     lines, listed = [], set()
     for line in settings.splitlines():
         indent, entry = line[:len(line) - len(line.lstrip())], line.split()[-1] if line.split() else ""
@@ -118,7 +118,8 @@ def build(root: Path = ROOT, where: Path = BUILD) -> Path:
     here = root / "docs" / "site"
     shutil.copy(here / "style.css", where / "pages")
     settings = with_navigation((here / "mkdocs.yml").read_text(encoding="utf-8"), pages)
-    (where / "mkdocs.yml").write_text(settings, encoding="utf-8")
+    place = json.dumps(str(root), ensure_ascii=False)[1:-1]  # as it stands in quotes
+    (where / "mkdocs.yml").write_text(settings.replace("ROOT/", f"{place}/"), encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "-f", where / "mkdocs.yml"],
                           stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
     if done.returncode:
@@ -134,7 +135,7 @@ def main() -> None:
     shutil.rmtree(target, ignore_errors=True)
     built.rename(target)
     count = len([*target.rglob("*.html")])
-    print(f"{count} pages: open site/index.html, or type python -m http.server --directory site (search needs a server)")
+    print(f"{count} pages: open site/index.html. To search them, type python -m http.server --directory site")
 
 
 if __name__ == "__main__":

@@ -21,19 +21,18 @@ def as_markdown(text: str, arguments: set[str], indent: int) -> str:
     indent: how far the docstring is indented in its file
     """
     lines = text.splitlines()
+    items = [found if (found := NAMES.match(line)) and {*found[1].split(", ")} <= arguments else None for line in lines]
     result = []
-    for number, line in enumerate(lines):
-        following = lines[number + 1] if number + 1 < len(lines) else ""
-        found = NAMES.match(line)
-        if found and {*found[1].split(", ")} <= arguments:
+    for line, item, following, next_item in zip(lines, items, [*lines[1:], ""], [*items[1:], None], strict=True):
+        if item:
             if result and result[-1].strip() and not result[-1].startswith(("- ", "    ")):
                 result.append("")  # a list begins after an empty line
-            names = ", ".join(f"`{name}`" for name in found[1].split(", "))
-            result.append(f"- {names}: {_escaped(line[found.end():])}")
-            continue
-        ended_on_purpose = line.strip() and following.strip() and not following.lstrip().startswith(("- ", "* ")) and (
-            indent + len(line) + 1 + len(following.split()[0]) <= WIDTH)
-        result.append(_escaped(line) + "  " * bool(ended_on_purpose))
+            names = ", ".join(f"`{name}`" for name in item[1].split(", "))
+            result.append(f"- {names}: {_escaped(line[item.end():])}")
+        else:
+            goes_on = not line.strip() or not following.strip() or next_item or following.lstrip().startswith("- ")
+            had_room = not goes_on and indent + len(line) + 1 + len(following.split()[0]) <= WIDTH
+            result.append(_escaped(line) + "  " * had_room)
     return "\n".join(result)
 
 

@@ -1,4 +1,4 @@
-"""Makes the pages that exist elsewhere already: settings, from the yaml files of conf/, and the public names of packages."""
+"""Makes the pages whose text is elsewhere: settings, from the files of conf/, and public names, from docstrings."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ TYPED = {
     "data/pair": ("data.pair=NAME", "data.pair.gain=3"),
     "degradation": ("degradation=NAME", "data.pair_pool=180"),
     "experiment": ("experiment=NAME", "budget.images=100000"),
-    "extractor": ("extractor=NAME", "extractor.seed=1"),
+    "extractor": ("extractor=NAME", "extractor.weights=FILE"),
     "hydra/launcher": ("hydra/launcher=NAME", "hydra.launcher.jobs_at_once=2"),
     "hydra/sweeper": ("hydra/sweeper=NAME", "hydra.sweeper.trials=40"),
     "logger": ("logger=NAME or logger=[NAME,NAME]", "logger.wandb.offline=false"),
