@@ -31,7 +31,8 @@ def as_markdown(text: str, arguments: set[str], indent: int) -> str:
             result.append(f"- {names}: {_escaped(line[item.end():])}")
         else:
             goes_on = not line.strip() or not following.strip() or next_item or following.lstrip().startswith("- ")
-            had_room = not goes_on and indent + len(line) + 1 + len(following.split()[0]) <= WIDTH
+            before = indent + (0 if result else len('"""'))
+            had_room = not goes_on and before + len(line) + 1 + len(following.split()[0]) <= WIDTH
             result.append(_escaped(line) + "  " * had_room)
     return "\n".join(result)
 
@@ -53,10 +54,10 @@ class Plain(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **more: Any) -> None:
         self._rewrite(pkg)
 
-    def _rewrite(self, thing: griffe.Object) -> None:
+    def _rewrite(self, thing: griffe.Object, indent: int = 0) -> None:
         if thing.docstring:
             arguments = {parameter.name for parameter in getattr(thing, "parameters", ())}
-            thing.docstring.value = as_markdown(thing.docstring.value, arguments, 0 if thing.is_module else 4)
+            thing.docstring.value = as_markdown(thing.docstring.value, arguments, indent)
         for member in thing.members.values():
             if not member.is_alias:
-                self._rewrite(member)
+                self._rewrite(member, 0 if member.is_module else indent + 4)
