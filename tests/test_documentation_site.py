@@ -1,13 +1,14 @@
 """`make docs`: the site is built, fetches nothing from elsewhere, and a link that leads nowhere is refused."""
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from docs.site import build, checking, docstrings, reference
+from docs.site import build, checking, docstrings, notebook, reference
 from tests.composing import CONF, composed, groups, options
 from tests.processes import ROOT
 
@@ -108,6 +109,20 @@ def test_the_public_names_of_a_package_are_found_where_they_are(package):
 def test_what_a_yaml_file_says_first_is_prose_with_its_commands_as_code():
     comment = "# @package _global_\n# A GAN (https://arxiv.org/abs/1).\n#   python train.py\n# Time: none.\n"
     assert reference.as_prose(comment) == "A GAN (<https://arxiv.org/abs/1>).\n\n    python train.py\n\nTime: none."
+
+
+def test_a_notebook_is_shown_with_what_its_cells_printed_and_drew():
+    data = {"text/plain": ["<Image>"], "image/png": "aGVsbG8=\n"}
+    table = {"text/plain": "x", "text/html": ["<style scoped>b</style>\n<table>\n", "  <tr></tr></table>"]}
+    cells = [{"cell_type": "markdown", "source": ["# First\n", "steps"]}, {"cell_type": "raw", "source": "x"},
+             {"cell_type": "code", "source": "run()\n", "outputs": [
+                 {"output_type": "stream", "name": "stdout", "text": ["\x1b[1ma < b\x1b[0m\n"]},
+                 {"output_type": "display_data", "data": data}, {"output_type": "execute_result", "data": table},
+                 {"output_type": "error", "ename": "x"}]}]
+    assert notebook.as_markdown(json.dumps({"cells": cells})).split("\n\n") == [
+        "# First\nsteps", "```python\nrun()\n```", "<pre><code>a &lt; b</code></pre>",
+        '<img alt="What the cell above drew" src="data:image/png;base64,aGVsbG8=">',
+        "<div><table>\n  <tr></tr></table></div>\n"]
 
 
 # Docstrings

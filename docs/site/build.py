@@ -13,6 +13,7 @@ from pathlib import Path
 
 from docs.site.checking import problems
 from docs.site.links import is_elsewhere, replace_links
+from docs.site.notebook import as_markdown
 from docs.site.reference import api_pages, page_of_settings, settings_pages
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,9 @@ class Pages:
                 if len(files) > 1:
                     sections.append(f"## {file.relative_to(target)}\n")
                 text = file.read_text(encoding="utf-8").rstrip("\n")
+                if file.suffix == ".ipynb":
+                    sections = [as_markdown(text)]  # whose first cell has a heading
+                    continue
                 sections.append(f"````{LANGUAGES.get(file.suffix, 'text')}\n{text}\n````\n")
             self.texts[name] = "\n".join(sections)
 
