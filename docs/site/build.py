@@ -60,19 +60,18 @@ class Pages:
     def add_shown_files(self) -> None:
         """Adds a page for each file or folder outside docs/ that is linked."""
         for target, name in self.shown.items():
-            place = target.relative_to(self.root)
-            files = [target] if target.is_file() else sorted(
-                file for file in target.rglob("*") if file.suffix in LANGUAGES and "__pycache__" not in file.parts)
-            sections = [f"# {place}\n"]
-            for file in files:
-                if len(files) > 1:
-                    sections.append(f"## {file.relative_to(target)}\n")
+            self.texts[name] = self.page_that_shows(target)
+
+    def page_that_shows(self, target: Path) -> str:
+        if target.suffix == ".ipynb":
+            return as_markdown(target.read_text(encoding="utf-8"))
+        sections = [f"# {target.relative_to(self.root)}\n"]
+        for file in [target] if target.is_file() else sorted(target.rglob("*")):
+            if file == target or file.suffix in LANGUAGES and "__pycache__" not in file.parts:
+                heading = f"## {file.relative_to(target)}\n\n" if target.is_dir() else ""
                 text = file.read_text(encoding="utf-8").rstrip("\n")
-                if file.suffix == ".ipynb":
-                    sections = [as_markdown(text)]  # whose first cell has a heading
-                    continue
-                sections.append(f"````{LANGUAGES.get(file.suffix, 'text')}\n{text}\n````\n")
-            self.texts[name] = "\n".join(sections)
+                sections.append(f"{heading}````{LANGUAGES.get(file.suffix, 'text')}\n{text}\n````\n")
+        return "\n".join(sections)
 
     def write(self, folder: Path) -> None:
         for name, text in self.texts.items():
