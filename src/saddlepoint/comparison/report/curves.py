@@ -28,7 +28,7 @@ def curves_of(row: PageRow) -> Curves:
     """Returns the curves of all runs of a row."""
     columns: dict[str, list] = {}
     for run in row.runs:
-        for column, points in run.curves().items():
+        for column, points in run.curve_points().items():
             columns.setdefault(column, []).append(points)
     return columns
 
