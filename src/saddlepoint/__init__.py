@@ -5,4 +5,5 @@ from saddlepoint.exports import lazy
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "commands.interface": "compare evaluate load_run sample train translate upscale",
     "sampling.loading": "load_generator",
+    "sampling.showing": "grid",
 })

@@ -87,7 +87,8 @@ def upscale(*settings: str, extensions: Extensions = (), **values: object) -> li
     """Enlarges image files, and returns the path of each file's result: upscale(input="photo.png", scale=2). Results
     that existed already are left as they are and listed too."""
     with _request("upscale", settings, extensions, values) as request, _torch_as_before():
-        from saddlepoint.upscaling import batch
+        from saddlepoint.upscaling import batch, headers
+        headers.refuse_unreadable_input(request.settings["input"], headers.limits_of(request.settings))
         return batch.upscale(request.settings)
 
 
@@ -146,7 +147,7 @@ def _refuse_processes(request: _Request) -> None:
 
 @contextmanager
 def _torch_as_before() -> Iterator[None]:
-    """Gives torch's number of threads and random numbers back as they were before the block, and filters of warnings."""
+    """Gives torch's number of threads, its random numbers and the filters of warnings back as they were before."""
     import torch
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []

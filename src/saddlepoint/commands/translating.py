@@ -33,8 +33,8 @@ ENDING = "_translated"  # of a result beside its input, or of their folder
 
 def translate(settings: Settings) -> list[Path]:
     """Translates all files that input= names. Returns the path of each file's result, also where it existed already.
-    Raises a RequestError before the first is read if the request cannot be met, and an EndOfRun after the last if some of
-    them failed."""
+    Raises a RequestError before the first is read if the request cannot be met, and an EndOfRun after the last if some
+    of them failed."""
     refuse_missing(settings)
     settings = settings | {"compare": False}
     chosen = planning.find_sources(settings["input"], settings["recursive"])

@@ -44,9 +44,9 @@ def written(value: object, name: str) -> str:
         return "{" + ",".join(f"{key}:{written(each, f'{name}.{key}')}" for key, each in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return "[" + ",".join(written(each, name) for each in value) + "]"
-    raise RequestError(f"{name}={shown(repr(value))} is a {type(value).__name__}, which no setting can be: give None, "
-                       "True or False, a number, a text, a Path, or a list of these; a dict of them sets what stands "
-                       f"below {name}")
+    raise RequestError(f"{name}={shown(repr(value))} is of the type {type(value).__name__}, which no setting has: give "
+                       "None, True or False, a number, a text, a Path, or a list of these; a dict of them sets what "
+                       f"stands below {name}")
 
 
 def _flat(values: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:

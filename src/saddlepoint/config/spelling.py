@@ -56,8 +56,8 @@ def line(words: Iterable[str]) -> str:
 
 
 def command(name: str, *words: str) -> str:
-    """Returns a command of ours, e.g. sample, as it is called here, with its settings: a line for a shell, or for Python
-    where a program called us.
+    """Returns a command of ours, e.g. sample, as it is called here, with its settings: a line for a shell, or for
+    Python where a program called us.
 
     Extensions that were typed as folders are typed again.
     """

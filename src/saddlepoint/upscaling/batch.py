@@ -33,9 +33,9 @@ OUTPUT_TIMES = 16  # times max_pixels is what an output may have: the largest in
 
 
 def upscale(settings: Settings) -> list[Path]:
-    """Upscales all files that input= names, shared among the processes that a launcher started. Returns the path of each
-    file's result, also where it existed already. Raises a RequestError before the first is read if the request cannot be
-    met, and an EndOfRun after the last if some of them failed."""
+    """Upscales all files that input= names, shared among the processes that a launcher started. Returns the path of
+    each file's result, also where it existed already. Raises a RequestError before the first is read if the request
+    cannot be met, and an EndOfRun after the last if some of them failed."""
     prepared: list[tuple[Batch, list[Job], list[Job]]] = []
     with join_processes(WAIT):
         with only_the_first_speaks():
