@@ -24,6 +24,7 @@ from saddlepoint.config.python_values import as_overrides
 from saddlepoint.config.spelling import line
 from saddlepoint.environment import called_from_python, program
 from saddlepoint.errors import RequestError
+from saddlepoint.progress.bars import measurements_in_place
 from saddlepoint.runs.choices import with_choices_of_the_run
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
@@ -54,7 +55,7 @@ def train(*settings: str, extensions: Extensions = (), **values: object) -> Path
             if going_on:
                 going_on.run.close()
             raise
-        with _torch_as_before():
+        with _torch_as_before(), measurements_in_place():
             return training.train(request_of_run, None, going_on)
 
 
