@@ -53,7 +53,7 @@ def _flat(values: Mapping[str, object], above: str = "") -> Iterator[tuple[str, 
     """Yields the dotted name and the value of each setting."""
     for key, value in values.items():
         name = f"{above}{key}"
-        if not OVERRIDE.match(f"{name}="):
+        if "=" in name or not OVERRIDE.match(f"{name}="):
             raise RequestError(f"{shown(name)} is not the name of a setting: names are written model or budget.images")
         if isinstance(value, Mapping) and TARGET not in value:
             yield from _flat(value, f"{name}.")
