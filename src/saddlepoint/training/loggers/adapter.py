@@ -1,4 +1,4 @@
-"""Defines how a logger gets settings, pictures and the end of a run. Curves go to all loggers without an adapter."""
+"""Defines how a logger gets settings, curves, pictures and the end of a run."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -41,6 +41,7 @@ class LoggerAdapter:
     """The base of all adapters, for loggers that get the settings at the start and nothing else beside curves."""
 
     package: str | None = None  # a package that it needs; the extra of that name installs it
+    shows_histograms = False  # whether it has show_histogram(logger, tag, numbers, images_seen)
     only_unicode = False  # whether it refuses names of directories that are no valid Unicode
 
     @property
@@ -62,6 +63,10 @@ class LoggerAdapter:
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         """Gives the settings to the logger, at the start of training."""
         logger.log_hyperparams(settings)
+
+    def log_curves(self, logger: Logger, curves: Mapping[str, float], images_seen: int) -> None:
+        """Adds a point to each of these curves."""
+        logger.log_metrics(curves, step=images_seen)
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), if the logger can."""

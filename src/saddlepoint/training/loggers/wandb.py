@@ -17,6 +17,7 @@ class Wandb(LoggerAdapter):
 
     package = "wandb"
     only_unicode = True
+    shows_histograms = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         return super().arguments(directory, images_seen) | {
@@ -39,6 +40,10 @@ class Wandb(LoggerAdapter):
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         logger.log_image(tag, [pictures.as_pillow(image)], step=images_seen)
+
+    def show_histogram(self, logger: Logger, tag: str, numbers: Tensor, images_seen: int) -> None:
+        import wandb
+        logger.log_metrics({tag: wandb.Histogram(numbers.numpy())}, step=images_seen)
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         logger.experiment.summary.update(end.values)
