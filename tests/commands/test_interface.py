@@ -81,8 +81,10 @@ def test_evaluate_returns_values_by_name(run, tmp_path):
     assert list(values) == ["fid_random"] and values["fid_random"] > 0
 
 
-def test_compare_returns_its_table(run):
-    assert len(saddlepoint.compare(runs=[run], metric=None).rows) == 1
+def test_compare_returns_a_data_frame_prints_nothing_and_writes_files(run, tmp_path, capsys):
+    frame = saddlepoint.compare(runs=[run], output=tmp_path / "table")
+    assert [*frame.index] == [1] and frame.loc[1, "images_seen"] == 16 and frame.attrs["notes"]
+    assert (tmp_path / "table.csv").read_text() == frame.to_csv() and capsys.readouterr().out == ""
 
 
 def test_sample_returns_the_files_that_it_wrote(run):

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint.commands import command_line
-from saddlepoint.comparison.table import Table
 from saddlepoint.config.check import refuse_without_effect
 from saddlepoint.config.composing import settings_of
 from saddlepoint.config.hydra_errors import explain
@@ -28,6 +27,9 @@ from saddlepoint.progress.bars import measurements_in_place
 from saddlepoint.runs.choices import with_choices_of_the_run
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Extensions = Sequence[str | Path]
 
@@ -93,11 +95,16 @@ def upscale(*settings: str, extensions: Extensions = (), **values: object) -> li
         return batch.upscale(request.settings)
 
 
-def compare(*settings: str, **values: object) -> Table:
-    """Compares runs and returns the table that is printed: compare(runs="multirun", metric="fid")."""
+def compare(*settings: str, **values: object) -> "pd.DataFrame":
+    """Compares runs and returns a DataFrame with a line for each recipe: compare(runs="multirun", metric="fid").
+
+    Its columns are the settings in which the recipes differ, seeds, and mean, deviation and interval of each score, as
+    plain numbers; .attrs["notes"] has sentences on what to beware of. Nothing is printed; output= and page= write files
+    as compare.py does.
+    """
     with _request("compare", settings, (), values) as request:
         from saddlepoint.commands import comparing
-        return comparing.compare(request.settings)
+        return comparing.compare_as_frame(request.settings)
 
 
 def load_run(path: str | Path) -> Run:
