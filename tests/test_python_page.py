@@ -35,7 +35,7 @@ def smaller_settings_of(typed: Sequence[str], command: str) -> dict:
                    if name in settings["callbacks"]}
         settings["callbacks"] = settings_of(["callbacks=none"])["callbacks"] | looking
         if "sample_quality" in looking:
-            looking["sample_quality"] |= {"metric": ["fid"], "num_fake": 100, "num_real": 100}
+            looking["sample_quality"] |= {"metric": ["fid"], "num_fake": 140, "num_real": 140}
     return settings
 
 
