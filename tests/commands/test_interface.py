@@ -156,6 +156,9 @@ def test_what_belongs_to_a_shell_is_named_as_a_line_for_a_shell():
     with pytest.raises(RequestError, match="trainer.devices=2 starts processes, and each would run this whole program: "
                                            "type it in a terminal, python train.py trainer.devices=2"):
         saddlepoint.train("trainer.devices=2")
+    with pytest.raises(RequestError, match="describe=true prints networks and trains none: type it in a terminal, "
+                                           "python train.py describe=true"):
+        saddlepoint.train(describe=True)
 
 
 def test_torch_is_as_it_was_and_so_are_the_filters_of_warnings(tmp_path):

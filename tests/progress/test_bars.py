@@ -1,4 +1,4 @@
-"""Bars where they can move: on a terminal and in a notebook; here with a notebook's display that keeps what it shows."""
+"""Bars where they can move: on a terminal and in a notebook; here with a display that keeps what it shows."""
 
 import io
 import sys
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from saddlepoint.progress.bars import make_bar, measurements_in_place
+from saddlepoint.progress.bars import make_bar, without_a_red_wall
 
 
 class Cell:
@@ -63,20 +63,22 @@ def test_on_a_terminal_the_bar_is_on_stderr(monkeypatch, capsys):
     assert make_bar(False, total=2).disable
 
 
-def test_measurements_replace_each_other_and_the_rest_stays_on_stderr(cell, monkeypatch):
+def test_measurements_replace_each_other_and_only_warnings_are_red(cell, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", errors := io.StringIO())
-    with measurements_in_place():
+    with without_a_red_wall():
         print("warning: first", file=sys.stderr)
         for images in ("2,000", "14,000"):
             sys.stderr.write(f"{images} images: fid_digits 61.2")
             sys.stderr.write("\n")  # as tqdm.write does
         print("note: last\n14 images a class", file=sys.stderr)
+        print("x.py:3: UserWarning: y", file=sys.stderr)
     assert cell.texts == ["14,000 images: fid_digits 61.2"]
-    assert errors.getvalue() == "warning: first\nnote: last\n14 images a class\n"
+    assert errors.getvalue() == "warning: first\nx.py:3: UserWarning: y\n"
+    assert capsys.readouterr().out == "note: last\n14 images a class\n"
     assert sys.stderr is errors
 
 
 def test_outside_of_a_notebook_measurements_are_lines(capsys):
-    with measurements_in_place():
+    with without_a_red_wall():
         print("2,000 images: fid_digits 61.2", file=sys.stderr)
     assert capsys.readouterr().err == "2,000 images: fid_digits 61.2\n"

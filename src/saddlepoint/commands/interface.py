@@ -20,10 +20,11 @@ from saddlepoint.config.check import refuse_without_effect
 from saddlepoint.config.composing import settings_of
 from saddlepoint.config.hydra_errors import explain
 from saddlepoint.config.python_values import as_overrides
+from saddlepoint.config.rules import as_typed
 from saddlepoint.config.spelling import line
 from saddlepoint.environment import called_from_python, program
 from saddlepoint.errors import RequestError
-from saddlepoint.progress.bars import measurements_in_place
+from saddlepoint.progress.bars import without_a_red_wall
 from saddlepoint.runs.choices import with_choices_of_the_run
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
@@ -45,7 +46,7 @@ def train(*settings: str, extensions: Extensions = (), **values: object) -> Path
     """
     with _request("train", settings, extensions, values) as request:
         refuse_without_effect(request.settings, request.typed)
-        _refuse_processes(request)
+        _refuse_what_a_terminal_does(request)
         from saddlepoint.commands import recipe_refusals
         from saddlepoint.runs import resuming
         from saddlepoint.training import train as training
@@ -57,7 +58,7 @@ def train(*settings: str, extensions: Extensions = (), **values: object) -> Path
             if going_on:
                 going_on.run.close()
             raise
-        with _torch_as_before(), measurements_in_place():
+        with _torch_as_before(), without_a_red_wall():
             return training.train(request_of_run, None, going_on)
 
 
@@ -144,13 +145,16 @@ def _request(command: str, settings: Sequence[str], extensions: Extensions,
             raise RequestError(explain(refusal, typed, command)) from refusal
 
 
-def _refuse_processes(request: _Request) -> None:
-    """Refuses a run of several processes, which would each run this whole program, unless a launcher started them."""
+def _refuse_what_a_terminal_does(request: _Request) -> None:
+    """Refuses tables of layers, and a run of several processes, which would each run this whole program, unless a
+    launcher started them."""
     from saddlepoint.parallel.launching import count_started
-    trainer = request.settings["trainer"]
+    trainer, in_a_terminal = request.settings["trainer"], line([*program("train"), *request.typed])
+    if request.settings["describe"]:
+        raise RequestError(f"describe=true prints networks and trains none: type it in a terminal, {in_a_terminal}")
     if (trainer["devices"], trainer["num_nodes"]) != (1, 1) and not count_started():
-        raise RequestError(f"trainer.devices={trainer['devices']} starts processes, and each would run this whole "
-                           f"program: type it in a terminal, {line([*program('train'), *request.typed])}")
+        raise RequestError(f"trainer.devices={as_typed(trainer['devices'])} starts processes, and each would run this "
+                           f"whole program: type it in a terminal, {in_a_terminal}")
 
 
 @contextmanager

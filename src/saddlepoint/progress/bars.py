@@ -36,11 +36,12 @@ class CellText(io.TextIOBase):
 
 
 class CellErrors(io.TextIOBase):
-    """Stands for stderr in a notebook: shows the newest measurement in its place, and hands every other line on."""
+    """Stands for stderr in a notebook, which shows it in red: leaves it to warnings, shows the newest measurement in its
+    place, and prints every other line on stdout."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.newest = stream, CellText()
-        self.place: TextIO = stream  # of the line before, whose end may be written by itself
+        self.place: TextIO = sys.stdout  # of the line before, whose end may be written by itself
 
     @property
     def encoding(self) -> str:
@@ -49,9 +50,14 @@ class CellErrors(io.TextIOBase):
     def write(self, text: str) -> int:
         for line in text.splitlines(keepends=True):
             if line != "\n":
-                self.place = self.newest if MEASUREMENT.match(line) else self.stream
+                self.place = self.place_of(line)
             self.place.write(line)
         return len(text)
+
+    def place_of(self, line: str) -> TextIO:
+        if MEASUREMENT.match(line):
+            return self.newest
+        return self.stream if "warning" in line.lower() else sys.stdout
 
     def flush(self) -> None:
         self.stream.flush()
@@ -73,9 +79,8 @@ def make_bar(shown: bool = True, **settings: Any) -> tqdm:
 
 
 @contextmanager
-def measurements_in_place() -> Iterator[None]:
-    """Shows in a notebook only the newest of the measurements that the block writes to stderr, since a line for each
-    would be a red wall; does nothing elsewhere."""
+def without_a_red_wall() -> Iterator[None]:
+    """Leaves stderr to warnings within the block where it runs in a notebook (CellErrors); does nothing elsewhere."""
     if not is_in_notebook():
         yield
         return
