@@ -58,7 +58,7 @@ def train(*settings: str, extensions: Extensions = (), **values: object) -> Path
             if going_on:
                 going_on.run.close()
             raise
-        with _torch_as_before(), without_a_red_wall():
+        with _torch_as_before():
             return training.train(request_of_run, None, going_on)
 
 
@@ -131,7 +131,7 @@ def _request(command: str, settings: Sequence[str], extensions: Extensions,
     """Yields the request, in a block in which lines to type are lines of Python."""
     folders = [str(folder) for folder in extensions]
     typed = [*map(str, settings), *as_overrides({**values, **({"extensions": folders} if folders else {})})]
-    with called_from_python(command, typed):
+    with called_from_python(command, typed), without_a_red_wall():
         for setting in typed:
             if setting.startswith("-"):
                 raise RequestError(f"{setting} is for the command line: type it in a terminal, "

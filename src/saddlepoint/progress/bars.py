@@ -36,8 +36,8 @@ class CellText(io.TextIOBase):
 
 
 class CellErrors(io.TextIOBase):
-    """Stands for stderr in a notebook, which shows it in red: leaves it to warnings, shows the newest measurement in its
-    place, and prints every other line on stdout."""
+    """Stands for stderr in a notebook, which shows it in red: leaves it to warnings, shows the newest measurement in
+    its place, and prints every other line on stdout."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.newest = stream, CellText()
