@@ -12,7 +12,8 @@ from PIL import Image
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "first_steps.ipynb"
 SMALLER = """
 settings = {"budget": {"images": 128}, "trick": ["ema"], "trainer": "cpu", "threads": 1,
-            "data": {"batch_size": 32, "subset_size": 300}, "model": {"generator.width": 8, "discriminator.width": 8}}
+            "data": {"batch_size": 32, "subset_size": 200}, "model": {"generator.width": 8, "discriminator.width": 8},
+            "callbacks": {"sample_quality": {"num_fake": 200, "every_images": 128}, "health.every_images": None}}
 num_fake = 100
 """
 
