@@ -72,7 +72,7 @@ RULES: dict[str, Rule] = {
     "code_range": list_of(number(), length=2),
     "steps": optional(integer(2)),
     "training": optional(text),
-    "fps": optional(number(0, above=True)),
+    "fps": optional(number(0.01, 240)),
     "arithmetic": optional(sum_of_images),
     # Upscaling
     "upscale": optional(path),
