@@ -27,8 +27,8 @@ from tests.runs.made_runs import ENVIRONMENT, score  # noqa: E402
 
 IMAGES, POINTS, MEASURED, PICTURES = 240_000, 200, 20, 12
 SCORES = {"fid_digits": 300.0, "is_digits": 1.0}  # where they begin
-CURVES = ("discriminator/adversarial", "discriminator/total", "generator/adversarial", "generator/total", "score/real",
-          "score/fake", "score/accuracy", "schedule/generator.lr", "schedule/discriminator.lr",
+CURVES = ("discriminator/adversarial", "discriminator/total", "generator/adversarial", "generator/total", "logits/real",
+          "logits/fake", "logits/accuracy", "schedule/generator.lr", "schedule/discriminator.lr",
           "throughput/images_per_second")
 WRITER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 MOST_SECONDS, MOST_BYTES = 10, 20_000_000

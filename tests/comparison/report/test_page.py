@@ -38,8 +38,8 @@ def written(*paths, **question) -> str:
 
 
 def curve(value: float) -> list[dict[str, float]]:
-    return [{"images_seen": moment, "discriminator/total": 1.0, "generator/total": 2.0, "score/real": 1.0,
-             "score/fake": -1.0, "quality/fid_digits": value * 48000 / moment} for moment in (12000, 24000, 48000)]
+    return [{"images_seen": moment, "discriminator/total": 1.0, "generator/total": 2.0, "logits/real": 1.0,
+             "logits/fake": -1.0, "quality/fid_digits": value * 48000 / moment} for moment in (12000, 24000, 48000)]
 
 
 def draw(run, name: str = "images", moments=(0, 24000, 48000), size=(40, 30)) -> None:

@@ -14,7 +14,7 @@ from saddlepoint.runs.record import Run
 
 PANELS = {  # what a small chart shows -> column of metrics.csv -> name of its line
     "Losses": {"discriminator/total": "discriminator", "generator/total": "generator"},
-    "Mean score of D": {"score/real": "real images", "score/fake": "fakes"},
+    "Mean score of D": {"logits/real": "real images", "logits/fake": "fakes"},
 }
 
 

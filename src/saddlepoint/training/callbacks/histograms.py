@@ -37,7 +37,7 @@ class Histograms(AtMoments):
         for tag, tensor in tensors(module):
             numbers = tensor.detach().float().flatten()
             if len(numbers := numbers[numbers.isfinite()]):
-                adapters.show_histogram(trainer.loggers, tag, numbers.cpu(), self.acted_at)
+                adapters.show_histogram(trainer.loggers, tag, numbers, self.acted_at)
 
 
 def tensors(module: AdversarialModule) -> Iterator[tuple[str, Tensor]]:

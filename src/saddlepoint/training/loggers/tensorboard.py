@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import FileWriter
 
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, LoggerAdapter
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, histogram
 
 FINAL = "value_at_end"  # sorts after all curves
 LAYOUT = {  # of CUSTOM SCALARS: title of a chart -> patterns of the curves in it; with several contests more than two
@@ -66,7 +66,11 @@ class TensorBoard(LoggerAdapter):
         logger.experiment._get_file_writer().add_summary(summary, images_seen)
 
     def show_histogram(self, logger: Logger, tag: str, numbers: Tensor, images_seen: int) -> None:
-        logger.experiment.add_histogram(tag, numbers, images_seen)
+        counts, edges = histogram(numbers)
+        numbers = numbers.double()
+        logger.experiment.add_histogram_raw(
+            tag, edges[0], edges[-1], len(numbers), numbers.sum().item(), numbers.square().sum().item(),
+            bucket_limits=edges[1:], bucket_counts=counts, global_step=images_seen)
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         if not end.goes_on:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, LoggerAdapter, read_id, write_id
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, histogram, read_id, write_id
 
 
 class Wandb(LoggerAdapter):
@@ -43,7 +43,7 @@ class Wandb(LoggerAdapter):
 
     def show_histogram(self, logger: Logger, tag: str, numbers: Tensor, images_seen: int) -> None:
         import wandb
-        logger.log_metrics({tag: wandb.Histogram(numbers.numpy())}, step=images_seen)
+        logger.log_metrics({tag: wandb.Histogram(np_histogram=histogram(numbers))}, step=images_seen)
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         logger.experiment.summary.update(end.values)
