@@ -131,7 +131,8 @@ def every_configuration() -> list[dict]:
             ("sample", "evaluate", "train_classifier", "translate", "upscale", "compare")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
-    chosen = [group for group in groups() if group not in ("tricks", "turns", "prior", "experiment", "metrics")]
+    chosen = [group for group in groups() if group not in ("tricks", "turns", "first_weights", "prior", "experiment",
+                                                         "metrics")]
     lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
     others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
     for number in range(max(map(len, others.values()))):  # an option of each group at once

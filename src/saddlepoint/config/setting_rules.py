@@ -46,6 +46,9 @@ RULES: dict[str, Rule] = {
     "resume": optional(path),
     "extensions": either(path, list_of(path, empty=True)),
     "model.initialise": optional(path),
+    "model.initialise_discriminator": optional(path),  # or auto
+    "model.initialise_partly": boolean,
+    "model.freeze_discriminator": integer(0),
     "perceptual": lambda value: None,  # none: an empty group
     # Optimizers
     "optimizer.*.lr": number(0, above=True),

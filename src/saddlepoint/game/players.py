@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
+from saddlepoint.game.freezing import frozen_in
 from saddlepoint.game.guard import Guard
 from saddlepoint.game.networks import PLAYERS, networks_of
 from saddlepoint.game.optimizers import Optimizers
@@ -45,6 +46,15 @@ class Players(pl.LightningModule):
         self.guard, self.recorder = Guard(), Eager()
         self.generators: dict[str, torch.Generator] = {}  # of random_streams
         self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for callbacks
+
+    frozen_layers = 0  # first layers of D's networks that stay as they are (freezing.py)
+
+    def train(self, mode: bool = True) -> "Players":
+        """Sets the mode of all layers but the frozen ones, which stay in evaluation mode."""
+        super().train(mode)
+        for layer in frozen_in(self):
+            layer.eval()
+        return self
 
     def remember(self, kind: str, tensors: Mapping[str, Tensor]) -> None:
         self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items()}
