@@ -22,21 +22,28 @@ def freezable_layers(network: nn.Module) -> list[list[nn.Module]]:
     """Returns what counts as a layer of a network, from its input onwards, each as the modules that belong to it.
 
     A network with `stages` has these. In any other each module with weights of its own begins a layer, to which the
-    normalisation, activation and dropout behind it belong, in the order in which the constructor makes them; the last
-    one, which gives the logits, does not count.
+    normalisation, activation and dropout behind it belong, in the order in which the constructor makes them. What reads
+    labels does not count, and neither does the last layer, which gives the logits.
     """
     if isinstance(network, HasStages):
         return [layers_of(stage) for stage in network.stages]
     layers: list[list[nn.Module]] = []
-    for name, module in network.named_modules():
-        if OF_PARAMETRIZATIONS in name.split("."):
-            continue
+    for module in modules_that_see_images(network):
         has_weights = bool(module._parameters) or parametrize.is_parametrized(module)
         if has_weights and not isinstance(module, NORMALISATIONS):
             layers.append([module])
         elif layers and not [*module.children()]:
             layers[-1].append(module)
     return layers[:-1]
+
+
+def modules_that_see_images(network: nn.Module) -> Iterator[nn.Module]:
+    """Yields the modules of a network, at any depth, without embeddings of classes and parts that begin with one."""
+    for name, module in network.named_children():
+        first = next(module.children(), None)
+        if name != OF_PARAMETRIZATIONS and not isinstance(module, nn.Embedding) and not isinstance(first, nn.Embedding):
+            yield module
+            yield from modules_that_see_images(module)
 
 
 def freeze_first_layers(game: "Players", count: int) -> None:
