@@ -15,7 +15,7 @@ from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.sampling import compositions, latent_arithmetic, pictures
 from saddlepoint.sampling.compositions import Picture
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, load_generator
+from saddlepoint.sampling.loading import checkpoint_of, home_of, load_generator
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
@@ -181,5 +181,4 @@ def refuse_places(output: Path, settings: Settings) -> None:
 def default_output(settings: Settings, name: str) -> Path:
     """Returns a path in the run's folder `drawn`, named after checkpoint and picture: the same picture replaces it."""
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
-    home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
-    return home / "drawn" / f"{checkpoint.stem}_{name}.png"
+    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.png"

@@ -63,6 +63,7 @@ RULES: dict[str, Rule] = {
     # Drawing
     "run": optional(path),
     "output": optional(path),
+    "network": text,
     "overwrite": boolean,
     "class": optional(all_or_a_class),
     "layout": one_of("rows", "columns"),
@@ -164,4 +165,5 @@ RULES: dict[str, Rule] = {
 
 OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else elsewhere
     "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
+    "export": {"format": one_of("onnx", "pt2")},
 }

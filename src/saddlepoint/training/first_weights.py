@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.game.networks import PLAYERS, networks_of
-from saddlepoint.sampling.loading import checkpoint_of, load_module
+from saddlepoint.sampling.loading import checkpoint_of, load_module, with_plain_weights
 from saddlepoint.upscaling import weights
 
 AUTO = "auto"  # model.initialise_discriminator: as model.initialise, where that is a run
@@ -103,21 +102,12 @@ def read(typed: str, setting: str, player: str, own: nn.Module) -> Source:
 
 
 def of_run(run: Path, player: str) -> dict[str, dict[str, Tensor]]:
-    """Returns the weights of a player's networks: the generator's as people see them, averaged with trick=ema."""
+    """Returns the weights of a player's networks: the generator's as people see them, averaged with trick=ema. Where
+    weights are normalised, they are the normalised ones, so that networks start by computing the same, whether or not
+    they normalise them as well."""
     module, _ = load_module(checkpoint_of(run))
     networks = module.sampling_networks if player == "generator" else networks_of(module.discriminator, player)
-    return {name: plain_weights(network.eval()) for name, network in networks.items()}
-
-
-def plain_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Returns the tensors of a network that may be changed for it. Weights that are computed from others, as spectral
-    normalisation does, become the weights that they are: the network computes the same, and a run that normalises
-    them itself begins with them."""
-    for layer in network.modules():
-        if parametrize.is_parametrized(layer):
-            for name in [*layer.parametrizations]:
-                parametrize.remove_parametrizations(layer, name)
-    return network.state_dict()
+    return {name: with_plain_weights(network).state_dict() for name, network in networks.items()}
 
 
 def of_file(path: Path) -> dict[str, Tensor]:
