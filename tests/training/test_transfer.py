@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_named_and_taken_in_part_where_asked(run, capsys):
     assert f"model.initialise={run} holds another network and model.discriminator is" in str(refusal.value)
     assert "blocks.0.0.weight is [4, 1, 4, 4] there and [6, 1, 4, 4] here" in str(refusal.value)
     assert "model.initialise_discriminator=null" in str(refusal.value)
-    with pytest.raises(RequestError, match="Nothing of it fits"):
+    with pytest.raises(RequestError, match="since no layer fits"):
         begun(*wider, "model.initialise_partly=true", f"model.initialise_discriminator={run / 'generator.safetensors'}")
     larger = (*TINY, "data.image_size=32", f"model.initialise={run}", "model.initialise_discriminator=null",
               "model.generator.width=2")

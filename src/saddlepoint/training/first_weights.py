@@ -129,9 +129,10 @@ def fit_networks(networks: Mapping[str, nn.Module], source: Source, partly: bool
     fits_at_all = any(fit.tensors for fit in fits.values())
     for name, fit in fits.items():
         if fit.differences and not (partly and fits_at_all):
-            instead = (f"Type the settings of model.{name} that it has, or model.initialise_partly=true to take the "
-                       f"{len(fit.layers) - len(fit.random)} of {len(fit.layers)} layers that fit and start the others "
-                       "at random" if fits_at_all else "Nothing of it fits: name another run or file")
+            instead = f"Type the settings of model.{name} that it has, or " + (
+                f"model.initialise_partly=true to take the {len(fit.layers) - len(fit.random)} of {len(fit.layers)} "
+                "layers that fit and start the others at random" if fits_at_all
+                else "name another run or file, since no layer fits")
             if source.player == "discriminator":
                 instead += "; model.initialise_discriminator=null starts the discriminator at random"
             raise RequestError(f"{source} holds {source.described or 'another network'} and model.{name} is "
