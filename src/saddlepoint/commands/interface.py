@@ -140,9 +140,10 @@ def _request(command: str, settings: Sequence[str], extensions: Extensions,
         command_line.take_extensions_into_use(typed)
         completed = with_choices_of_the_run(typed) if command == "train" else typed
         try:
-            yield _Request(settings_of(completed, command), typed)
+            checked = settings_of(completed, command)
         except (HydraException, OmegaConfBaseException) as refusal:
             raise RequestError(explain(refusal, typed, command)) from refusal
+        yield _Request(checked, typed)
 
 
 def _refuse_what_a_terminal_does(request: _Request) -> None:
