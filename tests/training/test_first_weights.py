@@ -35,6 +35,11 @@ def equal(one: nn.Module, other: nn.Module) -> bool:
                                                         for name in states[0])
 
 
+def first(source: str | None, **more):
+    """-> what build.module is handed for model.initialise=source"""
+    return partial(initialise, model={"initialise": source, "initialise_discriminator": None} | more)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A trained one, whose generator people see is an average"""
@@ -44,7 +49,7 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("place", [".", "checkpoints/last.ckpt"])
 def test_a_run_begins_with_the_generator_that_people_see_of_another(place, run):
     before, _ = load_module(run / "checkpoints" / "last.ckpt")
-    module = build.module(settings(*SRGAN, "seed=7", "trick=[ema]"), partial(initialise, source=str(run / place)))
+    module = build.module(settings(*SRGAN, "seed=7", "trick=[ema]"), first(str(run / place)))
     assert equal(module.generator, before.sampling_generator) and not equal(module.generator, before.generator)
     assert equal(module.sampling_generator, module.generator)  # the average begins there too
     untouched = build.module(settings(*SRGAN, "seed=7"))
@@ -59,7 +64,7 @@ def test_files_of_basicsrs_layout_are_read(write, tmp_path):
     source = rrdb()
     path = write(source.state_dict(), tmp_path / "weights")
     esrgan = settings("model=esrgan", *TINY, "model.generator.growth=2")
-    assert equal(build.module(esrgan, partial(initialise, source=str(path))).generator, source)
+    assert equal(build.module(esrgan, first(str(path))).generator, source)
 
 
 @pytest.mark.parametrize(("generator", "words"), [
@@ -72,7 +77,7 @@ def test_another_network_is_refused_in_a_sentence_that_names_both(generator, wor
     torch.save(rrdb().state_dict(), tmp_path / "weights.pth")
     before = {name: values.clone() for name, values in generator.state_dict().items()}
     with pytest.raises(RequestError) as refusal:
-        initialise(generator, str(tmp_path / "weights.pth"))
+        first(str(tmp_path / "weights.pth"))({"generator": generator})
     assert all(word in str(refusal.value) for word in (f"model.initialise={tmp_path / 'weights.pth'}", *words))
     assert all(torch.equal(values, before[name]) for name, values in generator.state_dict().items())
 

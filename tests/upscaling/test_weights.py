@@ -79,7 +79,8 @@ def test_the_content_says_what_a_file_is_and_not_its_name(name, tmp_path):
 @pytest.mark.parametrize("typed", ["weights", "model.initialise"])
 def test_weights_for_other_channels_than_pictures_have_are_refused(channels, typed, tmp_path):
     path = write_pth(tmp_path / "net.pth", small_rrdbnet(channels=channels))
-    load = weights.load if typed == "weights" else lambda source: initialise(small_rrdbnet(), source)
+    load = weights.load if typed == "weights" else lambda source: initialise({"generator": small_rrdbnet()},
+                                                                                      {"initialise": source})
     with pytest.raises(RequestError, match=f"{typed}=.*net.pth.* images of {channels} channels, .* 1 .grey. or 3"):
         load(str(path))
 

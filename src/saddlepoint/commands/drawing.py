@@ -20,7 +20,7 @@ from saddlepoint.sampling import compositions, films, latent_arithmetic, picture
 from saddlepoint.sampling.compositions import Picture
 from saddlepoint.sampling.films import Film
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, load_generator
+from saddlepoint.sampling.loading import checkpoint_of, home_of, load_generator
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
@@ -240,6 +240,6 @@ def default_output(settings: Settings, name: str) -> Path:
     """Returns a path in the run's folder `drawn`, named after checkpoint and picture: the same picture replaces it."""
     run, kind = expanded(settings["run"], "run"), filming.format_of(settings)
     if settings["training"]:
-        return filming.home_of(run) / "drawn" / f"{name}.{kind}"
+        return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
     checkpoint = checkpoint_of(run)
-    return filming.home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.{kind}"
+    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.{kind}"

@@ -18,6 +18,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.runs import reading
 from saddlepoint.sampling import films, pictures
 from saddlepoint.sampling.films import Film
+from saddlepoint.sampling.loading import home_of
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
@@ -97,7 +98,7 @@ def write_training(output: Path, settings: Settings) -> list[Path]:
 
 def training_pictures(settings: Settings) -> list[tuple[int, Path]]:
     """Returns (images seen, file) of the pictures that training= names; raises a RequestError if there are none."""
-    run = home_of(expanded(settings["run"], "run"))
+    run = directory_of(expanded(settings["run"], "run"))
     found = reading.pictures(run / "samples")
     name = settings["training"]
     if name not in found:
@@ -135,8 +136,6 @@ def still(path: Path) -> Iterator[Image.Image]:
                            "film is made of the others") from error
 
 
-def home_of(run: Path) -> Path:
+def directory_of(run: Path) -> Path:
     """Returns the run directory of what run= names: itself, or the one in which a checkpoint is."""
-    if run.is_dir():
-        return run
-    return run.parent.parent if run.parent.name == "checkpoints" else run.parent
+    return run if run.is_dir() else home_of(run)

@@ -19,6 +19,7 @@ from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.turns import Turns
+from saddlepoint.training.first_weights import leaves_discriminator_at_random
 
 ROUNDS = 8  # most changes tried in turn: a change may cause another problem (wgan_gp and BatchNorm)
 
@@ -82,7 +83,9 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     return Recipe({name: parts.pop(name) for name in names}, **{"latents": None} | parts,
                   loss_name=settings["choices"]["loss"], channels=data["channels"], image_size=data["image_size"],
                   num_classes=data["num_classes"], batch_size=data["batch_size"], scale=data.get("scale"),
-                  content=build.content_phases(settings), source_channels=data.get("source_channels")), []
+                  content=build.content_phases(settings), source_channels=data.get("source_channels"),
+                  frozen_layers=model.get("freeze_discriminator", 0),
+                  starts_at_random=leaves_discriminator_at_random(model)), []
 
 
 def problems_of(settings: Mapping[str, Any]) -> list[Problem]:

@@ -34,6 +34,10 @@ DROPPED: frozenset[str] = frozenset()
 # Address of a setting that earlier runs lack -> the value that means what they did.
 ADDED: dict[str, Any] = {
     "extensions": [],  # there were none
+    "model.initialise": None,
+    "model.initialise_discriminator": "auto",
+    "model.initialise_partly": False,
+    "model.freeze_discriminator": 0,
     "trainer.tf32": False,  # on a CPU it means nothing; on a GPU convolutions had TF32, which nobody had asked for
     "trainer.deterministic": False,
     "trainer.record": False,

@@ -28,7 +28,7 @@ from saddlepoint.config.spelling import MISSING, quoted, without_interpolation, 
 PLUGINS = {"hydra/launcher=submitit_slurm": "hydra-submitit-launcher",
            "hydra/launcher=submitit_local": "hydra-submitit-launcher", "hydra/launcher=ray": "hydra-ray-launcher",
            "hydra/launcher=joblib": "hydra-joblib-launcher"}
-OF_A_RUN = ("evaluate", "sample")  # commands that are given one
+OF_A_RUN = ("evaluate", "sample", "export")  # commands that are given one
 SEARCH = "hydra/sweeper=search"
 UNRESOLVED = (InterpolationResolutionError, GrammarParseError, MissingMandatoryValue)
 

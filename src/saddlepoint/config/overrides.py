@@ -17,7 +17,8 @@ SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "published", "page", SWEEP_DIRECTORY)  # also where -m has others vary
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "run", "real", "fake", "input")
-PATHS_OR_NAMES = ("data.cache", "extractor.weights", "perceptual.weights", "model.initialise", "weights", "upscale")
+PATHS_OR_NAMES = ("data.cache", "extractor.weights", "perceptual.weights", "model.initialise",
+                  "model.initialise_discriminator", "weights", "upscale")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]
 PATH_SETTINGS = (*ONE_PATH, *EXISTING_PATHS, *PATHS_OR_NAMES, *LISTS)
 ONE_TEXT = (*ONE_PATH, *LISTS, "arithmetic", "baseline")  # the commas of the one, the = of the other

@@ -46,6 +46,9 @@ RULES: dict[str, Rule] = {
     "resume": optional(path),
     "extensions": either(path, list_of(path, empty=True)),
     "model.initialise": optional(path),
+    "model.initialise_discriminator": optional(path),  # or auto
+    "model.initialise_partly": boolean,
+    "model.freeze_discriminator": integer(0),
     "perceptual": lambda value: None,  # none: an empty group
     # Optimizers
     "optimizer.*.lr": number(0, above=True),
@@ -60,6 +63,7 @@ RULES: dict[str, Rule] = {
     # Drawing
     "run": optional(path),
     "output": optional(path),
+    "network": text,
     "overwrite": boolean,
     "class": optional(all_or_a_class),
     "layout": one_of("rows", "columns"),
@@ -164,4 +168,5 @@ RULES: dict[str, Rule] = {
 OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else elsewhere
     "sample": {"format": one_of("png", "gif", "mp4", None)},
     "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
+    "export": {"format": one_of("onnx", "pt2")},
 }

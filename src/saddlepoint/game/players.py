@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
+from saddlepoint.game.freezing import frozen_in
 from saddlepoint.game.guard import Guard
 from saddlepoint.game.networks import PLAYERS, networks_of
 from saddlepoint.game.optimizers import Optimizers
@@ -48,6 +49,15 @@ class Players(pl.LightningModule):
         self.newest: dict[str, Tensor] = {}
         self.latest: dict[str, Tensor] = {}
         self.after_each_step: list[Callable[[Players], None]] = []  # must not read from the device
+
+    frozen_layers = 0  # first layers of D's networks that stay as they are (freezing.py)
+
+    def train(self, mode: bool = True) -> "Players":
+        """Sets the mode of all layers but the frozen ones, which stay in evaluation mode."""
+        super().train(mode)
+        for layer in frozen_in(self):
+            layer.eval()
+        return self
 
     def remember(self, kind: str, tensors: Mapping[str, Tensor]) -> None:
         self.hold({f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items()})

@@ -45,6 +45,8 @@ class Recipe:
     batch_size: int
     source_channels: int | None = None  # of the images that are translated; None: the data has none
     content: frozenset[str] = frozenset()  # when content losses count: always, warmup, game
+    frozen_layers: int = 0  # first layers of D's networks that stay as they are
+    starts_at_random: bool = True  # D's first weights do not come from elsewhere
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
 
     def provides(self, requirement: str) -> bool:
@@ -69,11 +71,15 @@ class Recipe:
         return self.channels, self.image_size, self.image_size
 
     @property
+    def discriminators(self) -> dict[str, nn.Module]:
+        """The networks of D's player by name."""
+        players = dict(zip(PLAYERS, PLAYERS, strict=True)) | self.module.further_networks
+        return {name: network for name, network in self.networks.items() if players[name] == "discriminator"}
+
+    @property
     def discriminators_that_mix_images(self) -> list[str]:
         """The names of discriminators with BatchNorm: D(x_i) and its gradient depend on the batch's other images."""
-        players = dict(zip(PLAYERS, PLAYERS, strict=True)) | self.module.further_networks
-        return [name for name, network in self.networks.items()
-                if players[name] == "discriminator" and has_batch_norm(network)]
+        return [name for name, network in self.discriminators.items() if has_batch_norm(network)]
 
 
 def has_batch_norm(network: nn.Module) -> bool:

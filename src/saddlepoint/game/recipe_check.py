@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.freezing import freezable_layers
 from saddlepoint.game.networks import HasClassLogits
 from saddlepoint.game.recipe import Problem, Recipe, has_batch_norm
 from saddlepoint.game.trick import overrides
@@ -19,6 +20,7 @@ def problems(recipe: Recipe) -> list[Problem]:
     complaints += _batch_problems(recipe)
     complaints += _class_problems(recipe)
     complaints += _turns_problems(recipe)
+    complaints += _freezing_problems(recipe)
     complaints += recipe.module.problems(recipe)
     return list({problem.reason: problem for problem in complaints}.values())
 
@@ -74,3 +76,15 @@ def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(f"trick=[{name}] lets the generator play against another discriminator, and "
                           "model.turns.order=simultaneous has one pass through one discriminator for both players",
                           {"model.turns.order": "alternating"})
+
+
+def _freezing_problems(recipe: Recipe) -> Iterator[Problem]:
+    typed = f"model.freeze_discriminator={recipe.frozen_layers}"
+    for name, network in recipe.discriminators.items() if recipe.frozen_layers else ():
+        if (count := len(freezable_layers(network))) < recipe.frozen_layers:
+            yield Problem(f"{typed}: {type(network).__name__} (model.{name}) has {count} layers that can be frozen, "
+                          "all but those that give its logits", {"model.freeze_discriminator": count})
+    if recipe.frozen_layers and recipe.starts_at_random:
+        yield Problem(f"{typed} keeps layers as they start, and the discriminator starts at random: type model."
+                      "initialise=RUN or model.initialise_discriminator=RUN as well, or leave it out",
+                      {"model.freeze_discriminator": 0})

@@ -34,7 +34,8 @@ class GameStrategy(DDPStrategy):
 
 
 def running_statistics(network: nn.Module) -> list[Tensor]:
-    return [buffer for layer in network.modules() if isinstance(layer, _BatchNorm)
+    """Returns the statistics that training changes; those of frozen layers stay to the last bit."""
+    return [buffer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.training
             for buffer in (layer.running_mean, layer.running_var) if buffer is not None]
 
 

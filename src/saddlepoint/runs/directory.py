@@ -115,9 +115,9 @@ class RunDirectory:
         return f"process {environment['process']} on {environment['host']}"
 
     def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None,
-                 device: Mapping[str, Any] | None = None) -> None:
-        """Writes config.yaml, and environment.json with command, machine, device, versions and the identity of the
-        data."""
+                 device: Mapping[str, Any] | None = None, first_weights: Mapping[str, Any] | None = None) -> None:
+        """Writes config.yaml, and environment.json with command, machine, device, versions, the identity of the data
+        and where first weights come from."""
         (self.path / "config.yaml").write_text(config_yaml, encoding="utf-8")
         write_json(self.path / "environment.json", {
             "command": command(),
@@ -133,6 +133,7 @@ class RunDirectory:
             "revision": revision(),
             "extensions": [each.provenance() for each in extensions.in_use()],
             "data": data,
+            "first_weights": first_weights or {},
         })
 
     def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from saddlepoint.runs import reading
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.finding import Finder
-from saddlepoint.runs.recipe import recipe_key
+from saddlepoint.runs.recipe import recipe_key, with_digests_of_first_weights
 from saddlepoint.runs.record import Cost, Gathered, Problem, Run, score, scores
 
 
@@ -62,7 +62,8 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
     cost = reading.mapping(metrics, "cost")
     return Run(
         path, name,
-        settings={key: value for key, value in config.items() if key != "choices"},
+        settings=with_digests_of_first_weights({key: value for key, value in config.items() if key != "choices"},
+                                               reading.mapping(environment, "first_weights")),
         choices=reading.mapping(config, "choices"),
         state="killed" if state == "running" and _process_is_gone(environment) else state,
         reason=reading.text(status, "reason"),

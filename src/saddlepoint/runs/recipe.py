@@ -39,6 +39,17 @@ def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = Non
     return tuple(sorted((path, repr(value)) for path, value in values.items()))
 
 
+def with_digests_of_first_weights(settings: Mapping[str, Any], first_weights: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns a run's settings with the digests of the weights that it started from in place of the files that held
+    them, since a file may be moved, or overwritten. `first_weights`: what the run has recorded of them, by player."""
+    model = settings.get("model")
+    if not isinstance(model, Mapping) or not first_weights:
+        return settings
+    digests = {setting: f"weights {str(at(first_weights, f'{player}.digest'))[:8]}" if player in first_weights else None
+               for player, setting in (("generator", "initialise"), ("discriminator", "initialise_discriminator"))}
+    return {**settings, "model": {**model, **digests}}
+
+
 def _counts(path: str, tricks: list) -> bool:
     if any(path == each or path.startswith(f"{each}.") for each in NOT_THE_RECIPE):
         return False

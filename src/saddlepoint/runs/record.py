@@ -64,7 +64,7 @@ class Run:
 
     path: Path
     name: str  # path relative to the folder that holds all runs that are compared
-    settings: Mapping[str, Any]  # config.yaml, without the choices
+    settings: Mapping[str, Any]  # config.yaml, without the choices, and with digests of first weights for their files
     choices: Mapping[str, str | None]  # e.g. {"model": "dcgan", "data": "mnist5k"}
     state: str  # completed, running, stopped, diverged, collapsed, failed, killed (it died while running), unknown, ...
     reason: str  # why it ended so; empty if completed

@@ -12,6 +12,8 @@ from saddlepoint.runs import checkpoint, saved_settings
 from saddlepoint.sampling.generator import SamplingGenerator
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from saddlepoint.game.adversarial import AdversarialModule
     from saddlepoint.game.synthesis import SynthesisModule
 
@@ -73,6 +75,23 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise RequestError(f"{path} does not fit this version of saddlepoint: {error}") from error
     return module, saved
+
+
+def home_of(checkpoint: Path) -> Path:
+    """Returns the run directory of a checkpoint; the folder that it lies in where that is none."""
+    return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def with_plain_weights(network: "nn.Module") -> "nn.Module":
+    """Returns the network, changed in place: weights that it computes from others, as spectral normalisation does,
+    become the weights that they are in evaluation mode."""
+    from torch.nn.utils import parametrize
+
+    for layer in network.eval().modules():
+        if parametrize.is_parametrized(layer):
+            for name in [*layer.parametrizations]:
+                parametrize.remove_parametrizations(layer, name)
+    return network
 
 
 def only_networks(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -102,7 +102,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         if continuation and is_first():
             resuming.delete_later_results(run, module.images_seen)
         run.describe(to_yaml(settings), settings["seed"], torch.get_num_threads(), module.provenance["data"],
-                     module.provenance["device"])
+                     module.provenance["device"], module.provenance["first_weights"])
         run.write_status("running")
         adapters.begin(trainer.loggers, settings, run)
         announce(settings, module, data, run)
@@ -175,10 +175,10 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     trained_on = continuation.saved.get("data") if continuation else None
     data.expected_classes = data_identity.classes_of(continuation.saved) if continuation else ()
     launching.one_process_first(trainer, partial(open_data, data))
-    source = None if continuation else settings["model"].get("initialise")
-    module = build.module(settings, partial(initialise, source=source) if source else None)
+    module = build.module(settings, None if continuation else partial(initialise, model=settings["model"]))
     module.provenance["data"] = data.identity()
     if continuation:
+        module.provenance["first_weights"] = continuation.saved.get("first_weights", {})
         module.provenance["data"] = data_identity.continued_identity(trained_on, data.identity())
         restoring.warn_of_other_data(trained_on, data)
     built = build.callbacks(settings, data, module)

@@ -17,7 +17,7 @@ from saddlepoint.tricks.gradient_penalty import GradientPenalty
 
 
 class WeightClipping(Trick):
-    """w <- min(max(w, -limit), limit) for every parameter of D, after each of its steps.
+    """w <- min(max(w, -limit), limit) for every parameter of D that is trained, after each of its steps.
 
     Arjovsky, Chintala and Bottou 2017, https://arxiv.org/abs/1701.07875, algorithm 1.
     """
@@ -43,7 +43,7 @@ class WeightClipping(Trick):
     @torch.no_grad()
     def after_discriminator_step(self, update: Update) -> None:
         limit = update.value(self.limit)
-        weights = list(update.discriminator.parameters())
+        weights = [weight for weight in update.discriminator.parameters() if weight.requires_grad]
         if update.left_out is None:
             torch._foreach_clamp_min_(weights, -limit)
             torch._foreach_clamp_max_(weights, limit)

@@ -42,13 +42,13 @@ def load(weights: str) -> Weights:
     if weights in OFFICIAL:
         return load_official(weights)
     path = expanded(weights, "weights")
-    if path.is_dir() or _is_ours(path):
+    if path.is_dir() or is_ours(path):
         return load_from_run(path)
     if not path.is_file():
         near = nearest(weights, OFFICIAL) or "."
         raise RequestError(f"weights={weights} is neither a name known here nor a file{near} Type one of "
                            f"{', '.join(OFFICIAL)}, or a file ({', '.join(ENDINGS)}), or a run directory")
-    return Weights(_build(_read(path), f"weights={weights}"), path.stem, str(path))
+    return Weights(_build(read_tensors(path), f"weights={weights}"), path.stem, str(path))
 
 
 def load_official(name: str) -> Weights:
@@ -82,7 +82,7 @@ def load_from_run(path: Path) -> Weights:
 
 
 def _load_release(name: str, path: Path) -> Weights:
-    return Weights(_build(_read(path), f"weights={name} ({path})"), name, str(path))
+    return Weights(_build(read_tensors(path), f"weights={name} ({path})"), name, str(path))
 
 
 def _build(state: Mapping[str, Any], typed: str) -> nn.Module:
@@ -97,7 +97,7 @@ def _build(state: Mapping[str, Any], typed: str) -> nn.Module:
     return network
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def read_tensors(path: Path) -> Mapping[str, Any]:
     """Reads a file of tensors in plain containers. Nothing in the file is executed."""
     try:
         if _is_safetensors(path):
@@ -115,7 +115,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Returns whether the file is a checkpoint that saddlepoint wrote."""
     try:
         return path.is_file() and checkpoint.is_signed(path)
     except OSError:  # reading it raises the same error, which is reported there

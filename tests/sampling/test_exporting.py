@@ -1,0 +1,129 @@
+"""Exported networks compute what the run does, at batches that were not traced, and nothing else is written."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from saddlepoint.errors import RequestError
+from saddlepoint.networks.encoders import DCGANEncoder, MLPEncoder
+from saddlepoint.networks.infogan import InfoGANGenerator
+from saddlepoint.networks.resnet_translator import ResNetTranslator
+from saddlepoint.networks.rrdb import RRDBNet
+from saddlepoint.networks.srresnet import SRResNet
+from saddlepoint.networks.unet import UNet
+from saddlepoint.sampling import exporting
+from saddlepoint.sampling.exporting import of_generator, of_images, of_upscaler
+from tests.in_conf import classes
+from tests.networks.every_network import GENERATORS
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+
+def draw(seed: int, first: int, count: int) -> torch.Tensor:
+    return torch.randn(count, 5, generator=torch.Generator().manual_seed(first + count))
+
+
+SIDE = (3, 16, 16)
+DRAW = {name: lambda make=make: of_generator(make(), draw, {}) for name, make in GENERATORS.items()
+        if name != "acgan"} | {  # whose generator is that of projection
+    "infogan": lambda: of_generator(InfoGANGenerator(5, 1, 28, width=2, hidden=4), draw, {})}
+READ_IMAGES = {
+    "encoder": lambda: of_images(DCGANEncoder(5, *SIDE[:2], width=2, stochastic=True), "images", SIDE, "latents", {}),
+    "mlp encoder": lambda: of_images(MLPEncoder(5, *SIDE[:2], widths=[4]), "images", SIDE, "latents", {}),
+    "pix2pix": lambda: of_images(UNet(3, 3, 16, width=2), "images", SIDE, "images", {}),
+    "cyclegan": lambda: of_images(ResNetTranslator(3, 3, width=2, num_blocks=1), "images", SIDE, "images", {}),
+}
+ENLARGE = {
+    "esrgan": lambda: of_upscaler(RRDBNet(width=2, growth=2, num_blocks=1, scale=2)),  # of sides that are even
+    "srgan": lambda: of_upscaler(SRResNet(width=2, num_blocks=1)),
+}
+KINDS = {"draw": DRAW, "read images": READ_IMAGES, "enlarge": ENLARGE}
+
+
+class Together(nn.Module):
+    """Several networks as one, since the exporter takes a second however small a network is. Gives all their numbers,
+    [N, ...]."""
+
+    def __init__(self, each: list[exporting.Exportable]):
+        super().__init__()
+        self.networks = nn.ModuleList(what.network for what in each)
+        self.takes = [len(what.free) for what in each]
+
+    def forward(self, values: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        calls = zip(self.networks, self.takes, strict=True)
+        return torch.cat([network(*(values, labels)[:count]).flatten(1) for network, count in calls], 1)
+
+
+def together(makes: dict) -> exporting.Exportable:
+    each = [ready(make) for make in makes.values()]
+    widest = max(each, key=lambda what: len(what.free))
+    return widest._replace(network=Together(each).eval(), output="numbers")
+
+
+def ready(make) -> exporting.Exportable:
+    torch.manual_seed(0)
+    what = make()
+    for layer in what.network.modules():  # statistics as training leaves them, which tell layers apart
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.running_mean.normal_(), layer.running_var.uniform_(0.5, 2)
+    what.network.eval().requires_grad_(False)
+    return what
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_runtime_computes_what_the_networks_do(kind, tmp_path):
+    what = together(KINDS[kind])
+    assert exporting.write(what, tmp_path / "it.onnx", "onnx") < 1e-4
+    session = onnxruntime.InferenceSession(tmp_path / "it.onnx", providers=["CPUExecutionProvider"])
+    inputs = what.inputs(5)
+    theirs, = session.run(None, {name: values.numpy() for name, values in inputs.items()})
+    torch.testing.assert_close(torch.from_numpy(theirs), what.network(*inputs.values()), rtol=1e-3, atol=1e-4)
+    shapes = {each.name: each.shape for each in session.get_inputs()}
+    assert [*shapes] == [*inputs] and all(shape[0] == "N" for shape in shapes.values())
+
+
+def test_every_generator_of_conf_is_among_them():
+    exported = {type(getattr(what.network, "network", what.network)) for what in (make() for kind in KINDS.values()
+                                                                             for make in kind.values())}
+    named = {*classes("model", "generator").values(), *classes("model", "encoder").values(),
+             *classes("model", "inverse_generator").values()}
+    assert named <= exported
+
+
+def test_pt2_is_loaded_without_the_run(tmp_path):
+    what = ready(DRAW["projection"])._replace(facts={"classes": ["cat", "dog"], "run": "mine"})
+    assert exporting.write(what, tmp_path / "it.pt2", "pt2") == 0
+    facts = {"facts.json": ""}
+    program = torch.export.load(tmp_path / "it.pt2", extra_files=facts)
+    assert json.loads(facts["facts.json"]) == {"classes": '["cat", "dog"]', "run": "mine"}
+    inputs = what.inputs(5)
+    assert torch.equal(program.module()(*inputs.values()), what.network(*inputs.values()))
+
+
+def test_facts_are_in_the_file(tmp_path):
+    exporting.write(ready(DRAW["mlp"])._replace(facts={"run": "mine", "image_range": [-1, 1]}), tmp_path / "it.onnx",
+                    "onnx")
+    facts = {each.key: each.value for each in onnx.load(tmp_path / "it.onnx").metadata_props}
+    assert facts["run"] == "mine" and json.loads(facts["image_range"]) == [-1, 1]
+
+
+@pytest.mark.parametrize("off", [0.01, math.nan])
+def test_a_file_that_computes_something_else_is_not_written(off, tmp_path, monkeypatch):
+    what = ready(DRAW["mlp"])
+    monkeypatch.setitem(exporting.FORMATS, "onnx", (
+        lambda what, path: path.write_bytes(b"it"), lambda path: lambda inputs: what.network(*inputs.values()) + off))
+    (tmp_path / "it.onnx").write_text("before")
+    with pytest.raises(RequestError, match="computes other values than the run.*nothing is written"):
+        exporting.write(what, tmp_path / "it.onnx", "onnx")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("it.onnx", "before")]
+
+
+def test_without_the_packages_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    with pytest.raises(RequestError, match=r"needs onnxruntime, which is not installed: type pip install 'saddlepoint"):
+        exporting.refuse_missing_packages()
