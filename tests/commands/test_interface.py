@@ -1,5 +1,6 @@
 """The commands as functions: what a notebook and a program call."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import saddlepoint
 from saddlepoint.commands import interface
 from saddlepoint.config.paths import changed
 from saddlepoint.data import pixels
-from saddlepoint.errors import RequestError, Stopped
+from saddlepoint.errors import DiskFull, RequestError, Stopped
 from saddlepoint.networks import RRDBNet
 from saddlepoint.runs.checkpoint import load
 from saddlepoint.runs.reading import curves, read_settings
@@ -132,6 +133,18 @@ def test_a_slip_is_raised_as_the_sentence_that_the_command_prints():
         saddlepoint.upscale()
     with pytest.raises(RequestError, match="run is not set: name the directory of a run that translates"):
         saddlepoint.translate(input="photo.png")
+
+
+@pytest.mark.parametrize(("number", "end", "why"), [
+    (errno.ENOSPC, DiskFull, "somewhere"), (errno.ENAMETOOLONG, RequestError, "somewhere cannot be used: .* shorter name"),
+    (errno.EIO, OSError, "somewhere")])
+def test_a_full_disk_and_a_long_name_are_the_ends_that_they_are_for_commands(run, monkeypatch, number, end, why):
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number), "somewhere")
+
+    monkeypatch.setattr("saddlepoint.commands.drawing.refuse_places", fail)
+    with pytest.raises(end, match=why):
+        saddlepoint.sample(run=run)
 
 
 def test_lines_to_type_are_python_and_work():
