@@ -92,6 +92,13 @@ def upscale(*settings: str, extensions: Extensions = (), **values: object) -> li
         return batch.upscale(request.settings)
 
 
+def export(*settings: str, extensions: Extensions = (), **values: object) -> Path:
+    """Writes a network of a run as a file for other programs, and returns its path: export(run=run, format="onnx")."""
+    with _request("export", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import exporting
+        return exporting.export(request.settings)
+
+
 def compare(*settings: str, **values: object) -> "pd.DataFrame":
     """Compares runs and returns a DataFrame with a line for each recipe: compare(runs="multirun", metric="fid").
 
