@@ -58,10 +58,10 @@ class Pages:
         return self.shown[target]
 
     def add_shown_files(self) -> None:
-        """Adds a page for each file or folder outside docs/ that is linked, also by a notebook that is shown."""
-        while missing := [target for target, name in self.shown.items() if name not in self.texts]:
-            for target in missing:
-                self.texts[self.shown[target]] = self.page_that_shows(target)
+        """Adds a page for each file or folder outside docs/ that is linked, also from a notebook that is shown."""
+        while waiting := {target: name for target, name in self.shown.items() if name not in self.texts}:
+            for target, name in waiting.items():
+                self.texts[name] = self.page_that_shows(target)
 
     def page_that_shows(self, target: Path) -> str:
         if target.suffix == ".ipynb":
