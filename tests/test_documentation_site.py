@@ -113,7 +113,7 @@ def test_what_a_yaml_file_says_first_is_prose_with_its_commands_as_code():
 
 def test_a_notebook_is_shown_with_what_its_cells_printed_and_drew():
     data = {"text/plain": ["<Image>"], "image/png": "aGVsbG8=\n"}
-    table = {"text/plain": "x", "text/html": ["<style scoped>b</style>\n<table>\n", "  <tr></tr></table>"]}
+    table = {"text/plain": "x", "text/html": ['<style scoped>b</style>\n<table class="d">\n', "  <tr></tr></table>"]}
     cells = [{"cell_type": "markdown", "source": ["# First\n", "steps"]}, {"cell_type": "raw", "source": "x"},
              {"cell_type": "code", "source": "run()\n", "outputs": [
                  {"output_type": "stream", "name": "stdout", "text": ["\x1b[1ma < b\x1b[0m\n"]},

@@ -35,6 +35,7 @@ def _shown(output: dict) -> Iterator[str]:
         yield f'<img alt="What the cell above drew" src="data:{kind};base64,{"".join(content.split())}">'
     elif kind == "text/html":
         without_style = re.sub(r"<(style|script)\b.*?</\1>", "", content, flags=re.DOTALL)
-        yield f"<div>{without_style.strip()}</div>"
+        tables = re.sub(r"<table\b[^>]*>", "<table>", without_style.strip())  # so that they look like the site's
+        yield f"<div>{tables}</div>"
     elif content.strip():
         yield f"<pre><code>{escape(COLOURS.sub('', content).strip())}</code></pre>"
