@@ -18,7 +18,7 @@ python := .venv/bin/python
 benchmarks := $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
 install := $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup train test test-slow chaos lint bench tensorboard report upscale clean
+.PHONY: help setup train test test-slow chaos lint bench tensorboard report upscale docs clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r target does; do \
@@ -64,9 +64,12 @@ upscale: setup ## enlarge pictures by Real-ESRGAN, without internet: make upscal
 	    "or a folder of yours" >&2; exit 2; }
 	@$(python) upscale.py $(ARGS)
 
+docs: setup ## build the documentation's site: open site/index.html
+	$(python) -m docs.site.build
+
 clean: ## delete .venv and caches; runs/, multirun/ and data/ stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis src/*.egg-info
-	find src tests benchmarks -name __pycache__ -exec rm -rf {} +
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build site src/*.egg-info
+	find src tests benchmarks docs -name __pycache__ -exec rm -rf {} +
 
 # Without this file a set-up has not begun or was interrupted, and starts over; with it, newer requirements are
 # installed on top.

@@ -58,7 +58,7 @@ def test_the_example_is_trained_swept_gone_on_with_and_sampled(lab, tmp_path):
     run("sample", f"run={trained}", "count=2", "output=picture.png")
     run("train", "model=two_scales", "data=rings", *TINY, "model.coarse_discriminator.width=4",
         "run.dir=three_networks")
-    assert {"discriminator/fine.adversarial", "generator/coarse.adversarial", "score/coarse.accuracy"} <= {
+    assert {"discriminator/fine.adversarial", "generator/coarse.adversarial", "logits/coarse.accuracy"} <= {
         *(tmp_path / "three_networks" / "metrics.csv").read_text().split("\n")[0].split(",")}
     assert (tmp_path / "picture.png").is_file()
     assert "exponential" in run("train", "--help")

@@ -246,7 +246,7 @@ def test_licence_is_mit():
 
 
 def project_files() -> list[Path]:
-    made_by_running = {"runs", "multirun", "outputs", "data"}
+    made_by_running = {"runs", "multirun", "outputs", "data", "build", "site"}
     tops = [top for top in ROOT.iterdir() if top.name not in made_by_running and not top.name.startswith(".")]
     files = [file for top in [*tops, ROOT / ".ci", ROOT / ".gitignore"] for file in [top, *top.rglob("*")]]
     return [file for file in files if file.is_file() and not re.search(r"__pycache__|\.egg-info", str(file))]

@@ -40,6 +40,16 @@ def test_a_table_is_printed_and_three_files_are_written(tmp_path, capsys):
     assert "| 11.0 (1.0)" in (tmp_path / "out" / "t.md").read_text().replace("**", "")
 
 
+def test_a_table_on_a_terminal_does_not_wait_for_what_writes_files(tmp_path, monkeypatch, capsys):
+    two_rows(tmp_path / "runs")
+    for slow in ("pandas", "jinja2", "plotly.offline", "saddlepoint.comparison.report.page"):
+        monkeypatch.setitem(sys.modules, slow, None)  # importing it raises
+    compare("runs=runs", "baseline=1")
+    assert "fid_digits" in capsys.readouterr().out
+    with pytest.raises(ImportError):
+        compare("runs=runs", "page=p.html")
+
+
 def test_a_reader_who_stops_reading_ends_nothing(tmp_path, monkeypatch):
     two_rows(tmp_path / "runs")
     read, write = os.pipe()

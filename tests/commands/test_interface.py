@@ -38,8 +38,10 @@ def test_evaluate_returns_values_by_name(run, tmp_path):
     assert list(values) == ["fid_random"] and values["fid_random"] > 0
 
 
-def test_compare_returns_its_table(run):
-    assert len(saddlepoint.compare(f"runs={run}").rows) == 1
+def test_compare_returns_a_data_frame_prints_nothing_and_writes_files(run, tmp_path, capsys):
+    frame = saddlepoint.compare(f"runs={run}", f"output={tmp_path / 'table'}")
+    assert [*frame.index] == [1] and frame.loc[1, "images_seen"] == 16 and frame.attrs["notes"]
+    assert (tmp_path / "table.csv").read_text() == frame.to_csv() and capsys.readouterr().out == ""
 
 
 def test_a_slip_is_raised_as_the_sentence_that_the_command_prints():

@@ -12,7 +12,7 @@ from saddlepoint.game.step import Contest
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.training.callbacks.health import saturation
-from saddlepoint.training.callbacks.scalars import scalars
+from saddlepoint.training.callbacks.scalars import newest
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1
 from saddlepoint.tricks.labels import LabelFlip
@@ -98,9 +98,9 @@ def test_each_contest_has_its_own_accuracy_and_saturation_is_the_mean_of_both():
     far, near = torch.full((4,), 9.0), torch.full((4,), 0.5)
     module.latest = {"logits/one.real": far, "logits/one.fake": -far,  # all right, and nothing left to learn
                      "logits/two.real": near * torch.tensor([1, 1, -1, -1]), "logits/two.fake": -near}
-    curves = {name: value.item() for name, value in scalars(module)}
-    assert (curves["score/one.accuracy"], curves["score/two.accuracy"]) == (1.0, 0.75)
-    assert (curves["score/one.real"], curves["score/two.fake"]) == (9.0, -0.5)
+    curves = {name: value.item() for name, value in newest(module).items()}
+    assert (curves["logits/one.accuracy"], curves["logits/two.accuracy"]) == (1.0, 0.75)
+    assert (curves["logits/one.real"], curves["logits/two.fake"]) == (9.0, -0.5)
     assert saturation(module) == 0.5
 
 

@@ -132,11 +132,6 @@ def test_one_that_says_when_is_called_then_and_where_others_are_due(tmp_path, mo
     assert trained_with(Speaking(), tmp_path / "run", monkeypatch) == [24, 40]
 
 
-def test_averaged_rows_need_each_step(tmp_path, monkeypatch):
-    assert trained_with(Speaking(), tmp_path / "run", monkeypatch, "callbacks.scalars.average=true",
-                        ) == [8, 16, 24, 32, 40]
-
-
 def test_a_game_that_is_called_around_a_batch_is_called_around_each_step(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(SynthesisModule, "on_train_batch_end",

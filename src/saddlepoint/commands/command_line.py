@@ -30,7 +30,7 @@ from saddlepoint.files import disk_space
 from saddlepoint.parallel.first import is_first, print_end
 
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # Hydra takes one of them
-LISTS_OF_CHOICES = ("logger",)
+LISTS_OF_CHOICES = ("logger", "callbacks")
 
 _ends: list[EndOfRun] = []  # of the jobs of this process: one, or those of a sweep
 

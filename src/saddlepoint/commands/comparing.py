@@ -1,16 +1,17 @@
-"""Compares runs for compare.py: gathers them, prints their table and writes it to files."""
+"""Compares runs for compare.py and saddlepoint.compare: gathers them, prints or returns their table, writes it to
+files."""
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saddlepoint.comparison import formats, published
+from saddlepoint.comparison.frame import as_frame
 from saddlepoint.comparison.layout import sheet
 from saddlepoint.comparison.notes import notes
-from saddlepoint.comparison.numbers import as_csv
-from saddlepoint.comparison.report.page import page
-from saddlepoint.comparison.report.writing import PAGE, published_file, title, write
+from saddlepoint.comparison.report.writing import PAGE, published_file, title, write, write_page_of
 from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.config.typed_paths import expanded
@@ -19,26 +20,68 @@ from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Gathered
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 WIDTH = 160  # characters, where the terminal does not say
 ENDINGS = (".md", ".csv", ".tex")
 
 
-def compare(settings: Mapping[str, Any]) -> Table:
-    """Prints the comparison of the settings, writes it to the files of output= and page=, and returns its table."""
-    outputs = _outputs(settings["output"], settings["overwrite"])
-    page_path = _page(settings["page"], settings["overwrite"])
+def compare(settings: Mapping[str, Any]) -> None:
+    """Prints the comparison that the settings ask for, and writes it to the files of output= and page=."""
+    files = Files(settings)
+    answer = find_answer(settings)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    print(formats.terminal(sheet(answer.table), answer.notes, width), flush=True)
+    files.write(answer)
+    if files.paths:
+        print(f"\n{', '.join(map(str, files.paths))}")
+
+
+def compare_as_frame(settings: Mapping[str, Any]) -> "pd.DataFrame":
+    """Returns the comparison that the settings ask for as a DataFrame, and writes it to the files of output= and
+    page=."""
+    files = Files(settings)
+    answer = find_answer(settings)
+    files.write(answer)
+    return as_frame(answer.table, answer.notes)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table of gathered runs, and the notes on it."""
+
+    title: str
+    gathered: Gathered
+    table: Table
+    notes: Sequence[str]
+
+
+class Files:
+    """The files of output= and page=. Making it refuses those that cannot be written, before a run is read."""
+
+    def __init__(self, settings: Mapping[str, Any]):
+        self.outputs = _outputs(settings["output"], settings["overwrite"])
+        self.page = _page(settings["page"], settings["overwrite"])
+
+    @property
+    def paths(self) -> list[Path]:
+        return [*self.outputs, *([self.page] if self.page else [])]
+
+    def write(self, answer: Answer) -> None:
+        if self.outputs:
+            for path, text in zip(self.outputs, file_contents(answer), strict=True):
+                write(path, text, "output")
+        if self.page:
+            write_page_of(self.page, answer.title, answer.table, answer.gathered)
+
+
+def find_answer(settings: Mapping[str, Any]) -> Answer:
+    """Gathers the runs that the settings name and tabulates them; raises a RequestError for what they do not have."""
     known = published.read(expanded(settings["published"], "published") if settings["published"] else published_file())
     gathered = gather_runs(settings["runs"])
     table = tabulate(gathered.runs, question(settings), known)
-    sentences = notes(table, gathered)
-    print(formats.terminal(sheet(table), sentences, shutil.get_terminal_size((WIDTH, 24)).columns), flush=True)
-    for path, text in zip(outputs, file_contents(table, sentences), strict=False):
-        write(path, text, "output")
-    if page_path:
-        write(page_path, page(title(settings["runs"], gathered), table, gathered), "page")
-    if outputs or page_path:
-        print(f"\n{', '.join(map(str, [*outputs, *([page_path] if page_path else [])]))}")
-    return table
+    return Answer(title(settings["runs"], gathered), gathered, table, notes(table, gathered))
 
 
 def gather_runs(places: str | Sequence[str] | None) -> Gathered:
@@ -61,9 +104,11 @@ def question(settings: Mapping[str, Any]) -> Question:
                     settings["evaluations"])
 
 
-def file_contents(table: Table, sentences: Sequence[str]) -> tuple[str, ...]:
-    """Returns the contents of the files of output=, in the order of ENDINGS; `sentences` are the notes on the table."""
-    return formats.markdown(sheet(table), sentences), as_csv(table), formats.latex(sheet(table), sentences)
+def file_contents(answer: Answer) -> tuple[str, ...]:
+    """Returns the contents of the files of output=, in the order of ENDINGS."""
+    texts = sheet(answer.table)
+    return (formats.markdown(texts, answer.notes), as_frame(answer.table).to_csv(lineterminator="\n"),
+            formats.latex(texts, answer.notes))
 
 
 def _outputs(typed: str | None, overwrite: bool) -> list[Path]:

@@ -6,10 +6,10 @@ would print.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.errors import HydraException
 
-from saddlepoint.comparison.table import Table
 from saddlepoint.config import extensions as extension_packages
 from saddlepoint.config.check import refuse_without_effect
 from saddlepoint.config.composing import settings_of
@@ -17,6 +17,9 @@ from saddlepoint.config.hydra_errors import explain
 from saddlepoint.errors import RequestError
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def train(*settings: str, extensions: Sequence[str] = ()) -> Path:
@@ -58,10 +61,11 @@ def upscale(*settings: str, extensions: Sequence[str] = ()) -> None:
     batch.upscale(request)
 
 
-def compare(*settings: str) -> Table:
-    """Compares runs and returns the table that is printed: compare("runs=multirun", "metric=fid")."""
+def compare(*settings: str) -> "pd.DataFrame":
+    """Compares runs and returns the table, a line for each recipe with plain numbers: compare("runs=multirun",
+    "metric=fid"). What to beware of is in attrs["notes"]; output= and page= write files as compare.py does."""
     from saddlepoint.commands import comparing
-    return comparing.compare(_settings("compare", settings, ()))
+    return comparing.compare_as_frame(_settings("compare", settings, ()))
 
 
 def load_run(path: str | Path) -> Run:

@@ -22,6 +22,9 @@ CLASSES: dict[str, str] = {
 # Former class name of a callback -> today's: checkpoints keep what callbacks remember under these.
 CALLBACKS: dict[str, str] = {}
 
+# Former beginning of a curve's name in metrics.csv -> today's.
+CURVES: dict[str, str] = {"score/": "logits/", "health/": "stability/"}
+
 # Former address of a setting -> today's name of a class's setting, or today's place.
 RENAMED: dict[str, str] = {}
 
@@ -167,3 +170,9 @@ def _with_todays_callbacks(process: Any) -> Any:
     if not isinstance(remembered, Mapping):
         return process
     return {**process, "callbacks": {CALLBACKS.get(name, name): state for name, state in remembered.items()}}
+
+
+def curve_name(name: str) -> str:
+    """Returns today's name of a curve that an earlier version may have written."""
+    former = next((each for each in CURVES if name.startswith(each)), "")
+    return CURVES[former] + name.removeprefix(former) if former else name

@@ -45,7 +45,10 @@ class Players(pl.LightningModule):
         self.saved_optimizers: list[dict] = []  # state dicts from the checkpoint of a run that is resumed
         self.guard, self.recorder = Guard(), Eager()
         self.generators: dict[str, torch.Generator] = {}  # of random_streams
-        self.latest: dict[str, Tensor] = {}  # detached terms and logits of the newest step, for callbacks
+        # For callbacks: detached terms and logits of the newest step, and with those that only an earlier one computed.
+        self.newest: dict[str, Tensor] = {}
+        self.latest: dict[str, Tensor] = {}
+        self.after_each_step: list[Callable[[Players], None]] = []  # must not read from the device
 
     frozen_layers = 0  # first layers of D's networks that stay as they are (freezing.py)
 
@@ -57,7 +60,11 @@ class Players(pl.LightningModule):
         return self
 
     def remember(self, kind: str, tensors: Mapping[str, Tensor]) -> None:
-        self.latest |= {f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items()}
+        self.hold({f"{kind}/{name}": tensor.detach() for name, tensor in tensors.items()})
+
+    def hold(self, tensors: Mapping[str, Tensor]) -> None:
+        self.newest |= tensors
+        self.latest |= tensors
 
     def remember_logits(self, steps: Iterable[DiscriminatorStep]) -> None:
         for step in steps:
@@ -69,11 +76,13 @@ class Players(pl.LightningModule):
             batch.play(self, batch_index)
             return
         self.guard.begin(self, batch)
-        self.images_before = self.images_seen
+        self.images_before, self.newest = self.images_seen, {}
         self.players_optimizers.apply_schedule(self.optimizers(), self.images_seen)
         self.play(batch)
         self.images_seen += self.batch_size_of(batch)
         self.guard.end()
+        for act in self.after_each_step:
+            act(self)
 
     def play(self, batch: tuple[Tensor, ...]) -> None:
         """Lets the players move."""

@@ -111,7 +111,7 @@ class Recording:
         kept = [*self.latest.values(), *self.norms.values()]
         copies = [torch.empty_like(each) for each in kept]
         torch._foreach_copy_(copies, kept)
-        module.latest |= dict(zip(self.latest, copies, strict=False))
+        module.hold(dict(zip(self.latest, copies, strict=False)))
         module.guard.norms |= dict(zip(self.norms, copies[len(self.latest):], strict=True))
 
 

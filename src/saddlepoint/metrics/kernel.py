@@ -35,6 +35,10 @@ class KernelDistance(Metric):
                                  "metrics.kid.subsets=100 metrics.kid.subset_size=1000 metrics.kid.degree=3")
         self.subsets, self.subset_size, self.degree = subsets, subset_size, degree
 
+    def in_subsets_of(self, most: int) -> "KernelDistance":
+        """Returns the same estimate from subsets of at most so many images, 2 or more."""
+        return KernelDistance(self.subsets, min(self.subset_size, most), self.degree)
+
     def problem(self, setup: Setup) -> str | None:
         fewest = min(setup.num_real, setup.num_fake)
         return super().problem(setup) or (

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from saddlepoint.config.former import in_todays_words
+from saddlepoint.config import former
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with libyaml
 PICTURE = re.compile(r"(.+)_(\d{10})\.png")
@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
 def read_settings(path: Path) -> Mapping[str, Any]:
     """Returns the settings of a run (config.yaml), with today's names of classes and settings."""
-    return _read_mapping(path, lambda text: in_todays_words(_parse_yaml(text)))
+    return _read_mapping(path, lambda text: former.in_todays_words(_parse_yaml(text)))
 
 
 def _parse_yaml(text: str) -> Any:
@@ -119,7 +119,7 @@ def finite_number(content: Mapping[str, Any], name: str) -> float | None:
 
 
 def curves(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Returns column -> sorted points (images seen, value) of a metrics.csv; {} if it cannot be read.
+    """Returns curve, by today's name -> sorted points (images seen, value) of a metrics.csv; {} if it cannot be read.
 
     A last line that was cut off, and cells that hold no finite number, are left out.
     """
@@ -134,7 +134,7 @@ def curves(path: Path) -> dict[str, list[tuple[int, float]]]:
         for column, cell in row.items() if images_seen is not None else ():
             value = _number(cell)
             if column and value is not None:
-                points_of.setdefault(column, []).append((int(images_seen), value))
+                points_of.setdefault(former.curve_name(column), []).append((int(images_seen), value))
     return {column: sorted(points) for column, points in points_of.items()}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.config import extensions
+from saddlepoint.config import extensions, former
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.files import atomic
@@ -135,6 +135,6 @@ def _delete_later_rows(table: Path, images_seen: int) -> None:
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([columns, *remaining])
+            csv.writer(file).writerows([[*map(former.curve_name, columns)], *remaining])
 
     atomic.write_atomically(table, write)

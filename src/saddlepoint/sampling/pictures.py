@@ -26,6 +26,12 @@ def grid(images: Tensor, columns: int | None = None) -> Tensor:
     return canvas
 
 
+def visible(images: Tensor) -> Tensor:
+    """Returns images [N, C, H, W] as pictures can show them: of those that are neither grey nor RGB (several frames,
+    say), the last channel."""
+    return images if images.shape[1] in (1, 3) else images[:, -1:]
+
+
 def png(image: Tensor) -> bytes:
     """Returns the content of a PNG file of an image, uint8 [C, H, W], with C 1 (grey) or 3 (RGB)."""
     content = io.BytesIO()

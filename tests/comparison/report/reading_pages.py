@@ -1,11 +1,13 @@
 """A page as a browser takes it apart, without a browser."""
 
+import base64
+import json
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from saddlepoint.comparison.report.markup import VOID
+import numpy as np
 
-NO_END = VOID | {"path"}
+NO_END = {"img", "input", "meta", "br"}
 
 
 @dataclass
@@ -53,6 +55,15 @@ class Page(HTMLParser):
         wanted = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
         return [each for each in self.elements if each.name == name and all(
             value in (each.attributes.get(key) or "").split(" ") for key, value in wanted.items())]
+
+    def charts(self) -> list[dict]:
+        """What each chart draws, the numbers of its lines unpacked."""
+        charts = [json.loads("".join(each.text)) for each in self.all("script", type="application/json")]
+        for line in [line for chart in charts for line in chart["lines"]]:
+            packed = {name: value for name, value in line.items() if isinstance(value, dict)}
+            line |= {name: np.frombuffer(base64.b64decode(value["base64"]), value["type"]).tolist()
+                     for name, value in packed.items()}
+        return charts
 
     def one(self, name: str, **attributes: str) -> Element:
         [found] = self.all(name, **attributes)

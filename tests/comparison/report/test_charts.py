@@ -1,30 +1,31 @@
-"""Curves of several seeds, axes and lines, against what can be worked out by hand."""
+"""Curves of several seeds and the data of charts, against what can be worked out by hand."""
 
-import re
+import base64
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saddlepoint.comparison.report.axes import (
-    Axis,
-    fit_axis,
-    fit_axis_to_most,
-    format_images,
-    format_number,
-    tick_labels,
-)
-from saddlepoint.comparison.report.charts import Line, chart, spread, style_of
-from saddlepoint.comparison.report.markup import Html, element
+from saddlepoint.comparison.report.charts import Chart, Line, packed
+from saddlepoint.comparison.report.rows import rounded
 from saddlepoint.comparison.report.seed_bands import BandPoint, seed_band, thin_out
-from tests.comparison.report.reading_pages import Page
 
 values = st.floats(-1e6, 1e6)
 
 
-def flat(count: int) -> list[BandPoint]:
-    return [BandPoint(index, 0.0, -1.0, 1.0) for index in range(count)]
+def line(*heights: float) -> Line:
+    return Line("one", "seed 0", 1, 0, [BandPoint(index, height, height, height)
+                                        for index, height in enumerate(heights)])
+
+
+def chart(*heights: float, **more) -> Chart:
+    return Chart("loss", [line(*heights)], **more)
+
+
+def unpacked(column: dict) -> list[float]:
+    return np.frombuffer(base64.b64decode(column["base64"]), column["type"]).tolist()
 
 
 def test_a_band_is_mean_and_range_of_the_seeds():
@@ -55,76 +56,56 @@ def test_thinning_keeps_ends_extremes_order_and_bands(heights, most):
     assert (min(point.low for point in kept), max(point.high for point in kept)) == (min(heights) - 1, max(heights) + 1)
 
 
-@given(st.lists(values, min_size=1, max_size=50))
-def test_axes_hold_all_values_and_have_a_sensible_number_of_ticks(several):
-    axis = fit_axis(several, may_be_logarithmic=True)
-    assert all(0 <= axis.share(value) <= 1 for value in several)
-    ticks = axis.ticks(5)
-    assert 2 <= len(ticks) <= 12
-    assert len({*tick_labels(ticks)}) == len(ticks)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_numbers_are_packed_as_float32_or_better(numbers):
+    np.testing.assert_allclose(unpacked(packed(numbers)), numbers, rtol=2**-24, atol=2**-149)
 
 
-@pytest.mark.parametrize(("axis", "ticks"), [
-    (Axis(0, 10), [0, 2, 4, 6, 8, 10]), (Axis(-1.04, 1.04), [-1, -0.5, 0, 0.5, 1]),
-    (Axis(9, 1100, True), [10, 20, 50, 100, 200, 500, 1000]), (Axis(0.9, 2e6, True), [10**each for each in range(7)]),
-    (Axis(0.9e-9, 1e10, True), [1e-9, 1e-6, 1e-3, 1, 1e3, 1e6, 1e9])])
-def test_ticks_are_round_numbers(axis, ticks):
-    assert axis.ticks(5) == pytest.approx(ticks)
-
-
-def test_only_positive_values_over_a_wide_range_are_drawn_logarithmically():
-    assert fit_axis([1, 100], may_be_logarithmic=True).logarithmic
-    assert Axis(1, 100, True).share(10) == pytest.approx(0.5)
-    assert not fit_axis([1, 5], may_be_logarithmic=True).logarithmic
-    assert not fit_axis([-1, 100], may_be_logarithmic=True).logarithmic
-
-
-def test_a_few_spikes_do_not_decide_about_the_range_but_are_told():
-    heights = [float(index % 10) for index in range(200)]
-    assert fit_axis_to_most([*heights, 5000.0]).high < 11
-    assert fit_axis_to_most(heights) == fit_axis(heights)
-    points = [BandPoint(index, height, height, height) for index, height in enumerate([*heights, 5000.0, 1.0])]
-    assert "spikes to 5,000" in chart([Line(points, "1", "one", 1, style_of(0))], "loss", cut_spikes=True)
+@pytest.mark.parametrize(("numbers", "kind"), [
+    ([0.1, 2.5], "float32"), ([0, 2**24, 2**24 + 2], "float32"), ([2**24 + 1], "float64"), ([1e39], "float64")])
+def test_whole_numbers_stay_exact_and_others_are_short(numbers, kind):
+    assert packed(numbers)["type"] == kind
+    assert kind == "float32" or unpacked(packed(numbers)) == numbers
 
 
 @pytest.mark.parametrize(("value", "words"), [
-    (0, "0"), (12.345, "12.3"), (1234.5, "1,234"), (0.00012, "1.2e-4"), (5e7, "5e7"), (-0.5, "-0.5"), (100, "100")])
-def test_numbers_are_short(value, words):
-    assert format_number(value) == words
+    (0, "0"), (12.345678, "12.35"), (1234.5, "1,234"), (123456.7, "123,500"), (0.00012, "0.00012"), (-0.5, "-0.5"),
+    (5e20, "5e+20"), (1.5e-7, "1.5e-07")])
+def test_numbers_in_sentences_are_short(value, words):
+    assert rounded(value) == words
 
 
-def test_images_have_units():
-    assert [*map(format_images, (0, 500, 640_000, 1_280_000))] == ["0", "500", "640k", "1.28M"]
+def test_a_line_travels_with_its_points_and_a_band_only_where_seeds_differ():
+    [single] = chart(1.0, 3.0).as_json()["lines"]
+    assert (unpacked(single["images"]), unpacked(single["mean"])) == ([0, 1], [1.0, 3.0]) and "low" not in single
+    band = Line("two", "mean of 2 runs", 1, 0, [BandPoint(0, 2.0, 1.0, 3.0)])
+    [drawn] = Chart("loss", [band]).as_json()["lines"]
+    assert (unpacked(drawn["low"]), unpacked(drawn["high"])) == ([1.0], [3.0])
 
 
-def test_the_first_24_lines_differ_in_colour_or_dashes():
-    assert len({style_of(index) for index in range(24)}) == 24
+def test_only_positive_scores_over_a_wide_range_are_drawn_logarithmically():
+    assert chart(1, 100, may_be_logarithmic=True).decades == pytest.approx(2)
+    assert chart(1, 100).decades == 0
+    for heights in ((1, 5), (-1, 100), (0, 100)):
+        assert chart(*heights, may_be_logarithmic=True).decades == 0
 
 
-@given(st.lists(st.floats(0, 250), min_size=1, max_size=15))
-def test_tags_do_not_cover_each_other_and_stay_in_the_chart(heights):
-    placed = spread(sorted(heights), 250)
-    assert all(other - one > 12.9 for one, other in pairwise(placed))
-    assert placed[-1] <= 250 and placed[0] >= -1e-6
+def test_a_few_spikes_do_not_decide_what_is_shown_at_first_but_are_told():
+    heights = [float(index % 10) for index in range(200)]
+    spiky = chart(*heights, 5000.0, 1.0, cuts_spikes=True)
+    assert -1 < spiky.shown[0] < 0 and 9 < spiky.shown[1] < 10 and spiky.spikes == "spikes to 5,000"
+    assert chart(-70.0, *heights, 11.0, cuts_spikes=True).spikes == "spikes to -70"
+    assert chart(*heights, cuts_spikes=True).shown is None and chart(*heights, 5000.0).shown is None
+    assert chart(*heights, cuts_spikes=True).spikes == ""
 
 
-def test_a_line_goes_from_corner_to_corner():
-    points = [BandPoint(0, 0.0, 0.0, 0.0), BandPoint(10, 1.0, 1.0, 1.0)]
-    drawn = Page(chart([Line(points, "7", "seven", 7, style_of(0))], "score"))
-    inner = drawn.all("svg")[1].attributes
-    width, height = float(inner["width"]), float(inner["height"])
-    [path] = [each.attributes["d"] for each in drawn.all("path", class_="middle")]
-    left, low, right, high = map(float, re.findall(r"[\d.]+", path))
-    assert (left, right) == (0, width) and low + high == pytest.approx(height, abs=0.2) and low > 0.9 * height
-    assert not drawn.all("path", class_="band") and drawn.one("text", class_="tag").words == "7"
+@pytest.mark.parametrize("heights", [(7.0,), (7.0, 7.0, 7.0), (0.0,), (-3.0,)])
+def test_a_single_value_stands_in_the_middle_of_its_axis(heights):
+    low, high = chart(*heights, may_be_logarithmic=True, cuts_spikes=True).shown
+    assert low < heights[0] < high and (low + high) / 2 == pytest.approx(heights[0])
 
 
-def test_a_single_point_is_a_dot():
-    assert 'h.01"' in chart([Line(flat(1), "1", "one", 1, style_of(0))], "score")
-
-
-def test_elements_escape_what_is_not_html():
-    assert element("b", "a<b", class_="x", data_row=0, hidden=None, open=True, title='"&') == \
-        '<b class="x" data-row="0" open title="&quot;&amp;">a&lt;b</b>'
-    assert element("p", Html("<b>")) == "<p><b></p>" and element("br") == "<br>"
-    assert element("i", "\udcff") == "<i>?</i>"
+def test_a_hundred_lines_of_many_points_stay_small_and_keep_their_ends():
+    many = Chart("loss", [line(*range(2000))] * 100).as_json()["lines"]
+    kept = [unpacked(each["mean"]) for each in many]
+    assert sum(map(len, kept)) <= 40_000 and all((each[0], each[-1]) == (0, 1999) for each in kept)

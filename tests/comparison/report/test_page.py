@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 
 import pytest
 from PIL import Image
+from plotly.offline import get_plotlyjs
 
 from saddlepoint.commands import comparing as command
 from saddlepoint.comparison.report.page import page
@@ -25,14 +26,20 @@ LOSSES = ("hinge", "wasserstein")
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
 
+@pytest.fixture(autouse=True)
+def short_script(monkeypatch):
+    """Plotly's script has 5 MB, which only the test of it takes apart."""
+    monkeypatch.setattr("saddlepoint.comparison.report.page.get_plotlyjs", lambda: "const Plotly = {};")
+
+
 def written(*paths, **question) -> str:
     gathered = gather(paths)
     return page("A comparison", tabulate(gathered.runs, Question(**question)), gathered)
 
 
 def curve(value: float) -> list[dict[str, float]]:
-    return [{"images_seen": moment, "discriminator/total": 1.0, "generator/total": 2.0, "score/real": 1.0,
-             "score/fake": -1.0, "quality/fid_digits": value * 48000 / moment} for moment in (12000, 24000, 48000)]
+    return [{"images_seen": moment, "discriminator/total": 1.0, "generator/total": 2.0, "logits/real": 1.0,
+             "logits/fake": -1.0, "quality/fid_digits": value * 48000 / moment} for moment in (12000, 24000, 48000)]
 
 
 def draw(run, name: str = "images", moments=(0, 24000, 48000), size=(40, 30)) -> None:
@@ -63,16 +70,34 @@ def test_tags_match_ids_are_unique_and_every_reference_resolves(sweep):
     assert {link.removeprefix("#") for link in links} | {*referred} <= {*ids}
 
 
-def test_nothing_is_loaded_and_only_our_script_may_run(sweep):
+def scripts(shown: Page) -> list[str]:
+    """Those that run, without the data of charts"""
+    return ["".join(each.text) for each in shown.all("script") if "type" not in each.attributes]
+
+
+def test_nothing_is_loaded_and_only_our_scripts_may_run(sweep):
     content = written(sweep)
     assert not re.search(r"https?:|url\(|@import|<link|<iframe", content)
     shown = Page(content)
+    assert not [each for each in shown.all("script") if "src" in each.attributes]
     assert all(each.attributes["src"].startswith("data:image/") for each in shown.all("img"))
     assert {name for each in shown.elements for name in each.attributes if name.startswith("on")} == set()
-    script = "".join(shown.one("script").text)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts(shown)]
     [policy] = [each.attributes["content"] for each in shown.all("meta") if "http-equiv" in each.attributes]
-    assert policy.startswith("default-src 'none'") and f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src ")
+    assert policy.split("script-src ")[1].split() == [f"'sha256-{digest}'" for digest in digests] and len(digests) == 3
+
+
+def test_plotlys_script_is_there_once_and_offers_to_send_nothing_away(sweep, monkeypatch):
+    monkeypatch.undo()
+    content = written(sweep)
+    assert content.count(get_plotlyjs()) == 1
+    assert "showSendToCloud: false" in content.partition(get_plotlyjs())[2]
+
+
+def test_a_page_without_charts_is_small(tmp_path):
+    make_run(tmp_path / "run", score(value=None))
+    assert len(scripts(Page(written(tmp_path)))) == 1
 
 
 def test_whatever_files_hold_stays_text(tmp_path):
@@ -83,7 +108,9 @@ def test_whatever_files_hold_stays_text(tmp_path):
     make_run(tmp_path / "tame", score(value=1.0))
     content = written(tmp_path)
     shown = Page(content)
-    assert len(shown.all("script")) == 1 and "alert" not in shown.one("script").words
+    assert len(scripts(shown)) == 3 and "alert" not in "".join(scripts(shown))
+    names = {line["name"] for chart in shown.charts() for line in chart["lines"]}
+    assert f"#2 loss={EVIL}" in names and "</script>" not in "".join(each.words for each in shown.all("script"))
     assert content.count("onerror=") > 5  # as text
     assert not [each for each in shown.elements if "onerror" in each.attributes]
     assert shown.all("code")[-1].words.endswith(EVIL)
@@ -124,20 +151,48 @@ def test_columns_sort_by_numbers_and_the_best_is_marked(sweep):
     assert best.words.startswith("10.50 ± 0.71")
 
 
-def test_lines_of_two_seeds_have_a_band_and_a_tag(sweep):
+def test_lines_of_two_seeds_have_a_band_and_say_what_they_are_of(sweep):
     shown = Page(written(sweep))
-    charts = [each for each in shown.all("svg", class_="chart") if "fid_digits" in each.attributes["aria-label"]]
-    assert len(charts) == 1 and "#1 loss=hinge ends at 10.5" in charts[0].attributes["aria-label"]
-    assert {"1", "2"} <= {each.words for each in shown.all("text", class_="tag")}
-    assert len(shown.all("path", class_="band")) == 2  # the losses of both seeds are the same: a line
+    [scores] = [each for each in shown.charts() if each["quantity"] == "fid_digits"]
+    assert [line["name"] for line in scores["lines"]] == ["#1 loss=hinge", "#2 loss=wasserstein"]
+    first = scores["lines"][0]
+    assert first["source"] == "mean of 2 runs, seed 0, seed 1"
+    assert first["images"] == [12000, 24000, 48000] and first["mean"] == pytest.approx([42, 21, 10.5])
+    assert (first["low"], first["high"]) == (pytest.approx([40, 20, 10]), pytest.approx([44, 22, 11]))
+    losses = next(each for each in shown.charts() if each["quantity"] == "Losses")
+    assert [line["name"] for line in losses["lines"]] == ["discriminator", "generator"]
+    assert "low" not in losses["lines"][0]  # both seeds have the same losses
+
+
+def test_a_chart_is_told_in_words_with_and_without_a_script(sweep):
+    shown = Page(written(sweep))
+    charts = shown.all("div", class_="chart")
+    assert len(charts) == len(shown.charts()) == len(shown.all("noscript")) == 5
+    assert "#1 loss=hinge ends at 10.5" in charts[0].attributes["aria-label"]
+    assert "chart of fid_digits over images seen is drawn by JavaScript" in shown.all("noscript")[0].words
+
+
+def test_one_measurement_is_a_point_on_axes_around_it(tmp_path):
+    make_run(tmp_path / "run", score(value=10.0), curve=[{"images_seen": 48000, "quality/fid_digits": 10.0}])
+    [chart] = Page(written(tmp_path)).charts()
+    [line] = chart["lines"]
+    assert (line["images"], line["mean"], chart["last"]) == ([48000], [10.0], 48000)
+    assert chart["shown"] == [9, 11] and line["source"] == "seed 0, run"
+
+
+def test_values_that_are_not_finite_are_left_out_of_curves(tmp_path):
+    points = [{"images_seen": place, "generator/total": value, "quality/fid_digits": float("nan")}
+              for place, value in enumerate((1.0, float("nan"), float("inf"), 4.0))]
+    make_run(tmp_path / "run", score(value=None), curve=points)
+    [chart] = Page(written(tmp_path)).charts()
+    assert [(line["images"], line["mean"]) for line in chart["lines"]] == [([0, 3], [1.0, 4.0])]
 
 
 def test_values_of_unlike_protocol_have_charts_of_their_own(tmp_path):
     for place, count in enumerate((2000, 5000)):
         make_run(tmp_path / str(place), score(num_fake=count), curve=curve(5.0), model__generator__width=place)
     shown = Page(written(tmp_path))
-    charts = [each for each in shown.all("svg", class_="chart") if "fid_digits" in each.attributes["aria-label"]]
-    assert len(charts) == 2
+    assert [each["quantity"] for each in shown.charts()].count("fid_digits") == 2
     assert "other number of fakes (5,000, not 2,000)" in shown.one("section", id="scores").words
 
 
@@ -222,6 +277,8 @@ def test_a_page_is_the_name_of_an_html_file(sweep, name):
 
 
 def test_files_of_the_page_come_with_the_package():
-    patterns = tomllib.loads((CONF.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    for ending in ("html", "css", "js"):
-        assert any(fnmatch(f"comparison/report/page.{ending}", pattern) for pattern in patterns["saddlepoint"])
+    root = CONF.parent
+    patterns = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["saddlepoint"]
+    package = root / "src" / "saddlepoint"
+    names = [path.relative_to(package).as_posix() for path in (package / "comparison/report/templates").iterdir()]
+    assert len(names) > 5 and all(any(fnmatch(name, pattern) for pattern in patterns) for name in names)

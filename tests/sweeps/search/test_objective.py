@@ -7,7 +7,6 @@ import pytest
 from saddlepoint.errors import RequestError
 from saddlepoint.sweeps.search.objective import Objective, choose_objective, measured_alike
 from saddlepoint.sweeps.search.space import Space
-from saddlepoint.training.callbacks import sample_quality
 from tests.composing import settings
 
 
@@ -31,7 +30,7 @@ def test_trials_are_measured_after_the_same_images_whatever_their_size():
     assert paced.overrides({}) == (["model=mlp", "callbacks.sample_quality.every_images=12000"], [])
     assert paced.corners() == [paced.overrides({})[0]] * 2
     assert paced.fixed == space.fixed  # by which an earlier search of this space is known
-    assert of().every_images == sample_quality.LEAST
+    assert of().every_images == 12000 and of("budget.images=1000000").every_images == 50000
     for typed in (["callbacks.sample_quality.every_images=500"], ["callbacks=none"]):
         assert measured_alike(space, settings("model=mlp", *typed)) == space
     assert of("callbacks.sample_quality.every_images=500").every_images == 500

@@ -247,7 +247,8 @@ def test_rolling_back_is_asked_for_so_many_times(tmp_path, monkeypatch):
 
 def rows(run):
     with (run / "metrics.csv").open(newline="") as file:
-        found = [{name: float(value) for name, value in row.items() if value and name.startswith(("health/", "images"))}
+        found = [{name: float(value) for name, value in row.items()
+                  if value and name.startswith(("stability/", "images"))}
                  for row in csv.DictReader(file)]
     return {int(row.pop("images_seen")): row for row in found if len(row) > 1}
 
@@ -273,12 +274,12 @@ def test_measuring_changes_no_bit_and_does_not_depend_on_how_often(runs):
     assert rarely == {moment: often[moment] for moment in rarely}
     for seen, row in often.items():
         generator, discriminator = witness.gradients[seen]
-        assert row["health/gradient_ratio"] == pytest.approx(generator / discriminator, rel=1e-5)
-        assert 0 < row["health/diversity"] < 1 and 0 <= row["health/saturation"] <= 1
+        assert row["stability/gradient_ratio"] == pytest.approx(generator / discriminator, rel=1e-5)
+        assert 0 < row["stability/diversity"] < 1 and 0 <= row["stability/saturation"] <= 1
     events = EventAccumulator(str(runs["rarely"]))
     events.Reload()
-    shown = {event.step: event.value for event in events.Scalars("health/diversity")}
-    assert shown == pytest.approx({moment: row["health/diversity"] for moment, row in rarely.items()})
+    shown = {event.step: event.value for event in events.Scalars("stability/diversity")}
+    assert shown == pytest.approx({moment: row["stability/diversity"] for moment, row in rarely.items()})
 
 
 def test_what_a_model_or_a_loss_does_not_have_is_not_measured(tmp_path):
@@ -287,10 +288,10 @@ def test_what_a_model_or_a_loss_does_not_have_is_not_measured(tmp_path):
                    "budget.images=32", "model.generator.num_blocks=1", "model.turns.generator_warmup_images=16",
                    "callbacks.health.every_images=8"), tmp_path / "enlarging")
     assert {moment: set(row) for moment, row in rows(tmp_path / "enlarging").items()} == dict.fromkeys(
-        (24, 32), {"health/gradient_ratio", "health/saturation"})  # nothing while the generator warms up alone
+        (24, 32), {"stability/gradient_ratio", "stability/saturation"})  # nothing while the generator warms up alone
     train(settings(*TINY, "loss=wasserstein", "trick=[weight_clipping]", "model.discriminator.normalization=layer",
                    "callbacks.health.every_images=48"), tmp_path / "critic")
-    assert set(rows(tmp_path / "critic")[48]) == {"health/gradient_ratio", "health/diversity"}
+    assert set(rows(tmp_path / "critic")[48]) == {"stability/gradient_ratio", "stability/diversity"}
 
 
 # Collapse.
@@ -317,7 +318,7 @@ def test_a_generator_that_ignores_its_latents_is_reported_once(deaf, tmp_path, c
     train(settings(*TINY, *COLLAPSING), tmp_path / "run")
     [line] = [line for line in capsys.readouterr().err.splitlines() if "collapsed" in line]
     assert line.startswith("warning: The generator has collapsed: after 56 images ")  # 40, 48, 56
-    assert all(row["health/diversity"] < 1e-9 for row in rows(tmp_path / "run").values())
+    assert all(row["stability/diversity"] < 1e-9 for row in rows(tmp_path / "run").values())
 
 
 def test_or_ends_the_run(deaf, tmp_path):

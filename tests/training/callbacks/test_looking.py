@@ -37,11 +37,11 @@ def test_it_is_said_once_with_the_setting_to_raise(capsys):
     [line] = said(capsys, [(20, {"grid": 10}), (40, {"grid": 2, "quality": 4}), (80, {"quality": 40})],
                   grid=1000, quality=4000)
     assert line == ("note: looking has taken 40% of the time so far (callbacks.grid 30%, callbacks.quality 10%): to "
-                    "look less often, type callbacks.grid.every_images=16000")  # 30 % to the 2.5 % left: 12 times
+                    "look less often, type callbacks.grid.every_images=4000")  # 30 % to the 7.5 % left: 4 times
 
 
 @pytest.mark.parametrize("looks", [
-    [(20, {"grid": 19})], [(40, {"grid": 1.9}), (400, {"grid": 10})], [(400, {"grid": 20})], []])
+    [(20, {"grid": 19})], [(40, {"grid": 5.9}), (400, {"grid": 50})], [(400, {"grid": 60})], []])
 def test_nothing_is_said_of_little_or_of_short_runs(looks, capsys):
     assert said(capsys, looks, grid=1000) == []
 

@@ -5,9 +5,11 @@ import torch
 from torch import nn
 
 from saddlepoint import build
+from saddlepoint.runs.resuming import continuation
 from saddlepoint.training import train
 from saddlepoint.training.callbacks import pace
-from saddlepoint.training.callbacks.pace import arithmetic, arithmetic_of_training, paced
+from saddlepoint.training.callbacks.every import Every
+from saddlepoint.training.callbacks.pace import arithmetic, arithmetic_of_training, set_pace
 from tests.comparing_runs import rows
 from tests.composing import settings
 
@@ -33,19 +35,35 @@ def test_training_is_counted_in_passes_through_both_networks(turns, of_generator
     assert module.generator.training
 
 
-@pytest.mark.parametrize(("look", "every"), [(0.0, 100), (1e9, 100), (1.1e9, 200), (5e9, 800), (1e30, 1600)])
-def test_looking_is_put_off_until_it_is_seldom_enough(look, every, monkeypatch, capsys):
-    """A hundredth of 1e9 a real image: 1e9 for a look are allowed every 100 images."""
+class Game:
+    budget_images = 80_000
+
+
+def paced(every_images, looks=40, share: float | None = 0.01, look=1e30) -> int | None:
+    moments = Every(every_images)
+    set_pace(moments, "callbacks.mine", Game(), looks, share, lambda: look)
+    return moments.every_images
+
+
+@pytest.mark.parametrize(("look", "times"), [(1.0, 40), (2e10, 40), (2.5e10, 32), (4e10, 20), (1e30, 10)])
+def test_looking_is_put_off_until_it_is_seldom_enough(look, times, monkeypatch, capsys):
+    """A hundredth of 80,000 times 1e9: 8e11 for all looks, 2e10 for each of 40. A fourth of them are made anyway"""
     monkeypatch.setattr(pace, "BESIDE", 0.0)
     monkeypatch.setattr(pace, "arithmetic_of_training", lambda module: 1e9)
-    assert paced("auto", "callbacks.mine", None, 100, 0.01, lambda: look) == every
-    said = capsys.readouterr().err
-    assert (f"callbacks.mine looks every {every:,} images" in said) == (every > 100)
+    assert paced("auto", look=look) == 80_000 // times
+    message = capsys.readouterr().err
+    assert (f"callbacks.mine looks every {80_000 // times:,} images, {times} times and not 40" in message) == (
+        times < 40)
 
 
 def test_a_typed_number_counts_and_so_does_null():
-    assert paced(7, "callbacks.mine", None, 100, 0.01, lambda: 1e30) == 7
-    assert paced(None, "callbacks.mine", None, 100, 0.01, lambda: 1e30) is None
+    assert paced(7) == 7
+    assert paced(None) is None
+
+
+def test_what_costs_next_to_nothing_is_not_counted():
+    assert paced("auto", looks=200, share=None) == 400
+    assert paced("auto", looks=200_000, share=None) == 1
 
 
 @pytest.mark.parametrize("error", [TypeError, ValueError, KeyError, AssertionError])
@@ -53,7 +71,16 @@ def test_a_game_that_cannot_be_counted_is_looked_at_as_often_as_can_be(error, mo
     def refuse(module):
         raise error("takes other inputs")
     monkeypatch.setattr(pace, "arithmetic_of_training", refuse)
-    assert paced("auto", "callbacks.mine", None, 100, 0.01, lambda: 1e30) == 100
+    assert paced("auto") == 2000
+
+
+def test_a_run_that_goes_on_keeps_the_number_but_not_against_a_typed_one():
+    begun, longer, typed = Every("auto"), Every("auto"), Every(9)
+    set_pace(begun, "callbacks.mine", Game(), 40)
+    for moments in (longer, typed):
+        moments.load_state_dict(begun.state_dict())
+        set_pace(moments, "callbacks.mine", Game(), 10)
+    assert (longer.every_images, typed.every_images) == (2000, 9)
 
 
 @pytest.mark.parametrize("model", ["mlp", "dcgan_small", "infogan", "bigan", "adversarial_autoencoder", "acgan"])
@@ -61,15 +88,19 @@ def test_every_kind_of_game_from_noise_is_counted(model):
     assert arithmetic_of_training(build.module(settings(f"model={model}"))) > 1e6
 
 
-def test_a_run_looks_at_its_pace(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("saddlepoint.training.callbacks.sample_quality.LEAST", 8)
-    monkeypatch.setattr("saddlepoint.training.callbacks.health.LEAST", 8)
+def test_a_run_looks_at_its_pace_and_so_does_the_longer_one(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pace, "arithmetic_of_training", lambda module: 1e12)
-    monkeypatch.setattr(pace, "BESIDE", 0.15e12)
-    run = train.train(settings("data.batch_size=8", "data.subset_size=70", "trainer=cpu", "model=mlp", "logger=none",
-                               "budget.images=48", "callbacks.image_grid.count=4",
-                               "callbacks.sample_quality.num_fake=70", f"run.dir={tmp_path / 'run'}"))
-    found = rows(run)
-    assert [row["images_seen"] for row in found if row.get("health/saturation")] == ["16", "32", "48"]
-    assert [row["images_seen"] for row in found if row.get("quality/fid_digits")] == ["8", "16", "24", "32", "40", "48"]
-    assert "callbacks.health looks every 16 images" in capsys.readouterr().err
+    monkeypatch.setattr(pace, "BESIDE", 4.8e12 / 12)  # a tenth of 960e12 is more than 20 of them, a fortieth 60
+    tiny = ("data.batch_size=8", "data.subset_size=70", "trainer=cpu", "model=mlp", "logger=none",
+            "model.generator.widths=[4]", "model.discriminator.widths=[4]", "callbacks.image_grid.count=4",
+            "callbacks.sample_quality.num_fake=70")
+    run = train.train(settings(*tiny, "budget.images=960", f"run.dir={tmp_path / 'run'}"))
+    longer = settings(*tiny, f"resume={run}", "budget.images=1056")
+    train.train(longer, continuation=continuation(longer, ["budget.images=1056"], None))
+    found = {name: [int(row["images_seen"]) for row in rows(run) if row.get(name)]
+             for name in ("quality/fid_digits", "stability/saturation")}
+    assert found["quality/fid_digits"] == [*range(48, 1056, 48), 1056]
+    assert found["stability/saturation"] == [-(-n * 19 // 8) * 8 for n in range(1, 1056 // 19 + 1)]
+    pictures = [int(path.stem.rpartition("_")[2]) for path in sorted((run / "samples").glob("images_*"))]
+    assert pictures == [0, *range(80, 1040, 80), 1040, 1056]
+    assert "looks every" not in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 from importlib import resources
 
 import jsonschema
@@ -14,6 +15,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.frechet import FrechetDistance
 from saddlepoint.metrics.inception_score import InceptionScore
+from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Measurement
 from saddlepoint.metrics.provenance import values
 from saddlepoint.runs import checkpoint
@@ -93,7 +95,8 @@ def test_metrics_json_has_the_last_values_with_their_protocol(run):
 
 def test_too_few_images_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(RequestError, match="fid_random needs at least .* and there are 50 fake") as refusal:
-        train(settings(*TINY, "callbacks.sample_quality.num_fake=50"), tmp_path / "run")
+        train(settings(*TINY, "callbacks.sample_quality.num_fake=50", "callbacks.sample_quality.metric=[fid]"),
+              tmp_path / "run")
     assert "callbacks.sample_quality.num_fake=N" in str(refusal.value)
     assert not (tmp_path / "run").exists()
 
@@ -128,9 +131,9 @@ class Unconditional:
     draws_labels = False
 
 
-def quality(metric, extractor=None):
-    metrics = {"fid": FrechetDistance(), "is": InceptionScore(2)}
-    context = EvaluationContext(lambda: extractor or BlockMeans(), lambda: metrics, Still(grey(100)), Unconditional())
+def quality(metric, extractor=None, count=100):
+    metrics = {"fid": FrechetDistance(), "is": InceptionScore(2), "kid": KernelDistance(10, 5)}
+    context = EvaluationContext(lambda: extractor or BlockMeans(), lambda: metrics, Still(grey(count)), Unconditional())
     return SampleQuality(context, metric, every_images=None, moments=[], num_fake=100, num_real=None, seed=0)
 
 
@@ -177,6 +180,45 @@ def test_by_default_it_measures_what_the_extractor_can_tell():
     blind = BlockMeans()
     blind.num_classes = 0
     assert list(quality(None, blind).evaluator.metrics) == ["fid"]
+
+
+@pytest.mark.parametrize(("count", "measured", "note"), [
+    (100, ["fid", "is"], ""),
+    (4, ["kid", "is"], "fid_quarters needs at least 5 images .* there are 4 real ones; measured: kid, is"),
+    (1, ["is"], "fid_quarters needs .*; measured: is"),
+])
+def test_what_nobody_asked_for_is_left_out_where_the_data_are_too_few(count, measured, note, capsys):
+    """FID takes one image more than features, and KID two"""
+    metrics = quality(None, count=count).evaluator.metrics
+    assert list(metrics) == measured and ("kid" not in metrics or metrics["kid"].subset_size == count)
+    assert re.fullmatch(f"note: {note} \\(callbacks.sample_quality.metric=null\\)\n" if note else "",
+                        capsys.readouterr().err)
+    if note:
+        with pytest.raises(RequestError, match="fid_quarters needs at least 5 images"):
+            quality(["fid"], count=count)
+
+
+def test_images_that_no_extractor_takes_are_trained_on_without_a_measurement(capsys):
+    """Several frames, for instance, which are neither grey nor RGB; an extractor that was asked for is refused"""
+    class Narrow(BlockMeans):
+        def check(self, channels, image_size):
+            raise RequestError("looks at grey or RGB images")
+
+    extractor = Narrow()
+    with pytest.raises(RequestError, match="looks at grey"):
+        quality(None, extractor)
+    extractor.name = "random"
+    assert not quality(None, extractor).active
+    assert capsys.readouterr().err == "note: callbacks.sample_quality measures nothing: looks at grey or RGB images\n"
+
+
+def test_a_folder_of_22_photographs_is_trained_on(tmp_path, capsys):
+    root = noise_of_which_some_break_off(tmp_path / "photos", 22, broken=0)
+    run = train(settings(*FILES[:-3], "logger=none", f"data.root={root}"), tmp_path / "run")
+    assert json.loads((run / "status.json").read_text())["state"] == "completed"
+    [kid] = json.loads((run / "metrics.json").read_text())["metrics"]
+    assert (kid["name"], kid["protocol"]["settings"]["subset_size"]) == ("kid_random", 22)
+    assert "there are 22 real ones; measured: kid" in capsys.readouterr().err
 
 
 # Files that break off.

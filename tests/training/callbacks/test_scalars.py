@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from saddlepoint.errors import Diverged
 from saddlepoint.losses.adversarial import LeastSquares, NonSaturating, Wasserstein
-from saddlepoint.training.callbacks.scalars import accuracy
+from saddlepoint.runs.resuming import continuation
+from saddlepoint.training.callbacks.step_means import accuracy
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.train import train
 from tests.composing import settings
@@ -37,7 +38,7 @@ def test_rows_stand_at_the_moments_and_at_the_end(run):
 def test_every_term_score_and_schedule_has_a_column(run):
     assert set(rows(run)[0]) == {
         "images_seen", "discriminator/adversarial", "discriminator/total", "generator/adversarial", "generator/total",
-        "score/real", "score/fake", "score/accuracy", "probability/real", "probability/fake",
+        "logits/real", "logits/fake", "logits/accuracy", "probability/real", "probability/fake",
         "schedule/generator.lr", "schedule/discriminator.lr", "schedule/instance_noise.sigma",
         "schedule/ema.half_life_images", "throughput/images_per_second"}
 
@@ -53,7 +54,7 @@ def test_schedules_are_written_as_they_stood(run):
 def test_tensorboard_shows_the_same_numbers_over_images_seen(run):
     events = EventAccumulator(str(run))
     events.Reload()
-    for tag in ("discriminator/total", "score/real", "schedule/instance_noise.sigma"):
+    for tag in ("discriminator/total", "logits/real", "schedule/instance_noise.sigma"):
         shown = [(event.step, event.value) for event in events.Scalars(tag)]
         written = [(int(row["images_seen"]), float(row[tag])) for row in rows(run)]
         np.testing.assert_allclose(shown, written, rtol=1e-6)
@@ -63,13 +64,26 @@ def test_averaged_losses_are_the_means_of_the_steps_since_the_row_before(tmp_pat
     """Steps of 8 images: a row after each, against rows after every fourth"""
     few = (*TINY, "budget.images=96", "callbacks=none", "logger=none")
     each = rows(train(settings(*few, "callbacks.scalars.every_images=8"), tmp_path / "each"))
-    means = rows(train(settings(*few, "callbacks.scalars.every_images=32", "callbacks.scalars.average=true"),
-                       tmp_path / "means"))
+    means = rows(train(settings(*few, "callbacks.scalars.every_images=32"), tmp_path / "means"))
     assert [int(row["images_seen"]) for row in means] == [32, 64, 96]
-    for name in ("discriminator/total", "generator/adversarial"):
+    for name in ("discriminator/total", "generator/adversarial", "logits/real", "probability/fake", "logits/accuracy"):
         steps = np.array([float(row[name]) for row in each])
         np.testing.assert_allclose([float(row[name]) for row in means], steps.reshape(3, 4).mean(1), rtol=1e-5)
-    assert [row["score/real"] for row in means] == [row["score/real"] for row in each[3::4]]
+    newest = rows(train(settings(*few, "callbacks.scalars.every_images=32", "callbacks.scalars.average=false"),
+                        tmp_path / "newest"))
+    clock = "throughput/images_per_second"
+    assert [row | {clock: ""} for row in newest] == [row | {clock: ""} for row in each[3::4]]
+
+
+def test_there_are_200_rows_over_the_budget_or_one_a_step_and_a_longer_run_keeps_the_distance(tmp_path):
+    few = ("trainer=cpu", "model=mlp", "data.image_size=28", "model.generator.widths=[4]",
+           "model.discriminator.widths=[4]", "data.batch_size=2", "callbacks=none", "logger=none")
+    run = train(settings(*few, "budget.images=1000"), tmp_path / "run")
+    assert [int(row["images_seen"]) for row in rows(run)] == [*(5 * n + n % 2 for n in range(1, 201))]
+    longer = settings(*few, f"resume={run}", "budget.images=1040")
+    train(longer, continuation=continuation(longer, ["budget.images=1040"], None))
+    assert [int(row["images_seen"]) for row in rows(run)][200:] == [1006, 1010, 1016, 1020, 1026, 1030, 1036, 1040]
+    assert len(rows(train(settings(*few, "budget.images=60"), tmp_path / "short"))) == 30
 
 
 def test_a_run_that_diverges_says_so_and_is_not_called_completed(tmp_path):
@@ -84,11 +98,12 @@ def test_a_run_that_diverges_says_so_and_is_not_called_completed(tmp_path):
 
 def test_accuracy_is_counted_on_the_losss_own_boundary():
     real, fake = torch.tensor([2.0, 0.2, -1.0, 3.0]), torch.tensor([-1.0, 0.3, -2.0, -3.0])
-    assert accuracy(real, fake, NonSaturating.boundary).item() == (3 / 4 + 3 / 4) / 2
-    assert accuracy(real, fake, LeastSquares.boundary).item() == (2 / 4 + 4 / 4) / 2
-    pairs = [r > f for r in real for f in fake]
-    assert accuracy(real, fake, Wasserstein.boundary).item() == sum(pairs) / 16
-    assert accuracy(real, real, Wasserstein.boundary).item() == 6 / 16  # no real beats itself
+    real, fake = torch.stack([real, -real]), torch.stack([fake, fake])  # of two steps
+    assert accuracy(real, fake, NonSaturating.boundary).tolist() == [(3 / 4 + 3 / 4) / 2, (1 / 4 + 3 / 4) / 2]
+    assert accuracy(real, fake, LeastSquares.boundary).tolist() == [(2 / 4 + 4 / 4) / 2, (1 / 4 + 4 / 4) / 2]
+    pairs = [[r > f for r in real[step] for f in fake[step]] for step in (0, 1)]
+    assert accuracy(real, fake, Wasserstein.boundary).tolist() == [sum(each) / 16 for each in pairs]
+    assert accuracy(real, real, Wasserstein.boundary).tolist() == [6 / 16, 6 / 16]  # no real beats itself
 
 
 def test_probabilities_are_what_the_loss_takes_logits_for():

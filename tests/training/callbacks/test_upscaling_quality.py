@@ -17,7 +17,6 @@ from torch import nn
 from torch.nn import functional
 
 from saddlepoint.data.bicubic import resize
-from saddlepoint.errors import RequestError
 from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.networks.srvgg import SRVGGNetCompact
 from saddlepoint.runs import checkpoint
@@ -176,7 +175,7 @@ def test_pictures_show_bicubic_ours_and_the_truth_side_by_side_cut_to_their_midd
     assert (picture[:, 50:50 + GAP] == 255).all()
 
 
-def test_images_that_cannot_be_used_are_named_and_none_at_all_is_refused(tmp_path, capsys):
+def test_images_that_cannot_be_used_are_named_and_so_is_that_there_are_none(tmp_path, capsys):
     write_noise(tmp_path / "train")
     write_photographs(tmp_path / "photos")
     write_noise(tmp_path / "photos", ("small",), 16, 18)
@@ -187,8 +186,10 @@ def test_images_that_cannot_be_used_are_named_and_none_at_all_is_refused(tmp_pat
     said = capsys.readouterr().err
     assert "2 validation images cannot be used" in said and "small.png" in said and "text.png" in said
     assert len(UpscalingQuality(data, None, [], most_images=1, pictures=0, picture_size=50).pairs) == 1
-    with pytest.raises(RequestError, match="no validation images .* data.validation_root=FOLDER"):
-        UpscalingQuality(pair_folder(tmp_path / "train"), None, [], most_images=10, pictures=0, picture_size=50)
+    without = UpscalingQuality(pair_folder(tmp_path / "train"), None, [], most_images=10, pictures=0, picture_size=50)
+    assert "as there are no validation images: type data.validation_root=FOLDER" in capsys.readouterr().err
+    without.begin(None, None)
+    without.act(None, None)  # looks at nothing, and training goes on
 
 
 def test_a_generator_that_makes_no_numbers_has_no_value_and_does_not_end_the_run(measuring, capsys):
@@ -248,7 +249,7 @@ def test_the_curve_has_the_start_every_moment_and_the_end_and_tensorboard_the_pi
     events = EventAccumulator(str(run), size_guidance={"images": 0})
     events.Reload()
     assert {event.step: event.value for event in events.Scalars("quality/psnr_y")} == pytest.approx(curve(run))
-    assert [event.step for event in events.Images("bicubic_ours_truth/a")] == [0, 8, 16, 24]
+    assert [event.step for event in events.Images("samples/bicubic_ours_truth/a")] == [0, 8, 16, 24]
     assert len(list((run / "samples").glob("a_*.png"))) == 4
 
 

@@ -54,12 +54,12 @@ def test_unlike_runs_share_a_table_and_what_differs_is_known(tmp_path):
     assert {info.name: info.differs for info in columns.hparam_infos if info.name in ("seed", "loss")} == {
         "seed": True, "loss": False}
     assert {info.name for info in columns.hparam_infos} == {"seed", "loss", "gamma", "flag", "widths"}
-    assert [info.name.tag for info in columns.metric_infos] == ["Final/fid_x", "Final/is_x", "Final_cost/images_seen",
-                                                               "Final_cost/seconds"]
+    assert [info.name.tag for info in columns.metric_infos] == [
+        "value_at_end/fid_x", "value_at_end/images_seen", "value_at_end/is_x", "value_at_end/seconds"]
     assert lines["a"].hparams["gamma"].number_value == 5.0 and lines["a"].hparams["flag"].bool_value is True
     assert lines["b"].hparams["widths"].string_value == "[4,4]" and lines["a"].sessions[0].start_time_secs == 5.0
     assert {value.name.tag: value.value for value in lines["a"].metric_values} == {
-        "Final/fid_x": 12.5, "Final_cost/images_seen": 100, "Final_cost/seconds": 7.0}
+        "value_at_end/fid_x": 12.5, "value_at_end/images_seen": 100, "value_at_end/seconds": 7.0}
 
 
 @pytest.mark.parametrize(("state", "status"), [("completed", api_pb2.STATUS_SUCCESS),
@@ -76,12 +76,12 @@ def test_a_run_that_goes_on_has_no_line_yet(state, tmp_path):
     assert not [*(tmp_path / "a").iterdir()]
 
 
-def test_final_scores_are_the_first_columns_and_a_run_that_goes_on_is_one_line(tmp_path):
+def test_final_scores_are_the_last_columns_and_a_run_that_goes_on_is_one_line(tmp_path):
     run = train(settings(*TINY, "run.dir=" + str(tmp_path / "run")))
     columns, lines = shown(tmp_path)
     tags = [info.name.tag for info in columns.metric_infos]
-    costs = ["Final_cost/images_per_second", "Final_cost/images_seen", "Final_cost/seconds"]
-    assert tags[:3] == costs and "generator/total" in tags
+    costs = ["value_at_end/images_per_second", "value_at_end/images_seen", "value_at_end/seconds"]
+    assert tags[-3:] == costs and tags[0] == "discriminator/adversarial"
 
     longer = settings(*TINY, f"resume={run}", "budget.images=64")
     train(longer, continuation=continuation(longer, ["budget.images=64"], None))
@@ -90,10 +90,10 @@ def test_final_scores_are_the_first_columns_and_a_run_that_goes_on_is_one_line(t
     assert lines["run"].hparams["budget.images"].number_value == 64
     events = EventAccumulator(str(run), size_guidance={"scalars": 0, "tensors": 0})
     events.Reload()
-    assert [event.step for event in events.Scalars("Final_cost/images_seen")] == [64]
-    assert [event.step for event in events.Scalars("generator/total")] == [8, 16, 24, 32, 40, 48, 56, 64]
+    assert [event.step for event in events.Scalars("value_at_end/images_seen")] == [64]
+    assert sorted(event.step for event in events.Scalars("generator/total")) == [8, 16, 24, 32, 40, 48, 56, 64]
     cost = json.loads((run / "metrics.json").read_text())["cost"]
-    assert events.Scalars("Final_cost/seconds")[0].value == pytest.approx(cost["seconds"], rel=1e-6)
+    assert events.Scalars("value_at_end/seconds")[0].value == pytest.approx(cost["seconds"], rel=1e-6)
 
 
 def test_a_run_that_diverged_is_a_line_with_what_it_has(tmp_path):
@@ -104,8 +104,9 @@ def test_a_run_that_diverged_is_a_line_with_what_it_has(tmp_path):
     [line] = shown(tmp_path)[1].values()
     assert line.sessions[0].status == api_pb2.STATUS_FAILURE
     seen = json.loads((tmp_path / "run" / "status.json").read_text())["images_seen"]
-    assert [(value.name.tag, value.value) for value in line.metric_values if value.name.tag.startswith("Final")] == [
-        ("Final_cost/images_seen", seen)]
+    final = {value.name.tag: value.value for value in line.metric_values}
+    assert {tag: value for tag, value in final.items() if tag.startswith("value_at_end")} == {
+        "value_at_end/images_seen": seen}
 
 
 def test_settings_are_those_that_are_varied():

@@ -1,10 +1,9 @@
-"""Holds what the sections of the page share: the rows of the table, and small pieces of HTML."""
+"""Holds what the sections of the page share: the rows of the table, and words for them."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from saddlepoint.comparison.layout import NOTHING
-from saddlepoint.comparison.report.markup import Html, element, join
 from saddlepoint.comparison.table import Row, Table
 from saddlepoint.runs.record import Run
 
@@ -36,38 +35,20 @@ def page_row(names: Sequence[str], row: Row, reference: Row) -> PageRow:
                    {name for name, value, reference_value in values if value != reference_value})
 
 
-def section(text: str, name: str, *content: object) -> Html:
-    """Returns a section of the page with its heading; links lead to `#name`."""
-    return element("section", element("h2", text, id=f"{name}-heading"), *content, id=name,
-                   aria_labelledby=f"{name}-heading")
-
-
-def scrolling(title: str, table: Html) -> Html:
-    """Returns a box around a table that may be wider than the screen; it can be scrolled with the keyboard too."""
-    return element("div", table, class_="wide", tabindex="0", role="region", aria_label=title)
-
-
-def paragraph(*content: object) -> Html:
-    return element("p", *content)
-
-
-def setting(row: PageRow, name: str) -> object:
-    """Returns a setting's value, marked where it differs from that of the baseline or row 1."""
-    return element("mark", row.settings[name]) if name in row.unlike else row.settings[name]
-
-
-def tag(row: PageRow) -> Html:
-    return element("b", f"#{row.number}")
-
-
 def seed(run: Run) -> str:
     return f"seed {run.seed}" if run.seed is not None else "no seed"
 
 
-def definitions(pairs: Sequence[tuple[object, object]]) -> Html:
-    return element("dl", *(join(element("dt", name), element("dd", content)) for name, content in pairs))
+def place(row: PageRow, run: Run) -> str:
+    """Returns the id that links to a run lead to."""
+    return f"run-{row.number}-{row.runs.index(run) + 1}"
 
 
 def plural(count: int, thing: str) -> str:
     """Returns a number with what it counts: `1 run`, `2 runs`."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def rounded(value: float) -> str:
+    """Returns a number with four significant digits: 12345.6 -> 12,350."""
+    return f"{float(f'{value:.4g}'):,.10g}"

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saddlepoint.comparison import published
-from saddlepoint.comparison.report.page import page
-from saddlepoint.comparison.table import Question
+from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.config.folders import settings_folder
 from saddlepoint.errors import RequestError
@@ -25,8 +24,14 @@ def write_page(directory: Path) -> Path | None:
     path, published_path = directory / PAGE, published_file()
     # beside a user's own script there may be no such file
     entries = published.read(published_path) if published_path.exists() else ()
-    write(path, page(title(str(directory), gathered), tabulate(gathered.runs, Question(), entries), gathered), "page")
+    write_page_of(path, title(str(directory), gathered), tabulate(gathered.runs, Question(), entries), gathered)
     return path
+
+
+def write_page_of(path: Path, heading: str, table: Table, gathered: Gathered) -> None:
+    """Writes the page of a table of gathered runs."""
+    from saddlepoint.comparison.report.page import page  # Jinja, and Plotly's script: only where a page is written
+    write(path, page(heading, table, gathered), "page")
 
 
 def published_file() -> Path:

@@ -15,7 +15,9 @@ from saddlepoint.runs.record import scores
 from saddlepoint.sweeps.search.space import Space
 
 PREFIX = "quality/"
-AUTO, MEASURED_EVERY = "auto", 12_000  # images between two measurements of a trial
+AUTO = "auto"
+LEAST = 12_000  # images between two measurements of a trial with sample_quality, whatever its budget
+MEASURING = ("sample_quality", "upscaling_quality", "translation_quality")  # callbacks
 OF_UPSCALING = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")  # metrics that super-resolution runs always measure
 OF_TRANSLATION = ("psnr_rgb", "mean_error", "cycle_error")  # the first two if the true translations are known
 
@@ -80,11 +82,21 @@ def _begins(name: str, metric: str) -> bool:
 
 
 def measured_alike(space: Space, settings: Mapping[str, Any]) -> Space:
-    """Returns the space with a number in place of callbacks.sample_quality.every_images=auto, which depends on the size
-    of a trial's networks: only scores after the same number of images compare."""
-    if settings["callbacks"].get("sample_quality", {}).get("every_images") != AUTO:
-        return space
-    return replace(space, moments=(f"callbacks.sample_quality.every_images={MEASURED_EVERY}",))
+    """Returns the space with a number in place of every_images=auto of the callback that measures, which depends on a
+    trial's budget and networks: only scores after the same number of images compare."""
+    for name in MEASURING:
+        if settings["callbacks"].get(name, {}).get("every_images") == AUTO:
+            return replace(space, moments=(f"callbacks.{name}.every_images={images_between(name, settings)}",))
+    return space
+
+
+def images_between(callback: str, settings: Mapping[str, Any]) -> int:
+    """Returns the number of images between two measurements of a callback, in all trials."""
+    every = settings["callbacks"][callback]["every_images"]
+    if every != AUTO:
+        return every
+    budget = max(settings["budget"]["images"] // 20, 1)
+    return max(budget, LEAST) if callback == "sample_quality" else budget
 
 
 def choose_objective(settings: Mapping[str, Any], metric: str | None, value: str, direction: str | None) -> Objective:
@@ -103,21 +115,20 @@ def choose_objective(settings: Mapping[str, Any], metric: str | None, value: str
         raise RequestError(f"Whether more or less of {metric} is better is not known: type "
                            "hydra.sweeper.direction=minimize or maximize, or another hydra.sweeper.metric")
     return Objective(metric, value, direction or ("maximize" if greater else "minimize"),
-                     MEASURED_EVERY if callback["every_images"] == AUTO else callback["every_images"],
-                     tuple(callback["moments"]), settings["budget"]["images"])
+                     images_between(callback, settings), tuple(settings["callbacks"][callback]["moments"]),
+                     settings["budget"]["images"])
 
 
-def _measured_metrics(callbacks: Mapping[str, Any]) -> tuple[list[str], Mapping[str, Any]]:
-    """Returns the metrics that are measured in training, and the settings of the callback that measures them."""
+def _measured_metrics(callbacks: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Returns the metrics that are measured in training, and the name of the callback that measures them."""
     if "upscaling_quality" in callbacks:
-        callback = callbacks["upscaling_quality"]
-        return [*OF_UPSCALING, *callback["more"]], callback
+        return [*OF_UPSCALING, *callbacks["upscaling_quality"]["more"]], "upscaling_quality"
     if "translation_quality" in callbacks:
-        callback = callbacks["translation_quality"]
-        return [*OF_TRANSLATION, *(["kept_class"] if callback["kept_class"] else [])], callback
+        more = ["kept_class"] if callbacks["translation_quality"]["kept_class"] else []
+        return [*OF_TRANSLATION, *more], "translation_quality"
     callback = callbacks.get("sample_quality", {"metric": []})
     measured = ["fid", "is"] if callback["metric"] is None else list(callback["metric"])
     if not measured:
         raise RequestError("A search needs a score that is measured in training, and callbacks.sample_quality.metric "
                            "names none: type callbacks=default, or callbacks.sample_quality.metric=fid")
-    return measured, callback
+    return measured, "sample_quality"

@@ -5,10 +5,13 @@ from saddlepoint.exports import lazy
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "checkpointing": "Checkpointing",
     "codes": "Codes",
+    "at_moments": "AtMoments",
     "every": "Every",
     "health": "Health",
+    "histograms": "Histograms",
     "image_grid": "ImageGrid",
     "progress_line": "Progress",
+    "realest_and_fakest": "RealestAndFakest",
     "reconstructions": "Reconstructions",
     "sample_quality": "SampleQuality",
     "scalars": "Scalars",

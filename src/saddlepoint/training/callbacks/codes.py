@@ -13,6 +13,7 @@ from saddlepoint.game.infogan import InfoGANModule
 from saddlepoint.game.modes import evaluating
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.compositions import vary_codes
+from saddlepoint.training.callbacks.pace import Pace
 from saddlepoint.training.callbacks.representation import BLOCK, Measured, Representation
 
 
@@ -33,7 +34,7 @@ class Codes(Representation):
 
     uses_average = False  # the discriminator has no average
 
-    def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
+    def __init__(self, data: ImageDataModule, every_images: Pace, moments: Sequence[WholeNumber],
                  num_images: Count, rows: Count = 10, reach: Positive = 2.0, seed: Seed = 0):
         super().__init__(data, every_images, moments, num_images)
         self.rows, self.reach, self.seed = rows, reach, seed

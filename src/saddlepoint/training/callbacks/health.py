@@ -31,14 +31,14 @@ from saddlepoint.parallel.collectives import gather
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
-from saddlepoint.training.callbacks.looking import Looks
-from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, paced
-from saddlepoint.training.callbacks.scalars import pairs_of_sides
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.looking import Looks, reason_against
+from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
+from saddlepoint.training.callbacks.step_means import pairs_of_sides
+from saddlepoint.training.callbacks.table import add_points
 
 ON_NONFINITE = ("stop", "roll_back")
 ON_COLLAPSE = ("warn", "stop")
-LEAST, SHARE = 4_000, 1 / 100  # of every_images=auto: images between two measurements, and the part they may take
+LOOKS, SHARE = 50, 1 / 40  # of every_images=auto: measurements over the budget, and the part they may take
 
 
 class Health(Looks, pl.Callback):
@@ -47,16 +47,17 @@ class Health(Looks, pl.Callback):
     Before every update it checks loss terms and gradients. If one is not finite, it writes diagnosis.json and ends the
     run. At intervals it writes three curves:
 
-    health/gradient_ratio: the norm of G's gradient divided by that of D's, of the newest step
-    health/saturation: the share of images from which D learns nothing, as it is too sure of them (defined by the loss)
-    health/diversity: the total variance of the features of fakes of the sampling generator, divided by that of as many
-        reals: 1 if fakes differ from one another as reals do, 0 if all are the same; only for images made from noise
+    stability/gradient_ratio: the norm of G's gradient divided by that of D's, of the newest step
+    stability/saturation: the share of images from which D learns nothing, as it is too sure of them; the loss says of
+        which
+    stability/diversity: the total variance of the features of fakes of the sampling generator, divided by that of as
+        many reals: 1 if fakes differ from one another as reals do, 0 if all are the same; only for images made of noise
 
     on_nonfinite: stop ends the run; roll_back lets it go on from its newest checkpoint
     roll_backs: how many times at most
     roll_back_lr_factor: by which learning rates are multiplied each time, above 0 and up to 1
-    every_images: images between two measurements; `auto`: at least 4,000, and so many that measuring is a hundredth of
-        the arithmetic of training at most (pace.py); None: never
+    every_images: images between two measurements; `auto`: 50 of them over the budget, or fewer, so that measuring is a
+        fortieth of the arithmetic of training at most (pace.py); None: never
     num_images: fakes, and reals, for the diversity, 2 or more
     seed: of the latents of these fakes
     on_collapse: warn prints a warning; stop ends the run
@@ -64,6 +65,8 @@ class Health(Looks, pl.Callback):
     collapse_after_images: images seen before which none counts
     patience: low measurements in a row that are a collapse
     """
+
+    setting = "callbacks.health"
 
     def __init__(self, context: EvaluationContext, on_nonfinite: Annotated[str, one_of(*ON_NONFINITE)],
                  roll_backs: Count, roll_back_lr_factor: Annotated[float, number(0, 1, above=True)],
@@ -84,10 +87,13 @@ class Health(Looks, pl.Callback):
             self.prepare_diversity(context)
 
     def prepare_diversity(self, context: EvaluationContext) -> None:
-        """Builds the extractor. Raises a RequestError if it cannot take the images of the data."""
+        """Builds the extractor. Raises a RequestError if it cannot take the images of the data; if none can, the
+        diversity is left out."""
         data, self.extractor = context.data, context.extractor
         try:
-            self.extractor.check(data.channels, data.image_size)
+            if reason := reason_against(self.extractor, data):
+                print(f"note: {self.setting} does not measure how different the images are: {reason}", file=sys.stderr)
+                return
         except RequestError as error:
             raise RequestError(f"{error}, or callbacks.health.every_images=null to train without measuring how "
                                "different the images are") from error
@@ -103,8 +109,7 @@ class Health(Looks, pl.Callback):
             say_that_the_host_waits(trainer.optimizers, scaled=scaler is not None)
         if self.real:
             self.extractor.to(module.device)
-        self.moments.every_images = paced(self.moments.every_images, self.setting, module, LEAST, SHARE,
-                                          lambda: self.arithmetic(module))
+        set_pace(self.moments, self.setting, module, LOOKS, SHARE, lambda: self.arithmetic(module))
         if self.real:
             features = self.features(self.real, module)
             self.real_variance = float(total_variance(features)) if len(features) > 1 else 0.0
@@ -119,10 +124,12 @@ class Health(Looks, pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         norms = {player: torch.stack([*norms]).tolist() for player, norms in self.guard.norms.items()}
-        return {"roll_backs_done": self.roll_backs_done, "in_a_row": self.low_in_a_row, "norms": norms}
+        return {"roll_backs_done": self.roll_backs_done, "in_a_row": self.low_in_a_row, "norms": norms,
+                **self.moments.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.roll_backs_done, self.low_in_a_row = state_dict["roll_backs_done"], state_dict["in_a_row"]
+        self.moments.load_state_dict(state_dict)
         self.saved_norms = {player: torch.tensor(norms, dtype=torch.float64)
                             for player, norms in state_dict["norms"].items()}
 
@@ -187,11 +194,8 @@ class Health(Looks, pl.Callback):
         diversity = self.diversity(trainer, module)
         measurements = {"gradient_ratio": self.gradient_ratio(), "saturation": saturation(module),
                         "diversity": diversity}
-        curves = {f"health/{name}": value for name, value in measurements.items() if value is not None}
-        if curves and self.is_first:
-            Table(self.directory / "metrics.csv").add({"images_seen": module.images_seen} | curves)
-            for logger in trainer.loggers:
-                logger.log_metrics(curves, step=module.images_seen)
+        curves = {f"stability/{name}": value for name, value in measurements.items() if value is not None}
+        add_points(trainer, module.images_seen, curves)
         if diversity is not None:
             self.check_collapse(diversity, module.images_seen)
 
@@ -223,8 +227,8 @@ class Health(Looks, pl.Callback):
         if not low or self.low_in_a_row < self.patience:
             return
         message = (f"The generator has collapsed: after {images_seen:,} images its pictures differ from one another "
-                   f"{diversity:.2g} times as much as real ones (health/diversity, below {self.collapse_below:g} for "
-                   f"{self.low_in_a_row} measurements in a row). Try trick=instance_noise, loss=hinge "
+                   f"{diversity:.2g} times as much as real ones (stability/diversity, below {self.collapse_below:g} "
+                   f"for {self.low_in_a_row} measurements in a row). Try trick=instance_noise, loss=hinge "
                    "trick=spectral_norm, a lower optimizer.discriminator.lr or another seed")
         if self.on_collapse == "stop":
             raise Collapsed(message)

@@ -11,9 +11,12 @@ import pytorch_lightning as pl
 import torch
 from tqdm import tqdm
 
+from saddlepoint.data.images import ImageDataModule
+from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.metrics.extractors.extractor import Extractor
 
-SHARE = 0.05  # of the time; more is said
+SHARE = 0.15  # of the time; more is said
 SECONDS = 30  # of training before that: the first looks are slower, and short runs are not worth a word
 
 
@@ -33,6 +36,21 @@ class Looks:
             yield
         finally:
             self.seconds_of_looking += time.perf_counter() - started
+
+
+def reason_against(extractor: Extractor, data: ImageDataModule) -> str:
+    """Returns why an extractor that was not asked for cannot look at the images of the data; nothing if it can.
+
+    Raises a RequestError for one that was asked for: all but `random`, which takes what any other one takes, are typed
+    or belong to the data.
+    """
+    try:
+        extractor.check(data.channels, data.image_size)
+    except RequestError as error:
+        if extractor.name != "random":
+            raise
+        return str(error)
+    return ""
 
 
 class LookingTime(pl.Callback):

@@ -1,7 +1,9 @@
-"""How often to look at a run: so seldom that looking is a small part of its arithmetic.
+"""How often to look at a run: so many times over its budget, or fewer where looking would be a large part of its
+arithmetic.
 
-Multiplications and additions are counted, not timed, so a run is looked at after the same images on every machine, and
-when it goes on. A small network is trained on thousands of images in the time in which an extractor sees some.
+Multiplications and additions are counted, not timed, so a run is looked at after the same images on every machine. A
+small network is trained on thousands of images in the time in which an extractor sees some. What was found at the start
+is kept when the run goes on, with a larger budget as well.
 """
 
 import sys
@@ -18,35 +20,35 @@ from saddlepoint.config import rules
 from saddlepoint.game.modes import device_of, evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.parallel.first import is_first
+from saddlepoint.training.callbacks.every import AUTO, Every
 
-AUTO = "auto"
 # What networks of other people may raise when they are called with zeros to be counted.
 NOT_COUNTED = (TypeError, ValueError, AttributeError, LookupError, AssertionError, RuntimeError, StopIteration)
-MOST = 16  # times as seldom: the steps of tiny networks take time, but hardly any arithmetic
+FEWEST = 4  # the part of the looks that are made in any case: a fourth
 BESIDE = 2e9  # what a look takes beside arithmetic, for files and calls, as so many additions and multiplications
 Pace = Annotated[int | str | None, rules.optional(rules.either(rules.integer(1), rules.one_of(AUTO)))]
 
 
-def paced(every_images: int | str | None, setting: str, module: nn.Module, least: int, share: float,
-          arithmetic_of_a_look: Callable[[], float]) -> int | None:
-    """Returns the number of images between two looks: the typed one, or for `auto` the smallest `least` * 2^k, up to
-    MOST times `least`, at which looking has at most `share` of the arithmetic of training.
+def set_pace(moments: Every, setting: str, module: nn.Module, looks: int, share: float | None = None,
+             arithmetic_of_a_look: Callable[[], float] | None = None) -> None:
+    """Puts a number of images in the place of `every_images=auto`: with it there are so many `looks` over the budget,
+    or fewer, so that they have at most `share` of the arithmetic of training, but a fourth of them in any case.
 
-    It is `least` in a game that cannot be counted. `setting` is the callback's, for the line that says the number.
+    In a game that cannot be counted there are all of them. `setting` is the callback's, for the line that says it.
     """
-    if every_images != AUTO:
-        return every_images
-    every = least
-    try:
-        training, look = arithmetic_of_training(module), arithmetic_of_a_look() + BESIDE
-    except NOT_COUNTED:  # what only looks must not end the run
-        return every
-    while every < MOST * least and look > share * every * training:
-        every *= 2
-    if every > least and is_first():
-        tqdm.write(f"{setting} looks every {every:,} images, for at most {share:.1%} of the arithmetic "
-                   f"({setting}.every_images=auto)", file=sys.stderr)
-    return every
+    if moments.every_images != AUTO:
+        return
+    number = looks
+    if share:
+        try:
+            training, look = arithmetic_of_training(module), arithmetic_of_a_look() + BESIDE
+            number = max(min(int(share * module.budget_images * training / look), looks), looks // FEWEST)
+        except NOT_COUNTED:  # what only looks must not end the run
+            pass
+    moments.every_images = max(module.budget_images // number, 1)
+    if number < looks and is_first():
+        tqdm.write(f"{setting} looks every {moments.every_images:,} images, {number} times and not {looks}, so that "
+                   f"looking stays cheap ({setting}.every_images=auto)", file=sys.stderr)
 
 
 def arithmetic_of_training(module: SynthesisModule) -> float:

@@ -15,6 +15,7 @@ from saddlepoint.game.encoding import EncodingModule
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.modes import evaluating
 from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.pace import Pace
 from saddlepoint.training.callbacks.representation import BLOCK, Measured, Representation
 
 COLUMNS = 10  # of the picture of reconstructions
@@ -37,7 +38,7 @@ class Reconstructions(Representation):
 
     uses_average = True
 
-    def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
+    def __init__(self, data: ImageDataModule, every_images: Pace, moments: Sequence[WholeNumber],
                  num_images: Count, shown: Count = 40, plane: WholeNumber = 15):
         super().__init__(data, every_images, moments, num_images)
         self.shown, self.plane = shown, plane

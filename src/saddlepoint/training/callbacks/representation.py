@@ -23,8 +23,9 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
-from saddlepoint.training.callbacks.every import AtMoments
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.at_moments import AtMoments
+from saddlepoint.training.callbacks.pace import Pace
+from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 
 BLOCK = 100  # images that are computed at once
@@ -44,16 +45,17 @@ class Representation(AtMoments):
     has no influence on training.
 
     data: the images; those of the split `test` if there is one, else those that are trained on
-    every_images: images between two looks; None: never
+    every_images: images between two looks; `auto`: 12 of them over the budget; None: never
     moments: numbers of images seen at which to look as well; 0 is before the first step
     num_images: images that are looked at, at most, always the same ones
     """
 
-    def __init__(self, data: ImageDataModule, every_images: Count | None, moments: Sequence[WholeNumber],
+    def __init__(self, data: ImageDataModule, every_images: Pace, moments: Sequence[WholeNumber],
                  num_images: Count):
         super().__init__(every_images, moments)
         self.data, self.num_images = data, num_images
 
+    looks = 12
     uses_average: ClassVar[bool]  # whether the values are of the weights that draw (EMA), or of those that are trained
 
     @abstractmethod
@@ -66,7 +68,6 @@ class Representation(AtMoments):
 
     def begin(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         if trainer.is_global_zero:
-            self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
             self.read_images()
 
     def read_images(self) -> None:
@@ -105,9 +106,7 @@ class Representation(AtMoments):
                   if each["name"] not in values]
         update_metrics(run, {"representation": others + entries})
         curves = {f"quality/{name}": value for name, (value, _) in values.items() if math.isfinite(value)}
-        self.table.add({"images_seen": self.acted_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.acted_at)
+        add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]
         tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
 

@@ -20,17 +20,18 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.images import GeneratedImages
+from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.provenance import Value, differing_fields, protocol, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.every import Every
-from saddlepoint.training.callbacks.looking import Looks
-from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, paced
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.looking import Looks, reason_against
+from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
+from saddlepoint.training.callbacks.table import add_points
 
-LEAST, SHARE = 12_000, 1 / 24  # of every_images=auto: images between two measurements, and the part they may take
+LOOKS, SHARE = 20, 1 / 10  # of every_images=auto: measurements over the budget, and the part they may take
 
 
 class SampleQuality(Looks, pl.Callback):
@@ -38,30 +39,38 @@ class SampleQuality(Looks, pl.Callback):
     The first metric decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
 
     context: extractor, metrics, data and game
-    metric: names of metrics; None: fid, and is if the extractor knows classes
-    every_images: images between two measurements; `auto`: at least 12,000, and so many that measuring is a 24th of the
-        arithmetic of training at most (pace.py); None: never
+    metric: names of metrics, each of which must be measurable; None: fid, and is if the extractor knows classes, as far
+        as the data allow, or kid, in subsets as large as can be, where there are too few images for fid. What is left
+        out is said
+    every_images: images between two measurements; `auto`: 20 of them over the budget, or fewer, so that measuring is a
+        tenth of the arithmetic of training at most (pace.py); None: never
     moments: numbers of images seen at which to measure as well
     num_fake: number of fakes
     num_real: training images at most; None: all
     seed: fixes latents and all random choices of metrics
     """
 
+    setting = "callbacks.sample_quality"
+
     def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Pace,
                  moments: Sequence[WholeNumber], num_fake: Count, num_real: Count | None, seed: Seed):
         extractor, data = context.extractor, context.data
         self.moments, self.num_fake, self.seed = Every(every_images, moments), num_fake, seed
+        typed = metric
         if metric is None:
             metric = ["fid", "is"] if extractor.num_classes else ["fid"]
         metrics = {name: context.metrics[name] for name in metric}
         self.evaluator = Evaluator(extractor, metrics, seed, cache=cache_folder())
-        self.active = bool(metric)
         self.best: Value | None = None
         self.measured_at, self.seconds = -1, 0.0
-        if self.active:
+        if metrics:
             self.real, self.num_workers = data.evaluation_images("train").limited(num_real), data.num_workers
             self.class_names = data.class_names if context.module.draws_labels else ()
-            self.refuse(data)
+            if typed is None:
+                self.leave_out(context)
+            else:
+                self.refuse(data)
+        self.active = bool(self.evaluator.metrics)
 
     def refuse(self, data: ImageDataModule) -> None:
         """Raises a RequestError before training if a metric cannot be measured."""
@@ -73,13 +82,28 @@ class SampleQuality(Looks, pl.Callback):
                                f"[{measurable}]' to train without, or, where fakes are too few, "
                                "callbacks.sample_quality.num_fake=N")
 
+    def leave_out(self, context: EvaluationContext) -> None:
+        """Leaves out metrics that nobody asked for and that cannot be measured, takes KID in the place of FID if that
+        can be, and says so."""
+        if reason := reason_against(self.evaluator.extractor, context.data):
+            self.evaluator.metrics = {}
+            print(f"note: {self.setting} measures nothing: {reason}", file=sys.stderr)
+            return
+        setup = self.evaluator.setup(self.real, self.num_fake, self.class_names)
+        if problems := self.evaluator.problems(setup):
+            metrics = {name: metric for name, metric in self.evaluator.metrics.items() if name not in problems}
+            kid, fewest = context.metrics.get("kid"), min(setup.num_real, setup.num_fake)
+            if "fid" in problems and isinstance(kid, KernelDistance) and fewest > 1:
+                metrics = {"kid": kid.in_subsets_of(fewest)} | metrics
+            self.evaluator.metrics = metrics
+            measured = f"measured: {', '.join(metrics)}" if metrics else "nothing else is measured"
+            print(f"note: {'. '.join(problems.values())}; {measured} ({self.setting}.metric=null)", file=sys.stderr)
+
     def on_train_start(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         if self.active:
             started = time.perf_counter()
             self.evaluator.extractor.to(module.device)
-            self.moments.every_images = paced(self.moments.every_images, self.setting, module, LEAST, SHARE,
-                                              lambda: self.arithmetic(module))
+            set_pace(self.moments, self.setting, module, LOOKS, SHARE, lambda: self.arithmetic(module))
             self.evaluator.aloud = True
             self.look_at_real(trainer)
             self.evaluator.aloud = False
@@ -120,9 +144,10 @@ class SampleQuality(Looks, pl.Callback):
             self.measure(trainer, module)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best and self.best.as_json(), "seconds": self.seconds}
+        return {"best": self.best and self.best.as_json(), "seconds": self.seconds} | self.moments.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.moments.load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"] and Value(**state_dict["best"]), state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
@@ -169,8 +194,4 @@ class SampleQuality(Looks, pl.Callback):
             "cost": {"evaluation_seconds": self.seconds},
         })
         curves = {f"quality/{value.name}": value.value for value in measured_values if math.isfinite(value.value)}
-        if not curves:
-            return
-        self.table.add({"images_seen": self.measured_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.measured_at)
+        add_points(trainer, self.measured_at, curves)

@@ -1,9 +1,20 @@
-"""Appends rows to a CSV file to which several callbacks write."""
+"""Writes curves: rows of metrics.csv, to which several callbacks write, and points in the loggers."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
+import pytorch_lightning as pl
+
 from saddlepoint.files import disk_space
+from saddlepoint.training.loggers import adapters
+
+
+def add_points(trainer: pl.Trainer, images_seen: int, curves: Mapping[str, float]) -> None:
+    """Adds a point to each of these curves (name -> value), in the first process; of no curves it writes nothing."""
+    if curves and trainer.is_global_zero:
+        Table(Path(trainer.default_root_dir) / "metrics.csv").add({"images_seen": images_seen, **curves})
+        adapters.log_curves(trainer.loggers, curves, images_seen)
 
 
 class Table:

@@ -29,9 +29,10 @@ from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.translation import translate
+from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import AtMoments
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.pace import Pace
+from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 
 BEST = "psnr_rgb"  # decides checkpoints/best.ckpt
@@ -55,7 +56,7 @@ class TranslationQuality(AtMoments):
     translation, the way back, truth; and for a model that translates back a second one in the other direction.
 
     context: data and extractor
-    every_images: images between two measurements; None: never
+    every_images: images between two measurements; `auto`: 20 of them over the budget; None: never
     moments: numbers of images seen at which to measure as well; 0 is before the first step
     most_images: validation images at most
     pictures: how many of them to draw
@@ -63,7 +64,7 @@ class TranslationQuality(AtMoments):
     kept_class: measures the share of translations that keep their class, by the extractor's classifier
     """
 
-    def __init__(self, context: EvaluationContext, every_images: Count | None, moments: Sequence[WholeNumber],
+    def __init__(self, context: EvaluationContext, every_images: Pace, moments: Sequence[WholeNumber],
                  most_images: Count, pictures: WholeNumber, dropout: bool, kept_class: bool):
         super().__init__(every_images, moments)
         self.num_pictures, self.dropout = pictures, dropout
@@ -76,14 +77,14 @@ class TranslationQuality(AtMoments):
         self.seconds = 0.0
 
     def begin(self, trainer: pl.Trainer, module: TranslationModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
         if self.extractor is not None:
             self.extractor.to(module.device)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds}
+        return {"best": self.best, "seconds": self.seconds} | super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
     def act(self, trainer: pl.Trainer, module: TranslationModule) -> None:
@@ -127,7 +128,7 @@ class TranslationQuality(AtMoments):
     def publish(self, trainer: pl.Trainer, name: str, *columns: Tensor | None) -> None:
         """Writes samples/<name>_<images seen>.png, which has a column for each of `columns` that is not None, and shows
         it in the loggers."""
-        shown = [visible(images) for images in columns if images is not None]
+        shown = [pictures.visible(images) for images in columns if images is not None]
         if any(images.shape[1] == 3 for images in shown):
             shown = [images.expand(-1, 3, -1, -1) for images in shown]
         grid = pictures.grid(torch.stack(shown, dim=1).flatten(0, 1), columns=len(shown))
@@ -157,9 +158,7 @@ class TranslationQuality(AtMoments):
         if not values:
             return
         curves = {f"quality/{name}": quality.value for name, quality in values.items()}
-        self.table.add({"images_seen": self.acted_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.acted_at)
+        add_points(trainer, self.acted_at, curves)
         tqdm.write(f"{self.acted_at:,} images: {', '.join(in_words(*each) for each in values.items())}",
                    file=sys.stderr)
 
@@ -174,11 +173,6 @@ def spread(count: int, most: int) -> Tensor:
     """Returns the places of at most `most` of `count` images, from the first to the last, as neighbours may show the
     same."""
     return torch.linspace(0, count - 1, min(most, count)).round().long()
-
-
-def visible(images: Tensor) -> Tensor:
-    """Returns images as pictures can show them: of more channels than colours (several frames), the last channel."""
-    return images if images.shape[1] in (1, 3) else images[:, -1:]
 
 
 def digest_of(images: ValidationImages) -> str:

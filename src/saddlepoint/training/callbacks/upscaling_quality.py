@@ -28,9 +28,10 @@ from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
+from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.checkpointing import state
-from saddlepoint.training.callbacks.every import AtMoments
-from saddlepoint.training.callbacks.table import Table
+from saddlepoint.training.callbacks.pace import Pace
+from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
 
@@ -40,10 +41,11 @@ GAP = 4  # white pixels between the pictures of a comparison
 class UpscalingQuality(AtMoments):
     """A callback that enlarges whole validation images with the sampling generator, at intervals and at the end of the
     budget. It writes the means of PSNR and SSIM (metrics/image_quality.py) over the images, beside those of bicubic
-    enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
+    enlargement. PSNR on Y decides which state of the run is checkpoints/best.ckpt. It has no influence on training, and
+    without validation images it does nothing.
 
     data: the pairs of images
-    every_images: images between two measurements; None: never
+    every_images: images between two measurements; `auto`: 20 of them over the budget; None: never
     moments: numbers of images seen at which to measure as well; 0 is before the first step
     most_images: validation images at most
     pictures: how many of them to draw: bicubic, generator, original, side by side
@@ -51,7 +53,7 @@ class UpscalingQuality(AtMoments):
     more: further measures, of niqe and lpips
     """
 
-    def __init__(self, data: PairFolder, every_images: Count | None, moments: Sequence[WholeNumber], most_images: Count,
+    def __init__(self, data: PairFolder, every_images: Pace, moments: Sequence[WholeNumber], most_images: Count,
                  pictures: WholeNumber, picture_size: Count,
                  more: Annotated[Sequence[str], list_of(one_of("niqe", "lpips"), empty=True)] = ()):
         super().__init__(every_images, moments)
@@ -62,17 +64,20 @@ class UpscalingQuality(AtMoments):
         self.seconds, self.tile = 0.0, TILE
 
     def begin(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
-        self.table = Table(Path(trainer.default_root_dir) / "metrics.csv")
-        self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
+        if self.pairs:
+            self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds}
+        return {"best": self.best, "seconds": self.seconds} | super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
 
     def act(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         """Measures all images, draws some and writes the values."""
+        if not self.pairs:
+            return
         started = time.perf_counter()
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
             values, shown = self.measure_generator(generator)
@@ -111,7 +116,7 @@ class UpscalingQuality(AtMoments):
             row = side_by_side([bicubic, generated, centre(pair.high, self.picture_size)])
             name = f"{pair.name}_{self.acted_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
-            show(trainer.loggers, f"bicubic_ours_truth/{pair.name}", row, self.acted_at)
+            show(trainer.loggers, f"samples/bicubic_ours_truth/{pair.name}", row, self.acted_at)
 
     def keep_best(self, trainer: pl.Trainer, module: SuperResolutionModule, value: float) -> None:
         """Writes checkpoints/best.ckpt if the value is the best so far."""
@@ -133,9 +138,7 @@ class UpscalingQuality(AtMoments):
         update_metrics(Path(trainer.default_root_dir), {"image_quality": records,
                                                         "cost": {"evaluation_seconds": self.seconds}})
         curves = {f"quality/{name}": value for name, value in values.items()}
-        self.table.add({"images_seen": self.acted_at} | curves)
-        for logger in trainer.loggers:
-            logger.log_metrics(curves, step=self.acted_at)
+        add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items()]
         tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
 
@@ -151,7 +154,7 @@ def digest_of(pairs: Sequence[WholePair]) -> str:
 
 def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> list[WholePair]:
     """Returns the first `most_images` pairs that can be used, each with a name of its own, and warns of those that
-    cannot. Raises a RequestError if there are none."""
+    cannot, or says that there are none."""
     files = data.validation_files()
     pairs, reasons = [], []
     for file, name in zip(files, names_of(files), strict=True):
@@ -168,8 +171,8 @@ def whole_pairs(data: PairFolder, most_images: int, measures: Enlargement) -> li
     if any(pair.mismatch is not None for pair in pairs):
         print(f"warning: {mismatch_warning({pair.name: pair.mismatch for pair in pairs})}", file=sys.stderr)
     if not pairs:
-        raise RequestError("There are no validation images to measure PSNR with: type data.validation_root=FOLDER, "
-                           "data.train_fraction=0.9 to keep a tenth of data.root, or callbacks=none to train without")
+        print("note: PSNR and SSIM are not measured, as there are no validation images: type "
+              "data.validation_root=FOLDER, or data.train_fraction=0.9 to keep a tenth of data.root", file=sys.stderr)
     if len(pairs) + len(reasons) < len(files):
         print(f"PSNR and SSIM are measured of {len(pairs)} of {len(files)} validation images: type "
               f"callbacks.upscaling_quality.most_images={len(files)} to measure all", file=sys.stderr)

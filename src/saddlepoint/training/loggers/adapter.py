@@ -1,4 +1,4 @@
-"""Defines how a logger gets settings, pictures and the end of a run. Curves go to all loggers without an adapter."""
+"""Defines how a logger gets settings, curves, pictures and the end of a run."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
@@ -41,6 +42,7 @@ class LoggerAdapter:
     """The base of all adapters, for loggers that get the settings at the start and nothing else beside curves."""
 
     package: str | None = None  # a package that it needs; the extra of that name installs it
+    shows_histograms = False  # whether it has show_histogram(logger, tag, numbers, images_seen)
     only_unicode = False  # whether it refuses names of directories that are no valid Unicode
 
     @property
@@ -63,11 +65,26 @@ class LoggerAdapter:
         """Gives the settings to the logger, at the start of training."""
         logger.log_hyperparams(settings)
 
+    def log_curves(self, logger: Logger, curves: Mapping[str, float], images_seen: int) -> None:
+        """Adds a point to each of these curves."""
+        logger.log_metrics(curves, step=images_seen)
+
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), if the logger can."""
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         """Gives the end of the run to the logger, if it shows that."""
+
+
+def histogram(numbers: Tensor, bins: int = 64) -> tuple[list[float], list[float]]:
+    """Returns how many of some finite numbers [N] lie in each of `bins` equal intervals, and the edges of these, one
+    more; one interval if all numbers are equal. It is counted where the numbers are: the loggers' own ways, with a
+    thousand intervals, take longer than training a small network."""
+    least, greatest = (each.item() for each in numbers.aminmax())
+    if least == greatest:
+        return [float(len(numbers))], [least, greatest]
+    counts = torch.histc(numbers, bins, least, greatest)
+    return counts.tolist(), torch.linspace(least, greatest, bins + 1, dtype=torch.float64).tolist()
 
 
 def read_id(directory: Path, service: str) -> str | None:

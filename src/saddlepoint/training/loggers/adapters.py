@@ -33,10 +33,26 @@ def begin(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirect
         adapter_of(type(logger)).begin(logger, run.path, varied_settings(settings))
 
 
+def log_curves(loggers: Iterable[Logger], curves: Mapping[str, float], images_seen: int) -> None:
+    """Adds a point to each of these curves in all loggers."""
+    for logger in loggers:
+        adapter_of(type(logger)).log_curves(logger, curves, images_seen)
+
+
 def show(loggers: Iterable[Logger], tag: str, image: Tensor, images_seen: int) -> None:
     """Shows a picture, uint8 [C, H, W] with C 1 (grey) or 3 (RGB), in the loggers that can."""
     for logger in loggers:
         adapter_of(type(logger)).show(logger, tag, image, images_seen)
+
+
+def shows_histograms(logger: Logger) -> bool:
+    return adapter_of(type(logger)).shows_histograms
+
+
+def show_histogram(loggers: Iterable[Logger], tag: str, numbers: Tensor, images_seen: int) -> None:
+    """Shows how numbers [N] are distributed, in the loggers that can."""
+    for logger in filter(shows_histograms, loggers):
+        adapter_of(type(logger)).show_histogram(logger, tag, numbers, images_seen)
 
 
 def finish(loggers: Sequence[Logger], settings: Mapping[str, Any], run: RunDirectory, state: str, images_seen: int,

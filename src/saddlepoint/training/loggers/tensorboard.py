@@ -1,12 +1,18 @@
-"""The adapter for TensorBoard, which also writes a row of the HParams tab for each run.
+"""The adapter for TensorBoard: what its tabs show of a run.
 
-If no run defines an experiment, the tab takes its columns from all runs: different runs share a table, with differing
-settings first. Each curve becomes a column as well. They are sorted by ASCII, and the first five are shown; so the
-names of final scores begin with a capital letter. These are in an event file of their own, which is deleted when the
-run is continued.
+TIME SERIES sorts its charts by name, in the order of ASCII: losses of D and G (discriminator/, generator/), D's scores
+(logits/, probability/), then quality/, samples/, schedule/, stability/, throughput/. Final values, charts of a single
+point, must sort last.
+
+HPARAMS takes its columns from all runs if none defines an experiment: different runs share a table, with differing
+settings first. Each curve becomes a column as well. Final values are in an event file of their own, which is deleted
+when the run is continued.
+
+CUSTOM SCALARS has the curves of both players in one chart.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +25,14 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import FileWriter
 
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, LoggerAdapter
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, histogram
 
-FINAL = "Final"  # prefix of scores; that of costs is Final_cost, which sorts after it
+FINAL = "value_at_end"  # sorts after all curves
+LAYOUT = {  # of CUSTOM SCALARS: title of a chart -> patterns of the curves in it; with several contests more than two
+    "losses of D and G": ["Multiline", ["discriminator/total", "generator/total"]],
+    "scores that D gives real and fake images": ["Multiline", [r"logits/(.*\.)?(real|fake)"]],
+    "probability, by D, that an image is real": ["Multiline", [r"probability/(.*\.)?(real|fake)"]],
+}
 SUFFIX = ".hparams"
 
 
@@ -29,6 +40,7 @@ class TensorBoard(LoggerAdapter):
     """An adapter that shows pictures unchanged and writes the row of the HParams tab."""
 
     only_unicode = True
+    shows_histograms = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         """Returns the arguments; a continued run purges later steps, which it will write again."""
@@ -37,6 +49,12 @@ class TensorBoard(LoggerAdapter):
 
     def begin(self, logger: Logger, directory: Path, settings: dict[str, float | bool | str]) -> None:
         delete_end(directory)
+        logger.experiment.add_custom_scalars({"D and G": LAYOUT})
+
+    def log_curves(self, logger: Logger, curves: Mapping[str, float], images_seen: int) -> None:
+        """Adds a point to each of these curves, all in one event: `writer.add_scalar` takes seven times as long."""
+        points = [Summary.Value(tag=name, simple_value=value) for name, value in curves.items()]
+        logger.experiment._get_file_writer().add_summary(Summary(value=points), images_seen)
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         """Shows a picture. `writer.add_image` would convert grey to RGB and resample it, which takes ten times as long
@@ -46,6 +64,13 @@ class TensorBoard(LoggerAdapter):
                                 encoded_image_string=pictures.png(image))
         summary = Summary(value=[Summary.Value(tag=tag, image=picture)])
         logger.experiment._get_file_writer().add_summary(summary, images_seen)
+
+    def show_histogram(self, logger: Logger, tag: str, numbers: Tensor, images_seen: int) -> None:
+        counts, edges = histogram(numbers)
+        numbers = numbers.double()
+        logger.experiment.add_histogram_raw(
+            tag, edges[0], edges[-1], len(numbers), numbers.sum().item(), numbers.square().sum().item(),
+            bucket_limits=edges[1:], bucket_counts=counts, global_step=images_seen)
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         if not end.goes_on:
@@ -67,7 +92,7 @@ def write_end(directory: Path, end: End) -> None:
         setattr(start_info.hparams[name], f"{kind}_value", value)
     status = Status.STATUS_SUCCESS if end.state == "completed" else Status.STATUS_FAILURE
     values = {f"{FINAL}/{name}": value for name, value in end.scores.items()}
-    values |= {f"{FINAL}_cost/{name}": value for name, value in end.cost.items()}
+    values |= {f"{FINAL}/{name}": value for name, value in end.cost.items()}
     end_info = SessionEndInfo(status=status, end_time_secs=time.time())
     writer = FileWriter(str(directory), filename_suffix=SUFFIX)
     writer.add_summary(Summary(value=[

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from saddlepoint.errors import RequestError
 from saddlepoint.sampling import pictures
-from saddlepoint.training.loggers.adapter import End, LoggerAdapter, read_id, write_id
+from saddlepoint.training.loggers.adapter import End, LoggerAdapter, histogram, read_id, write_id
 
 
 class Wandb(LoggerAdapter):
@@ -17,6 +17,7 @@ class Wandb(LoggerAdapter):
 
     package = "wandb"
     only_unicode = True
+    shows_histograms = True
 
     def arguments(self, directory: Path, images_seen: int) -> dict[str, Any]:
         return super().arguments(directory, images_seen) | {
@@ -39,6 +40,10 @@ class Wandb(LoggerAdapter):
 
     def show(self, logger: Logger, tag: str, image: Tensor, images_seen: int) -> None:
         logger.log_image(tag, [pictures.as_pillow(image)], step=images_seen)
+
+    def show_histogram(self, logger: Logger, tag: str, numbers: Tensor, images_seen: int) -> None:
+        import wandb
+        logger.log_metrics({tag: wandb.Histogram(np_histogram=histogram(numbers))}, step=images_seen)
 
     def finish(self, logger: Logger, directory: Path, end: End) -> None:
         logger.experiment.summary.update(end.values)

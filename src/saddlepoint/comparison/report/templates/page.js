@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this script: it sorts, filters, moves through time and points at lines.
+// The page's tables and pictures are whole without this script: it sorts, filters and moves through time.
 
 const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
 
@@ -26,14 +26,17 @@ function matches(row) {
 
 function filterRows() {
   let shown = 0;
+  const leftOut = new Set();
   for (const row of rows) {
     const fits = matches(row);
     shown += fits;
+    if (!fits) leftOut.add(Number(row.dataset.row));
     for (const part of partsOfRows.get(row.dataset.row)) part.classList.toggle("gone", !fits);
   }
   for (const count of all("[data-shown]")) {
     count.textContent = shown === rows.length ? `all ${rows.length} rows` : `${shown} of ${rows.length} rows, here and below`;
   }
+  document.dispatchEvent(new CustomEvent("rows-left-out", { detail: leftOut }));
 }
 
 for (const filter of filters) filter.addEventListener("input", filterRows);
@@ -81,25 +84,6 @@ function showMoment() {
 }
 
 if (slider) slider.addEventListener("input", showMoment);
-
-// Lines: pointing at a legend, or pressing it, sets its line apart from the others.
-function pick(curves) {
-  const picked = new Set(all(".legend [aria-pressed=true], .legend :hover", curves)
-    .map((entry) => entry.closest("[data-row]")).filter(Boolean).map((entry) => entry.dataset.row));
-  const chart = curves.querySelector(".chart");
-  chart.classList.toggle("picking", picked.size > 0);
-  for (const part of all("[data-row]", chart)) part.classList.toggle("picked", picked.has(part.dataset.row));
-}
-
-for (const curves of all(".curves")) {
-  for (const button of all(".legend button", curves)) {
-    button.addEventListener("click", () => {
-      button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") !== "true");
-      pick(curves);
-    });
-    for (const kind of ["pointerenter", "pointerleave"]) button.addEventListener(kind, () => pick(curves));
-  }
-}
 
 // Runs: links open what they lead to; commands are copied, or at least selected.
 function openTarget() {
