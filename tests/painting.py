@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from saddlepoint.commands import drawing
 from saddlepoint.config.check import checked_settings
+from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.data import pixels
 from saddlepoint.game.latents import Latents
 from saddlepoint.runs import checkpoint
@@ -59,7 +60,7 @@ class Studio:
     def draw(self, generator: SamplingGenerator, *overrides: str) -> None:
         self.monkeypatch.setattr(drawing, "load_generator", lambda run: generator)
         config, _ = composed(f"run='{self.run}'", *overrides, config="sample")
-        drawing.draw(checked_settings(OmegaConf.create(config)))
+        drawing.draw(checked_settings(OmegaConf.create(config), OF_COMMANDS["sample"]))
 
     def cells(self, name: str) -> Tensor:
         """A grid in the run's folder drawn/ -> its images' bytes [rows, columns, 4]"""

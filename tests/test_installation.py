@@ -16,7 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COMMANDS = ("train", "sample", "evaluate", "translate", "upscale", "export", "compare", "train_classifier")
-NAMES = {"PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image", "hydra": "hydra-core"}  # where import differs
+NAMES = {"PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image", "hydra": "hydra-core",
+         "IPython": "ipython"}  # where import differs
 ADAPTED = {"basicsr"}  # installed apart, see the Makefile
 
 

@@ -13,7 +13,7 @@ SOURCE = ROOT / "src"
 
 # From the ground up. Each imports only what stands on floors below its own. docs/architecture.md has the same table.
 FLOORS = (
-    ("checks", "environment", "errors", "exports", "image_files"),
+    ("checks", "environment", "errors", "exports", "image_files", "progress"),
     ("compat", "config", "files", "parallel"),
     ("downloads", "game", "networks", "runs"),
     ("data", "losses", "tricks"),

@@ -58,13 +58,15 @@ class Pages:
         return self.shown[target]
 
     def add_shown_files(self) -> None:
-        """Adds a page for each file or folder outside docs/ that is linked."""
-        for target, name in self.shown.items():
-            self.texts[name] = self.page_that_shows(target)
+        """Adds a page for each file or folder outside docs/ that is linked, also from a notebook that is shown."""
+        while waiting := {target: name for target, name in self.shown.items() if name not in self.texts}:
+            for target, name in waiting.items():
+                self.texts[name] = self.page_that_shows(target)
 
     def page_that_shows(self, target: Path) -> str:
         if target.suffix == ".ipynb":
-            return as_markdown(target.read_text(encoding="utf-8"))
+            return replace_links(as_markdown(target.read_text(encoding="utf-8")),
+                                 lambda link: self.in_site(link, target, self.shown[target]))
         sections = [f"# {target.relative_to(self.root)}\n"]
         for file in [target] if target.is_file() else sorted(target.rglob("*")):
             if file == target or file.suffix in LANGUAGES and "__pycache__" not in file.parts:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGES = ("saddlepoint", "saddlepoint.losses", "saddlepoint.tricks", "saddlepoint.networks", "saddlepoint.data",
             "saddlepoint.metrics", "saddlepoint.game", "saddlepoint.sampling", "saddlepoint.training.callbacks")
-COMMANDS = ("train", "sample", "evaluate", "compare", "upscale", "translate", "train_classifier")
+COMMANDS = ("train", "sample", "evaluate", "compare", "upscale", "translate", "export", "train_classifier")
 # How the options of a group are chosen, and how their settings are typed
 TYPED = {
     "callbacks": ("callbacks=NAME", "callbacks.health.every_images=4000"),
@@ -15,6 +15,7 @@ TYPED = {
     "degradation": ("degradation=NAME", "data.pair_pool=180"),
     "experiment": ("experiment=NAME", "budget.images=100000"),
     "extractor": ("extractor=NAME", "extractor.weights=FILE"),
+    "first_weights": ("", "model.initialise=RUN"),
     "hydra/launcher": ("hydra/launcher=NAME", "hydra.launcher.jobs_at_once=2"),
     "hydra/sweeper": ("hydra/sweeper=NAME", "hydra.sweeper.trials=40"),
     "logger": ("logger=NAME or logger=[NAME,NAME]", "logger.wandb.offline=false"),

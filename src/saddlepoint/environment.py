@@ -5,6 +5,9 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import metadata
 from pathlib import Path
 
@@ -12,10 +15,36 @@ CALLED = "SADDLEPOINT_CALLED_BY"  # the environment variable that jobs of a swee
 JOBS_ON_GPU = "SADDLEPOINT_JOBS_ON_GPU"  # the one that says how many jobs share the GPU of this one
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
+FUNCTIONS = ("train", "sample", "evaluate", "compare", "translate", "upscale")  # of saddlepoint, as the commands are
+
+_call: ContextVar[str] = ContextVar("call", default="")  # the call of such a function in which we are, as Python text
+
+
+@contextmanager
+def called_from_python(command: str, settings: Sequence[str]) -> Iterator[None]:
+    """Lets what runs in the block know that a program called it as a function, with these settings as typed: lines to
+    type are then lines of Python."""
+    token = _call.set(python_call(command, settings))
+    try:
+        yield
+    finally:
+        _call.reset(token)
+
+
+def is_called_from_python() -> bool:
+    return bool(_call.get())
+
+
+def python_call(command: str, settings: Sequence[str]) -> str:
+    """Returns the call of a command as a function: saddlepoint.train("model=mlp", "loss=hinge")."""
+    plain = [f'"{each}"' if each.isprintable() and not set(each) & set('"\\') else repr(each) for each in settings]
+    return f"saddlepoint.{command}({', '.join(plain)})"
 
 
 def command() -> str:
-    """Returns the line that was typed, from the script's or the command's name on."""
+    """Returns the line that was typed, from the script's or the command's name on, or the call in Python."""
+    if is_called_from_python():
+        return _call.get()
     script = Path(sys.argv[0])
     words = program(script.stem) if way_of_calling() == "module" else [script.name]
     return shlex.join([*words, *typed()])

@@ -9,6 +9,10 @@ class EndOfRun(Exception):
     agreed = False  # True: each process knows that all end with it; they leave together, with this exit code
     printed = False  # True: the first process has printed it already
 
+    def _render_traceback_(self) -> list[str]:
+        """Returns what a notebook shows of it, instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ProcessLost(EndOfRun):
     """One of the processes of a run died."""

@@ -61,8 +61,8 @@ def test_gathering_reads_no_curve(tmp_path, monkeypatch):
     runs = gather([tmp_path]).runs
     assert sorted({*opened}) == ["config.yaml", "environment.json", "metrics.json", "status.json"]
     assert len(opened) == 4 * len(runs) == 80
-    assert runs[0].curves() == {"quality/fid_digits": [(100, 50.0)]}
-    assert opened.count("metrics.csv") == 1 and runs[0].curves() and opened.count("metrics.csv") == 1
+    assert runs[0].curve_points() == {"quality/fid_digits": [(100, 50.0)]}
+    assert opened.count("metrics.csv") == 1 and runs[0].curve_points() and opened.count("metrics.csv") == 1
 
 
 def test_gathering_needs_no_torch(tmp_path):
@@ -160,7 +160,7 @@ def test_a_curve_that_was_cut_off_keeps_its_whole_lines(tmp_path):
     path = make_run(tmp_path / "run")
     (path / "metrics.csv").write_text("images_seen,a,b\n200,1.5,\n100,2,nan\n300,x,0.25\n400,0.1")
     [run] = gather([tmp_path]).runs
-    assert run.curves() == {"a": [(100, 2.0), (200, 1.5)], "b": [(300, 0.25)]}
+    assert run.curve_points() == {"a": [(100, 2.0), (200, 1.5)], "b": [(300, 0.25)]}
 
 
 def test_pictures_are_listed_by_name_and_images_seen(tmp_path):

@@ -46,7 +46,7 @@ def test_a_run_has_scores_with_their_protocol_and_a_best_checkpoint(runs, name):
     assert all(each["images_seen"] == 32 and each["protocol"]["ema"] for each in content["translation"])
     [run] = gather([runs[name]]).runs
     assert [score.name for score in run.metrics] == VALUES[name]
-    curve = dict(run.curves()["quality/psnr_rgb"])
+    curve = dict(run.curve_points()["quality/psnr_rgb"])
     assert sorted(curve) == [0, 16, 32]
     best = checkpoint.load(runs[name] / "checkpoints" / "best.ckpt")["best"]
     assert best["value"] == pytest.approx(max(curve.values())) and curve[best["images_seen"]] == max(curve.values())

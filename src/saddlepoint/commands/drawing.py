@@ -1,10 +1,13 @@
-"""Draws images from a trained run for sample.py: a grid, single files, walks between latents, arithmetic of latents."""
+"""Draws images from a trained run for sample.py: a grid, single files, walks between latents, arithmetic of latents.
+
+Films are in filming.py."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.commands import filming
 from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
@@ -12,59 +15,100 @@ from saddlepoint.data.describing import listed
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.game.structured_latents import StructuredLatents
-from saddlepoint.sampling import compositions, latent_arithmetic, pictures
+from saddlepoint.sampling import compositions, films, latent_arithmetic, pictures
 from saddlepoint.sampling.compositions import Picture
+from saddlepoint.sampling.films import Film
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
 from saddlepoint.sampling.loading import checkpoint_of, home_of, load_generator
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
 COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of each walk, unless count= says otherwise
+STEPS, STEPS_OF_FILMS = 8, 48  # from one end of a walk to the other, unless steps= says otherwise
 
 
-def draw(settings: Settings) -> None:
-    """Draws the picture of the settings, writes it, and prints where it is."""
+def draw(settings: Settings) -> list[Path]:
+    """Draws the picture or film of the settings, writes it, prints where it is, and returns its path and those of its
+    images as single files."""
     refuse_contradictions(settings)
     output = output_path(settings)
     refuse_places(output or default_output(settings, "picture"), settings)
-    generator = load_generator(settings["run"])
-    upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
-    picture = compose_picture(generator, settings)
-    output = output or default_output(settings, f"{picture.name}_{upscaler.name}" if upscaler else picture.name)
-    images = pixels.to_bytes(picture.images)
-    images = upscaler(images) if upscaler else images
+    settings = settings | {"steps": settings["steps"] or (STEPS_OF_FILMS if filming.is_film(settings) else STEPS)}
     try:
-        pictures.write_png(output, pictures.grid(images, picture.columns))
-        if settings["files"]:
-            for name, image in zip(picture.files, images, strict=True):
-                if name:
-                    pictures.write_png(output.with_suffix("") / f"{name}.png", image)
+        if settings["training"]:
+            output = output or default_output(settings, f"training_{settings['training']}")
+            return filming.write_training(output, settings)
+        generator = load_generator(settings["run"])
+        upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
+        film = filming.is_film(settings)
+        drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)
+        output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
+        return filming.write(drawn, upscaler, output, settings) if film else write(drawn, upscaler, output, settings)
     except DiskFull:
         raise
     except OSError as error:
         raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
                            "Choose a place you may write to") from error
+
+
+def write(picture: Picture, upscaler: ImageUpscaler | None, output: Path, settings: Settings) -> list[Path]:
+    """Writes a picture, and its images as single files if files=true; returns their paths."""
+    images = pixels.to_bytes(picture.images)
+    images = upscaler(images) if upscaler else images
+    pictures.write_png(output, pictures.grid(images, picture.columns))
+    single_files = []
+    for name, image in zip(picture.files, images, strict=True) if settings["files"] else ():
+        if name:
+            single_files.append(output.with_suffix("") / f"{name}.png")
+            pictures.write_png(single_files[-1], image)
     singly = f", one by one in {output.with_suffix('')}" if settings["files"] else ""
     count = sum(name is not None for name in picture.files)
     larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""
     print(f"{count} images{picture.description}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
+    return [output, *single_files]
+
+
+def compose_film(generator: SamplingGenerator, settings: Settings) -> Film:
+    """Composes the film that the settings choose; warns of classes without training images."""
+    seed, count, steps, which = (settings[name] for name in ("seed", "count", "steps", "class"))
+    if settings["interpolate_class"]:
+        labels = class_ends(generator, settings)
+        return films.film_class_walk(generator, labels, seed, count or COUNT_OF_EACH, steps)
+    label = one_class(generator, which)
+    if settings["codes"]:
+        [code] = require_codes(generator, settings["codes"])
+        return films.film_code(generator, code, seed, count or COUNT_OF_EACH, steps, settings["code_range"], label)
+    return films.film_walk(generator, settings["interpolate"], steps, count or 1, label)
+
+
+def class_ends(generator: SamplingGenerator, settings: Settings) -> list[int]:
+    """Returns the classes of interpolate_class=."""
+    labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
+    warn_of_classes_not_learnt(generator, labels, "what is drawn of it means nothing")
+    return labels
+
+
+def one_class(generator: SamplingGenerator, which: str | int | list | None) -> int | None:
+    """Returns the class that class= chooses; None if it is not typed."""
+    warn_of_words_that_are_names(generator, which)
+    label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
+    if label is not None:
+        warn_of_classes_not_learnt(generator, [label], "what is drawn of it means nothing")
+    return label
 
 
 def compose_picture(generator: SamplingGenerator, settings: Settings) -> Picture:
     """Draws the images that the settings choose and lays them out; warns of classes without training images."""
     seed, count, steps, which = (settings[name] for name in ("seed", "count", "steps", "class"))
     if settings["interpolate_class"]:
-        labels = [generator.label_of(each, "interpolate_class") for each in settings["interpolate_class"]]
-        warn_of_classes_not_learnt(generator, labels, "what is drawn of it means nothing")
+        labels = class_ends(generator, settings)
         return compositions.compose_class_walk(generator, labels, seed, count or COUNT_OF_EACH, steps)
-    warn_of_words_that_are_names(generator, which)
     if which == EVERY_CLASS:
+        warn_of_words_that_are_names(generator, which)
         generator.require_classes("class=all")
         warn_of_classes_not_learnt(generator, range(generator.num_classes), "class=all leaves it out")
         return compositions.compose_classes(generator, seed, count or COUNT_OF_EACH, settings["layout"])
-    label = None if which is None else generator.label_of(which[0] if isinstance(which, list) else which)
-    if label is not None:
-        warn_of_classes_not_learnt(generator, [label], "what is drawn of it means nothing")
+    label = one_class(generator, which)
     if settings["codes"]:
         codes = require_codes(generator, settings["codes"])
         images = count or (COUNT_OF_EACH if len(codes) == 1 else 1)
@@ -117,7 +161,8 @@ def refuse_contradictions(settings: Settings) -> None:
     """Refuses settings that exclude each other, before the run is read."""
     if not settings["run"]:
         raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
-    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic", "codes") if settings[name]]
+    filming.refuse_contradictions(settings)
+    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic", "codes", "training") if settings[name]]
     if len(kinds) > 1:
         raise RequestError(f"{kinds[0]}= and {kinds[1]}= are two pictures: type one of them")
     if len(settings["interpolate"]) == 1:
@@ -129,7 +174,7 @@ def refuse_contradictions(settings: Settings) -> None:
     if len(codes) > 2 or len({*codes}) < len(codes):
         raise RequestError(f"codes={settings['codes']} must be one code, or two different ones: the first changes from "
                            "column to column, the second from row to row, e.g. [1,2]")
-    if codes and settings["columns"]:
+    if codes and settings["columns"] and not filming.is_film(settings):
         raise RequestError(f"columns={settings['columns']}: with codes= each column is a value of a code. Leave "
                            "columns= out, or type steps=N for N values of a continuous code")
     if settings["class"] is not None and settings["interpolate_class"]:
@@ -155,12 +200,16 @@ def typed_classes(setting: str, settings: Settings) -> str:
 
 
 def output_path(settings: Settings) -> Path | None:
-    """Returns the path of output=, None if it is not typed; refuses files that exist and names without .png."""
+    """Returns the path of output=, None if it is not typed; refuses files that exist and other endings than the
+    format's."""
     if not settings["output"]:
         return None
     output = expanded(settings["output"], "output")
-    if output.suffix.lower() != ".png":
-        raise RequestError(f"output={output} must be a PNG file: type {word(f'output={output}.png')}")
+    kind = filming.format_of(settings)
+    if output.suffix.lower() != f".{kind}":
+        name = output.with_suffix(f".{kind}") if output.suffix[1:].lower() in filming.FORMATS else f"{output}.{kind}"
+        raise RequestError(f"output={output} must be {'an MP4' if kind == 'mp4' else f'a {kind.upper()}'} file: type "
+                           f"{word(f'output={name}')}")
     if is_taken(output) and not settings["overwrite"]:
         raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
     return output
@@ -180,5 +229,8 @@ def refuse_places(output: Path, settings: Settings) -> None:
 
 def default_output(settings: Settings, name: str) -> Path:
     """Returns a path in the run's folder `drawn`, named after checkpoint and picture: the same picture replaces it."""
-    checkpoint = checkpoint_of(expanded(settings["run"], "run"))
-    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.png"
+    run, kind = expanded(settings["run"], "run"), filming.format_of(settings)
+    if settings["training"]:
+        return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
+    checkpoint = checkpoint_of(run)
+    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.{kind}"

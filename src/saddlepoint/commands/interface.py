@@ -1,71 +1,111 @@
 """The commands as functions, for notebooks and programs.
 
-Each takes settings as the command line does, and raises saddlepoint.errors.RequestError with the text that the command
-would print.
+Each takes settings as the command line does, and by name as Python values. A request that cannot be met is raised as
+saddlepoint.errors.RequestError, with the text that the command would print and lines of Python to type instead.
 """
 
-from collections.abc import Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
-from saddlepoint.config import extensions as extension_packages
+from saddlepoint.commands import command_line
 from saddlepoint.config.check import refuse_without_effect
 from saddlepoint.config.composing import settings_of
 from saddlepoint.config.hydra_errors import explain
+from saddlepoint.config.python_values import as_overrides
+from saddlepoint.config.rules import as_typed
+from saddlepoint.config.spelling import line
+from saddlepoint.environment import called_from_python, program
 from saddlepoint.errors import RequestError
+from saddlepoint.progress.bars import without_a_red_wall
+from saddlepoint.runs.choices import with_choices_of_the_run
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Extensions = Sequence[str | Path]
 
-def train(*settings: str, extensions: Sequence[str] = ()) -> Path:
-    """Trains one GAN to the end of its budget and returns its run directory: train("model=dcgan", "loss=hinge").
 
-    `extensions`: folders of packages of your own, as extensions=[...] on the command line.
+def train(*settings: str, extensions: Extensions = (), **values: object) -> Path:
+    """Trains one GAN to the end of its budget and returns its run directory: train(model="dcgan", loss="hinge",
+    budget={"images": 96_000}), or the same as typed: train("model=dcgan", "loss=hinge", "budget.images=96000").
+
+    settings: as on the command line, one text each.
+    values: settings as Python values. A dict sets what stands below a name; names with dots are handed over as
+        **{"optimizer.generator.lr": 1e-4}.
+    extensions: folders of packages of your own, as extensions=[...] on the command line.
     """
-    request = _settings("train", settings, extensions)
-    refuse_without_effect(request, settings)
-    from saddlepoint.commands import recipe_refusals
-    from saddlepoint.runs import resuming
-    from saddlepoint.training import train as training
-    going_on = resuming.continuation(request, settings, None)
-    request = going_on.settings if going_on else request
-    recipe_refusals.refuse(request, "train", settings)
-    return training.train(request, None, going_on)
+    with _request("train", settings, extensions, values) as request:
+        refuse_without_effect(request.settings, request.typed)
+        _refuse_what_a_terminal_does(request)
+        from saddlepoint.commands import recipe_refusals
+        from saddlepoint.runs import resuming
+        from saddlepoint.training import train as training
+        going_on = resuming.continuation(request.settings, request.typed, None)
+        request_of_run = going_on.settings if going_on else request.settings
+        try:
+            recipe_refusals.refuse(request_of_run, "train", request.typed)
+        except BaseException:
+            if going_on:
+                going_on.run.close()
+            raise
+        with _torch_as_before():
+            return training.train(request_of_run, None, going_on)
 
 
-def evaluate(*settings: str, extensions: Sequence[str] = ()) -> dict[str, float | None]:
+def sample(*settings: str, extensions: Extensions = (), **values: object) -> list[Path]:
+    """Draws from a trained run into files, and returns their paths, the picture or film first: sample(run=run,
+    interpolate=[3, 8, 5], format="gif"). `load_generator` draws tensors."""
+    with _request("sample", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import drawing
+        return drawing.draw(request.settings)
+
+
+def evaluate(*settings: str, extensions: Extensions = (), **values: object) -> dict[str, float | None]:
     """Measures a run, or a folder of images, and returns metric -> value (None: there is none, for the reason printed):
-    evaluate("run=runs/...", "metric=[fid,kid]"). The values with their protocol are written as evaluate.py does."""
-    request = _settings("evaluate", settings, extensions)
-    from saddlepoint.commands import evaluation
-    return {value.name: value.value for value in evaluation.evaluate(request)}
+    evaluate(run=run, metric=["fid", "kid"]). The values with their intervals and protocol are written as evaluate.py
+    does."""
+    with _request("evaluate", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import evaluation
+        return {value.name: value.value for value in evaluation.evaluate(request.settings)}
 
 
-def translate(*settings: str, extensions: Sequence[str] = ()) -> None:
-    """Translates image files by a run of model=pix2pix or cyclegan: translate("run=runs/...", "input=photos"). Prints
-    where the results are."""
-    request = _settings("translate", settings, extensions)
-    from saddlepoint.commands import translating
-    translating.translate(request)
+def translate(*settings: str, extensions: Extensions = (), **values: object) -> list[Path]:
+    """Translates image files by a run of model=pix2pix or cyclegan, and returns the path of each file's result:
+    translate(run=run, input="photos"). Results that existed already are left as they are and listed too."""
+    with _request("translate", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import translating
+        return translating.translate(request.settings)
 
 
-def upscale(*settings: str, extensions: Sequence[str] = ()) -> None:
-    """Enlarges image files: upscale("input=photo.png", "scale=2"). Prints where the results are."""
-    request = _settings("upscale", settings, extensions)
-    from saddlepoint.upscaling import batch
-    batch.upscale(request)
+def upscale(*settings: str, extensions: Extensions = (), **values: object) -> list[Path]:
+    """Enlarges image files, and returns the path of each file's result: upscale(input="photo.png", scale=2). Results
+    that existed already are left as they are and listed too."""
+    with _request("upscale", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.upscaling import batch, headers
+        headers.refuse_unreadable_input(request.settings["input"], headers.limits_of(request.settings))
+        return batch.upscale(request.settings)
 
 
-def compare(*settings: str) -> "pd.DataFrame":
-    """Compares runs and returns the table, a line for each recipe with plain numbers: compare("runs=multirun",
-    "metric=fid"). What to beware of is in attrs["notes"]; output= and page= write files as compare.py does."""
-    from saddlepoint.commands import comparing
-    return comparing.compare_as_frame(_settings("compare", settings, ()))
+def compare(*settings: str, **values: object) -> "pd.DataFrame":
+    """Compares runs and returns a DataFrame with a line for each recipe: compare(runs="multirun", metric="fid").
+
+    Its columns are the settings in which the recipes differ, seeds, and mean, deviation and interval of each score, as
+    plain numbers; .attrs["notes"] has sentences on what to beware of. Nothing is printed; output= and page= write files
+    as compare.py does.
+    """
+    with _request("compare", settings, (), values) as request:
+        from saddlepoint.commands import comparing
+        return comparing.compare_as_frame(request.settings)
 
 
 def load_run(path: str | Path) -> Run:
@@ -77,11 +117,58 @@ def load_run(path: str | Path) -> Run:
     return gathered.runs[0]
 
 
-def _settings(command: str, typed: Sequence[str], extensions: Sequence[str]) -> dict:
-    extension_packages.use(extensions)
-    if extensions:
-        typed = [*typed, f"extensions=[{','.join(extensions)}]"]
+@dataclass(frozen=True)
+class _Request:
+    """A request of a program: checked settings, and those that it gave, as they would be typed."""
+
+    settings: dict[str, Any]
+    typed: list[str]
+
+
+@contextmanager
+def _request(command: str, settings: Sequence[str], extensions: Extensions,
+             values: Mapping[str, object]) -> Iterator[_Request]:
+    """Yields the request, in a block in which lines to type are lines of Python."""
+    folders = [str(folder) for folder in extensions]
+    typed = [*map(str, settings), *as_overrides({**values, **({"extensions": folders} if folders else {})})]
+    with called_from_python(command, typed), without_a_red_wall():
+        for setting in typed:
+            if setting.startswith("-"):
+                raise RequestError(f"{setting} is for the command line: type it in a terminal, "
+                                   f"{line([*program(command), *typed])}")
+        command_line.refuse_arguments(typed)
+        command_line.take_extensions_into_use(typed)
+        completed = with_choices_of_the_run(typed) if command == "train" else typed
+        try:
+            yield _Request(settings_of(completed, command), typed)
+        except (HydraException, OmegaConfBaseException) as refusal:
+            raise RequestError(explain(refusal, typed, command)) from refusal
+
+
+def _refuse_what_a_terminal_does(request: _Request) -> None:
+    """Refuses tables of layers, and a run of several processes, which would each run this whole program, unless a
+    launcher started them."""
+    from saddlepoint.parallel.launching import count_started
+    trainer, in_a_terminal = request.settings["trainer"], line([*program("train"), *request.typed])
+    if request.settings["describe"]:
+        raise RequestError(f"describe=true prints networks and trains none: type it in a terminal, {in_a_terminal}")
+    if (trainer["devices"], trainer["num_nodes"]) != (1, 1) and not count_started():
+        raise RequestError(f"trainer.devices={as_typed(trainer['devices'])} starts processes, and each would run this "
+                           f"whole program: type it in a terminal, {in_a_terminal}")
+
+
+@contextmanager
+def _torch_as_before() -> Iterator[None]:
+    """Gives torch's number of threads, its random numbers and the filters of warnings back as they were before."""
+    import torch
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    is_main = threading.current_thread() is threading.main_thread()
     try:
-        return settings_of(typed, command)
-    except HydraException as refusal:
-        raise RequestError(explain(refusal, list(typed), command)) from refusal
+        with warnings.catch_warnings() if is_main else nullcontext():  # filters are those of all threads
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_rng_state(state)
+        if on_gpus:
+            torch.cuda.set_rng_state_all(on_gpus)

@@ -8,12 +8,13 @@ from omegaconf import DictConfig
 from saddlepoint.commands import command_line
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.folders import settings_folder
+from saddlepoint.config.setting_rules import OF_COMMANDS
 
 
 @hydra.main(version_base="1.3", config_path=str(settings_folder()), config_name="sample")
 def sample(config: DictConfig) -> None:
     with command_line.reported():
-        settings = checked_settings(config)
+        settings = checked_settings(config, OF_COMMANDS["sample"])
         from saddlepoint.commands import drawing  # torch comes in after the settings are known to be good
         drawing.draw(settings)
 

@@ -5,6 +5,7 @@ profiles) is not carried over.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -30,9 +31,10 @@ Settings = Mapping[str, Any]
 ENDING = "_translated"  # of a result beside its input, or of their folder
 
 
-def translate(settings: Settings) -> None:
-    """Translates all files that input= names. Raises a RequestError before the first is read if the request cannot be
-    met, and an EndOfRun after the last if some of them failed."""
+def translate(settings: Settings) -> list[Path]:
+    """Translates all files that input= names. Returns the path of each file's result, also where it existed already.
+    Raises a RequestError before the first is read if the request cannot be met, and an EndOfRun after the last if some
+    of them failed."""
     refuse_missing(settings)
     settings = settings | {"compare": False}
     chosen = planning.find_sources(settings["input"], settings["recursive"])
@@ -47,6 +49,7 @@ def translate(settings: Settings) -> None:
     for sentence in batch.describe_left_out(chosen, len(planned) - len(new_jobs)):
         say(sentence)
     Translations(network.to(device), image_size, settings).run(new_jobs)
+    return [job.target for job in planned]
 
 
 def refuse_missing(settings: Settings) -> None:

@@ -74,7 +74,9 @@ RULES: dict[str, Rule] = {
     "interpolate_class": list_of(a_class, empty=True),
     "codes": either(COUNT, list_of(COUNT, empty=True)),
     "code_range": list_of(number(), length=2),
-    "steps": integer(2),
+    "steps": optional(integer(2)),
+    "training": optional(text),
+    "fps": optional(number(0.01, 240)),
     "arithmetic": optional(sum_of_images),
     # Upscaling
     "upscale": optional(path),
@@ -164,6 +166,7 @@ RULES: dict[str, Rule] = {
 }
 
 OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else elsewhere
+    "sample": {"format": one_of("png", "gif", "mp4", None)},
     "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
     "export": {"format": one_of("onnx", "pt2")},
 }

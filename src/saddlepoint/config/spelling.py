@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from saddlepoint.config import extensions
-from saddlepoint.environment import program
+from saddlepoint.environment import FUNCTIONS, is_called_from_python, program, python_call
 
 QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""  # as Hydra's grammar has it
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*|0|[1-9][0-9]*")
@@ -56,13 +56,16 @@ def line(words: Iterable[str]) -> str:
 
 
 def command(name: str, *words: str) -> str:
-    """Returns a command of ours, e.g. sample, as it is called here, with its settings, for a shell.
+    """Returns a command of ours, e.g. sample, as it is called here, with its settings: a line for a shell, or for
+    Python where a program called us.
 
     Extensions that were typed as folders are typed again.
     """
     typed = extensions.typed()
     if typed and name != "compare" and not any(word.startswith("extensions=") for word in words):
         words = (*words, f"extensions=[{','.join(typed)}]")
+    if is_called_from_python() and name in FUNCTIONS:
+        return python_call(name, words)
     return line([*program(name), *words])
 
 

@@ -20,6 +20,7 @@ from saddlepoint.metrics.images import Blocks, EvaluationBlocks, Images
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup, on_one_device
 from saddlepoint.metrics.reference import reference
 from saddlepoint.parallel.collectives import place
+from saddlepoint.progress.bars import make_bar
 
 LINE_SECONDS = 10  # between two lines of progress, where there is no terminal
 
@@ -89,12 +90,12 @@ class Evaluator:
         the others are measured all the same. With intervals this may take longer than the passes of images."""
         problems = self.problems(self.setup_of(real, fake, class_names))
         real, fake = on_one_device(real, fake)
-        hidden = not self.aloud or not sys.stderr.isatty()
-        shown = tqdm(self.metrics.items(), desc="metrics", leave=False, disable=hidden)
         measurements = {}
-        for name, metric in shown:
-            shown.set_postfix_str(name)
-            measurements[name] = self._measure(metric, problems.get(name), real, fake)
+        with make_bar(self.aloud, total=len(self.metrics), desc="metrics", leave=False) as bar:
+            for name, metric in self.metrics.items():
+                bar.set_postfix_str(name)
+                measurements[name] = self._measure(metric, problems.get(name), real, fake)
+                bar.update()
         return measurements
 
     def _measure(self, metric: Metric, problem: str | None, real: Sample, fake: Sample) -> Measurement:
@@ -137,20 +138,19 @@ def without(metrics: Mapping[str, Metric], names: Iterable[str]) -> dict[str, Me
 
 def with_progress(blocks: Blocks, count: int, title: str) -> Blocks:
     """Yields the same blocks and shows on stderr how many of `count` images are done, images/s and the time left: as a
-    bar on a terminal, elsewhere as a line every LINE_SECONDS. Only the first of several processes shows it."""
+    bar on a terminal and in a notebook, elsewhere as a line every LINE_SECONDS. Only the first of several processes
+    shows it."""
     rank, num_processes = place()
     share = count // num_processes
-    on_terminal = sys.stderr.isatty()
     started = last_line = time.perf_counter()
     done = 0
-    with tqdm(total=share, desc=title, unit=" images", unit_scale=True, dynamic_ncols=True,
-              disable=not on_terminal or rank > 0) as bar:
+    with make_bar(rank == 0, total=share, desc=title, unit=" images", unit_scale=True) as bar:
         for first, block in blocks:
             yield first, block
             done += len(block.images)
             bar.update(len(block.images))
             now = time.perf_counter()
-            if not on_terminal and rank == 0 and now - last_line >= LINE_SECONDS:
+            if bar.disable and rank == 0 and now - last_line >= LINE_SECONDS:
                 rate, last_line = done / (now - started), now
                 left = tqdm.format_interval(max(share - done, 0) / rate)
                 print(f"{title}: {done:,} of {share:,}, {rate:,.0f} images/s, {left} left", file=sys.stderr, flush=True)

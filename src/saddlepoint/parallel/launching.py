@@ -25,7 +25,7 @@ def trainer_arguments(settings: Mapping[str, Any], sweeping: bool = False) -> di
     the processes, their number is taken. Raises a RequestError if the settings ask for another number."""
     trainer = settings["trainer"]
     devices, num_nodes = trainer["devices"], trainer["num_nodes"]
-    started = _count_started()
+    started = count_started()
     if started:
         if (devices or started[0], num_nodes or started[1]) != started:
             raise RequestError(
@@ -43,7 +43,7 @@ def trainer_arguments(settings: Mapping[str, Any], sweeping: bool = False) -> di
     return {"devices": devices, "num_nodes": num_nodes or 1, "strategy": GameStrategy(), "plugins": plugins}
 
 
-def _count_started() -> tuple[int, int] | None:
+def count_started() -> tuple[int, int] | None:
     """Returns the numbers of processes on each machine and of machines that torchrun or SLURM started; None if neither
     did."""
     if TorchElasticEnvironment.detect():
@@ -57,7 +57,7 @@ def _count_started() -> tuple[int, int] | None:
 
 def count_here() -> int:
     """Returns how many processes of this run are on this machine, once they have met."""
-    started = _count_started()
+    started = count_started()
     return started[0] if started else place()[1]
 
 

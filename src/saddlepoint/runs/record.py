@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saddlepoint.runs import reading
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,21 @@ class Run:
     cost: Cost = field(default_factory=Cost)
 
     @cached_property
-    def _curves(self) -> dict[str, list[tuple[int, float]]]:
+    def _curve_points(self) -> dict[str, list[tuple[int, float]]]:
         return reading.curves(self.path / "metrics.csv")
 
-    def curves(self) -> dict[str, list[tuple[int, float]]]:
+    def curve_points(self) -> dict[str, list[tuple[int, float]]]:
         """Returns column of metrics.csv -> points (images seen, value), sorted. Values that are not finite are left
         out."""
-        return self._curves
+        return self._curve_points
+
+    def curves(self) -> "DataFrame":
+        """Returns the curves as a pandas DataFrame: a row for each number of images seen, the index, and a column for
+        each curve, e.g. generator/total. NaN: the curve has no finite value there."""
+        import pandas  # here, since comparisons need points only
+
+        curves = {name: pandas.Series(dict(points)) for name, points in self._curve_points.items()}
+        return pandas.DataFrame(curves, dtype=float).sort_index().rename_axis("images_seen")
 
     @cached_property
     def _evaluations(self) -> tuple[Score, ...]:

@@ -5,5 +5,6 @@ from saddlepoint.exports import lazy
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "generator": "SamplingGenerator",
     "loading": "load_generator",
+    "showing": "grid",
     "translation": "load_translator translate",
 })

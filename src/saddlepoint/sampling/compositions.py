@@ -53,10 +53,8 @@ def compose_walk(generator: SamplingGenerator, seeds: Sequence[int], steps: int,
     """Composes a row of `steps` images from the first image of each seed to that of the next. They are of the class
     `label`; if it is None, each row goes from the class of its first image to that of its last."""
     ends = [generator.latents.of_images(seed, 0, 1)[0] for seed in seeds]
-    latents = torch.cat([generator.latents.between(start, end, steps) for start, end in neighbours(ends)])
     labels = [label if label is not None else int(generator.labels_of_images(seed, 0, 1)) for seed in seeds]
-    start, end = (torch.tensor(each).repeat_interleave(steps) for each in zip(*neighbours(labels), strict=True))
-    images = generator.between_classes(latents, start, end, fractions(steps).repeat(len(seeds) - 1))
+    images = generator.walk(torch.stack(ends), steps, torch.tensor(labels))
     name = f"{class_prefix(label)}walk{'-'.join(map(str, seeds))}_steps{steps}"
     one_class = label is not None or not generator.num_classes
     description = describe_class(generator, label) if one_class else describe_classes(generator, labels)

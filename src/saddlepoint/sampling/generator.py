@@ -41,11 +41,15 @@ class SamplingGenerator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""
         if labels is None:
-            if self.num_classes:
-                raise ValueError("This generator makes images of classes: give it labels [N], class ids from 0 to "
-                                 f"{self.num_classes - 1}, beside the latents")
-            labels = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
+            labels = self._without_labels(len(latents)).to(latents.device)
         return self.generator(latents, labels)
+
+    def _without_labels(self, count: int) -> Tensor:
+        """Returns the labels [count] for a generator without classes; raises a ValueError if it has some."""
+        if self.num_classes:
+            raise ValueError("This generator makes images of classes: give it labels [N], class ids from 0 to "
+                             f"{self.num_classes - 1}, beside the latents")
+        return torch.zeros(count, dtype=torch.long)
 
     @torch.no_grad()
     def sample(self, count: int, seed: int = 0, first: int = 0, labels: Tensor | int | str | None = None) -> Tensor:
@@ -83,6 +87,24 @@ class SamplingGenerator(nn.Module):
         if torch.equal(start, end):
             return self.of_latents(latents, start)
         return self._in_blocks(lambda rows, *mixture: self(rows, MixedLabels(*mixture)), latents, start, end, fraction)
+
+    def walk(self, latents: Tensor, steps: int = 8, labels: Tensor | int | str | None = None) -> Tensor:
+        """Draws `steps` images from each of the latents [M, size] to the next, both included: [(M - 1) * steps, C, H,
+        W].
+
+        Normal latents move on the sphere (Latents.between). `labels`: a class for all images (number or name), or the
+        number of a class for each of the latents [M], between which the images change as well; a generator without
+        classes needs none."""
+        if len(latents) < 2:
+            raise ValueError(f"A walk goes from image to image, and latents of {len(latents)} were given: give "
+                             "[M, size], M at least 2, e.g. generator.latents.of_images(seed=0, first=0, count=4)")
+        if labels is None:
+            labels = self._without_labels(len(latents))
+        elif not isinstance(labels, Tensor):
+            labels = torch.full((len(latents),), self.label_of(labels))
+        between = [self.latents.between(*ends, steps) for ends in zip(latents, latents[1:], strict=False)]
+        start, end = (each.repeat_interleave(steps) for each in (labels[:-1], labels[1:]))
+        return self.between_classes(torch.cat(between), start, end, torch.linspace(0, 1, steps).repeat(len(between)))
 
     def _in_blocks(self, draw: Callable[..., Tensor], *rows: Tensor) -> Tensor:
         """Calls `draw` with BLOCK rows of each tensor at a time; repeats the last row to fill the last block."""

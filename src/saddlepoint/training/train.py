@@ -129,6 +129,7 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
             raise end from error
         raise
     finally:
+        stop.restore()  # also where an error ended training: this process may go on with something else
         run.close()
     return run.path
 

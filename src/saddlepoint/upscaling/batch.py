@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,19 +32,22 @@ WAIT = timedelta(days=7)  # that a process waits for the others, whose pictures 
 OUTPUT_TIMES = 16  # times max_pixels is what an output may have: the largest input enlarged four times
 
 
-def upscale(settings: Settings) -> None:
-    """Upscales all files that input= names, shared among the processes that a launcher started. Raises a RequestError
-    before the first is read if the request cannot be met, and an EndOfRun after the last if some of them failed."""
-    prepared: list[tuple[Batch, list[Job]]] = []
+def upscale(settings: Settings) -> list[Path]:
+    """Upscales all files that input= names, shared among the processes that a launcher started. Returns the path of
+    each file's result, also where it existed already. Raises a RequestError before the first is read if the request
+    cannot be met, and an EndOfRun after the last if some of them failed."""
+    prepared: list[tuple[Batch, list[Job], list[Job]]] = []
     with join_processes(WAIT):
         with only_the_first_speaks():
             share_results(lambda: prepared.append(prepare(settings)))  # no result is there before all have looked
-        batch, new_jobs = prepared[0]
+        batch, planned, new_jobs = prepared[0]
         batch.run(new_jobs)
+    return [job.target for job in planned]
 
 
-def prepare(settings: Settings) -> "tuple[Batch, list[Job]]":
-    """Returns the batch, and the jobs of all processes. Raises a RequestError if the request cannot be met."""
+def prepare(settings: Settings) -> "tuple[Batch, list[Job], list[Job]]":
+    """Returns the batch, the jobs of all inputs, and those of them whose results do not exist yet, for all processes.
+    Raises a RequestError if the request cannot be met."""
     if not settings["input"]:
         raise RequestError("input is not set: name an image file, a folder, or a pattern, e.g. input=photo.png")
     chosen = planning.find_sources(settings["input"], settings["recursive"])
@@ -64,7 +68,7 @@ def prepare(settings: Settings) -> "tuple[Batch, list[Job]]":
     if settings["tile"] == "auto":
         upscaler.tile = largest_tile(upscaler)
     say(f"device: {name_of(device)}, precision {precision}, tiles of {upscaler.tile} pixels")
-    return Batch(upscaler, name, scale, settings), new_jobs
+    return Batch(upscaler, name, scale, settings), planned, new_jobs
 
 
 def plan(chosen: Sources, ending: str, settings: Settings) -> tuple[list[Job], list[Job]]:

@@ -1,4 +1,4 @@
-"""Shows the progress of a batch of pictures on stderr: a bar on a terminal, else a line every ten seconds."""
+"""Shows the progress of a batch of pictures: a bar on a terminal and in a notebook, else a line every ten seconds."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from saddlepoint.parallel.first import is_first
+from saddlepoint.progress.bars import make_bar
 
 LINE_SECONDS = 10  # between two lines
 
@@ -21,10 +22,9 @@ class Progress:
 
     def __init__(self, files: int, pixels: int):
         self.files, self.pixels, self.done, self.number = files, pixels, 0, 0
-        self.on_terminal, self.is_shown = sys.stderr.isatty(), is_first()
+        self.is_shown = is_first()
         self.started = self.last_line = time.perf_counter()
-        self.bar = tqdm(total=pixels, unit="px", unit_scale=True, dynamic_ncols=True,
-                        disable=not (self.on_terminal and self.is_shown))
+        self.bar = make_bar(self.is_shown, total=pixels, unit="px", unit_scale=True)
 
     @contextmanager
     def working_on(self, name: str, pixels: int) -> Iterator["Progress"]:
@@ -43,7 +43,7 @@ class Progress:
         position = self.done + self.pixels_of_file * done / total
         self._move_to(position)
         now = time.perf_counter()
-        if self.is_shown and not self.on_terminal and now - self.last_line >= LINE_SECONDS and position < self.pixels:
+        if self.is_shown and self.bar.disable and now - self.last_line >= LINE_SECONDS and position < self.pixels:
             self.last_line = now
             seconds_left = (now - self.started) * (self.pixels - position) / position
             say(f"{self.number} of {self.files}, {self.name}: tile {done} of {total}, "

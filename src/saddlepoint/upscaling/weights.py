@@ -57,7 +57,7 @@ def load_official(name: str) -> Weights:
         return _load_release(name, releases.verify(name, path))
     if files := releases.files_in_package(name):
         network = _build(releases.read_package(*files), f"weights={name} from the installed package {PACKAGE}")
-        return Weights(network, name, f"the installed package {PACKAGE} ({files[1]}, 16-bit floats)")
+        return Weights(network, name, f"the installed package {PACKAGE} ({files[1].name}, 16-bit floats)")
     return _load_release(name, releases.fetch(name))
 
 

@@ -68,7 +68,7 @@ def panel_chart(row: PageRow, quantity: str, names: Mapping[str, str]) -> Chart:
     """Returns a chart of some columns of a row's curves, see PANELS."""
     lines = []
     for style, (column, name) in enumerate(names.items()):
-        lines += line(name, row.number, style, [(run, run.curves().get(column, [])) for run in row.runs])
+        lines += line(name, row.number, style, [(run, run.curve_points().get(column, [])) for run in row.runs])
     return Chart(quantity, lines, cuts_spikes=True)
 
 

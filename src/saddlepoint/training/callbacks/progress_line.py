@@ -1,4 +1,4 @@
-"""Shows the progress of training: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of training: a bar on a terminal and in a notebook, plain lines elsewhere."""
 
 import math
 import sys
@@ -9,13 +9,14 @@ from tqdm import tqdm
 
 from saddlepoint.config.rules import Positive
 from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.progress.bars import make_bar
 
 BAR_SECONDS = 0.2
 
 
 class Progress(pl.Callback):
-    """A callback that shows the images seen of the budget, images/s, both losses and the time left; without a terminal,
-    as a line every `line_seconds`. Losses are read from the device only when they are shown."""
+    """A callback that shows the images seen of the budget, images/s, both losses and the time left; where no bar can
+    move, as a line every `line_seconds`. Losses are read from the device only when they are shown."""
 
     def __init__(self, line_seconds: Positive):
         self.line_seconds = line_seconds
@@ -26,11 +27,10 @@ class Progress(pl.Callback):
             return
         self.budget = module.budget_images
         self.started_at, self.started = module.images_seen, time.perf_counter()
-        self.on_terminal = sys.stderr.isatty()
-        self.seconds = BAR_SECONDS if self.on_terminal else self.line_seconds
+        self.bar = make_bar(total=self.budget, initial=module.images_seen, unit=" images", unit_scale=True,
+                            mininterval=0)
+        self.seconds = self.line_seconds if self.bar.disable else BAR_SECONDS
         self.next = self.started + self.seconds
-        self.bar = tqdm(total=self.budget, initial=module.images_seen, unit=" images", unit_scale=True,
-                        dynamic_ncols=True, mininterval=0, disable=not self.on_terminal)
 
     def next_due(self, images_seen: int) -> float:
         return math.inf  # by the clock alone
@@ -51,7 +51,7 @@ class Progress(pl.Callback):
             f"{letter} {module.latest[name].item():.3f}"
             for letter, name in (("D", "discriminator/total"), ("G", "generator/total")) if name in module.latest
         )
-        if self.on_terminal:
+        if not self.bar.disable:
             self.bar.set_postfix_str(losses, refresh=False)
             self.bar.update(module.images_seen - self.bar.n)
             self.bar.refresh()

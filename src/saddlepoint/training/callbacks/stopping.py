@@ -2,6 +2,7 @@
 
 import math
 import signal
+import threading
 
 import pytorch_lightning as pl
 
@@ -47,7 +48,10 @@ class StopOnSignal(pl.Callback):
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Sets the handlers, after Lightning has set its own."""
+        """Sets the handlers, after Lightning has set its own. Signals come to the main thread; another one, in which a
+        program may train, may set none."""
+        if threading.current_thread() is not threading.main_thread():
+            return
         handlers = dict.fromkeys(SIGNALS, self.note)
         if self.requeue:
             handlers |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
