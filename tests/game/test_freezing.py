@@ -10,6 +10,7 @@ from saddlepoint.game.turns import Turns
 from saddlepoint.networks.layers import NORMALIZATIONS as KINDS
 from saddlepoint.networks.patch_discriminator import PatchDiscriminator
 from saddlepoint.networks.upscaling_discriminators import SRGANDiscriminator
+from saddlepoint.parallel.strategy import running_statistics
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
@@ -46,7 +47,9 @@ def test_not_a_bit_of_a_frozen_layer_changes_and_all_others_learn(trick, order):
 
 def test_a_frozen_layer_is_one_function_of_an_image_whatever_its_neighbours_and_the_mode():
     module = game(discriminator=TinyDiscriminator(normalization=True, dropout=0.5))
+    assert len(running_statistics(module.discriminator)) == 2
     freeze_first_layers(module, 1)
+    assert running_statistics(module.train().discriminator) == []  # which processes would average, and round
     images, labels = batches(1)[0]
     alone = torch.cat([module.eval().discriminator(image[None], labels[:1]) for image in images])
     assert torch.equal(module.train().discriminator(images, labels), module.discriminator(images, labels))  # no dropout
