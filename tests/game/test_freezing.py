@@ -7,6 +7,7 @@ from torch import nn
 from saddlepoint.game.freezing import freezable_layers, freeze_first_layers
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.turns import Turns
+from saddlepoint.networks.infogan import InfoGANDiscriminator
 from saddlepoint.networks.layers import NORMALIZATIONS as KINDS
 from saddlepoint.networks.patch_discriminator import PatchDiscriminator
 from saddlepoint.networks.upscaling_discriminators import SRGANDiscriminator
@@ -17,7 +18,8 @@ from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 from tests.game.playing import TinyDiscriminator, batches, game, play
 from tests.networks.every_network import DISCRIMINATORS
 
-OTHERS = {"patches": lambda: PatchDiscriminator(width=4, halvings=1),
+OTHERS = {"infogan": lambda: InfoGANDiscriminator(3, 16, [4], 1, width=2, hidden=4, code_hidden=4),
+          "patches": lambda: PatchDiscriminator(width=4, halvings=1),
           "srgan": lambda: SRGANDiscriminator(image_size=16, width=4)}
 
 
