@@ -15,7 +15,7 @@ CALLED = "SADDLEPOINT_CALLED_BY"  # the environment variable that jobs of a swee
 JOBS_ON_GPU = "SADDLEPOINT_JOBS_ON_GPU"  # the one that says how many jobs share the GPU of this one
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
-FUNCTIONS = ("train", "sample", "evaluate", "compare", "translate", "upscale")  # of saddlepoint, as the commands are
+FUNCTIONS = ("train", "sample", "evaluate", "compare", "export", "translate", "upscale")  # of saddlepoint
 
 _call: ContextVar[str] = ContextVar("call", default="")  # the call of such a function in which we are, as Python text
 

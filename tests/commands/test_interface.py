@@ -1,5 +1,6 @@
 """The commands as functions: what a notebook and a program call."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import saddlepoint
 from saddlepoint.commands import interface
 from saddlepoint.config.paths import changed
 from saddlepoint.data import pixels
-from saddlepoint.errors import RequestError, Stopped
+from saddlepoint.errors import DiskFull, RequestError, Stopped
 from saddlepoint.networks import RRDBNet
 from saddlepoint.runs.checkpoint import load
 from saddlepoint.runs.reading import curves, read_settings
@@ -94,6 +95,13 @@ def test_sample_returns_the_files_that_it_wrote(run):
     assert Image.open(film).n_frames == 3
 
 
+def test_export_returns_the_path_of_the_file(run, monkeypatch):
+    from saddlepoint.commands import exporting
+    monkeypatch.setattr(exporting.exporting, "write", lambda what, path, kind: path.write_bytes(b"") or 0.0)
+    assert saddlepoint.export(run=run, format="pt2", output="generator.pt2").name == "generator.pt2"
+    assert Path("generator.pt2").exists()
+
+
 def test_grid_is_a_picture_of_tensors(run):
     images = saddlepoint.load_generator(run).sample(5, seed=3)
     picture = saddlepoint.grid(images, columns=5)
@@ -132,6 +140,18 @@ def test_a_slip_is_raised_as_the_sentence_that_the_command_prints():
         saddlepoint.upscale()
     with pytest.raises(RequestError, match="run is not set: name the directory of a run that translates"):
         saddlepoint.translate(input="photo.png")
+
+
+@pytest.mark.parametrize(("number", "end", "why"), [
+    (errno.ENOSPC, DiskFull, "somewhere"), (errno.ENAMETOOLONG, RequestError, "cannot be used: .* a shorter name"),
+    (errno.EIO, OSError, "somewhere")])
+def test_a_full_disk_and_a_long_name_are_the_ends_that_they_are_for_commands(run, monkeypatch, number, end, why):
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number), "somewhere")
+
+    monkeypatch.setattr("saddlepoint.commands.drawing.refuse_places", fail)
+    with pytest.raises(end, match=why):
+        saddlepoint.sample(run=run)
 
 
 def test_lines_to_type_are_python_and_work():

@@ -7,16 +7,19 @@ from torch import nn
 from saddlepoint.game.freezing import freezable_layers, freeze_first_layers
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.turns import Turns
+from saddlepoint.networks.infogan import InfoGANDiscriminator
 from saddlepoint.networks.layers import NORMALIZATIONS as KINDS
 from saddlepoint.networks.patch_discriminator import PatchDiscriminator
 from saddlepoint.networks.upscaling_discriminators import SRGANDiscriminator
+from saddlepoint.parallel.strategy import running_statistics
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 from tests.game.playing import TinyDiscriminator, batches, game, play
 from tests.networks.every_network import DISCRIMINATORS
 
-OTHERS = {"patches": lambda: PatchDiscriminator(width=4, halvings=1),
+OTHERS = {"infogan": lambda: InfoGANDiscriminator(3, 16, [4], 1, width=2, hidden=4, code_hidden=4),
+          "patches": lambda: PatchDiscriminator(width=4, halvings=1),
           "srgan": lambda: SRGANDiscriminator(image_size=16, width=4)}
 
 
@@ -46,7 +49,9 @@ def test_not_a_bit_of_a_frozen_layer_changes_and_all_others_learn(trick, order):
 
 def test_a_frozen_layer_is_one_function_of_an_image_whatever_its_neighbours_and_the_mode():
     module = game(discriminator=TinyDiscriminator(normalization=True, dropout=0.5))
+    assert len(running_statistics(module.discriminator)) == 2
     freeze_first_layers(module, 1)
+    assert running_statistics(module.train().discriminator) == []  # which processes would average, and round
     images, labels = batches(1)[0]
     alone = torch.cat([module.eval().discriminator(image[None], labels[:1]) for image in images])
     assert torch.equal(module.train().discriminator(images, labels), module.discriminator(images, labels))  # no dropout

@@ -76,8 +76,20 @@ def ready(make) -> exporting.Exportable:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_onnx_runtime_computes_what_the_networks_do(kind, tmp_path):
+def test_every_network_traced_computes_what_it_did(kind, tmp_path):
     what = together(KINDS[kind])
+    assert exporting.write(what, tmp_path / "it.pt2", "pt2") < 1e-6  # batches of 1 and 3
+    program = torch.export.load(tmp_path / "it.pt2").module()
+    inputs = what.inputs(5)
+    torch.testing.assert_close(program(*inputs.values()), what.network(*inputs.values()))
+
+
+@pytest.mark.parametrize("networks", [
+    pytest.param({name: DRAW[name] for name in ("mlp", "acgan_dcgan")}, id="two that draw"),
+    *(pytest.param(KINDS[kind], id=kind, marks=pytest.mark.slow) for kind in KINDS)])
+def test_onnx_runtime_computes_what_the_networks_do(networks, tmp_path):
+    """Translating a graph into ONNX takes ten times as long as tracing it."""
+    what = together(networks)
     assert exporting.write(what, tmp_path / "it.onnx", "onnx") < 1e-4
     session = onnxruntime.InferenceSession(tmp_path / "it.onnx", providers=["CPUExecutionProvider"])
     inputs = what.inputs(5)
@@ -96,7 +108,7 @@ def test_every_generator_of_conf_is_among_them():
 
 
 def test_pt2_is_loaded_without_the_run(tmp_path):
-    what = ready(DRAW["projection"])._replace(facts={"classes": ["cat", "dog"], "run": "mine"})
+    what = ready(DRAW["cgan"])._replace(facts={"classes": ["cat", "dog"], "run": "mine"})
     assert exporting.write(what, tmp_path / "it.pt2", "pt2") == 0
     facts = {"facts.json": ""}
     program = torch.export.load(tmp_path / "it.pt2", extra_files=facts)

@@ -30,6 +30,7 @@ from saddlepoint.files import disk_space
 from saddlepoint.parallel.first import is_first, print_end
 
 MODES = (*SWEEP, "-r", "--run", "-c", "--cfg", "-i", "--info")  # Hydra takes one of them
+NOT_COMPOSED = (HydraException, OmegaConfBaseException, yaml.MarkedYAMLError)  # errors of settings and yaml files
 LISTS_OF_CHOICES = ("logger", "callbacks")
 
 _ends: list[EndOfRun] = []  # of the jobs of this process: one, or those of a sweep
@@ -49,17 +50,32 @@ def reported() -> Iterator[None]:
     try:
         yield
     except (EndOfRun, OSError, *UNRESOLVED) as error:
-        end = error if isinstance(error, EndOfRun) else disk_space.find_full_disk(error)
-        if isinstance(error, UNRESOLVED):
-            end = RequestError(unresolved(error, overrides_in(sys.argv[1:])))
-        elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # with .neighbours.png, say
-            end = RequestError(f"{error.filename} cannot be used: {error.strerror}. Type a shorter name")
+        end = end_of(error, overrides_in(sys.argv[1:]))
         if end is None:
             raise
         print_end(end)
         _ends.append(end)
         if isinstance(end, Stopped):
             raise _SweepStopped from end
+
+
+def end_of(error: Exception, overrides: list[str]) -> EndOfRun | None:
+    """Returns the end that is no bug in which an error lets a command with these overrides end; None for a bug."""
+    if isinstance(error, EndOfRun):
+        return error
+    if isinstance(error, UNRESOLVED):
+        return RequestError(unresolved(error, overrides))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # with .neighbours.png, say
+        return RequestError(f"{error.filename} cannot be used: {error.strerror}. Type a shorter name")
+    return disk_space.find_full_disk(error)
+
+
+def refusal_of(error: HydraException | OmegaConfBaseException | yaml.MarkedYAMLError, arguments: list[str],
+               config_name: str) -> str:
+    """Returns the sentences on why these arguments of a command cannot be put together with the yaml files."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        return f"{error.problem_mark.name} is no yaml: {error.problem}, line {error.problem_mark.line + 1}"
+    return explain(error, arguments, config_name)
 
 
 def run(command: Callable[[], object], config_name: str, default_sweep: str | None = None,
@@ -89,12 +105,8 @@ def _run(command: Callable[[], object], config_name: str, default_sweep: str | N
     except RequestError as refusal:
         print(refusal, file=sys.stderr)
         return refusal.exit_code
-    except (HydraException, OmegaConfBaseException) as refusal:
-        print(explain(refusal, sys.argv[1:], config_name), file=sys.stderr)
-        return RequestError.exit_code
-    except yaml.MarkedYAMLError as error:
-        print(f"{error.problem_mark.name} is no yaml: {error.problem}, line {error.problem_mark.line + 1}",
-              file=sys.stderr)
+    except NOT_COMPOSED as refusal:
+        print(refusal_of(refusal, sys.argv[1:], config_name), file=sys.stderr)
         return RequestError.exit_code
     except _SweepStopped:
         return _exit_code(_ends[-1])

@@ -3,7 +3,8 @@
 Films are in filming.py."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,24 @@ def draw(settings: Settings) -> list[Path]:
     output = output_path(settings)
     refuse_places(output or default_output(settings, "picture"), settings)
     settings = settings | {"steps": settings["steps"] or (STEPS_OF_FILMS if filming.is_film(settings) else STEPS)}
-    try:
-        if settings["training"]:
-            output = output or default_output(settings, f"training_{settings['training']}")
+    if settings["training"]:
+        output = output or default_output(settings, f"training_{settings['training']}")
+        with refusing_unwritable(output):
             return filming.write_training(output, settings)
-        generator = load_generator(settings["run"])
-        upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
-        film = filming.is_film(settings)
-        drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)
-        output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
+    generator = load_generator(settings["run"])
+    upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
+    film = filming.is_film(settings)
+    drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)
+    output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
+    with refusing_unwritable(output):
         return filming.write(drawn, upscaler, output, settings) if film else write(drawn, upscaler, output, settings)
+
+
+@contextmanager
+def refusing_unwritable(output: Path) -> Iterator[None]:
+    """Raises a RequestError where the block cannot write the output."""
+    try:
+        yield
     except DiskFull:
         raise
     except OSError as error:

@@ -12,13 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from saddlepoint.commands import command_line
 from saddlepoint.config.check import refuse_without_effect
 from saddlepoint.config.composing import settings_of
-from saddlepoint.config.hydra_errors import explain
 from saddlepoint.config.python_values import as_overrides
 from saddlepoint.config.rules import as_typed
 from saddlepoint.config.spelling import line
@@ -96,6 +92,13 @@ def upscale(*settings: str, extensions: Extensions = (), **values: object) -> li
         return batch.upscale(request.settings)
 
 
+def export(*settings: str, extensions: Extensions = (), **values: object) -> Path:
+    """Writes a network of a run as a file for other programs, and returns its path: export(run=run, format="onnx")."""
+    with _request("export", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import exporting
+        return exporting.export(request.settings)
+
+
 def compare(*settings: str, **values: object) -> "pd.DataFrame":
     """Compares runs and returns a DataFrame with a line for each recipe: compare(runs="multirun", metric="fid").
 
@@ -140,9 +143,16 @@ def _request(command: str, settings: Sequence[str], extensions: Extensions,
         command_line.take_extensions_into_use(typed)
         completed = with_choices_of_the_run(typed) if command == "train" else typed
         try:
-            yield _Request(settings_of(completed, command), typed)
-        except (HydraException, OmegaConfBaseException) as refusal:
-            raise RequestError(explain(refusal, typed, command)) from refusal
+            checked = settings_of(completed, command)
+        except command_line.NOT_COMPOSED as refusal:
+            raise RequestError(command_line.refusal_of(refusal, typed, command)) from refusal
+        try:
+            yield _Request(checked, typed)
+        except OSError as error:
+            end = command_line.end_of(error, typed)
+            if end is None or end is error:
+                raise
+            raise end from error
 
 
 def _refuse_what_a_terminal_does(request: _Request) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from saddlepoint.game.players import Players
 
 NORMALISATIONS = (_NormBase, nn.GroupNorm, nn.LayerNorm)  # they belong to the layer before them
+OUTPUTS = ("logit", "logits")
 OF_PARAMETRIZATIONS = "parametrizations"  # torch's name for what computes a weight from others, as spectral_norm does
 
 
@@ -23,23 +24,28 @@ def freezable_layers(network: nn.Module) -> list[list[nn.Module]]:
 
     A network with `stages` has these. In any other each module with weights of its own begins a layer, to which the
     normalisation, activation and dropout behind it belong, in the order in which the constructor makes them. What reads
-    labels does not count, and neither does the last layer, which gives the logits.
+    labels does not count, and neither does what gives the logits: the part called logit or logits and all that is made
+    after it, or the last layer where there is no such part.
     """
     if isinstance(network, HasStages):
         return [layers_of(stage) for stage in network.stages]
     layers: list[list[nn.Module]] = []
-    for module in modules_that_see_images(network):
+    named = next((name for name, _ in network.named_children() if name in OUTPUTS), None)
+    for module in modules_that_see_images(network, named):
         has_weights = bool(module._parameters) or parametrize.is_parametrized(module)
         if has_weights and not isinstance(module, NORMALISATIONS):
             layers.append([module])
         elif layers and not [*module.children()]:
             layers[-1].append(module)
-    return layers[:-1]
+    return layers if named else layers[:-1]
 
 
-def modules_that_see_images(network: nn.Module) -> Iterator[nn.Module]:
-    """Yields the modules of a network, at any depth, without embeddings of classes and parts that begin with one."""
+def modules_that_see_images(network: nn.Module, before: str | None = None) -> Iterator[nn.Module]:
+    """Yields the modules of a network, at any depth, without embeddings of classes and parts that begin with one; only
+    those made before the part of this name, if there is a name."""
     for name, module in network.named_children():
+        if name == before:
+            return
         first = next(module.children(), None)
         if name != OF_PARAMETRIZATIONS and not isinstance(module, nn.Embedding) and not isinstance(first, nn.Embedding):
             yield module

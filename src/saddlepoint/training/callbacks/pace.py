@@ -24,7 +24,7 @@ from saddlepoint.training.callbacks.every import AUTO, Every
 
 # What networks of other people may raise when they are called with zeros to be counted.
 NOT_COUNTED = (TypeError, ValueError, AttributeError, LookupError, AssertionError, RuntimeError, StopIteration)
-FEWEST = 4  # the part of the looks that are made in any case: a fourth
+FEWEST = 10  # one look in so many is made in any case
 BESIDE = 2e9  # what a look takes beside arithmetic, for files and calls, as so many additions and multiplications
 Pace = Annotated[int | str | None, rules.optional(rules.either(rules.integer(1), rules.one_of(AUTO)))]
 
@@ -32,7 +32,7 @@ Pace = Annotated[int | str | None, rules.optional(rules.either(rules.integer(1),
 def set_pace(moments: Every, setting: str, module: nn.Module, looks: int, share: float | None = None,
              arithmetic_of_a_look: Callable[[], float] | None = None) -> None:
     """Puts a number of images in the place of `every_images=auto`: with it there are so many `looks` over the budget,
-    or fewer, so that they have at most `share` of the arithmetic of training, but a fourth of them in any case.
+    or fewer, so that they have at most `share` of the arithmetic of training, but a tenth of them in any case.
 
     In a game that cannot be counted there are all of them. `setting` is the callback's, for the line that says it.
     """
