@@ -93,30 +93,24 @@ def printed(refused: bool = False) -> list[tuple[str, tuple[str, ...]]]:
     return [*found]  # a single choice is composed and trained in tests/config/test_configs.py
 
 
-def alternatives(arguments: Sequence[str]) -> Iterator[list[str]]:
-    """Yields settings without a sweep: the first value of each, then each other value beside first ones."""
+def without_a_sweep(arguments: Sequence[str]) -> list[list[str]]:
+    """Returns the settings, and those of a sweep twice: with the first value of each, and with the last."""
     if not is_sweeping(arguments):
-        yield overrides_in([*arguments])
-        return
+        return [overrides_in([*arguments])]
     values = []
     for override in OverridesParser.create().parse_overrides(overrides_in(prepare([*arguments], None))):
         if override.is_interval_sweep():
             values.append([f"{override.get_key_element()}={override.value().start:g}"])
         elif override.is_sweep_override():
-            choices = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-            values.append(choices[:1] if override.key_or_group == "seed" else choices)
+            values.append([f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()])
         else:
             values.append([override.input_line])
-    first = [each[0] for each in values]
-    yield first
-    for place, each in enumerate(values):
-        for value in each[1:]:
-            yield [*first[:place], value, *first[place + 1:]]
+    return [[each[place] for each in values] for place in (0, -1)]
 
 
 @pytest.mark.parametrize(("command", "arguments"), printed(), ids=str)
 def test_every_command_that_a_page_prints_can_be_typed(command, arguments):
-    for overrides in alternatives(arguments):
+    for overrides in without_a_sweep(arguments):
         if command == "train":
             assert recipe_refusals.problems_of(settings(*overrides)) == []
         else:
