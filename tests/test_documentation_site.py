@@ -68,14 +68,15 @@ def test_links_lead_to_the_pages_that_files_have_in_the_site(tmp_path):
         pages.in_site("../c.md", file, "families/a.md")
 
 
-def test_a_page_without_a_place_in_the_navigation_is_refused_and_so_is_a_place_without_a_page():
+def test_the_navigation_has_a_place_for_each_page_and_only_one():
     pages = build.Pages(ROOT)
     pages.texts |= {"index.md": "", "settings/loss.md": "", "files/x.md": ""}
     assert build.with_navigation("nav:\n  - index.md\n  - Settings: settings/\n", pages) == (
         "nav:\n  - index.md\n  - Settings:\n      - settings/loss.md\n")
-    for nav, named in (("nav:\n  - Settings: settings/", "index.md"),
-                       ("nav:\n  - index.md\n  - b.md\n  - Settings: settings/", "b.md")):
-        with pytest.raises(SystemExit, match=named):
+    for nav, problem in (("nav:\n  - Settings: settings/", "no place in `nav` for index.md"),
+                         ("nav:\n  - index.md\n  - b.md\n  - Settings: settings/", "does not exist: b.md"),
+                         ("nav:\n  - index.md\n  - index.md\n  - Settings: settings/", "more than once .* index.md")):
+        with pytest.raises(SystemExit, match=problem):
             build.with_navigation(nav, pages)
 
 

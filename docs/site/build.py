@@ -94,20 +94,22 @@ def collected(root: Path) -> Pages:
 
 def with_navigation(settings: str, pages: Pages) -> str:
     """Returns mkdocs.yml with the made pages in the places of `settings/` and `api/`. Refuses what does not match."""
-    lines, listed = [], set()
+    lines, listed = [], []
     for line in settings.splitlines():
         indent, entry = line[:len(line) - len(line.lstrip())], line.split()[-1] if line.split() else ""
         if entry in ("settings/", "api/"):
             made = [name for name in pages.texts if name.startswith(entry)]
             lines += [line.removesuffix(f" {entry}"), *(f"{indent}    - {name}" for name in made)]
-            listed |= {*made}
+            listed += made
         else:
             lines.append(line)
-            listed.add(entry)
-    if unlisted := {name for name in pages.texts if not name.startswith("files/")} - listed:
-        raise SystemExit(f"docs/site/mkdocs.yml has no place in `nav` for {', '.join(sorted(unlisted))}")
-    if missing := {name for name in listed if name.endswith(".md")} - {*pages.texts}:
-        raise SystemExit(f"docs/site/mkdocs.yml names pages in `nav` that do not exist: {', '.join(sorted(missing))}")
+            listed += [entry] if entry.endswith(".md") else []
+    stored = {name for name in pages.texts if not name.startswith("files/")}
+    for names, what in ((stored - {*listed}, "has no place in `nav` for"),
+                        ({*listed} - {*pages.texts}, "names in `nav` what does not exist:"),
+                        ({name for name in listed if listed.count(name) > 1}, "names more than once in `nav`")):
+        if names:
+            raise SystemExit(f"docs/site/mkdocs.yml {what} {', '.join(sorted(names))}")
     return "\n".join(lines) + "\n"
 
 
