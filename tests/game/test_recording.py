@@ -54,6 +54,8 @@ def game(made: dict, recorded: bool) -> AdversarialModule:
     module.optimizers = lambda: wrapped
     module.players_optimizers.directly = True
     module.guard = FiniteGuard(optimizers, torch.device("cpu"), None, later=Later)
+    module.each_step = []  # what curves are means of: later steps must not write over it
+    module.after_each_step.append(lambda module: module.each_step.append(dict(module.newest)))
     if recorded:
         module.refusals = []
         module.recorder = Recorder(OnCPU(lambda: static(module, optimizers)), module.refusals.append)
@@ -72,6 +74,7 @@ def static(module: AdversarialModule, optimizers: list[torch.optim.Optimizer]) -
 def content(module: AdversarialModule) -> dict[str, Any]:
     optimizers = module.players_optimizers.states(each.optimizer for each in module.optimizers())
     return {"state": dict(module.state_dict()), "optimizers": optimizers, "latest": dict(module.latest),
+            "each_step": module.each_step,
             "norms": {player: torch.stack([*norms]) for player, norms in module.guard.norms.items()}}
 
 
