@@ -102,6 +102,8 @@ SLIPS = [
     ("train.py 'trick=[r1'", ["trick=[r1 cannot be read"]),
     ("train.py 'trick=[emma]'", ["trick=emma does not exist: did you mean ema?"]),
     ("train.py -m model=dcgan,mpl", ["model=mpl does not exist: did you mean mlp?"]),
+    ("train.py callbacks=[default,histogram]", ["callbacks=histogram does not exist: did you mean histograms?"]),
+    ("train.py callbacks=histograms", ["callbacks= lacks what every run has", "type callbacks=[default,histograms]"]),
     ("sample.py run=nowhere counts=3", ["counts is not a setting: did you mean count?"]),
     ("compare.py runs=nowhere", ["runs=nowhere holds no run", "nowhere does not exist"]),
 ]

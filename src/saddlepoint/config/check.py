@@ -62,6 +62,10 @@ def _missing_parts(settings: Mapping[str, Any]) -> Iterator[str]:
     if "callbacks" not in settings:
         yield ("callbacks is missing: the yaml file of model= must choose them in its defaults, as "
                "conf/model/dcgan.yaml does: - /callbacks@_global_.callbacks: default")
+    elif isinstance(settings["callbacks"], Mapping) and "checkpointing" not in settings["callbacks"]:
+        names = ",".join(settings["callbacks"])
+        yield (f"callbacks= lacks what every run has, its curves and checkpoints: type callbacks=[default,{names}], "
+               f"with a model's own callbacks in the place of default, or callbacks=[none,{names}]")
 
 
 def _extensions_too_late(folders: Sequence[str]) -> Iterator[str]:

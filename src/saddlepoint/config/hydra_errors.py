@@ -107,8 +107,9 @@ def _complaints(override: Override, everything: list[Override], config_name: str
                         f"{key.replace('/', '.')}: type one that has, {offering[0]}={', '.join(offering[1])}"]
             return [f"{override.input_line}: {config_name}.py has no setting {key} (see --help)"
                     + "; it takes that of the run" * (config_name in OF_A_RUN)]
-        return [_is_no_choice(key, str(value), options)
-                for value in values if str(value) not in [*options, "None", "null"]]
+        chosen = [each for value in values for each in (value if isinstance(value, list) else [value])]
+        return [_is_no_choice(key, str(each), options)
+                for each in chosen if str(each) not in [*options, "None", "null"]]
     if override.is_add() or override.is_force_add():
         return []
     composed = OmegaConf.to_container(_composed(config_name, _chosen(everything, loader)))

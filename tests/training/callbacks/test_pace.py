@@ -52,7 +52,7 @@ def test_looking_is_put_off_until_it_is_seldom_enough(look, times, monkeypatch, 
     monkeypatch.setattr(pace, "arithmetic_of_training", lambda module: 1e9)
     assert paced("auto", look=look) == 80_000 // times
     message = capsys.readouterr().err
-    assert (f"callbacks.mine looks every {80_000 // times:,} images, {times} times and not 40" in message) == (
+    assert (f"callbacks.mine looks every {80_000 // times:,} images, {times} of 40 times" in message) == (
         times < 40)
 
 

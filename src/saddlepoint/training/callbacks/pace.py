@@ -47,8 +47,8 @@ def set_pace(moments: Every, setting: str, module: nn.Module, looks: int, share:
             pass
     moments.every_images = max(module.budget_images // number, 1)
     if number < looks and is_first():
-        tqdm.write(f"{setting} looks every {moments.every_images:,} images, {number} times and not {looks}, so that "
-                   f"looking stays cheap ({setting}.every_images=auto)", file=sys.stderr)
+        tqdm.write(f"{setting} looks every {moments.every_images:,} images, {number} of {looks} times, so that looking "
+                   f"stays cheap ({setting}.every_images=auto)", file=sys.stderr)
 
 
 def arithmetic_of_training(module: SynthesisModule) -> float:
