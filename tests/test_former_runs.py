@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +70,16 @@ def test_it_goes_on(run, tmp_path, capsys):
     assert checkpoint.load(path / "checkpoints" / "last.ckpt")["images_seen"] == 64
     after = images_seen((path / "metrics.csv").read_text())
     assert after[:len(before)] == before and after[-1] == 64
+
+
+def test_its_curves_have_todays_names_and_go_on_under_them(tmp_path):
+    run = copied(f"{NEWEST}/critic", tmp_path)
+    before = next(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
+    assert gather([run]).runs[0].curve_points()["logits/real"][0] == (16, float(before["score/real"]))
+    resuming.delete_later_results(SimpleNamespace(path=run, checkpoints=run, samples=run), images_seen=16)
+    after, *_ = csv.DictReader((run / "metrics.csv").read_text().splitlines())
+    assert after["logits/accuracy"] == before["score/accuracy"] and "stability/diversity" in after
+    assert not any(name.startswith(("score/", "health/")) for name in after)
 
 
 @pytest.mark.parametrize("run", RUNS)

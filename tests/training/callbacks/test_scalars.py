@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
 
 from saddlepoint.errors import Diverged
 from saddlepoint.losses.adversarial import LeastSquares, NonSaturating, Wasserstein
@@ -58,6 +60,21 @@ def test_tensorboard_shows_the_same_numbers_over_images_seen(run):
         shown = [(event.step, event.value) for event in events.Scalars(tag)]
         written = [(int(row["images_seen"]), float(row[tag])) for row in rows(run)]
         np.testing.assert_allclose(shown, written, rtol=1e-6)
+
+
+def test_tensorboard_begins_with_the_losses_and_charts_both_players_together(run):
+    """It sorts by name. A pattern of the tab CUSTOM SCALARS must match the whole name of a curve"""
+    events = EventAccumulator(str(run), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = sorted(events.Tags()["scalars"])
+    groups = [*dict.fromkeys(tag.partition("/")[0] for tag in tags)]
+    assert groups == ["discriminator", "generator", "logits", "probability", "schedule", "throughput", "value_at_end"]
+    [layout] = events.Tensors("custom_scalars__config__")
+    [category] = layout_pb2.Layout.FromString(layout.tensor_proto.string_val[0]).category
+    charts = [[tag for tag in tags if any(re.fullmatch(pattern, tag) for pattern in chart.multiline.tag)]
+              for chart in category.chart]
+    assert charts == [["discriminator/total", "generator/total"], ["logits/fake", "logits/real"],
+                      ["probability/fake", "probability/real"]]
 
 
 def test_averaged_losses_are_the_means_of_the_steps_since_the_row_before(tmp_path):
