@@ -51,7 +51,7 @@ def test_weights_and_gradients_have_histograms_of_all_their_numbers(runs):
         assert [event.step for event in shown] == [0, 32, 64]
         end = shown[-1].histogram_value
         assert (end.num, end.min) == (weights[name].numel(), weights[name].min().item())
-        below = [(weights[name] <= limit).sum().item() for limit in end.bucket_limit[:-1]]  # as TensorBoard reads limits
+        below = [(weights[name] <= limit).sum().item() for limit in end.bucket_limit[:-1]]
         shown_below = [sum(end.bucket[:index + 1]) for index in range(len(below))]
         assert sum(end.bucket) == end.num and end.bucket_limit[-1] == pytest.approx(end.max, rel=1e-6)
         assert max(map(abs, map(operator.sub, below, shown_below)), default=0) <= 1  # where a number is on a limit
