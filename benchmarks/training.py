@@ -39,7 +39,7 @@ CASES = {  # overrides, padding to the image size, steps, warm-up steps
 
 
 class Stopwatch(pl.Callback):
-    """Measures the seconds between two moments of training, in images seen, whatever happens in between.
+    """Measures the seconds between two moments of training, in images seen, whatever happens in between, and ends it.
 
     A GPU works on while the host is ahead of it, so both moments wait for it.
     """
@@ -56,6 +56,7 @@ class Stopwatch(pl.Callback):
             self.started = self.now(module)
         if module.images_seen == self.last:
             self.seconds = self.now(module) - self.started
+            trainer.should_stop = True
 
     def now(self, module: pl.LightningModule) -> float:
         if module.device.type == "cuda":
@@ -64,11 +65,13 @@ class Stopwatch(pl.Callback):
 
 
 def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | None = None) -> float:
-    """`images_a_step`: real ones, where that is not the batch size"""
+    """`images_a_step`: real ones, where that is not the batch size. These steps are a part of the recipe's own budget, by
+    which all that looks is paced."""
     images_a_step = images_a_step or settings(*overrides)["data"]["batch_size"]
     first, last = warm_up * images_a_step, (warm_up + steps) * images_a_step
     watch, configured = Stopwatch(first, last), build.callbacks
-    made = settings(*overrides, f"budget.images={last}")
+    budget = max(settings(*overrides)["budget"]["images"], last)
+    made = settings(*overrides, f"budget.images={budget}")
     build.callbacks = lambda *given: [*configured(*given), watch]
     try:
         with tempfile.TemporaryDirectory() as directory:
