@@ -65,7 +65,7 @@ class Stopwatch(pl.Callback):
 
 
 def ours(overrides: list[str], steps: int, warm_up: int, images_a_step: int | None = None) -> float:
-    """`images_a_step`: real ones, where that is not the batch size. These steps are a part of the recipe's own budget, by
+    """`images_a_step`: real ones, where that is not the batch size. These steps are part of the recipe's own budget, by
     which all that looks is paced."""
     images_a_step = images_a_step or settings(*overrides)["data"]["batch_size"]
     first, last = warm_up * images_a_step, (warm_up + steps) * images_a_step
