@@ -65,6 +65,7 @@ def test_the_stored_notebook_shows_pictures_and_numbers_and_no_place_of_its_mach
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the other core has other tests
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     assert "settings = " in first.source and "num_fake = " in first.source
