@@ -80,7 +80,9 @@ clean: ## delete .venv and caches; runs/, multirun/ and data/ stay
 	@test -f $@ || { echo "Setting up .venv, once"; $(PYTHON) -m venv --clear .venv; }
 	@rm -f $@
 	@echo "Installing requirements.lock: 2 to 10 minutes and 6 GB the first time where torch brings CUDA"
-	@$(install) --no-warn-conflicts -r requirements.lock
+	@$(install) --no-compile --no-warn-conflicts -r requirements.lock
+# pip would compile on one core. Some packages have templates that are no Python, which fail.
+	@$(python) -m compileall -qq -j 0 .venv/lib || true
 	@echo "Installing basicsr (left out on Python 3.13, which cannot build it) and saddlepoint"
 	@$(install) --use-pep517 --no-deps --no-build-isolation '$(basicsr)'
 	@$(install) --no-deps --no-build-isolation --editable .
