@@ -61,6 +61,11 @@ def test_a_typed_number_counts_and_so_does_null():
     assert paced(None) is None
 
 
+def test_the_only_looks_of_a_callback_are_never_none(monkeypatch):
+    monkeypatch.setattr(pace, "arithmetic_of_training", lambda module: 1e9)
+    assert paced("auto", looks=5) == 80_000
+
+
 def test_what_costs_next_to_nothing_is_not_counted():
     assert paced("auto", looks=200, share=None) == 400
     assert paced("auto", looks=200_000, share=None) == 1

@@ -42,7 +42,7 @@ def set_pace(moments: Every, setting: str, module: nn.Module, looks: int, share:
     if share:
         try:
             training, look = arithmetic_of_training(module), arithmetic_of_a_look() + BESIDE
-            number = max(min(int(share * module.budget_images * training / look), looks), looks // FEWEST)
+            number = max(min(int(share * module.budget_images * training / look), looks), looks // FEWEST, 1)
         except NOT_COUNTED:  # what only looks must not end the run
             pass
     moments.every_images = max(module.budget_images // number, 1)
