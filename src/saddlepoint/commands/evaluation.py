@@ -1,92 +1,95 @@
 """Measures a run or a folder of fakes against real images with one extractor, for evaluate.py."""
 
 import hashlib
-import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from saddlepoint import build
+from saddlepoint.commands import compared_images
+from saddlepoint.commands.compared_images import Fakes, RealImages
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.downloads import cache_folder
 from saddlepoint.environment import command
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.game.modes import device_named
-from saddlepoint.metrics import standing_statistics as batchnorm
+from saddlepoint.metrics import statistics_files
 from saddlepoint.metrics.evaluator import Evaluator, without
-from saddlepoint.metrics.folders import real_and_fake_images, real_images_like_data
-from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, images_at
+from saddlepoint.metrics.images import EvaluationBlocks, images_at
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import Value, format_table, protocol, values
+from saddlepoint.metrics.published_protocol import published_protocol
+from saddlepoint.metrics.stored_reference import StoredReference
 from saddlepoint.parallel.collectives import join_processes
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.parallel.launching import share_results
-from saddlepoint.runs import saved_settings
-from saddlepoint.runs.data_identity import changes, classes_of
 from saddlepoint.runs.directory import write_json
 from saddlepoint.sampling import pictures
-from saddlepoint.sampling.loading import checkpoint_of, load_synthesis
 
 Settings = Mapping[str, Any]
 NEIGHBOURS = 16  # pairs in the picture of the fakes nearest to training images
-WITHOUT_EFFECT = ("output", "overwrite", "threads", "device", "num_workers", "remember", "run")  # on the values
+# without an effect on the values
+WITHOUT_EFFECT = ("output", "overwrite", "threads", "device", "num_workers", "remember", "run", "statistics",
+                  "protocol")
 MOST_FEATURES = 512  # for which intervals are measured unless resamples= says otherwise
-MOST_FAKES = 10_000  # of a run, unless num_fake= says otherwise
-
-
-@dataclass(frozen=True)
-class Fakes:
-    """Generated images, drawn from a run or read from files, and what the protocol says of them."""
-
-    images: Images
-    name: str  # in the file name of the output
-    home: Path  # folder of the output where output= is not typed
-    ema: bool | None = None
-    batchnorm: str = "none"
-    quantisation: str = "8 bits, rounded"
-    framing: str | None = None  # None: the same as that of the real images
-    images_seen: int | None = None
-    class_names: tuple[str, ...] = ()  # empty where fakes have no classes
 
 
 def evaluate(settings: Settings) -> list[Value]:
     """Measures the metrics of the settings, prints and writes the values, and returns them; in other processes than the
-    first, returns an empty list."""
+    first, returns an empty list. With statistics= the real images' statistics are written as well, or alone."""
     refuse_contradictions(settings)
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
-    prepared: list[tuple[EvaluationImages, Fakes, Evaluator, Path]] = []
+    prepared: list[tuple[RealImages, Fakes | None, Evaluator, Path]] = []
     with join_processes() as is_first, only_the_first_speaks():
         share_results(lambda: prepared.append(prepare(settings)))
         real, fakes, evaluator, output = prepared[0]
-        reference, sample = evaluator.look_at_real(real, settings["num_workers"]), evaluator.look_at_fakes(fakes.images)
+        reference = look_at_real(real, evaluator, settings["num_workers"])
+        if settings["statistics"] and is_first:
+            write_statistics(settings, evaluator, real, reference)
+        if fakes is None:
+            return []
+        sample = evaluator.look_at_fakes(fakes.images)
         evaluator.refuse_too_few(reference, sample, fakes.class_names)
         return conclude(settings, evaluator, real, reference, fakes, sample, output) if is_first else []
 
 
-def prepare(settings: Settings) -> tuple[EvaluationImages, Fakes, Evaluator, Path]:
-    """Returns real images, fakes, evaluator and path of the output; refuses what cannot be measured or written."""
-    real, fakes, extractor_settings = prepare_run(settings) if settings["run"] else prepare_folders(settings)
+def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Path]:
+    """Returns real images, fakes (None if there are none), evaluator and path of the output; refuses what cannot be
+    measured or written."""
+    images = compared_images.of_run if settings["run"] else compared_images.of_files
+    real, fakes, extractor_settings = images(settings)
     extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
     extractor.check(real.channels, real.image_size)
-    output = output_for(settings, fakes, extractor.name)
-    for path in (output, picture_of(output)):
+    if isinstance(real, StoredReference):
+        real.check(extractor)
+    output = output_of_statistics(settings) if fakes is None else output_for(settings, fakes, extractor.name)
+    for path in {output, picture_of(output), output_of_statistics(settings)} if settings["statistics"] else {
+            output, picture_of(output)}:
         require_writable(path, f"output={settings['output'] or output.parent}")
     evaluator = make_evaluator(settings, extractor, real, fakes)
     extractor.to(device_named(settings["device"]))
     return real, fakes, evaluator, output
 
 
+def look_at_real(real: RealImages, evaluator: Evaluator, num_workers: int) -> Sample:
+    """Returns the sample of real images, computed, remembered or read from a file of statistics."""
+    if isinstance(real, StoredReference):
+        return real.sample(evaluator, num_workers)
+    return evaluator.look_at_real(real, num_workers)
+
+
 def refuse_contradictions(settings: Settings) -> None:
     """Refuses settings that exclude each other, before anything is read."""
-    if not settings["run"] and not settings["fake"]:
+    only_statistics = settings["real"] and settings["statistics"]
+    if not settings["run"] and not settings["fake"] and not only_statistics:
         raise RequestError("Nothing to evaluate: type run=RUN for a trained run, or real=FOLDER fake=FOLDER")
     if settings["run"] and settings["fake"]:
         raise RequestError(f"run={settings['run']} and fake={settings['fake']} are two sources of fakes: name one")
@@ -95,11 +98,13 @@ def refuse_contradictions(settings: Settings) -> None:
     if not settings["run"] and not settings.get("extractor"):
         raise RequestError("extractor is not set, and folders have none of their own: type extractor=random, "
                            "extractor=inception, extractor=digits or extractor=classifier")
-    if settings["real"] and settings["split"] != "train":
+    published = published_protocol(settings)
+    fixed = published.fixes if published else {}
+    if settings["real"] and settings["split"] not in ("train", fixed.get("split")):
         raise RequestError(f"split={settings['split']} is a part of a run's data, and real={settings['real']} takes "
                            "the place of these: leave one of them out")
-    for name, default in (("weights", None), ("batchnorm", "running")):
-        if settings["fake"] and settings[name] != default:
+    for name, default in (("weights", None), ("batchnorm", "running"), ("quantisation", "rounded")):
+        if settings["fake"] and settings[name] not in (default, fixed.get(name)):
             raise RequestError(f"{name}={settings[name]} is about a run's generator, and fake={settings['fake']} are "
                                f"files: leave {name} out")
     if settings["run"] and not settings["real"] and settings["resize"]:
@@ -107,80 +112,20 @@ def refuse_contradictions(settings: Settings) -> None:
                            "framed as they were in training: leave it out, or type real=FOLDER as well")
 
 
-# The images.
-
-
-def prepare_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[str, Any] | None]:
-    """Returns real images, the fakes of a run, and the settings of the extractor it was trained with."""
-    path = checkpoint_of(expanded(settings["run"], "run"))
-    module, saved = load_synthesis(path)
-    trained = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
-    device = device_named(settings["device"])
-    generator, ema = weights_of(module, settings["weights"])
-    generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
-    classes = module.class_distribution if module.draws_labels else None
-    kind = settings["batchnorm"]
-    if kind == "standing":
-        batchnorm.use_standing_statistics(generator, module.latents, classes, settings["seed"],
-                                          settings["standing_batches"])
-    elif kind == "batch":
-        batchnorm.use_batch_statistics(generator)
-    data = build.data(trained | {"data": data_here(trained["data"], settings["data"])})
-    data.expected_classes = classes_of(saved)
-    data.prepare_data()
-    data.setup("fit")
-    for name, value in (("channels", data.channels), ("image_size", data.image_size)):
-        if settings[name] not in (None, value):
-            raise RequestError(f"{name}={settings[name]}, but the run makes images of {name}={value}: leave {name} out")
-    if differences := changes(saved.get("data"), data.identity()):
-        print(f"warning: {data.place} is not what this run was trained on: {differences}", file=sys.stderr)
-    if settings["real"]:
-        real, framing = real_images_like_data(settings, data)
-    else:
-        real, framing = data.evaluation_images(settings["split"]).limited(settings["num_real"]), None
-    home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    fakes = Fakes(
-        GeneratedImages(generator, module.latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES),
-        name=path.stem, home=home / "evaluations", ema=ema, images_seen=saved["images_seen"],
-        batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
-        class_names=data.class_names if module.draws_labels else ())
-    return real, fakes, trained.get("extractor")
-
-
-def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:
-    """Returns the settings of the run's data with the places typed here; without a cache that no longer exists."""
-    cache = expanded(trained.get("cache") or ".", "data.cache")
-    no_cache = {} if not trained.get("cache") or cache.is_dir() and os.access(cache, os.W_OK) else {"cache": None}
-    return {**trained, **no_cache, **{name: place for name, place in typed.items() if place}}
-
-
-def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
-    """Returns the generator that weights= chooses, and whether its weights are an average."""
-    has_average = module.has_average
-    if typed == "ema" and not has_average:
-        raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type weights=raw")
-    average = has_average and typed != "raw"
-    return (module.sampling_generator if average else module.networks["generator"]), average
-
-
-def prepare_folders(settings: Settings) -> tuple[EvaluationImages, Fakes, None]:
-    """Returns the images of real= and fake=; folders have no extractor of their own, hence None."""
-    real, fake = real_and_fake_images(settings)
-    fakes = Fakes(EvaluationBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),
-                  quantisation="files", framing=fake.framing)
-    return real, fakes, None
-
-
 # Measuring and writing.
 
 
-def make_evaluator(settings: Settings, extractor: Any, real: EvaluationImages, fakes: Fakes) -> Evaluator:
-    """Returns an evaluator for the metrics of metric=, all of which must be possible, or for all that are possible."""
+def make_evaluator(settings: Settings, extractor: Any, real: RealImages, fakes: Fakes | None) -> Evaluator:
+    """Returns an evaluator for the metrics of metric=, all of which must be possible, or for all that are possible; for
+    none where there are no fakes."""
     everything = build.metrics(settings)
-    typed = settings["metric"]
+    typed = settings["metric"] if fakes else []
     metrics = everything if typed is None else {name: everything[name] for name in typed}
     cache = cache_folder() if settings["remember"] else None
-    evaluator = Evaluator(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
+    resamples = resamples_for(settings, extractor) if fakes else 0
+    evaluator = Evaluator(extractor, metrics, settings["seed"], resamples, cache, aloud=True)
+    if fakes is None:
+        return evaluator
     problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names))
     if typed is not None and problems or len(problems) == len(metrics):
         raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
@@ -229,31 +174,86 @@ def picture_of(output: Path) -> Path:
     return output.with_suffix(".neighbours.png")
 
 
-def conclude(settings: Settings, evaluator: Evaluator, real: EvaluationImages, reference: Sample, fakes: Fakes,
+def output_of_statistics(settings: Settings) -> Path:
+    """Returns the path of statistics=; refuses files that exist and other endings than .npz."""
+    path = expanded(settings["statistics"], "statistics")
+    if path.suffix != ".npz":
+        raise RequestError(f"statistics={path} must be an .npz file: type statistics={path}.npz")
+    if is_taken(path) and not settings["overwrite"]:
+        raise RequestError(f"statistics={path} exists: choose another file, or add overwrite=true")
+    return path
+
+
+def write_statistics(settings: Settings, evaluator: Evaluator, real: RealImages, reference: Sample) -> None:
+    """Writes mean and covariance of the real images' features, with what they are statistics of, and prints where."""
+    path, extractor = output_of_statistics(settings), evaluator.extractor
+    how = asdict(protocol(extractor, real, reference, 0, settings["seed"], None, "none"))
+    about = {name: how[name] for name in ("extractor", "digest", "resize", "reference", "reference_digest", "split",
+                                          "framing", "image_size", "versions", "revision", "device")}
+    with refusing_unwritable(f"statistics={path}"):
+        statistics_files.write(path, reference.moments, reference.spatial,
+                               about | {"num_images": reference.count, "channels": real.channels, "command": command()})
+    print(f"mean and covariance of {extractor.name}'s {extractor.num_features:,} features of {reference.count:,} "
+          f"images of {real.name} ({real.split}): {path}")
+
+
+@contextmanager
+def refusing_unwritable(typed: str) -> Iterator[None]:
+    """Raises a RequestError where the block cannot write the file that the setting `typed` names."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except OSError as error:
+        raise RequestError(f"{typed} cannot be written: {error.strerror or error}. "
+                           "Choose a place you may write to") from error
+
+
+def own_fields(settings: Settings, evaluator: Evaluator, reference: Sample, num_fake: int) -> dict[str, dict[str, Any]]:
+    """Returns metric -> fields of the protocol that are its own: the name of the published protocol, if the metric is
+    one of its and the settings follow it; and the number of real images, if it looks at those of a file of statistics.
+
+    Prints in what the settings depart from the protocol of protocol=.
+    """
+    fields: dict[str, dict[str, Any]] = {name: {} for name in evaluator.metrics}
+    if published := published_protocol(settings):
+        departures = published.departures(settings, num_fake)
+        if departures:
+            print(f"note: {', '.join(departures)} is not as protocol={published.name} has it, so these values are not "
+                  "of that protocol", file=sys.stderr)
+        for name in evaluator.metrics if not departures else ():
+            if name in published.metrics:
+                fields[name]["name"] = published.name
+    for name, metric in evaluator.metrics.items():
+        if reference.is_stored and metric.needs_real_features:
+            fields[name]["num_real"] = len(reference.labels)
+    return fields
+
+
+def conclude(settings: Settings, evaluator: Evaluator, real: RealImages, reference: Sample, fakes: Fakes,
              sample: Sample, output: Path) -> list[Value]:
     """Measures, writes the values with their protocol and a picture, prints all of it, and returns the values."""
     how = protocol(evaluator.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
                    fakes.quantisation, fakes.framing)
-    measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen)
-    try:
+    measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen,
+                      own_fields(settings, evaluator, reference, sample.count))
+    with refusing_unwritable(f"output={output}"):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"metrics": [value.as_json() for value in measured],
                             "command": command()})
         pictured = picture(real, reference, fakes, sample, picture_of(output))
-    except DiskFull:
-        raise
-    except OSError as error:
-        raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
-                           "Choose a place you may write to") from error
     weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
-    print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {reference.count:,} images of "
+    against = f"{how.num_real:,} images" if how.num_real else "an unknown number of images"
+    print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {against} of "
           f"{real.name} ({real.split}), extractor {evaluator.extractor.name}\n{format_table(measured)}\n"
           f"{output}{pictured}")
     return measured
 
 
-def picture(real: EvaluationImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
+def picture(real: RealImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
     """Writes a picture of fakes (left), each beside its nearest training image; returns a line to print, or nothing."""
+    if isinstance(real, StoredReference):
+        return ""
     complete = reference.count == len(real) and sample.count == fakes.images.count  # else numbers are not places
     if reference.features is None or sample.features is None or not complete:
         return ""

@@ -13,7 +13,8 @@ FIELD_NAMES = {  # field of a protocol -> what sentences call it
     "extractor": "extractor", "digest": "extractor's weights", "resize": "resizing", "reference": "real data",
     "reference_digest": "real images", "num_real": "number of real images", "num_fake": "number of fakes",
     "ema": "averaged weights (EMA)", "batchnorm": "BatchNorm statistics", "image_size": "image size",
-    "fake_framing": "framing of fakes", "settings.order": "order of the images",
+    "fake_framing": "framing of fakes", "reference_resize": "resizing of the reference",
+    "settings.order": "order of the images",
 }
 REFERENCE = "reference_digest"
 WORDS = {True: "yes", False: "no", None: "none"}
@@ -72,7 +73,8 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
     """Returns the fields of a protocol that must be equal for two values to be compared, nested ones as `outer.inner`.
 
     A generator without BatchNorm has no statistics to choose; it counts as one with running statistics. The field
-    fake_framing is absent where fakes are framed as the real images are, since earlier versions did not write it.
+    fake_framing is absent where fakes are framed as the real images are, and reference_resize where these are images,
+    since earlier versions did not write them.
     """
     flat: dict[str, Any] = {}
     for name, value in protocol.items():
@@ -81,8 +83,9 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
                 name: value}
     if flat.get("batchnorm") == "none":
         flat["batchnorm"] = "running"
-    if flat.get("fake_framing") is None:
-        flat.pop("fake_framing", None)
+    for name in ("fake_framing", "reference_resize"):
+        if flat.get(name) is None:
+            flat.pop(name, None)
     return flat
 
 

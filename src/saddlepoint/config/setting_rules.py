@@ -96,6 +96,7 @@ RULES: dict[str, Rule] = {
     # Measuring
     "name": optional(text),  # a-z, 0-9 and _: the card says so
     "lr": number(0, above=True),
+    "part": optional(text),
     "augment": boolean,
     "metric": optional(list_of(text)),
     "real": optional(path),
@@ -107,6 +108,12 @@ RULES: dict[str, Rule] = {
     "weights": one_of("ema", "raw", None),
     "batchnorm": one_of("running", "standing", "batch"),
     "standing_batches": COUNT,
+    "protocol": optional(text),
+    "quantisation": one_of("rounded", "half_up", "truncated", "stretched"),
+    "reference.num_images": optional(COUNT),
+    "reference.interpolation": optional(text),
+    "reference.split": one_of("train", "test", "all", None),
+    "statistics": optional(path),
     "data.root": optional(path),  # evaluate.py's, in place of the run's
     "data.cache": optional(path),
     "image_size": optional(COUNT),

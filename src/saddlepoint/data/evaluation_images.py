@@ -42,6 +42,7 @@ class EvaluationImages(ABC):
     channels: int
     image_size: int  # S
     framing: str  # how the images were brought to this size, in words
+    is_stored = False  # not statistics of images, but images
 
     def __init__(self, name: str, split: str, labels: Tensor):
         self.name, self.split, self.labels = name, split, labels

@@ -3,8 +3,9 @@ values."""
 
 # Fields of a protocol that may differ between values that are compared. A CPU and a GPU that does not round to TF32
 # agree to about 1e-4 of a value, which is less than another seed changes it by. Metrics always switch TF32 off since
-# it is recorded; before, it was on in the convolutions of a GPU, and nothing says so.
-MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32")
+# it is recorded; before, it was on in the convolutions of a GPU, and nothing says so. The name of a published protocol
+# adds nothing to the fields that it fixes.
+MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32", "name")
 
 # Name of a metric without its extractor -> whether a greater value is better. A test compares this with the classes.
 # neighbour_distance is missing: about 1 is right, neither more nor less is better.

@@ -44,12 +44,12 @@ class Evaluator:
         """Returns what is about to be compared. `class_names` are those of the data if the fakes are made for its
         classes, in the same proportions; otherwise it is empty."""
         counts, num_real = ((), ()), len(real.labels)
-        if class_names:
+        if class_names and num_real:
             num_of_class = torch.bincount(real.labels, minlength=len(class_names))
             counts = tuple(num_of_class.tolist()), tuple((num_of_class * num_fake // num_real).tolist())
         extractor = self.extractor
         return Setup(extractor.name, extractor.num_features, extractor.num_classes, num_real, num_fake,
-                     bool(class_names), tuple(class_names) == tuple(extractor.class_names), counts)
+                     bool(class_names), tuple(class_names) == tuple(extractor.class_names), counts, real.is_stored)
 
     def setup_of(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> Setup:
         """Returns the same for images that were looked at: some files may have been unreadable, and the numbers of
@@ -113,6 +113,11 @@ class Evaluator:
             return Measurement(math.nan, reason=f"{type(metric).__name__}.measure returned a "
                                f"{type(measurement).__name__} and must return a saddlepoint.metrics.Measurement")
         return replace(measurement, value=float(measurement.value)).only_finite()
+
+    @property
+    def needs_real_features(self) -> bool:
+        """Returns whether some metric needs the features of each real image."""
+        return any(metric.needs_real_features for metric in self.metrics.values())
 
     @property
     def _keeps_features(self) -> bool:

@@ -183,8 +183,8 @@ def size_of(sides: Mapping[str, Folder]) -> int:
     if not all(folder.all_square for folder in sides.values()):
         remedy = (f"Type {typed} to take the middle square of each, as data=image_folder does in training, or {typed} "
                   "resize=stretch where a model learned from whole pictures squeezed into squares")
-    raise RequestError(f"The images of real={sides['real'].typed} and fake={sides['fake'].typed} must be squares of "
-                       f"one size: {examples}. {remedy}")
+    of = " and ".join(f"{side}={folder.typed}" for side, folder in sides.items())
+    raise RequestError(f"The images of {of} must be squares of one size: {examples}. {remedy}")
 
 
 def warn_of_unlike_framing(sides: Mapping[str, Folder], size: int, resize: str) -> None:
@@ -197,3 +197,16 @@ def warn_of_unlike_framing(sides: Mapping[str, Folder], size: int, resize: str) 
         "the middle squares of pictures, type resize=short_side")
     print(f"note: images of real={sides['real'].typed} {real}, and those of fake={sides['fake'].typed} {fake}. "
           + (f"If the squares are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)
+
+
+def images_alone(settings: Settings, side: str) -> EvaluationFiles:
+    """Returns the images of one side, in the channels and the size that the user typed or that all files have. Raises a
+    RequestError if these are not squares of one size and nothing was typed."""
+    folder = open_folder(settings, side)
+    size = settings["image_size"] or size_of({side: folder})
+    channels = settings["channels"] or max(shape[2] for shape in folder.files.values())
+    images = folder.images(ImageLoader(channels, ResizeAndCrop(size, settings["resize"] or RESIZE, "center"),
+                                       limits(settings), None))
+    if folder.is_of(size):
+        images.framing = "none"
+    return images

@@ -38,12 +38,13 @@ class FrechetDistance(Metric):
 
     def problem(self, setup: Setup) -> str | None:
         needed = setup.num_features + 1
-        counts = {"real": setup.num_real, "fake": setup.num_fake}
+        counts = {"fake": setup.num_fake} if setup.stored else {"real": setup.num_real, "fake": setup.num_fake}
         few = [f"{count} {kind}" for kind, count in counts.items() if count < needed]
         if not few:
             return super().problem(setup)
-        return (f"{self.name}_{setup.extractor} needs at least {needed} images on each side, since {setup.extractor} "
-                f"has {setup.num_features} features, and there are {' and '.join(few)} ones")
+        where = "" if setup.stored else " on each side"
+        return (f"{self.name}_{setup.extractor} needs at least {needed} images{where}, since {setup.extractor} has "
+                f"{setup.num_features} features, and there are {' and '.join(few)} ones")
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         reference = gaussian_of(real.moments)
@@ -68,6 +69,7 @@ class ExtrapolatedFrechetDistance(FrechetDistance):
 
     name = "fid_infinity"
     needs_features = True
+    real_moments_suffice = True
 
     def __init__(self, points: Annotated[int, integer(2)] = 15,
                  smallest_share: Annotated[float, number(0, 1, above=True, below=True)] = 0.2):

@@ -6,7 +6,7 @@ computed at once (portions.py), and a metric is so to about 1e-6.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -60,21 +60,22 @@ class EvaluationBlocks(Dataset):
 
 
 class GeneratedImages:
-    """The images 0 to count - 1 of a seed, as `sample.py` numbers them, rounded to 8 bits as its files are.
+    """The images 0 to count - 1 of a seed, as `sample.py` numbers them, in 8 bits.
 
     generator: (latents, labels) -> images in [-1, 1]
     latents: where latents come from
     class_distribution: [K], cumulative shares of the classes, by which labels are drawn; None: all labels are 0
     seed: fixes latents and labels
     count: number of images
+    quantise: brings a block of images [N, C, H, W] in [-1, 1] to uint8; by default it rounds, as for sample.py's files
     """
 
     ordered = False  # latents and classes are independent draws
 
     def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None, seed: int,
-                 count: int):
+                 count: int, quantise: Callable[[Tensor], Tensor] = to_bytes):
         self.generator, self.latents, self.class_distribution = generator, latents, class_distribution
-        self.seed, self.count = seed, count
+        self.seed, self.count, self.quantise = seed, count, quantise
 
     def blocks(self) -> Blocks:
         """Yields the blocks of this process, whose images stay on the generator's device. Raises Diverged if some are
@@ -86,11 +87,11 @@ class GeneratedImages:
             with portion.measured():
                 images, labels = self._drawn(firsts, device)
                 finite &= torch.isfinite(images).all()
-                pixels = to_bytes(images)
+                pixels = [self.quantise(block) for block in images.split(BLOCK)]
             del images
             if device.type == "cpu":
                 _require(finite)
-            for first, *block in zip(firsts, pixels.split(BLOCK), labels.split(BLOCK), strict=True):
+            for first, *block in zip(firsts, pixels, labels.split(BLOCK), strict=True):
                 yield first, self._cut(first, *block)
         _require(finite)
 
@@ -103,7 +104,7 @@ class GeneratedImages:
     def block(self, first: int) -> Block:
         images, labels = self._drawn([first], device_of(self.generator))
         _require(torch.isfinite(images).all())
-        return self._cut(first, to_bytes(images).cpu(), labels)
+        return self._cut(first, self.quantise(images).cpu(), labels)
 
     @torch.no_grad()
     def _drawn(self, firsts: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -27,13 +27,20 @@ class Sample:
     scores: "SplitScores | None" = None  # None: the extractor knows no classes, or the images' order may mean something
     features: Tensor | None = None  # [N, D] float32
     logits: Tensor | None = None  # [N, K] float32
+    spatial: "Moments | None" = None  # of spatial features, for sFID; None: they were not needed, or there are none
     labels: Tensor | None = None  # [N] int64, also the classes that fakes were made for; 0 if there are none
-    digest: str = ""  # SHA-256 of the images and their labels, in order
+    digest: str = ""  # SHA-256 of the images and their labels, in order; of stored statistics that of these
     unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> why it could not be read
 
     @property
     def count(self) -> int:
+        """Returns the number of images; 0 if a file of statistics does not tell it."""
         return self.moments.count
+
+    @property
+    def is_stored(self) -> bool:
+        """Returns whether mean and covariance came from a file of statistics, which may have no features."""
+        return self.moments.stored
 
     def on(self, device: torch.device) -> "Sample":
         """Returns the sample on a device, or on the CPU if its features and logits would fill more than half of the
@@ -59,11 +66,12 @@ class Setup:
     extractor: str  # its name
     num_features: int
     num_classes: int  # that the extractor tells apart; 0: none
-    num_real: int
+    num_real: int  # images whose features there are; with stored statistics those of the file, often none
     num_fake: int
     labelled: bool = False  # fakes were made for classes, and these are the classes of the real images
     same_classes: bool = False  # the extractor tells apart the very classes that the data has
     class_counts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # real and fake images of each class, if labelled
+    stored: bool = False  # mean and covariance of the real images come from a file of statistics
 
 
 @dataclass(frozen=True)
@@ -92,9 +100,15 @@ class Metric(ABC):
     name: ClassVar[str]
     greater_is_better: ClassVar[bool]
     needs_features: ClassVar[bool] = False  # of every image, not only their moments
+    real_moments_suffice: ClassVar[bool] = False  # needs_features is about fakes alone
     needs_classes: ClassVar[bool] = False  # an extractor that knows classes
     needs_labels: ClassVar[bool] = False  # fakes that were made for a class
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
+
+    @property
+    def needs_real_features(self) -> bool:
+        """Returns whether it needs the features of each real image, not only their moments."""
+        return self.needs_features and not self.real_moments_suffice
 
     def problem(self, setup: Setup) -> str | None:
         """Returns why it cannot be measured, as a sentence with the numbers, or None if it can."""
@@ -102,6 +116,9 @@ class Metric(ABC):
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
         if self.needs_labels and not setup.labelled:
             return f"{self.name} needs fakes made for a class, and these are not (a conditional model makes them)"
+        if self.needs_real_features and setup.stored and not setup.num_real:
+            return (f"{self.name} needs the features of each real image, and a file of statistics has only their mean "
+                    "and covariance")
         if self.needs_labels and self.needs_classes and not setup.same_classes:
             return (f"{self.name} needs an extractor that knows the classes of the data, and {setup.extractor} knows "
                     "others")

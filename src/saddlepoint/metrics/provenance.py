@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -14,6 +14,7 @@ from saddlepoint.game.devices import name_of
 from saddlepoint.metrics.comparable import MAY_DIFFER
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
+from saddlepoint.metrics.stored_reference import StoredReference
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,17 @@ class Protocol:
     reference: str  # the real images: a data set's name or a folder's
     reference_digest: str  # of their content
     split: str  # train, test, or all of a folder
-    framing: str  # how the real images were brought to their size: none, pad, resize, short_side, stretch
-    num_real: int
+    framing: str  # how the real images were brought to their size: none, pad, resize, short_side, stretch, or unknown
+    num_real: int | None  # None: a file of statistics does not tell
     num_fake: int
     image_size: int
     seed: int  # of the fakes' latents and of every random choice of the metrics
     ema: bool | None  # True: an average's weights; False: the trained ones; None: the fakes came as files
     batchnorm: str  # running, standing or batch statistics, or none
     quantisation: str
+    name: str | None = None  # of the published protocol that these fields follow, e.g. adm; None: of none
+    reference_resize: str | None = None  # of a file of statistics: how its images came to the extractor's size, or
+    #                                      unknown; None: as the fakes did, by `resize`
     fake_framing: str | None = None  # framing of the fakes, or of their model's training images; None: as the real ones
     splits: int | None = None  # of the Inception Score
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the metric's definition leaves open
@@ -82,11 +86,12 @@ def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def protocol(extractor: Extractor, real: EvaluationImages, reference: Sample, num_fake: int, seed: int,
-             ema: bool | None, batchnorm: str, quantisation: str = "8 bits, rounded",
+def protocol(extractor: Extractor, real: EvaluationImages | StoredReference, reference: Sample, num_fake: int,
+             seed: int, ema: bool | None, batchnorm: str, quantisation: str = "8 bits, rounded",
              fake_framing: str | None = None) -> Protocol:
     """Returns the protocol of fakes that are compared with `real`, without what single metrics add to it.
 
+    real: images; or a StoredReference, the statistics of some
     reference: the sample of the real images that could be read
     ema: True for averaged weights, False for the trained ones, None for fakes that came as files
     batchnorm: whose statistics it used, as `kind_of_batchnorm` returns it
@@ -94,9 +99,12 @@ def protocol(extractor: Extractor, real: EvaluationImages, reference: Sample, nu
     fake_framing: framing of the fakes, or of their model's training images
     """
     tensor = next(chain(extractor.parameters(), extractor.buffers()), None)
+    stored = isinstance(real, StoredReference)
     return Protocol(extractor.name, extractor.digest, extractor.resize, real.name, reference.digest, real.split,
-                    real.framing, reference.count, num_fake, real.image_size, seed, ema, batchnorm, quantisation,
-                    None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision(),
+                    real.framing, real.count if stored else reference.count, num_fake, real.image_size, seed, ema,
+                    batchnorm, quantisation, reference_resize=real.resize_beside(extractor) if stored else None,
+                    fake_framing=None if fake_framing == real.framing else fake_framing, versions=versions(),
+                    revision=revision(),
                     device=name_of(tensor.device if tensor is not None else torch.device("cpu")),
                     tf32=False)  # extractors and generators that are measured compute in game/modes.exact_float32
 
@@ -105,14 +113,20 @@ def full_name(metric: str, extractor: str) -> str:
     return f"{metric}_{extractor}"
 
 
-def values(measurements: Mapping[str, Measurement], protocol: Protocol, images_seen: int | None) -> list[Value]:
-    """Returns the measurements, which come by the metric's name, as values with their protocols."""
-    return [_value(metric, measurement, protocol, images_seen) for metric, measurement in measurements.items()]
+def values(measurements: Mapping[str, Measurement], protocol: Protocol, images_seen: int | None,
+           fields: Mapping[str, Mapping[str, Any]] | None = None) -> list[Value]:
+    """Returns the measurements, which come by the metric's name, as values with their protocols.
+
+    fields: metric -> fields of the protocol that have another value for this metric
+    """
+    return [_value(metric, measurement, protocol, images_seen, (fields or {}).get(metric, {}))
+            for metric, measurement in measurements.items()]
 
 
-def _value(metric: str, measurement: Measurement, protocol: Protocol, images_seen: int | None) -> Value:
+def _value(metric: str, measurement: Measurement, protocol: Protocol, images_seen: int | None,
+           fields: Mapping[str, Any]) -> Value:
     settings = dict(measurement.settings)
-    own = Protocol(**{**vars(protocol), "splits": settings.pop("splits", None), "settings": settings})
+    own = replace(protocol, splits=settings.pop("splits", None), settings=settings, **fields)
     return Value(full_name(metric, protocol.extractor), measurement.value, measurement.interval, images_seen,
                  dict(measurement.details), own, measurement.reason)
 

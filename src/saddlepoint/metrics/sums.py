@@ -22,6 +22,8 @@ CHUNK = 1024  # images whose features are copied to float64 at once
 class Moments:
     """The number of images, the sum of their features [D] and that of the outer products of the features [D, D]."""
 
+    stored = False  # they were computed here
+
     def __init__(self, num_features: int, device: torch.device | str = "cpu"):
         self.count = 0
         self._sum = torch.zeros(num_features, dtype=torch.float64, device=device)

@@ -1,4 +1,5 @@
-"""Reads the pickles of CIFAR-10 without running code that a file could contain.
+"""Reads pickled dictionaries of arrays, as CIFAR-10 and statistics come in, without running code that a file could
+contain.
 
 A pickle is a program that may call any function it can name. Here it can only name the functions that make arrays, as
 Python 2, numpy 1 and numpy 2 spell them.
@@ -7,7 +8,7 @@ Python 2, numpy 1 and numpy 2 spell them.
 import io
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy
 from numpy._core.multiarray import _reconstruct, scalar
@@ -19,10 +20,16 @@ _MALFORMED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError,
               OverflowError, MemoryError, struct.error)
 
 
-def read_pickled_dictionary(content: bytes) -> dict[str, object]:
-    """Reads a dictionary, whose keys become str. Strings of Python 2 become str of the same bytes (latin1)."""
+def read_pickled_dictionary(content: bytes, what: str = "CIFAR-10 file",
+                            further: Mapping[tuple[str, str], type] | None = None) -> dict[str, object]:
+    """Reads a dictionary, whose keys become str. Strings of Python 2 become str of the same bytes (latin1).
+
+    what: the kind of file, for messages
+    further: harmless classes that a file of this kind may name beside those of arrays: (module, name) -> what stands
+        for it
+    """
     try:
-        dictionary = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+        dictionary = _ArraysOnly(content, what, further or {}).load()
     except _MALFORMED as error:
         raise Damage(f"it is not a pickle that can be read ({error})") from error
     if not isinstance(dictionary, dict):
@@ -33,7 +40,7 @@ def read_pickled_dictionary(content: bytes) -> dict[str, object]:
 def _latin1(text: str, encoding: str) -> bytes:
     """Stands for _codecs.encode(text, "latin1"), as protocol 2 writes bytes. Other encodings could run other code."""
     if encoding != "latin1":
-        raise Damage(f"it asks for the encoding {encoding!r}, which no CIFAR-10 file needs")
+        raise Damage(f"it asks for the encoding {encoding!r}, which no file of arrays needs")
     return text.encode("latin1")
 
 
@@ -47,7 +54,11 @@ class _ArraysOnly(pickle.Unpickler):
            for module, function in (("multiarray", _reconstruct), ("multiarray", scalar), ("numeric", _frombuffer))},
     }
 
+    def __init__(self, content: bytes, what: str, further: Mapping[tuple[str, str], type]):
+        super().__init__(io.BytesIO(content), encoding="latin1")
+        self._what, self._known = what, {**self.allowed, **further}
+
     def find_class(self, module: str, name: str) -> Callable:
-        if (module, name) not in self.allowed:
-            raise Damage(f"it asks for {module}.{name}, which no CIFAR-10 file needs; nothing of it was run")
-        return self.allowed[module, name]
+        if (module, name) not in self._known:
+            raise Damage(f"it asks for {module}.{name}, which no {self._what} needs; nothing of it was run")
+        return self._known[module, name]
