@@ -96,7 +96,9 @@ def test_the_example_of_each_group_composes(typed):
               "degradation": "experiment=real_esrgan_x4", "extractor": "extractor=classifier",
               "hydra.sweeper": "hydra/sweeper=search", "logger.wandb": "logger=wandb",
               "model.content": "experiment=srgan_x4"}
-    composed(*(choice for start, choice in beside.items() if typed.startswith(start)), *shlex.split(typed))
+    command = "evaluate" if typed.startswith("quantisation") else "train"
+    composed(*(choice for start, choice in beside.items() if typed.startswith(start)), *shlex.split(typed),
+             config=command)
 
 
 @pytest.mark.parametrize("package", reference.PACKAGES)

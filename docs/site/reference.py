@@ -6,7 +6,8 @@ from pathlib import Path
 
 PACKAGES = ("saddlepoint", "saddlepoint.losses", "saddlepoint.tricks", "saddlepoint.networks", "saddlepoint.data",
             "saddlepoint.metrics", "saddlepoint.game", "saddlepoint.sampling", "saddlepoint.training.callbacks")
-COMMANDS = ("train", "sample", "evaluate", "compare", "upscale", "translate", "export", "train_classifier")
+COMMANDS = ("train", "sample", "evaluate", "compare", "upscale", "translate", "export", "train_classifier",
+            "convert_statistics")
 # How the options of a group are chosen, and how their settings are typed
 TYPED = {
     "callbacks": ("callbacks=NAME", "callbacks.health.every_images=4000"),
@@ -24,6 +25,7 @@ TYPED = {
     "model": ("model=NAME", "model.generator.width=64"),
     "optimizer": ("optimizer=NAME", "optimizer.generator.lr=1e-4"),
     "perceptual": ("perceptual=NAME", "model.content.perceptual.weight=0.1"),
+    "protocol": ("protocol=NAME, of evaluate.py", "quantisation=truncated"),
     "prior": ("prior@model.latents=NAME", "model.latents.size=10"),
     "trainer": ("trainer=NAME", "trainer.devices=2"),
     "tricks": ("trick=NAME or trick=[NAME,NAME]", "tricks.r1.gamma=1"),

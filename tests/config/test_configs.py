@@ -128,11 +128,13 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 def every_configuration() -> list[dict]:
     """One of each command, and of train.py so many that all options of all groups are among them."""
     made = [composed(config=command)[0] for command in
-            ("sample", "evaluate", "train_classifier", "translate", "export", "upscale", "compare")]
+            ("sample", "evaluate", "train_classifier", "translate", "export", "upscale", "compare",
+             "convert_statistics")]
+    made += [composed(f"protocol={name}", config="evaluate")[0] for name in options("protocol")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})
     chosen = [group for group in groups() if group not in ("tricks", "turns", "first_weights", "prior", "experiment",
-                                                         "metrics")]
+                                                         "metrics", "protocol")]
     lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
     others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
     for number in range(max(map(len, others.values()))):  # an option of each group at once
