@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "conditional": "ClassFrechetDistance LabelAccuracy",
     "context": "EvaluationContext",
     "evaluator": "Evaluator",
-    "frechet": "ExtrapolatedFrechetDistance FrechetDistance",
+    "frechet": "ExtrapolatedFrechetDistance FrechetDistance SpatialFrechetDistance",
     "inception_score": "InceptionScore",
     "kernel": "KernelDistance",
     "metric": "Measurement Metric Sample Setup",

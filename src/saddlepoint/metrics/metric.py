@@ -28,6 +28,7 @@ class Sample:
     features: Tensor | None = None  # [N, D] float32
     logits: Tensor | None = None  # [N, K] float32
     labels: Tensor | None = None  # [N] int64, also the classes that fakes were made for; 0 if there are none
+    spatial: "Moments | None" = None  # of spatial features; None: the extractor has none, or no metric needs them
     digest: str = ""  # SHA-256 of the images and their labels, in order
     unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> why it could not be read
 
@@ -42,7 +43,8 @@ class Sample:
         missing = sum(each.nbytes for each in rows if each.device.type != device.type)
         place = device if fits(missing, device) else torch.device("cpu")
         features, logits = (None if each is None else each.to(place) for each in (self.features, self.logits))
-        return replace(self, moments=self.moments.to(place), features=features, logits=logits)
+        spatial = None if self.spatial is None else self.spatial.to(place)
+        return replace(self, moments=self.moments.to(place), spatial=spatial, features=features, logits=logits)
 
 
 def on_one_device(real: Sample, fake: Sample) -> tuple[Sample, Sample]:
@@ -61,6 +63,7 @@ class Setup:
     num_classes: int  # that the extractor tells apart; 0: none
     num_real: int
     num_fake: int
+    num_spatial: int = 0  # spatial features of the extractor; 0: it has none
     labelled: bool = False  # fakes were made for classes, and these are the classes of the real images
     same_classes: bool = False  # the extractor tells apart the very classes that the data has
     class_counts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # real and fake images of each class, if labelled
@@ -94,12 +97,16 @@ class Metric(ABC):
     needs_features: ClassVar[bool] = False  # of every image, not only their moments
     needs_classes: ClassVar[bool] = False  # an extractor that knows classes
     needs_labels: ClassVar[bool] = False  # fakes that were made for a class
+    needs_spatial: ClassVar[bool] = False  # an extractor with spatial features, of which the moments are kept
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
 
     def problem(self, setup: Setup) -> str | None:
         """Returns why it cannot be measured, as a sentence with the numbers, or None if it can."""
         if self.needs_classes and not setup.num_classes:
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
+        if self.needs_spatial and not setup.num_spatial:
+            return (f"{self.name} needs an extractor with spatial features, and {setup.extractor} has none: type "
+                    "extractor=inception or extractor=random")
         if self.needs_labels and not setup.labelled:
             return f"{self.name} needs fakes made for a class, and these are not (a conditional model makes them)"
         if self.needs_labels and self.needs_classes and not setup.same_classes:
