@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from saddlepoint.data.pixels import to_unit_range
-from saddlepoint.metrics.extractors import inception
 from saddlepoint.metrics.extractors.classifier import Digits
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.extractors.inception import Inception
 from saddlepoint.metrics.extractors.random import RandomConvolutions
+from saddlepoint.metrics.extractors.weight_files import WeightFile
 
 BLOCK = 64  # images, as metrics have them
 WARM_UP = 3  # blocks
@@ -64,7 +64,7 @@ def inception_with_random_weights() -> Inception:
     file = io.BytesIO()
     torch.save({}, file)
     with (mock.patch.object(FeatureExtractorInceptionV3, "load_state_dict"),
-          mock.patch.object(inception, "read_verified", lambda *_: file.getvalue())):
+          mock.patch.object(WeightFile, "read_verified", lambda *_: file.getvalue())):
         return Inception("no file")
 
 

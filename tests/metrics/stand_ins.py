@@ -10,10 +10,12 @@ from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
 
 
 class BlockMeans(Extractor):
-    """Features: the means of the image's four quarters, in [0, 1]. Classes: which quarter is brightest."""
+    """Features: the means of the image's four quarters, in [0, 1]. Classes: which quarter is brightest. Spatial
+    features: the means of its four rows."""
 
     name, digest, resize = "quarters", "0" * 64, "none"
     num_features, num_classes, class_names = 4, 4, ("0", "1", "2", "3")
+    num_spatial = 4
 
     def __init__(self):
         super().__init__()
@@ -27,7 +29,7 @@ class BlockMeans(Extractor):
     def forward(self, images: Tensor) -> Embedding:
         self.seen.append(len(images))
         features = functional.adaptive_avg_pool2d(images.float() / self.scale, 2).flatten(1)
-        return Embedding(features, 20 * features)
+        return Embedding(features, 20 * features, functional.adaptive_avg_pool2d(images.float(), (4, 1)).flatten(1))
 
 
 def grey(count: int, seed: int = 0, size: int = 4, shift: int = 0) -> EvaluationTensor:

@@ -35,7 +35,7 @@ def test_a_pass_gathers_features_moments_scores_and_labels():
 
 def test_only_sums_are_kept_when_no_metric_needs_more():
     sample = looked_at(grey(150), Keep())
-    assert sample.features is None and sample.logits is None
+    assert sample.features is None and sample.logits is None and sample.spatial is None
     assert sample.moments.count == 150
 
 
@@ -112,6 +112,15 @@ def test_features_that_are_not_finite_are_refused():
     extractor.scale.fill_(float("nan"))
     with pytest.raises(RequestError, match="not finite"):
         collect(EvaluationBlocks(grey(10)).blocks(), 10, extractor, Keep())
+
+
+def test_moments_of_spatial_features_are_gathered_where_a_metric_needs_them():
+    still = grey(150)
+    rows = still.images.double().mean((1, 3))
+    sample = looked_at(still, Keep(spatial=True))
+    torch.testing.assert_close(sample.spatial.mean, rows.mean(0))
+    torch.testing.assert_close(sample.spatial.covariance, rows.T.cov())
+    assert sample.spatial.count == 150 and sample.features is None
 
 
 def test_single_images_are_found_by_their_numbers():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -10,11 +11,13 @@ from saddlepoint.metrics.bootstrap import resampling_weights
 from saddlepoint.metrics.frechet import (
     ExtrapolatedFrechetDistance,
     FrechetDistance,
+    SpatialFrechetDistance,
     frechet_distance,
     value_at_infinity,
 )
 from saddlepoint.metrics.metric import Sample, Setup
 from saddlepoint.metrics.sums import Moments
+from tests.metrics.features import setup
 
 OFFSET = 0.25  # between the means of real and fake, in each feature
 
@@ -155,3 +158,31 @@ def test_settings_without_a_line_are_refused(settings):
     name, value = next(iter(settings.items()))
     with pytest.raises(ValueError, match=f"metrics.fid_infinity.{name}={value} must be"):
         ExtrapolatedFrechetDistance(**settings)
+
+
+# sFID
+
+
+def test_sfid_is_the_frechet_distance_of_spatial_features_as_scipy_has_it():
+    real, fake = (0.5 * normal(60, 5, seed=seed) + seed for seed in (0, 1))
+    covariances = [np.cov(each.double().numpy(), rowvar=False) for each in (real, fake)]
+    means = [each.double().numpy().mean(0) for each in (real, fake)]
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    expected = ((means[0] - means[1]) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * root)
+    samples = [Sample(Moments.of(normal(60, 3, seed=9)), spatial=Moments.of(each)) for each in (real, fake)]
+    measured = SpatialFrechetDistance().measure(*samples, seed=0, resamples=5)
+    assert measured.value == pytest.approx(expected, rel=1e-9)
+    assert measured.interval is None and measured.reason == "spatial features of single images are not kept"
+
+
+def test_sfid_without_spatial_moments_of_the_real_images_has_no_value_and_says_why():
+    fake = Sample(Moments.of(normal(60, 3, seed=9)), spatial=Moments.of(normal(60, 5, seed=0)))
+    measured = SpatialFrechetDistance().measure(sample(normal(60, 3, seed=1)), fake, seed=0, resamples=0)
+    assert np.isnan(measured.value) and measured.reason.endswith("have no spatial moments")
+
+
+def test_sfid_needs_spatial_features_and_more_images_than_it_has_of_them():
+    metric = SpatialFrechetDistance()
+    assert metric.problem(setup()).startswith("sfid needs an extractor with spatial features, and digits has none: ")
+    assert metric.problem(setup(num_spatial=999)) is None
+    assert "sfid_digits needs at least 1001 images" in metric.problem(setup(num_spatial=1000))

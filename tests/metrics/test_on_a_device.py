@@ -11,11 +11,12 @@ from torch import nn
 from saddlepoint.errors import Diverged, RequestError
 from saddlepoint.game.latents import Latents
 from saddlepoint.metrics import distances, metric, portions, sums
+from saddlepoint.metrics.cmmd import NormalisedKernelDistance
 from saddlepoint.metrics.collecting import Collector, Keep, collect
 from saddlepoint.metrics.distances import MOST_TILE, TILE, largest_side, nearest, radii
 from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.extractors.random import RandomConvolutions
-from saddlepoint.metrics.frechet import FrechetDistance
+from saddlepoint.metrics.frechet import FrechetDistance, SpatialFrechetDistance
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
@@ -64,7 +65,8 @@ def roomy(monkeypatch):
 
 def measured(painter: Painter):
     metrics = (FrechetDistance(), KernelDistance(subsets=10, subset_size=200), Precision(), Recall(), Density(),
-               Coverage(), Duplicates(), NeighbourDistance())
+               Coverage(), Duplicates(), NeighbourDistance(), SpatialFrechetDistance(),
+               NormalisedKernelDistance())
     evaluator = Evaluator(RandomConvolutions(seed=0, image_size=8), {each.name: each for each in metrics}, resamples=3)
     fakes = evaluator.look_at_fakes(GeneratedImages(painter, Latents(3), None, seed=0, count=901))
     return fakes, evaluator.measure(evaluator.look_at_real(grey(801, size=8)), fakes)

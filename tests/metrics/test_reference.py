@@ -44,6 +44,15 @@ def test_the_second_time_nothing_is_looked_at_and_the_same_comes_back(rememberin
     assert first.digest == second.digest and second.count == 100
 
 
+def test_spatial_moments_are_remembered_once_a_metric_needs_them(remembering):
+    remembering.sample(grey(100))
+    spatial = Keep(features=True, spatial=True)
+    first, second = remembering.sample(grey(100), keep=spatial), remembering.sample(grey(100), keep=spatial)
+    assert remembering.looked == 2 and remembering.sample(grey(100)).spatial.count == 100
+    assert torch.equal(first.spatial.covariance, second.spatial.covariance)
+    assert torch.equal(first.spatial.mean, second.spatial.mean)
+
+
 def another_extractor(**changes):
     extractor = BlockMeans()
     for name, value in changes.items():

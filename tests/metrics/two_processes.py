@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from saddlepoint.game.latents import Latents
+from saddlepoint.metrics.cmmd import NormalisedKernelDistance
 from saddlepoint.metrics.evaluator import Evaluator
-from saddlepoint.metrics.frechet import FrechetDistance
+from saddlepoint.metrics.frechet import FrechetDistance, SpatialFrechetDistance
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
@@ -28,7 +29,8 @@ class Painter(nn.Module):
 
 
 METRICS = (FrechetDistance(), InceptionScore(splits=3), KernelDistance(subsets=10, subset_size=50), Precision(),
-           Recall(), Density(), Coverage(), Duplicates(), NeighbourDistance())
+           Recall(), Density(), Coverage(), Duplicates(), NeighbourDistance(), SpatialFrechetDistance(),
+           NormalisedKernelDistance())
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

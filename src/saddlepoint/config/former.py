@@ -64,6 +64,12 @@ ADDED: dict[str, Any] = {
     "saddlepoint.data.paired_files.PairedHalves.on_device": False,
     "saddlepoint.data.paired_files.PairsFromFolder.on_device": False,
     "saddlepoint.data.unpaired_folders.UnpairedFolders.on_device": False,
+    # Extractors resized in one way each.
+    "saddlepoint.metrics.extractors.inception.Inception.interpolation": "tf1_bilinear",
+    "saddlepoint.metrics.extractors.inception.Inception.scale": 128,
+    "saddlepoint.metrics.extractors.random.RandomConvolutions.interpolation": "bilinear_antialiased",
+    "saddlepoint.metrics.extractors.classifier.Classifier.interpolation": "bilinear_antialiased",
+    "saddlepoint.metrics.extractors.classifier.Digits.interpolation": "bilinear_antialiased",
     # Files were decoded whole.
     "saddlepoint.data.folders.ImageFolder.draft": False,
     "saddlepoint.data.paired_files.PairedFolders.draft": False,

@@ -43,6 +43,7 @@ class EvaluationImages(ABC):
     image_size: int  # S
     framing: str  # how the images were brought to this size, in words
     is_stored = False  # not statistics of images, but images
+    has_spatial = True  # any features can be computed of them
 
     def __init__(self, name: str, split: str, labels: Tensor):
         self.name, self.split, self.labels = name, split, labels

@@ -3,10 +3,11 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "cmmd": "NormalisedKernelDistance",
     "conditional": "ClassFrechetDistance LabelAccuracy",
     "context": "EvaluationContext",
     "evaluator": "Evaluator",
-    "frechet": "ExtrapolatedFrechetDistance FrechetDistance",
+    "frechet": "ExtrapolatedFrechetDistance FrechetDistance SpatialFrechetDistance",
     "inception_score": "InceptionScore",
     "kernel": "KernelDistance",
     "metric": "Measurement Metric Sample Setup",

@@ -1,8 +1,9 @@
 """Passes images through an extractor once and collects what all metrics are computed from.
 
-N images, D features, K classes. Memory is D^2 numbers and one portion of images, and N (D + K) numbers more if a metric
-needs the features and logits of single images. Everything but labels and digests stays on the extractor's device, and
-the host waits for nothing but the pixels of the portion before, of which it computes the digest.
+N images, D features, K classes, E spatial features. Memory is D^2 numbers and one portion of images, and N (D + K)
+numbers more if a metric needs the features and logits of single images, E^2 if one needs spatial features. Everything
+but labels and digests stays on the extractor's device, and the host waits for nothing but the pixels of the portion
+before, of which it computes the digest.
 """
 
 import hashlib
@@ -31,10 +32,12 @@ MOST_NAMED = 10  # files in one message
 
 @dataclass(frozen=True)
 class Keep:
-    """A choice of what is kept of every single image, beside the sums over all of them."""
+    """A choice of what is kept beside the sums that every metric may need: features and logits of every single image,
+    and sums over spatial features."""
 
     features: bool = False
     logits: bool = False
+    spatial: bool = False  # of spatial features the moments alone, E^2 numbers
 
 
 def collect(blocks: Blocks, count: int, extractor: Extractor, keep: Keep, splits: int = 1) -> Sample:
@@ -75,6 +78,7 @@ class Collector:
         self.home = torch.device("cpu") if self.device.type == "mps" else self.device  # MPS has no float64
         self.portion = Portion(self.device)
         self.moments = Moments(extractor.num_features, self.home)
+        self.spatial = Moments(extractor.num_spatial, self.home) if keep.spatial and extractor.num_spatial else None
         self.scores = SplitScores(self.num_classes, count, splits, self.home) if self.num_classes and splits else None
         self.unreadable: dict[str, str] = {}
         self.rows: dict[str, Tensor] = {  # one per image; those of other processes stay zero until they are added
@@ -110,9 +114,11 @@ class Collector:
         images = images[0] if len(images) == 1 else torch.cat(images)
         pixels = Download(images)
         with self.portion.measured():
-            features, logits = self.extractor(upload(images, self.device))
+            features, logits, spatial = self.extractor(upload(images, self.device))
         features, logits = features.to(self.home), None if logits is None else logits.to(self.home)
         self.moments.update(features)
+        if self.spatial is not None:
+            self.spatial.update(spatial.to(self.home))
         lengths = [len(block.images) for _, block in portion]
         if self.scores is not None:
             for (first, _), part in zip(portion, logits.split(lengths), strict=True):
@@ -127,6 +133,8 @@ class Collector:
         """Waits for the last portion. Raises a RequestError if features of some images are not finite."""
         self._finish_portion()
         self.moments.require_finite()
+        if self.spatial is not None:
+            self.spatial.require_finite()
 
     def _store(self, portion: Sequence[tuple[int, Block]], lengths: list[int], pixels: Download,
                outputs: Mapping[str, Tensor | Download]) -> None:
@@ -143,6 +151,9 @@ class Collector:
     def sample(self) -> Sample:
         """Returns the sample of all processes' images. Raises a RequestError if no image could be read."""
         moments = Moments.from_tensors(sum_over_processes(self.moments.tensors()))
+        spatial = self.spatial
+        if spatial is not None:
+            spatial = Moments.from_tensors(sum_over_processes(spatial.tensors()))
         scores = self.scores
         if scores is not None:
             scores = SplitScores.from_tensors(sum_over_processes(scores.tensors()))
@@ -156,7 +167,7 @@ class Collector:
         if not seen.all():
             rows = {name: tensor[seen.to(tensor.device)] for name, tensor in rows.items()}
         digest = hashlib.sha256(digests.numpy().tobytes()).hexdigest()
-        return Sample(moments, scores, **rows, digest=digest, unreadable=unreadable).on(self.home)
+        return Sample(moments, scores, **rows, spatial=spatial, digest=digest, unreadable=unreadable).on(self.home)
 
 
 def warn_of_unreadable(unreadable: Mapping[str, str]) -> None:

@@ -10,8 +10,9 @@ MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32", "name")
 # Name of a metric without its extractor -> whether a greater value is better. A test compares this with the classes.
 # neighbour_distance is missing: about 1 is right, neither more nor less is better.
 GREATER_IS_BETTER = {
-    "fid": False, "fid_infinity": False, "is": True, "kid": False, "precision": True, "recall": True, "density": True,
-    "coverage": True, "duplicates": False, "label_accuracy": True, "rarest_class": True, "class_fid": False,
+    "fid": False, "fid_infinity": False, "sfid": False, "is": True, "kid": False, "cmmd": False, "precision": True,
+    "recall": True, "density": True, "coverage": True, "ppl": False, "duplicates": False, "label_accuracy": True,
+    "rarest_class": True, "class_fid": False,
     "psnr_y": True, "ssim_y": True, "psnr_rgb": True, "ssim_rgb": True, "niqe": False, "lpips": False,
     "mean_error": False, "cycle_error": False, "kept_class": True,
     "code_accuracy": True, "reconstruction_error": False,

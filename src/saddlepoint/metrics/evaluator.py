@@ -49,7 +49,8 @@ class Evaluator:
             counts = tuple(num_of_class.tolist()), tuple((num_of_class * num_fake // num_real).tolist())
         extractor = self.extractor
         return Setup(extractor.name, extractor.num_features, extractor.num_classes, num_real, num_fake,
-                     bool(class_names), tuple(class_names) == tuple(extractor.class_names), counts, real.is_stored)
+                     extractor.num_spatial, bool(class_names), tuple(class_names) == tuple(extractor.class_names),
+                     counts, real.is_stored, real.has_spatial)
 
     def setup_of(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> Setup:
         """Returns the same for images that were looked at: some files may have been unreadable, and the numbers of
@@ -73,7 +74,7 @@ class Evaluator:
 
     def look_at_real(self, images: EvaluationImages, num_workers: int = 0) -> Sample:
         """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files."""
-        keep = Keep(features=self._keeps_features)
+        keep = Keep(features=self._keeps_features, spatial=self._needs_spatial)
         blocks = EvaluationBlocks(images, num_workers)
         sample = reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
         return sample.on(device_of(self.extractor))
@@ -83,7 +84,7 @@ class Evaluator:
         needs_logits = any(metric.needs_logits or metric.needs_classes and (self.resamples or images.ordered)
                            for metric in self.metrics.values())
         splits = self.metrics["is"].splits if "is" in self.metrics and not images.ordered else 0
-        return self._look(images, Keep(self._keeps_features, needs_logits), "fakes", splits)
+        return self._look(images, Keep(self._keeps_features, needs_logits, self._needs_spatial), "fakes", splits)
 
     def measure(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> dict[str, Measurement]:
         """Returns each metric's measurement by name. A metric without a value has the reason in its measurement, and
@@ -122,6 +123,10 @@ class Evaluator:
     @property
     def _keeps_features(self) -> bool:
         return self.resamples > 0 or any(metric.needs_features for metric in self.metrics.values())
+
+    @property
+    def _needs_spatial(self) -> bool:
+        return any(metric.needs_spatial for metric in self.metrics.values())
 
     def _look(self, images: Images, keep: Keep, title: str, splits: int) -> Sample:
         blocks: Blocks = images.blocks()

@@ -37,14 +37,17 @@ class FrechetDistance(Metric):
     greater_is_better = False
 
     def problem(self, setup: Setup) -> str | None:
-        needed = setup.num_features + 1
+        return super().problem(setup) or self._too_few(setup, setup.num_features, "features")
+
+    def _too_few(self, setup: Setup, num_features: int, kind_of_features: str) -> str | None:
+        """Returns a sentence if one side has too few images for a covariance of full rank. How many images a file of
+        statistics is of is its maker's matter."""
         counts = {"fake": setup.num_fake} if setup.stored else {"real": setup.num_real, "fake": setup.num_fake}
-        few = [f"{count} {kind}" for kind, count in counts.items() if count < needed]
-        if not few:
-            return super().problem(setup)
+        few = [f"{count} {kind}" for kind, count in counts.items() if count <= num_features]
         where = "" if setup.stored else " on each side"
-        return (f"{self.name}_{setup.extractor} needs at least {needed} images{where}, since {setup.extractor} has "
-                f"{setup.num_features} features, and there are {' and '.join(few)} ones")
+        return None if not few else (
+            f"{self.name}_{setup.extractor} needs at least {num_features + 1} images{where}, since "
+            f"{setup.extractor} has {num_features} {kind_of_features}, and there are {' and '.join(few)} ones")
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         reference = gaussian_of(real.moments)
@@ -55,6 +58,25 @@ class FrechetDistance(Metric):
                      for weights in resampling_weights(fake.count, seed, resamples)]
         low, high = centred_interval(value, torch.tensor(resampled, dtype=torch.float64))
         return Measurement(value, (max(0.0, low), high))
+
+
+class SpatialFrechetDistance(FrechetDistance):
+    """sFID (Nash et al. 2021, https://arxiv.org/abs/2103.03841, section 4): the Fréchet distance of spatial features,
+    which keep their places in the image, where those of FID are means over it. Through Inception, whose spatial
+    features are the ones that Dhariwal and Nichol 2021 chose, it is the sFID of diffusion models' tables.
+
+    There is no interval: that takes the spatial features of every image, and only their moments are kept.
+    """
+
+    name = "sfid"
+    needs_spatial = True
+
+    def problem(self, setup: Setup) -> str | None:
+        return Metric.problem(self, setup) or self._too_few(setup, setup.num_spatial, "spatial features")
+
+    def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
+        value = distance(gaussian_of(real.spatial), gaussian_of(fake.spatial))
+        return Measurement(value, reason="spatial features of single images are not kept" if resamples else "")
 
 
 class ExtrapolatedFrechetDistance(FrechetDistance):

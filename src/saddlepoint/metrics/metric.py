@@ -27,8 +27,8 @@ class Sample:
     scores: "SplitScores | None" = None  # None: the extractor knows no classes, or the images' order may mean something
     features: Tensor | None = None  # [N, D] float32
     logits: Tensor | None = None  # [N, K] float32
-    spatial: "Moments | None" = None  # of spatial features, for sFID; None: they were not needed, or there are none
     labels: Tensor | None = None  # [N] int64, also the classes that fakes were made for; 0 if there are none
+    spatial: "Moments | None" = None  # of spatial features; None: the extractor has none, or no metric needs them
     digest: str = ""  # SHA-256 of the images and their labels, in order; of stored statistics that of these
     unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> why it could not be read
 
@@ -42,6 +42,11 @@ class Sample:
         """Returns whether mean and covariance came from a file of statistics, which may have no features."""
         return self.moments.stored
 
+    @property
+    def has_spatial(self) -> bool:
+        """Returns whether there are moments of spatial features."""
+        return self.spatial is not None
+
     def on(self, device: torch.device) -> "Sample":
         """Returns the sample on a device, or on the CPU if its features and logits would fill more than half of the
         device's free memory. Labels stay on the CPU, and so do scores, which are read next."""
@@ -49,7 +54,8 @@ class Sample:
         missing = sum(each.nbytes for each in rows if each.device.type != device.type)
         place = device if fits(missing, device) else torch.device("cpu")
         features, logits = (None if each is None else each.to(place) for each in (self.features, self.logits))
-        return replace(self, moments=self.moments.to(place), features=features, logits=logits)
+        spatial = None if self.spatial is None else self.spatial.to(place)
+        return replace(self, moments=self.moments.to(place), spatial=spatial, features=features, logits=logits)
 
 
 def on_one_device(real: Sample, fake: Sample) -> tuple[Sample, Sample]:
@@ -68,10 +74,12 @@ class Setup:
     num_classes: int  # that the extractor tells apart; 0: none
     num_real: int  # images whose features there are; with stored statistics those of the file, often none
     num_fake: int
+    num_spatial: int = 0  # spatial features of the extractor; 0: it has none
     labelled: bool = False  # fakes were made for classes, and these are the classes of the real images
     same_classes: bool = False  # the extractor tells apart the very classes that the data has
     class_counts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # real and fake images of each class, if labelled
     stored: bool = False  # mean and covariance of the real images come from a file of statistics
+    real_spatial: bool = True  # False: that file has none of spatial features
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ class Metric(ABC):
     real_moments_suffice: ClassVar[bool] = False  # needs_features is about fakes alone
     needs_classes: ClassVar[bool] = False  # an extractor that knows classes
     needs_labels: ClassVar[bool] = False  # fakes that were made for a class
+    needs_spatial: ClassVar[bool] = False  # an extractor with spatial features, of which the moments are kept
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
 
     @property
@@ -114,6 +123,11 @@ class Metric(ABC):
         """Returns why it cannot be measured, as a sentence with the numbers, or None if it can."""
         if self.needs_classes and not setup.num_classes:
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
+        if self.needs_spatial and not setup.num_spatial:
+            return (f"{self.name} needs an extractor with spatial features, and {setup.extractor} has none: type "
+                    "extractor=inception or extractor=random")
+        if self.needs_spatial and not setup.real_spatial:
+            return f"{self.name} needs mu_s and sigma_s of real images, which the file of statistics has not"
         if self.needs_labels and not setup.labelled:
             return f"{self.name} needs fakes made for a class, and these are not (a conditional model makes them)"
         if self.needs_real_features and setup.stored and not setup.num_real:

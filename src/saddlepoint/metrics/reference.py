@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
@@ -25,7 +26,7 @@ from saddlepoint.metrics.sums import Moments
 from saddlepoint.parallel.collectives import place, sum_over_processes
 from saddlepoint.runs import checkpoint
 
-_VERSION = 2  # of the files: raise it when decoding, an extractor's arithmetic or the format of the file changes
+_VERSION = 3  # of the files: raise it when decoding, an extractor's arithmetic or the format of the file changes
 _PACKAGES = ("torch", "torchvision", "pillow", "tifffile", "imagecodecs", "numpy")
 
 
@@ -66,23 +67,32 @@ def _read(path: Path, keep: Keep, count: int) -> Sample | None:
         stored = checkpoint.load(path)
     except RequestError:  # missing or damaged: it is written anew
         return None
-    if keep.features and "features" not in stored["rows"] or keep.logits and "logits" not in stored["rows"]:
+    if any(wanted and name not in stored["rows"] for name, wanted in (("features", keep.features),
+                                                                      ("logits", keep.logits))):
+        return None
+    spatial = stored.get("spatial")
+    if keep.spatial and spatial is None:
         return None
     unreadable = stored.get("unreadable", {})
     if len(stored["rows"]["labels"]) + len(unreadable) != count:  # earlier versions did not store what was unreadable
         return None
     return Sample(Moments.from_tensors(stored["moments"]), **stored["rows"], digest=stored["digest"],
-                  unreadable=unreadable)
+                  spatial=None if spatial is None else Moments.from_tensors(spatial), unreadable=unreadable)
 
 
 def _store(path: Path, sample: Sample, images: EvaluationImages) -> None:
     rows = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
     content: dict[str, Any] = {
         "of": f"{images.name} {images.split}",
-        "moments": {name: tensor.cpu() for name, tensor in sample.moments.tensors().items()},
+        "moments": _on_cpu(sample.moments),
+        "spatial": None if sample.spatial is None else _on_cpu(sample.spatial),
         "rows": {name: tensor.cpu() for name, tensor in rows.items() if tensor is not None},
         "digest": sample.digest,
         "unreadable": dict(sample.unreadable),
     }
     with contextlib.suppress(OSError):  # a full disk or a folder that is read only costs time, not the run
         checkpoint.save(path, content)
+
+
+def _on_cpu(moments: Moments) -> dict[str, Tensor]:
+    return {name: tensor.cpu() for name, tensor in moments.tensors().items()}

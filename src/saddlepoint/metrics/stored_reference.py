@@ -79,6 +79,11 @@ class StoredReference:
         return self.statistics.moments.stored
 
     @property
+    def has_spatial(self) -> bool:
+        """Returns whether the file has statistics of spatial features, for sFID."""
+        return self.statistics.spatial is not None
+
+    @property
     def labels(self) -> torch.Tensor:
         """Returns a label [N] of 0 for each image whose features there are or will be."""
         if self.statistics.features is not None:

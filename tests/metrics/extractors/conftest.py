@@ -1,6 +1,7 @@
 """Inception's weights cannot be had here; their layout can."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ FEATURES = ["2048", "logits_unbiased"]
 @pytest.fixture(scope="session")
 def torch_fidelitys(tmp_path_factory) -> tuple[Path, FeatureExtractorInceptionV3]:
     """A file in the genuine layout, the values random, and torch-fidelity's own extractor with these weights"""
-    path = tmp_path_factory.mktemp("inception") / inception.FILE_NAME
+    path = tmp_path_factory.mktemp("inception") / inception.FILE.name
     torch.save({}, path)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, weights: None)
@@ -36,5 +37,6 @@ def torch_fidelitys(tmp_path_factory) -> tuple[Path, FeatureExtractorInceptionV3
 def extractor(torch_fidelitys) -> Inception:
     path, _ = torch_fidelitys
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(inception, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        patched.setattr(inception, "FILE", replace(inception.FILE, sha256=digest))
         return Inception(str(path))

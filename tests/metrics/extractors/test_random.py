@@ -48,6 +48,13 @@ def test_features_are_means_of_the_last_maps_over_each_quarter():
     torch.testing.assert_close(extractor(images).features, torch.stack(quarters, dim=2).flatten(1))
 
 
+def test_spatial_features_are_means_of_seven_maps_over_sixteen_regions():
+    extractor, images = made(), noise(2, 3)
+    maps = extractor.network[:-2](images.float() / 127.5 - 1)
+    regions = maps[:, :7].unfold(2, 2, 2).unfold(3, 2, 2).mean((-1, -2))  # 8 x 8 in regions of 2 x 2
+    torch.testing.assert_close(extractor(images).spatial, regions.flatten(1))
+
+
 @pytest.mark.parametrize("damage", [
     lambda images: (images.float() + 30 * torch.randn(images.shape)).clamp(0, 255),
     lambda images: functional.avg_pool2d(images.float(), 3, 1, 1),

@@ -18,23 +18,27 @@ from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.classifier_files import Card, read
 from saddlepoint.metrics.extractors.classifier_network import NUM_FEATURES, ClassifierNetwork
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
-from saddlepoint.metrics.extractors.preparing import COLOURS, resize, rule
+from saddlepoint.metrics.extractors.interpolation import Interpolation, interpolated, rule
+from saddlepoint.metrics.extractors.preparing import COLOURS
 
-RESERVED = ("inception", "digits", "random")  # names of saddlepoint's own extractors
+# Names of saddlepoint's own extractors, and of the network of ppl.
+RESERVED = ("inception", "digits", "random", "dinov2", "dinov2_base", "clip", "lpips_vgg")
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
 DIGITS_SHA256 = "703a1790f72e310835e771d8a0dcbff8df7d6d6bd4bf6f14d99c89476f0fd917"
 
 
 class LoadedClassifier(Extractor):
-    """A trained classifier with its card, as an extractor."""
+    """A trained classifier with its card, as an extractor. `interpolation` says how images are brought to S x S."""
 
     num_features = NUM_FEATURES
 
-    def __init__(self, card: Card, network: ClassifierNetwork, digest: str):
+    def __init__(self, card: Card, network: ClassifierNetwork, digest: str,
+                 interpolation: Interpolation = "bilinear_antialiased"):
         super().__init__()
         self.card, self.network, self.name, self.digest = card, network, card.name, digest
+        self.interpolation = interpolation
         self.class_names, self.num_classes = card.class_names, len(card.class_names)
-        self.resize = rule(card.image_size)
+        self.resize = rule(card.image_size, interpolation)
         if padded_size := card.padded_from:
             self.resize = f"{padded_size} x {padded_size} padded with black, other sizes {self.resize}"
         self.requires_grad_(False).eval()
@@ -57,14 +61,17 @@ class LoadedClassifier(Extractor):
         if images.shape[-2:] == (padded_size, padded_size):
             before = (size - padded_size) // 2
             images = functional.pad(images, (before, size - padded_size - before) * 2)
-        return resize(to_unit_range(images), size)
+        return to_unit_range(interpolated(images, size, self.interpolation))
 
 
 class Classifier(LoadedClassifier):
-    """A classifier of the user's. `weights` is the path of a file that train_classifier.py wrote. Raises a RequestError
-    if it is missing or damaged, or if its name is reserved."""
+    """A classifier of the user's. Raises a RequestError if its file is missing or damaged, or if its name is reserved.
 
-    def __init__(self, weights: TypedPath | None):
+    weights: the path of a file that train_classifier.py wrote
+    interpolation: how images are brought to its size
+    """
+
+    def __init__(self, weights: TypedPath | None, interpolation: Interpolation = "bilinear_antialiased"):
         if weights is None:
             raise RequestError("extractor=classifier needs extractor.weights=FILE, made by "
                                f"{command('train_classifier', 'data=...')}")
@@ -72,7 +79,7 @@ class Classifier(LoadedClassifier):
         digest = digest_of(path, where)
         card, network = read(path, where)
         refuse_reserved(card.name, where)
-        super().__init__(card, network, digest)
+        super().__init__(card, network, digest, interpolation)
 
 
 class Digits(LoadedClassifier):
@@ -81,15 +88,17 @@ class Digits(LoadedClassifier):
 
     It was trained on images of data=mnist5k, which are training images of MNIST as well. GANs are trained on the same
     images and compared with them.
+
+    interpolation: how images of other than 28 and 32 pixels are brought to 32
     """
 
-    def __init__(self):
+    def __init__(self, interpolation: Interpolation = "bilinear_antialiased"):
         where = f"The file of extractor=digits, {DIGITS_FILE},"
         digest = digest_of(DIGITS_FILE, where)
         if digest != DIGITS_SHA256:
             raise RequestError(f"{where} is damaged, since its SHA-256 is {digest} instead of {DIGITS_SHA256}: install "
                                "saddlepoint again")
-        super().__init__(*read(DIGITS_FILE, where), digest)
+        super().__init__(*read(DIGITS_FILE, where), digest, interpolation)
 
 
 def refuse_reserved(name: str, where: str) -> None:

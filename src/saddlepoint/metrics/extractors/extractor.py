@@ -1,6 +1,6 @@
 """The interface of extractors, the networks that turn images into features for metrics.
 
-N images of C channels and H x W pixels; D features, K classes.
+N images of C channels and H x W pixels; D features, K classes, E spatial features.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +16,7 @@ class Embedding(NamedTuple):
 
     features: Tensor  # [N, D] float32
     logits: Tensor | None  # [N, K] float32 of the classes the extractor knows; None when it knows none
+    spatial: Tensor | None = None  # [N, E] float32, activations that keep their places in the image; None: it has none
 
 
 class Extractor(nn.Module, ABC):
@@ -30,6 +31,7 @@ class Extractor(nn.Module, ABC):
     resize: str  # the rule, e.g. "bilinear, antialiased, to 32 x 32"
     num_features: int  # D
     num_classes: int = 0  # K
+    num_spatial: int = 0  # E
     class_names: tuple[str, ...] = ()
 
     @abstractmethod
@@ -44,4 +46,4 @@ class Extractor(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Embedding:
-        """images [N, C, H, W] uint8 -> features [N, D] and logits [N, K], float32"""
+        """images [N, C, H, W] uint8 -> features [N, D], logits [N, K] and spatial [N, E], float32"""

@@ -6,15 +6,18 @@ import math
 from typing import Annotated
 
 import torch
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import Seed, integer
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor
-from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour, resize, rule
+from saddlepoint.metrics.extractors.interpolation import Interpolation, interpolated, rule
+from saddlepoint.metrics.extractors.preparing import in_colour, refuse_unless_grey_or_colour
 
 WIDTH = 32  # maps of each convolution
 GRID = 2  # rows and columns of the regions over which maps are averaged; a mean over the whole map would lose positions
+SPATIAL_MAPS, SPATIAL_GRID = 7, 4  # of the spatial features: few maps in smaller regions
 
 
 class RandomConvolutions(Extractor):
@@ -22,6 +25,7 @@ class RandomConvolutions(Extractor):
 
     seed: fixes the weights
     image_size: S, to which images are brought, 8 or more
+    interpolation: how they are brought to it
 
     Random filters, rectified and pooled, distinguish images without any training (Saxe et al. 2011,
     https://mlanthology.org/icml/2011/saxe2011icml-random/). Their features respond to noise, blur, brightness,
@@ -30,12 +34,15 @@ class RandomConvolutions(Extractor):
 
     name = "random"
     num_features = WIDTH * GRID ** 2
+    num_spatial = SPATIAL_MAPS * SPATIAL_GRID ** 2
 
-    def __init__(self, seed: Seed, image_size: Annotated[int, integer(8)]):
+    def __init__(self, seed: Seed, image_size: Annotated[int, integer(8)],
+                 interpolation: Interpolation = "bilinear_antialiased"):
         super().__init__()
         if image_size < 8:
             raise ValueError(f"extractor.image_size={image_size} must be at least 8")
-        self.image_size, self.resize = image_size, rule(image_size)
+        self.image_size, self.interpolation = image_size, interpolation
+        self.resize = rule(image_size, interpolation)
         with torch.random.fork_rng(devices=[]):  # layers draw their first weights from the global generator
             self.network = nn.Sequential(
                 nn.Conv2d(3, WIDTH, 3, padding=1), nn.ReLU(),
@@ -68,5 +75,8 @@ class RandomConvolutions(Extractor):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Embedding:
-        """images [N, C, H, W] uint8 -> features [N, 128], no logits"""
-        return Embedding(self.network(in_colour(resize(to_unit_range(images), self.image_size))), None)
+        """images [N, C, H, W] uint8 -> features [N, 128], no logits, spatial [N, 112]"""
+        pixels = to_unit_range(interpolated(images, self.image_size, self.interpolation))
+        maps = self.network[:-2](in_colour(pixels))
+        spatial = functional.adaptive_avg_pool2d(maps[:, :SPATIAL_MAPS], SPATIAL_GRID)
+        return Embedding(self.network[-2:](maps), None, spatial.flatten(1))
