@@ -1,5 +1,7 @@
 """FID, its interval and its extrapolation, on Gaussians whose distance is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -176,9 +178,9 @@ def test_sfid_is_the_frechet_distance_of_spatial_features_as_scipy_has_it():
 
 
 def test_sfid_without_spatial_moments_of_the_real_images_has_no_value_and_says_why():
-    fake = Sample(Moments.of(normal(60, 3, seed=9)), spatial=Moments.of(normal(60, 5, seed=0)))
-    measured = SpatialFrechetDistance().measure(sample(normal(60, 3, seed=1)), fake, seed=0, resamples=0)
-    assert np.isnan(measured.value) and measured.reason.endswith("have no spatial moments")
+    stored = setup(num_spatial=5, stored=True, real_spatial=False)
+    assert SpatialFrechetDistance().problem(stored).startswith("sfid needs mu_s and sigma_s of real images")
+    assert SpatialFrechetDistance().problem(replace(stored, real_spatial=True)) is None
 
 
 def test_sfid_needs_spatial_features_and_more_images_than_it_has_of_them():
