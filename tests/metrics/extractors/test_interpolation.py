@@ -79,11 +79,10 @@ def test_pillows_ways_are_pillow_on_pictures_to_the_bit(name, height, width, siz
 
 
 @pytest.mark.parametrize(("height", "width", "size"), SIZES)
-@pytest.mark.parametrize("name", ["bicubic", "bilinear"])
-def test_the_clean_ways_are_clean_fids_to_the_bit(name, height, width, size):
+def test_the_clean_way_is_clean_fids_to_the_bit(height, width, size):
     images = images_of(height, width)
-    theirs = each_in_turn(images, make_resizer("PIL", False, name, (size, size)))
-    assert torch.equal(interpolated(images, size, f"clean_{name}"), theirs)
+    theirs = each_in_turn(images, make_resizer("PIL", False, "bicubic", (size, size)))
+    assert torch.equal(interpolated(images, size, "clean_bicubic"), theirs)
 
 
 @pytest.mark.parametrize(("before", "after"), [(32, 224), (28, 299), (256, 224), (7, 8), (512, 32)])

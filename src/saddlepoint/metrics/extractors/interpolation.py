@@ -14,7 +14,7 @@ from saddlepoint.config.rules import one_of
 from saddlepoint.metrics.extractors import pillow
 
 INTERPOLATIONS = ("tf1_bilinear", "bilinear", "bilinear_antialiased", "bicubic", "bicubic_antialiased", "pil_bilinear",
-                  "pil_bicubic", "pil_lanczos", "clean_bicubic", "clean_bilinear")
+                  "pil_bicubic", "pil_lanczos", "clean_bicubic")
 Interpolation = Annotated[str, one_of(*INTERPOLATIONS)]
 
 
@@ -71,13 +71,9 @@ def _by_pillow(name: str) -> Way:
     return Way(f"{name} by Pillow, rounded to 8 bits", resize)
 
 
-def _clean(name: str) -> Way:
-    """Returns the way of clean-fid, bicubic there and bilinear in StudioGAN: by Pillow on floats, without rounding, and
-    clipped to [0, 255]."""
-    def resize(images: Tensor, image_size: int) -> Tensor:
-        return pillow.resized_floats(images.float(), image_size, name).clamp(0, 255)
-
-    return Way(f"{name} by Pillow on floats, as in clean-fid", resize)
+def _clean(images: Tensor, image_size: int) -> Tensor:
+    """Resizes as clean-fid does: by Pillow on floats, without rounding, and clipped to [0, 255]."""
+    return pillow.resized_floats(images.float(), image_size, "bicubic").clamp(0, 255)
 
 
 WAYS = {
@@ -89,6 +85,5 @@ WAYS = {
     "pil_bilinear": _by_pillow("bilinear"),
     "pil_bicubic": _by_pillow("bicubic"),
     "pil_lanczos": _by_pillow("lanczos"),
-    "clean_bicubic": _clean("bicubic"),
-    "clean_bilinear": _clean("bilinear"),
+    "clean_bicubic": Way("bicubic by Pillow on floats, as in clean-fid", _clean),
 }
