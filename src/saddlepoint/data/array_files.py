@@ -105,15 +105,15 @@ def open_arrays(path: Path, stays_open: bool = True) -> dict[str, StoredArray]:
 def damaged(path: Path, error: Exception) -> RequestError:
     """Returns the error for a file that cannot be read."""
     reason = getattr(error, "strerror", None) or error or type(error).__name__
-    return RequestError(f"{path} is not a whole file of arrays as NumPy saves them ({reason}): a copy or download may have "
-                        "broken off. Get or make it again")
+    return RequestError(f"{path} is not a whole file of arrays as NumPy saves them ({reason}): a copy or download may "
+                        "have broken off. Get or make it again")
 
 
 def require_numbers(array: StoredArray) -> None:
     """Refuses an array of Python objects."""
     if array.kind.hasobject:
-        raise RequestError(f"{array.file.path}: {array.label} holds Python objects, which are pickled, and reading them "
-                           "would run whatever code they name. Save it as an array of numbers")
+        raise RequestError(f"{array.file.path}: {array.label} holds Python objects, which are pickled, and reading "
+                           "them would run whatever code they name. Save it as an array of numbers")
 
 
 def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], numpy.dtype]:
@@ -121,7 +121,7 @@ def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], numpy.dtype]:
     version = npy.read_magic(stream)
     readers: dict[tuple[int, int], Callable] = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     if version not in readers:
-        raise Unreadable(f"its arrays are in version {version[0]}.{version[1]} of the format, which numbers do not need")
+        raise Unreadable(f"its arrays are in version {'.'.join(map(str, version))} of the format, which is not read")
     shape, is_fortran, kind = readers[version](stream)
     if is_fortran and len(shape) > 1:
         raise Unreadable("its array is stored column by column; save numpy.ascontiguousarray(ARRAY)")

@@ -46,12 +46,12 @@ class ArrayImages(ImageFolder):
     def __init__(self, root: Annotated[str | Sequence[str] | None,
                                        rules.optional(rules.either(rules.path, rules.list_of(rules.path)))],
                  images: Annotated[str | None, rules.optional(rules.text)] = None,
-                 labels: Annotated[str | None, rules.optional(rules.text)] = None,
+                 labels: Annotated[str | None, rules.optional(rules.path)] = None,
                  layout: Annotated[str | None, rules.one_of(*LAYOUTS, None)] = None,
                  black: Annotated[float, rules.number()] = 0.0,
                  white: Annotated[float | None, rules.optional(rules.number())] = None, **more):
-        super().__init__(root=None, extensions=None, corrupt="fail", cache=None, max_pixels=MOST_PIXELS, white=None, draft=False,
-                         **more)
+        super().__init__(root=None, extensions=None, corrupt="fail", cache=None, max_pixels=MOST_PIXELS, white=None,
+                         draft=False, **more)
         if white is not None and not (isfinite(white) and isfinite(black) and black < white):
             raise ValueError(f"data.white={white} must be above data.black={black}: they are the numbers that are "
                              "white and black in the arrays")

@@ -200,6 +200,8 @@ class ImageFolder(ImageDataModule):
             raise RequestError(f"data={self.name} needs to know the folder: type {self.root_setting}=FOLDER")
         if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
             problem = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
+            if other := {".zip": "zip", ".npz": "array", ".npy": "array"}.get(self.root.suffix.lower()):
+                problem = f"is not a folder, and data={other} reads such files"
             raise RequestError(f"{self.place} {problem}: type {self.root_setting}=FOLDER for the folder with the "
                                "images")
         content = listing(self.root, self.extensions)
