@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from saddlepoint import build
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
+from saddlepoint.data.array_images import ArrayImages
 from saddlepoint.data.paired_files import PairedFolders, PairedHalves, PairsFromFolder
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.data.sources.coloured_digits import ColouredDigits
@@ -20,12 +21,13 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
+from tests.data.archive_files import write_array_folder, write_stylegan_folder
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
               "paired_halves": write_photo_folder, "pairs_from_folder": write_photo_folder,
-              "unpaired_folders": write_photo_folder}
+              "unpaired_folders": write_photo_folder, "zip": write_stylegan_folder, "array": write_array_folder}
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
@@ -34,7 +36,7 @@ SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
 # What a class decides for its base class.
 ITS_OWN = {PairFolder: {"resize", "crop", "draft", "on_device"}, PairedFolders: {"crop"},
            PairedHalves: {"crop", "draft"}, PairsFromFolder: {"crop"},
-           UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
+           ArrayImages: {"extensions", "corrupt", "cache", "max_pixels", "draft"}, UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
@@ -224,7 +226,7 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
         DATA_FILES[option](tmp_path / "files")
         overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
         overrides += source_folder(option, tmp_path / "files")
-    if group == "data" and option == "image_folder":
+    if group == "data" and option in ("image_folder", "zip", "array"):
         overrides += ["data.image_size=16", "data.subset_size=4"]
     if group == "experiment":
         overrides += small_experiment(option, tmp_path / "files")

@@ -15,9 +15,10 @@ from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import standing_statistics as batchnorm
-from saddlepoint.metrics.folders import images_alone, real_and_fake_images, real_images_like_data
 from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images
 from saddlepoint.metrics.quantisation import QUANTISATIONS
+from saddlepoint.metrics.sides import images_alone, real_and_fake_images, real_images_like_data
+from saddlepoint.metrics.sources import holds_images
 from saddlepoint.metrics.stored_reference import StoredReference, is_stored, stored_reference
 from saddlepoint.runs import saved_settings
 from saddlepoint.runs.data_identity import changes, classes_of
@@ -68,7 +69,8 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     if differences := changes(saved.get("data"), data.identity()):
         print(f"warning: {data.place} is not what this run was trained on: {differences}", file=sys.stderr)
     if is_stored(settings):
-        real = stored_reference(settings, data.channels, data.image_size)
+        images = real_images_like_data(settings, data)[0] if holds_images(expanded(settings["real"], "real")) else None
+        real = stored_reference(settings, data.channels, data.image_size, images)
         framing = data.evaluation_images("train").framing
     elif settings["real"]:
         real, framing = real_images_like_data(settings, data)
@@ -105,10 +107,11 @@ def of_files(settings: Settings) -> tuple[RealImages, Fakes | None, None]:
     """Returns what real= and fake= name, None where there are no fakes. Files have no extractor of their own, hence the
     last None."""
     if not settings["fake"]:
-        return images_alone(settings, "real").limited(settings["num_real"]), None, None
+        return images_alone(settings, "real"), None, None
     if is_stored(settings):
-        fake = images_alone(settings, "fake").limited(settings["num_fake"])
-        real = stored_reference(settings, fake.channels, fake.image_size)
+        fake = images_alone(settings, "fake")
+        images = images_alone(settings, "real") if holds_images(expanded(settings["real"], "real")) else None
+        real = stored_reference(settings, fake.channels, fake.image_size, images)
     else:
         real, fake = real_and_fake_images(settings)
     fakes = Fakes(EvaluationBlocks(fake, settings["num_workers"]), name=fake.name, home=Path("evaluations"),

@@ -114,7 +114,7 @@ RULES: dict[str, Rule] = {
     "reference.interpolation": optional(text),
     "reference.split": one_of("train", "test", "all", None),
     "statistics": optional(path),
-    "data.root": optional(path),  # evaluate.py's, in place of the run's
+    "data.root": optional(either(path, list_of(path))),  # evaluate.py's, in place of the run's
     "data.cache": optional(path),
     "image_size": optional(COUNT),
     "resize": one_of("stretch", "short_side", None),
