@@ -93,6 +93,22 @@ def test_features_in_a_file_serve_every_metric(images, tmp_path):
     assert found["fid_random"]["protocol"]["num_real"] == COUNT and found["precision_random"]["value"] is not None
 
 
+def test_an_adm_reference_has_statistics_of_all_images_and_a_few_of_these(images, tmp_path):
+    some = numpy.stack([numpy.asarray(Image.open(path)) for path in sorted((images / "real").iterdir())[:30]])
+    with numpy.load(images / "statistics.npz") as arrays:
+        numpy.savez(tmp_path / "reference.npz", arr_0=some[..., None].repeat(3, axis=3),
+                    **{name: arrays[name] for name in ("mu", "sigma", "mu_s", "sigma_s")})
+    fakes = f"fake={images / 'fake'}", "extractor=random", "channels=3"
+    found = evaluated(tmp_path / "a.json", f"real={tmp_path / 'reference.npz'}", *fakes, "metric=[fid,precision]")
+    protocols = {name: value["protocol"] for name, value in found.items()}
+    assert protocols["fid_random"]["num_real"] is None and protocols["precision_random"]["num_real"] == 30
+    numpy.savez(tmp_path / "images.npz", arr_0=some[..., None].repeat(3, axis=3))
+    by_images = evaluated(tmp_path / "b.json", f"real={tmp_path / 'images.npz'}", *fakes, "metric=precision")
+    assert found["precision_random"]["value"] == by_images["precision_random"]["value"]
+    by_statistics = evaluated(tmp_path / "c.json", f"real={images / 'statistics.npz'}", *fakes, "metric=fid")
+    assert found["fid_random"]["value"] == by_statistics["fid_random"]["value"]
+
+
 def test_a_runs_training_images_as_statistics_measure_it_as_they_do(tmp_path):
     run = train(settings(*TINY), tmp_path / "run")
     fakes = f"run='{run}'", "num_fake=140", "metric=[fid]"
@@ -116,6 +132,7 @@ def test_a_runs_training_images_as_statistics_measure_it_as_they_do(tmp_path):
     (("real={r}", "extractor=random", "statistics={s}"), "exists: choose another file, or add overwrite=true"),
     (("real={r}", "extractor=random", "statistics={r}/x.pt"), "must be an .npz file: type statistics=.*x.pt.npz"),
     (("real={r}", "fake={f}", "extractor=random", "quantisation=truncated"), "quantisation=truncated is about a run's"),
+    (("real={s}", "fake={f}", "extractor=random", "statistics={f}/new.npz"), "holds statistics already"),
     (("real={p}", "fake={f}", "extractor=random"), "is a pickle, which may run any code.*convert_statistics input="),
 ])
 def test_what_does_not_fit_is_refused_in_a_sentence(typed, words, images, tmp_path):

@@ -141,7 +141,7 @@ def test_grey_and_colour_or_two_sizes_are_refused_with_the_fix(tmp_path):
     (("run=a", "real=b", "split=test"), "split=test is a part of a run's data, and real=b takes the place"),
     (("real=a", "fake=b", "extractor=random", "weights=raw"), "weights=raw is about a run's generator"),
     (("real=a", "fake=b", "extractor=random", "batchnorm=batch"), "batchnorm=batch is about a run's generator"),
-    (("real=nowhere", "fake=nowhere", "extractor=random"), "real=nowhere is not a folder"),
+    (("real=nowhere", "fake=nowhere", "extractor=random"), "real=nowhere does not exist"),
     (("run=nowhere",), "run=nowhere does not exist"),
 ])
 def test_contradictions_and_missing_folders_are_refused(overrides, words):

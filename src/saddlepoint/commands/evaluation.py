@@ -51,7 +51,7 @@ def evaluate(settings: Settings) -> list[Value]:
     with join_processes() as is_first, only_the_first_speaks():
         share_results(lambda: prepared.append(prepare(settings)))
         real, fakes, evaluator, output = prepared[0]
-        reference = look_at_real(real, evaluator, settings["num_workers"])
+        reference = look_at_real(real, evaluator, settings["num_workers"], bool(settings["statistics"]))
         if settings["statistics"] and is_first:
             write_statistics(settings, evaluator, real, reference)
         if fakes is None:
@@ -70,6 +70,9 @@ def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Pa
     extractor.check(real.channels, real.image_size)
     if isinstance(real, StoredReference):
         real.check(extractor)
+        if settings["statistics"]:
+            raise RequestError(f"statistics={settings['statistics']}: real={settings['real']} holds statistics already, "
+                               "and no images to compute them of. Leave statistics= out")
     output = output_of_statistics(settings) if fakes is None else output_for(settings, fakes, extractor.name)
     for path in {output, picture_of(output), output_of_statistics(settings)} if settings["statistics"] else {
             output, picture_of(output)}:
@@ -79,11 +82,12 @@ def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Pa
     return real, fakes, evaluator, output
 
 
-def look_at_real(real: RealImages, evaluator: Evaluator, num_workers: int) -> Sample:
-    """Returns the sample of real images, computed, remembered or read from a file of statistics."""
+def look_at_real(real: RealImages, evaluator: Evaluator, num_workers: int, spatial: bool) -> Sample:
+    """Returns the sample of real images, computed, remembered or read from a file of statistics; with moments of
+    spatial features if these are to be written."""
     if isinstance(real, StoredReference):
         return real.sample(evaluator, num_workers)
-    return evaluator.look_at_real(real, num_workers)
+    return evaluator.look_at_real(real, num_workers, spatial)
 
 
 def refuse_contradictions(settings: Settings) -> None:

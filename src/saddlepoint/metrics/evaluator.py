@@ -72,9 +72,11 @@ class Evaluator:
         if len(problems) == len(self.metrics):
             raise RequestError("\n".join(problems.values()))
 
-    def look_at_real(self, images: EvaluationImages, num_workers: int = 0) -> Sample:
-        """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files."""
-        keep = Keep(features=self._keeps_features, spatial=self._needs_spatial)
+    def look_at_real(self, images: EvaluationImages, num_workers: int = 0, spatial: bool = False) -> Sample:
+        """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files. With
+        `spatial` it has moments of spatial features, if the extractor has any, also where no metric needs them."""
+        spatial = self._needs_spatial or spatial and self.extractor.num_spatial > 0
+        keep = Keep(features=self._keeps_features, spatial=spatial)
         blocks = EvaluationBlocks(images, num_workers)
         sample = reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
         return sample.on(device_of(self.extractor))
