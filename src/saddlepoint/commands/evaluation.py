@@ -71,8 +71,8 @@ def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Pa
     if isinstance(real, StoredReference):
         real.check(extractor)
         if settings["statistics"]:
-            raise RequestError(f"statistics={settings['statistics']}: real={settings['real']} holds statistics already, "
-                               "and no images to compute them of. Leave statistics= out")
+            raise RequestError(f"statistics={settings['statistics']}: real={settings['real']} holds statistics "
+                               "already. Leave statistics= out")
     output = output_of_statistics(settings) if fakes is None else output_for(settings, fakes, extractor.name)
     for path in {output, picture_of(output), output_of_statistics(settings)} if settings["statistics"] else {
             output, picture_of(output)}:
