@@ -24,6 +24,7 @@ from saddlepoint.metrics.folders import real_and_fake_images, real_images_like_d
 from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, images_at
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
+from saddlepoint.metrics.path_length import latent_spaces
 from saddlepoint.metrics.provenance import Value, format_table, protocol, values
 from saddlepoint.parallel.collectives import join_processes
 from saddlepoint.parallel.first import only_the_first_speaks
@@ -181,7 +182,8 @@ def make_evaluator(settings: Settings, extractor: Any, real: EvaluationImages, f
     metrics = everything if typed is None else {name: everything[name] for name in typed}
     cache = cache_folder() if settings["remember"] else None
     evaluator = Evaluator(extractor, metrics, settings["seed"], resamples_for(settings, extractor), cache, aloud=True)
-    problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names))
+    spaces = latent_spaces(fakes.images.generator) if isinstance(fakes.images, GeneratedImages) else ()
+    problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names, spaces))
     if typed is not None and problems or len(problems) == len(metrics):
         raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
     for sentence in problems.values():

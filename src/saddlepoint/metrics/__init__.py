@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "metric": "Measurement Metric Sample Setup",
     "modes": "RarestClass",
     "neighbours": "Duplicates NeighbourDistance",
+    "path_length": "PathLength",
     "precision_recall": "Coverage Density Precision Recall",
     "extractors.extractor": "Embedding Extractor",
     "extractors.classifier": "Classifier Digits",

@@ -112,8 +112,9 @@ def values(measurements: Mapping[str, Measurement], protocol: Protocol, images_s
 
 def _value(metric: str, measurement: Measurement, protocol: Protocol, images_seen: int | None) -> Value:
     settings = dict(measurement.settings)
-    own = Protocol(**{**vars(protocol), "splits": settings.pop("splits", None), "settings": settings})
-    return Value(full_name(metric, protocol.extractor), measurement.value, measurement.interval, images_seen,
+    own = Protocol(**{**vars(protocol), "splits": settings.pop("splits", None), "settings": settings,
+                      **measurement.through})
+    return Value(full_name(metric, own.extractor), measurement.value, measurement.interval, images_seen,
                  dict(measurement.details), own, measurement.reason)
 
 
