@@ -14,6 +14,7 @@ from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.neighbours import Duplicates, NeighbourDistance
+from saddlepoint.metrics.path_length import PathLength
 from saddlepoint.metrics.precision_recall import Coverage, Density, Precision, Recall
 from saddlepoint.parallel.collectives import join_processes
 from tests.metrics.stand_ins import BlockMeans, grey
@@ -28,9 +29,25 @@ class Painter(nn.Module):
         return self.layers(latents).view(-1, 1, 4, 4)
 
 
+class Pixels(nn.Module):
+    digest = "0" * 64
+
+    def forward(self, one, other):
+        return (one - other).square().sum((1, 2, 3))
+
+
+class PathLengthByPixels(PathLength):
+    """Without the weights of LPIPS"""
+
+    distance = Pixels()
+
+    def problem(self, setup):
+        return None
+
+
 METRICS = (FrechetDistance(), InceptionScore(splits=3), KernelDistance(subsets=10, subset_size=50), Precision(),
            Recall(), Density(), Coverage(), Duplicates(), NeighbourDistance(), SpatialFrechetDistance(),
-           NormalisedKernelDistance())
+           NormalisedKernelDistance(), PathLengthByPixels())
 
 torch.set_num_threads(1)
 torch.manual_seed(0)

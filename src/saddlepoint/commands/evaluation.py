@@ -21,9 +21,10 @@ from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import statistics_files
 from saddlepoint.metrics.evaluator import Evaluator, without
-from saddlepoint.metrics.images import EvaluationBlocks, images_at
+from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, images_at
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
+from saddlepoint.metrics.path_length import latent_spaces
 from saddlepoint.metrics.provenance import Value, format_table, protocol, values
 from saddlepoint.metrics.published_protocol import published_protocol
 from saddlepoint.metrics.stored_reference import StoredReference
@@ -130,7 +131,8 @@ def make_evaluator(settings: Settings, extractor: Any, real: RealImages, fakes: 
     evaluator = Evaluator(extractor, metrics, settings["seed"], resamples, cache, aloud=True)
     if fakes is None:
         return evaluator
-    problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names))
+    spaces = latent_spaces(fakes.images.generator) if isinstance(fakes.images, GeneratedImages) else ()
+    problems = evaluator.problems(evaluator.setup(real, fakes.images.count, fakes.class_names, spaces))
     if typed is not None and problems or len(problems) == len(metrics):
         raise RequestError("\n".join(problems.values()) or "metric=[] measures nothing: name some, e.g. metric=[fid]")
     for sentence in problems.values():

@@ -52,6 +52,24 @@ class Latents:
         return (torch.sin((1 - fraction) * angle) * start + torch.sin(fraction * angle) * end) / angle.sin()
 
 
+    def on_path(self, start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
+        """Returns a point of each path from start [N, size] to end [N, size], where fraction [N, 1] float64 of it is
+        done; float32, computed in float64, since path lengths compare points that are nearly the same.
+
+        Directions of normal latents turn at a constant speed, and lengths change linearly. Uniform latents go straight.
+        """
+        start, end = start.double(), end.double()
+        line = torch.lerp(start, end, fraction)
+        if self.distribution == "uniform":
+            return line.float()
+        lengths = torch.lerp(start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True), fraction)
+        one, other = torch.nn.functional.normalize(start), torch.nn.functional.normalize(end)
+        cosine = (one * other).sum(1, keepdim=True).clamp(-1, 1)
+        across = torch.nn.functional.normalize(other - cosine * one)
+        angle = fraction * cosine.acos()
+        return (lengths * (angle.cos() * one + angle.sin() * across)).float()
+
+
 def class_labels(distribution: Tensor | None, seed: int, first: int, count: int) -> Tensor:
     """Returns the classes [count] of images first .. first + count - 1 of a seed: each is a function of (seed, image).
 

@@ -46,6 +46,17 @@ class HasStages(Protocol):
 
 
 @runtime_checkable
+class HasMapping(Protocol):
+    """A generator of two parts: a mapping of latents to styles w, and the synthesis of images from these."""
+
+    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] -> styles [N, ...]"""
+
+    def synthesis(self, styles: Tensor) -> Tensor:
+        """styles [N, ...] -> images [N, C, H, W] in [-1, 1]"""
+
+
+@runtime_checkable
 class HasFeatures(Protocol):
     """A discriminator that returns the activations of its hidden layers, which feature matching compares."""
 

@@ -87,6 +87,14 @@ class StructuredLatents(Latents):
         return torch.cat([super().between(noise, last_noise, steps), line], 1)
 
 
+    def on_path(self, start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
+        """Returns points [N, size]: noise as in Latents, codes on the straight line."""
+        parts = self.noise_size, self.code_size
+        (noise, codes), (last_noise, last_codes) = start.split(parts, 1), end.split(parts, 1)
+        line = torch.lerp(codes.double(), last_codes.double(), fraction).float()
+        return torch.cat([super().on_path(noise, last_noise, fraction), line], 1)
+
+
 class RingOfGaussians(Latents):
     """A mixture of Gaussians whose means are on a circle: Makhzani et al. 2015, figure 2, https://arxiv.org/abs/1511.05644
 

@@ -13,9 +13,12 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "metric": "Measurement Metric Sample Setup",
     "modes": "RarestClass",
     "neighbours": "Duplicates NeighbourDistance",
+    "path_length": "PathLength",
     "precision_recall": "Coverage Density Precision Recall",
     "extractors.extractor": "Embedding Extractor",
     "extractors.classifier": "Classifier Digits",
+    "extractors.clip": "Clip",
+    "extractors.dinov2": "DinoV2",
     "extractors.inception": "Inception",
     "extractors.random": "RandomConvolutions",
 })

@@ -8,18 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from saddlepoint.config.extensions import place_of
 from saddlepoint.data.evaluation_images import EvaluationImages
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.game.modes import device_of
-from saddlepoint.metrics.collecting import Keep, collect
+from saddlepoint.metrics.collecting import Keep, collect, raise_in_all_processes
 from saddlepoint.metrics.extractors.extractor import Extractor
-from saddlepoint.metrics.images import Blocks, EvaluationBlocks, Images
+from saddlepoint.metrics.images import Blocks, EvaluationBlocks, GeneratedImages, Images
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup, on_one_device
+from saddlepoint.metrics.path_length import latent_spaces
 from saddlepoint.metrics.reference import reference
-from saddlepoint.parallel.collectives import place
+from saddlepoint.parallel.collectives import gather_objects, place, sum_over_processes
 from saddlepoint.progress.bars import make_bar
 
 LINE_SECONDS = 10  # between two lines of progress, where there is no terminal
@@ -40,22 +42,23 @@ class Evaluator:
         self.extractor, self.metrics, self.seed, self.resamples = extractor, dict(metrics), seed, resamples
         self.cache, self.aloud = cache, aloud
 
-    def setup(self, real: EvaluationImages | Sample, num_fake: int, class_names: Sequence[str] = ()) -> Setup:
+    def setup(self, real: EvaluationImages | Sample, num_fake: int, class_names: Sequence[str] = (),
+              latent_spaces: tuple[str, ...] = ()) -> Setup:
         """Returns what is about to be compared. `class_names` are those of the data if the fakes are made for its
-        classes, in the same proportions; otherwise it is empty."""
+        classes, in the same proportions; otherwise it is empty. `latent_spaces` are those of a generator of fakes."""
         counts, num_real = ((), ()), len(real.labels)
         if class_names and num_real:
             num_of_class = torch.bincount(real.labels, minlength=len(class_names))
             counts = tuple(num_of_class.tolist()), tuple((num_of_class * num_fake // num_real).tolist())
-        extractor = self.extractor
+        extractor, same_classes = self.extractor, tuple(class_names) == tuple(self.extractor.class_names)
         return Setup(extractor.name, extractor.num_features, extractor.num_classes, num_real, num_fake,
-                     extractor.num_spatial, bool(class_names), tuple(class_names) == tuple(extractor.class_names),
-                     counts, real.is_stored, real.has_spatial)
+                     extractor.num_spatial, latent_spaces, bool(class_names), same_classes, counts, real.is_stored,
+                     real.has_spatial)
 
     def setup_of(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> Setup:
         """Returns the same for images that were looked at: some files may have been unreadable, and the numbers of
         fakes of each class are random."""
-        setup = self.setup(real, fake.count, class_names)
+        setup = self.setup(real, fake.count, class_names, fake.latent_spaces)
         if not class_names:
             return setup
         return replace(setup, class_counts=tuple(
@@ -86,7 +89,26 @@ class Evaluator:
         needs_logits = any(metric.needs_logits or metric.needs_classes and (self.resamples or images.ordered)
                            for metric in self.metrics.values())
         splits = self.metrics["is"].splits if "is" in self.metrics and not images.ordered else 0
-        return self._look(images, Keep(self._keeps_features, needs_logits, self._needs_spatial), "fakes", splits)
+        sample = self._look(images, Keep(self._keeps_features, needs_logits, self._needs_spatial), "fakes", splits)
+        if not isinstance(images, GeneratedImages):
+            return sample
+        seen = {name: self._look_at_generator(metric, images) for name, metric in self.metrics.items()
+                if metric.needs_generator}
+        return replace(sample, of_generator=seen, latent_spaces=latent_spaces(images.generator))
+
+    def _look_at_generator(self, metric: Metric, images: GeneratedImages) -> Tensor:
+        """Returns what a metric sees of a generator, [N] float64, shared among all processes."""
+        seen, problem = torch.zeros(images.count, dtype=torch.float64), None
+        share = images.count // place()[1]
+        with make_bar(self.aloud and place()[0] == 0, total=share, desc=metric.name, unit=" images") as bar:
+            try:
+                for first, numbers in metric.look_at_generator(images):
+                    seen[first:first + len(numbers)] = numbers
+                    bar.update(len(numbers))
+            except EndOfRun as error:
+                problem = error
+        raise_in_all_processes(gather_objects((problem, images.count)))
+        return sum_over_processes({"seen": seen})["seen"]
 
     def measure(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> dict[str, Measurement]:
         """Returns each metric's measurement by name. A metric without a value has the reason in its measurement, and

@@ -55,7 +55,7 @@ class EvaluationBlocks(Dataset):
         return self.images.block(range(first, min(first + BLOCK, self.count)))
 
     def blocks(self) -> Blocks:
-        return iter(DataLoader(self, sampler=_own_blocks(self.count), batch_size=None, collate_fn=_unchanged,
+        return iter(DataLoader(self, sampler=own_blocks(self.count), batch_size=None, collate_fn=_unchanged,
                                num_workers=self.num_workers, generator=torch.Generator()))
 
 
@@ -80,7 +80,7 @@ class GeneratedImages:
     def blocks(self) -> Blocks:
         """Yields the blocks of this process, whose images stay on the generator's device. Raises Diverged if some are
         not finite: at once on the CPU, and elsewhere after the last, so that the host need not wait for each."""
-        device, numbers = device_of(self.generator), list(_own_blocks(self.count))
+        device, numbers = device_of(self.generator), list(own_blocks(self.count))
         portion, finite = self._portion(device), torch.ones((), dtype=torch.bool, device=device)
         while numbers:
             firsts, numbers = [number * BLOCK for number in numbers[:portion.blocks]], numbers[portion.blocks:]
@@ -132,7 +132,7 @@ def images_at(images: Images, indices: Tensor) -> Tensor:
     return torch.stack([blocks[index // BLOCK * BLOCK][index % BLOCK] for index in indices.tolist()])
 
 
-def _own_blocks(count: int) -> range:
+def own_blocks(count: int) -> range:
     """Returns the numbers of the blocks that this process looks at."""
     rank, num_processes = place()
     return range(rank, math.ceil(count / BLOCK), num_processes)

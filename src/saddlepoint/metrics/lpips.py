@@ -52,8 +52,9 @@ class Lpips(nn.Module):
         super().__init__()
         if problem := missing(backbone):
             raise RequestError(problem)
-        self.backbone = backbone
-        self.network = _network(backbone, _verified(backbone))
+        content = _verified(backbone)
+        self.backbone, self.digest = backbone, hashlib.sha256(content).hexdigest()
+        self.network = _network(backbone, content)
 
     def train(self, mode: bool = True) -> "Lpips":
         return super().train(False)  # dropout, which comes before the linear weights, must never act

@@ -5,7 +5,7 @@ D features, K classes.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from saddlepoint.game.device_memory import fits
 
 if TYPE_CHECKING:
+    from saddlepoint.metrics.images import GeneratedImages
     from saddlepoint.metrics.sums import Moments, SplitScores
 
 
@@ -29,6 +30,8 @@ class Sample:
     logits: Tensor | None = None  # [N, K] float32
     labels: Tensor | None = None  # [N] int64, also the classes that fakes were made for; 0 if there are none
     spatial: "Moments | None" = None  # of spatial features; None: the extractor has none, or no metric needs them
+    of_generator: Mapping[str, Tensor] = field(default_factory=dict)  # metric -> [N], what it saw of the generator
+    latent_spaces: tuple[str, ...] = ()  # of that generator, see Setup
     digest: str = ""  # SHA-256 of the images and their labels, in order; of stored statistics that of these
     unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> why it could not be read
 
@@ -75,6 +78,7 @@ class Setup:
     num_real: int  # images whose features there are; with stored statistics those of the file, often none
     num_fake: int
     num_spatial: int = 0  # spatial features of the extractor; 0: it has none
+    latent_spaces: tuple[str, ...] = ()  # z and w: where the fakes' generator can be walked; none: they came as files
     labelled: bool = False  # fakes were made for classes, and these are the classes of the real images
     same_classes: bool = False  # the extractor tells apart the very classes that the data has
     class_counts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # real and fake images of each class, if labelled
@@ -91,6 +95,8 @@ class Measurement:
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the definition leaves open, e.g. neighbours: 5
     details: Mapping[str, float] = field(default_factory=dict)  # parts of the value by name, e.g. one for each class
     reason: str = ""  # why there is no value; or no interval, though one was asked for
+    through: Mapping[str, str] = field(default_factory=dict)  # fields of the protocol that are not the extractor's, if
+    # the metric looks through another network: extractor, digest, resize
 
     def only_finite(self) -> "Measurement":
         """Returns the measurement without numbers that are not finite, and with a reason for each that was left out."""
@@ -112,6 +118,7 @@ class Metric(ABC):
     needs_classes: ClassVar[bool] = False  # an extractor that knows classes
     needs_labels: ClassVar[bool] = False  # fakes that were made for a class
     needs_spatial: ClassVar[bool] = False  # an extractor with spatial features, of which the moments are kept
+    needs_generator: ClassVar[bool] = False  # itself, not only its images: see look_at_generator
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
 
     @property
@@ -128,6 +135,8 @@ class Metric(ABC):
                     "extractor=inception or extractor=random")
         if self.needs_spatial and not setup.real_spatial:
             return f"{self.name} needs mu_s and sigma_s of real images, which the file of statistics has not"
+        if self.needs_generator and not setup.latent_spaces:
+            return f"{self.name} needs the generator itself, and these fakes are files: type run=RUN"
         if self.needs_labels and not setup.labelled:
             return f"{self.name} needs fakes made for a class, and these are not (a conditional model makes them)"
         if self.needs_real_features and setup.stored and not setup.num_real:
@@ -137,6 +146,11 @@ class Metric(ABC):
             return (f"{self.name} needs an extractor that knows the classes of the data, and {setup.extractor} knows "
                     "others")
         return None
+
+    def look_at_generator(self, images: "GeneratedImages") -> Iterator[tuple[int, Tensor]]:
+        """Yields, for parts of the images, the number of the first one and a number for each, [n]. Only metrics that
+        need the generator do; `measure` finds all of them in `fake.of_generator`."""
+        yield from ()
 
     @abstractmethod
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:

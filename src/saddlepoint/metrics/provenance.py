@@ -126,8 +126,9 @@ def values(measurements: Mapping[str, Measurement], protocol: Protocol, images_s
 def _value(metric: str, measurement: Measurement, protocol: Protocol, images_seen: int | None,
            fields: Mapping[str, Any]) -> Value:
     settings = dict(measurement.settings)
-    own = replace(protocol, splits=settings.pop("splits", None), settings=settings, **fields)
-    return Value(full_name(metric, protocol.extractor), measurement.value, measurement.interval, images_seen,
+    own = replace(protocol, **{"splits": settings.pop("splits", None), "settings": settings, **measurement.through,
+                               **fields})
+    return Value(full_name(metric, own.extractor), measurement.value, measurement.interval, images_seen,
                  dict(measurement.details), own, measurement.reason)
 
 

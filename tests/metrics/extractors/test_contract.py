@@ -5,12 +5,14 @@ import torch
 from torch import Tensor
 
 from saddlepoint.metrics.extractors.classifier import Classifier, Digits
+from saddlepoint.metrics.extractors.clip import Clip
+from saddlepoint.metrics.extractors.dinov2 import DinoV2
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.extractors.random import RandomConvolutions
 from tests.metrics.extractors.examples import noise, write_classifier
 
-CHANNELS = {"random": (1, 3), "digits": (1,), "classifier": (3,), "inception": (3,)}
-SIZES = {"inception": (28,)}  # it takes its time, and test_inception.py looks at others
+CHANNELS = {"random": (1, 3), "digits": (1,), "classifier": (3,), "inception": (3,), "dinov2": (1, 3), "clip": (3,)}
+SIZES = {"inception": (28,), "clip": (28,)}  # they take their time, and files of their own look at others
 
 
 @pytest.fixture(params=CHANNELS)
@@ -22,6 +24,10 @@ def kind(request) -> str:
 def built(kind, request, tmp_path) -> Extractor:
     if kind == "inception":
         return request.getfixturevalue("extractor")
+    if kind == "dinov2":
+        return DinoV2(weights=request.getfixturevalue("dinov2_file"))
+    if kind == "clip":
+        return Clip(request.getfixturevalue("clip_file"))
     if kind == "classifier":
         return Classifier(str(write_classifier(tmp_path / "tiny.safetensors", channels=3, padded_from=None)))
     return Digits() if kind == "digits" else RandomConvolutions(seed=0, image_size=32)

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, Seed, WholeNumber
+from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.pixels import to_bytes
 from saddlepoint.downloads import cache_folder
@@ -21,6 +22,8 @@ from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.images import GeneratedImages
 from saddlepoint.metrics.kernel import KernelDistance
+from saddlepoint.metrics.metric import Sample, Setup
+from saddlepoint.metrics.path_length import latent_spaces
 from saddlepoint.metrics.provenance import Value, differing_fields, protocol, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
@@ -63,6 +66,7 @@ class SampleQuality(Looks, pl.Callback):
         self.evaluator = Evaluator(extractor, metrics, seed, cache=cache_folder())
         self.best: Value | None = None
         self.measured_at, self.seconds = -1, 0.0
+        self.latent_spaces = latent_spaces(context.module.networks["generator"])
         if metrics:
             self.real, self.num_workers = data.evaluation_images("train").limited(num_real), data.num_workers
             self.class_names = data.class_names if context.module.draws_labels else ()
@@ -72,10 +76,14 @@ class SampleQuality(Looks, pl.Callback):
                 self.refuse(data)
         self.active = bool(self.evaluator.metrics)
 
+    def setup_against(self, real: EvaluationImages | Sample) -> Setup:
+        """Returns what is about to be compared with these real images."""
+        return self.evaluator.setup(real, self.num_fake, self.class_names, self.latent_spaces)
+
     def refuse(self, data: ImageDataModule) -> None:
         """Raises a RequestError before training if a metric cannot be measured."""
         self.evaluator.extractor.check(data.channels, data.image_size)
-        problems = self.evaluator.problems(self.evaluator.setup(self.real, self.num_fake, self.class_names))
+        problems = self.evaluator.problems(self.setup_against(self.real))
         if problems:
             measurable = ",".join(name for name in self.evaluator.metrics if name not in problems)
             raise RequestError("\n".join(problems.values()) + "\nType 'callbacks.sample_quality.metric="
@@ -89,7 +97,7 @@ class SampleQuality(Looks, pl.Callback):
             self.evaluator.metrics = {}
             print(f"note: {self.setting} measures nothing: {reason}", file=sys.stderr)
             return
-        setup = self.evaluator.setup(self.real, self.num_fake, self.class_names)
+        setup = self.setup_against(self.real)
         if problems := self.evaluator.problems(setup):
             metrics = {name: metric for name, metric in self.evaluator.metrics.items() if name not in problems}
             kid, fewest = context.metrics.get("kid"), min(setup.num_real, setup.num_fake)
@@ -119,7 +127,7 @@ class SampleQuality(Looks, pl.Callback):
         it warns, and training goes on without these metrics."""
         try:
             self.reference = self.evaluator.look_at_real(self.real, self.num_workers)
-            problems = self.evaluator.problems(self.evaluator.setup(self.reference, self.num_fake, self.class_names))
+            problems = self.evaluator.problems(self.setup_against(self.reference))
         except RequestError as error:
             problems = {name: f"{name} cannot be measured: {error}" for name in self.evaluator.metrics}
         self.active = len(problems) < len(self.evaluator.metrics)
