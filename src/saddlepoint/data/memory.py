@@ -204,7 +204,7 @@ def resized(images: Tensor, image_size: ImageSize) -> Tensor:
     """
     sides = sides_of(image_size)
     whole = sides.covering(Sides(*images.shape[-2:]))
-    top, left = (whole.height - sides.height) // 2, (whole.width - sides.width) // 2
+    top, left = (whole.height - sides.height + 1) // 2, (whole.width - sides.width + 1) // 2  # as ResizeAndCrop crops
     result = torch.empty(*images.shape[:2], *sides, dtype=torch.uint8)
     for small, part in zip(result.split(1000), images.split(1000), strict=True):
         exact = functional.interpolate(part.float(), size=whole, mode="bicubic", antialias=True)
