@@ -3,6 +3,9 @@
 import sys
 from collections.abc import Mapping
 
+from saddlepoint.config.image_sizes import Sides, sides_of
+from saddlepoint.config.rules import ImageSize
+from saddlepoint.config.spelling import word
 from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.loading import ImageLoader
@@ -49,7 +52,7 @@ def real_and_fake_images(settings: Settings) -> tuple[EvaluationFiles, Evaluatio
 
 def images_alone(settings: Settings, side: str) -> EvaluationFiles:
     """Returns the images of one side, in the channels and the size that the user typed or that all files have. Raises a
-    RequestError if these are not squares of one size and nothing was typed."""
+    RequestError if these are not of one size and nothing was typed."""
     source = open_source(settings, side)
     size = settings["image_size"] or size_of({side: source})
     channels = settings["channels"] or max(shape[2] for shape in source.files.values())
@@ -70,28 +73,42 @@ def channels_of(sides: Mapping[str, Source]) -> int:
     return real
 
 
-def size_of(sides: Mapping[str, Source]) -> int:
-    """Returns the side length in pixels of all images. Raises a RequestError if they are not squares of one size."""
+def size_of(sides: Mapping[str, Source]) -> int | Sides:
+    """Returns the size that all images have. Raises a RequestError if they have several."""
     sizes = {shape[:2]: path for source in sides.values() for path, shape in source.files.items()}
-    if len(sizes) == 1 and all(source.all_square for source in sides.values()):
-        return next(iter(sizes))[0]
+    if len(sizes) == 1:
+        width, height = next(iter(sizes))
+        return Sides(height, width).image_size
     examples = "; ".join(f"{path} is {width} x {height}" for (width, height), path in list(sizes.items())[:3])
-    typed = f"image_size={min(min(size) for size in sizes)}"
+    size = _smallest(sides)
+    typed = word(f"image_size={size}")
     remedy = f"Type {typed} to bring all to one size"
-    if not all(source.all_square for source in sides.values()):
-        remedy = (f"Type {typed} to take the middle square of each, as data=image_folder does in training, or {typed} "
-                  "resize=stretch where a model learned from whole pictures squeezed into squares")
+    if not all(source.has_shape_of(size) for source in sides.values()):
+        remedy = (f"Type {typed} to take the middle of each, as data=image_folder does in training, or {typed} "
+                  "resize=stretch where a model learned from whole pictures squeezed into that shape")
     of = " and ".join(f"{side}={source.typed}" for side, source in sides.items())
-    raise RequestError(f"The images of {of} must be squares of one size: {examples}. {remedy}")
+    raise RequestError(f"The images of {of} must be of one size: {examples}. {remedy}")
 
 
-def warn_of_unlike_framing(sides: Mapping[str, Source], size: int, resize: str) -> None:
+def _smallest(sides: Mapping[str, Source]) -> int | Sides:
+    """Returns the size to bring all images to: that which all images of a side have, the smaller where both sides have
+    one; else the shortest side of all as a square."""
+    agreed = [Sides(height, width) for source in sides.values() if len(source.sizes) == 1
+              for width, height in source.sizes]
+    if agreed:
+        return min(agreed, key=lambda size: size.area)
+    return min(min(size) for source in sides.values() for size in source.sizes)
+
+
+def warn_of_unlike_framing(sides: Mapping[str, Source], size: ImageSize, resize: str) -> None:
     """Prints a note if real images and fakes are brought to their size in different ways, as that moves metrics."""
     real, fake = (source.describe_framing(size, resize) for source in sides.values())
     if real == fake:
         return
-    cropped = not all(source.all_square for source in sides.values())
-    other = "whole pictures squeezed into squares, type resize=stretch" if resize == "short_side" else (
-        "the middle squares of pictures, type resize=short_side")
+    cropped = not all(source.has_shape_of(size) for source in sides.values())
+    squares, middles = ("squares", "middle squares") if (shape := sides_of(size)).is_square else (
+        f"images of {shape.words}", "middles")
+    other = "whole pictures that were squeezed, type resize=stretch" if resize == "short_side" else (
+        f"the {middles} of pictures, type resize=short_side")
     print(f"note: images of real={sides['real'].typed} {real}, and those of fake={sides['fake'].typed} {fake}. "
-          + (f"If the squares are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)
+          + (f"If the {squares} are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)

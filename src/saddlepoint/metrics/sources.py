@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.config.rules import ImageSize
 from saddlepoint.config.spelling import word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
@@ -43,12 +45,14 @@ class Source:
     def sizes(self) -> set[tuple[int, int]]:
         return {shape[:2] for shape in self.files.values()}
 
-    @property
-    def all_square(self) -> bool:
-        return all(width == height for width, height in self.sizes)
+    def is_of(self, size: ImageSize) -> bool:
+        sides = sides_of(size)
+        return self.sizes == {(sides.width, sides.height)}
 
-    def is_of(self, size: int) -> bool:
-        return self.sizes == {(size, size)}
+    def has_shape_of(self, size: ImageSize) -> bool:
+        """Returns whether resizing alone brings all images to this size, without a crop and without distortion."""
+        sides = sides_of(size)
+        return all(width * sides.height == height * sides.width for width, height in self.sizes)
 
     def images(self, load: ImageLoader, remedy: str = "") -> EvaluationFiles:
         """Returns the images that can be brought to the size of `load`, and warns of the others. Raises a RequestError
@@ -57,7 +61,7 @@ class Source:
         framed, unreadable = [], dict(self.unreadable)
         for path, (width, height, _) in self.files.items():
             try:
-                load.framing.check(width, height)
+                load.framing.check_stored(width, height)
                 framed.append(path)
             except Unreadable as error:
                 unreadable[str(path)] = str(error)
@@ -67,14 +71,16 @@ class Source:
         path, labels = expanded(self.typed, self.side).resolve(), torch.zeros(len(framed), dtype=torch.long)
         return EvaluationFiles(path.stem if path.is_file() else path.name, "all", framed, labels, load)
 
-    def describe_framing(self, size: int, resize: str) -> str:
-        """Returns what framing to size x size pixels does to these images, as the end of a sentence about them."""
+    def describe_framing(self, size: ImageSize, resize: str) -> str:
+        """Returns what framing to a size does to these images, as the end of a sentence about them."""
+        sides = sides_of(size)
         if self.is_of(size):
-            return f"are {size} x {size} already"
-        if self.all_square:
-            return f"are {'padded' if resize == 'pad' else 'resized'} to {size} x {size}"
-        effect = "lose what is beyond their middle square" if resize == "short_side" else "are squeezed into squares"
-        return f"{effect}, of {size} x {size}"
+            return f"are {sides.words} already"
+        if resize == "pad" or self.has_shape_of(size):
+            return f"are {'padded' if resize == 'pad' else 'resized'} to {sides.words}"
+        if resize == "stretch":
+            return f"are squeezed into {'squares, of' if sides.is_square else 'images of'} {sides.words}"
+        return f"lose what is beyond their middle{' square' if sides.is_square else ''}, of {sides.words}"
 
 
 def holds_images(path: Path) -> bool:
