@@ -134,7 +134,7 @@ def test_a_small_file_that_would_unpack_to_terabytes_is_refused_before_it_does(n
     numpy.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{name}.npy", header.getvalue() + bytes(2**20))
-    with pytest.raises(RequestError, match="real=bomb.npz: its .*(more than any extractor|would unpack to)"):
+    with pytest.raises(RequestError, match="real=bomb.npz: its .* would unpack to"):
         read(tmp_path / "bomb.npz")
 
 

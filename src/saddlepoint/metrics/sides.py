@@ -96,7 +96,7 @@ def _smallest(sides: Mapping[str, Source]) -> int | Sides:
     agreed = [Sides(height, width) for source in sides.values() if len(source.sizes) == 1
               for width, height in source.sizes]
     if agreed:
-        return min(agreed, key=lambda size: size.area)
+        return min(agreed, key=lambda size: size.area).image_size
     return min(min(size) for source in sides.values() for size in source.sizes)
 
 

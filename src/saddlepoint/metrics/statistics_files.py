@@ -33,7 +33,6 @@ MEANS = ("mu", "sigma")
 SPATIAL = ("mu_s", "sigma_s")
 FEATURES = ("feats", "reps")  # clean-fid's, dgm-eval's
 PROVENANCE = "saddlepoint"
-MOST_VALUES = 8192 ** 2  # of an array of statistics; the largest extractors have 4,096 features
 MOST_THAT_FEATURES_SHRINK = 50  # times, when an archive is compressed
 ASYMMETRY = 1e-4  # of a covariance, as a share of its largest entry; float32 rounding stays below it
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, SyntaxError, KeyError,
@@ -148,8 +147,6 @@ def _array(path: Path, arrays: Any, name: str, typed: str) -> numpy.ndarray:
                            f"loaded. {_converter(path)}")
     if kind.kind not in "fiu":
         raise RequestError(f"{typed}: its `{name}` holds {kind}, and statistics are numbers")
-    if name not in FEATURES and numpy.prod(shape, dtype=float) > MOST_VALUES:
-        raise RequestError(f"{typed}: its `{name}` is {[*shape]}, more than any extractor has features")
     if numpy.prod(shape, dtype=float) * kind.itemsize > MOST_THAT_FEATURES_SHRINK * max(path.stat().st_size, 10_000):
         raise RequestError(f"{typed}: its `{name}` would unpack to {[*shape]} numbers out of a file of "
                            f"{path.stat().st_size:,} bytes, which no features shrink to")
