@@ -36,7 +36,8 @@ SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
 # What a class decides for its base class.
 ITS_OWN = {PairFolder: {"resize", "crop", "draft", "on_device"}, PairedFolders: {"crop"},
            PairedHalves: {"crop", "draft"}, PairsFromFolder: {"crop"},
-           ArrayImages: {"extensions", "corrupt", "cache", "max_pixels", "draft"}, UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
+           ArrayImages: {"extensions", "corrupt", "cache", "max_pixels", "draft"}, UnpairedFolders: {"crop"},
+           PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.

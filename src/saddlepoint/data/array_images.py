@@ -13,8 +13,8 @@ from saddlepoint.config import rules
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import labels as label_files
 from saddlepoint.data.array_files import ENDINGS, MOST_LABELS, open_arrays
-from saddlepoint.data.arrays import LABELS, LAYOUTS, RowLoader, Scale, Shard, open_images, rows_of
-from saddlepoint.data.decoding import MOST_PIXELS
+from saddlepoint.data.arrays import LABELS, LAYOUTS, Row, RowLoader, Scale, Shard, open_images, rows_of
+from saddlepoint.data.decoding import MOST_PIXELS, Unreadable
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.residence import in_words
@@ -89,6 +89,11 @@ class ArrayImages(ImageFolder):
             raise RequestError(f"data={self.name} needs to know the file: type {self.root_setting}=FILE.npz, or "
                                f"{self.root_setting}=FOLDER for several")
         self._shards = open_images(self._paths(), self.images, self.layout, self.scale)
+        for shard in self._shards:
+            try:
+                shard.pixels(0)  # a wrong black or white shows before a run is made
+            except Unreadable as error:
+                raise RequestError(f"{self.place}: {Row(shard, 0)}: {error}") from error
         return [ImageFile(f"{number:08}", row) for number, row in enumerate(rows_of(self._shards))]
 
     @property
