@@ -268,8 +268,8 @@ def test_an_archive_that_is_cut_short_or_written_over_during_training_ends_the_r
     path = write_zip(tmp_path / "set.zip", stylegan_files(pixels(4)))
     data = archived(path, num_workers=num_workers)
     with path.open("r+b") as opened:
-        opened.truncate(40)
-    with pytest.raises(RequestError, match=r"4 of 4 image files in data.root=.*set.zip cannot be used: .*None is left"):
+        opened.truncate(3 * path.stat().st_size // 4)  # most images are still there
+    with pytest.raises(RequestError, match=r"data.root=.*set.zip was changed while it was being read. Put it back as"):
         stream(data, 4)
 
 

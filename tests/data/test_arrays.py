@@ -250,8 +250,7 @@ def test_a_file_that_changes_during_training_ends_the_run_by_name(tmp_path, num_
     data = array(tmp_path / "a.npz", num_workers=num_workers)
     with (tmp_path / "a.npz").open("r+b") as opened:
         opened.truncate(1000) if how == "cut" else opened.write(b"PK")
-    with pytest.raises(RequestError, match=r"of 8 images in data.root=.* cannot be used: 0[^:]*: .*a.npz was changed "
-                                           r"while it was being read"):
+    with pytest.raises(RequestError, match=r"data.root=.*a.npz was changed while it was being read. Put it back as"):
         stream(data, 2)
 
 
@@ -264,7 +263,7 @@ def test_a_file_that_vanishes_is_read_to_the_end_or_ends_the_run_by_name(tmp_pat
     numpy.save(tmp_path / "b.npy", images)
     data = array(tmp_path / "b.npy")
     (tmp_path / "b.npy").unlink()
-    with pytest.raises(RequestError, match=r"of 8 images .*b.npy: No such file or directory"):
+    with pytest.raises(RequestError, match=r"data.root=.*b.npy: No such file or directory. Put it back as"):
         stream(data, 2)
 
 

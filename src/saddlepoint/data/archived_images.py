@@ -34,6 +34,7 @@ class ArchivedImages(ImageFolder):
             raise RequestError(f"data={self.name} needs to know the archive: type {self.root_setting}=FILE.zip, or "
                                f"{self.root_setting}=FOLDER for a folder with a {LABELS}")
         self._archive = self._open()
+        self.containers = [self._archive.file] if self._archive.file else []
         content = self._archive.listing
         if not content.files:
             others = "; ".join(describing.left_out(content))
@@ -65,7 +66,7 @@ class ArchivedImages(ImageFolder):
                                f"FOLDER for a folder with a {LABELS}")
         content, path = listing(self.root, self.extensions), self.root / LABELS
         others = [name for name in content.others if name != LABELS]
-        return Archive(content._replace(others=others), path if path.is_file() else None, "")
+        return Archive(None, content._replace(others=others), path if path.is_file() else None, "")
 
     def _labels(self, where: str) -> dict | None:
         file = self._archive.labels

@@ -89,6 +89,7 @@ class ArrayImages(ImageFolder):
             raise RequestError(f"data={self.name} needs to know the file: type {self.root_setting}=FILE.npz, or "
                                f"{self.root_setting}=FOLDER for several")
         self._shards = open_images(self._paths(), self.images, self.layout, self.scale)
+        self.containers = [shard.array.file for shard in self._shards]
         for shard in self._shards:
             try:
                 shard.pixels(0)  # a wrong black or white shows before a run is made
