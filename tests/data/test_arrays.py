@@ -99,24 +99,24 @@ def test_more_shards_than_may_stay_open_are_read(tmp_path, monkeypatch):
 def test_arrays_of_other_names_are_found_or_named(tmp_path):
     images = pixels(3)
     numpy.savez(tmp_path / "one.npz", samples=images, mu=numpy.zeros(4), y=numpy.array([0, 1, 1]))
-    assert (images_of(array(tmp_path / "one.npz", labels="y", num_classes=2)) == images).all()
+    assert (images_of(array(tmp_path / "one.npz", label_array="y", num_classes=2)) == images).all()
     numpy.savez(tmp_path / "two.npz", samples=images, more=images[:1])
     with pytest.raises(RequestError, match=r"two.npz has no array called arr_0 \(there are samples \[3, 16, 16, 3\], "
-                                           r"more \[1, 16, 16, 3\]\): type data.images=NAME"):
+                                           r"more \[1, 16, 16, 3\]\): type data.image_array=NAME"):
         array(tmp_path / "two.npz")
-    assert len(images_of(array(tmp_path / "two.npz", images="more"))) == 1
+    assert len(images_of(array(tmp_path / "two.npz", image_array="more"))) == 1
 
 
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_labels_may_be_a_file_of_their_own_and_vectors(tmp_path, one_hot):
     numpy.save(tmp_path / "a.npy", images := pixels())
     numpy.save(tmp_path / "labels.npy", numpy.eye(4)[LABELS] if one_hot else LABELS.astype(">i8"))
-    data = array(tmp_path, labels=str(tmp_path / "labels.npy"), num_classes=4)
+    data = array(tmp_path, label_array=str(tmp_path / "labels.npy"), num_classes=4)
     assert shown(data) == {image.tobytes(): label for image, label in zip(images, LABELS.tolist(), strict=True)}
 
 
 @pytest.mark.parametrize(("labels", "words"), [
-    ({}, "num_classes=3, but .*a.npz has no labels called arr_1 .*: type data.labels=NAME, data.labels=FILE.npy, or "),
+    ({}, "but .*a.npz has no labels called arr_1 .*: type data.label_array=NAME, or data.label_array=FILE.npy, or "),
     ({"arr_1": numpy.arange(7)}, "has 8 images and 7 labels"),
     ({"arr_1": numpy.arange(8)}, "numbers of 8 classes: type data.num_classes=8"),
     ({"arr_1": numpy.full(8, 0.5)}, "whole numbers from 0, and 0.5"),
