@@ -17,7 +17,7 @@ SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "published", "page", SWEEP_DIRECTORY)  # also where -m has others vary
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "run", "real", "fake", "input")
-PATHS_OR_NAMES = ("data.cache", "data.labels", "extractor.weights", "perceptual.weights", "model.initialise",
+PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",
                   "model.initialise_discriminator", "weights", "upscale")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]
 PATHS_OR_LISTS = ("data.root",)  # [a,b] is a list, unless something is there under this name

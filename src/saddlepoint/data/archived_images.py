@@ -6,6 +6,7 @@ from pathlib import Path
 
 from saddlepoint.data import describing, labels
 from saddlepoint.data.archives import LABELS, Archive, is_archive, open_archive
+from saddlepoint.data.array_files import ENDINGS as ARRAY_ENDINGS
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile, listing
 from saddlepoint.errors import RequestError
@@ -33,6 +34,7 @@ class ArchivedImages(ImageFolder):
             raise RequestError(f"data={self.name} needs to know the archive: type {self.root_setting}=FILE.zip, or "
                                f"{self.root_setting}=FOLDER for a folder with a {LABELS}")
         self._archive = self._open()
+        self.containers = [self._archive.file] if self._archive.file else []
         content = self._archive.listing
         if not content.files:
             others = "; ".join(describing.left_out(content))
@@ -58,11 +60,13 @@ class ArchivedImages(ImageFolder):
             return open_archive(self.root, self.extensions, self.place)
         if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
             problem = "is not a zip archive" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
+            if self.root.suffix.lower() in ARRAY_ENDINGS:
+                problem = f"is not a zip archive of image files, and data=array reads {self.root.suffix} files"
             raise RequestError(f"{self.place} {problem}: type {self.root_setting}=FILE.zip, or {self.root_setting}="
                                f"FOLDER for a folder with a {LABELS}")
         content, path = listing(self.root, self.extensions), self.root / LABELS
         others = [name for name in content.others if name != LABELS]
-        return Archive(content._replace(others=others), path if path.is_file() else None, "")
+        return Archive(None, content._replace(others=others), path if path.is_file() else None, "")
 
     def _labels(self, where: str) -> dict | None:
         file = self._archive.labels

@@ -88,10 +88,12 @@ class Member(Packed):
 class Archive:
     """The image files of a zip archive or a folder, sorted by name, what else is there, and its dataset.json.
 
+    file: the archive; None for a folder
     labels: dataset.json; None if there is none
     folder: the folder in the archive in which it lies; empty: at the top. Its names are relative to it
     """
 
+    file: RandomAccessFile | None
     listing: Listing
     labels: Place | None
     folder: str
@@ -127,7 +129,7 @@ def open_archive(path: Path, extensions: Iterable[str], where: str) -> Archive:
             content.files.append(ImageFile(name, member))
         elif member is not labels:
             content.others.append(name)
-    return Archive(content, labels, labels.name.removesuffix(LABELS) if labels else "")
+    return Archive(file, content, labels, labels.name.removesuffix(LABELS) if labels else "")
 
 
 def _members(file: RandomAccessFile, infos: Iterable[zipfile.ZipInfo], where: str) -> dict[str, Member]:

@@ -11,10 +11,10 @@ import numpy
 from saddlepoint.checks import one_of
 from saddlepoint.config import rules
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data import labels as label_files
+from saddlepoint.data import labels
 from saddlepoint.data.array_files import ENDINGS, MOST_LABELS, open_arrays
-from saddlepoint.data.arrays import LABELS, LAYOUTS, RowLoader, Scale, Shard, open_images, rows_of
-from saddlepoint.data.decoding import MOST_PIXELS
+from saddlepoint.data.arrays import LABELS, LAYOUTS, Row, RowLoader, Scale, Shard, open_images, rows_of
+from saddlepoint.data.decoding import MOST_PIXELS, Unreadable
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.residence import in_words
@@ -32,8 +32,8 @@ class ArrayImages(ImageFolder):
 
     root: an .npy or .npz file, a folder or a pattern (`samples/*.npz`) of several, which are taken in the order of
         their names, or a list of files
-    images: the name of the array of images in .npz files; None: arr_0, or the only one that can be images
-    labels: the name of the class numbers in .npz files, or an .npy file of them; None: arr_1
+    image_array: the name of the array of images in .npz files; None: arr_0, or the only one that can be images
+    label_array: the name of the class numbers in .npz files, or an .npy file of them; None: arr_1
     layout: NHWC or NCHW; None: which of the two has 1, 3 or 4 channels
     black, white: the numbers that are black and white in arrays of other than uint8, which are rounded to 8 bits; white
         None refuses such arrays
@@ -45,8 +45,8 @@ class ArrayImages(ImageFolder):
 
     def __init__(self, root: Annotated[str | Sequence[str] | None,
                                        rules.optional(rules.either(rules.path, rules.list_of(rules.path)))],
-                 images: Annotated[str | None, rules.optional(rules.text)] = None,
-                 labels: Annotated[str | None, rules.optional(rules.path)] = None,
+                 image_array: Annotated[str | None, rules.optional(rules.text)] = None,
+                 label_array: Annotated[str | None, rules.optional(rules.path)] = None,
                  layout: Annotated[str | None, rules.one_of(*LAYOUTS, None)] = None,
                  black: Annotated[float, rules.number()] = 0.0,
                  white: Annotated[float | None, rules.optional(rules.number())] = None, **more):
@@ -57,8 +57,8 @@ class ArrayImages(ImageFolder):
                              "white and black in the arrays")
         typed = [root] if isinstance(root, str) else list(root or ())
         self.roots = [expanded(each, self.root_setting) for each in typed]
-        self.images, self.layout = images, one_of("layout", layout, (*LAYOUTS, None))
-        self.labels = labels
+        self.image_array, self.label_array = image_array, label_array
+        self.layout = one_of("layout", layout, (*LAYOUTS, None))
         self.scale = None if white is None else Scale(black, white)
         self._shards: list[Shard] = []
 
@@ -80,26 +80,32 @@ class ArrayImages(ImageFolder):
         lengths = sum(map(len, found))
         if lengths != len(files):
             raise RequestError(f"{self.place} has {len(files):,} images and {lengths:,} labels: get or make the files "
-                               f"again, or {label_files.WITHOUT}")
+                               f"again, or {labels.WITHOUT}")
         where = self._labels_path or self.place
-        return label_files.classes_of(numpy.concatenate(found), self.num_classes, str(where))
+        return labels.classes_of(numpy.concatenate(found), self.num_classes, str(where))
 
     def _list_files(self) -> list[ImageFile]:
         if not self.roots:
             raise RequestError(f"data={self.name} needs to know the file: type {self.root_setting}=FILE.npz, or "
                                f"{self.root_setting}=FOLDER for several")
-        self._shards = open_images(self._paths(), self.images, self.layout, self.scale)
+        self._shards = open_images(self._paths(), self.image_array, self.layout, self.scale)
+        self.containers = [shard.array.file for shard in self._shards]
+        for shard in self._shards:
+            try:
+                shard.pixels(0)  # a wrong black or white shows before a run is made
+            except Unreadable as error:
+                raise RequestError(f"{self.place}: {Row(shard, 0)}: {error}") from error
         return [ImageFile(f"{number:08}", row) for number, row in enumerate(rows_of(self._shards))]
 
     @property
     def _labels_path(self) -> Path | None:
         """The .npy file of labels; None if they are arrays in .npz files."""
-        return expanded(self.labels, "data.labels") if self.labels and self.labels.endswith(".npy") else None
+        return expanded(self.label_array, "data.label_array") if (self.label_array or "").endswith(".npy") else None
 
     def _paths(self) -> list[Path]:
         paths = [path for root in self.roots for path in self._files_of(root)]
-        labels = self._labels_path and self._labels_path.absolute()
-        return [path for path in paths if path.absolute() != labels]
+        of_labels = self._labels_path and self._labels_path.absolute()
+        return [path for path in paths if path.absolute() != of_labels]
 
     def _files_of(self, root: Path) -> list[Path]:
         if root.is_file():
@@ -113,12 +119,13 @@ class ArrayImages(ImageFolder):
         return found
 
     def _labels_of(self, shard: Shard) -> numpy.ndarray:
-        path, name = shard.array.file.path, self.labels or LABELS
+        path, name = shard.array.file.path, self.label_array or LABELS
         arrays = open_arrays(path)
         if name not in arrays:
             there = ", ".join(filter(None, arrays)) or "one array without a name"
             raise RequestError(f"data.num_classes={self.num_classes}, but {path} has no labels called {name} (there is "
-                               f"{there}): type data.labels=NAME, data.labels=FILE.npy, or {label_files.NO_CLASSES}")
+                               f"{there}): type data.label_array=NAME, or data.label_array=FILE.npy, or "
+                               f"{labels.NO_CLASSES}")
         return _numbers(path, {name: arrays[name]})
 
 
@@ -127,7 +134,7 @@ def _numbers(path: Path, arrays: dict) -> numpy.ndarray:
     [array] = arrays.values()
     if array.kind.kind not in "iuf" or len(array.shape) not in (1, 2) or array.num_bytes > MOST_LABELS:
         raise RequestError(f"{path}: the labels have the shape {list(array.shape)} and are of kind {array.kind}, and "
-                           f"must be a class number for each image: {label_files.WITHOUT}")
+                           f"must be a class number for each image: {labels.WITHOUT}")
     return array.unpacked()
 
 

@@ -163,7 +163,7 @@ def _images_in(path: Path, arrays: dict[str, StoredArray], name: str | None, pre
         name = possible[0] if len(possible) == 1 else None
     if name not in arrays:
         there = ", ".join(f"{each} {list(array.shape)}" for each, array in arrays.items()) or "none"
-        remedy = f"type {prefix}images=NAME" if prefix else f"save the images as {IMAGES}"
+        remedy = f"type {prefix}image_array=NAME" if prefix else f"save the images as {IMAGES}"
         raise RequestError(f"{path} has no array called {name or IMAGES} (there are {there}): {remedy}")
     return arrays[name]
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -23,6 +23,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.progress import with_progress
+from saddlepoint.data.random_access import RandomAccessFile
 from saddlepoint.data.residence import require_room
 from saddlepoint.data.resizing import CROPS, RESIZINGS, ResizeAndCrop
 from saddlepoint.data.sampling import EndlessOrder, left_out_by_subset, require_enough
@@ -97,6 +98,7 @@ class ImageFolder(ImageDataModule):
         self.on_device = one_of("on_device", on_device, (True, False))
         self.cache = expanded(cache, "data.cache") if cache is not None else None
         self.limits = Limits(max_pixels, white)
+        self.containers: list[RandomAccessFile] = []  # files in which the images lie, of a set in archives or arrays
         self._parts: dict[str, list[ImageFile]] = {}
 
     def files(self, split: str = "train") -> list[Path]:
@@ -244,8 +246,10 @@ class ImageFolder(ImageDataModule):
     def _report(self, unreadable: dict[int, str]) -> None:
         """Records unreadable files and warns of those that are new, as several workers may meet the same one.
 
-        Refuses if no image is left to train on, or if `corrupt` is fail.
+        Refuses if no image is left to train on, if `corrupt` is fail, or if a file that holds many images has changed.
         """
+        if unreadable:
+            self._require_unchanged_containers()
         train = self._parts["train"]
         reasons = {train[index].name: why for index, why in unreadable.items() if train[index].name not in self.skipped}
         if not reasons:
@@ -253,10 +257,26 @@ class ImageFolder(ImageDataModule):
         self.skipped += reasons
         self.num_images = len(train) - len(self.skipped)
         message = (f"{len(self.skipped)} of {len(train)} {self.corrupt_things} in {self.place} cannot be used: "
-                   + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
+                   + "; ".join(f"{names}: {why}" for why, names in _by_reason(reasons).items())
                    + ("; and more" if len(reasons) > MOST_NAMED else ""))
         if not self.num_images:
             raise RequestError(f"{message}. None is left to train on.")
         if self.corrupt == "fail":
             raise RequestError(f"{message}. {self.remedy}")
         log.warning("%s. Others are shown in their place.", message)
+
+    def _require_unchanged_containers(self) -> None:
+        for file in self.containers:
+            try:
+                file.require_unchanged()
+            except Unreadable as error:
+                raise RequestError(f"{self.place}: {error}. Put it back as it was when the run began, and resume the "
+                                   "run, or start another one") from error
+
+
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Returns the names of the first files for each reason. `reasons`: file -> why it cannot be used."""
+    named: dict[str, list[str]] = {}
+    for name, why in list(reasons.items())[:MOST_NAMED]:
+        named.setdefault(why, []).append(name)
+    return {why: ", ".join(names) for why, names in named.items()}

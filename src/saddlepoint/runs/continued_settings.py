@@ -14,7 +14,7 @@ MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "descri
               "perceptual.weights")  # a path: the digest of the file is checked
 # Files and folders may have moved, so one path may replace another. A path instead of null changes what is learnt.
 PLACES = ("data.root", "data.low_root", "data.source_root", "data.validation_root", "data.validation_source_root",
-          "data.labels", "extractor.weights")
+          "data.label_array", "extractor.weights")
 
 
 def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
