@@ -20,12 +20,15 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
+from tests.data import published
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
               "paired_halves": write_photo_folder, "pairs_from_folder": write_photo_folder,
-              "unpaired_folders": write_photo_folder}
+              "unpaired_folders": write_photo_folder, "cifar100": published.write_cifar100,
+              "svhn": published.write_svhn, "stl10": published.write_stl10, "kmnist": published.write_kmnist,
+              "emnist": published.write_emnist}
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")

@@ -68,5 +68,5 @@ def test_only_what_arrays_are_made_of_can_be_named(tmp_path, function):
 def test_an_encoding_other_than_latin1_is_not_looked_up(tmp_path):
     write_files(tmp_path, cifar10_python_files(PARTS))
     (tmp_path / "data_batch_1").write_bytes(b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.")
-    with pytest.raises(RequestError, match="the encoding 'rot13', which no CIFAR-10 file needs"):
+    with pytest.raises(RequestError, match="the encoding 'rot13', which no CIFAR file needs"):
         cifar10(tmp_path).setup("fit")

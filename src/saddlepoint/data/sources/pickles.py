@@ -1,4 +1,4 @@
-"""Reads the pickles of CIFAR-10 without running code that a file could contain.
+"""Reads the pickles of CIFAR-10 and CIFAR-100 without running code that a file could contain.
 
 A pickle is a program that may call any function it can name. Here it can only name the functions that make arrays, as
 Python 2, numpy 1 and numpy 2 spell them.
@@ -33,7 +33,7 @@ def read_pickled_dictionary(content: bytes) -> dict[str, object]:
 def _latin1(text: str, encoding: str) -> bytes:
     """Stands for _codecs.encode(text, "latin1"), as protocol 2 writes bytes. Other encodings could run other code."""
     if encoding != "latin1":
-        raise Damage(f"it asks for the encoding {encoding!r}, which no CIFAR-10 file needs")
+        raise Damage(f"it asks for the encoding {encoding!r}, which no CIFAR file needs")
     return text.encode("latin1")
 
 
@@ -49,5 +49,5 @@ class _ArraysOnly(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Callable:
         if (module, name) not in self.allowed:
-            raise Damage(f"it asks for {module}.{name}, which no CIFAR-10 file needs; nothing of it was run")
+            raise Damage(f"it asks for {module}.{name}, which no CIFAR file needs; nothing of it was run")
         return self.allowed[module, name]
