@@ -17,6 +17,7 @@ from saddlepoint.data.memory import InMemoryImages
 from saddlepoint.data.sources.cifar100 import CIFAR100
 from saddlepoint.data.sources.emnist import CLASS_NAMES, EMNIST
 from saddlepoint.data.sources.kmnist import KMNIST
+from saddlepoint.data.sources.matlab import read_matrices
 from saddlepoint.data.sources.stl10 import STL10
 from saddlepoint.data.sources.svhn import SVHN
 from saddlepoint.errors import RequestError
@@ -141,12 +142,13 @@ DAMAGED = [
      "it has 20 images and 0 fine labels"),
     ("cifar100", "cifar-100-python/meta", lambda _: pickle.dumps({"fine_label_names": 3}),
      "its `fine_label_names` are not a list of names"),
-    ("svhn", "train_32x32.mat", cut, "it ends too early"),
-    ("svhn", "train_32x32.mat", lambda content: content[:60], ""),
-    ("svhn", "train_32x32.mat", lambda _: b"", ""),
+    ("svhn", "train_32x32.mat", cut, "it ends inside what is compressed"),
+    ("svhn", "train_32x32.mat", lambda content: content[:60], "it is not a MATLAB file"),
+    ("svhn", "train_32x32.mat", lambda _: b"", "it is not a MATLAB file"),
+    ("svhn", "train_32x32.mat", lambda content: content[:9000] + b"?" + content[9001:], "Error -3 while decompressing"),
     ("svhn", "train_32x32.mat", lambda _: b"<html>not found</html>" * 20, "it is not a MATLAB file"),
     ("svhn", "train_32x32.mat", lambda _: b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF" * 9,
-     "it is not a MATLAB file of version 7 or earlier"),
+     "it is a MATLAB file of version 7.3, and one of version 7 is needed"),
     ("stl10", "stl10_binary/train_X.bin", cut, "its 552,953 bytes are not a whole number of images of 27,648"),
     ("stl10", "stl10_binary/train_X.bin", lambda _: b"", "its 0 bytes are not"),
     ("stl10", "stl10_binary/train_y.bin", cut, "it has 13 labels, but train_X.bin has 20 images"),
@@ -168,18 +170,49 @@ def test_a_damaged_file_is_named_with_what_is_wrong(name, file, spoil, sentence,
 
 
 @pytest.mark.parametrize(("matrices", "sentence"), [
-    ({"X": published.pixels(32, 32, 3, 5)}, "its y is nothing, not uint8 or double"),
-    ({"X": published.pixels(32, 32, 3, 5), "y": numpy.ones((4, 1), numpy.uint8)}, r"the shape \[32, 32, 3, 5\]"),
-    ({"X": published.pixels(32, 32, 5), "y": numpy.ones((5, 1), numpy.uint8)}, r"its X has the shape \[32, 32, 5\]"),
-    ({"X": published.pixels(32, 32, 3, 2) / 255, "y": numpy.ones((2, 1), numpy.uint8)}, "its X is double, not uint8"),
-    ({"X": numpy.array([[{"a": 1}]], object), "y": numpy.ones((1, 1), numpy.uint8)}, "its X is cell, not uint8"),
-    ({"X": published.pixels(32, 32, 3, 2), "y": numpy.array([[1], [11]], numpy.uint8)}, "it has labels from 1 to 11"),
-    ({"X": published.pixels(32, 32, 3, 2), "y": numpy.array([[1], [1.5]])}, "its y not of class numbers"),
+    ({"X": published.pixels(32, 32, 3, 5)}, "it has no matrix y"),
+    ({"X": published.pixels(32, 32, 3, 5), "y": numpy.ones((4, 1), numpy.uint8)},
+     r"its X is uint8 \[32, 32, 3, 5\] and its y \[4, 1\]"),
+    ({"X": published.pixels(32, 32, 5), "y": numpy.ones((5, 1), numpy.uint8)}, r"its X is uint8 \[32, 32, 5\]"),
+    ({"X": published.pixels(32, 32, 3, 2) / 255, "y": numpy.ones((2, 1), numpy.uint8)}, "its X is float64"),
+    ({"X": published.pixels(32, 32, 3, 2) * 1j, "y": numpy.ones((2, 1), numpy.uint8)}, "its X is not a matrix of real"),
+    ({"X": numpy.array([[{"a": 1}]], object), "y": numpy.ones((1, 1), numpy.uint8)}, "its X is not a matrix of real"),
+    ({"X": "text", "y": numpy.ones((1, 1), numpy.uint8)}, "its X is not a matrix of real numbers"),
+    ({"X": published.pixels(32, 32, 3, 2), "y": numpy.array([[1], [11]], numpy.uint8)}, "its y has other numbers than"),
+    ({"X": published.pixels(32, 32, 3, 2), "y": numpy.array([[1], [1.5]])}, "its y has other numbers than the classes"),
 ])
 def test_matrices_that_are_not_those_of_svhn_are_refused(matrices, sentence, tmp_path):
     savemat(tmp_path / "train_32x32.mat", matrices)
     with pytest.raises(RequestError, match=f"train_32x32.mat is damaged: .*{sentence}"):
         opened("svhn", tmp_path).setup("fit")
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("kind", ["int8", "uint16", "int32", "float32", "float64", "uint8"])
+def test_matrices_of_every_kind_of_numbers_are_read_as_scipy_wrote_them(kind, compressed, tmp_path):
+    written = {"long_name": published.pixels(2, 3, 4, 5).astype(kind), "m": numpy.array([[3, 7]], kind),
+               "other": numpy.array(["text"], object)}
+    savemat(tmp_path / "some.mat", written, do_compression=compressed)
+    read = read_matrices(tmp_path / "some.mat", ("m", "long_name", "absent"))
+    assert read.keys() == {"m", "long_name"}
+    for name, matrix in read.items():
+        assert matrix.dtype == written[name].dtype
+        numpy.testing.assert_array_equal(matrix, written[name])
+
+
+def test_a_damaged_matlab_file_ends_no_process(tmp_path):
+    """as scipy's reader does, whatever is wrong with the file: every byte of its headers is changed in turn"""
+    published.write_svhn(tmp_path, ("train",), compressed=False)
+    path = tmp_path / "train_32x32.mat"
+    content, refused = path.read_bytes(), 0
+    for place in range(116, 192):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xC1]) + content[place + 1:])
+        try:
+            opened("svhn", tmp_path).read("train")
+        except RequestError as error:
+            assert f"{path} is damaged: " in str(error)
+            refused += 1
+    assert refused > 40
 
 
 def test_a_pickle_of_cifar100_that_runs_something_is_refused_and_runs_nothing(tmp_path):

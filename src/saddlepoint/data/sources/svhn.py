@@ -2,12 +2,12 @@
 73,257 training images of 3 x 32 x 32 in ten classes, 26,032 test images, and 531,131 easier extra ones.
 """
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import numpy
 import torch
+from torch import Tensor
 from torchvision import datasets
 
 from saddlepoint.checks import one_of
@@ -15,13 +15,11 @@ from saddlepoint.config import rules
 from saddlepoint.config.rules import TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
-from saddlepoint.data.sources.class_numbers import counted_from_one
 from saddlepoint.data.sources.downloading import Remote, download, missing_error
+from saddlepoint.data.sources.matlab import read_matrices
 from saddlepoint.data.sources.opening import Damage, name_in_errors
 
 PARTS = ("train", "extra", "train+extra")
-_TYPES = {"X": ("uint8",), "y": ("uint8", "double")}  # as whosmat names them; y is a double in copies saved anew
-_MOST_THAT_DEFLATE_SAVES = 1032
 
 
 class SVHN(InMemoryImages):
@@ -53,45 +51,23 @@ class SVHN(InMemoryImages):
         parts = ["test"] if split == "test" else self.part.split("+")
         return [self.root / _remote(part).name for part in parts]
 
-    def _content(self, path: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    def _content(self, path: Path) -> tuple[Tensor, Tensor]:
         """Reads the images [N, 3, 32, 32] uint8 and labels [N] int64 of a file."""
         if not path.is_file():
             part = path.name.split("_")[0]
             raise missing_error([_remote(part)], self.root, self.name, "no file there has this name")
         with name_in_errors(path):
-            pixels, labels = _matrices(path)
-            labels = counted_from_one(torch.from_numpy(labels.flatten()), 10) + 1
-        # MATLAB's order has the images last and is stored so that they run slowest
-        images = torch.from_numpy(numpy.ascontiguousarray(pixels.transpose(3, 2, 0, 1)))
-        return images, labels % 10  # the files have the digit 0 as class 10
-
-
-def _matrices(path: Path) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Reads X [32, 32, 3, N] uint8 and y [N, 1] of a MATLAB file, and nothing else that it may hold. Raises Damage."""
-    from scipy.io import loadmat, whosmat  # imported here, as the import takes a second
-    from scipy.io.matlab import MatReadError
-    try:
-        found = {name: (shape, kind) for name, shape, kind in whosmat(path)}
-        for name, kinds in _TYPES.items():
-            shape, kind = found.get(name, ((), "nothing"))
-            if kind not in kinds:
-                raise Damage(f"its {name} is {kind}, not {' or '.join(kinds)}")
-            if not 0 < math.prod(shape) <= _MOST_THAT_DEFLATE_SAVES * path.stat().st_size:
-                raise Damage(f"its {name} has the shape {[*shape]}, which a file of this size cannot hold")
-        pixels, labels = found["X"][0], found["y"][0]
-        if pixels[:3] != (32, 32, 3) or len(pixels) != 4 or math.prod(labels) != pixels[3]:
-            raise Damage(f"its X has the shape {[*pixels]} and its y {[*labels]}, not [32, 32, 3, N] and [N, 1]")
-        matrices = loadmat(path, variable_names=[*_TYPES])
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise Damage(f"it ends too early ({error})") from error  # scipy's own
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, NotImplementedError, MatReadError) as error:
-        raise Damage(f"it is not a MATLAB file of version 7 or earlier that can be read ({error})") from error
-    pixels, labels = matrices["X"], matrices["y"]
-    if pixels.dtype != numpy.uint8 or (labels != labels.astype(numpy.uint8)).any():
-        raise Damage("its X is not of unsigned bytes, or its y not of class numbers")
-    return pixels, labels.astype(numpy.uint8)
+            matrices = read_matrices(path, ("X", "y"))
+            if missing := {"X", "y"} - matrices.keys():
+                raise Damage(f"it has no matrix {missing.pop()}")
+            pixels, labels = matrices["X"], matrices["y"].flatten()
+            if pixels.dtype != numpy.uint8 or pixels.ndim != 4 or pixels.shape != (32, 32, 3, len(labels)):
+                raise Damage(f"its X is {pixels.dtype} {[*pixels.shape]} and its y {[*matrices['y'].shape]}, not uint8 "
+                             "[32, 32, 3, N] and [N, 1]")
+            if not ((labels >= 1) & (labels <= 10) & (labels == numpy.floor(labels))).all():
+                raise Damage("its y has other numbers than the classes 1 to 10")
+        images = torch.from_numpy(pixels.transpose(3, 2, 0, 1)).contiguous()
+        return images, torch.from_numpy(labels.astype(numpy.int64)) % 10  # the files have the digit 0 as class 10
 
 
 def _remote(part: str) -> Remote:
