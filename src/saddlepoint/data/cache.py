@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy
 
 from saddlepoint.errors import RequestError
+from saddlepoint.image_files.packed import Place
 
 try:
     import fcntl
@@ -52,7 +53,7 @@ class DecodedCache(ABC):
             raise RequestError(f"data.cache={folder} cannot be written ({error.strerror}): type data.cache=FOLDER for "
                                f"another folder, or data.cache=null to decode every time") from error
 
-    def get(self, path: Path, decode: Callable[[], numpy.ndarray]) -> numpy.ndarray:
+    def get(self, path: Place, decode: Callable[[], numpy.ndarray]) -> numpy.ndarray:
         """Returns the pixels [H, W, C] uint8 of an image file: the stored ones, else those of `decode`, which it
         stores."""
         key = self._key(path)
@@ -71,10 +72,8 @@ class DecodedCache(ABC):
     def store(self, key: bytes, pixels: numpy.ndarray) -> None:
         """Stores pixels. Raises an OSError if that fails; what was stored before stays whole."""
 
-    def _key(self, path: Path) -> bytes:
-        status, place = path.stat(), (_real_folder(path.parent), path.name)
-        target = os.path.realpath(path) if path.is_symlink() else None
-        dependencies = (_VERSION, _readers(), self.settings, place, target, status.st_size, status.st_mtime_ns)
+    def _key(self, path: Place) -> bytes:
+        dependencies = (_VERSION, _readers(), self.settings, *_state(path))
         return hashlib.sha256(repr(dependencies).encode(errors="surrogateescape")).digest()
 
 
@@ -199,6 +198,15 @@ class SharedFile(DecodedCache):
 def _write(file: int, content: bytes, place: int) -> bool:
     """Writes at a place of a file; returns whether all was written. Raises an OSError, e.g. on a full disk."""
     return os.pwrite(file, content, place) == len(content)
+
+
+def _state(path: Place) -> tuple:
+    """Returns what an image file is and where it lies."""
+    if not isinstance(path, Path):
+        return path.state()
+    status, place = path.stat(), (_real_folder(path.parent), path.name)
+    target = os.path.realpath(path) if path.is_symlink() else None
+    return place, target, status.st_size, status.st_mtime_ns
 
 
 @functools.cache

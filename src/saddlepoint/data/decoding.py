@@ -14,6 +14,7 @@ from PIL import Image
 from saddlepoint.image_files.errors import DAMAGED, Unreadable
 from saddlepoint.image_files.levels import to_eight_bits
 from saddlepoint.image_files.opening import MOST_PIXELS, Limits, open_image
+from saddlepoint.image_files.packed import Place
 from saddlepoint.image_files.source import ORIENTATION, UPRIGHT, Source
 
 __all__ = ["MODES", "MOST_PIXELS", "Draft", "Header", "Limits", "Unreadable", "decode", "drafted", "header_of"]
@@ -33,9 +34,9 @@ class Header(NamedTuple):
     losses: tuple[str, ...]  # what decoding loses, in words that are the same for all files of a kind
 
 
-def header_of(path: Path, limits: Limits) -> Header:
+def header_of(path: Place, limits: Limits) -> Header:
     """Reads the header alone, without decoding. Raises Unreadable."""
-    with open_image(path, limits) as source:
+    with open_image(path if isinstance(path, Path) else path.in_parts(), limits) as source:
         if source.is_plain:
             return Header(*source.size, 1 if source.is_grey else 3, ())
         losses = source.losses()
@@ -48,12 +49,17 @@ def header_of(path: Path, limits: Limits) -> Header:
         return Header(*source.size, 1 if source.is_grey else 3, tuple(losses))
 
 
-def decode(path: Path, channels: int, limits: Limits) -> Image.Image:
+def decode(path: Place, channels: int, limits: Limits) -> Image.Image:
     """Returns the image in mode L (`channels` 1) or RGB (3), upright as its EXIF data says. Of several pictures in one
     file it reads the first. Raises Unreadable."""
     with open_image(path, limits) as source:
         image = _as_image(to_eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
-        return _in_mode(_without_transparency(image), MODES[channels])
+        return in_channels(image, channels)
+
+
+def in_channels(image: Image.Image, channels: int) -> Image.Image:
+    """Returns an image in mode L (`channels` 1) or RGB (3), what is transparent over black."""
+    return _in_mode(_without_transparency(image), MODES[channels])
 
 
 class Draft(NamedTuple):
@@ -69,7 +75,7 @@ class Draft(NamedTuple):
     extent: tuple[float, float]
 
 
-def drafted(path: Path, channels: int, limits: Limits, least: Callable[[int, int], tuple[int, int]]) -> Draft:
+def drafted(path: Place, channels: int, limits: Limits, least: Callable[[int, int], tuple[int, int]]) -> Draft:
     """Decodes as `decode` does, but a JPEG file at an eighth, a quarter or half of its size if that is at least
     `least(width, height)`: libjpeg then leaves out what is finer, in a fraction of the time. Files of other formats,
     and those that EXIF turns, are decoded whole. Raises Unreadable."""

@@ -8,7 +8,6 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy
@@ -19,6 +18,7 @@ from torch import Tensor
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.sampling import fixed_subset
+from saddlepoint.image_files.packed import Packed, Place
 
 
 class Block(NamedTuple):
@@ -106,7 +106,7 @@ class EvaluationFiles(EvaluationImages):
     load: decodes, scales and crops; its crop must not be random
     """
 
-    def __init__(self, name: str, split: str, files: Sequence[Path], labels: Tensor, load: ImageLoader):
+    def __init__(self, name: str, split: str, files: Sequence[Place], labels: Tensor, load: ImageLoader):
         super().__init__(name, split, labels)
         self.files, self.load = list(files), load
         self.channels, self.image_size = load.channels, load.framing.image_size
@@ -133,6 +133,9 @@ class EvaluationFiles(EvaluationImages):
         content.update(self.load.part.encode())
         real_folder = cache(os.path.realpath)  # once for each folder, not for each of 100,000 files: it is slow
         for path, label in zip(self.files, self.labels.tolist(), strict=True):
+            if isinstance(path, Packed):
+                content.update(repr((path.state(), label)).encode(errors="surrogateescape"))
+                continue
             try:
                 status = path.stat()
                 state = status.st_ino, status.st_size, status.st_mtime_ns

@@ -68,6 +68,8 @@ class ImageFolder(ImageDataModule):
     """
 
     root_setting: ClassVar[str] = "data.root"  # as the folder is typed, for messages
+    corrupt_things: ClassVar[str] = "image files"  # what cannot be used, in a message
+    remedy: ClassVar[str] = "Mend or remove them, or type data.corrupt=skip to train on the others."
     way_to_fixed_crops: ClassVar[str] = ", or data.crop=center"  # what else can be typed, in a message
 
     def __init__(self, root: TypedPath | None,
@@ -136,9 +138,7 @@ class ImageFolder(ImageDataModule):
         files = self._list_files()
         classes, self.class_names = [0] * len(files), ()
         if self.num_classes:
-            if self.expected_classes:
-                self.expect_classes(class_folders.names([file.name for file in files]))
-            classes, self.class_names = class_of_each(files, self.root, self.num_classes)
+            classes, self.class_names = self.classes_of(files)
         train, test = split_in_two(files, self.train_fraction, self.split_seed)
         if test:
             self.left_out.append(f"{len(test):,} images by data.train_fraction={self.train_fraction:g}")
@@ -156,6 +156,12 @@ class ImageFolder(ImageDataModule):
         if unreadable:
             self.left_out.append(f"{describing.counted(len(unreadable), 'file')} that cannot be used")
         return self.dataset(train, torch.tensor(labels), load, unreadable)
+
+    def classes_of(self, files: list[ImageFile]) -> tuple[list[int], tuple[str, ...]]:
+        """Returns the class of each file, from 0, and the names of the classes, of which there are `num_classes`."""
+        if self.expected_classes:
+            self.expect_classes(class_folders.names([file.name for file in files]))
+        return class_of_each(files, self.root, self.num_classes)
 
     def training_dataset(self) -> Dataset:
         dataset = super().training_dataset()
@@ -244,11 +250,11 @@ class ImageFolder(ImageDataModule):
             return
         self.skipped += reasons
         self.num_images = len(train) - len(self.skipped)
-        message = (f"{len(self.skipped)} of {len(train)} image files in {self.place} cannot be used: "
+        message = (f"{len(self.skipped)} of {len(train)} {self.corrupt_things} in {self.place} cannot be used: "
                    + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
                    + ("; and more" if len(reasons) > MOST_NAMED else ""))
         if not self.num_images:
             raise RequestError(f"{message}. None is left to train on.")
         if self.corrupt == "fail":
-            raise RequestError(f"{message}. Mend or remove them, or type data.corrupt=skip to train on the others.")
+            raise RequestError(f"{message}. {self.remedy}")
         log.warning("%s. Others are shown in their place.", message)

@@ -8,6 +8,9 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from saddlepoint.image_files.errors import Unreadable
+from saddlepoint.image_files.packed import Packed
+
 if TYPE_CHECKING:
     from saddlepoint.data.listing import ImageFile
 
@@ -53,20 +56,34 @@ def fingerprint(files: "Iterable[ImageFile]") -> dict[str, Any]:
 def _size_and_bytes(file: "ImageFile") -> tuple[int, bytes]:
     """Returns a file's size and some of its bytes; (-1, b"") if it cannot be read, which decoding reports."""
     try:
+        if isinstance(file.path, Packed):
+            return _size_and_bytes_of_packed(file.path)
         handle = os.open(file.path, READING)
         try:
             beginning = os.read(handle, WHOLE + 1)
             if len(beginning) <= WHOLE:
                 return len(beginning), beginning
             size = os.fstat(handle).st_size
-            places = [((size - PART) // 2, PART), (size - PART, PART)]
-            if beginning.startswith(PLAIN):
-                places += [(size * part // SPREAD, WHOLE // SPREAD) for part in range(SPREAD)]
-            return size, b"".join(_part(handle, *place) for place in places)
+            return size, b"".join(_part(handle, *place) for place in _places(size, beginning))
         finally:
             os.close(handle)
-    except OSError:
+    except (OSError, Unreadable):
         return -1, b""
+
+
+def _size_and_bytes_of_packed(packed: Packed) -> tuple[int, bytes]:
+    beginning = packed.part(0, WHOLE + 1)
+    if len(beginning) <= WHOLE:
+        return len(beginning), beginning
+    return packed.size, b"".join(packed.part(*place) for place in _places(packed.size, beginning))
+
+
+def _places(size: int, beginning: bytes) -> list[tuple[int, int]]:
+    """Returns the places that are read of a file that is not read whole, and how many bytes at each."""
+    places = [((size - PART) // 2, PART), (size - PART, PART)]
+    if beginning.startswith(PLAIN):
+        places += [(size * part // SPREAD, WHOLE // SPREAD) for part in range(SPREAD)]
+    return places
 
 
 def _part(handle: int, begin: int, length: int) -> bytes:

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from saddlepoint.data import class_folders
 from saddlepoint.errors import RequestError
+from saddlepoint.image_files.packed import Place
 
 
 class ImageFile(NamedTuple):
     """A file whose ending is that of an image; whether it can be read shows later."""
 
     name: str  # relative to the root, with forward slashes
-    path: Path
+    path: Place
 
 
 class Listing(NamedTuple):

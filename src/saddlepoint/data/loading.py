@@ -23,6 +23,7 @@ from saddlepoint.data.residence import GatheredBatches
 from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.data.sampling import EndlessOrder, OrderOfReadable
 from saddlepoint.data.workers import leave_signals_to_the_main_process
+from saddlepoint.image_files.packed import Place
 
 BLOCK = 64  # files that a worker decodes before it sends them
 
@@ -51,30 +52,34 @@ class ImageLoader:
         """The shape (S, S, C) of the pixels of a file once they are cropped."""
         return (self.framing.image_size, self.framing.image_size, self.channels)
 
-    def check(self, path: Path) -> Header:
+    def check(self, path: Place) -> Header:
         """Reads the header of a file. Raises Unreadable if the image cannot be used, e.g. because it is too small."""
         header = header_of(path, self.limits)
         self.framing.check(header.width, header.height)
         return header
 
-    def pixels(self, path: Path) -> numpy.ndarray:
+    def pixels(self, path: Place) -> numpy.ndarray:
         """Returns the scaled pixels of a file, cropped unless the crop is random. Raises Unreadable."""
         try:
             return self.cache.get(path, lambda: self._framed(path)) if self.cache else self._framed(path)
         except OSError as error:
             raise Unreadable(error.strerror or str(error)) from error
 
-    def decoded(self, path: Path) -> numpy.ndarray:
+    def decoded(self, path: Place) -> numpy.ndarray:
         """Returns the pixels of a file, neither scaled nor cropped. Raises Unreadable."""
-        return _with_channels(decode(path, self.channels, self.limits))
+        return _with_channels(self.image(path))
 
-    def _framed(self, path: Path) -> numpy.ndarray:
+    def image(self, path: Place) -> Image.Image:
+        """Returns the picture of a file in its channels, neither scaled nor cropped. Raises Unreadable."""
+        return decode(path, self.channels, self.limits)
+
+    def _framed(self, path: Place) -> numpy.ndarray:
         if self.framing.draft:
             draft = drafted(path, self.channels, self.limits, self.framing.least)
             self.framing.check(*draft.size)
             pixels = _with_channels(self.framing.scaled_draft(draft))
         else:
-            image = decode(path, self.channels, self.limits)
+            image = self.image(path)
             self.framing.check(*image.size)
             pixels = _with_channels(self.framing.scaled(image))
         return pixels if self.framing.is_random else self.framing.cropped(pixels)

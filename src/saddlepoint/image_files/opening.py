@@ -17,6 +17,7 @@ from PIL import Image
 
 from saddlepoint.image_files import png
 from saddlepoint.image_files.errors import CANNOT_READ, Unreadable
+from saddlepoint.image_files.packed import Place
 from saddlepoint.image_files.source import Source
 from saddlepoint.image_files.tiff import MAGIC, TiffPage, is_picture, pillow_reads_all
 
@@ -48,11 +49,11 @@ class Limits(NamedTuple):
 
 
 @contextmanager
-def open_image(path: Path, limits: Limits) -> Iterator[Source]:
+def open_image(path: Place, limits: Limits) -> Iterator[Source]:
     """Opens an image file and yields it if its header keeps the limits. An error in the block that the file causes
     becomes Unreadable. Pillow's warnings about odd metadata are silenced, as each file would repeat them each epoch."""
     try:
-        with warnings.catch_warnings(action="ignore"), open(path, "rb", opener=_open_without_waiting) as stream:  # noqa: PTH123
+        with warnings.catch_warnings(action="ignore"), _opened(path) as stream:
             source = _read_header(path, stream)
             limits.check(source)
             yield source
@@ -60,12 +61,16 @@ def open_image(path: Path, limits: Limits) -> Iterator[Source]:
         raise Unreadable(_reason(path, error)) from error
 
 
+def _opened(path: Place) -> BinaryIO:
+    return open(path, "rb", opener=_open_without_waiting) if isinstance(path, Path) else path.open()  # noqa: PTH123
+
+
 def _open_without_waiting(path: str, flags: int) -> int:
     """Opens a file without waiting. Otherwise a named pipe to which nobody writes would block for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read_header(path: Path, stream: BinaryIO) -> Source:
+def _read_header(path: Place, stream: BinaryIO) -> Source:
     """Reads the header. Pillow is given a stream: given a name, it maps an uncompressed TIFF into memory, and confuses
     its width and height when the picture is to be turned by 90 degrees."""
     try:
@@ -139,9 +144,9 @@ def _register_plugins() -> bool:
     return bool(installed)
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(path: Place, error: Exception) -> str:
     with contextlib.suppress(OSError):
-        if not stat.S_ISREG(mode := path.stat().st_mode):
+        if isinstance(path, Path) and not stat.S_ISREG(mode := path.stat().st_mode):
             return f"it is {SPECIAL.get(stat.S_IFMT(mode), 'a device')} and not a file"
     if isinstance(error, Image.UnidentifiedImageError):
         return _unread_format(path)
@@ -150,7 +155,7 @@ def _reason(path: Path, error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _unread_format(path: Path) -> str:
+def _unread_format(path: Place) -> str:
     with path.open("rb") as stream:
         beginning = stream.read(16)
     if not beginning:

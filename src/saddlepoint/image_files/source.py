@@ -4,7 +4,6 @@ h x w pixels of C channels: 1 grey, 2 grey and alpha, 3 colours, 4 colours and a
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy
 from PIL import Image
@@ -12,6 +11,7 @@ from PIL import Image
 from saddlepoint.image_files import colours, deep
 from saddlepoint.image_files.errors import CANNOT_READ, DAMAGED
 from saddlepoint.image_files.levels import numbers_to_levels
+from saddlepoint.image_files.packed import Place
 from saddlepoint.image_files.tiff import ONLY_REDUCED, TiffPage, is_picture
 
 ORIENTATION = 0x0112
@@ -38,7 +38,7 @@ class Source:
     damaged: names of damaged parts that had to be left out, as Pillow would have refused the file for them.
     notes: sentences about what else of the file is left out."""
 
-    def __init__(self, path: Path, image: Image.Image | None, tiff: TiffPage | None, damaged: list[str],
+    def __init__(self, path: Place, image: Image.Image | None, tiff: TiffPage | None, damaged: list[str],
                  notes: Sequence[str] = ()):
         self.path, self.image, self.tiff = path, image, tiff
         self.damaged, self.notes = damaged, notes

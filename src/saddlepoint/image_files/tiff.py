@@ -14,6 +14,7 @@ import numpy
 
 from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.levels import bits_to_levels, numbers_to_levels
+from saddlepoint.image_files.packed import Place
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Numbers of tags, and of their values.
@@ -36,6 +37,10 @@ def _tifffile() -> ModuleType:
     damaged files, which our own errors report once."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     return importlib.import_module("tifffile")
+
+
+def _opened(path: Place) -> Any:
+    return _tifffile().TiffFile(path if isinstance(path, Path) else path.open())
 
 
 def is_picture(tags: Any) -> bool:
@@ -63,8 +68,8 @@ class TiffPage:
     `numbers` is the kind of its pixels, e.g. floating-point or signed 16-bit, if the file does not say which number is
     white; an empty text if it does."""
 
-    def __init__(self, path: Path):
-        with _tifffile().TiffFile(path) as file:
+    def __init__(self, path: Place):
+        with _opened(path) as file:
             full_size = next((number for number, page in enumerate(file.pages) if is_picture(_kind_tags(page))), None)
             self.pictures, self.place, self.is_reduced = len(file.pages), full_size or 0, full_size is None
             page = file.pages[self.place]
@@ -75,7 +80,7 @@ class TiffPage:
             self.profile = bytes(tag.value) if (tag := page.tags.get(PROFILE)) is not None else None
             self.palette = page.colormap  # [3, 2^bits] uint16, or None
             self.dpi, self.xmp = _read_dpi(page), _read_xmp(page)
-            self._refuse_truncated(page, path.stat().st_size)
+            self._refuse_truncated(page, file.filehandle.size)
             self._refuse_unknown_colours(page)
         self.path = path
         floating, unsigned = (int(page.sampleformat) == kind for kind in (FLOATING, UNSIGNED))
@@ -133,7 +138,7 @@ class TiffPage:
 
     def _read_samples(self) -> numpy.ndarray:
         """Returns the samples [h, w, S] in the file's own type."""
-        with _tifffile().TiffFile(self.path) as file:
+        with _opened(self.path) as file:
             page = file.pages[self.place]
             samples, axes = page.asarray(), page.axes
         order = [axes.index("Y"), axes.index("X"), *(place for place, axis in enumerate(axes) if axis == "S")]
