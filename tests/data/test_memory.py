@@ -3,10 +3,12 @@ import pickle
 import numpy
 import pytest
 import torch
+import torch.nn.functional as functional
 from PIL import Image
 
 from saddlepoint.data.memory import resized
 from saddlepoint.data.pixels import to_unit_range
+from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import ImageBatch
 from tests.data.formats import photo
@@ -89,7 +91,7 @@ def test_a_setting_that_disagrees_with_the_data_is_refused(changes, sentence):
 
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"batch_size": 0}, "data.batch_size=0 must be at least 1"),
-    ({"image_size": 0}, "data.image_size=0 must be at least 1"),
+    ({"image_size": 0}, "data.image_size=0 must be a whole number of at least 1"),
     ({"num_classes": -1}, "data.num_classes=-1 must be at least 0"),
     ({"num_workers": -1}, "data.num_workers=-1 must be at least 0"),
     ({"subset_size": 0}, "data.subset_size=0 must be at least 1"),
@@ -100,13 +102,39 @@ def test_a_setting_out_of_range_is_refused_by_its_name(changes, sentence):
         numbered(**changes)
 
 
-def test_images_that_are_not_square_are_refused():
-    class Oblong(Numbered):
-        shape = (1, 4, 6)
+class Oblong(Numbered):
+    shape = (1, 4, 6)
 
-    data = Oblong(name="oblong", channels=1, image_size=8, batch_size=8)
-    with pytest.raises(RequestError, match="4 x 6 pixels; they must be square"):
-        data.setup("fit")
+
+def oblong(image_size: int | list[int], **changes) -> Oblong:
+    data = Oblong(name="oblong", channels=1, image_size=image_size, batch_size=8, seed=5, **changes)
+    data.setup("fit")
+    return data
+
+
+def test_images_that_are_not_square_are_padded_on_every_side():
+    small, large, metrics = (batches(oblong(size), 1)[0].real for size in ([4, 6], [7, 8], 9))
+    assert small.shape[2:] == (4, 6) and large.shape[2:] == (7, 8) and metrics.shape[2:] == (9, 9)
+    assert torch.equal(large, functional.pad(small, (1, 1, 1, 2), value=-1))  # left, right, above, below
+    seen = oblong([7, 8]).evaluation_images().limited(5)
+    assert seen.image_size == (7, 8) and seen.block(range(5)).images.shape == (5, 1, 7, 8)
+
+
+def test_what_is_larger_than_the_size_is_refused_with_its_own_size():
+    with pytest.raises(RequestError, match=r"less than the 4 x 6 \(height x width\) pixels .* data.image_size=\[4,6\]"):
+        oblong(5)
+    with pytest.raises(RequestError, match=r"image_size=\[6,4\] is less .* data.image_size=\[4,6\]"):
+        oblong([6, 4])
+
+
+@pytest.mark.parametrize("sides", [(20, 30), (30, 20), (28, 12), (40, 41)])
+def test_resizing_to_another_shape_covers_it_and_keeps_the_middle(sides):
+    picture = photo(28, 36, seed=3)
+    image = torch.from_numpy(numpy.array(picture)).permute(2, 0, 1)[None]
+    framing = ResizeAndCrop(sides, "short_side", "center")
+    pillow = framing.cropped(numpy.asarray(framing.scaled(picture))).astype(int)
+    assert abs(pillow - resized(image, sides)[0].permute(1, 2, 0).numpy()).max() <= 1
+    assert oblong(list(sides), fit="resize").images().shape == (90, 1, *sides)
 
 
 @pytest.mark.parametrize("size", [12, 20, 28, 45])

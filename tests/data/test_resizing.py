@@ -27,6 +27,41 @@ def test_short_side_keeps_the_shape_and_stretch_does_not():
     assert ResizeAndCrop(20, "none", "center").scaled(image).size == (90, 60)
 
 
+@pytest.mark.parametrize("resize", ["short_side", "stretch"])
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (48, 64), (31, 30), (5, 200), (48, 32), (32, 48), (1, 1)])
+def test_every_image_becomes_the_rectangle(resize, width, height):
+    framing = ResizeAndCrop([32, 48], resize, "random")
+    for point in ((0, 0), (0.999999, 0.999999)):
+        assert framed(framing, photo(width, height), point=point).shape == (32, 48, 3)
+
+
+def test_a_rectangle_is_covered_in_proportion_and_its_middle_cropped():
+    rows = numpy.repeat(numpy.arange(0, 240, 2, dtype=numpy.uint8)[:, None], 96, axis=1)  # 120 x 96, darker above
+    framing = ResizeAndCrop([30, 48], "short_side", "center")
+    scaled = framing.scaled(Image.fromarray(rows))
+    assert scaled.size == (48, 60)  # half its size: as wide as the rectangle, and 15 rows too many on either side
+    assert numpy.array_equal(framing.cropped(numpy.asarray(scaled)), numpy.asarray(scaled)[15:45])
+
+
+@pytest.mark.parametrize(("crop", "size", "reason"), [
+    ("center", (47, 99), r"its 47 x 99 pixels \(width x height\) are less than data.image_size=\[32,48\]"),
+    ("none", (48, 33), r"it has 48 x 33 pixels \(width x height\), not data.image_size=\[32,48\], and data.resize"),
+])
+def test_images_that_cannot_fill_the_rectangle_are_unreadable(crop, size, reason):
+    framing = ResizeAndCrop([32, 48], "none", crop)
+    framing.check(48, 32)
+    with pytest.raises(Unreadable, match=reason):
+        framing.check(*size)
+
+
+def test_the_sides_in_a_header_may_be_those_of_a_picture_that_is_stored_turned():
+    framing = ResizeAndCrop([32, 48], "none", "none")
+    framing.check_stored(48, 32)
+    framing.check_stored(32, 48)
+    with pytest.raises(Unreadable, match="it has 48 x 33 pixels"):
+        framing.check_stored(48, 33)
+
+
 def test_an_image_of_the_right_size_is_left_alone():
     image = photo(32, 32)
     for resize in ("short_side", "stretch", "none"):

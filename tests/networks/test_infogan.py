@@ -69,7 +69,7 @@ def test_latents_become_images_of_any_size_that_is_a_multiple_of_four(size):
         assert InfoGANDiscriminator(3, size, [2], 0, 2, 6, 5)(images, LABELS).shape == (4,)
 
 
-@pytest.mark.parametrize("size", [30, 0, 3])
+@pytest.mark.parametrize("size", [30, 3])
 @pytest.mark.parametrize("network", [lambda size: InfoGANGenerator(5, 1, size),
                                      lambda size: InfoGANDiscriminator(1, size, [2], 0)])
 def test_other_sizes_are_refused_with_one_that_can_be_had(network, size):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from saddlepoint import build
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.downloads import cache_folder
@@ -129,9 +130,10 @@ def prepare_run(settings: Settings) -> tuple[EvaluationImages, Fakes, Mapping[st
     data.expected_classes = classes_of(saved)
     data.prepare_data()
     data.setup("fit")
-    for name, value in (("channels", data.channels), ("image_size", data.image_size)):
-        if settings[name] not in (None, value):
-            raise RequestError(f"{name}={settings[name]}, but the run makes images of {name}={value}: leave {name} out")
+    for name, value in (("channels", data.channels), ("image_size", data.sides)):
+        typed = settings[name] if name == "channels" or settings[name] is None else sides_of(settings[name])
+        if typed not in (None, value):
+            raise RequestError(f"{name}={typed}, but the run makes images of {name}={value}: leave {name} out")
     if differences := changes(saved.get("data"), data.identity()):
         print(f"warning: {data.place} is not what this run was trained on: {differences}", file=sys.stderr)
     if settings["real"]:

@@ -12,6 +12,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import ImageSize
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
 from saddlepoint.data.decoding import decode
@@ -78,13 +79,13 @@ class Translations(FileBatch):
     """Files that are translated one after the other.
 
     network: the generator, which has `channels` and `source_channels`
-    image_size: pixels of each side of the images it was trained on
+    image_size: that of the images it was trained on
     settings: those of the command
     """
 
     verb = "translated"
 
-    def __init__(self, network: nn.Module, image_size: int, settings: Settings):
+    def __init__(self, network: nn.Module, image_size: ImageSize, settings: Settings):
         super().__init__(settings)
         self.network = network
         self.resizing = ResizeAndCrop(image_size, "stretch" if settings["size"] == "training" else "none", "none")

@@ -8,10 +8,10 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from saddlepoint.config import typed_paths
+from saddlepoint.config import image_sizes, typed_paths
 
 Rule = Callable[[Any], str | None]  # value -> what it must be, or None when it is that already
 
@@ -122,6 +122,10 @@ def path(value: Any) -> str | None:
     return typed_paths.must_be(value)
 
 
+def image_size(value: Any) -> str | None:
+    return image_sizes.must_be(value)
+
+
 def not_empty(value: Any) -> str | None:
     return None if isinstance(value, str) and value.strip() else "a text that is not empty"
 
@@ -165,10 +169,11 @@ Positive = Annotated[float, number(0, above=True)]
 Probability = Annotated[float, number(0, 1)]
 BelowOne = Annotated[float, number(0, 1, below=True)]
 TypedPath = Annotated[str, path]
+ImageSize = Annotated[int | Sequence[int], image_size]  # one side of squares, or [height,width]
 
 # What signatures.py evaluates in an annotation.
 FOR_ANNOTATIONS = frozenset({
-    "Count", "WholeNumber", "Seed", "NonNegative", "Positive", "Probability", "BelowOne", "TypedPath",
+    "Count", "WholeNumber", "Seed", "NonNegative", "Positive", "Probability", "BelowOne", "TypedPath", "ImageSize",
     "integer", "number", "one_of", "list_of", "mapping_of", "null_unless_chosen", "set_by", "optional", "either",
-    "boolean", "text", "path", "not_empty", "address", "a_class", "all_or_a_class",
+    "boolean", "text", "path", "image_size", "not_empty", "address", "a_class", "all_or_a_class",
 })

@@ -13,6 +13,7 @@ from saddlepoint.config.rules import (
     all_or_a_class,
     boolean,
     either,
+    image_size,
     integer,
     list_of,
     not_empty,
@@ -109,7 +110,7 @@ RULES: dict[str, Rule] = {
     "standing_batches": COUNT,
     "data.root": optional(path),  # evaluate.py's, in place of the run's
     "data.cache": optional(path),
-    "image_size": optional(COUNT),
+    "image_size": optional(image_size),
     "resize": one_of("stretch", "short_side", None),
     "channels": one_of(1, 3, None),
     "image_extensions": optional(list_of(text)),

@@ -1,6 +1,6 @@
 """The images of a data set as metrics use them: each once, in a fixed order, neither mirrored nor cropped at random.
 
-N images of C channels and S x S pixels.
+N images of C channels and H x W pixels.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from saddlepoint.config.image_sizes import Sides
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.sampling import fixed_subset
@@ -24,7 +25,7 @@ from saddlepoint.image_files.packed import Packed, Place
 class Block(NamedTuple):
     """Some images of a set, with those files that could not be decoded."""
 
-    images: Tensor  # [N, C, S, S] uint8
+    images: Tensor  # [N, C, H, W] uint8
     labels: Tensor  # [N] int64
     unreadable: dict[str, str]  # file -> why it could not be decoded; its image and label are missing
 
@@ -40,7 +41,7 @@ class EvaluationImages(ABC):
     """
 
     channels: int
-    image_size: int  # S
+    image_size: int | Sides  # pixels of a side of squares, or H and W
     framing: str  # how the images were brought to this size, in words
 
     def __init__(self, name: str, split: str, labels: Tensor):
@@ -72,7 +73,7 @@ class EvaluationTensor(EvaluationImages):
     """Images in memory.
 
     name, split: of the data set, and `train` or `test`
-    images: [N, C, H, H] uint8, before padding
+    images: [N, C, H, W] uint8, before padding
     labels: [N] int64
     padding: black pixels to add left, right, above and below, as D sees the images
     framing: how the images were brought to their size, in words
@@ -82,7 +83,9 @@ class EvaluationTensor(EvaluationImages):
                  framing: str = "none"):
         super().__init__(name, split, labels)
         self.images, self.padding, self.framing = images, tuple(padding), framing
-        self.channels, self.image_size = images.shape[1], images.shape[-1] + padding[0] + padding[1]
+        self.channels, (height, width) = images.shape[1], images.shape[-2:]
+        left, right, above, below = padding
+        self.image_size = Sides(height + above + below, width + left + right).image_size
 
     def subset(self, indices: Tensor) -> "EvaluationTensor":
         return EvaluationTensor(self.name, self.split, self.images[indices], self.labels[indices], self.padding,
@@ -123,7 +126,7 @@ class EvaluationFiles(EvaluationImages):
                 images[index] = self.load.framing.cropped(self.load.pixels(self.files[index]))
             except Unreadable as error:
                 unreadable[str(self.files[index])] = str(error)
-        size = (0, self.image_size, self.image_size, self.channels)
+        size = (0, *self.load.framing.sides, self.channels)
         pixels = numpy.stack([*images.values()]) if images else numpy.empty(size, numpy.uint8)
         return Block(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), self.labels[list(images)], unreadable)
 

@@ -38,7 +38,7 @@ MOST_NAMED = 10  # files in one message; `skipped` has all
 class ImageFolder(ImageDataModule):
     """The image files in a folder and all folders below it, of any size, mode and format that is read.
 
-    The images are decoded to 8 bits of grey (`channels` 1) or RGB (3), scaled and cropped to squares of `image_size`
+    The images are decoded to 8 bits of grey (`channels` 1) or RGB (3), scaled and cropped to `image_size`
     pixels. Batches are `ImageBatch`: images float32 [N, C, H, W] in [-1, 1] and labels int64 [N]. With `num_classes`,
     which must be the number of folders directly in `root`, an image's label is its folder, numbered by name from 0;
     with num_classes 0 all labels are 0.
@@ -52,8 +52,8 @@ class ImageFolder(ImageDataModule):
     extensions: endings of the files that are read, e.g. ["png"]; None: those of every kind of image file
     train_fraction: share of the files that are trained on, above 0 to 1; None: all
     split_seed: decides, together with the files' names alone, which files these are
-    resize: short_side (the shorter side becomes image_size), stretch (both sides do) or none
-    crop: center, random (another place each time) or none (images are square already, or stretched)
+    resize: short_side (in proportion, until the image just covers image_size), stretch (to image_size) or none
+    crop: center, random (another place each time) or none (images have image_size already, or are stretched)
     corrupt: skip (files that cannot be read are reported, and other images take their places) or fail
     cache: a folder for decoded images; None: each is decoded every time
     max_pixels: the largest width times height of a file, 1 to Pillow's limit of 89,478,485

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from saddlepoint.checks import at_least
 from saddlepoint.config import rules
-from saddlepoint.config.rules import Count, Seed, WholeNumber
+from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.config.rules import Count, ImageSize, Seed, WholeNumber
 from saddlepoint.data import describing
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.data.residence import AUTO, OnlyPositions, PositionsOfBatch, Residents, in_words, is_kept
@@ -46,7 +47,7 @@ class ImageDataModule(LightningDataModule, ABC):
 
     name: what the data set is called in folders and tables
     channels: of an image, 1 or more
-    image_size: H and W in pixels, 1 or more
+    image_size: pixels of a side, 1 or more, or [H, W] of images that are not square
     batch_size: images per step over all processes, 1 or more
     num_classes: classes that the labels number from 0; 0: labels are not used
     num_workers: processes that load batches; 0: the training process does; `auto`: one for each core that this process
@@ -59,13 +60,15 @@ class ImageDataModule(LightningDataModule, ABC):
     yields: ClassVar[type] = ImageBatch  # the kind of its batches, by which a task knows whether it can play with them
     on_device: bool | str = False  # whether all images are kept on the device that trains (residence.py)
 
-    def __init__(self, name: str, channels: Count, image_size: Count, batch_size: Count, num_classes: WholeNumber = 0,
-                 num_workers: Workers = 0, horizontal_flip: bool = False, subset_size: Count | None = None,
-                 seed: Seed = 0):
+    def __init__(self, name: str, channels: Count, image_size: ImageSize, batch_size: Count,
+                 num_classes: WholeNumber = 0, num_workers: Workers = 0, horizontal_flip: bool = False,
+                 subset_size: Count | None = None, seed: Seed = 0):
         super().__init__()
-        at_least(1, channels=channels, image_size=image_size, batch_size=batch_size, subset_size=subset_size)
+        at_least(1, channels=channels, batch_size=batch_size, subset_size=subset_size)
         at_least(0, num_classes=num_classes, num_workers=0 if num_workers == AUTO else num_workers)
-        self.name, self.channels, self.image_size, self.num_classes = name, channels, image_size, num_classes
+        self.sides = sides_of(image_size)
+        self.image_size = self.sides.image_size
+        self.name, self.channels, self.num_classes = name, channels, num_classes
         self.batch_size, self.seed = batch_size, seed
         self.typed_workers = num_workers  # as typed: a number or `auto`
         self.horizontal_flip, self.subset_size = horizontal_flip, subset_size
@@ -120,6 +123,12 @@ class ImageDataModule(LightningDataModule, ABC):
     def expect_classes(self, class_names: tuple[str, ...]) -> None:
         """Refuses other classes than those of the run that is resumed."""
         refuse_other_classes(self.expected_classes, class_names, self.place)
+
+    def require_squares(self) -> None:
+        """Refuses images that are not square, for sets that can only make squares."""
+        if not self.sides.is_square:
+            raise ValueError(f"data.image_size={self.sides} must be one number for data={self.name}, whose images are "
+                             f"square: type data.image_size={min(self.sides)}")
 
     @property
     def place(self) -> str:

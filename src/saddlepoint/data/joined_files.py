@@ -67,7 +67,7 @@ class HalvesLoader(ImageLoader):
 
     def check(self, path: Path) -> Header:
         header = header_of(path, self.limits)
-        self.framing.check(_half(header.width, header.height), header.height)
+        self.framing.check_stored(_half(header.width, header.height), header.height)
         return header
 
     def _framed(self, path: Path) -> numpy.ndarray:

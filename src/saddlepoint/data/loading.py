@@ -1,6 +1,6 @@
 """Loads batches of image files, in the workers of the data loader.
 
-H x W pixels of C channels, S x S after cropping.
+Images have C channels and H x W pixels, all alike after cropping.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,13 +49,13 @@ class ImageLoader:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """The shape (S, S, C) of the pixels of a file once they are cropped."""
-        return (self.framing.image_size, self.framing.image_size, self.channels)
+        """The shape (H, W, C) of the pixels of a file once they are cropped."""
+        return (*self.framing.sides, self.channels)
 
     def check(self, path: Place) -> Header:
         """Reads the header of a file. Raises Unreadable if the image cannot be used, e.g. because it is too small."""
         header = header_of(path, self.limits)
-        self.framing.check(header.width, header.height)
+        self.framing.check_stored(header.width, header.height)
         return header
 
     def pixels(self, path: Place) -> numpy.ndarray:
@@ -91,7 +91,7 @@ def _with_channels(image: Image.Image) -> numpy.ndarray:
 
 
 class DecodedBatches(Dataset):
-    """A data set that loads whole batches: a range of the stream's positions -> (images [len, C, S, S] uint8, labels
+    """A data set that loads whole batches: a range of the stream's positions -> (images [len, C, H, W] uint8, labels
     [len] int64, {index: why unreadable} of files that were found unreadable now).
 
     Where a file cannot be read, another takes its place. Which one depends on the position alone, so that the order of
@@ -182,7 +182,7 @@ class DecodedBatches(Dataset):
 
 
 class _Blocks(Dataset):
-    """A data set that decodes ranges of files, each once: indices -> (the first, pixels [len, S, S, C] uint8, {index:
+    """A data set that decodes ranges of files, each once: indices -> (the first, pixels [len, H, W, C] uint8, {index:
     why unreadable}). Files that cannot be read are black."""
 
     def __init__(self, batches: DecodedBatches):

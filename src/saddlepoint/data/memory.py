@@ -14,6 +14,8 @@ from torch.utils.data import Dataset
 
 from saddlepoint.checks import one_of
 from saddlepoint.config import rules
+from saddlepoint.config.image_sizes import Sides, sides_of
+from saddlepoint.config.rules import ImageSize
 from saddlepoint.data.evaluation_images import EvaluationTensor
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.residence import GatheredBatches
@@ -27,7 +29,7 @@ FITS = ("pad", "resize")
 class LabelledImages(NamedTuple):
     """Images with their classes, as `InMemoryImages.read` returns them. The tensors are on the CPU.
 
-    images: [N, C, H, W] uint8, 0 (black) to 255 (white); square, H = W
+    images: [N, C, H, W] uint8, 0 (black) to 255 (white); all of one size
     labels: [N] int64, the class of each image, 0 to K - 1 for K classes; all 0 if there are no classes
     class_names: K names for people, that of label k at place k; empty if there are no classes
     """
@@ -41,8 +43,8 @@ class InMemoryImages(ImageDataModule):
     """A data set whose images are all kept in memory. This is the class to derive a new data set from.
 
     A subclass defines `read(split)`, which returns `LabelledImages`: images uint8 [N, C, H, W] from 0 to 255, labels
-    int64 [N] from 0 and the names of the classes. The images are square, with `channels` channels. With `fit="pad"`
-    they have at most `image_size` pixels a side. `num_classes` is the number of class names, or 0 for training without
+    int64 [N] from 0 and the names of the classes. The images have `channels` channels and one size, with
+    `fit="pad"` at most `image_size`. `num_classes` is the number of class names, or 0 for training without
     classes, which sets all labels to 0. What `read` returns is checked, and refused with the setting to type instead.
 
     `read` is asked for the splits of the class attribute `splits`, ("train", "test"). A set without test images has
@@ -53,7 +55,8 @@ class InMemoryImages(ImageDataModule):
     Shuffling, flips, padding, subsets and the conversion to float32 in [-1, 1] are done here.
 
     fit: how images of another size become image_size: `pad` adds black around them, batch by batch on the device;
-        `resize` (bicubic, antialiased) scales them once, when they are read
+        `resize` (bicubic, antialiased) scales them once, when they are read, in proportion until they just cover
+        image_size, and cuts off what is beyond, as much on either side
     on_device: whether all images are kept, as uint8, in the memory of the device that trains: `auto` (on a GPU with
         four times as much free), True or False. The batches are the same to the bit
 
@@ -120,13 +123,13 @@ class InMemoryImages(ImageDataModule):
         return data if self.num_classes else data._replace(labels=torch.zeros_like(data.labels))
 
     def _fitted(self, data: LabelledImages) -> LabelledImages:
-        if self.fit == "resize" and data.images.shape[-1] != self.image_size:
+        if self.fit == "resize" and tuple(data.images.shape[-2:]) != self.sides:
             return data._replace(images=resized(data.images, self.image_size))
         return data
 
     def _padding_of(self, images: Tensor) -> tuple[int, int, int, int]:
-        missing = self.image_size - images.shape[-1]
-        return (missing // 2, missing - missing // 2) * 2
+        rows, columns = (side - there for side, there in zip(self.sides, images.shape[-2:], strict=True))
+        return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
 
     def _verify(self, data: LabelledImages) -> None:
         self._verify_form(data)
@@ -137,11 +140,11 @@ class InMemoryImages(ImageDataModule):
         if channels != self.channels:
             raise RequestError(f"data.channels={self.channels}, but the images of data={self.name} have {channels}: "
                                f"type data.channels={channels}")
-        if height != width:
-            raise RequestError(f"The images of data={self.name} are {height} x {width} pixels; they must be square.")
-        if self.fit == "pad" and self.image_size < width:
-            raise RequestError(f"data.image_size={self.image_size} is less than the {width} pixels of "
-                               f"data={self.name}: type data.fit=resize to shrink them, or data.image_size={width}")
+        read = Sides(height, width)
+        if self.fit == "pad" and (self.sides.height < height or self.sides.width < width):
+            pixels = width if read.is_square and self.sides.is_square else f"{read.words} (height x width)"
+            raise RequestError(f"data.image_size={self.sides} is less than the {pixels} pixels of "
+                               f"data={self.name}: type data.fit=resize to shrink them, or data.image_size={read}")
         num_classes = len(data.class_names)
         if self.num_classes not in (0, num_classes):
             raise RequestError(f"data.num_classes={self.num_classes}, but data={self.name} has {num_classes} classes: "
@@ -193,13 +196,18 @@ def name_classes(labels: Tensor, class_names: tuple[str, ...]) -> tuple[Tensor, 
     return labels - first, tuple(map(str, range(first, highest + 1)))
 
 
-def resized(images: Tensor, image_size: int) -> Tensor:
-    """Resizes [N, C, H, W] uint8 -> [N, C, image_size, image_size] uint8, bicubic and antialiased.
+def resized(images: Tensor, image_size: ImageSize) -> Tensor:
+    """Resizes images, uint8 [N, C, height, width], bicubic and antialiased, until they just cover `image_size`, and
+    returns their middle, uint8 [N, C, H, W].
 
     It takes 1,000 images at a time, since they become float32 in between.
     """
-    result = torch.empty(*images.shape[:2], image_size, image_size, dtype=torch.uint8)
+    sides = sides_of(image_size)
+    whole = sides.covering(Sides(*images.shape[-2:]))
+    top, left = (whole.height - sides.height + 1) // 2, (whole.width - sides.width + 1) // 2  # as ResizeAndCrop crops
+    result = torch.empty(*images.shape[:2], *sides, dtype=torch.uint8)
     for small, part in zip(result.split(1000), images.split(1000), strict=True):
-        exact = functional.interpolate(part.float(), size=(image_size, image_size), mode="bicubic", antialias=True)
+        exact = functional.interpolate(part.float(), size=whole, mode="bicubic", antialias=True)
+        exact = exact[..., top:top + sides.height, left:left + sides.width]
         small.copy_(exact.round_().clamp_(0, 255))
     return result

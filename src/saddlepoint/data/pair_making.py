@@ -13,7 +13,8 @@ import torch.nn.functional as functional
 from torch import Generator, Tensor, nn
 
 from saddlepoint.checks import at_least
-from saddlepoint.config.rules import Count, Positive, integer, number
+from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.config.rules import Count, ImageSize, Positive, integer, number
 from saddlepoint.data import bicubic
 from saddlepoint.game.device_memory import upload
 
@@ -44,7 +45,7 @@ class PairMaker(nn.Module, ABC):
         """images [N, length * C, H, W] -> sources [N, K, H, W], targets [N, C, H, W]"""
         return self.source(images, generators), images
 
-    def check(self, channels: int, image_size: int) -> None:
+    def check(self, channels: int, image_size: ImageSize) -> None:
         """Refuses targets of which no source can be made, with a ValueError."""
 
 
@@ -91,7 +92,7 @@ class Grey(PairMaker):
     def source(self, images: Tensor, generators: Iterable[Generator]) -> Tensor:
         return luma(images)
 
-    def check(self, channels: int, image_size: int) -> None:
+    def check(self, channels: int, image_size: ImageSize) -> None:
         if channels != 3:
             raise ValueError(f"data.pair=grey makes grey images of coloured ones, and data.channels={channels}: type "
                              "data.channels=3 with images that have colours, or another pair, e.g. data.pair=holes")
@@ -165,9 +166,9 @@ class Reduced(PairMaker):
     def source(self, images: Tensor, generators: Iterable[Generator]) -> Tensor:
         return bicubic.resize(bicubic.reduce(images, self.factor), *images.shape[2:]).clamp(-1, 1)
 
-    def check(self, channels: int, image_size: int) -> None:
-        if self.factor > image_size:
-            raise ValueError(f"data.pair.factor={self.factor} is more than the {image_size} pixels of an image "
+    def check(self, channels: int, image_size: ImageSize) -> None:
+        if self.factor > (side := min(sides_of(image_size))):
+            raise ValueError(f"data.pair.factor={self.factor} is more than the {side} pixels of a side of an image "
                              "(data.image_size): type e.g. data.pair.factor=2")
 
 

@@ -1,6 +1,6 @@
 """Data sets of pairs for translation whose images are files: in two folders, in one file each, or made of images.
 
-N images of C channels (the target) or K channels (the source), S x S pixels.
+N images of C channels (the target) or K channels (the source), H x W pixels.
 """
 
 from pathlib import Path

@@ -90,6 +90,7 @@ class PairFolder(ImageFolder):
         super().__init__(resize="none", crop="random", draft=False, on_device=False, **more)
         if scale not in SCALES:
             raise ValueError(f"data.scale={scale} must be 2, 3, 4 or 8")
+        self.require_squares()
         if self.image_size % scale:
             raise ValueError(f"data.image_size={self.image_size} must be a multiple of data.scale={scale}: type "
                              f"data.image_size={max(self.image_size // scale, 1) * scale}")

@@ -1,14 +1,17 @@
-"""Makes squares of images of any size, by resizing and cropping.
+"""Brings images of any size to one size, by resizing and cropping.
 
-H x W pixels of C channels become S x S.
+Images have C channels and become H x W pixels.
 """
 
+from contextlib import suppress
 from math import floor, prod
 
 import numpy
 from PIL import Image
 
 from saddlepoint.checks import one_of
+from saddlepoint.config.image_sizes import Sides, sides_of
+from saddlepoint.config.rules import ImageSize
 from saddlepoint.data.decoding import MOST_PIXELS, Draft, Unreadable
 
 DRAFT = 2  # times the new size: Pillow's thumbnails take it too; below it what libjpeg leaves out can be seen
@@ -19,22 +22,24 @@ CROPS = ("center", "random", "none")
 class ResizeAndCrop:
     """How images are resized and cropped.
 
-    image_size: S, pixels
-    resize: short_side (the shorter side becomes S, in proportion), stretch (both sides become S) or none
-    crop: center, random (another place each time) or none (images must be S x S once they are resized)
+    image_size: pixels of a side of squares, or [H, W]
+    resize: short_side (in proportion, until the image just covers H x W: of a square its shorter side then fits),
+        stretch (to H x W at once) or none
+    crop: center, random (another place each time) or none (images must be H x W once they are resized)
     draft: whether JPEG files may be decoded at a fraction of their size, if that is DRAFT times the size they get
     """
 
-    def __init__(self, image_size: int, resize: str, crop: str, draft: bool = False):
+    def __init__(self, image_size: ImageSize, resize: str, crop: str, draft: bool = False):
         if draft and resize == "none":
             raise ValueError("data.draft=true decodes files at a fraction of their size before they are resized, and "
                              "data.resize=none resizes none: type data.draft=false")
-        self.image_size, self.draft = image_size, draft
+        self.sides, self.draft = sides_of(image_size), draft
+        self.image_size = self.sides.image_size
         self.resize = one_of("resize", resize, RESIZINGS)
         self.crop = one_of("crop", crop, CROPS)
         if resize == "short_side" and crop == "none":
-            raise ValueError("data.crop=none with data.resize=short_side leaves images that are not square: "
-                             "type data.crop=center, or data.resize=stretch")
+            raise ValueError("data.crop=none with data.resize=short_side leaves images of many sizes: type "
+                             "data.crop=center, or data.resize=stretch")
 
     @property
     def is_random(self) -> bool:
@@ -42,17 +47,23 @@ class ResizeAndCrop:
         return self.crop == "random" and self.resize != "stretch"
 
     def check(self, width: int, height: int) -> None:
-        """Raises Unreadable if no square can be made of an image of these sides, in pixels and in either order."""
+        """Raises Unreadable if an upright image of these sides cannot be brought to H x W pixels."""
         if self.resize != "none":
             if prod(self.new_size(width, height)) > MOST_PIXELS:
                 raise Unreadable(f"its sides of {width} and {height} pixels are too unequal for data.resize=short_side")
             return
-        if min(width, height) < self.image_size:
-            raise Unreadable(f"its {width} x {height} pixels are less than data.image_size={self.image_size}, "
-                             f"and data.resize=none")
-        if self.crop == "none" and (width, height) != (self.image_size, self.image_size):
-            raise Unreadable(f"it has {width} x {height} pixels, not data.image_size={self.image_size}, "
-                             f"and data.resize=none data.crop=none")
+        pixels = f"{width} x {height} pixels" + ("" if self.sides.is_square else " (width x height)")
+        if width < self.sides.width or height < self.sides.height:
+            raise Unreadable(f"its {pixels} are less than data.image_size={self.sides}, and data.resize=none")
+        if self.crop == "none" and Sides(height, width) != self.sides:
+            raise Unreadable(f"it has {pixels}, not data.image_size={self.sides}, and data.resize=none "
+                             "data.crop=none")
+
+    def check_stored(self, width: int, height: int) -> None:
+        """Checks the sides in the header of a file. Either order will do, as decoding may turn the image upright."""
+        with suppress(Unreadable):
+            return self.check(height, width)
+        return self.check(width, height)
 
     def least(self, width: int, height: int) -> tuple[int, int]:
         """Returns the width and height of which a picture of these sides may not be decoded smaller."""
@@ -71,42 +82,44 @@ class ResizeAndCrop:
         return draft.image.resize(self.new_size(*draft.size), Image.Resampling.BICUBIC, box=(0, 0, *draft.extent))
 
     def cropped(self, pixels: numpy.ndarray, point: tuple[float, float] = (0.5, 0.5)) -> numpy.ndarray:
-        """Crops pixels [H, W, C] -> [S, S, C]. `point`, each in [0, 1), is the place: (0, 0) is the top left corner,
+        """Crops pixels to [H, W, C]. `point`, each in [0, 1), is the place: (0, 0) is the top left corner,
         (0.5, 0.5) the centre."""
-        spare_rows, spare_columns = (side - self.image_size for side in pixels.shape[:2])
+        height, width = self.sides
+        spare_rows, spare_columns = pixels.shape[0] - height, pixels.shape[1] - width
         top, left = floor(point[0] * (spare_rows + 1)), floor(point[1] * (spare_columns + 1))
-        return pixels[top:top + self.image_size, left:left + self.image_size]
+        return pixels[top:top + height, left:left + width]
 
     def new_size(self, width: int, height: int) -> tuple[int, int]:
         """Returns the width and height to which a picture is resized before it is cropped."""
         if self.resize == "none":
             return width, height
         if self.resize == "stretch":
-            return self.image_size, self.image_size
-        short = min(width, height)
-        return round(width * self.image_size / short), round(height * self.image_size / short)
+            return self.sides.width, self.sides.height
+        resized = self.sides.covering(Sides(height, width))
+        return resized.width, resized.height
 
 
 class ResizeLarger(ResizeAndCrop):
-    """Resizes images to `load_size` pixels, a little more than the S that are cropped of them, at another place each
-    time (Isola et al. 2017, section 6.2, https://arxiv.org/abs/1611.07004: 286 and 256).
+    """Resizes images to `load_size`, a little more than the H x W pixels that are cropped of them, at another place
+    each time (Isola et al. 2017, section 6.2, https://arxiv.org/abs/1611.07004: 286 and 256).
 
-    image_size: S, pixels
-    load_size: pixels of the shorter side (resize=short_side) or of both sides (stretch) before the crop, at least S
+    image_size: pixels of a side of squares, or [H, W]
+    load_size: the same before the crop, at least as much: what images cover (resize=short_side) or become (stretch)
     resize: short_side or stretch
     draft: see ResizeAndCrop
     """
 
-    def __init__(self, image_size: int, load_size: int, resize: str, draft: bool = False):
+    def __init__(self, image_size: ImageSize, load_size: ImageSize, resize: str, draft: bool = False):
         if resize == "none":
             raise ValueError(f"data.load_size={load_size} says how images are resized, and data.resize=none that they "
                              "are not: type data.load_size=null, or data.resize=stretch")
-        if load_size < image_size:
-            raise ValueError(f"data.load_size={load_size} must be at least data.image_size={image_size}, which is "
-                             "cropped from it: type data.load_size=null for the same")
+        large, small = sides_of(load_size, "data.load_size"), sides_of(image_size)
+        if large.height < small.height or large.width < small.width:
+            raise ValueError(f"data.load_size={large} must be at least data.image_size={small}, which is cropped from "
+                             "it: type data.load_size=null for the same")
         super().__init__(image_size, resize, "random", draft)
         self.larger = ResizeAndCrop(load_size, resize, "center")
-        self.resize = f"{resize} to {load_size}"  # decoded images in a cache are told apart by it
+        self.resize = f"{resize} to {large}"  # decoded images in a cache are told apart by it
 
     @property
     def is_random(self) -> bool:

@@ -1,6 +1,6 @@
 """What the data sets for translation have in common whose images are files (paired_files.py, unpaired_folders.py).
 
-N images of C channels (the target) or K channels (the source), S x S pixels.
+N images of C channels (the target) or K channels (the source), H x W pixels.
 """
 
 from abc import abstractmethod
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from saddlepoint.config import rules
-from saddlepoint.config.rules import Count, TypedPath
+from saddlepoint.config.rules import ImageSize, TypedPath
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import describing
 from saddlepoint.data.decoding import MODES
@@ -33,7 +33,7 @@ class TranslationFolder(ImageFolder):
     is called train (testA beside trainA), else those that train_fraction leaves, else, if there are no others, those
     that are trained on.
 
-    load_size: pixels to which images are resized before image_size are cropped, at least image_size; None: image_size
+    load_size: pixels, as image_size, to which images are resized before image_size are cropped; None: image_size
     validation_root: a folder of images for validation; None: as above
 
     See ImageFolder and ImageDataModule for the other settings.
@@ -42,7 +42,7 @@ class TranslationFolder(ImageFolder):
     validation_setting: ClassVar[str] = "data.validation_root"
     way_to_fixed_crops = ", or data.resize=stretch data.load_size=null"
 
-    def __init__(self, load_size: Count | None = None, validation_root: TypedPath | None = None, **more):
+    def __init__(self, load_size: ImageSize | None = None, validation_root: TypedPath | None = None, **more):
         super().__init__(crop="random", **more)
         if load_size is not None:
             self.framing = ResizeLarger(self.image_size, load_size, self.framing.resize, self.framing.draft)
@@ -128,7 +128,7 @@ class FilePairs(TranslationFolder):
         self.source_channels = grey_or_colour(source_channels)
 
     def validation_pairs(self, count: int) -> tuple[Tensor, Tensor]:
-        """Returns at most `count` sources [n, K, S, S] and targets [n, C, S, S], uint8 on the CPU, always the same.
+        """Returns at most `count` sources [n, K, H, W] and targets [n, C, H, W], uint8 on the CPU, always the same.
 
         They are none that is trained on, unless there is neither a validation folder nor a held-out part. Files that
         cannot be read are left out.

@@ -1,6 +1,6 @@
 """A data set of two folders that show different things, for translation without pairs.
 
-N images of C channels (the target) or K channels (the source), S x S pixels.
+N images of C channels (the target) or K channels (the source), H x W pixels.
 """
 
 from contextlib import suppress
@@ -81,7 +81,7 @@ class UnpairedFolders(TranslationFolder):
         return UnpairedBatch(target, labels, source)
 
     def validation_images(self, count: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Returns at most `count` sources [n, K, S, S] and targets [m, C, S, S], uint8 on the CPU, always the same, and
+        """Returns at most `count` sources [n, K, H, W] and targets [m, C, H, W], uint8 on the CPU, always the same, and
         None: the true translations are not known.
 
         They are none that is trained on, unless a folder has neither one for validation nor a held-out part.

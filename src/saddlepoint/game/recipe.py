@@ -3,13 +3,14 @@
 N images in a batch, C channels, H x W pixels.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.game.networks import PLAYERS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Recipe:
     module: "type[AdversarialModule]"  # the task: how fakes are made
     latents: "Latents | None"  # None: fakes are not made from noise
     channels: int
-    image_size: int
+    image_size: int | Sequence[int]  # pixels of a side of squares, or H and W
     num_classes: int  # 0 when the data has no classes
     batch_size: int
     source_channels: int | None = None  # of the images that are translated; None: the data has none
@@ -68,7 +69,7 @@ class Recipe:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        return self.channels, self.image_size, self.image_size
+        return self.channels, *sides_of(self.image_size)
 
     @property
     def discriminators(self) -> dict[str, nn.Module]:

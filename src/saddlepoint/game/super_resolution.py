@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.batches import PairedBatch
 from saddlepoint.game.loss import ContentLoss
@@ -69,13 +70,17 @@ def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _size_problems(recipe: Recipe) -> Iterator[Problem]:
-    scale, image_size = recipe.scale, recipe.image_size
+    scale, sides = recipe.scale, sides_of(recipe.image_size)
     if recipe.generator.scale != scale:
         yield Problem(f"model.generator.scale={recipe.generator.scale} and data.scale={scale} must be equal",
                       {"model.generator.scale": scale})
         return
     step = scale * recipe.generator.multiple
-    if image_size % step:
+    if not sides.is_square:
+        yield Problem(f"data.image_size={sides} must be one number for a model that enlarges images, which learns from "
+                      "square crops and enlarges images of every shape", {"data.image_size": min(sides)})
+        return
+    if (image_size := sides.height) % step:
         yield Problem(f"data.image_size={image_size} must be a multiple of {step} for an enlargement by {scale}",
                       {"data.image_size": max(image_size // step, 1) * step})
         return

@@ -162,8 +162,8 @@ def _refuse_empty_warmup(module: AdversarialModule, weight: float, typed: str) -
 
 def _examples(recipe: Recipe) -> tuple[Tensor, Tensor, Tensor]:
     """Returns two sources, targets and labels on the meta device."""
-    side = recipe.image_size
-    source = torch.empty(2, recipe.source_channels or recipe.channels, side, side, device="meta")
+    shape = (recipe.source_channels or recipe.channels, *recipe.image_shape[1:])
+    source = torch.empty(2, *shape, device="meta")
     target, labels = torch.empty(2, *recipe.image_shape, device="meta"), torch.zeros(2, dtype=int, device="meta")
     return source, target, labels
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from saddlepoint.config.image_sizes import Sides, sides_of
+from saddlepoint.config.rules import ImageSize
 from saddlepoint.config.spelling import word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import class_folders, describing
@@ -42,12 +44,14 @@ class Folder:
     def sizes(self) -> set[tuple[int, int]]:
         return {shape[:2] for shape in self.files.values()}
 
-    @property
-    def all_square(self) -> bool:
-        return all(width == height for width, height in self.sizes)
+    def is_of(self, size: ImageSize) -> bool:
+        sides = sides_of(size)
+        return self.sizes == {(sides.width, sides.height)}
 
-    def is_of(self, size: int) -> bool:
-        return self.sizes == {(size, size)}
+    def has_shape_of(self, size: ImageSize) -> bool:
+        """Returns whether resizing alone brings all images to this size, without a crop and without distortion."""
+        sides = sides_of(size)
+        return all(width * sides.height == height * sides.width for width, height in self.sizes)
 
     def images(self, load: ImageLoader, remedy: str = "") -> EvaluationFiles:
         """Returns the images that can be brought to the size of `load`, and warns of the others. Raises a RequestError
@@ -55,7 +59,7 @@ class Folder:
         framed, unreadable = [], dict(self.unreadable)
         for path, (width, height, _) in self.files.items():
             try:
-                load.framing.check(width, height)
+                load.framing.check_stored(width, height)
                 framed.append(path)
             except Unreadable as error:
                 unreadable[str(path)] = str(error)
@@ -65,14 +69,16 @@ class Folder:
         name = expanded(self.typed, self.side).resolve().name
         return EvaluationFiles(name, "all", framed, torch.zeros(len(framed), dtype=torch.long), load)
 
-    def describe_framing(self, size: int, resize: str) -> str:
-        """Returns what framing to size x size pixels does to these images, as the end of a sentence about them."""
+    def describe_framing(self, size: ImageSize, resize: str) -> str:
+        """Returns what framing to a size does to these images, as the end of a sentence about them."""
+        sides = sides_of(size)
         if self.is_of(size):
-            return f"are {size} x {size} already"
-        if self.all_square:
-            return f"are {'padded' if resize == 'pad' else 'resized'} to {size} x {size}"
-        effect = "lose what is beyond their middle square" if resize == "short_side" else "are squeezed into squares"
-        return f"{effect}, of {size} x {size}"
+            return f"are {sides.words} already"
+        if resize == "pad" or self.has_shape_of(size):
+            return f"are {'padded' if resize == 'pad' else 'resized'} to {sides.words}"
+        if resize == "stretch":
+            return f"are squeezed into {'squares' if sides.is_square else 'another shape'}, of {sides.words}"
+        return f"lose what is beyond their middle {'square' if sides.is_square else 'part'}, of {sides.words}"
 
 
 def open_folder(settings: Settings, side: str) -> Folder:
@@ -172,28 +178,41 @@ def channels_of(sides: Mapping[str, Folder]) -> int:
     return real
 
 
-def size_of(sides: Mapping[str, Folder]) -> int:
-    """Returns the side length in pixels of all images. Raises a RequestError if they are not squares of one size."""
+def size_of(sides: Mapping[str, Folder]) -> int | Sides:
+    """Returns the size that all images have. Raises a RequestError if they have several."""
     sizes = {shape[:2]: path for folder in sides.values() for path, shape in folder.files.items()}
-    if len(sizes) == 1 and all(folder.all_square for folder in sides.values()):
-        return next(iter(sizes))[0]
+    if len(sizes) == 1:
+        width, height = next(iter(sizes))
+        return Sides(height, width).image_size
     examples = "; ".join(f"{path} is {width} x {height}" for (width, height), path in list(sizes.items())[:3])
-    typed = f"image_size={min(min(size) for size in sizes)}"
+    size = _smallest(sides)
+    typed = word(f"image_size={size}")
     remedy = f"Type {typed} to bring all to one size"
-    if not all(folder.all_square for folder in sides.values()):
-        remedy = (f"Type {typed} to take the middle square of each, as data=image_folder does in training, or {typed} "
-                  "resize=stretch where a model learned from whole pictures squeezed into squares")
-    raise RequestError(f"The images of real={sides['real'].typed} and fake={sides['fake'].typed} must be squares of "
-                       f"one size: {examples}. {remedy}")
+    if not all(folder.has_shape_of(size) for folder in sides.values()):
+        remedy = (f"Type {typed} to take the middle of each, as data=image_folder does in training, or {typed} "
+                  "resize=stretch where a model learned from whole pictures squeezed into that shape")
+    raise RequestError(f"The images of real={sides['real'].typed} and fake={sides['fake'].typed} must be of one "
+                       f"size: {examples}. {remedy}")
 
 
-def warn_of_unlike_framing(sides: Mapping[str, Folder], size: int, resize: str) -> None:
+def _smallest(sides: Mapping[str, Folder]) -> int | Sides:
+    """Returns the size to bring all images to: that which all images of a side have, the smaller where both sides have
+    one; else the shortest side of all as a square."""
+    agreed = [Sides(height, width) for folder in sides.values() if len(folder.sizes) == 1
+              for width, height in folder.sizes]
+    if agreed:
+        return min(agreed, key=lambda size: size.area)
+    return min(min(size) for folder in sides.values() for size in folder.sizes)
+
+
+def warn_of_unlike_framing(sides: Mapping[str, Folder], size: ImageSize, resize: str) -> None:
     """Prints a note if real images and fakes are brought to their size in different ways, as that moves metrics."""
     real, fake = (folder.describe_framing(size, resize) for folder in sides.values())
     if real == fake:
         return
-    cropped = not all(folder.all_square for folder in sides.values())
-    other = "whole pictures squeezed into squares, type resize=stretch" if resize == "short_side" else (
-        "the middle squares of pictures, type resize=short_side")
+    cropped = not all(folder.has_shape_of(size) for folder in sides.values())
+    squares = "squares" if sides_of(size).is_square else "other images"
+    other = f"whole pictures squeezed into {squares}, type resize=stretch" if resize == "short_side" else (
+        f"the middle {squares} of pictures, type resize=short_side")
     print(f"note: images of real={sides['real'].typed} {real}, and those of fake={sides['fake'].typed} {fake}. "
-          + (f"If the squares are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)
+          + (f"If the {squares} are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.environment import revision, versions
 from saddlepoint.game.devices import name_of
@@ -29,7 +30,7 @@ class Protocol:
     framing: str  # how the real images were brought to their size: none, pad, resize, short_side, stretch
     num_real: int
     num_fake: int
-    image_size: int
+    image_size: int | list[int]  # pixels of a side of squares, or height and width
     seed: int  # of the fakes' latents and of every random choice of the metrics
     ema: bool | None  # True: an average's weights; False: the trained ones; None: the fakes came as files
     batchnorm: str  # running, standing or batch statistics, or none
@@ -94,8 +95,11 @@ def protocol(extractor: Extractor, real: EvaluationImages, reference: Sample, nu
     fake_framing: framing of the fakes, or of their model's training images
     """
     tensor = next(chain(extractor.parameters(), extractor.buffers()), None)
-    return Protocol(extractor.name, extractor.digest, extractor.resize, real.name, reference.digest, real.split,
-                    real.framing, reference.count, num_fake, real.image_size, seed, ema, batchnorm, quantisation,
+    sides = sides_of(real.image_size)
+    resize = extractor.resize if sides.is_square else f"{extractor.resize} (of {sides.words})"
+    return Protocol(extractor.name, extractor.digest, resize, real.name, reference.digest, real.split,
+                    real.framing, reference.count, num_fake,
+                    sides.height if sides.is_square else [*sides], seed, ema, batchnorm, quantisation,
                     None if fake_framing == real.framing else fake_framing, versions=versions(), revision=revision(),
                     device=name_of(tensor.device if tensor is not None else torch.device("cpu")),
                     tf32=False)  # extractors and generators that are measured compute in game/modes.exact_float32

@@ -1,12 +1,12 @@
 """DCGAN with labels: G reads an embedding beside the latents, D also classifies.
 
 After Odena, Olah and Shlens 2017, https://arxiv.org/abs/1610.09585, whose networks are DCGANs with one-hot labels
-beside the latents. N images of C channels and S x S pixels, K classes.
+beside the latents. N images of C channels and H x W pixels, K classes.
 """
 
 from torch import Tensor, nn
 
-from saddlepoint.config.rules import Count, WholeNumber
+from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.conditioning import EmbeddedLatents
 from saddlepoint.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from saddlepoint.networks.initialisation import normal
@@ -28,7 +28,7 @@ class ClassifyingDCGANDiscriminator(DCGANDiscriminator):
     The logit of real or fake ignores labels. `more`: settings of DCGANDiscriminator.
     """
 
-    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
+    def __init__(self, channels: Count, image_size: ImageSize, num_classes: WholeNumber, **more):
         require_classes(num_classes)
         super().__init__(channels, image_size, **more)
         self.num_classes = num_classes
@@ -36,5 +36,5 @@ class ClassifyingDCGANDiscriminator(DCGANDiscriminator):
         normal(self.classes, std=0.02)
 
     def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> [N, K]"""
+        """images [N, C, H, W], labels [N] (ignored) -> [N, K]"""
         return self.classes(self.last_maps(images))

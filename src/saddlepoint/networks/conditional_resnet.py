@@ -1,4 +1,4 @@
-"""The residual networks of resnet.py, conditional on labels. N images of C channels and S x S pixels, K classes.
+"""The residual networks of resnet.py, conditional on labels. N images of C channels and H x W pixels, K classes.
 
 Projection: Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637 (spectral norm: `trick=[spectral_norm]`, which
 normalises the embedding as well). Auxiliary classifier: Odena et al. 2017, https://arxiv.org/abs/1610.09585, in the
@@ -8,7 +8,7 @@ form of WGAN-GP's code for labelled CIFAR-10 (Gulrajani et al. 2017, https://arx
 from torch import Tensor, nn
 
 from saddlepoint.checks import require
-from saddlepoint.config.rules import Count, WholeNumber
+from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.initialisation import xavier
 from saddlepoint.networks.layers import Normalization, require_classes
 from saddlepoint.networks.resnet import ResNetDiscriminator, UpsamplingResNet
@@ -19,13 +19,13 @@ class ConditionalResNetGenerator(UpsamplingResNet):
 
     latent_dim: numbers in the latents of an image, 1 or more
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a power of two from 16 to 256
+    image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
     num_classes: K, 1 or more
     normalization: batch, layer or instance
     more: `width` and `initialisation` of ResNetGenerator
     """
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, num_classes: WholeNumber,
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, num_classes: WholeNumber,
                  normalization: Normalization = "batch", **more):
         require_classes(num_classes)
         require(normalization != "none", "model.generator.normalization", "none",
@@ -40,7 +40,7 @@ class ProjectionResNetDiscriminator(ResNetDiscriminator):
     The paper's code has no b. `more`: settings of ResNetDiscriminator.
     """
 
-    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
+    def __init__(self, channels: Count, image_size: ImageSize, num_classes: WholeNumber, **more):
         require_classes(num_classes)
         super().__init__(channels, image_size, **more)
         self.num_classes = num_classes
@@ -48,7 +48,7 @@ class ProjectionResNetDiscriminator(ResNetDiscriminator):
         nn.init.xavier_uniform_(self.embedding.weight)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] -> logits [N]"""
+        """images [N, C, H, W], labels [N] -> logits [N]"""
         pooled = self.pooled(images)
         return self.logit(pooled).squeeze(1) + (self.embedding(labels) * pooled).sum(1)
 
@@ -59,7 +59,7 @@ class ClassifyingResNetDiscriminator(ResNetDiscriminator):
     The logit of real or fake ignores labels. `more`: settings of ResNetDiscriminator.
     """
 
-    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, **more):
+    def __init__(self, channels: Count, image_size: ImageSize, num_classes: WholeNumber, **more):
         require_classes(num_classes)
         super().__init__(channels, image_size, **more)
         self.num_classes = num_classes
@@ -67,5 +67,5 @@ class ClassifyingResNetDiscriminator(ResNetDiscriminator):
         xavier(self.classes)
 
     def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> [N, K]"""
+        """images [N, C, H, W], labels [N] (ignored) -> [N, K]"""
         return self.classes(self.pooled(images))

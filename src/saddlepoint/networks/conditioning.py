@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require_whole_numbers
+from saddlepoint.config.image_sizes import Sides
 from saddlepoint.config.rules import Count, WholeNumber
 from saddlepoint.networks.layers import FirstMaps, ReadsLabels, map_normalization, require_classes
 
@@ -63,18 +64,18 @@ class EmbeddedLatents(nn.Module):
         self.embedding = nn.Embedding(num_classes, width)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] -> images [N, C, S, S] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] -> images [N, C, H, W] in [-1, 1]"""
         return super().forward(torch.cat([latents, self.embedding(labels)], 1), labels)
 
 
 class BesideLabelMap(ReadsLabels):
-    """A layer that appends one map to others: an embedding of the label, mapped to side x side values linearly."""
+    """A layer that appends one map to others: an embedding of the label, mapped to a value for each pixel linearly."""
 
-    def __init__(self, num_classes: int, embedding_size: int, side: int):
+    def __init__(self, num_classes: int, embedding_size: int, sides: Sides):
         super().__init__()
         self.label_map = nn.Sequential(nn.Embedding(num_classes, embedding_size),
-                                       FirstMaps(embedding_size, num_maps=1, bias=True, side=side))
+                                       FirstMaps(embedding_size, num_maps=1, bias=True, sides=sides))
 
     def forward(self, maps: Tensor, labels: Tensor) -> Tensor:
-        """maps [N, C, side, side], labels [N] -> [N, C + 1, side, side]"""
+        """maps [N, C, H, W] of the sides, labels [N] -> [N, C + 1, H, W]"""
         return torch.cat([maps, self.label_map(labels)], 1)

@@ -1,7 +1,7 @@
 """DCGAN: Radford, Metz and Chintala 2016, section 3, https://arxiv.org/abs/1511.06434
 
-N images of C channels and S x S pixels. A layer that doubles the side of the maps halves their number, and the other
-way round; `width` is the number of maps of S/2 x S/2 pixels. The paper has kernel_size=5 and width=128, its
+N images of C channels and H x W pixels. A layer that doubles the side of the maps halves their number, and the other
+way round; `width` is the number of maps of H/2 x W/2 pixels. The paper has kernel_size=5 and width=128, its
 common ports kernel_size=4 and width=64.
 """
 
@@ -10,7 +10,7 @@ from typing import Annotated
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
-from saddlepoint.config.rules import BelowOne, Count, one_of
+from saddlepoint.config.rules import BelowOne, Count, ImageSize, one_of
 from saddlepoint.networks.initialisation import normal
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
@@ -40,26 +40,29 @@ def check_maps(player: str, width: int, kernel_size: int, normalization: str, ne
 class DCGANGenerator(nn.Module):
     """Maps of 4x4 pixels from the latents, transposed convolutions of stride 2 with ReLU up to the image, tanh.
 
+    The first maps of images that are not square have the sides of `layers.doublings`, 6x8 for 48x64 pixels.
+
     Convolutions have a bias only with normalization=none, where no normalisation shifts the maps. The output is never
     normalised.
 
     latent_dim: numbers in the latents of an image, 1 or more
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a power of two from 16 to 256
-    width: maps of S/2 x S/2 pixels, 1 or more
+    image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
+    width: maps of H/2 x W/2 pixels, 1 or more
     kernel_size: pixels, 4 or 5
     normalization: none, batch, layer or instance
     """
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, width: Count = 64,
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, width: Count = 64,
                  kernel_size: KernelSize = 4, normalization: Normalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         check_maps("generator", width, kernel_size, normalization)
         self.latent_dim = latent_dim
         bias = normalization == "none"
-        maps = [width * 2**level for level in reversed(range(doublings(image_size, start=4)))]
-        layers = [FirstMaps(latent_dim, maps[0], bias)]
+        levels, smallest = doublings(image_size)
+        maps = [width * 2**level for level in reversed(range(levels))]
+        layers = [FirstMaps(latent_dim, maps[0], bias, smallest)]
         for inputs, outputs in zip(maps, [*maps[1:], channels], strict=True):
             layers += [*map_normalization(normalization, inputs), activation(0.0),
                        nn.ConvTranspose2d(inputs, outputs, kernel_size, stride=2, padding=(kernel_size - 1) // 2,
@@ -68,7 +71,7 @@ class DCGANGenerator(nn.Module):
         normal(self, std=0.02)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W] in [-1, 1]"""
         return self.layers(latents)
 
     @property
@@ -82,11 +85,12 @@ class DCGANGenerator(nn.Module):
         return stages[:-1]
 
 
-def halving_blocks(channels: int, image_size: int, width: int, kernel_size: int, normalization: str,
+def halving_blocks(channels: int, image_size: ImageSize, width: int, kernel_size: int, normalization: str,
                    negative_slope: float, dropout: float) -> tuple[nn.Sequential, int]:
-    """Returns the convolutions of a discriminator or an encoder, [N, C, S, S] -> [N, maps, 4, 4], and their number of
-    maps."""
-    maps = [width * 2**level for level in range(doublings(image_size, start=4))]
+    """Returns the convolutions of a discriminator or an encoder, [N, C, H, W] -> [N, maps, h, w], 4x4 of squares, and
+    how many numbers an image becomes, maps * h * w."""
+    levels, smallest = doublings(image_size)
+    maps = [width * 2**level for level in range(levels)]
     blocks = nn.Sequential()
     for level, (inputs, outputs) in enumerate(zip([channels, *maps], maps, strict=False)):
         blocks.append(nn.Sequential(
@@ -95,7 +99,7 @@ def halving_blocks(channels: int, image_size: int, width: int, kernel_size: int,
             *(map_normalization(normalization, outputs) if level else ()),
             activation(negative_slope),
             *([nn.Dropout(dropout)] if dropout else ())))
-    return blocks, maps[-1]
+    return blocks, maps[-1] * smallest.height * smallest.width
 
 
 class DCGANDiscriminator(nn.Module):
@@ -104,27 +108,27 @@ class DCGANDiscriminator(nn.Module):
     Layers have a bias only with normalization=none. The first convolution is never normalised.
 
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a power of two from 16 to 256
-    width: maps of S/2 x S/2 pixels, 1 or more
+    image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
+    width: maps of H/2 x W/2 pixels, 1 or more
     kernel_size: pixels, 4 or 5
     normalization: none, batch, layer or instance
     negative_slope: of LeakyReLU, at least 0 and below 1
     dropout: probability of dropping a value after each activation, at least 0 and below 1
     """
 
-    def __init__(self, channels: Count, image_size: Count, width: Count = 64,
+    def __init__(self, channels: Count, image_size: ImageSize, width: Count = 64,
                  kernel_size: KernelSize = 4, normalization: Normalization = "batch",
                  negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.0):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
         check_maps("discriminator", width, kernel_size, normalization, negative_slope, dropout)
-        self.blocks, last_maps = halving_blocks(channels, image_size, width, kernel_size, normalization, negative_slope,
-                                                dropout)
-        self.logit = nn.Linear(4 * 4 * last_maps, 1, bias=normalization == "none")
+        self.blocks, numbers = halving_blocks(channels, image_size, width, kernel_size, normalization, negative_slope,
+                                              dropout)
+        self.logit = nn.Linear(numbers, 1, bias=normalization == "none")
         normal(self, std=0.02)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        """images [N, C, H, W], labels [N] (ignored) -> logits [N]"""
         return self.logit(self.last_maps(images)).squeeze(1)
 
     @property
@@ -133,9 +137,9 @@ class DCGANDiscriminator(nn.Module):
         return [*self.blocks]
 
     def last_maps(self, images: Tensor) -> Tensor:
-        """images [N, C, S, S] -> the last maps as vectors [N, 16 * maps], of which the logit is a linear function"""
+        """images [N, C, H, W] -> the last maps as vectors [N, maps * h * w], of which the logit is a linear function"""
         return self.blocks(images).flatten(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S] -> activations [N, width, S/2, S/2], [N, 2 width, S/4, S/4], ..., 4x4"""
+        """images [N, C, H, W] -> activations [N, width, H/2, W/2], [N, 2 width, H/4, W/4], ..., the last maps"""
         return outputs_of_each(self.blocks, images)

@@ -1,17 +1,18 @@
 """Layers that several networks share, and checks of the settings that they share.
 
-N images, C channels or feature maps, S x S pixels.
+N images, C channels or feature maps, H x W pixels.
 """
-
 
 from typing import Annotated
 
 from torch import Tensor, nn
 
 from saddlepoint.checks import require
-from saddlepoint.config.rules import one_of
+from saddlepoint.config.image_sizes import Sides, sides_of
+from saddlepoint.config.rules import ImageSize, one_of
 
-IMAGE_SIZES = (16, 32, 64, 128, 256)
+IMAGE_SIZES = (16, 32, 64, 128, 256)  # of squares
+SMALLEST = Sides(4, 4)  # maps of squares; of other images the shorter side is 4 to 7
 NORMALIZATIONS = ("none", "batch", "layer", "instance")
 Normalization = Annotated[str, one_of(*NORMALIZATIONS)]
 
@@ -23,13 +24,47 @@ def require_classes(num_classes: int) -> None:
             "folders: data.num_classes=K) or an unconditional model, e.g. model=dcgan")
 
 
-def doublings(image_size: int, start: int) -> int:
-    """Returns how often a side of `start` pixels must double to be `image_size`; refuses sizes not in IMAGE_SIZES."""
-    if image_size not in IMAGE_SIZES:
-        nearest = min(IMAGE_SIZES, key=lambda size: abs(size - image_size))
-        raise ValueError(f"data.image_size={image_size} must be a power of two from {IMAGE_SIZES[0]} to "
-                         f"{IMAGE_SIZES[-1]} for this model: type data.image_size={nearest}")
-    return (image_size // start).bit_length() - 1
+def doublings(image_size: ImageSize) -> tuple[int, Sides]:
+    """Returns how often the smallest maps double to be an image, 2 to 6 times, and the sides of these maps.
+
+    Those of squares are 4x4. Those of other images are as small as two whole numbers of at least 4 can be, and the
+    shorter is at most 7, as a larger one would leave a network too few layers for its images. Refuses other sizes.
+    """
+    sides = sides_of(image_size)
+    if sides.is_square:
+        if image_size not in IMAGE_SIZES:
+            nearest = min(IMAGE_SIZES, key=lambda size: abs(size - image_size))
+            raise ValueError(f"data.image_size={image_size} must be a power of two from {IMAGE_SIZES[0]} to "
+                             f"{IMAGE_SIZES[-1]} for this model: type data.image_size={nearest}")
+        return (image_size // 4).bit_length() - 1, SMALLEST
+    levels, smallest = 0, sides
+    while min(smallest) >= 8 and not any(side % 2 for side in smallest):
+        levels, smallest = levels + 1, smallest.divided(2)
+    if not 4 <= min(smallest) <= 7 or not 2 <= levels <= 6:
+        raise ValueError(f"data.image_size={sides} must have two sides that can be halved together, 2 to 6 times, "
+                         "until the shorter has 4 to 7 pixels, for this model: type data.image_size="
+                         f"{_nearest(sides)}")
+    return levels, smallest
+
+
+def sides_over(image_size: ImageSize, step: int, who: str) -> Sides:
+    """Returns the sides divided by `step`; refuses those that are no multiples of it. `who` needs it, e.g. this model.
+    """
+    sides = sides_of(image_size)
+    nearest = sides.nearest_multiple(step)
+    require(sides == nearest, "data.image_size", sides,
+            f"{'a multiple' if sides.is_square else 'multiples'} of {step} for {who}: type data.image_size={nearest}")
+    return sides.divided(step)
+
+
+def _nearest(sides: Sides) -> Sides:
+    """Returns the sides nearest to these that `doublings` takes."""
+    is_tall, candidates = sides.height > sides.width, [Sides(size, size) for size in IMAGE_SIZES]
+    for step in (64, 32, 16, 8, 4):
+        short = min(max(round(min(sides) / step), 4), 7) * step
+        long = max(round(max(sides) / step) * step, short + step)
+        candidates.append(Sides(long, short) if is_tall else Sides(short, long))
+    return min(candidates, key=lambda each: abs(each.height - sides.height) + abs(each.width - sides.width))
 
 
 def activation(negative_slope: float) -> nn.Module:
@@ -106,11 +141,11 @@ class FirstMaps(nn.Module):
     order, which is fastest for the convolutions that follow.
     """
 
-    def __init__(self, latent_dim: int, num_maps: int, bias: bool, side: int = 4):
+    def __init__(self, latent_dim: int, num_maps: int, bias: bool, sides: Sides = SMALLEST):
         super().__init__()
-        self.linear = nn.Linear(latent_dim, side * side * num_maps, bias=bias)
-        self.num_maps, self.side = num_maps, side
+        self.linear = nn.Linear(latent_dim, sides.height * sides.width * num_maps, bias=bias)
+        self.num_maps, self.sides = num_maps, sides
 
     def forward(self, latents: Tensor) -> Tensor:
-        """latents [N, latent_dim] -> maps [N, C, side, side]"""
-        return self.linear(latents).view(-1, self.side, self.side, self.num_maps).permute(0, 3, 1, 2)
+        """latents [N, latent_dim] -> maps [N, C, H, W] of the sides"""
+        return self.linear(latents).view(-1, *self.sides, self.num_maps).permute(0, 3, 1, 2)

@@ -8,7 +8,7 @@ Glorot-uniform, embeddings uniform on [-0.05, 0.05]. The lecture's table and its
   kernel sizes of the cGAN's D    table [4, 3, 3]       code [4, 4, 4]
 
 Two errors of the lecture are corrected: its images are in [0, 1] with a tanh generator (here in [-1, 1]), and resized
-to 512 where its text says 256. N images of C channels and S x S pixels, K classes.
+to 512 where its text says 256. N images of C channels and H x W pixels, K classes.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from typing import Annotated
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
-from saddlepoint.config.rules import BelowOne, Count, WholeNumber, integer, list_of
+from saddlepoint.config.image_sizes import Sides, sides_of
+from saddlepoint.config.rules import BelowOne, Count, ImageSize, WholeNumber, integer, list_of
 from saddlepoint.networks.conditioning import BesideLabelMap
 from saddlepoint.networks.initialisation import xavier
 from saddlepoint.networks.layers import (
@@ -30,6 +31,7 @@ from saddlepoint.networks.layers import (
     outputs_of_each,
     require_classes,
     same_convolution,
+    sides_over,
 )
 
 EPSILON, MOMENTUM = 1e-3, 0.01  # Keras's BatchNormalization
@@ -39,7 +41,7 @@ BESIDE_LABEL_SLOPE = 0.2  # of LeakyReLU on the first maps of the conditional G,
 
 
 class LectureUpsampling(nn.Module):
-    """First maps from the latents, transposed 4x4 convolutions that double them up to S x S, an 8x8 convolution, tanh.
+    """First maps from the latents, transposed 4x4 convolutions that double them up to H x W, an 8x8 convolution, tanh.
 
     Each transposed convolution is followed by normalisation and ReLU. So are the first maps, but with `num_classes`
     above 0 they have LeakyReLU alone, and a label map is appended to them.
@@ -48,19 +50,20 @@ class LectureUpsampling(nn.Module):
     embedding_size: numbers in the embedding of a class, 1 or more
     latent_dim: numbers in the latents of an image, 1 or more
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a multiple of 2 to the power of the number of `maps`
+    image_size: pixels a side, or [H, W], multiples of 2 to the power of the number of `maps`
     first_maps: maps made of the latents, 1 or more
     maps: number of maps after each doubling, 1 or more each
     normalization: none, batch, layer or instance
     """
 
-    def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: Count, channels: Count, image_size: Count,
-                 first_maps: Count = 256, maps: Annotated[Sequence[int], list_of(integer(1))] = (128, 64, 32),
+    def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: Count, channels: Count,
+                 image_size: ImageSize, first_maps: Count = 256,
+                 maps: Annotated[Sequence[int], list_of(integer(1))] = (128, 64, 32),
                  normalization: Normalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.first_maps": first_maps})
-        side = _smallest_side("generator", image_size, maps)
+        smallest = _smallest("generator", image_size, maps)
         require(normalization in NORMALIZATIONS, "model.generator.normalization", normalization,
                 "one of " + ", ".join(NORMALIZATIONS))
         self.latent_dim, self.num_classes = latent_dim, num_classes
@@ -68,16 +71,16 @@ class LectureUpsampling(nn.Module):
         def rectified(num_maps: int) -> list[nn.Module]:
             return [*map_normalization(normalization, num_maps, epsilon=EPSILON, momentum=MOMENTUM), activation(0.0)]
 
-        beside = [BesideLabelMap(num_classes, embedding_size, side)] if num_classes else []
+        beside = [BesideLabelMap(num_classes, embedding_size, smallest)] if num_classes else []
         first = [activation(BESIDE_LABEL_SLOPE), *beside] if num_classes else rectified(first_maps)
-        layers = [FirstMaps(latent_dim, first_maps, bias=True, side=side), *first]
+        layers = [FirstMaps(latent_dim, first_maps, bias=True, sides=smallest), *first]
         for inputs, outputs in zip([first_maps + len(beside), *maps], maps, strict=False):
             layers += [nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1), *rectified(outputs)]
         self.layers = Labelled(*layers, *same_convolution(maps[-1], channels, IMAGE_KERNEL), nn.Tanh())
         _initialise(self)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] -> images [N, C, S, S] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] -> images [N, C, H, W] in [-1, 1]"""
         return self.layers(latents, labels)
 
 
@@ -89,54 +92,54 @@ class LectureDownsampling(nn.Module):
     num_classes: K, 0 for no label map
     embedding_size: numbers in the embedding of a class, 1 or more
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a multiple of 2 to the power of the number of `maps`
+    image_size: pixels a side, or [H, W], multiples of 2 to the power of the number of `maps`
     maps: number of maps after each convolution, 1 or more each
     kernel_sizes: pixels, 2 or more, one for each of `maps`
     negative_slope: of LeakyReLU, at least 0 and below 1
     dropout: probability of dropping a value after each activation, at least 0 and below 1
     """
 
-    def __init__(self, num_classes: int, embedding_size: int, /, channels: Count, image_size: Count,
+    def __init__(self, num_classes: int, embedding_size: int, /, channels: Count, image_size: ImageSize,
                  maps: Annotated[Sequence[int], list_of(integer(1))] = (64, 128, 256),
                  kernel_sizes: Annotated[Sequence[int], list_of(integer(2))] = (4, 4, 4),
                  negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.25):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
-        side = _smallest_side("discriminator", image_size, maps)
+        smallest = _smallest("discriminator", image_size, maps)
         require(len(kernel_sizes) == len(maps) and min(kernel_sizes) >= 2, "model.discriminator.kernel_sizes",
                 kernel_sizes, f"a list of {len(maps)} whole numbers of at least 2, as many as model.discriminator.maps")
         require(0 <= negative_slope < 1, "model.discriminator.negative_slope", negative_slope, FRACTION)
         require(0 <= dropout < 1, "model.discriminator.dropout", dropout, FRACTION)
         self.num_classes = num_classes
-        beside = [BesideLabelMap(num_classes, embedding_size, image_size)] if num_classes else []
+        beside = [BesideLabelMap(num_classes, embedding_size, sides_of(image_size))] if num_classes else []
         inputs = [channels + len(beside), *maps[:-1]]
         blocks = [[*same_convolution(*layer, stride=2), activation(negative_slope), nn.Dropout(dropout)]
                   for layer in zip(inputs, maps, kernel_sizes, strict=True)]
         blocks[0] = [*beside, *blocks[0]]
         self.blocks = Labelled(*(Labelled(*block) for block in blocks))
-        self.logit = nn.Linear(side * side * maps[-1], 1)
+        self.logit = nn.Linear(smallest.area * maps[-1], 1)
         _initialise(self)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] -> logits [N]"""
+        """images [N, C, H, W], labels [N] -> logits [N]"""
         return self.logit(self.blocks(images, labels).flatten(1)).squeeze(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S], labels [N] -> activations [N, 64, S/2, S/2], [N, 128, S/4, S/4], ..."""
+        """images [N, C, H, W], labels [N] -> activations [N, 64, H/2, W/2], [N, 128, H/4, W/4], ..."""
         return outputs_of_each(self.blocks, images, labels)
 
 
 class LectureGenerator(LectureUpsampling):
     """The generator of the lecture's DCGAN, which ignores labels. `more`: settings of LectureUpsampling."""
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, **more):
         super().__init__(0, 0, latent_dim, channels, image_size, **more)
 
 
 class LectureDiscriminator(LectureDownsampling):
     """The discriminator of the lecture's DCGAN, which ignores labels. `more`: settings of LectureDownsampling."""
 
-    def __init__(self, channels: Count, image_size: Count, **more):
+    def __init__(self, channels: Count, image_size: ImageSize, **more):
         super().__init__(0, 0, channels, image_size, **more)
 
 
@@ -145,13 +148,13 @@ class ConditionalLectureGenerator(LectureUpsampling):
 
     latent_dim: numbers in the latents of an image, 1 or more
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a multiple of 2 to the power of the number of `maps`
+    image_size: pixels a side, or [H, W], multiples of 2 to the power of the number of `maps`
     num_classes: K, 1 or more
     embedding_size: numbers in the embedding of a class, 1 or more
     more: `first_maps`, `maps` and `normalization` of LectureUpsampling
     """
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, num_classes: WholeNumber,
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, num_classes: WholeNumber,
                  embedding_size: Count = 50, **more):
         _check_labels("generator", num_classes, embedding_size)
         super().__init__(num_classes, embedding_size, latent_dim, channels, image_size, **more)
@@ -163,7 +166,7 @@ class ConditionalLectureDiscriminator(LectureDownsampling):
     `embedding_size`: numbers in the embedding of a class. `more`: settings of LectureDownsampling.
     """
 
-    def __init__(self, channels: Count, image_size: Count, num_classes: WholeNumber, embedding_size: Count = 50,
+    def __init__(self, channels: Count, image_size: ImageSize, num_classes: WholeNumber, embedding_size: Count = 50,
                  **more):
         _check_labels("discriminator", num_classes, embedding_size)
         super().__init__(num_classes, embedding_size, channels, image_size, **more)
@@ -174,16 +177,12 @@ def _check_labels(player: str, num_classes: int, embedding_size: int) -> None:
     require_whole_numbers({f"model.{player}.embedding_size": embedding_size})
 
 
-def _smallest_side(player: str, image_size: int, maps: Sequence[int]) -> int:
-    """Returns the side of the smallest maps: `image_size` pixels after a halving for each of `maps`."""
-    require_whole_numbers({"data.image_size": image_size})
+def _smallest(player: str, image_size: ImageSize, maps: Sequence[int]) -> Sides:
+    """Returns the sides of the smallest maps: `image_size` pixels after a halving for each of `maps`."""
     whole = isinstance(maps, Sequence) and all(isinstance(count, int) and count >= 1 for count in maps)
     require(whole and len(maps) > 0, f"model.{player}.maps", maps,
             "a list of whole numbers of at least 1, such as [128,64,32]")
-    step = 2 ** len(maps)
-    require(image_size % step == 0, "data.image_size", image_size,
-            f"a multiple of {step} for this model: type data.image_size={max(round(image_size / step), 1) * step}")
-    return image_size // step
+    return sides_over(image_size, 2 ** len(maps), "this model")
 
 
 def _initialise(network: nn.Module) -> None:

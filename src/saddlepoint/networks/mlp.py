@@ -1,6 +1,6 @@
 """Fully connected networks: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661
 
-N images of C channels and S x S pixels, P = C S^2 numbers each. Published fully connected GANs differ in many details:
+N images of C channels and H x W pixels, P = C H W numbers each. Published fully connected GANs differ in many details:
 where the normalisation is, what is dropped, whether the output is activated. Each of these is a setting here.
 """
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
-from saddlepoint.config.rules import BelowOne, Count, Positive, either, integer, list_of, number, one_of
+from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.config.rules import BelowOne, Count, ImageSize, Positive, either, integer, list_of, number, one_of
 from saddlepoint.networks.initialisation import normal, uniform_fan_out
 from saddlepoint.networks.layers import activation, outputs_of_each
 
@@ -115,40 +116,40 @@ class FullyConnected(nn.Module):
 class MLPGenerator(FullyConnected):
     """Latents -> hidden layers -> tanh. `more`: settings of FullyConnected, from `widths` on."""
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
-        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
-                               "data.image_size": image_size})
-        super().__init__("generator", latent_dim, channels * image_size**2, **more)
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, **more):
+        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
+        sides = sides_of(image_size)
+        super().__init__("generator", latent_dim, channels * sides.area, **more)
         self.latent_dim = latent_dim
-        self.shape = (channels, image_size, image_size)
+        self.shape = (channels, *sides)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, S, S] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W] in [-1, 1]"""
         return torch.tanh(self.layers(latents)).view(-1, *self.shape)
 
 
 class FullyConnectedDiscriminator(FullyConnected):
     """A fully connected discriminator. A subclass may put more numbers than the pixels into its first layer."""
 
-    def __init__(self, channels: Count, image_size: Count, more_numbers: int, /, **more):
-        require_whole_numbers({"data.channels": channels, "data.image_size": image_size})
-        super().__init__("discriminator", channels * image_size**2 + more_numbers, 1, **more)
+    def __init__(self, channels: Count, image_size: ImageSize, more_numbers: int, /, **more):
+        require_whole_numbers({"data.channels": channels})
+        super().__init__("discriminator", channels * sides_of(image_size).area + more_numbers, 1, **more)
 
     def numbers(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] -> [N, P + more_numbers]"""
+        """images [N, C, H, W], labels [N] -> [N, P + more_numbers]"""
         return images.flatten(1)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] -> logits [N]"""
+        """images [N, C, H, W], labels [N] -> logits [N]"""
         return self.layers(self.numbers(images, labels)).squeeze(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S], labels [N] -> activations [N, width] of each hidden layer"""
+        """images [N, C, H, W], labels [N] -> activations [N, width] of each hidden layer"""
         return outputs_of_each(self.layers[:-1], self.numbers(images, labels))
 
 
 class MLPDiscriminator(FullyConnectedDiscriminator):
     """Images -> hidden layers -> one logit, without labels. `more`: settings of FullyConnected, from `widths` on."""
 
-    def __init__(self, channels: Count, image_size: Count, **more):
+    def __init__(self, channels: Count, image_size: ImageSize, **more):
         super().__init__(channels, image_size, 0, **more)

@@ -4,7 +4,7 @@ WGAN-GP: Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028 (width 128, mea
 SNGAN: Miyato et al. 2018, https://arxiv.org/abs/1802.05957 (G 256 wide, sum pooling; its spectral norm
 is a trick here, `trick=[spectral_norm]`, not part of the network).
 
-N images of C channels and S x S pixels. At 32x32 these are the papers' networks. Each other size has more or fewer
+N images of C channels and H x W pixels. At 32x32 these are the papers' networks. Each other size has more or fewer
 resampling blocks. Above 32x32 the number of maps halves whenever their side doubles, so that no block takes much longer
 than the one at 32x32.
 
@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import require, require_whole_numbers
-from saddlepoint.config.rules import Count, one_of
+from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.config.rules import Count, ImageSize, one_of
 from saddlepoint.networks.conditioning import normalization_of
 from saddlepoint.networks.initialisation import he, xavier
 from saddlepoint.networks.layers import (
@@ -72,7 +73,7 @@ def up_block(inputs: int, outputs: int, normalization: str, num_classes: int = 0
 
 
 def first_block(channels: int, outputs: int) -> Residual:
-    """Returns D's first block, [N, C, S, S] -> [N, outputs, S/2, S/2], without ReLU or normalisation of the image."""
+    """Returns D's first block, [N, C, H, W] -> [N, outputs, H/2, W/2], without ReLU or normalisation of the image."""
     return Residual(
         nn.Sequential(_convolution(channels, outputs, 3), nn.ReLU(), _convolution(outputs, outputs, 3),
                       nn.AvgPool2d(2)),
@@ -96,17 +97,23 @@ def same_block(maps: int, normalization: str) -> Residual:
 
 
 def _maps(width: int, side: int) -> int:
-    """Returns the number of maps of `side` x `side` pixels."""
+    """Returns the number of maps of `side` x `side` pixels, or of other maps that were doubled as often."""
     return width * 32 // max(side, 32)
 
 
-def _check(player: str, width: int, image_size: int, normalization: str, initialisation: str) -> None:
+def _check(player: str, width: int, image_size: ImageSize, normalization: str, initialisation: str) -> None:
     require_whole_numbers({f"model.{player}.width": width})
-    step = max(image_size // 32, 1)
-    require(width % step == 0, f"model.{player}.width", width, f"a multiple of {step} at data.image_size={image_size}")
+    step = max(_side(image_size) // 32, 1)
+    require(width % step == 0, f"model.{player}.width", width,
+            f"a multiple of {step} at data.image_size={sides_of(image_size)}")
     require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
             "one of " + ", ".join(NORMALIZATIONS))
     require(initialisation in INITIALISATIONS, f"model.{player}.initialisation", initialisation, "xavier or he")
+
+
+def _side(image_size: ImageSize) -> int:
+    """Returns the side of the squares that are halved as often as images of this size."""
+    return 4 * 2**doublings(image_size)[0]
 
 
 def _initialise(network: nn.Module, blocks: nn.Sequential, initialisation: str) -> None:
@@ -123,29 +130,30 @@ class UpsamplingResNet(nn.Module):
     num_classes: K, 0 for a network that ignores labels
     latent_dim: numbers in the latents of an image, 1 or more
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a power of two from 16 to 256
-    width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of S/32
+    image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
+    width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of 2 above, of 4 from 128x128 on, of 8 at 256x256
     normalization: none, batch, layer or instance
     initialisation: of the residuals, xavier or he
     """
 
-    def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: Count,
+    def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: ImageSize,
                  width: Count = 128, normalization: Normalization = "batch", initialisation: Initialisation = "xavier"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
-        sides = [4 * 2**level for level in range(doublings(image_size, start=4) + 1)]
+        levels, smallest = doublings(image_size)
+        sides = [4 * 2**level for level in range(levels + 1)]  # of squares
         _check("generator", width, image_size, normalization, initialisation)
         self.latent_dim = latent_dim
-        self.first = FirstMaps(latent_dim, width, bias=True)
+        self.first = FirstMaps(latent_dim, width, bias=True, sides=smallest)
         self.blocks = Labelled(*(up_block(_maps(width, side), _maps(width, 2 * side), normalization, num_classes)
                                  for side in sides[:-1]))
-        last = _maps(width, image_size)
+        last = _maps(width, sides[-1])
         self.image = nn.Sequential(*map_normalization(normalization, last), nn.ReLU(), _convolution(last, channels, 3),
                                    nn.Tanh())
         _initialise(self, self.blocks, initialisation)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] -> images [N, C, S, S] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] -> images [N, C, H, W] in [-1, 1]"""
         return self.image(self.blocks(self.first(latents), labels))
 
     @property
@@ -157,7 +165,7 @@ class UpsamplingResNet(nn.Module):
 class ResNetGenerator(UpsamplingResNet):
     """A residual generator that ignores labels. `more`: settings of UpsamplingResNet."""
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: Count, **more):
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, **more):
         super().__init__(0, latent_dim, channels, image_size, **more)
 
 
@@ -165,30 +173,31 @@ class ResNetDiscriminator(nn.Module):
     """A block for each halving down to 8x8 pixels, two blocks at that size, ReLU, pooling of all pixels, a logit.
 
     channels: of the images, 1 or more
-    image_size: S, pixels a side, a power of two from 16 to 256
-    width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of S/32
+    image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
+    width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of 2 above, of 4 from 128x128 on, of 8 at 256x256
     normalization: none (both papers), batch, layer or instance, before each ReLU of every block but the first
     pooling: mean (WGAN-GP) or sum (SNGAN)
     initialisation: of the residuals, xavier or he
     """
 
-    def __init__(self, channels: Count, image_size: Count, width: Count = 128, normalization: Normalization = "none",
-                 pooling: Annotated[str, one_of(*POOLINGS)] = "mean", initialisation: Initialisation = "xavier"):
+    def __init__(self, channels: Count, image_size: ImageSize, width: Count = 128,
+                 normalization: Normalization = "none", pooling: Annotated[str, one_of(*POOLINGS)] = "mean",
+                 initialisation: Initialisation = "xavier"):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
-        sides = [image_size // 2**level for level in range(doublings(image_size, start=8))]
+        sides = [_side(image_size) // 2**level for level in range(doublings(image_size)[0] - 1)]  # of squares
         _check("discriminator", width, image_size, normalization, initialisation)
         require(pooling in POOLINGS, "model.discriminator.pooling", pooling, "mean or sum")
         self.pooling = pooling
         self.blocks = nn.Sequential(
-            first_block(channels, _maps(width, image_size)),
+            first_block(channels, _maps(width, sides[0])),
             *(down_block(_maps(width, 2 * side), _maps(width, side), normalization) for side in sides[1:]),
             same_block(width, normalization), same_block(width, normalization))
         self.logit = nn.Linear(width, 1)
         _initialise(self, self.blocks, initialisation)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        """images [N, C, H, W], labels [N] (ignored) -> logits [N]"""
         return self.logit(self.pooled(images)).squeeze(1)
 
     @property
@@ -197,9 +206,9 @@ class ResNetDiscriminator(nn.Module):
         return [*self.blocks]
 
     def pooled(self, images: Tensor) -> Tensor:
-        """images [N, C, S, S] -> pooled features [N, width], of which the logit is a linear function"""
+        """images [N, C, H, W] -> pooled features [N, width], of which the logit is a linear function"""
         return POOLINGS[self.pooling](torch.relu(self.blocks(images)), dim=(2, 3))
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S] -> the outputs of all blocks, the last two [N, width, 8, 8]"""
+        """images [N, C, H, W] -> the outputs of all blocks, the last two [N, width, 8, 8]"""
         return outputs_of_each(self.blocks, images)

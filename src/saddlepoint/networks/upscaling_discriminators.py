@@ -1,6 +1,6 @@
 """The discriminators of SRGAN, ESRGAN and Real-ESRGAN.
 
-N images of C channels and S x S pixels in [-1, 1], as for all discriminators. BasicSR trains its discriminators on
+N images of C channels and H x W pixels in [-1, 1], as for all discriminators. BasicSR trains its discriminators on
 [0, 1]: the same tensor gives the same logits, but weights that were trained there expect (images + 1) / 2.
 """
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from saddlepoint.checks import require, require_whole_numbers
-from saddlepoint.config.rules import Count
+from saddlepoint.config.rules import Count, ImageSize
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
     Normalization,
@@ -20,6 +20,7 @@ from saddlepoint.networks.layers import (
     doublings,
     map_normalization,
     outputs_of_each,
+    sides_over,
 )
 
 NEGATIVE_SLOPE = 0.2
@@ -40,33 +41,30 @@ class SRGANDiscriminator(nn.Module):
     """SRGAN's discriminator: eight 3x3 convolutions, every second of stride 2, with `width` to 8 width maps; then 1024
     units and one logit.
 
-    Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802 (S = 96). The first convolution is never
-    normalised; all of them have a bias. S must be a multiple of 16.
+    Ledig et al. 2017, section 2.1, https://arxiv.org/abs/1609.04802 (96 x 96 pixels). The first convolution is never
+    normalised; all of them have a bias. Both sides must be a multiple of 16.
     """
 
-    def __init__(self, channels: Count = 3, image_size: Count = 96, width: Count = 64,
+    def __init__(self, channels: Count = 3, image_size: ImageSize = 96, width: Count = 64,
                  normalization: Normalization = "batch"):
         super().__init__()
         _check(channels, width, normalization)
-        multiple = 2**SRGAN_HALVINGS
-        nearest = max(round(image_size / multiple), 1) * multiple
-        require(image_size == nearest, "data.image_size", image_size,
-                f"a multiple of {multiple} for this discriminator: type data.image_size={nearest}")
+        smallest = sides_over(image_size, 2**SRGAN_HALVINGS, "this discriminator")
         maps = [width * 2**level for level in range(SRGAN_HALVINGS) for _ in range(2)]
         self.blocks = nn.Sequential()
         for place, (inputs, outputs) in enumerate(pairwise([channels, *maps])):
             self.blocks.append(nn.Sequential(
                 nn.Conv2d(inputs, outputs, 3, stride=1 + place % 2, padding=1),
                 *(map_normalization(normalization, outputs) if place else ()), activation(NEGATIVE_SLOPE)))
-        self.logit = nn.Sequential(nn.Linear(maps[-1] * (image_size // multiple)**2, 1024), activation(NEGATIVE_SLOPE),
+        self.logit = nn.Sequential(nn.Linear(maps[-1] * smallest.area, 1024), activation(NEGATIVE_SLOPE),
                                    nn.Linear(1024, 1))
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        """images [N, C, H, W], labels [N] (ignored) -> logits [N]"""
         return self.logit(self.blocks(images).flatten(1)).squeeze(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S] -> activations [N, width, S, S], [N, width, S/2, S/2], ..., [N, 8 width, S/16, S/16]"""
+        """images [N, C, H, W] -> activations [N, width, H, W], [N, width, H/2, W/2], ..., [N, 8 width, H/16, W/16]"""
         return outputs_of_each(self.blocks, images)
 
 
@@ -74,16 +72,16 @@ class VGGStyleDiscriminator(nn.Module):
     """ESRGAN's discriminator: pairs of a 3x3 convolution and a 4x4 one of stride 2 down to maps of 4x4 pixels, then 100
     units and one logit.
 
-    Wang et al. 2018, https://arxiv.org/abs/1809.00219 (S = 128), with BasicSR's parameter names. The first convolution
-    is never normalised and has a bias; the others have one only with normalization=none. S must be a power of two from
-    16 to 256.
+    Wang et al. 2018, https://arxiv.org/abs/1809.00219 (128 x 128 pixels), with BasicSR's parameter names. The
+    first convolution is never normalised and has a bias; the others have one only with normalization=none. The sides
+    must be those that `layers.doublings` takes.
     """
 
-    def __init__(self, channels: Count = 3, image_size: Count = 128, width: Count = 64,
+    def __init__(self, channels: Count = 3, image_size: ImageSize = 128, width: Count = 64,
                  normalization: Normalization = "batch"):
         super().__init__()
         _check(channels, width, normalization)
-        levels = doublings(image_size, start=4)
+        levels, smallest = doublings(image_size)
         maps = [width * min(2**level, 8) for level in range(levels)]
         self.places = [f"{level}_{half}" for level in range(levels) for half in range(2)]
         for place, (inputs, outputs) in zip(self.places, pairwise([channels, *(m for m in maps for _ in range(2))]),
@@ -93,15 +91,15 @@ class VGGStyleDiscriminator(nn.Module):
                                                       bias=first or normalization == "none"))
             normalized = map_normalization("none" if first else normalization, outputs)
             self.add_module(f"bn{place}", *(normalized or [nn.Identity()]))
-        self.linear1, self.linear2 = nn.Linear(maps[-1] * 4 * 4, 100), nn.Linear(100, 1)
+        self.linear1, self.linear2 = nn.Linear(maps[-1] * smallest.area, 100), nn.Linear(100, 1)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        """images [N, C, H, W], labels [N] (ignored) -> logits [N]"""
         last = self.features(images, labels)[-1]
         return self.linear2(_activated(self.linear1(last.flatten(1)))).squeeze(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, S, S] -> activations [N, width, S, S], [N, width, S/2, S/2], ..., [N, 8 width, 4, 4]"""
+        """images [N, C, H, W] -> activations [N, width, H, W], [N, width, H/2, W/2], ..., the smallest"""
         outputs, maps = [], images
         for place in self.places:
             maps = _activated(self.get_submodule(f"bn{place}")(self.get_submodule(f"conv{place}")(maps)))

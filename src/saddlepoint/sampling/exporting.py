@@ -1,6 +1,6 @@
 """Writes a network of a run to a file that other programs compute with: ONNX, or torch.export's own format (.pt2).
 
-N images of C channels (K of a source that is translated), S x S or H x W pixels; L latents.
+N images of C channels (K of a source that is translated), H x W pixels; L latents.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
@@ -76,14 +77,14 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
         return of_upscaler(network)
     data = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)["data"]
     if translates(module):
-        shape = (network.source_channels, data["image_size"], data["image_size"])
+        shape = (network.source_channels, *sides_of(data["image_size"]))
         return of_images(network, "source", shape, "images", {"image_range": [-1, 1]})
     if name == "generator" and hasattr(module, "latents"):
         names = saved.get("class_names", ()) if getattr(network, "num_classes", 0) else ()
         latents = {key: value for key, value in saved["settings"]["model"]["latents"].items() if key != "_target_"}
         return of_generator(network, module.latents.of_images, {"latents": latents, "classes": [*names]})
     if isinstance(network, Encoder):
-        shape = (data["channels"], data["image_size"], data["image_size"])
+        shape = (data["channels"], *sides_of(data["image_size"]))
         return of_images(network, "images", shape, "latents", {"image_range": [-1, 1]})
     raise RequestError(f"network={name}: {type(network).__name__} is called in a way of its own, by "
                        f"{type(module).__name__}, and only networks that draw, enlarge, translate or encode images "
@@ -91,7 +92,7 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
 
 
 def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], facts: Mapping[str, Any]) -> Exportable:
-    """latents [N, L], and labels [N] of int64 where there are classes -> images [N, C, S, S] in [-1, 1]. `draw` returns
+    """latents [N, L], and labels [N] of int64 where there are classes -> images [N, C, H, W] in [-1, 1]. `draw` returns
     latents of a seed, from a first image on, so many."""
     classes = getattr(network, "num_classes", 0)
 

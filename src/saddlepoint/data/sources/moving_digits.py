@@ -47,6 +47,7 @@ class MovingDigits(MadePairs):
         super().__init__(**more)
         if self.channels != 1:
             raise ValueError(f"data.channels={self.channels} must be 1: the digits are grey")
+        self.require_squares()
         if digit_size >= self.image_size:
             raise ValueError(f"data.digit_size={digit_size} must be less than data.image_size={self.image_size}, so "
                              "that digits can move")

@@ -22,11 +22,11 @@ LIMITS = Limits(max_pixels=640 * 427, white=None)
 
 
 class PhotoEdges(MadePairs, InMemoryImages):
-    """Crops of S x S pixels of two photographs, in colour or grey, with their edges or another `pair`.
+    """Crops of H x W pixels of two photographs, in colour or grey, with their edges or another `pair`.
 
     The split `test` has the crops of a strip as wide as a crop, of which no crop of `train` has a column.
 
-    reduction: how many times the photographs are reduced first, by MATLAB's bicubic; a crop of S pixels shows more then
+    reduction: how many times the photographs are reduced first, by MATLAB's bicubic; a crop shows more then
     stride: pixels between one crop and the next, in both directions
 
     See MadePairs, InMemoryImages and ImageDataModule for the other settings.
@@ -42,18 +42,19 @@ class PhotoEdges(MadePairs, InMemoryImages):
         return LabelledImages(crops, torch.zeros(len(crops), dtype=torch.long), ())
 
     def _crops(self, pixels: Tensor, place: float, split: str) -> Tensor:
-        """Returns the crops [N, C, S, S] of a photograph [C, H, W] for one split."""
-        size = self.image_size
+        """Returns the crops [N, C, H, W] of a photograph [C, height, width] for one split."""
+        crop = self.sides
         reduced = reduced_uint8(pixels, self.reduction) if self.reduction > 1 else pixels
         height, width = reduced.shape[1:]
         strip = round(place * width)
-        if height < size or min(strip, width - strip - size) < size:
-            raise RequestError(f"data.image_size={size} is too much for photographs of {width} x {height} pixels "
+        if height < crop.height or min(strip, width - strip - crop.width) < crop.width:
+            raise RequestError(f"data.image_size={crop} is too much for photographs of {width} x {height} pixels "
                                f"(data.reduction={self.reduction}), a part of which is held out: type "
                                "data.image_size=64 data.reduction=2")
-        parts = {"train": (reduced[..., :strip], reduced[..., strip + size:]),
-                 "test": (reduced[..., strip:strip + size],)}[split]
-        windows = [part.unfold(1, size, self.stride).unfold(2, size, self.stride) for part in parts]  # [C, h, w, S, S]
+        parts = {"train": (reduced[..., :strip], reduced[..., strip + crop.width:]),
+                 "test": (reduced[..., strip:strip + crop.width],)}[split]
+        windows = [part.unfold(1, crop.height, self.stride).unfold(2, crop.width, self.stride)  # [C, h, w, H, W]
+                   for part in parts]
         return torch.cat([each.flatten(1, 2).movedim(0, 1) for each in windows]).contiguous()
 
 

@@ -78,7 +78,7 @@ class RealestAndFakest(AtMoments):
 def refuse_unless_of_images(context: EvaluationContext) -> None:
     """Raises a RequestError if the discriminator judges something else than single images."""
     module, data = context.module, context.data
-    shape = (data.channels, data.image_size, data.image_size)
+    shape = (data.channels, *data.sides)
     inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape,
                                                          networks=module.networks))["discriminator"]
     if [tuple(each.shape[1:]) for each in inputs] != [shape, ()]:
