@@ -17,8 +17,8 @@ from saddlepoint.commands import evaluation
 from saddlepoint.config.check import checked_settings
 from saddlepoint.data.memory import resized
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics import folders
 from saddlepoint.metrics.fitting import Fit
+from saddlepoint.metrics.sources import list_images
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
 from saddlepoint.training.train import train
@@ -197,7 +197,7 @@ def test_one_side_that_is_resized_is_said(tmp_path, capsys):
 def test_parts_that_are_measured_as_one_are_said(tmp_path, capsys):
     for part in ("train", "test"):
         photographs(tmp_path / "set" / part, 1, 16, 16)
-    folders.list_images({"real": f"{tmp_path}/set", "image_extensions": None}, "real")
+    list_images({"real": f"{tmp_path}/set", "image_extensions": None}, "real")
     said = capsys.readouterr().err
     assert f"has the parts test, train, and images of all of them are measured; those of one: real={tmp_path}/" in said
 

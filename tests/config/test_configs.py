@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from saddlepoint import build
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
+from saddlepoint.data.array_images import ArrayImages
 from saddlepoint.data.paired_files import PairedFolders, PairedHalves, PairsFromFolder
 from saddlepoint.data.pairs import PairFolder
 from saddlepoint.data.sources.celeba import CelebA
@@ -24,16 +25,17 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data import published
+from tests.data.archive_files import write_array_folder, write_stylegan_folder
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
               "paired_halves": write_photo_folder, "pairs_from_folder": write_photo_folder,
-              "unpaired_folders": write_photo_folder, "cifar100": published.write_cifar100,
-              "svhn": published.write_svhn, "stl10": published.write_stl10, "kmnist": published.write_kmnist,
+              "unpaired_folders": write_photo_folder, "zip": write_stylegan_folder, "array": write_array_folder,
+              "cifar100": published.write_cifar100, "svhn": published.write_svhn, "stl10": published.write_stl10, "kmnist": published.write_kmnist,
               "emnist": published.write_emnist, "celeba": published.write_celeba,
               "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun}
-SMALL_SETS = ("image_folder", "celeba", "tiny_imagenet", "lsun")
+SMALL_SETS = ("image_folder", "zip", "array", "celeba", "tiny_imagenet", "lsun")
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
@@ -43,7 +45,9 @@ SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
 OF_LISTED = {"extensions", "train_fraction", "split_seed", "white", "draft"}
 ITS_OWN = {PairFolder: {"resize", "crop", "draft", "on_device"}, PairedFolders: {"crop"},
            PairedHalves: {"crop", "draft"}, PairsFromFolder: {"crop"},
-           CelebA: {*OF_LISTED, "resize", "crop"}, TinyImageNet: OF_LISTED, LSUN: OF_LISTED, UnpairedFolders: {"crop"}, PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
+           ArrayImages: {"extensions", "corrupt", "cache", "max_pixels", "draft"}, UnpairedFolders: {"crop"},
+           CelebA: {*OF_LISTED, "resize", "crop"}, TinyImageNet: OF_LISTED, LSUN: OF_LISTED,
+           PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.

@@ -62,7 +62,8 @@ def test_every_setting_that_is_a_path_has_the_rule_of_paths():
     of_classes = {"data.root", "data.cache", "data.low_root", "data.validation_root", "extractor.weights",
                   "perceptual.weights"}
     of_two_folders = {"data.source_root", "data.validation_source_root"}
-    wanted = {*PATH_SETTINGS} - of_sweeps - of_two_kinds - of_classes - of_two_folders
+    of_arrays = {"data.labels"}
+    wanted = {*PATH_SETTINGS} - of_sweeps - of_two_kinds - of_classes - of_two_folders - of_arrays
     assert all("a path" in (rule_for(setting)(" ") or "") for setting in wanted)
     settings = composed("data=sr_folder", "extractor=inception", "model=srgan", "perceptual=vgg19")[0]
     for setting in of_classes:
@@ -70,6 +71,7 @@ def test_every_setting_that_is_a_path_has_the_rule_of_paths():
         assert "a path" in signature_of(settings[part]["_target_"]).arguments[name].rule(" ")
     arguments = signature_of(composed("data=paired_folders")[0].data["_target_"]).arguments
     assert all("a path" in arguments[setting.partition(".")[2]].rule(" ") for setting in of_two_folders)
+    assert "a path" in signature_of(composed("data=array")[0].data["_target_"]).arguments["labels"].rule(" ")
     assert "a path" in OF_COMMANDS["upscale"]["weights"]("")
 
 

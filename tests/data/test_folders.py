@@ -98,11 +98,13 @@ def test_iterating_leaves_the_global_generators_alone(tmp_path):
 @pytest.mark.parametrize(("make", "sentence"), [
     (lambda root: None, "data=image_folder needs to know the folder: type data.root=FOLDER"),
     (lambda root: root / "gone", "gone does not exist: type data.root=FOLDER"),
-    (lambda root: root / "archive.zip", "archive.zip is not a folder: type data.root=FOLDER"),
+    (lambda root: root / "archive.zip", "archive.zip is not a folder, and data=zip reads such files: type data.root="),
+    (lambda root: root / "archive.tar", "archive.tar is not a folder: type data.root=FOLDER"),
     (lambda root: root / "empty", "empty has no file that ends in png, jpg: type data.root=FOLDER"),
 ])
 def test_a_root_without_images_is_refused(tmp_path, make, sentence):
     (tmp_path / "archive.zip").touch()
+    (tmp_path / "archive.tar").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(RequestError, match=sentence):
         folder(make(tmp_path))

@@ -20,7 +20,7 @@ from saddlepoint.config.overrides import prepare
 from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.config.spelling import is_quoted, quoted, without_interpolation
 from saddlepoint.errors import EndOfRun, RequestError
-from saddlepoint.metrics.folders import open_folder
+from saddlepoint.metrics.sources import open_source
 from saddlepoint.upscaling import batch as command
 from saddlepoint.upscaling import weights
 from tests.composing import CONF
@@ -116,7 +116,7 @@ def seen_by_metrics(root: str, good: dict[Path, int], bad: list[Path]) -> None:
     settings = {"real": typed_plainly(root), "image_extensions": None, "max_pixels": 10**6, "white": None}
     with redirect_stderr(io.StringIO()):
         try:
-            found = open_folder(settings, "real")
+            found = open_source(settings, "real")
         except RequestError as refusal:
             assert not good and str(refusal).strip()
             return

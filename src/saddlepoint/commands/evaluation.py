@@ -21,11 +21,11 @@ from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import standing_statistics as batchnorm
 from saddlepoint.metrics.evaluator import Evaluator, without
-from saddlepoint.metrics.folders import real_and_fake_images, real_images_like_data
 from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images, images_at
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.provenance import Value, format_table, protocol, values
+from saddlepoint.metrics.sides import real_and_fake_images, real_images_like_data
 from saddlepoint.parallel.collectives import join_processes
 from saddlepoint.parallel.first import only_the_first_speaks
 from saddlepoint.parallel.launching import share_results

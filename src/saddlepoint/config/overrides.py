@@ -17,9 +17,10 @@ SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "published", "page", SWEEP_DIRECTORY)  # also where -m has others vary
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "run", "real", "fake", "input")
-PATHS_OR_NAMES = ("data.cache", "extractor.weights", "perceptual.weights", "model.initialise",
+PATHS_OR_NAMES = ("data.cache", "data.labels", "extractor.weights", "perceptual.weights", "model.initialise",
                   "model.initialise_discriminator", "weights", "upscale")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]
+PATHS_OR_LISTS = ("data.root",)  # [a,b] is a list, unless something is there under this name
 PATH_SETTINGS = (*ONE_PATH, *EXISTING_PATHS, *PATHS_OR_NAMES, *LISTS)
 ONE_TEXT = (*ONE_PATH, *LISTS, "arithmetic", "baseline")  # the commas of the one, the = of the other
 QUOTED_SETTINGS = (*PATH_SETTINGS, *ONE_TEXT)
@@ -63,7 +64,8 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
     several = len(parts) > 1 and setting not in ONE_TEXT
     if several and not all(is_quoted(part) or _is_list(part) for part in parts):  # else it is clear
         several = sweeping and not _is_one_path(setting, value, parts)
-    spell = _classes if setting in CLASSES else _list_of_paths if setting in LISTS else _path
+    is_list = setting in LISTS or setting in PATHS_OR_LISTS and not is_there(value)
+    spell = _classes if setting in CLASSES else _list_of_paths if is_list else _path
     return f"{match[1]}{setting}={','.join(map(spell, parts)) if several else spell(value)}"
 
 

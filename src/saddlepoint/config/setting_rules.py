@@ -108,7 +108,7 @@ RULES: dict[str, Rule] = {
     "weights": one_of("ema", "raw", None),
     "batchnorm": one_of("running", "standing", "batch"),
     "standing_batches": COUNT,
-    "data.root": optional(path),  # evaluate.py's, in place of the run's
+    "data.root": optional(either(path, list_of(path))),  # evaluate.py's, in place of the run's
     "data.cache": optional(path),
     "image_size": optional(image_size),
     "resize": one_of("stretch", "short_side", None),

@@ -3,6 +3,8 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "archived_images": "ArchivedImages",
+    "array_images": "ArrayImages",
     "evaluation_images": "EvaluationImages",
     "folders": "ImageFolder",
     "images": "ImageDataModule",

@@ -5,6 +5,7 @@ archive of .npy files, each a header and then the numbers.
 """
 
 import math
+import tokenize
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from saddlepoint.image_files.errors import Unreadable
 ENDINGS = (".npy", ".npz")
 BLOCK = 1 << 24  # bytes that are unpacked at once
 MOST_LABELS = 1 << 28
+# What NumPy raises on the text of a header that is no description of an array.
+ODD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -105,29 +108,39 @@ def open_arrays(path: Path, stays_open: bool = True) -> dict[str, StoredArray]:
 def damaged(path: Path, error: Exception) -> RequestError:
     """Returns the error for a file that cannot be read."""
     reason = getattr(error, "strerror", None) or error or type(error).__name__
-    return RequestError(f"{path} is not a whole file of arrays as NumPy saves them ({reason}): a copy or download may have "
-                        "broken off. Get or make it again")
+    return RequestError(f"{path} is not a whole file of arrays as NumPy saves them ({reason}): a copy or download may "
+                        "have broken off. Get or make it again")
 
 
 def require_numbers(array: StoredArray) -> None:
     """Refuses an array of Python objects."""
     if array.kind.hasobject:
-        raise RequestError(f"{array.file.path}: {array.label} holds Python objects, which are pickled, and reading them "
-                           "would run whatever code they name. Save it as an array of numbers")
+        raise RequestError(f"{array.file.path}: {array.label} holds Python objects, which are pickled, and reading "
+                           "them would run whatever code they name. Save it as an array of numbers")
 
 
 def read_header(stream: BinaryIO) -> tuple[tuple[int, ...], numpy.dtype]:
-    """Reads the header of an .npy file: shape and kind of its numbers. Raises Unreadable or a ValueError."""
-    version = npy.read_magic(stream)
+    """Reads the header of an .npy file: shape and kind of its numbers. Raises Unreadable."""
+    version = _version(stream)
     readers: dict[tuple[int, int], Callable] = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     if version not in readers:
-        raise Unreadable(f"its arrays are in version {version[0]}.{version[1]} of the format, which numbers do not need")
-    shape, is_fortran, kind = readers[version](stream)
+        raise Unreadable(f"its arrays are in version {'.'.join(map(str, version))} of the format, which is not read")
+    try:
+        shape, is_fortran, kind = readers[version](stream)
+    except ODD_HEADER as error:
+        raise Unreadable(f"the header of its array cannot be read: {error}") from error
     if is_fortran and len(shape) > 1:
         raise Unreadable("its array is stored column by column; save numpy.ascontiguousarray(ARRAY)")
     if any(length < 0 for length in shape):
         raise Unreadable(f"its header has the shape {shape}")
     return shape, kind
+
+
+def _version(stream: BinaryIO) -> tuple[int, int]:
+    try:
+        return npy.read_magic(stream)
+    except ValueError as error:
+        raise Unreadable(f"it is none that NumPy saved: {error}") from error
 
 
 def _of_npy(file: RandomAccessFile) -> dict[str, StoredArray]:
@@ -151,7 +164,7 @@ def _of_npz(file: RandomAccessFile) -> dict[str, StoredArray]:
             with archive.open(info) as stream:
                 try:
                     shape, kind = read_header(stream)
-                except (Unreadable, ValueError) as error:
+                except Unreadable as error:
                     raise Unreadable(f"{name}: {error}") from error
                 length = info.file_size - stream.tell()
             is_stored = info.compress_type == zipfile.ZIP_STORED

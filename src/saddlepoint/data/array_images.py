@@ -13,8 +13,8 @@ from saddlepoint.config import rules
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import labels as label_files
 from saddlepoint.data.array_files import ENDINGS, MOST_LABELS, open_arrays
-from saddlepoint.data.arrays import LABELS, LAYOUTS, RowLoader, Scale, Shard, open_images, rows_of
-from saddlepoint.data.decoding import MOST_PIXELS
+from saddlepoint.data.arrays import LABELS, LAYOUTS, Row, RowLoader, Scale, Shard, open_images, rows_of
+from saddlepoint.data.decoding import MOST_PIXELS, Unreadable
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.data.residence import in_words
@@ -46,12 +46,12 @@ class ArrayImages(ImageFolder):
     def __init__(self, root: Annotated[str | Sequence[str] | None,
                                        rules.optional(rules.either(rules.path, rules.list_of(rules.path)))],
                  images: Annotated[str | None, rules.optional(rules.text)] = None,
-                 labels: Annotated[str | None, rules.optional(rules.text)] = None,
+                 labels: Annotated[str | None, rules.optional(rules.path)] = None,
                  layout: Annotated[str | None, rules.one_of(*LAYOUTS, None)] = None,
                  black: Annotated[float, rules.number()] = 0.0,
                  white: Annotated[float | None, rules.optional(rules.number())] = None, **more):
-        super().__init__(root=None, extensions=None, corrupt="fail", cache=None, max_pixels=MOST_PIXELS, white=None, draft=False,
-                         **more)
+        super().__init__(root=None, extensions=None, corrupt="fail", cache=None, max_pixels=MOST_PIXELS, white=None,
+                         draft=False, **more)
         if white is not None and not (isfinite(white) and isfinite(black) and black < white):
             raise ValueError(f"data.white={white} must be above data.black={black}: they are the numbers that are "
                              "white and black in the arrays")
@@ -89,6 +89,11 @@ class ArrayImages(ImageFolder):
             raise RequestError(f"data={self.name} needs to know the file: type {self.root_setting}=FILE.npz, or "
                                f"{self.root_setting}=FOLDER for several")
         self._shards = open_images(self._paths(), self.images, self.layout, self.scale)
+        for shard in self._shards:
+            try:
+                shard.pixels(0)  # a wrong black or white shows before a run is made
+            except Unreadable as error:
+                raise RequestError(f"{self.place}: {Row(shard, 0)}: {error}") from error
         return [ImageFile(f"{number:08}", row) for number, row in enumerate(rows_of(self._shards))]
 
     @property

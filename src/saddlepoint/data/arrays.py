@@ -136,8 +136,9 @@ def has_images(path: Path) -> bool:
 
 
 def may_be_images(array: StoredArray) -> bool:
-    return array.kind.kind in "uif" and (len(array.shape) == 4 and {*CHANNELS} & {array.shape[1], array.shape[3]} != set()
-                                         or len(array.shape) == 3 and array.kind == numpy.uint8)
+    if len(array.shape) == 3:
+        return array.kind == numpy.uint8
+    return array.kind.kind in "uif" and len(array.shape) == 4 and bool({*CHANNELS} & {array.shape[1], array.shape[3]})
 
 
 def _open_shard(path: Path, name: str | None, layout: str | None, scale: Scale | None, prefix: str,

@@ -24,8 +24,8 @@ def problem(images: Sequence[str], root: Path, num_classes: int) -> str | None:
     without = "to train without classes"
     if (root / "dataset.json").is_file() and all(name.isdigit() for name in folders):
         return (f"data.num_classes={num_classes} needs a folder for each class, and data.root={root} has the layout of "
-                f"StyleGAN's dataset_tool, whose dataset.json is not read: type data.num_classes=0 {without}, or sort "
-                "the images into a folder for each class")
+                f"StyleGAN's dataset_tool, with the classes in dataset.json: type data=zip, which reads it, or "
+                f"data.num_classes=0 {without}")
     if loose:
         return (f"data.num_classes={num_classes} needs every image in a folder of its class, but {loose} lies in "
                 f"data.root={root} itself: type data.num_classes=0 {without}")

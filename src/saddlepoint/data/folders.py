@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -208,6 +208,8 @@ class ImageFolder(ImageDataModule):
             raise RequestError(f"data={self.name} needs to know the folder: type {self.root_setting}=FOLDER")
         if not os.path.isdir(self.root):  # noqa: PTH112  Path.is_dir raises for a name that is too long
             problem = "is not a folder" if os.path.exists(self.root) else "does not exist"  # noqa: PTH110
+            if other := {".zip": "zip", ".npz": "array", ".npy": "array"}.get(self.root.suffix.lower()):
+                problem = f"is not a folder, and data={other} reads such files"
             raise RequestError(f"{self.place} {problem}: type {self.root_setting}=FOLDER for the folder with the "
                                "images")
         content = listing(self.root, self.extensions)
@@ -259,10 +261,18 @@ class ImageFolder(ImageDataModule):
         self.skipped += reasons
         self.num_images = len(train) - len(self.skipped)
         message = (f"{len(self.skipped)} of {len(train)} {self.corrupt_things} in {self.place} cannot be used: "
-                   + "; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:MOST_NAMED])
+                   + "; ".join(f"{names}: {why}" for why, names in _by_reason(reasons).items())
                    + ("; and more" if len(reasons) > MOST_NAMED else ""))
         if not self.num_images:
             raise RequestError(f"{message}. None is left to train on.")
         if self.corrupt == "fail":
             raise RequestError(f"{message}. {self.remedy}")
         log.warning("%s. Others are shown in their place.", message)
+
+
+def _by_reason(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Returns the names of the first files for each reason. `reasons`: file -> why it cannot be used."""
+    named: dict[str, list[str]] = {}
+    for name, why in list(reasons.items())[:MOST_NAMED]:
+        named.setdefault(why, []).append(name)
+    return {why: ", ".join(names) for why, names in named.items()}

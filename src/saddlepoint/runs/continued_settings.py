@@ -14,7 +14,7 @@ MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "descri
               "perceptual.weights")  # a path: the digest of the file is checked
 # Files and folders may have moved, so one path may replace another. A path instead of null changes what is learnt.
 PLACES = ("data.root", "data.low_root", "data.source_root", "data.validation_root", "data.validation_source_root",
-          "extractor.weights")
+          "data.labels", "extractor.weights")
 
 
 def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]
 
 
 def _may_change(key: str, before: Any, after: Any) -> bool:
-    moved = key in PLACES and isinstance(before, str) and isinstance(after, str)
+    moved = key in PLACES and isinstance(before, str | list) and isinstance(after, str | list)
     return moved or any(key == each or key.startswith(f"{each}.") for each in MAY_CHANGE)
 
 
