@@ -77,8 +77,8 @@ class Folder:
         if resize == "pad" or self.has_shape_of(size):
             return f"are {'padded' if resize == 'pad' else 'resized'} to {sides.words}"
         if resize == "stretch":
-            return f"are squeezed into {'squares' if sides.is_square else 'another shape'}, of {sides.words}"
-        return f"lose what is beyond their middle {'square' if sides.is_square else 'part'}, of {sides.words}"
+            return f"are squeezed into {'squares, of' if sides.is_square else 'images of'} {sides.words}"
+        return f"lose what is beyond their middle{' square' if sides.is_square else ''}, of {sides.words}"
 
 
 def open_folder(settings: Settings, side: str) -> Folder:
@@ -211,8 +211,9 @@ def warn_of_unlike_framing(sides: Mapping[str, Folder], size: ImageSize, resize:
     if real == fake:
         return
     cropped = not all(folder.has_shape_of(size) for folder in sides.values())
-    squares = "squares" if sides_of(size).is_square else "other images"
-    other = f"whole pictures squeezed into {squares}, type resize=stretch" if resize == "short_side" else (
-        f"the middle {squares} of pictures, type resize=short_side")
+    squares, middles = ("squares", "middle squares") if (shape := sides_of(size)).is_square else (
+        f"images of {shape.words}", "middles")
+    other = "whole pictures that were squeezed, type resize=stretch" if resize == "short_side" else (
+        f"the {middles} of pictures, type resize=short_side")
     print(f"note: images of real={sides['real'].typed} {real}, and those of fake={sides['fake'].typed} {fake}. "
           + (f"If the {squares} are {other}" if cropped else "Resizing one side alone moves metrics"), file=sys.stderr)
