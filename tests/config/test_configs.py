@@ -32,7 +32,8 @@ DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_c
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
               "paired_halves": write_photo_folder, "pairs_from_folder": write_photo_folder,
               "unpaired_folders": write_photo_folder, "zip": write_stylegan_folder, "array": write_array_folder,
-              "cifar100": published.write_cifar100, "svhn": published.write_svhn, "stl10": published.write_stl10, "kmnist": published.write_kmnist,
+              "cifar100": published.write_cifar100, "svhn": published.write_svhn, "stl10": published.write_stl10,
+              "kmnist": published.write_kmnist,
               "emnist": published.write_emnist, "celeba": published.write_celeba,
               "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun}
 SMALL_SETS = ("image_folder", "zip", "array", "celeba", "tiny_imagenet", "lsun")
