@@ -58,7 +58,8 @@ def test_a_disk_without_room_or_a_folder_in_the_way_is_said(tmp_path, monkeypatc
     (tmp_path / "set").write_text("in the way")
     with pytest.raises(RequestError, match="cannot be unpacked beside itself .*data.root=FOLDER"):
         unpacking.unpack(path, "set")
-    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda place: type(unpacking.shutil.disk_usage("/"))(9, 9, 100))
+    of_a_disk = type(unpacking.shutil.disk_usage("/"))
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda place: of_a_disk(9, 9, free=0))
     with pytest.raises(RequestError, match=r"takes 0.0 MB unpacked, and its disk has 0.0 MB free"):
         unpacking.unpack(path, "set")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["set", "set.tar.gz"]

@@ -31,6 +31,8 @@ def unpack(archive: Path, top: str) -> Path:
             _require_room(archive, sum(member.size for member in members))
             for member in with_progress(members, f"files unpacked of {archive.name}"):
                 _write(opened, member, staging, archive)
+            while opened.fileobj.read(1 << 20):  # the checksum of a .gz file comes behind the last of them
+                pass
         try:
             (staging / top).rename(place)
         except OSError as error:
