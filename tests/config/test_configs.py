@@ -14,29 +14,40 @@ from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.array_images import ArrayImages
 from saddlepoint.data.paired_files import PairedFolders, PairedHalves, PairsFromFolder
 from saddlepoint.data.pairs import PairFolder
+from saddlepoint.data.sources.celeba import CelebA
 from saddlepoint.data.sources.coloured_digits import ColouredDigits
+from saddlepoint.data.sources.lsun import LSUN
 from saddlepoint.data.sources.photographs import PhotoEdges
+from saddlepoint.data.sources.tiny_imagenet import TinyImageNet
 from saddlepoint.data.unpaired_folders import UnpairedFolders
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
+from tests.data import published
 from tests.data.archive_files import write_array_folder, write_stylegan_folder
 from tests.data.formats import write_cifar10, write_idx, write_photo_folder
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
               "paired_halves": write_photo_folder, "pairs_from_folder": write_photo_folder,
-              "unpaired_folders": write_photo_folder, "zip": write_stylegan_folder, "array": write_array_folder}
+              "unpaired_folders": write_photo_folder, "zip": write_stylegan_folder, "array": write_array_folder,
+              "cifar100": published.write_cifar100, "svhn": published.write_svhn, "stl10": published.write_stl10,
+              "kmnist": published.write_kmnist,
+              "emnist": published.write_emnist, "celeba": published.write_celeba,
+              "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun}
+SMALL_SETS = ("image_folder", "zip", "array", "celeba", "tiny_imagenet", "lsun")
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
 SMALL_FILES = ("data.image_size=32", "data.load_size=36", "data.subset_size=4")
 SMALL_DEGRADATION = ("data.degradation_crop=48", "data.pair_pool=8")
 # What a class decides for its base class.
+OF_LISTED = {"extensions", "train_fraction", "split_seed", "white", "draft"}
 ITS_OWN = {PairFolder: {"resize", "crop", "draft", "on_device"}, PairedFolders: {"crop"},
            PairedHalves: {"crop", "draft"}, PairsFromFolder: {"crop"},
            ArrayImages: {"extensions", "corrupt", "cache", "max_pixels", "draft"}, UnpairedFolders: {"crop"},
+           CelebA: {*OF_LISTED, "resize", "crop"}, TinyImageNet: OF_LISTED, LSUN: OF_LISTED,
            PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
@@ -227,7 +238,7 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
         DATA_FILES[option](tmp_path / "files")
         overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
         overrides += source_folder(option, tmp_path / "files")
-    if group == "data" and option in ("image_folder", "zip", "array"):
+    if group == "data" and option in SMALL_SETS:
         overrides += ["data.image_size=16", "data.subset_size=4"]
     if group == "experiment":
         overrides += small_experiment(option, tmp_path / "files")

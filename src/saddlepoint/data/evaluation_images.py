@@ -113,7 +113,7 @@ class EvaluationFiles(EvaluationImages):
 
     def __init__(self, name: str, split: str, files: Sequence[Place], labels: Tensor, load: ImageLoader):
         super().__init__(name, split, labels)
-        self.files, self.load = list(files), load
+        self.files, self.load = files, load
         self.channels, self.image_size = load.channels, load.framing.image_size
         self.framing = f"{load.framing.resize}, {load.framing.crop}"
 

@@ -133,17 +133,12 @@ class ImageFolder(ImageDataModule):
         return self.loader(self.framing)
 
     def open(self) -> Dataset:
-        if self.on_device and self.framing.is_random:
-            raise RequestError("data.on_device=true keeps each image as it is cropped, and here it is cropped at "
-                               "another place each time: type data.on_device=false, and data.cache=FOLDER to decode "
-                               f"each image once{self.way_to_fixed_crops}")
+        self._require_fixed_crops()
         files = self._list_files()
         classes, self.class_names = [0] * len(files), ()
         if self.num_classes:
             classes, self.class_names = self.classes_of(files)
-        train, test = split_in_two(files, self.train_fraction, self.split_seed)
-        if test:
-            self.left_out.append(f"{len(test):,} images by data.train_fraction={self.train_fraction:g}")
+        train, test = self.split_of(files)
         if self.subset_size is not None:
             require_enough(len(train), self.subset_size)
             self.left_out += left_out_by_subset(len(train), self.subset_size)
@@ -159,11 +154,24 @@ class ImageFolder(ImageDataModule):
             self.left_out.append(f"{describing.counted(len(unreadable), 'file')} that cannot be used")
         return self.dataset(train, torch.tensor(labels), load, unreadable)
 
+    def _require_fixed_crops(self) -> None:
+        if self.on_device and self.framing.is_random:
+            raise RequestError("data.on_device=true keeps each image as it is cropped, and here it is cropped at "
+                               "another place each time: type data.on_device=false, and data.cache=FOLDER to decode "
+                               f"each image once{self.way_to_fixed_crops}")
+
     def classes_of(self, files: list[ImageFile]) -> tuple[list[int], tuple[str, ...]]:
         """Returns the class of each file, from 0, and the names of the classes, of which there are `num_classes`."""
         if self.expected_classes:
             self.expect_classes(class_folders.names([file.name for file in files]))
         return class_of_each(files, self.root, self.num_classes)
+
+    def split_of(self, files: list[ImageFile]) -> tuple[list[ImageFile], list[ImageFile]]:
+        """Returns the files that are trained on, and those of the split `test`, both sorted."""
+        train, test = split_in_two(files, self.train_fraction, self.split_seed)
+        if test:
+            self.left_out.append(f"{len(test):,} images by data.train_fraction={self.train_fraction:g}")
+        return train, test
 
     def training_dataset(self) -> Dataset:
         dataset = super().training_dataset()

@@ -130,3 +130,30 @@ class ResizeLarger(ResizeAndCrop):
 
     def new_size(self, width: int, height: int) -> tuple[int, int]:
         return self.larger.new_size(width, height)
+
+
+class CropThenResize(ResizeAndCrop):
+    """Cuts the central square out of each image and resizes it, as papers do with aligned faces.
+
+    image_size: pixels of a side
+    crop_size: pixels of a side of the square that is cut out
+    """
+
+    def __init__(self, image_size: ImageSize, crop_size: int):
+        super().__init__(image_size, "stretch", "center")
+        if not self.sides.is_square:
+            raise ValueError(f"data.center_crop={crop_size} cuts out squares, and data.image_size={self.sides} is "
+                             "none: type data.center_crop=null, or one number")
+        self.crop_size = crop_size
+        self.resize = f"of the middle {crop_size} pixels"  # decoded images in a cache are told apart by it
+
+    def check(self, width: int, height: int) -> None:
+        if min(width, height) < self.crop_size:
+            raise Unreadable(f"its {width} x {height} pixels are less than data.center_crop={self.crop_size}")
+
+    def scaled(self, image: Image.Image) -> Image.Image:
+        left, top = ((side - self.crop_size) // 2 for side in image.size)
+        return super().scaled(image.crop((left, top, left + self.crop_size, top + self.crop_size)))
+
+    def new_size(self, width: int, height: int) -> tuple[int, int]:
+        return self.sides.width, self.sides.height

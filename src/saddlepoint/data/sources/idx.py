@@ -12,7 +12,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from saddlepoint.data.sources.opening import Damage, unzipped
+from saddlepoint.data.sources.opening import Damage, fill, unzipped
 
 _UNSIGNED_BYTE = 8
 _MOST_THAT_GZIP_SAVES = 1032  # deflate's limit: content is at most this many times as large as its file
@@ -21,15 +21,21 @@ _MOST_THAT_GZIP_SAVES = 1032  # deflate's limit: content is at most this many ti
 def read_idx(path: Path, num_dimensions: int) -> Tensor:
     """Reads a file into a uint8 tensor of `num_dimensions`. Refuses files that are damaged or of another kind."""
     with unzipped(path) as stream:
-        shape = _shape(stream, num_dimensions)
-        length = math.prod(shape)
-        if not 0 < length <= _MOST_THAT_GZIP_SAVES * path.stat().st_size:
-            raise Damage(f"its header promises {length:,} values, which a file of this size cannot hold")
-        values = torch.empty(shape, dtype=torch.uint8)
-        if (missing := length - _fill(values, stream)) > 0:
-            raise Damage(f"{missing:,} of the {length:,} bytes that its header promises are missing at its end")
-        if stream.read(1):
-            raise Damage(f"it goes on after the {length:,} bytes that its header promises")
+        return read_idx_stream(stream, num_dimensions, path.stat().st_size)
+
+
+def read_idx_stream(stream: BinaryIO, num_dimensions: int, stored_bytes: int) -> Tensor:
+    """Reads what `read_idx` reads, from a stream of unzipped bytes. Raises Damage. `stored_bytes`: size of the file,
+    which limits how many bytes its header can promise."""
+    shape = _shape(stream, num_dimensions)
+    length = math.prod(shape)
+    if not 0 < length <= _MOST_THAT_GZIP_SAVES * stored_bytes:
+        raise Damage(f"its header promises {length:,} values, which a file of this size cannot hold")
+    values = torch.empty(shape, dtype=torch.uint8)
+    if (missing := length - fill(values, stream)) > 0:
+        raise Damage(f"{missing:,} of the {length:,} bytes that its header promises are missing at its end")
+    if stream.read(1):
+        raise Damage(f"it goes on after the {length:,} bytes that its header promises")
     return values
 
 
@@ -42,12 +48,3 @@ def _shape(stream: BinaryIO, num_dimensions: int) -> tuple[int, ...]:
     if len(header) < 4 * num_dimensions:
         raise Damage("it ends inside its header")
     return struct.unpack(f">{num_dimensions}I", header)
-
-
-def _fill(values: Tensor, stream: BinaryIO) -> int:
-    """Fills the tensor from the stream, which gives bytes in pieces if it is gzipped, and returns their number."""
-    memory = memoryview(values.view(-1).numpy())
-    filled = 0
-    while filled < len(memory) and (count := stream.readinto(memory[filled:])):
-        filled += count
-    return filled

@@ -1,5 +1,5 @@
-"""Reads pickled dictionaries of arrays, as CIFAR-10 and statistics come in, without running code that a file could
-contain.
+"""Reads pickled dictionaries of arrays, as CIFAR-10, CIFAR-100 and statistics come in, without running code that a file
+could contain.
 
 A pickle is a program that may call any function it can name. Here it can only name the functions that make arrays, as
 Python 2, numpy 1 and numpy 2 spell them.
@@ -20,7 +20,7 @@ _MALFORMED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError,
               OverflowError, MemoryError, struct.error)
 
 
-def read_pickled_dictionary(content: bytes, what: str = "CIFAR-10 file",
+def read_pickled_dictionary(content: bytes, what: str = "CIFAR file",
                             further: Mapping[tuple[str, str], type] | None = None) -> dict[str, object]:
     """Reads a dictionary, whose keys become str. Strings of Python 2 become str of the same bytes (latin1).
 
