@@ -59,7 +59,7 @@ def metrics(machine: Machine) -> Iterator[Case]:
 
     A failure means that a sum, a distance or a decomposition is less exact there, so that values depend on the device.
     """
-    for name in ("fid", "kid", "precision", "coverage"):
+    for name in ("fid", "kid", "cmmd", "precision", "coverage"):
         yield name, partial(measured_on_both, machine, name)
 
 

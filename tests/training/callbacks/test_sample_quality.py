@@ -129,6 +129,7 @@ class Still:
 
 class Unconditional:
     draws_labels = False
+    networks = {"generator": torch.nn.Identity()}
 
 
 def quality(metric, extractor=None, count=100):
