@@ -16,14 +16,17 @@ from saddlepoint import build
 from saddlepoint.commands import evaluation
 from saddlepoint.config.check import checked_settings
 from saddlepoint.data.memory import resized
+from saddlepoint.data.pixels import to_bytes
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.fitting import Fit
 from saddlepoint.metrics.sources import list_images
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
+from saddlepoint.sampling.loading import load_generator
 from saddlepoint.training.train import train
 from tests.composing import composed, settings
 from tests.processes import ROOT
+from tests.translation_runs import untrained_run
 from tests.warm import shared
 
 SCHEMA = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
@@ -105,6 +108,24 @@ def test_another_framing_that_is_typed_is_said_and_stands_in_the_protocol(of_pho
     assert "are squeezed into squares" in capsys.readouterr().err
 
 
+def test_a_run_of_images_that_are_not_square_is_measured_as_its_files_are(photos, tmp_path, capsys):
+    run = untrained_run(tmp_path / "run", settings(*TINY, "data=image_folder", f"data.root={photos}",
+                                                   "data.image_size=[16,24]", "data.num_workers=0"))
+    own = fid(tmp_path / "own.json", f"run='{run}'", f"num_fake={COUNT}", "image_size=[16,24]")
+    for index, image in enumerate(load_generator(run).sample(COUNT)):
+        pictures.write_png(tmp_path / "fakes" / f"{index:03}.png", to_bytes(image))
+    folders = fid(tmp_path / "folders.json", f"real='{photos}'", f"fake='{tmp_path / 'fakes'}'", "extractor=random")
+    assert folders["value"] == pytest.approx(own["value"], rel=1e-6)
+    for protocol in (own["protocol"], folders["protocol"]):
+        assert protocol["image_size"] == [16, 24] and protocol["resize"].endswith("to 32 x 32 (of 16 x 24)")
+    assert folders["protocol"]["framing"] == "none" and "note:" not in capsys.readouterr().err
+    with pytest.raises(RequestError, match=r"image_size=\[24,16\], but the run makes images of image_size=\[16,24\]"):
+        fid(tmp_path / "other.json", f"run='{run}'", "image_size=[24,16]")
+    with pytest.raises(RequestError, match=r"must be of one size: .*Type 'image_size=\[16,24\]' to take the middle"):
+        fid(tmp_path / "other.json", f"real='{photographs(tmp_path / 'square', 1, 40, 40)}'",
+            f"fake='{tmp_path / 'fakes'}'", "extractor=random")
+
+
 def digits(run: Path) -> torch.Tensor:
     """[N, 1, 28, 28], before they are padded"""
     return build.data(checkpoint.load(run / "checkpoints" / "last.ckpt")["settings"]).images()
@@ -163,7 +184,7 @@ def test_settings_of_folders_that_a_run_does_not_follow_are_refused(of_digits, t
 
 def advice(photos: Path, fakes: Path, where: Path) -> list[list[str]]:
     """The settings that the refusal says to type, one list for each way"""
-    with pytest.raises(RequestError, match="must be squares of one size") as refusal:
+    with pytest.raises(RequestError, match="must be of one size") as refusal:
         fid(where, f"real='{photos}'", f"fake='{fakes}'", "extractor=random")
     found = re.findall(r"(image_size=\d+)( resize=\w+)?", str(refusal.value).split("Type ")[1])
     return [[part.strip() for part in each if part] for each in found]

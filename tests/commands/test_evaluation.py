@@ -129,7 +129,7 @@ def test_grey_and_colour_or_two_sizes_are_refused_with_the_fix(tmp_path):
                            folder(tmp_path / "large", 3, size=20))
     with pytest.raises(RequestError, match="has grey images and .* colour ones: type channels=3 or channels=1"):
         evaluated(f"real={grey}", f"fake={colour}", "extractor=random")
-    with pytest.raises(RequestError, match="squares of one size: .*20 x 20.* Type image_size=16"):
+    with pytest.raises(RequestError, match="must be of one size: .*20 x 20.* Type image_size=16"):
         evaluated(f"real={large}", f"fake={grey}", "extractor=random")
 
 

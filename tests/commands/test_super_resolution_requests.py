@@ -22,6 +22,7 @@ PAIRS = ("data=sr_folder", "perceptual=random", "model.generator.num_blocks=1")
     (["model=srgan", *PAIRS, "model.generator.scale=2"], "model.generator.scale=2 and data.scale=4 must be equal"),
     (["model=srgan", *PAIRS, "model.turns.generator_batch_multiple=2"], "asks for more fakes than there are low-res"),
     (["model=srgan", *PAIRS, "model.turns.scoring=half"], "here each fake is made of one of the low-resolution images"),
+    (["model=srgan", *PAIRS, "data.image_size=[96,64]"], "must be one number: .*type data.image_size=64"),
     (["model=srgan", *PAIRS, "data.image_size=40"], "data.image_size=40 must be a multiple of 16"),
     (["model=esrgan", *PAIRS], "data.image_size=96 must be a power of two from 16 to 256 .* type data.image_size=64"),
     (["model=esrgan", *PAIRS, "data.scale=2", "data.image_size=18"], "data.image_size=18 must be a power of two"),

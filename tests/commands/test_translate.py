@@ -61,6 +61,14 @@ def test_a_folder_becomes_a_folder_of_pictures_in_the_size_of_training(runs, cap
     assert "left out: 1 files in folders below" in printed and "2 images translated" in printed
 
 
+def test_the_size_of_training_need_not_be_square(tmp_path):
+    run = translation_run(tmp_path / "run", "pix2pix", "data.image_size=[16,32]")
+    photo(30, 20).save("a.png")
+    translate("input=a.png", f"run={run}")
+    stretched = photo(30, 20).resize((32, 16), Image.Resampling.BICUBIC)
+    assert numpy.abs(numpy.asarray(Image.open("a_translated.png")) - by_the_network(run, stretched)).max() <= 1
+
+
 def test_a_picture_keeps_its_size_if_asked_to_and_goes_back_by_cyclegan(runs):
     photo(24, 20).save("a.png")
     translate("input=a.png", f"run={runs['cyclegan']}", "size=own", "direction=back")

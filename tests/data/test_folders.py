@@ -26,6 +26,20 @@ def test_a_flat_folder_with_spaces_is_read(tmp_path):
     assert images == expected
 
 
+@pytest.mark.parametrize("resize", ["none", "short_side"])
+def test_a_file_that_is_stored_turned_has_the_shape_of_its_upright_picture(tmp_path, resize):
+    upright, turned = Image.effect_noise((24, 16), 50), Image.Exif()
+    turned[0x0112] = 6  # decoding turns it by a quarter to the right
+    upright.save(tmp_path / "a.png")
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.png", exif=turned)
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "c.png")  # this one is as tall as it looks
+    data = folder(tmp_path, channels=1, image_size=[16, 24], resize=resize, crop="center")
+    images = as_bytes(stream(data, 3))
+    assert images.shape == (12, 1, 16, 24)
+    alike = [numpy.array_equal(image[0].numpy(), numpy.asarray(upright)) for image in images]
+    assert sum(alike) == (12 if resize == "none" else 8)  # c is too narrow to be shown as it is, and others stand in
+
+
 def test_class_folders_give_labels(tmp_path):
     for number, name in enumerate(("cat", "dog", "eel")):
         write_grey_levels(tmp_path / name, range(100 * number // 2, 100 * number // 2 + 4 + number))

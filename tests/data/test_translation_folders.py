@@ -56,19 +56,20 @@ def test_both_images_of_a_pair_are_cropped_and_mirrored_alike(tmp_path):
     assert len(places) > 50 and min(mirrors.values()) > 35  # of 120
 
 
-@pytest.mark.parametrize(("load_size", "resize"), [(18, "stretch"), (None, "stretch"), (20, "short_side")])
-def test_pairs_are_resized_to_a_little_more_and_alike(tmp_path, load_size, resize):
-    data = negatives(tmp_path, load_size=load_size, resize=resize)
-    short = load_size or 16
-    size = (short, short) if resize == "stretch" else (round(40 * short / 28), short)
+@pytest.mark.parametrize(("image_size", "load_size", "resize", "size"), [
+    (16, 18, "stretch", (18, 18)), (16, None, "stretch", (16, 16)), (16, 20, "short_side", (round(40 * 20 / 28), 20)),
+    ([16, 24], [18, 30], "short_side", (30, 21)), ([16, 24], [18, 30], "stretch", (30, 18))])
+def test_pairs_are_resized_to_a_little_more_and_alike(tmp_path, image_size, load_size, resize, size):
+    data = negatives(tmp_path, image_size=image_size, load_size=load_size, resize=resize)
+    shape = (16, 24 if image_size == [16, 24] else 16)
     whole = [torch.from_numpy(numpy.array(Image.open(path).resize(size, Image.Resampling.BICUBIC))).permute(2, 0, 1)
              for path in sorted((tmp_path / "targets").iterdir())]
     sources, targets = stream(data, 4)
-    assert sources.shape == targets.shape == (16, 3, 16, 16)
+    assert sources.shape == targets.shape == (16, 3, *shape)
     assert all(any(place_of(target, each) for each in whole) for target in targets)
     assert (sources.int() + targets.int() - 255).abs().max() <= 1  # each is rounded by itself
-    source, target = data.validation_pairs(3)  # resized to 16 at once
-    assert source.shape == target.shape == (3, 3, 16, 16)
+    source, target = data.validation_pairs(3)  # resized to image_size at once
+    assert source.shape == target.shape == (3, 3, *shape)
     assert (source.int() + target.int() - 255).abs().max() <= 1
 
 
@@ -125,6 +126,7 @@ def test_images_of_a_pair_of_two_sizes_are_refused(tmp_path):
     ({"validation_root": "targets"}, "type both, or neither"),
     ({"validation_root": "targets", "validation_source_root": "empty"}, "empty has no images"),
     ({"load_size": 8, "resize": "stretch"}, "data.load_size=8 must be at least data.image_size=16"),
+    ({"load_size": [18, 15], "resize": "stretch"}, r"data.load_size=\[18,15\] must be at least data.image_size=16"),
     ({"load_size": 18}, "type data.load_size=null, or data.resize=stretch"),
     ({"source_channels": 2}, "data.source_channels=2 must be 1 .grey. or 3"),
 ])

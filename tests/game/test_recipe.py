@@ -113,6 +113,7 @@ def test_the_line_for_a_bare_wasserstein_is_the_one_of_the_manual():
 @pytest.mark.parametrize(("overrides", "words"), [
     ("data.image_size=20 model=dcgan", "data.image_size=20"),
     ("data.image_size=20 model=resnet", "data.image_size=20"),
+    ("data.image_size=[20,30] model=resnet", "type data.image_size=[20,32]"),
     ("model.generator.channels=3", "images of 3 x 32 x 32 and the data has 1 x 32 x 32"),
     ("model.discriminator.image_size=64", "does not fit images of 1 x 32 x 32"),
     ("model=mlp model.discriminator.normalization=instance", "instance"),

@@ -145,7 +145,7 @@ def test_unet_refuses_images_it_cannot_halve_three_times():
 
 @pytest.mark.parametrize(("network", "settings", "sentence"), [
     (SRGANDiscriminator, {"image_size": 100}, r"data\.image_size=100 must be a multiple of 16 .*data\.image_size=96"),
-    (SRGANDiscriminator, {"image_size": 0}, r"data\.image_size=0 must be a multiple of 16 .*data\.image_size=16"),
+    (SRGANDiscriminator, {"image_size": 24}, r"data\.image_size=24 must be a multiple of 16 .*data\.image_size=32"),
     (SRGANDiscriminator, {"width": 0}, r"model\.discriminator\.width=0 must be a whole number"),
     (VGGStyleDiscriminator, {"image_size": 96}, r"data\.image_size=96 must be a power of two .*data\.image_size=64"),
     (VGGStyleDiscriminator, {"normalization": "spectral"}, r"normalization=spectral must be one of none, batch"),

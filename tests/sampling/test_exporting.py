@@ -31,6 +31,7 @@ def draw(seed: int, first: int, count: int) -> torch.Tensor:
 SIDE = (3, 16, 16)
 DRAW = {name: lambda make=make: of_generator(make(), draw, {}) for name, make in GENERATORS.items()
         if name != "acgan"} | {  # whose generator is that of projection
+    "not square": lambda: of_generator(GENERATORS["dcgan"](size=[16, 24]), draw, {}),
     "infogan": lambda: of_generator(InfoGANGenerator(5, 1, 28, width=2, hidden=4), draw, {})}
 READ_IMAGES = {
     "encoder": lambda: of_images(DCGANEncoder(5, *SIDE[:2], width=2, stochastic=True), "images", SIDE, "latents", {}),

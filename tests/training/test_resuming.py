@@ -54,10 +54,10 @@ def test_a_run_that_died_twice_ends_as_one_that_never_did(family, tmp_path, monk
     same(tmp_path / "whole", tmp_path / "broken")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_so_it_is_with_files_and_workers(workers, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("workers", "size"), [(0, "[16,24]"), (2, "16")])
+def test_so_it_is_with_files_and_workers_and_images_that_are_not_square(workers, size, tmp_path, monkeypatch):
     write_photo_folder(tmp_path / "files")
-    made = settings(*SMALL, *NARROW, "data=image_folder", f"data.root={tmp_path / 'files'}", "data.image_size=16",
+    made = settings(*SMALL, *NARROW, "data=image_folder", f"data.root={tmp_path / 'files'}", f"data.image_size={size}",
                     "data.subset_size=null", "data.crop=random", "data.horizontal_flip=true", "callbacks=none",
                     f"data.num_workers={workers}", "budget.images=64")
     train.train(made, tmp_path / "whole")

@@ -53,6 +53,8 @@ class Sides(NamedTuple):
 
 def sides_of(image_size: int | Sequence[int], setting: str = "data.image_size") -> Sides:
     """Returns the sides of a setting. Raises a ValueError if it is no image size."""
+    if isinstance(image_size, Sides):
+        return image_size
     if problem := must_be(image_size):
         typed = str(list(image_size)).replace(" ", "") if isinstance(image_size, list | tuple) else image_size
         raise ValueError(f"{setting}={typed} must be {problem}")

@@ -77,8 +77,9 @@ def _size_problems(recipe: Recipe) -> Iterator[Problem]:
         return
     step = scale * recipe.generator.multiple
     if not sides.is_square:
-        yield Problem(f"data.image_size={sides} must be one number for a model that enlarges images, which learns from "
-                      "square crops and enlarges images of every shape", {"data.image_size": min(sides)})
+        yield Problem(f"data.image_size={sides} must be one number: a model that enlarges images learns from square "
+                      f"crops, and enlarges images of every shape: type data.image_size={min(sides)}",
+                      {"data.image_size": min(sides)})
         return
     if (image_size := sides.height) % step:
         yield Problem(f"data.image_size={image_size} must be a multiple of {step} for an enlargement by {scale}",
