@@ -71,7 +71,8 @@ def compare(title: str, root: Path, size: int, rounds: int, cores: int) -> None:
                    f"saddlepoint-prepare, Pillow alone, {count:,} files")[1:]  # the first warms up
     own, alone = (count / statistics.median(row[place] for row in rows) for place in (0, 1))
     ratio = statistics.median(row[1] / row[0] for row in rows)
-    print(f"  saddlepoint-prepare {own:,.0f} images/s, Pillow alone {alone:,.0f}: {ratio:.2f} times its speed", flush=True)
+    print(f"  saddlepoint-prepare {own:,.0f} images/s, Pillow alone {alone:,.0f}: {ratio:.2f} times its speed",
+          flush=True)
 
 
 def main(typed: Sequence[str] | None = None) -> None:

@@ -4,7 +4,8 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import Limits, Unreadable, header_of
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.environment import revision, versions
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files.disk_space import in_megabytes
 from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.preparing.encoding import Encoded, Encoder, Workers
@@ -42,7 +43,7 @@ def prepare(settings: Settings) -> Path:
     labels = labels_of(files, root, settings["labels"])
     tell_of_folders(files, root, settings["labels"])
     started = time.monotonic()
-    with Workers(workers_of(settings)) as workers:
+    with telling_how_to_go_on(target), Workers(workers_of(settings)) as workers:
         channels = settings["channels"] or channels_of(files, limits_of(settings), workers)
         encoder = encoder_of(settings, channels)
         recipe = {"files": digest_of(files), "channels": channels, "labels": digest_of_labels(labels),
@@ -54,6 +55,18 @@ def prepare(settings: Settings) -> Path:
             archive.finish(record_of(settings, root, files, archive, labels, channels, size))
     tell(target, files, archive, labels, channels, size, time.monotonic() - started)
     return target
+
+
+@contextmanager
+def telling_how_to_go_on(target: Path) -> Iterator[None]:
+    """Says, where the user or a full disk ends the block, that what was done is not lost."""
+    try:
+        yield
+    except DiskFull as full:
+        raise DiskFull(f"{full}. Make room and type the same again: it goes on from here") from full
+    except KeyboardInterrupt:
+        print(f"{target} is not finished: type the same again, and it goes on from here", file=sys.stderr)
+        raise
 
 
 def refuse_contradictions(settings: Settings) -> None:
@@ -175,7 +188,7 @@ def fill(archive: UnfinishedZip, files: Sequence[ImageFile], encoder: Encoder,
                 time_of_line = time.monotonic()
                 print(f"prepared: {archive.done:,} of {len(files):,} files", file=sys.stderr, flush=True)
     if not archive.count:
-        number, reason = archive.left_out[-1]
+        number, reason = archive.left_out[0]
         raise RequestError(f"input has no image that can be used: {files[number].path}: {reason}")
     return size
 

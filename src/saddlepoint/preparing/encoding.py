@@ -15,11 +15,13 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy
 from PIL import Image
 
 from saddlepoint.data.decoding import Limits, Unreadable, decode
 from saddlepoint.data.workers import leave_signals_to_the_main_process
 from saddlepoint.errors import EndOfRun
+from saddlepoint.image_files import png
 from saddlepoint.preparing.framing import Framing
 
 FILES = 32  # that a process is handed at once
@@ -64,16 +66,16 @@ class Encoder:
 
 
 def encoded(image: Image.Image, kind: str, quality: int) -> bytes:
-    """Returns the content of an image file.
+    """Returns the content of an image file of a picture in mode L or RGB.
 
-    PNG is not compressed, as StyleGAN's own archives: it is read twice as fast. JPEG keeps colours in full size.
+    PNG is not compressed, as in StyleGAN's own archives: it is read in less than half the time. JPEG keeps colours in
+    full size.
     """
+    if kind == "png":
+        return png.without_compression(numpy.atleast_3d(numpy.asarray(image)))
     content = io.BytesIO()
     image.info.clear()  # else Pillow writes the source's profile and comments
-    if kind == "png":
-        image.save(content, format="PNG", compress_level=0)
-    else:
-        image.save(content, format="JPEG", quality=quality, subsampling=0)
+    image.save(content, format="JPEG", quality=quality, subsampling=0)
     return content.getvalue()
 
 
