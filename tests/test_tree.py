@@ -17,7 +17,7 @@ FLOORS = (
     ("compat", "config", "files", "parallel"),
     ("downloads", "game", "networks", "runs"),
     ("data", "losses", "tricks"),
-    ("metrics",),
+    ("metrics", "preparing"),
     ("build", "comparison"),
     ("sampling", "sweeps"),
     ("upscaling",),

@@ -141,7 +141,7 @@ def test_trainings_pictures_become_a_film_without_the_checkpoint(tmp_path, monke
     (["format=mp4"], "format=mp4 is a film, and this is one picture: say what moves with interpolate="),
     (["output=x.gif", "class=all"], "output=x.gif is a film, and this is one picture"),
     (["format=gif", "arithmetic=1-2"], "format=gif is a film, and this is one picture"),
-    (["format=jpg"], "format=jpg must be one of png, gif, mp4, null"),
+    (["format=jpg"], "format=jpg must be one of png, gif, mp4, npz, zip, null"),
     (["interpolate=[1,2]", "fps=0", "format=gif"], "fps=0 must be a number at least 0.01 and at most 240"),
     (["interpolate=[1,2]", "fps=60", "format=gif"], "fps=60: a GIF has at most 50 frames a second"),
     (["interpolate=[1,2]", "fps=9"], "fps=9 is the speed of a film, and this is a picture: add format=gif"),

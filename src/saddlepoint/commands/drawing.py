@@ -1,6 +1,6 @@
 """Draws images from a trained run for sample.py: a grid, single files, walks between latents, arithmetic of latents.
 
-Films are in filming.py."""
+Films are in filming.py, files of many images in sample_archives.py."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.commands import filming
+from saddlepoint.commands import filming, sample_archives
 from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
@@ -34,6 +34,12 @@ def draw(settings: Settings) -> list[Path]:
     refuse_contradictions(settings)
     output = output_path(settings)
     refuse_places(output or default_output(settings, "picture"), settings)
+    kind = filming.format_of(settings)
+    if kind in sample_archives.FORMATS:
+        samples = sample_archives.compose(settings, one_class)
+        output = output or default_output(settings, samples.name)
+        with refusing_unwritable(output):
+            return sample_archives.write(samples, kind, output)
     settings = settings | {"steps": settings["steps"] or (STEPS_OF_FILMS if filming.is_film(settings) else STEPS)}
     if settings["training"]:
         output = output or default_output(settings, f"training_{settings['training']}")
@@ -217,8 +223,8 @@ def output_path(settings: Settings) -> Path | None:
     kind = filming.format_of(settings)
     if output.suffix.lower() != f".{kind}":
         name = output.with_suffix(f".{kind}") if output.suffix[1:].lower() in filming.FORMATS else f"{output}.{kind}"
-        raise RequestError(f"output={output} must be {'an MP4' if kind == 'mp4' else f'a {kind.upper()}'} file: type "
-                           f"{word(f'output={name}')}")
+        a_kind = f"{'an' if kind in ('mp4', 'npz') else 'a'} {kind.upper()}"
+        raise RequestError(f"output={output} must be {a_kind} file: type {word(f'output={name}')}")
     if is_taken(output) and not settings["overwrite"]:
         raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
     return output

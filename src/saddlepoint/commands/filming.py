@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from saddlepoint.commands import sample_archives
 from saddlepoint.config.spelling import word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
@@ -22,7 +23,8 @@ from saddlepoint.sampling.loading import home_of
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
-FORMATS = ("png", "gif", "mp4")
+FILMS = ("gif", "mp4")
+FORMATS = ("png", *FILMS, *sample_archives.FORMATS)
 WALK_FPS, TRAINING_FPS = 24, 4  # frames a second, unless fps= says otherwise
 MOST_FPS = 50  # of a GIF: players take a shorter time between two frames for a mistake, and are slow
 MOVING = ("interpolate", "interpolate_class", "codes", "training")  # settings of which a film can be made
@@ -36,12 +38,18 @@ def format_of(settings: Settings) -> str:
 
 
 def is_film(settings: Settings) -> bool:
-    return format_of(settings) != "png"
+    return format_of(settings) in FILMS
 
 
 def refuse_contradictions(settings: Settings) -> None:
-    """Refuses settings of films that exclude each other, before the run is read."""
+    """Refuses settings of films and archives that exclude each other, before the run is read."""
     kind, training = format_of(settings), settings["training"]
+    if kind in sample_archives.FORMATS:
+        sample_archives.refuse_contradictions(settings, kind)
+        return
+    if settings["device"]:
+        raise RequestError(f"device={settings['device']} is of format=npz and format=zip, and the CPU draws pictures "
+                           "and films: leave device= out")
     if kind == "png":
         if training:
             raise RequestError(f"training={training} is a film of the pictures in the run's folder samples/: add "

@@ -99,6 +99,22 @@ def export(*settings: str, extensions: Extensions = (), **values: object) -> Pat
         return exporting.export(request.settings)
 
 
+def prepare(*settings: str, extensions: Extensions = (), **values: object) -> Path:
+    """Makes an archive of a folder of images for training, and returns its path: prepare(input="photos",
+    output="photos.zip", image_size=64). Called again after an interruption, it goes on."""
+    with _request("prepare", settings, extensions, values) as request:
+        from saddlepoint.preparing import archiving
+        return archiving.prepare(request.settings)
+
+
+def audit(*settings: str, extensions: Extensions = (), **values: object) -> dict[str, Any]:
+    """Looks for what is wrong with a folder of images, and returns what audit.json has: audit(input="photos",
+    against="test_photos")."""
+    with _request("audit", settings, extensions, values) as request:
+        from saddlepoint.preparing import auditing
+        return auditing.audit(request.settings)
+
+
 def compare(*settings: str, **values: object) -> "pd.DataFrame":
     """Compares runs and returns a DataFrame with a line for each recipe: compare(runs="multirun", metric="fid").
 

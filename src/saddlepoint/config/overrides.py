@@ -16,7 +16,7 @@ from saddlepoint.errors import RequestError
 SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "published", "page", SWEEP_DIRECTORY)  # also where -m has others vary
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
-                  "data.validation_source_root", "run", "real", "fake", "input")
+                  "data.validation_source_root", "run", "real", "fake", "input", "against")
 PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",
                   "model.initialise_discriminator", "weights", "upscale")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]

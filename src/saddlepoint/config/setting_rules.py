@@ -94,6 +94,12 @@ RULES: dict[str, Rule] = {
     "direction": one_of("forward", "back"),
     "size": one_of("training", "own"),
     "dropout": boolean,
+    # Preparing and auditing data
+    "crop": one_of("center", "none"),
+    "filter": one_of("box", "bilinear", "hamming", "bicubic", "lanczos"),
+    "labels": one_of("folders", "dataset.json", "none"),
+    "against": optional(path),
+    "distance": integer(0, 16),
     # Measuring
     "name": optional(text),  # a-z, 0-9 and _: the card says so
     "lr": number(0, above=True),
@@ -174,7 +180,12 @@ RULES: dict[str, Rule] = {
 }
 
 OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else elsewhere
-    "sample": {"format": one_of("png", "gif", "mp4", None)},
+    "sample": {"format": one_of("png", "gif", "mp4", "npz", "zip", None),
+               "device": one_of("auto", "cpu", "gpu", None)},
     "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
     "export": {"format": one_of("onnx", "pt2")},
+    "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
+                "image_size": optional(either(COUNT, list_of(COUNT, length=2))),
+                "num_workers": either(one_of("auto"), integer(1))},
+    "audit": {"num_workers": either(one_of("auto"), integer(1))},
 }

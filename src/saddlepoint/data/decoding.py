@@ -17,7 +17,8 @@ from saddlepoint.image_files.opening import MOST_PIXELS, Limits, open_image
 from saddlepoint.image_files.packed import Place
 from saddlepoint.image_files.source import ORIENTATION, UPRIGHT, Source
 
-__all__ = ["MODES", "MOST_PIXELS", "Draft", "Header", "Limits", "Unreadable", "decode", "drafted", "header_of"]
+__all__ = ["MODES", "MOST_PIXELS", "Draft", "Header", "Limits", "Unreadable", "decode", "decode_opened", "drafted",
+           "header_of"]
 
 MODES = {1: "L", 3: "RGB"}  # by number of channels
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -53,8 +54,13 @@ def decode(path: Place, channels: int, limits: Limits) -> Image.Image:
     """Returns the image in mode L (`channels` 1) or RGB (3), upright as its EXIF data says. Of several pictures in one
     file it reads the first. Raises Unreadable."""
     with open_image(path, limits) as source:
-        image = _as_image(to_eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
-        return in_channels(image, channels)
+        return decode_opened(source, channels, limits)
+
+
+def decode_opened(source: Source, channels: int, limits: Limits) -> Image.Image:
+    """Does what `decode` does with a file that was opened, in the block that opens it."""
+    image = _as_image(to_eight_bits(source.pixels(limits.white))) if source.has_own_reader else _upright(source)
+    return in_channels(image, channels)
 
 
 def in_channels(image: Image.Image, channels: int) -> Image.Image:

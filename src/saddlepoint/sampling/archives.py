@@ -1,0 +1,91 @@
+"""Writes many generated images into one file: ADM's array of samples (.npz), or StyleGAN's archive of pictures (.zip).
+
+Images arrive block by block and are written at once, so that 50,000 of them need the memory of a few. N images of C
+channels and H x W pixels.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from saddlepoint.data.evaluation_images import Block
+from saddlepoint.errors import RequestError
+from saddlepoint.files.disk_space import require_free_space
+from saddlepoint.files.stored_zip import StoredZip, write_zip
+from saddlepoint.image_files import png
+from saddlepoint.metrics.images import Images
+from saddlepoint.preparing.image_zip import ImageZip
+from saddlepoint.progress.bars import make_bar
+
+IMAGES, LABELS, RECORD = "arr_0", "arr_1", "saddlepoint"  # arrays of an .npz file; ADM's evaluator knows the first two
+
+
+def write_npz(path: Path, images: Images, labelled: bool, record: Mapping[str, Any]) -> None:
+    """Writes `arr_0` [N, H, W, 3] uint8, where grey is repeated, as ADM's evaluator needs colours; `arr_1` [N] int64,
+    the classes, if there are any; and the record as a text in JSON, `saddlepoint`.
+
+    numpy.savez would need all images at once.
+    """
+    def write(archive: StoredZip) -> None:
+        blocks, labels = _with_progress(images), []
+        first = next(blocks)
+        shape = (images.count, *first.images.shape[2:], 3)
+        require_free_space(path, prod(shape))
+        with archive.opened(f"{IMAGES}.npy") as stream:
+            _write_header(stream, numpy.dtype(numpy.uint8), shape)
+            for block in chain([first], blocks):
+                pixels = _channels_last(block)
+                stream.write(numpy.ascontiguousarray(numpy.broadcast_to(pixels, (*pixels.shape[:3], 3))))
+                labels.append(block.labels.numpy())
+        if labelled:
+            _write_array(archive, LABELS, numpy.concatenate(labels).astype(numpy.int64))
+        _write_array(archive, RECORD, numpy.array(json.dumps(record, sort_keys=True)))
+    write_zip(path, write)
+
+
+def write_image_zip(path: Path, images: Images, labelled: bool, record: Mapping[str, Any]) -> None:
+    """Writes the images as PNG files, grey ones as grey, with their classes in dataset.json if there are any, and the
+    record in saddlepoint.json."""
+    def write(archive: StoredZip) -> None:
+        target = ImageZip(archive, "png")
+        for block in _with_progress(images):
+            for pixels, label in zip(_channels_last(block), block.labels.tolist(), strict=True):
+                target.add(png.without_compression(pixels), label if labelled else None)
+        target.finish(record)
+    write_zip(path, write)
+
+
+WRITERS = {"npz": write_npz, "zip": write_image_zip}
+
+
+def _with_progress(images: Images) -> Iterator[Block]:
+    """Yields the blocks with their images on the CPU, and shows how many are drawn. Raises a RequestError if they are
+    no pictures."""
+    with make_bar(total=images.count, desc="drawn", unit=" images", unit_scale=True) as bar:
+        for _, block in images.blocks():
+            if block.images.shape[1] not in (1, 3):
+                raise RequestError(f"This run's images have {block.images.shape[1]} channels, and an archive has grey "
+                                   "images (1) or RGB (3): leave format= out for a picture of them")
+            yield block._replace(images=block.images.cpu())
+            bar.update(len(block.images))
+
+
+def _channels_last(block: Block) -> numpy.ndarray:
+    """Returns the images as [N, H, W, C]."""
+    return block.images.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _write_array(archive: StoredZip, name: str, array: numpy.ndarray) -> None:
+    with archive.opened(f"{name}.npy") as stream:
+        _write_header(stream, array.dtype, array.shape)
+        stream.write(array.tobytes())
+
+
+def _write_header(stream: Any, kind: numpy.dtype, shape: tuple[int, ...]) -> None:
+    numpy.lib.format.write_array_header_1_0(
+        stream, {"descr": numpy.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape})
