@@ -29,9 +29,14 @@ def composed_once(config: str, overrides: tuple[str, ...], folders: tuple[Path, 
 
 
 def settings(*overrides: str) -> dict[str, Any]:
-    """What train.py hands on for these overrides, checked."""
-    config, choices = composed(*overrides)
-    return checked_settings(config) | {"choices": choices}
+    """What train.py hands on for these overrides, checked; a copy of its own for each test that asks"""
+    return pickle.loads(checked_once(overrides, tuple(each.folder for each in extensions.in_use())))
+
+
+@cache
+def checked_once(overrides: tuple[str, ...], folders: tuple[Path, ...]) -> bytes:
+    config, choices = pickle.loads(composed_once("train", overrides, folders))
+    return pickle.dumps(checked_settings(config) | {"choices": choices})
 
 
 @cache

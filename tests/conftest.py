@@ -1,19 +1,23 @@
 """One thread for every test: results do not depend on the machine, and two test runs do not fight over its cores. Nor
-does what hypothesis thinks of an example that took long."""
+does what hypothesis thinks of an example that took long.
+
+What takes long to import is imported where it is used: the first of several processes reads this file before it starts
+the others, and runs no test itself."""
 
 import os
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
-
-from tests.digits import read_digits_once
-from tests.hydra_once import compose_once
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
-torch.set_num_threads(1)
+
+
+def pytest_collection() -> None:
+    """Called in processes that run tests, before they import any"""
+    import torch
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,6 +30,8 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def files_are_read_once():
+    from tests.digits import read_digits_once
+    from tests.hydra_once import compose_once
     with pytest.MonkeyPatch.context() as patch:
         compose_once(patch)
         read_digits_once(patch)

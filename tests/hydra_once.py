@@ -4,7 +4,9 @@ choices together. Settings that are typed (`a.b=1`) come after that, and mistake
 Only where all files are ours or Hydra's: those of extensions and of tests may change."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigSource
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 
 from saddlepoint.config.folders import settings_folder
 
@@ -75,16 +77,30 @@ def choose_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def merge_once(patch: pytest.MonkeyPatch) -> None:
-    """What stands in these files together"""
+    """What stands in these files together. Two commands differ in a few groups only, so each group is merged once, and
+    the groups anew."""
     merge, remembered = ConfigLoaderImpl._compose_config_from_defaults_list, {}
 
-    def compose(loader: ConfigLoaderImpl, defaults: Sequence[ResultDefault], repo: IConfigRepository) -> DictConfig:
-        if not all_stay(repo):
-            return merge(loader, defaults, repo)
-        key = (settings_folder(), *(repr(each) for each in defaults))
+    def once(defaults: Sequence[ResultDefault], put_together: Callable[[], DictConfig]) -> DictConfig:
+        key = (settings_folder(), *((each.config_path, each.package) for each in defaults))
         if key not in remembered:
-            remembered[key] = pickle.dumps(merge(loader, defaults, repo))
+            remembered[key] = pickle.dumps(put_together())
         return pickle.loads(remembered[key])
+
+    def compose(loader: ConfigLoaderImpl, defaults: Sequence[ResultDefault], repo: IConfigRepository) -> DictConfig:
+        return once(defaults, lambda: group_by_group(loader, defaults, repo)) if all_stay(repo) else merge(
+            loader, defaults, repo)
+
+    def group_by_group(loader: ConfigLoaderImpl, defaults: Sequence[ResultDefault],
+                       repo: IConfigRepository) -> DictConfig:
+        groups = [[*group] for _, group in groupby(defaults, lambda each: (each.package or "").partition(".")[0])]
+        start = next((place for place, group in enumerate(groups, 1) if group[-1].primary), len(groups))
+        groups[:start] = [sum(groups[:start], [])]  # Hydra's own, and the command's file
+        first, *others = [once(group, partial(merge, loader, group, repo)) for group in groups]
+        with flag_override(first, "no_deepcopy_set_nodes", True):
+            for other in others:
+                first.merge_with(other)
+        return first
 
     patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", compose)
 

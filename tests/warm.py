@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
+from importlib import import_module
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -28,6 +29,8 @@ from pytorch_lightning.strategies.launchers import subprocess_script
 
 from saddlepoint.sweeps import process as jobs
 from tests.processes import ROOT, ended, ending, free_port
+
+TORCHRUN_STARTS = "torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler"
 
 
 @cache
@@ -72,7 +75,8 @@ class Copy:
 
 
 class Command(Copy):
-    """`starts`: how many processes it starts that may be copies too, jobs of a sweep or the others of a group"""
+    """`starts`: how many processes it starts that may be copies too, jobs of a sweep, the others of a group or the
+    processes of a torchrun"""
 
     def __init__(self, args: Sequence[str | Path], where: Path, environment: dict[str, str], starts: int = 0):
         self.folder = TemporaryDirectory()
@@ -128,6 +132,10 @@ class Spares:
         """In place of subprocess.Popen, where Lightning starts the other processes of a group"""
         return self.told(command, False, cwd or str(Path.cwd()), dict(env), *self.streams)
 
+    def worker(self, args: Sequence[str], env: Mapping[str, str], **session_and_streams: Any) -> Copy:
+        """In place of subprocess.Popen, where torchrun starts the processes of its machine"""
+        return self.told(args, True, str(Path.cwd()), dict(env), *self.streams)
+
     def leave(self) -> None:
         for process, tells in self.waiting:
             tells.close()
@@ -140,6 +148,8 @@ def lead(starts: int, command: list[str], where: str, environment: dict[str, str
     spares = Spares(starts, *streams)
     if starts:
         jobs.start, subprocess_script.subprocess = spares.job, SimpleNamespace(Popen=spares.member)
+        if "torch.distributed.run" in command:
+            import_module(TORCHRUN_STARTS).Popen = spares.worker
     become(command, where, environment, *streams, leave=spares.leave)
 
 
@@ -155,7 +165,7 @@ def become(command: list[str], where: str, environment: dict[str, str], *streams
         os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
     is_safe = command[1] == "-P"
-    args = command[1 + is_safe:]
+    args = command[1 + (command[1] in ("-P", "-u")):]
     is_module = args[0] == "-m"
     sys.argv = args[is_module:]
     first = [] if is_safe else [where if is_module else str(Path(args[0]).parent)]

@@ -128,7 +128,7 @@ def played_each_way(made: dict, kinds: int | None = None,
 
 
 QUIET = ("callbacks=none", "logger=none", "trainer=cpu")
-SMALLER = {"cyclegan_horses": ("data.image_size=32",), **{
+SMALLER = {**dict.fromkeys(("cyclegan_horses", "lecture_cgan_256", "lecture_dcgan"), ("data.image_size=32",)), **{
     f"{model}_x4": ("perceptual=random", "data.image_size=32") for model in ("srgan", "esrgan", "real_esrgan")}}
 
 

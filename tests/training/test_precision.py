@@ -50,7 +50,7 @@ def steps(typed: tuple[str, ...], path) -> torch.Tensor:
 
 @pytest.mark.parametrize("typed", [
     ("precision=bf16-mixed",), ("bf16.discriminator=[0]",), ("bf16.generator=[1]", "bf16.discriminator=all"),
-    ("bf16.generator=all", "model=resnet"), ("bf16.discriminator=[0,1]", "model=resnet")])
+    ("bf16.generator=all", "bf16.discriminator=[0,1]", "model=resnet")])
 def test_steps_in_bfloat16_are_those_of_float32_to_its_rounding_and_compile(typed, tmp_path):
     model = tuple(each for each in typed if each.startswith("model"))
     exact, half = steps(model, tmp_path / "exact"), steps(typed, tmp_path / "half")
