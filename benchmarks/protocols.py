@@ -23,7 +23,7 @@ from saddlepoint.config.folders import options  # noqa: E402
 from saddlepoint.metrics.published_protocol import PublishedProtocol  # noqa: E402
 
 AS_IN_TRAINING = "none: as evaluate.py does"
-OF_OTHER_EXTRACTORS = ("extractor.size",)  # settings of the protocol's own extractor that the stand-ins lack
+OF_OTHER_EXTRACTORS = ("extractor.size", "extractor.scale")  # of a protocol's own extractor, which the stand-ins lack
 DEFAULTS = {"num_fake": 10_000, "split": "train", "quantisation": "rounded", "batchnorm": "running"}
 
 

@@ -45,7 +45,7 @@ def wanted(places, tmp_path_factory) -> dict:
                f"fake='{places['fakes.npz']}'", "extractor=random")
 
 
-@pytest.mark.parametrize("name", ["array.npy", "adm.npz", "packed.npz", "reference.npz", "set.zip"])
+@pytest.mark.parametrize("name", ["array.npy", "adm.npz", "packed.npz", "set.zip"])
 def test_each_kind_of_file_measures_as_its_folder_does(places, wanted, tmp_path, name, capsys):
     fakes = (f"fake='{places['fakes.npz']}'", "extractor=random")
     found = fid(tmp_path / "file.json", f"real='{places[name]}'", *fakes)
@@ -62,7 +62,7 @@ def test_sizes_framing_channels_and_numbers_are_those_of_folders(places, tmp_pat
     wide = photographs(tmp_path / "wide", COUNT, 24, 16)
     numpy.save(tmp_path / "wide.npy", pictures_in(wide))
     sides = (f"fake='{places['set.zip']}'", "extractor=random")
-    with pytest.raises(RequestError, match=r"be squares of one size: .*wide.npy: \[139\] is 24 x 16.*image_size=16"):
+    with pytest.raises(RequestError, match=r"be of one size: .*wide.npy: \[139\] is 24 x 16.*image_size=16"):
         fid(tmp_path / "out.json", f"real='{tmp_path / 'wide.npy'}'", *sides)
     values = [fid(tmp_path / f"{number}.json", f"real='{real}'", *sides, "image_size=16", "num_real=135")
               for number, real in enumerate((wide, tmp_path / "wide.npy"))]
@@ -91,11 +91,12 @@ def test_what_holds_images_is_known_without_reading_them(places):
 def test_what_holds_none_is_refused(places, tmp_path):
     fakes = (f"fake='{places['fakes.npz']}'", "extractor=random")
     (tmp_path / "text.txt").write_text("text")
+    numpy.savez(tmp_path / "numbers.npz", numbers=numpy.zeros(8))
     numpy.savez(tmp_path / "float.npz", numpy.zeros((3, 8, 8, 3), numpy.float32))
     for path, words in {
         tmp_path / "text.txt": "is none of these: type real=PATH for a folder or a .zip archive of image files, or an ",
         tmp_path / "gone.npz": "does not exist: type real=PATH",
-        places["statistics.npz"]: r"no array called arr_0 \(there are mu \[8\], sigma \[8, 8\]\)",
+        tmp_path / "numbers.npz": r"no array called arr_0 \(there are numbers \[8\]\)",
         tmp_path / "float.npz": "numbers of kind float32, .*: type white=1 .*, or save ",
     }.items():
         with pytest.raises(RequestError, match=words):

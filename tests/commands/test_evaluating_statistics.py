@@ -191,13 +191,13 @@ def test_files_that_are_fewer_than_the_protocol_has_depart_from_it(images):
 
 
 def test_values_carry_the_name_of_a_protocol_only_if_they_follow_it(images, tmp_path, monkeypatch, capsys):
-    sides = f"real={images / 'real'}", f"fake={images / 'fake'}", "protocol=pytorch_fid", "extractor=random"
+    sides = f"real={images / 'real'}", f"fake={images / 'fake'}", "protocol=clean", "extractor=random"
     departed = evaluated(tmp_path / "a.json", *sides, "metric=[fid,precision]")
     assert departed["fid_random"]["protocol"]["name"] is None
     assert "note: extractor=random" in capsys.readouterr().err
     monkeypatch.setattr(PublishedProtocol, "_other_extractor", lambda self, settings: [])
     followed = evaluated(tmp_path / "b.json", *sides, "metric=[fid,precision]")
-    assert followed["fid_random"]["protocol"]["name"] == "pytorch_fid"
+    assert followed["fid_random"]["protocol"]["name"] == "clean"
     assert followed["precision_random"]["protocol"]["name"] is None  # no metric of that protocol
     assert torch.tensor(followed["fid_random"]["value"]).isfinite()
 

@@ -14,7 +14,8 @@ from saddlepoint.config.typed_paths import expanded, is_there
 from saddlepoint.errors import RequestError
 
 SWEEP_DIRECTORY = "hydra.sweep.dir"
-ONE_PATH = ("run.dir", "resume", "output", "published", "page", SWEEP_DIRECTORY)  # also where -m has others vary
+# also where -m has others vary
+ONE_PATH = ("run.dir", "resume", "output", "statistics", "published", "page", SWEEP_DIRECTORY)
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "run", "real", "fake", "input", "against")
 PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",
