@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from hydra.errors import HydraException, OverrideParseException
@@ -39,6 +40,7 @@ def test_settings_may_be_typed_on_either_side_of_a_flag():
     "~/x", "null.png", "back\\'slash", "  spaced  ",
 ])
 def test_a_path_reaches_hydra_as_it_was_typed(path):
+    Path("[x]").touch()  # else data.root=[x] would be a list
     for name in ("data.root", "run.dir", "run", "output", "input", "weights", "upscale"):
         [override] = parse([quote_path(f"{name}={path}")])
         assert override.value() == path

@@ -13,7 +13,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-NOT_OF_A_RUN = ("hydra", "prior", "first_weights")  # prior is chosen as prior@model.latents, for one model
+NOT_OF_A_RUN = ("hydra", "prior", "first_weights", "protocol")  # prior is chosen as prior@model.latents, for one model
 # Groups of which each option is looked at beside these choices; of the other groups all are chosen at once.
 APART = {"data": [], "experiment": [], "perceptual": ["model=esrgan", "data=sr_folder"]}
 

@@ -47,7 +47,7 @@ def refuse_contradictions(settings: Settings) -> None:
     if kind in sample_archives.FORMATS:
         sample_archives.refuse_contradictions(settings, kind)
         return
-    if settings["device"]:
+    if settings["device"] != "auto":
         raise RequestError(f"device={settings['device']} is of format=npz and format=zip, and the CPU draws pictures "
                            "and films: leave device= out")
     if kind == "png":

@@ -26,7 +26,6 @@ FORMATS = tuple(archives.WRITERS)
 COUNT = 50_000  # images, unless count= says otherwise: as many as published tables measure
 OF_PICTURES = {"layout": "rows", "columns": None, "files": False, "interpolate": [], "interpolate_class": [],
                "codes": [], "training": None, "steps": None, "arithmetic": None, "upscale": None, "fps": None}
-DEVICE = "auto"  # unless device= says otherwise
 
 
 def refuse_contradictions(settings: Settings, kind: str) -> None:
@@ -69,7 +68,7 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
                                   saved.get("class_names", ()))
     seed, count, label = settings["seed"], settings["count"] or COUNT, label_of(generator, settings["class"])
     classes = generator.class_distribution if label is None else always(label, generator.num_classes)
-    device = device_named(settings["device"] or DEVICE)
+    device = device_named(settings["device"])
     network = generator.generator.to(device, memory_format=torch.channels_last)
     record = {"made_by": "saddlepoint-sample", "run": home_of(checkpoint).resolve().name,
               "images_seen": saved["images_seen"], "seed": seed, "images": count,

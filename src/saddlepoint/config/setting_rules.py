@@ -180,8 +180,7 @@ RULES: dict[str, Rule] = {
 }
 
 OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else elsewhere
-    "sample": {"format": one_of("png", "gif", "mp4", "npz", "zip", None),
-               "device": one_of("auto", "cpu", "gpu", None)},
+    "sample": {"format": one_of("png", "gif", "mp4", "npz", "zip", None)},
     "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
     "export": {"format": one_of("onnx", "pt2")},
     "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
