@@ -3,17 +3,18 @@ files."""
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saddlepoint.comparison import formats, published
+from saddlepoint.comparison import formats, published, yardsticks
 from saddlepoint.comparison.frame import as_frame
 from saddlepoint.comparison.layout import sheet
 from saddlepoint.comparison.notes import notes
 from saddlepoint.comparison.report.writing import PAGE, published_file, title, write, write_page_of
 from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
+from saddlepoint.comparison.yardsticks import Yardsticks
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.files.outputs import is_taken, require_writable
@@ -32,7 +33,8 @@ def compare(settings: Mapping[str, Any]) -> None:
     files = Files(settings)
     answer = find_answer(settings)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    print(formats.terminal(sheet(answer.table), answer.notes, width), flush=True)
+    print(formats.terminal(sheet(answer.table), [*answer.notes, *yardsticks.lines(answer.yardsticks)], width),
+          flush=True)
     files.write(answer)
     if files.paths:
         print(f"\n{', '.join(map(str, files.paths))}")
@@ -44,7 +46,10 @@ def compare_as_frame(settings: Mapping[str, Any]) -> "pd.DataFrame":
     files = Files(settings)
     answer = find_answer(settings)
     files.write(answer)
-    return as_frame(answer.table, answer.notes)
+    frame = as_frame(answer.table, answer.notes)
+    frame.attrs["published"] = [asdict(entry) | {"as_ours": entry in group.as_ours} for group in answer.yardsticks
+                                for entry in group.entries]
+    return frame
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Answer:
     gathered: Gathered
     table: Table
     notes: Sequence[str]
+    yardsticks: Sequence[Yardsticks]  # published values on the same data
 
 
 class Files:
@@ -73,15 +79,17 @@ class Files:
             for path, text in zip(self.outputs, file_contents(answer), strict=True):
                 write(path, text, "output")
         if self.page:
-            write_page_of(self.page, answer.title, answer.table, answer.gathered)
+            write_page_of(self.page, answer.title, answer.table, answer.gathered, answer.yardsticks)
 
 
 def find_answer(settings: Mapping[str, Any]) -> Answer:
     """Gathers the runs that the settings name and tabulates them; raises a RequestError for what they do not have."""
-    known = published.read(expanded(settings["published"], "published") if settings["published"] else published_file())
+    path = expanded(settings["published"], "published") if settings["published"] else published_file()
+    known, others = published.read(path), yardsticks.read(path)
     gathered = gather_runs(settings["runs"])
     table = tabulate(gathered.runs, question(settings), known)
-    return Answer(title(settings["runs"], gathered), gathered, table, notes(table, gathered))
+    return Answer(title(settings["runs"], gathered), gathered, table, notes(table, gathered),
+                  yardsticks.yardsticks_of(table, others))
 
 
 def gather_runs(places: str | Sequence[str] | None) -> Gathered:
@@ -106,9 +114,10 @@ def question(settings: Mapping[str, Any]) -> Question:
 
 def file_contents(answer: Answer) -> tuple[str, ...]:
     """Returns the contents of the files of output=, in the order of ENDINGS."""
-    texts = sheet(answer.table)
-    return (formats.markdown(texts, answer.notes), as_frame(answer.table).to_csv(lineterminator="\n"),
-            formats.latex(texts, answer.notes))
+    texts, others = sheet(answer.table), [*map(yardsticks.sheet, answer.yardsticks)]
+    return ("\n".join([formats.markdown(texts, answer.notes), *(formats.markdown(each, ()) for each in others)]),
+            as_frame(answer.table).to_csv(lineterminator="\n"),
+            "\n".join([formats.latex(texts, answer.notes), *(formats.latex(each, ()) for each in others)]))
 
 
 def _outputs(typed: str | None, overwrite: bool) -> list[Path]:

@@ -31,15 +31,21 @@ class Published:
 
     def differing_fields(self, protocol: Mapping[str, Any]) -> list[str]:
         """Returns the names of the fields in which the source's protocol differs from the given one."""
-        ours = binding_fields(protocol)
-        return [name for name, value in self.protocol.items() if ours.get(name) != value]
+        return differing_fields(self.protocol, protocol)
 
     def verdict(self, mean: float, protocol: Mapping[str, Any]) -> str:
         """Returns whether a mean agrees with the published value, or why the two are not compared."""
-        fields = self.differing_fields(protocol)
+        fields = ["protocol" if name == "name" else name.replace("_", " ") for name in self.differing_fields(protocol)]
         if fields:
-            return f"not compared: other {' and '.join(name.replace('_', ' ') for name in fields)}"
+            return f"not compared: other {' and '.join(fields)}"
         return "within tolerance" if abs(mean - self.value) <= self.tolerance else "outside tolerance"
+
+
+def differing_fields(told: Mapping[str, Any], protocol: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the fields in which what a source tells of its protocol differs from a protocol of ours. One
+    that is told by name alone agrees with values that followed it."""
+    ours = binding_fields(protocol) | {"name": protocol.get("name")}
+    return [name for name, value in told.items() if ours.get(name) != value]
 
 
 def read(path: Path) -> list[Published]:

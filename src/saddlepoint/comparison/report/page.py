@@ -19,12 +19,13 @@ from saddlepoint.comparison.report.rows import PageRow, page_rows, plural
 from saddlepoint.comparison.report.run_details import Protocols, run_details
 from saddlepoint.comparison.report.samples import pictures
 from saddlepoint.comparison.table import Table
+from saddlepoint.comparison.yardsticks import Yardsticks
 from saddlepoint.runs.record import Gathered
 
 PACKAGE, TEMPLATES = "saddlepoint.comparison.report", "templates"
 
 
-def page(title: str, table: Table, gathered: Gathered) -> str:
+def page(title: str, table: Table, gathered: Gathered, yardsticks: Sequence[Yardsticks] = ()) -> str:
     """Returns the page's HTML. Sections without content are left out, of the contents as well."""
     rows = page_rows(table)
     protocols = Protocols(rows)
@@ -34,7 +35,7 @@ def page(title: str, table: Table, gathered: Gathered) -> str:
     if charts or panels:
         scripts = [get_plotlyjs(), read_part("charts.js"), *scripts]
     return environment().get_template("page.html").render(
-        title=title, facts=facts(rows), results=results(rows, table, protocols),
+        title=title, facts=facts(rows), results=results(rows, table, protocols), yardsticks=yardsticks,
         notes=notes(table, replace(gathered, problems=())),  # problems stand in the section of failures
         charts=charts, panels=panels, pictures=pictures(rows), failures=[each for each in runs if each.failed],
         problems=gathered.problems, runs=runs, protocols=protocols.described(), style=read_part("page.css"),

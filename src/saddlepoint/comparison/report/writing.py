@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from saddlepoint.comparison import published
+from saddlepoint.comparison import published, yardsticks
 from saddlepoint.comparison.table import Question, Table
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.config.folders import settings_folder
@@ -23,15 +23,18 @@ def write_page(directory: Path) -> Path | None:
         return None
     path, published_path = directory / PAGE, published_file()
     # beside a user's own script there may be no such file
-    entries = published.read(published_path) if published_path.exists() else ()
-    write_page_of(path, title(str(directory), gathered), tabulate(gathered.runs, Question(), entries), gathered)
+    entries, others = ((published.read(published_path), yardsticks.read(published_path))
+                       if published_path.exists() else ((), ()))
+    table = tabulate(gathered.runs, Question(), entries)
+    write_page_of(path, title(str(directory), gathered), table, gathered, yardsticks.yardsticks_of(table, others))
     return path
 
 
-def write_page_of(path: Path, heading: str, table: Table, gathered: Gathered) -> None:
-    """Writes the page of a table of gathered runs."""
+def write_page_of(path: Path, heading: str, table: Table, gathered: Gathered,
+                  published_beside: Sequence[yardsticks.Yardsticks] = ()) -> None:
+    """Writes the page of a table of gathered runs, with published values on the same data."""
     from saddlepoint.comparison.report.page import page  # Jinja, and Plotly's script: only where a page is written
-    write(path, page(heading, table, gathered), "page")
+    write(path, page(heading, table, gathered, published_beside), "page")
 
 
 def published_file() -> Path:
