@@ -49,7 +49,7 @@ class Records:
         return "\n".join([
             "# GPU checks of saddlepoint", "",
             *(f"- {name}: {value}" for name, value in self.about.items()),
-            f"- {counts}, in {time.monotonic() - self.started:.0f} s", "",
+            f"- {counts}, in {self.records[-1]['at'] if self.records else 0:.0f} s", "",
             "| check | case | outcome | measured | seconds |", "|---|---|---|---|---:|", *rows, ""])
 
 
