@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from saddlepoint.data import archived_images
 from saddlepoint.data.archives import BOMB_BYTES, open_archive
+from saddlepoint.data.loading import DecodedOnce
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.errors import Unreadable
 from tests.data.archive_files import archived, pixels, png, stylegan_files, stylegan_name, write_zip
@@ -117,6 +119,17 @@ def test_cached_and_kept_images_are_those_of_the_archive(tmp_path):
     assert torch.equal(plain, cached) and torch.equal(plain, again)
     kept = archived(path, on_device=True).training_dataset().__getitems__(range(12))
     assert torch.equal(kept[0], as_bytes(plain))
+
+
+@pytest.mark.parametrize(("changes", "most", "kept"), [
+    ({}, 1 << 30, True), ({"crop": "random"}, 1 << 30, False), ({}, 8 * 16 * 16 * 3 - 1, False)])
+def test_a_small_set_is_decoded_once_by_itself(changes, most, kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(archived_images, "SMALL", most)
+    path = write_zip(tmp_path / "set.zip", stylegan_files(pixels(8, 16, 16), LABELS))
+    data, streamed = (archived(path, on_device=each, **changes) for each in ("auto", False))
+    assert isinstance(data.training_dataset(), DecodedOnce) == kept and data.on_device is kept
+    batch, same = (each.training_dataset().__getitems__(range(24))[0] for each in (data, streamed))
+    assert torch.equal(batch, same)
 
 
 def test_what_is_no_image_is_counted(tmp_path):
