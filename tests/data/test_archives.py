@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from saddlepoint.data import archived_images
+from saddlepoint.data import residence
 from saddlepoint.data.archives import BOMB_BYTES, open_archive
 from saddlepoint.data.loading import DecodedOnce
 from saddlepoint.errors import RequestError
@@ -124,7 +124,7 @@ def test_cached_and_kept_images_are_those_of_the_archive(tmp_path):
 @pytest.mark.parametrize(("changes", "most", "kept"), [
     ({}, 1 << 30, True), ({"crop": "random"}, 1 << 30, False), ({}, 8 * 16 * 16 * 3 - 1, False)])
 def test_a_small_set_is_decoded_once_by_itself(changes, most, kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(archived_images, "SMALL", most)
+    monkeypatch.setattr(residence, "SMALL", most)
     path = write_zip(tmp_path / "set.zip", stylegan_files(pixels(8, 16, 16), LABELS))
     data, streamed = (archived(path, on_device=each, **changes) for each in ("auto", False))
     assert isinstance(data.training_dataset(), DecodedOnce) == kept and data.on_device is kept

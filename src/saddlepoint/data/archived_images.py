@@ -3,24 +3,14 @@
 import os
 import unicodedata
 from pathlib import Path
-from typing import Annotated
 
-import torch
-from torch.utils.data import Dataset
-
-from saddlepoint.checks import one_of
-from saddlepoint.config import rules
 from saddlepoint.data import describing, labels
 from saddlepoint.data.archives import LABELS, Archive, is_archive, open_archive
 from saddlepoint.data.array_files import ENDINGS as ARRAY_ENDINGS
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile, listing
-from saddlepoint.data.residence import AUTO, SHARE
 from saddlepoint.errors import RequestError
-from saddlepoint.game.device_memory import free_bytes
 from saddlepoint.image_files.errors import Unreadable
-
-SMALL = 1 << 30  # bytes of decoded images, which a machine that trains has to spare
 
 
 class ArchivedImages(ImageFolder):
@@ -35,32 +25,9 @@ class ArchivedImages(ImageFolder):
     damaged are dealt with as `corrupt` says; an archive that is itself damaged, or hostile, is refused.
 
     root: the archive, or the folder
-    on_device: as for ImageFolder, or `auto`: True for images that take at most 1 GB once they are decoded, and at most
-        a quarter of the free memory, unless they are cropped at random. A set as small as CIFAR-10 is then decoded in
-        seconds, once, and trains as fast as one in memory
 
     See ImageFolder for the other settings.
     """
-
-    def __init__(self, on_device: Annotated[bool | str, rules.one_of(AUTO, True, False)] = False, **more):
-        super().__init__(on_device=on_device is True, **more)
-        self.on_device = one_of("on_device", on_device, (AUTO, True, False))
-
-    def training_dataset(self) -> Dataset:
-        if self.on_device == AUTO:
-            self.on_device = self._is_small()
-        return super().training_dataset()
-
-    def _is_small(self) -> bool:
-        """Decides what data.on_device=auto means for these images."""
-        needed = self._dataset.num_bytes
-        free = [free_bytes(device) for device in (torch.device("cpu"), self.training_device)]
-        return (not self.framing.is_random and needed <= SMALL
-                and all(needed * SHARE <= bytes_ for bytes_ in free if bytes_ is not None))
-
-    def _require_fixed_crops(self) -> None:
-        if self.on_device is True:
-            super()._require_fixed_crops()
 
     def _list_files(self) -> list[ImageFile]:
         if self.root is None:

@@ -3,6 +3,7 @@
 The loader then gives the positions of a batch alone, and its images are gathered where they lie.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -15,6 +16,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.device_memory import free_bytes
 
 AUTO = "auto"
+SMALL = 1 << 30  # bytes, which a machine that trains has to spare
 SHARE = 4  # auto: a set is kept if it takes at most one part in so many of the memory that is free
 
 
@@ -85,6 +87,13 @@ def is_kept(on_device: bool | str, num_bytes: int, device: torch.device) -> bool
     if on_device and device.type != "cpu":
         require_room(num_bytes, device)
     return on_device
+
+
+def is_small(num_bytes: int, devices: Iterable[torch.device]) -> bool:
+    """Returns whether images of so many bytes are kept without being asked: at most 1 GB, and a quarter of what is free
+    on each device."""
+    free = [bytes_ for device in devices if (bytes_ := free_bytes(device)) is not None]
+    return num_bytes <= SMALL and all(num_bytes * SHARE <= bytes_ for bytes_ in free)
 
 
 def require_room(num_bytes: int, device: torch.device) -> None:
