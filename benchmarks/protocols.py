@@ -9,6 +9,7 @@ generator. Numbers of images, split, way of resizing, statistics of BatchNorm, q
 protocol has them.
 """
 
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
@@ -29,13 +30,13 @@ DEFAULTS = {"num_fake": 10_000, "split": "train", "quantisation": "rounded", "ba
 
 def measured(run: str, name: str | None, extractor: str, metrics: list[str]) -> dict[str, float | None]:
     """Returns the values of these metrics by name, e.g. fid_digits."""
-    choice = () if name is None else (f"protocol={name}",)
     fixes = {} if name is None else PublishedProtocol(name).fixes
-    without = [f"~{setting}" for setting in OF_OTHER_EXTRACTORS if setting in fixes]
-    more = {"extractor.image_size": 64} if extractor == "random" else {}
-    with tempfile.TemporaryDirectory() as folder:
-        return saddlepoint.evaluate(*choice, *without, run=run, extractor=extractor, metric=metrics, resamples=0,
-                                    device="cpu", output=Path(folder, "values.json"), **more)
+    settings = {path: value for path, value in fixes.items() if path not in OF_OTHER_EXTRACTORS}
+    if extractor == "random":
+        settings["extractor.image_size"] = 64
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        return saddlepoint.evaluate(run=run, extractor=extractor, metric=metrics, resamples=0, device="cpu",
+                                    output=Path(folder, "values.json"), **settings)
 
 
 def main() -> None:

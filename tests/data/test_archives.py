@@ -38,6 +38,16 @@ def test_an_archive_of_stylegan_is_read_with_its_labels(tmp_path, method, num_wo
     assert data.describe() == [f"data: 8 images of data.root={path} in 4 classes: 0 2, 1 2, 2 2, 3 2"]
 
 
+@pytest.mark.parametrize(("record", "names"), [
+    ({"class_names": ["a cat", "dog", "emu", "fox"]}, ("a cat", "dog", "emu", "fox")),
+    ({"class_names": ["cat", "dog"]}, ("0", "1", "2", "3")), ({"class_names": ["cat"] * 4}, ("0", "1", "2", "3")),
+    ([], ("0", "1", "2", "3"))])
+def test_an_archive_that_saddlepoint_made_names_its_classes(record, names, tmp_path):
+    files = stylegan_files(pixels(), LABELS) | {"saddlepoint.json": json.dumps(record).encode()}
+    data = archived(write_zip(tmp_path / "set.zip", files), num_classes=4)
+    assert data.class_names == names and data.left_out == []
+
+
 @pytest.mark.parametrize("labels", [[[0, 0, 1]] * 3 + [[1, 0, 0]] * 5, [[0.0, 0.0, 1.0]] * 3 + [[1.0, 0.0, 0.0]] * 5])
 def test_vectors_with_a_single_one_are_classes(tmp_path, labels):
     path = write_zip(tmp_path / "set.zip", stylegan_files(pixels(), labels))

@@ -184,7 +184,6 @@ OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else
     "upscale": {"weights": path, "precision": one_of("auto", 32, 16, "bf16")},
     "export": {"format": one_of("onnx", "pt2")},
     "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
-                "image_size": optional(either(COUNT, list_of(COUNT, length=2))),
                 "num_workers": either(one_of("auto"), integer(1))},
     "audit": {"num_workers": either(one_of("auto"), integer(1))},
 }

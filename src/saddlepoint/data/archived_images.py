@@ -18,8 +18,9 @@ class ArchivedImages(ImageFolder):
     and R3GAN read them.
 
     `dataset.json` is {"labels": [["00000/img00000000.png", 6], ...]}: with `num_classes`, an image's label is its
-    number there, or the place of the one in its vector. Where there is no such file, or its labels are null, the folder
-    at the top of the archive is the class, as for ImageFolder. With num_classes 0 all labels are 0.
+    number there, or the place of the one in its vector; archives that saddlepoint made say what the classes are called.
+    Where there is no such file, or its labels are null, the folder at the top of the archive is the class, as for
+    ImageFolder. With num_classes 0 all labels are 0.
 
     Images are read where they lie in the archive, stored or deflated, and their checksums are verified. Images that are
     damaged are dealt with as `corrupt` says; an archive that is itself damaged, or hostile, is refused.
@@ -53,7 +54,17 @@ class ArchivedImages(ImageFolder):
         content, folder = self._archive.listing, self._archive.folder
         present = [*names, *content.others, *content.hidden]
         found = {unicodedata.normalize("NFC", folder + name.replace("\\", "/")): label for name, label in typed.items()}
-        return labels.classes_of(labels.labels_of(names, found, present, where), self.num_classes, where)
+        numbers, known = labels.classes_of(labels.labels_of(names, found, present, where), self.num_classes, where)
+        return numbers, self._names_in_record() or known
+
+    def _names_in_record(self) -> tuple[str, ...] | None:
+        record = self._archive.record
+        if record is None or record.size > labels.MOST_BYTES:
+            return None
+        try:
+            return labels.class_names(record.read_bytes(), self.num_classes)
+        except (OSError, Unreadable):  # names only
+            return None
 
     def _open(self) -> Archive:
         if is_archive(self.root):

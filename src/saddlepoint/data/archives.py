@@ -21,6 +21,7 @@ from saddlepoint.image_files.packed import Packed, Place
 
 ENDING = ".zip"
 LABELS = "dataset.json"
+RECORD = "saddlepoint.json"  # of archives that saddlepoint made: how, and what their classes are called
 LOCAL_HEADER, LOCAL_SIGNATURE = struct.Struct("<4s22xHH"), b"PK\3\4"  # then the name and what is called extra
 # A picture is compressed already; what unpacks to so many bytes and so many times its size is no picture.
 BOMB_BYTES, BOMB_RATIO = 1 << 24, 100
@@ -91,12 +92,14 @@ class Archive:
     file: the archive; None for a folder
     labels: dataset.json; None if there is none
     folder: the folder in the archive in which it lies; empty: at the top. Its names are relative to it
+    record: saddlepoint.json; None if there is none
     """
 
     file: RandomAccessFile | None
     listing: Listing
     labels: Place | None
     folder: str
+    record: Place | None = None
 
 
 def is_archive(path: Path) -> bool:
@@ -120,16 +123,16 @@ def open_archive(path: Path, extensions: Iterable[str], where: str) -> Archive:
         raise RequestError(f"{where} is not a zip archive that can be read ({error or type(error).__name__}): a "
                            "download may have broken off. Get or make it again") from error
     endings = tuple(f".{extension.lower().removeprefix('.')}" for extension in extensions)
-    labels = _labels(members)
+    labels, record = _labels(members), members.get(RECORD)
     content = Listing([], [], [], [])
     for name, member in sorted(members.items()):
         if any(part.startswith(".") for part in name.split("/")):
             content.hidden.append(name)
         elif name.lower().endswith(endings):
             content.files.append(ImageFile(name, member))
-        elif member is not labels:
+        elif member is not labels and member is not record:
             content.others.append(name)
-    return Archive(file, content, labels, labels.name.removesuffix(LABELS) if labels else "")
+    return Archive(file, content, labels, labels.name.removesuffix(LABELS) if labels else "", record)
 
 
 def _members(file: RandomAccessFile, infos: Iterable[zipfile.ZipInfo], where: str) -> dict[str, Member]:

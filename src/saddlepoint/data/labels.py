@@ -93,6 +93,16 @@ def _of_vectors(vectors: numpy.ndarray, num_classes: int, where: str) -> Classes
     return vectors.argmax(1).tolist(), tuple(map(str, range(num_classes)))
 
 
+def class_names(record: bytes, num_classes: int) -> tuple[str, ...] | None:
+    """Returns what saddlepoint.json calls the classes of an archive; None if it does not name so many."""
+    try:
+        names = json.loads(record).get("class_names")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    named = isinstance(names, list) and len(names) == num_classes and all(isinstance(name, str) for name in names)
+    return tuple(names) if named and len({*names}) == num_classes else None
+
+
 def classes_of_folders(names: Sequence[str], num_classes: int, where: str, why: str) -> Classes:
     """Returns the folder of each image as its class, and the folders' names, where there are no labels.
 
