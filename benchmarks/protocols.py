@@ -43,7 +43,7 @@ def main() -> None:
     run = read_arguments({"run": ""})["run"]
     if not run:
         sys.exit("Type run=RUN with the directory of a run")
-    print("| protocol | fakes | real images | resizing | 8 bits | BatchNorm | `fid_random` | `fid_digits` | "
+    print("| protocol | fakes | split | resizing | 8 bits | BatchNorm | `fid_random` | `fid_digits` | "
           "`is_digits` |\n"
           "|---|---|---|---|---|---|---|---|---|")
     for name in (None, *options("protocol")):
