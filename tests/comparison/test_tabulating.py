@@ -137,14 +137,24 @@ def test_a_value_that_there_is_none_of_is_left_out_with_its_reason(tmp_path):
     assert "Not finite" not in said(tmp_path)
 
 
-def test_runs_from_before_the_framing_of_fakes_was_written_compare_with_those_that_say_it_is_the_same(tmp_path):
+@pytest.mark.parametrize("field", ["fake_framing", "reference_resize"])
+def test_runs_from_before_a_field_was_written_compare_with_those_that_say_it_is_the_same(tmp_path, field):
     seeded(tmp_path / "a", [10.0])
-    seeded(tmp_path / "b", [8.0], protocol={"fake_framing": None}, **R1)
+    seeded(tmp_path / "b", [8.0], protocol={field: None}, **R1)
+    assert len(table(tmp_path).columns) == 1
+
+
+def test_the_name_of_a_protocol_divides_no_column_since_its_fields_do(tmp_path):
+    named = score(value=8.0)
+    named["protocol"]["name"] = "adm"
+    make_run(tmp_path / "a", score(value=10.0))
+    make_run(tmp_path / "b", named, **R1)
     assert len(table(tmp_path).columns) == 1
 
 
 @pytest.mark.parametrize(("protocol", "words"), [
     ({"fake_framing": "short_side, center"}, "framing of fakes (short_side, center, not none)"),
+    ({"reference_resize": "unknown"}, "resizing of the reference (unknown, not none)"),
     ({"settings": {"order": "mixed"}}, "order of the images (mixed, not none)")])
 def test_values_of_other_framing_or_order_are_in_columns_of_their_own(tmp_path, protocol, words):
     seeded(tmp_path / "a", [10.0, 9.0])

@@ -18,6 +18,7 @@ from saddlepoint.metrics.frechet import (
     value_at_infinity,
 )
 from saddlepoint.metrics.metric import Sample, Setup
+from saddlepoint.metrics.neighbours import Duplicates
 from saddlepoint.metrics.sums import Moments
 from tests.metrics.features import setup
 
@@ -181,6 +182,12 @@ def test_sfid_without_spatial_moments_of_the_real_images_has_no_value_and_says_w
     stored = setup(num_spatial=5, stored=True, real_spatial=False)
     assert SpatialFrechetDistance().problem(stored).startswith("sfid needs mu_s and sigma_s of real images")
     assert SpatialFrechetDistance().problem(replace(stored, real_spatial=True)) is None
+
+
+def test_a_file_of_statistics_is_enough_for_what_looks_at_real_moments_alone():
+    stored = setup(stored=True, num_real=0)
+    assert FrechetDistance().problem(stored) is None and ExtrapolatedFrechetDistance().problem(stored) is None
+    assert "a file of statistics has only their mean" in Duplicates().problem(stored)
 
 
 def test_sfid_needs_spatial_features_and_more_images_than_it_has_of_them():

@@ -1,5 +1,8 @@
 """The ways of published protocols to 8 bits, each against its authors' formula."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy
 import pytest
 import torch
@@ -38,12 +41,15 @@ def test_stretching_takes_the_whole_range_and_survives_one_grey():
     assert QUANTISATIONS["stretched"].to_bytes(torch.zeros(2, 1, 3, 3)).max() == 0
 
 
-def test_a_generators_images_are_stretched_block_by_block_whatever_is_drawn_at_once():
+@pytest.mark.parametrize("blocks_at_once", [1, 3])
+def test_a_generators_images_are_stretched_block_by_block_whatever_is_drawn_at_once(blocks_at_once, monkeypatch):
     class Plain(torch.nn.Linear):
         def forward(self, latents, labels):
             return super().forward(latents).tanh()[:, :, None, None].expand(-1, 1, 2, 2)
 
     stretched = QUANTISATIONS["stretched"].to_bytes
+    at_once = SimpleNamespace(blocks=blocks_at_once, measured=nullcontext)
+    monkeypatch.setattr(GeneratedImages, "_portion", lambda self, device: at_once)
     images = GeneratedImages(Plain(3, 1), Latents(3), None, seed=0, count=2 * BLOCK + 10, quantise=stretched)
     blocks = [block.images for _, block in images.blocks()]
     assert [len(block) for block in blocks] == [BLOCK, BLOCK, 10]

@@ -3,8 +3,7 @@
 Films are in filming.py, files of many images in sample_archives.py."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
 from saddlepoint.data.describing import listed
-from saddlepoint.errors import DiskFull, RequestError
-from saddlepoint.files.outputs import is_taken, require_writable
+from saddlepoint.errors import RequestError
+from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.sampling import compositions, films, latent_arithmetic, pictures
 from saddlepoint.sampling.compositions import Picture
@@ -38,32 +37,20 @@ def draw(settings: Settings) -> list[Path]:
     if kind in sample_archives.FORMATS:
         samples = sample_archives.compose(settings, one_class)
         output = output or default_output(settings, samples.name)
-        with refusing_unwritable(output):
+        with refusing_unwritable(f"output={output}"):
             return sample_archives.write(samples, kind, output)
     settings = settings | {"steps": settings["steps"] or (STEPS_OF_FILMS if filming.is_film(settings) else STEPS)}
     if settings["training"]:
         output = output or default_output(settings, f"training_{settings['training']}")
-        with refusing_unwritable(output):
+        with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
     generator = load_generator(settings["run"])
     upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
     film = filming.is_film(settings)
     drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)
     output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
-    with refusing_unwritable(output):
+    with refusing_unwritable(f"output={output}"):
         return filming.write(drawn, upscaler, output, settings) if film else write(drawn, upscaler, output, settings)
-
-
-@contextmanager
-def refusing_unwritable(output: Path) -> Iterator[None]:
-    """Raises a RequestError where the block cannot write the output."""
-    try:
-        yield
-    except DiskFull:
-        raise
-    except OSError as error:
-        raise RequestError(f"output={output} cannot be written: {error.strerror or error}. "
-                           "Choose a place you may write to") from error
 
 
 def write(picture: Picture, upscaler: ImageUpscaler | None, output: Path, settings: Settings) -> list[Path]:

@@ -2,8 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from saddlepoint.commands.compared_images import Fakes, RealImages
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.downloads import cache_folder
 from saddlepoint.environment import command
-from saddlepoint.errors import DiskFull, RequestError
-from saddlepoint.files.outputs import is_taken, require_writable
+from saddlepoint.errors import RequestError
+from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import statistics_files
 from saddlepoint.metrics.evaluator import Evaluator, without
@@ -201,18 +200,6 @@ def write_statistics(settings: Settings, evaluator: Evaluator, real: RealImages,
                                about | {"num_images": reference.count, "channels": real.channels, "command": command()})
     print(f"mean and covariance of {extractor.name}'s {extractor.num_features:,} features of {reference.count:,} "
           f"images of {real.name} ({real.split}): {path}")
-
-
-@contextmanager
-def refusing_unwritable(typed: str) -> Iterator[None]:
-    """Raises a RequestError where the block cannot write the file that the setting `typed` names."""
-    try:
-        yield
-    except DiskFull:
-        raise
-    except OSError as error:
-        raise RequestError(f"{typed} cannot be written: {error.strerror or error}. "
-                           "Choose a place you may write to") from error
 
 
 def own_fields(settings: Settings, evaluator: Evaluator, reference: Sample, num_fake: int) -> dict[str, dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from saddlepoint.errors import DiskFull, RequestError
@@ -39,6 +39,18 @@ def require_all_writable(paths: Iterable[Path], typed: str) -> None:
     """Calls `require_writable` for one path of each folder."""
     for path in {path.parent: path for path in paths}.values():
         require_writable(path, typed)
+
+
+@contextmanager
+def refusing_unwritable(typed: str) -> Iterator[None]:
+    """Raises a RequestError where the block cannot write the file that the setting `typed` names, e.g. output=a.png."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except OSError as error:
+        raise RequestError(f"{typed} cannot be written: {error.strerror or error}. "
+                           "Choose a place you may write to") from error
 
 
 def is_taken(path: Path) -> bool:
