@@ -48,6 +48,11 @@ class Machine:
         """The settings of a run that trains here and does nothing else."""
         return ("callbacks=none", "logger=none", self.trainer)
 
+    @property
+    def narrow(self) -> tuple[str, ...]:
+        """The widths of both networks in a dry run; on a GPU they have those of their families."""
+        return ("model.generator.width=4", "model.discriminator.width=4") if self.is_dry else ()
+
     def require_gpu(self) -> None:
         if self.is_dry:
             raise Skipped("needs a GPU")

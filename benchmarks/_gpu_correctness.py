@@ -112,7 +112,7 @@ class DrawsOnCPU(RandomStreams):
 
 def game(machine: Machine, device: torch.device, overrides: Sequence[str]) -> tuple[AdversarialModule, ImageBatch]:
     """-> a module that is ready for training_step without Lightning, and a batch that is the same on every device"""
-    made = settings(*overrides, f"data.batch_size={2 if machine.is_dry else 16}", *machine.quiet)
+    made = settings(*overrides, f"data.batch_size={2 if machine.is_dry else 16}", *machine.narrow, *machine.quiet)
     module = build.module(made).to(device)
     module.to(memory_format=torch.channels_last)
     module.budget_images = 10**9

@@ -57,14 +57,15 @@ def decoding(machine: Machine) -> Iterator[Case]:
     Where all cores together give fewer images/s than a step can take (see speed), files and not the GPU set the pace.
     """
     folder = machine.folder / "photographs"
-    write_photographs(folder, 64 if machine.is_dry else 1024)
+    write_photographs(folder, 32 if machine.is_dry else 1024)
+    batch_size, degraded = (8, 64) if machine.is_dry else (BATCH, 256)
     cores = len(os.sched_getaffinity(0))
     for workers in sorted({2} if machine.is_dry else {2, cores}):
         for draft in ("false", "true"):
             typed = ("data=image_folder", f"data.root={folder}", "data.image_size=64", f"data.draft={draft}")
-            yield f"data.draft={draft}, {workers} workers", partial(loaded, machine, typed, workers, BATCH)
+            yield f"data.draft={draft}, {workers} workers", partial(loaded, machine, typed, workers, batch_size)
     for workers in (1,) if machine.is_dry else (0, 4, cores):
-        typed = ("data=sr_folder", "degradation=real_esrgan", f"data.root={folder}", "data.image_size=256")
+        typed = ("data=sr_folder", "degradation=real_esrgan", f"data.root={folder}", f"data.image_size={degraded}")
         yield f"degraded pairs, {workers} workers", partial(loaded, machine, typed, workers, 4)
 
 

@@ -34,7 +34,8 @@ def evaluate(machine: Machine) -> Iterator[Case]:
 def fid_of_both_devices(machine: Machine) -> Outcome:
     run = machine.folder / "measured"
     images = 64 if machine.is_dry else 6400
-    train.train(settings("model=dcgan_small", f"budget.images={images}", "data.batch_size=64", *machine.quiet), run)
+    train.train(settings("model=dcgan_small", f"budget.images={images}", "data.batch_size=64", *machine.narrow,
+                         *machine.quiet), run)
     values, measured = [], {}
     for device in ("cpu",) if machine.is_dry else ("cpu", "gpu"):
         started = time.perf_counter()
@@ -47,9 +48,11 @@ def fid_of_both_devices(machine: Machine) -> Outcome:
 
 
 def fid(machine: Machine, run: Path, device: str) -> float:
-    output, fakes = machine.folder / f"{device}.json", 256 if machine.is_dry else 10_000
-    config, _ = composed(f"run='{run}'", f"device={device}", f"num_fake={fakes}", "resamples=0", "extractor=random",
-                         "metric=[fid]", "remember=false", f"output='{output}'", config="evaluate")
+    output, counts = machine.folder / f"{device}.json", ("num_fake=10000",)
+    if machine.is_dry:
+        counts = "num_fake=256", "num_real=256", "extractor.image_size=8"
+    config, _ = composed(f"run='{run}'", f"device={device}", *counts, "resamples=0", "extractor=random", "metric=[fid]",
+                         "remember=false", f"output='{output}'", config="evaluate")
     evaluate_run(checked_settings(config))
     return json.loads(output.read_text())["metrics"][0]["value"]
 

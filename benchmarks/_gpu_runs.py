@@ -29,8 +29,8 @@ def resume(machine: Machine) -> Iterator[Case]:
 
 
 def straight_and_resumed(machine: Machine, deterministic: bool) -> Outcome:
-    images = 256 if machine.is_dry else 6400
-    base = ("model=dcgan_small", "data.batch_size=64", "trick=[ema]", *machine.quiet,
+    images, batch_size = (64, 16) if machine.is_dry else (6400, 64)
+    base = ("model=dcgan_small", f"data.batch_size={batch_size}", "trick=[ema]", *machine.narrow, *machine.quiet,
             f"trainer.deterministic={str(deterministic).lower()}")
     place = machine.folder / ("deterministic" if deterministic else "as_it_comes")
     straight = []

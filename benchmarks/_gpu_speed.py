@@ -65,7 +65,8 @@ def ways(machine: Machine, game: Game) -> dict[str, Callable[[], float]]:
     """-> functions that return the seconds of a step, by name"""
     ours = OURS if not machine.is_dry else {name: OURS[name] for name in ("train.py", "train.py without looking")}
     found: dict[str, Callable[[], float]] = {"by hand": partial(seconds_by_hand, machine, game)}
-    found |= {name: partial(seconds_of_training, machine, (*game.overrides, *more)) for name, more in ours.items()
+    found |= {name: partial(seconds_of_training, machine, (*game.overrides, *machine.narrow, *more))
+              for name, more in ours.items()
               if game.compiled or name != "train.py compiled"}
     if not machine.is_dry:
         found["by hand, recorded"] = partial(seconds_when_recorded, machine, game)
@@ -109,8 +110,8 @@ def enlarging_in_turn(machine: Machine) -> Outcome:
     for number in range(8):
         noise = torch.randint(0, 256, (3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(number))
         Image.fromarray(noise.permute(1, 2, 0).numpy()).save(folder / f"{number}.png")
-    small = ("model.generator.num_blocks=1", "model.generator.width=8", "model.discriminator.width=8",
-             "data.image_size=32", "data.batch_size=2") if machine.is_dry else ()
+    small = (*machine.narrow, "model.generator.num_blocks=1", "data.image_size=32",
+             "data.batch_size=2") if machine.is_dry else ()
     typed = ("model=srgan", "data=sr_folder", f"data.root='{folder}'", "perceptual=random", "data.batch_size=16", *BARE,
              "model.turns.generator_warmup_images=0", "data.num_workers=0", *small)
     size = 2 if machine.is_dry else 16
@@ -124,7 +125,7 @@ def layout(machine: Machine) -> Iterator[Case]:
 
     auto is to be as fast as the faster of the two others; where it is not, the layout is chosen wrongly.
     """
-    batch_size, small = (2, ("model.generator.num_blocks=1",)) if machine.is_dry else (16, ())
+    batch_size, small = (2, (*machine.narrow, "model.generator.num_blocks=1")) if machine.is_dry else (16, ())
     typed = ("model=cyclegan", "data=coloured_digits", f"data.batch_size={batch_size}", *small, *BARE)
     for layout in ("auto",) if machine.is_dry else ("auto", "true", "false"):
         yield f"cyclegan, {layout}", partial(speed_of_training, machine, (*typed, f"trainer.channels_last={layout}"),
@@ -148,7 +149,7 @@ def speed_of_training(machine: Machine, overrides: Sequence[str], batch_size: in
 
 
 def loop_by_hand(machine: Machine, game: Game) -> OnDevice:
-    made = settings(*game.overrides, *machine.quiet)
+    made = settings(*game.overrides, *machine.narrow, *machine.quiet)
     torch.manual_seed(0)
     networks = build.networks(made)
     build_tricks(made, networks)
@@ -215,7 +216,7 @@ def upscale(machine: Machine) -> Iterator[Case]:
     too little. With half precision the difference says what its speed costs.
     """
     torch.manual_seed(0)
-    network = RRDBNet(num_blocks=1 if machine.is_dry else 23).to(machine.device)
+    network = (RRDBNet(width=4, growth=2, num_blocks=1) if machine.is_dry else RRDBNet()).to(machine.device)
     side = 64 if machine.is_dry else 512
     low = torch.randint(0, 256, (3, side, side), dtype=torch.uint8)
     done: list[Tensor] = []

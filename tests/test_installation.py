@@ -37,11 +37,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "site"
 
 
-CALL = """
+CALL = r"""
 import importlib, sys
 arguments = sys.argv[1:]
 while arguments:
     end = arguments.index(";")
+    print(end="\f")
     sys.argv = [f"saddlepoint-{arguments[0].replace('_', '-')}", *arguments[1:end]]
     if exit_code := importlib.import_module(f"saddlepoint.commands.{arguments[0]}").main():
         sys.exit(exit_code)
@@ -76,12 +77,20 @@ def test_every_command_is_a_console_command(installed):
     assert scripts <= {path.name for path in ROOT.glob("*.py")}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_find_their_settings_from_any_folder_and_name_themselves(installed, tmp_path, command):
-    done = call(installed, tmp_path, [command, "--help"])
+@pytest.fixture(scope="module")
+def helps(installed, tmp_path_factory) -> dict[str, str]:
+    """Returns what each command says of itself in an empty folder, which stays empty."""
+    folder = tmp_path_factory.mktemp("anywhere")
+    done = call(installed, folder, *([command, "--help"] for command in COMMANDS))
     assert done.returncode == 0, done.stderr
-    assert f"saddlepoint-{command.replace('_', '-')} " in done.stdout and f"{command}.py" not in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
+    _, *texts = done.stdout.split("\f")
+    return dict(zip(COMMANDS, texts, strict=True))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_find_their_settings_from_any_folder_and_name_themselves(helps, command):
+    assert f"saddlepoint-{command.replace('_', '-')} " in helps[command] and f"{command}.py" not in helps[command]
 
 
 def test_a_slip_is_refused_as_the_script_refuses_it(installed, tmp_path):

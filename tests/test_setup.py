@@ -31,7 +31,8 @@ case "$1" in -c) exec '{sys.executable}' "$@";; esac
 echo "$*" >> asked
 case "$*" in
     *"${{FAIL_AT:-never}}"*) exit 1;;
-    "-m venv --clear .venv") rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
+    "-m venv --clear .venv") rm -rf .venv; mkdir -p .venv/bin .venv/lib/python3/site-packages/package;
+        cp "$0" .venv/bin/python;;
 esac
 """
 
@@ -142,9 +143,14 @@ def test_bench_refuses_a_script_that_is_none_and_arguments_for_all_scripts(bench
 
 def test_set_up_installs_the_lock_then_basicsr_alone_then_this_project_then_weights(checkout):
     assert checkout.make("setup").returncode == 0
-    venv, lock, compiling, apart, project, weights = checkout.asked()
+    venv, lock, *at_once, compiling, apart, project, weights = checkout.asked()
     assert venv == "-m venv --clear .venv"
-    assert lock.endswith("-r requirements.lock") and compiling == "-m compileall -qq -j 0 .venv/lib"
+    assert lock.endswith("--no-deps -r requirements.lock")
+    cuda, others = sorted(at_once, key=lambda each: "compileall" in each)
+    assert "--no-deps" not in cuda and cuda.endswith("-r requirements.lock")
+    packages = ".venv/lib/python3/site-packages/package"
+    assert others == f"-m compileall -qq -x /(tests?|cuda|nvidia|triton)/ {packages}"
+    assert compiling == f"-m compileall -qq -x /(tests?)/ {packages}"
     assert "--no-deps --no-build-isolation" in apart
     marked = Requirement(apart.partition("--no-build-isolation ")[2])
     assert str(marked.specifier) == f"=={basicsr.VERSION}"
@@ -188,7 +194,11 @@ def test_upscale_hands_on_what_to_enlarge_and_asks_for_it(checkout):
     assert checkout.asked() == ["upscale.py input=my photo.png"]
 
 
-@pytest.mark.parametrize("step", ["requirements.lock", "basicsr", "--editable"])
+def test_set_up_goes_on_where_a_template_that_is_no_python_cannot_be_compiled(checkout):
+    assert checkout.make("setup", FAIL_AT="compileall").returncode == 0 and checkout.stamp.exists()
+
+
+@pytest.mark.parametrize("step", ["--no-deps -r requirements.lock", "--no-warn-conflicts", "basicsr", "--editable"])
 @pytest.mark.parametrize("updates", [False, True])
 def test_interrupted_set_up_fails_and_starts_over_the_next_time(checkout, step, updates):
     if updates:
@@ -208,7 +218,8 @@ def test_newer_requirements_are_installed_on_top(checkout, changed):
     os.utime(checkout.root / changed)
     checkout.make("setup")
     modules = [asked.split()[1] for asked in checkout.asked()]
-    assert modules == ["pip", "compileall", "pip", "pip", "pip"]
+    assert modules[0] == "pip" and sorted(modules[1:3]) == ["compileall", "pip"]
+    assert modules[3:] == ["compileall", "pip", "pip", "pip"]
     checkout.make("setup")
     assert checkout.asked() == []
 

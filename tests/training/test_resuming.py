@@ -115,13 +115,21 @@ def test_a_run_killed_when_only_its_best_checkpoint_was_written_begins_again(tmp
     same(tmp_path / "whole", tmp_path / "broken")
 
 
-@pytest.mark.parametrize("place", ["saddlepoint.training.callbacks.scalars.Scalars.on_train_end",
-                                   "saddlepoint.training.train.export"])
-def test_a_run_killed_at_its_very_end_finishes_what_is_missing(place, tmp_path, monkeypatch):
-    """Before the last rows and pictures, and after the last checkpoint"""
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory) -> tuple[dict, Path]:
+    """A run whose rows and pictures stand at its end as well, never interrupted"""
     made = settings(*SMALL, *NARROW, *WATCHED, "callbacks.image_grid.every_images=40",
                     "callbacks.scalars.every_images=40")
-    train.train(made, tmp_path / "whole")
+    run = tmp_path_factory.mktemp("watched") / "whole"
+    train.train(made, run)
+    return made, run
+
+
+@pytest.mark.parametrize("place", ["saddlepoint.training.callbacks.scalars.Scalars.on_train_end",
+                                   "saddlepoint.training.train.export"])
+def test_a_run_killed_at_its_very_end_finishes_what_is_missing(place, watched, tmp_path, monkeypatch):
+    """Before the last rows and pictures, and after the last checkpoint"""
+    made, whole = watched
 
     def end(*given) -> None:
         raise InterruptedError("the end")
@@ -131,7 +139,7 @@ def test_a_run_killed_at_its_very_end_finishes_what_is_missing(place, tmp_path, 
         with pytest.raises(InterruptedError):
             go_on(made, tmp_path / "broken")
     go_on(made, tmp_path / "broken")
-    same(tmp_path / "whole", tmp_path / "broken")
+    same(whole, tmp_path / "broken")
 
 
 def test_without_any_whole_checkpoint_every_file_is_named(broken):
