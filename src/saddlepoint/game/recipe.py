@@ -12,6 +12,7 @@ from torch import nn
 
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.game.networks import PLAYERS
+from saddlepoint.game.trick import images_of_a_pack
 
 if TYPE_CHECKING:
     from saddlepoint.game.adversarial import AdversarialModule
@@ -72,6 +73,16 @@ class Recipe:
         return self.channels, *sides_of(self.image_size)
 
     @property
+    def images_of_a_pack(self) -> int:
+        """How many images the discriminator is shown as one (trick=packing); 1: each by itself."""
+        return images_of_a_pack(self.tricks.values())
+
+    @property
+    def shown_shape(self) -> tuple[int, ...]:
+        """The shape of what the discriminator is shown as one image, without the batch."""
+        return packed(self.image_shape, self.images_of_a_pack)
+
+    @property
     def discriminators(self) -> dict[str, nn.Module]:
         """The networks of D's player by name."""
         players = dict(zip(PLAYERS, PLAYERS, strict=True)) | self.module.further_networks
@@ -81,6 +92,11 @@ class Recipe:
     def discriminators_that_mix_images(self) -> list[str]:
         """The names of discriminators with BatchNorm: D(x_i) and its gradient depend on the batch's other images."""
         return [name for name, network in self.discriminators.items() if has_batch_norm(network)]
+
+
+def packed(shape: Sequence[int], images: int) -> tuple[int, ...]:
+    """Returns the shape of so many images side by side: C or D times as many."""
+    return images * shape[0], *shape[1:]
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -105,15 +121,17 @@ def one_fake_each_problems(recipe: Recipe, sources: str) -> Iterator[Problem]:
 def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str = "discriminator") -> Iterator[Problem]:
     """Yields what keeps the network model.<name> from scoring sides with parts of these shapes, without the batch.
 
-    Without `shapes`, a side is an image of the data. The network is run on two rows on the meta device.
+    Without `shapes`, a side is an image of the data. The network is run on two rows on the meta device, of packs where
+    it is shown packs.
     """
-    parts = [torch.empty(2, *shape, device="meta") for shape in shapes or [recipe.image_shape]]
+    shapes = [packed(shape, recipe.images_of_a_pack) for shape in shapes or [recipe.image_shape]]
+    parts = [torch.empty(2, *shape, device="meta") for shape in shapes]
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     words = name.replace("_", " ")
     try:
         logits = tuple(recipe.networks[name](*parts, labels).shape)
     except (RuntimeError, TypeError, ValueError) as error:
-        shown = " beside ".join(map(size_of, shapes or [recipe.image_shape]))
+        shown = " beside ".join(map(size_of, shapes))
         yield Problem(f"the {words} does not fit images of {shown} (data.channels, data.image_size): {error}")
         return
     if logits != (2,) and logits[:2] != (2, 1):
