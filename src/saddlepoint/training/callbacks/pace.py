@@ -61,9 +61,9 @@ def arithmetic_of_training(module: SynthesisModule) -> float:
     """
     share, pack = module.turns.generator_steps / module.turns.discriminator_steps, module.tricks.images_of_a_pack
     factors = {"generator": 1 + 3 * share, "discriminator": (6 + 2 * share) / pack}
-    networks, image_shape = module.networks, generated(module).shape[1:]
-    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=image_shape,
-                                                         shown_shape=packed(image_shape, pack), networks=networks))
+    networks, shape = module.networks, generated(module).shape[1:]
+    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape,
+                                                         shown_shape=packed(shape, pack), networks=networks))
     players = {id(part): player for player in factors for part in getattr(module, player).modules()}
     return sum(factors[players[id(network)]] * arithmetic(network, *inputs[name]) for name, network in networks.items())
 
