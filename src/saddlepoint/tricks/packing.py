@@ -51,6 +51,9 @@ class Packing(Trick):
             yield Problem(f"tricks.packing.images={images} does not divide the {reals} real images that "
                           f"data.batch_size={recipe.batch_size} gives an update",
                           {"data.batch_size": next_batch_size(recipe, images)})
+        if recipe.fixed_packs > 1 and recipe.fixed_packs % images:
+            yield Problem(f"data.fixed_packs={recipe.fixed_packs} keeps so many points together, and "
+                          f"tricks.packing.images={images} makes packs of others", {"data.fixed_packs": images})
 
     def discriminator_settings(self, given: Mapping[str, Any], where: str, game: type[Task]) -> Mapping[str, Any]:
         typed = f"trick=[packing] shows {where} {self.images_of_a_pack} images at once"
