@@ -157,12 +157,12 @@ def test_a_discriminator_is_built_for_packs_and_nothing_else_changes(capsys):
 
 
 @pytest.mark.parametrize(("typed", "words"), [
-    ("model=pix2pix data=photo_edges", "Pix2PixModule (model.module) shows it other things than images"),
-    ("model=infogan data.image_size=28", "InfoGANModule (model.module) shows it other things"),
-    ("model=bigan", "BiGANModule (model.module) shows it other things"),
+    ("model=pix2pix data=photo_edges", "which Pix2PixModule (model.module) cannot"),
+    ("model=infogan data.image_size=28", "which InfoGANModule (model.module) cannot"),
+    ("model=bigan", "which BiGANModule (model.module) cannot"),
 ])
 def test_other_games_are_refused(typed, words):
-    with pytest.raises(RequestError, match="choose a model that does, e.g. model=dcgan") as refusal:
+    with pytest.raises(RequestError, match="Choose another model, e.g. model=dcgan") as refusal:
         build.networks(settings(*typed.split(), "trick=packing"))
     assert words in str(refusal.value)
 

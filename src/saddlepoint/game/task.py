@@ -14,7 +14,7 @@ class Task:
 
     further_networks: ClassVar[Mapping[str, str]] = {}  # name in model.<name> -> the player whose optimizer trains it
 
-    can_be_packed: ClassVar[bool] = False  # True: D's networks are shown images of one batch and nothing beside them
+    can_be_packed: ClassVar[bool] = False  # True: fakes come from noise, and D does nothing but judge them
 
     @classmethod
     def data_problems(cls, yields: type) -> "Iterator[Problem]":

@@ -58,9 +58,9 @@ class Packing(Trick):
     def discriminator_settings(self, given: Mapping[str, Any], where: str, game: type[Task]) -> Mapping[str, Any]:
         typed = f"trick=[packing] shows {where} {self.images_of_a_pack} images at once"
         if not game.can_be_packed:
-            raise RequestError(f"{typed}, and {game.__name__} (model.module) shows it other things than images that "
-                               "were made from noise: choose a model that does, e.g. model=dcgan, or leave packing out "
-                               "of trick=")
+            raise RequestError(f"{typed}, which {game.__name__} (model.module) cannot: there it does more than judge "
+                               "images, or fakes are not made from noise. Choose another model, e.g. model=dcgan, or "
+                               "leave packing out of trick=")
         setting = next((setting for setting in MULTIPLIED if isinstance(given.get(setting), int)), None)
         if setting is None:
             raise RequestError(f"{typed}, and {given.get('_target_')} has no setting `channels`, the number that it "
