@@ -120,8 +120,9 @@ class Trick(nn.Module):
         return generator
 
 
-POINTS = ("build", "contest", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step",
-          "opponent", "generator_loss", "after_generator_step", "both_losses", "sampling_generator")
+POINTS = ("discriminator_settings", "build", "contest", "discriminator_input", "targets", "discriminator_loss",
+          "after_discriminator_step", "opponent", "generator_loss", "after_generator_step", "both_losses",
+          "sampling_generator")
 
 
 def overrides(trick: Trick, point: str) -> bool:
