@@ -30,7 +30,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.freezing import freeze_first_layers
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
-from saddlepoint.game.networks import PLAYERS
+from saddlepoint.game.networks import PLAYERS, HasBoundary
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.translation import TranslationModule
@@ -196,8 +196,23 @@ def task(settings: Settings) -> type[AdversarialModule]:
 def networks(settings: Settings) -> dict[str, nn.Module]:
     """Builds all networks by name, generator and discriminator first, with first weights from torch's global random
     generator."""
-    names = (*PLAYERS, *task(settings).further_networks)
-    return {name: make(settings["model"][name], nn.Module, f"model.{name}") for name in names}
+    return {name: network(settings, name) for name in (*PLAYERS, *task(settings).further_networks)}
+
+
+def network(settings: Settings, name: str) -> nn.Module:
+    """Builds the network model.<name>; a discriminator as the tricks want it."""
+    given, where, game = settings["model"][name], f"model.{name}", task(settings)
+    if "discriminator" in (name, game.further_networks.get(name)):
+        for trick in _tricks_on_networks(settings):
+            given = trick.discriminator_settings(given, where, game)
+    return make(given, nn.Module, where)
+
+
+def _tricks_on_networks(settings: Settings) -> list[Trick]:
+    """Builds those of trick=[...] that change how discriminators are built, without drawing a random number."""
+    with torch.random.fork_rng():
+        return [trick for trick in tricks(settings).values()
+                if type(trick).discriminator_settings is not Trick.discriminator_settings]
 
 
 def players(networks: Mapping[str, nn.Module], further: Mapping[str, str]) -> dict[str, nn.Module]:
@@ -269,7 +284,11 @@ def module(settings: Settings,
         parts["content"] = content(settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
-        both = players(networks(settings), task(settings).further_networks)
+        built = networks(settings)
+        for network in built.values():
+            if isinstance(network, HasBoundary):
+                network.follow_loss(parts["loss"].boundary)
+        both = players(built, task(settings).further_networks)
         first_weights = initialise(both) if initialise else {}
         game = make(model["module"], AdversarialModule, "model.module", tricks=tricks(settings), **both, **parts)
     freeze_first_layers(game, model.get("freeze_discriminator", 0))

@@ -35,6 +35,8 @@ FAMILIES = {
         "model.discriminator.normalization=layer", "optimizer=adam_wgan_gp"),
     "conditional": (*DIGITS, "model=projection", "loss=hinge", "model.turns.generator_batch_multiple=2"),
     "relativistic average": (*DIGITS, "loss=relativistic_average"),
+    "packs, noise, consensus": (*DIGITS, "trick=[packing,instance_noise,consensus]", "tricks.consensus.gamma=0.1",
+                                "model.turns.order=simultaneous"),
     "codes": (*DIGITS, "model=infogan", "model.generator.hidden=6", "model.discriminator.hidden=6"),
     "a stochastic encoder": (*DIGITS, "model=bigan", "model.encoder.width=4", "model.encoder.stochastic=true",
                              "trick=[ema]"),

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
 from saddlepoint import build
 from saddlepoint.commands import command_line
@@ -72,7 +71,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     names = (*PLAYERS, *parts["module"].further_networks)
     with torch.device("meta"):
         for name in names:
-            attempt(name, partial(build.make, model[name], nn.Module, f"model.{name}"))
+            attempt(name, partial(build.network, settings, name))
     attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
     attempt("tricks", lambda: build.tricks(settings))
     attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
@@ -81,7 +80,9 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     if problems:
         return None, problems
     return Recipe({name: parts.pop(name) for name in names}, **{"latents": None} | parts,
-                  loss_name=settings["choices"]["loss"], channels=data["channels"], image_size=data["image_size"],
+                  loss_name=settings["choices"]["loss"], channels=data.get("channels"),
+                  image_size=data.get("image_size"), dimensions=data.get("dimensions"),
+                  fixed_packs=data.get("fixed_packs", 1),
                   num_classes=data["num_classes"], batch_size=data["batch_size"], scale=data.get("scale"),
                   content=build.content_phases(settings), source_channels=data.get("source_channels"),
                   frozen_layers=model.get("freeze_discriminator", 0),

@@ -14,7 +14,7 @@ from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.modes import evaluating, frozen
 from saddlepoint.game.players import Players
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update
+from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets
 from saddlepoint.game.task import Task
 from saddlepoint.game.turns import SCORINGS, Plan, Turns, score_for_generator
 
@@ -113,14 +113,15 @@ class AdversarialModule(Task, Players):
         terms = {"discriminator": self.discriminator_loss(of_discriminator, self.targets(steps))
                  | self.discriminator_terms(batch, [contest.detached() for contest in contests]),
                  "generator": self.generator_loss(of_generator, self.generator_terms(batch, contests))}
+        terms = self.tricks.with_both_losses(terms, self.parameters_of, self.update_on(batch, random))
         totals = self.players_optimizers.step_both(self, terms)
         self.remember_logits(of_discriminator)
         for player in terms:
             self.end_update(player, terms[player] | {"total": totals[player]}, batch, random)
 
     def step(self, contest: Contest, batch: ImageBatch, random: RandomStreams) -> Step:
-        return Step(*contest, self.images_seen, len(batch.real) * random.num_processes, random, self.loss,
-                    self.tricks.discriminator_input, tape=self.recorder.tape)
+        return Step(*self.tricks.contest(contest), self.images_seen, len(batch.real) * random.num_processes, random,
+                    self.loss, self.tricks.discriminator_input, tape=self.recorder.tape)
 
     def targets(self, steps: Sequence[Step]) -> list[Targets]:
         return [self.tricks.targets(Targets(self.real_target, self.fake_target), step) for step in steps]
@@ -141,6 +142,4 @@ class AdversarialModule(Task, Players):
     def end_update(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
         self.remember(player, terms)
         if not self.guard.repeats:
-            self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
-                                                  self.generator, self.discriminator, self.guard.flag,
-                                                  self.recorder.tape))
+            self.tricks.after_step(player, self.update_on(batch, random))

@@ -14,7 +14,7 @@ from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Contest
 from saddlepoint.game.structured_latents import StructuredLatents
-from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.game.synthesis import SynthesisModule, images_alone_problems
 
 
 class InfoGANModule(SynthesisModule):
@@ -27,6 +27,8 @@ class InfoGANModule(SynthesisModule):
 
     categorical_weight, continuous_weight: of the codes of each kind, 0 or more; the paper's lambda
     """
+
+    can_be_packed = False  # the codes are those of one image
 
     def __init__(self, categorical_weight: NonNegative = 1.0, continuous_weight: NonNegative = 1.0, **more):
         super().__init__(**more)
@@ -45,6 +47,11 @@ class InfoGANModule(SynthesisModule):
 
     def discriminator_terms(self, batch: ImageBatch, contests: list[Contest]) -> dict[str, Tensor]:
         return self.generator_terms(batch, contests)
+
+    @classmethod
+    def data_problems(cls, yields: type) -> Iterator[Problem]:
+        yield from super().data_problems(yields)
+        yield from images_alone_problems(yields)
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:

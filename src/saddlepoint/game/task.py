@@ -14,6 +14,8 @@ class Task:
 
     further_networks: ClassVar[Mapping[str, str]] = {}  # name in model.<name> -> the player whose optimizer trains it
 
+    can_be_packed: ClassVar[bool] = False  # True: fakes come from noise, and D does nothing but judge them
+
     @classmethod
     def data_problems(cls, yields: type) -> "Iterator[Problem]":
         """Yields the reasons why this task cannot play with batches of the kind `yields` (game/batches.py)."""
