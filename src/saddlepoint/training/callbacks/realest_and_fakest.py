@@ -14,7 +14,6 @@ from torch import Tensor
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.errors import RequestError
-from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
@@ -40,6 +39,7 @@ class RealestAndFakest(AtMoments):
 
     looks = 12
     needs_latents = True  # of the model: build.py refuses others in a sentence
+    needs_images = True
     setting = "callbacks.realest_and_fakest"
 
     def __init__(self, context: EvaluationContext, every_images: Pace, moments: Sequence[WholeNumber],
