@@ -111,6 +111,37 @@ class OrderOfReadable(EndlessOrder):
         return table
 
 
+class PackedOrder(EndlessOrder):
+    """The order of a set in which images that follow each other make packs: each epoch has the packs in another order,
+    and the images of a pack one after the other.
+
+    pack: images of a pack; `num_images` must be a multiple of it
+    """
+
+    def __init__(self, num_images: int, seed: int, pack: int, device: torch.device | str = "cpu"):
+        super().__init__(num_images, seed, device)
+        self.pack = pack
+
+    def on(self, device: torch.device) -> "PackedOrder":
+        return PackedOrder(self.num_images, self.seed, self.pack, device)
+
+    def _drawn(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        if purpose != "order":
+            return super()._drawn(purpose, epoch, draw)
+        packs = torch.randperm(self.num_images // self.pack, generator=self._generator(purpose, epoch))
+        return (packs[:, None] * self.pack + torch.arange(self.pack)).flatten()
+
+
+class StoredOrder(EndlessOrder):
+    """The order in which a set is stored, the same in every epoch."""
+
+    def on(self, device: torch.device) -> "StoredOrder":
+        return StoredOrder(self.num_images, self.seed, device)
+
+    def images(self, positions: range) -> Tensor:
+        return torch.arange(positions.start, positions.stop, device=self.device) % self.num_images
+
+
 def fixed_subset(num_images: int, subset_size: int) -> Tensor:
     """Returns the indices [subset_size] int64 of a subset. It does not depend on the seed of the experiment, so that
     runs which differ in their seed share their images."""
