@@ -32,7 +32,7 @@ def test_sides_are_halved_and_rounded_up():
 @pytest.mark.parametrize("sides", [Sides(4, 4), Sides(7, 14), Sides(28, 27)])
 @pytest.mark.parametrize("kernel_size", [2, 3, 5])
 def test_a_transposed_convolution_is_the_adjoint_of_the_same_convolution(kernel_size, sides):
-    """<conv(x), y> = <x, transposed(y)> for all x and y, with the same weights, as TensorFlow defines conv2d_transpose"""
+    """<conv(x), y> = <x, transposed(y)> for all x and y, with the same weights: so TensorFlow defines it."""
     torch.manual_seed(0)
     convolution = nn.Sequential(*same_convolution(2, 3, kernel_size, 2, sides)).double()
     transposed = SameTransposed(3, 2, kernel_size, 2, sides).double()
