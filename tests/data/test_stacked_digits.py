@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from saddlepoint.data.pixels import to_bytes
-from saddlepoint.data.sampling import PackedOrder, StoredOrder
+from saddlepoint.data.sampling import EndlessOrder, OrderOfPacks, StoredOrder
 from saddlepoint.data.sources.digit_sets import MNIST5kDigits, MNISTDigits
 from saddlepoint.data.sources.mnist5k import read_all
 from saddlepoint.data.sources.stacked_digits import StackedDigits
@@ -91,7 +91,8 @@ def test_new_stacks_depend_on_their_position_alone_also_where_a_table_of_them_en
 
 
 def test_packs_stay_together_in_every_order():
-    order = PackedOrder(12, seed=3, pack=3)
+    assert torch.equal(OrderOfPacks(12, 3, size=1).images(range(24)), EndlessOrder(12, 3).images(range(24)))
+    order = OrderOfPacks(12, seed=3, size=3)
     packs = order.images(range(24)).view(2, 4, 3)
     assert torch.equal(packs % 3, torch.arange(3).expand(2, 4, 3))
     assert torch.equal(packs // 3, (packs // 3)[..., :1].expand(2, 4, 3))

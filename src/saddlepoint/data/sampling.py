@@ -111,25 +111,25 @@ class OrderOfReadable(EndlessOrder):
         return table
 
 
-class PackedOrder(EndlessOrder):
-    """The order of a set in which images that follow each other make packs: each epoch has the packs in another order,
-    and the images of a pack one after the other.
+class OrderOfPacks(EndlessOrder):
+    """The order of a set whose images, m at a time, follow each other in every epoch as they do in the set.
 
-    pack: images of a pack; `num_images` must be a multiple of it
+    num_images: a multiple of m
+    size: m; with 1 it is the order of EndlessOrder
     """
 
-    def __init__(self, num_images: int, seed: int, pack: int, device: torch.device | str = "cpu"):
+    def __init__(self, num_images: int, seed: int, size: int, device: torch.device | str = "cpu"):
         super().__init__(num_images, seed, device)
-        self.pack = pack
+        self.size = size
 
-    def on(self, device: torch.device) -> "PackedOrder":
-        return PackedOrder(self.num_images, self.seed, self.pack, device)
+    def on(self, device: torch.device) -> "OrderOfPacks":
+        return OrderOfPacks(self.num_images, self.seed, self.size, device)
 
     def _drawn(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
         if purpose != "order":
             return super()._drawn(purpose, epoch, draw)
-        packs = torch.randperm(self.num_images // self.pack, generator=self._generator(purpose, epoch))
-        return (packs[:, None] * self.pack + torch.arange(self.pack)).flatten()
+        packs = torch.randperm(self.num_images // self.size, generator=self._generator(purpose, epoch))
+        return (packs[:, None] * self.size + torch.arange(self.size)).flatten()
 
 
 class StoredOrder(EndlessOrder):

@@ -23,7 +23,7 @@ from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.config.image_sizes import Sides, sides_of
 from saddlepoint.config.rules import BelowOne, Count, ImageSize, integer, list_of, one_of
 from saddlepoint.networks.colours import Colours, after_generator, before_discriminator
-from saddlepoint.networks.initialisation import normal
+from saddlepoint.networks.initialisation import normal_weights
 from saddlepoint.networks.layers import (
     NORMALIZATIONS,
     FirstMaps,
@@ -149,7 +149,7 @@ def _check(player: str, maps: Sequence[int], kernel_size: int, normalization: st
 
 
 def _initialise(network: nn.Module) -> None:
-    normal(network, STD, scale_std=0.0)
+    normal_weights(network, STD)
     for layer in network.modules():
         if type(layer) is nn.Conv2d:
             nn.init.trunc_normal_(layer.weight, std=STD, a=-2 * STD, b=2 * STD)

@@ -17,7 +17,7 @@ from saddlepoint.config import rules
 from saddlepoint.config.rules import Count, Seed, TypedPath, null_unless_chosen
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.memory import LabelledImages
-from saddlepoint.data.sampling import EndlessOrder, PackedOrder, StoredOrder, fixed_subset, left_out_by_subset
+from saddlepoint.data.sampling import EndlessOrder, OrderOfPacks, StoredOrder, fixed_subset, left_out_by_subset
 from saddlepoint.data.sources.coloured_digits import padded
 from saddlepoint.data.sources.digit_sets import DIGIT, DigitSet
 from saddlepoint.data.stacking import EvaluationStacks, FixedStacks, NewStacks, StackedBatches, modes_of
@@ -127,7 +127,7 @@ class StackedDigits(ImageDataModule):
     def _order(self) -> EndlessOrder:
         if not self.shuffle:
             return StoredOrder(self.num_stacks, self.seed)
-        return PackedOrder(self.num_stacks, self.seed, self.fixed_packs)
+        return OrderOfPacks(self.num_stacks, self.seed, self.fixed_packs)
 
     def _digest(self, digits: LabelledImages) -> str:
         """Returns a SHA-256 of the digits and of how they are stacked, which does not depend on the run's seed."""
