@@ -92,10 +92,10 @@ def test_every_group_and_option_has_its_settings_on_a_page():
 
 @pytest.mark.parametrize("typed", [example for _, example in reference.TYPED.values()])
 def test_the_example_of_each_group_composes(typed):
-    beside = {"data.pair.": "data=photo_edges", "data.pair_pool": "experiment=real_esrgan_x4",
-              "degradation": "experiment=real_esrgan_x4", "extractor": "extractor=classifier",
-              "hydra.sweeper": "hydra/sweeper=search", "logger.wandb": "logger=wandb",
-              "model.content": "experiment=srgan_x4"}
+    beside = {"data.digits.": "data=stacked_digits", "data.pair.": "data=photo_edges",
+              "data.pair_pool": "experiment=real_esrgan_x4", "degradation": "experiment=real_esrgan_x4",
+              "extractor": "extractor=classifier", "hydra.sweeper": "hydra/sweeper=search",
+              "logger.wandb": "logger=wandb", "model.content": "experiment=srgan_x4"}
     command = "evaluate" if typed.startswith("quantisation") else "train"
     composed(*(choice for start, choice in beside.items() if typed.startswith(start)), *shlex.split(typed),
              config=command)

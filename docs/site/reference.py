@@ -12,6 +12,7 @@ COMMANDS = ("train", "sample", "evaluate", "compare", "upscale", "translate", "e
 TYPED = {
     "callbacks": ("callbacks=NAME", "callbacks.health.every_images=4000"),
     "data": ("data=NAME", "data.batch_size=64"),
+    "data/digits": ("data.digits=NAME", "data.digits.held_out=1000"),
     "data/pair": ("data.pair=NAME", "data.pair.gain=3"),
     "degradation": ("degradation=NAME", "data.pair_pool=180"),
     "experiment": ("experiment=NAME", "budget.images=100000"),

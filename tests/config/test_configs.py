@@ -18,6 +18,7 @@ from saddlepoint.data.sources.celeba import CelebA
 from saddlepoint.data.sources.coloured_digits import ColouredDigits
 from saddlepoint.data.sources.lsun import LSUN
 from saddlepoint.data.sources.photographs import PhotoEdges
+from saddlepoint.data.sources.stacked_digits import StackedDigits
 from saddlepoint.data.sources.tiny_imagenet import TinyImageNet
 from saddlepoint.data.unpaired_folders import UnpairedFolders
 from saddlepoint.game.adversarial import AdversarialModule
@@ -48,7 +49,7 @@ ITS_OWN = {PairFolder: {"resize", "crop", "draft", "on_device"}, PairedFolders: 
            PairedHalves: {"crop", "draft"}, PairsFromFolder: {"crop"},
            ArrayImages: {"extensions", "corrupt", "cache", "max_pixels", "draft"}, UnpairedFolders: {"crop"},
            CelebA: {*OF_LISTED, "resize", "crop"}, TinyImageNet: OF_LISTED, LSUN: OF_LISTED,
-           PhotoEdges: {"fit"}, ColouredDigits: {"fit"}}
+           PhotoEdges: {"fit"}, ColouredDigits: {"fit"}, StackedDigits: {"horizontal_flip"}}
 OF_EVALUATE = {"data.root", "data.cache"}  # which has no class of data, only these two
 NEED_DOWNLOADS = {("perceptual", name) for name in ("vgg19", "vgg19_esrgan", "vgg19_real_esrgan")}
 # What an option needs beside itself to be sensible: an impossible one is refused, which other tests show.
@@ -90,6 +91,9 @@ NEEDS = {
     ("data/pair", "noise"): ("data=pairs_from_digits", "model=pix2pix"),
     ("data/pair", "reduced"): ("data=pairs_from_digits", "model=pix2pix"),
     ("data/pair", "next_frame"): ("data=moving_digits", "model=pix2pix"),
+    ("data/digits", "mnist5k"): ("data=stacked_digits", "data.image_size=32"),
+    ("data/digits", "mnist"): ("data=stacked_digits", "data.image_size=32"),
+    ("data", "stacked_digits"): ("data.image_size=32",),
     ("experiment", "pix2pix_facades"): ("data.load_size=32",),
     ("experiment", "cyclegan_horses"): ("data.load_size=32", "model.generator.num_blocks=1"),
 }
@@ -99,16 +103,18 @@ NEEDS |= {("data", "high_dimensional_mixture"): ("model=points", "data.dimension
           ("model", "points"): ("data=ring",), ("model", "pacgan_points"): ("data=ring",),
           ("model", "dirac"): ("data=dirac",)}
 OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",),
-            "data/pair": ("data=pairs_from_folder",)}
-TRAINED = ("data", "data/pair", "degradation", "model", "perceptual", "loss", "optimizer", "tricks", "experiment",
-           "turns")
+            "data/pair": ("data=pairs_from_folder",), "data/digits": ("data=stacked_digits",)}
+TRAINED = ("data", "data/digits", "data/pair", "degradation", "model", "perceptual", "loss", "optimizer", "tricks",
+           "experiment", "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 # Sets that are files of the user's, and experiments on them.
-OF_FILES = {name for name in options("data") if "root" in read_yaml(CONF / "data" / f"{name}.yaml")} - {"sr_folder"}
+OF_FILES = {name for name in options("data") if "root" in read_yaml(CONF / "data" / f"{name}.yaml")} - {
+    "sr_folder", "stacked_digits"}
 WITH_FILES = {name for name in options("experiment") for data in OF_FILES
               if f"override /data: {data}\n" in (CONF / "experiment" / f"{name}.yaml").read_text()}
 WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
-                 ("model", "adversarial_autoencoder"), ("model", "bigan_mlp")}
+                 ("model", "pacgan_digits"), ("model", "metz_digits"), ("model", "adversarial_autoencoder"),
+                 ("model", "bigan_mlp")}
 
 
 def is_of_points(overrides: list[str]) -> bool:
@@ -246,7 +252,7 @@ def small_experiment(name, files):
 def test_every_option_trains_two_batches(group, option, tmp_path):
     choice = f"trick={option}" if group == "tricks" else f"{group}={option}"
     overrides = [*SMALL, choice, *NEEDS.get((group, option), ())]
-    if group == "data" and option in DATA_FILES:
+    if group in ("data", "data/digits") and option in DATA_FILES:
         DATA_FILES[option](tmp_path / "files")
         overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
         overrides += source_folder(option, tmp_path / "files")

@@ -13,6 +13,8 @@ from saddlepoint.data.pair_making import Edges
 from saddlepoint.data.paired_files import PairedFolders
 from saddlepoint.data.sampling import EndlessOrder, OrderOfReadable
 from saddlepoint.data.sources.coloured_digits import ColouredDigits
+from saddlepoint.data.sources.digit_sets import MNIST5kDigits
+from saddlepoint.data.sources.stacked_digits import StackedDigits
 from saddlepoint.data.unpaired_folders import UnpairedFolders
 from saddlepoint.errors import RequestError
 from tests.data.folder_data import folder, levels, write_grey_levels
@@ -65,8 +67,15 @@ def digits(**changes):
                                  subset_size=90, **changes))
 
 
+def stacks(num_stacks: int | None, **changes):
+    changes.pop("horizontal_flip")  # which stacks have not
+    return set_up(StackedDigits(name="stacked_digits", digits=MNIST5kDigits(), channels=3, image_size=28, batch_size=8,
+                                seed=5, num_stacks=num_stacks, subset_size=90, **changes))
+
+
 IN_MEMORY = {"plain": numbered, "padded": lambda **changes: numbered(image_size=8, **changes), "made pairs": made_pairs,
-             "two streams": digits}
+             "two streams": digits, "fixed stacks": lambda **changes: stacks(90, **changes),
+             "new stacks": lambda **changes: stacks(None, **changes)}
 
 
 @pytest.mark.parametrize("make", IN_MEMORY.values(), ids=IN_MEMORY)

@@ -19,6 +19,7 @@ from saddlepoint.networks.lecture import (
 )
 from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
 from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from saddlepoint.networks.stacked_digits import StackedDigitsDiscriminator, StackedDigitsGenerator
 
 
 def small(network: type, **defaults):
@@ -31,11 +32,14 @@ def small(network: type, **defaults):
 MLP, WIDE4, WIDE8, CLASSES = {"widths": [8, 8]}, {"width": 4}, {"width": 8}, {"num_classes": 6}
 LECTURE_G = {"first_maps": 8, "maps": [6, 4, 3]}
 LECTURE_D = {"maps": [3, 4, 6], "kernel_sizes": [4, 3, 3], "dropout": 0.0}
+METZ_G, METZ_D = {"maps": [6, 4, 3], "image_stride": 1}, {"maps": [2, 4], "normalize_first": True}
 GENERATORS = {
     "mlp": small(MLPGenerator, latent_dim=5, **MLP),
     "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
     "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
+    "pacgan_digits": small(StackedDigitsGenerator, latent_dim=5, maps=[6, 4]),
+    "metz_digits": small(StackedDigitsGenerator, latent_dim=5, kernel_size=3, **METZ_G),
     "cgan": small(ConditionalMLPGenerator, latent_dim=5, **MLP, **CLASSES),
     "lecture_cgan": small(ConditionalLectureGenerator, latent_dim=5, embedding_size=4, **LECTURE_G, **CLASSES),
     "projection": small(ConditionalResNetGenerator, latent_dim=5, **WIDE8, **CLASSES),
@@ -47,6 +51,8 @@ DISCRIMINATORS = {
     "dcgan": small(DCGANDiscriminator, **WIDE4),
     "resnet": small(ResNetDiscriminator, **WIDE8),
     "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
+    "pacgan_digits": small(StackedDigitsDiscriminator, maps=[4, 6]),
+    "metz_digits": small(StackedDigitsDiscriminator, kernel_size=3, **METZ_D),
     "cgan": small(ConditionalMLPDiscriminator, **MLP, **CLASSES),
     "lecture_cgan": small(ConditionalLectureDiscriminator, embedding_size=4, **LECTURE_D, **CLASSES),
     "projection": small(ProjectionResNetDiscriminator, **WIDE8, **CLASSES),
@@ -55,7 +61,7 @@ DISCRIMINATORS = {
 }
 LABELS = torch.zeros(6, dtype=torch.long)
 OTHERS = torch.arange(6)
-UNCONDITIONAL = ["mlp", "dcgan", "resnet", "lecture_dcgan"]
+UNCONDITIONAL = ["mlp", "dcgan", "resnet", "lecture_dcgan", "pacgan_digits", "metz_digits"]
 CLASSIFYING = ["acgan", "acgan_dcgan"]  # their scores ignore labels
 NORMALIZATIONS = ("none", "batch", "layer", "instance")
 DENSE = dict.fromkeys(["mlp", "cgan"], ("none", "batch", "layer"))

@@ -134,7 +134,8 @@ def test_the_memory_layout_changes_no_value(networks, inputs, name):
     torch.testing.assert_close(channels_last(inputs, LABELS), network(inputs, LABELS), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "resnet", "lecture_dcgan", "lecture_cgan", "projection", "acgan_dcgan"])
+@pytest.mark.parametrize("name", ["dcgan", "resnet", "lecture_dcgan", "pacgan_digits", "metz_digits", "lecture_cgan",
+                                  "projection", "acgan_dcgan"])
 def test_maps_stay_channels_last_from_the_latents_to_the_image(name):
     generator = GENERATORS[name]().to(memory_format=torch.channels_last)
     strays = []
@@ -155,5 +156,5 @@ def test_features_hold_one_tensor_of_the_whole_batch_per_hidden_stage(name):
     assert isinstance(discriminator, HasFeatures)
     features = discriminator.features(torch.randn(6, 3, 32, 32), LABELS)
     assert len(features) == {"mlp": 2, "dcgan": 3, "resnet": 4, "lecture_dcgan": 3, "cgan": 2, "lecture_cgan": 3,
-                             "projection": 4, "acgan": 4, "acgan_dcgan": 3}[name]
+                             "pacgan_digits": 2, "metz_digits": 2, "projection": 4, "acgan": 4, "acgan_dcgan": 3}[name]
     assert all(len(values) == 6 and values.requires_grad for values in features)

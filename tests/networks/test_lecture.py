@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from saddlepoint.config.image_sizes import Sides
 from saddlepoint.networks.layers import same_convolution
 from saddlepoint.networks.lecture import (
     ConditionalLectureDiscriminator,
@@ -95,15 +96,17 @@ def test_without_labels_the_first_maps_are_normalised_and_rectified():
         "Conv2d", "LeakyReLU", "Dropout"] * 2 + ["Linear"]
 
 
+@pytest.mark.parametrize("side", [7, 8])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel_size", [2, 3, 4, 5, 8])
-def test_same_convolution_reads_the_pixels_that_keras_reads(kernel_size, stride):
+def test_same_convolution_reads_the_pixels_that_keras_reads(kernel_size, stride, side):
     """A kernel that is 1 at one place copies the pixel at that place; outside the image there are zeros."""
-    image = torch.randn(1, 1, 8, 8)
-    outputs = math.ceil(8 / stride)
-    total = max((outputs - 1) * stride + kernel_size - 8, 0)  # Keras: as many zeros, the smaller half in front
+    image = torch.randn(1, 1, side, side)
+    outputs = math.ceil(side / stride)
+    total = max((outputs - 1) * stride + kernel_size - side, 0)  # Keras: as many zeros, the smaller half in front
     for row, column in ((0, 0), (kernel_size - 1, 0), (kernel_size // 2, kernel_size - 1)):
-        layers = nn.Sequential(*same_convolution(1, 1, kernel_size, stride))
+        sides = None if side % stride == 0 else Sides(side, side)
+        layers = nn.Sequential(*same_convolution(1, 1, kernel_size, stride, sides))
         nn.init.zeros_(layers[-1].weight)
         nn.init.zeros_(layers[-1].bias)
         layers[-1].weight.data[0, 0, row, column] = 1
@@ -111,7 +114,7 @@ def test_same_convolution_reads_the_pixels_that_keras_reads(kernel_size, stride)
         for i in range(outputs):
             for j in range(outputs):
                 y, x = i * stride + row - total // 2, j * stride + column - total // 2
-                if 0 <= y < 8 and 0 <= x < 8:
+                if 0 <= y < side and 0 <= x < side:
                     expected[0, 0, i, j] = image[0, 0, y, x]
         torch.testing.assert_close(layers(image), expected)
 

@@ -41,6 +41,7 @@ def build(settings: dict) -> nn.Module:
 
 
 @pytest.mark.parametrize(("name", "size", "generator_count", "discriminator_count"), [
+    ("pacgan_digits", 28, 4_514_819, 4_310_401), ("metz_digits", 28, 287_875, 585),
     ("dcgan", 64, 3_576_704, 2_765_568), ("dcgan", 32, 1_068_928, 663_296), ("resnet", 32, 1_204_483, 1_053_825),
     ("lecture_dcgan", 256, 34_512_035, 921_025), ("lecture_cgan", 256, 34_566_295, 3_978_165),
     ("pix2pix", 256, 54_413_955, 2_768_705), ("cyclegan", 256, 11_378_179, 2_764_737)])

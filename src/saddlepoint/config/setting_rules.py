@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "model.initialise_discriminator": optional(path),  # or auto
     "model.initialise_partly": boolean,
     "model.freeze_discriminator": integer(0),
+    "model.colours": one_of("symmetric", "unit"),
     "perceptual": lambda value: None,  # none: an empty group
     # Optimizers
     "optimizer.*.lr": number(0, above=True),

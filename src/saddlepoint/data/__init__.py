@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "sources.mnist": "FashionMNIST MNIST",
     "sources.mnist5k": "MNIST5k PairsFromDigits",
     "sources.moving_digits": "MovingDigits",
+    "sources.stacked_digits": "StackedDigits",
     "sources.photographs": "PhotoEdges",
     "sources.stl10": "STL10",
     "sources.svhn": "SVHN",

@@ -111,6 +111,37 @@ class OrderOfReadable(EndlessOrder):
         return table
 
 
+class OrderOfPacks(EndlessOrder):
+    """The order of a set whose images, m at a time, follow each other in every epoch as they do in the set.
+
+    num_images: a multiple of m
+    size: m; with 1 it is the order of EndlessOrder
+    """
+
+    def __init__(self, num_images: int, seed: int, size: int, device: torch.device | str = "cpu"):
+        super().__init__(num_images, seed, device)
+        self.size = size
+
+    def on(self, device: torch.device) -> "OrderOfPacks":
+        return OrderOfPacks(self.num_images, self.seed, self.size, device)
+
+    def _drawn(self, purpose: str, epoch: int, draw: Callable[[torch.Generator], Tensor]) -> Tensor:
+        if purpose != "order":
+            return super()._drawn(purpose, epoch, draw)
+        packs = torch.randperm(self.num_images // self.size, generator=self._generator(purpose, epoch))
+        return (packs[:, None] * self.size + torch.arange(self.size)).flatten()
+
+
+class StoredOrder(EndlessOrder):
+    """The order in which a set is stored, the same in every epoch."""
+
+    def on(self, device: torch.device) -> "StoredOrder":
+        return StoredOrder(self.num_images, self.seed, device)
+
+    def images(self, positions: range) -> Tensor:
+        return torch.arange(positions.start, positions.stop, device=self.device) % self.num_images
+
+
 def fixed_subset(num_images: int, subset_size: int) -> Tensor:
     """Returns the indices [subset_size] int64 of a subset. It does not depend on the seed of the experiment, so that
     runs which differ in their seed share their images."""

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "resnet": "ResNetDiscriminator ResNetGenerator",
     "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",
+    "stacked_digits": "StackedDigitsDiscriminator StackedDigitsGenerator",
     "srresnet": "MSRResNet SRResNet",
     "srvgg": "SRVGGNetCompact",
     "unet": "UNet",

@@ -95,16 +95,41 @@ def map_normalization(kind: str, num_maps: int, affine: bool = True, epsilon: fl
     return [nn.InstanceNorm2d(num_maps, epsilon, affine=affine)]
 
 
-def same_convolution(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
-    """Returns a convolution with Keras's "same" padding: [N, inputs, H, W] -> [N, outputs, H / stride, W / stride].
+def same_zeros(side: int, kernel_size: int, stride: int) -> tuple[int, int]:
+    """Returns how many zeros "same" padding puts before and after `side` values, so that a convolution has
+    ceil(side / stride) outputs. Of an odd number the additional one comes after; torch has as many on both sides.
 
-    Of an odd number of zeros the additional one is on the right and below; torch has as many on both sides.
+    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2, for kernels no smaller than the stride
     """
-    zeros = kernel_size - stride
-    if zeros % 2 == 0:
-        return [nn.Conv2d(inputs, outputs, kernel_size, stride, padding=zeros // 2)]
-    before, after = zeros // 2, zeros - zeros // 2
-    return [nn.ZeroPad2d((before, after, before, after)), nn.Conv2d(inputs, outputs, kernel_size, stride)]
+    zeros = max((-(-side // stride) - 1) * stride + kernel_size - side, 0)
+    return zeros // 2, zeros - zeros // 2
+
+
+def same_convolution(inputs: int, outputs: int, kernel_size: int, stride: int = 1,
+                     sides: Sides | None = None) -> list[nn.Module]:
+    """Returns a convolution with the "same" padding of Keras and TensorFlow: [N, inputs, H, W] -> [N, outputs,
+    ceil(H / stride), ceil(W / stride)]. `sides`: H and W; None: multiples of the stride."""
+    above, below, left, right = (zeros for side in sides or (stride, stride)
+                                 for zeros in same_zeros(side, kernel_size, stride))
+    if (above, left) == (below, right):
+        return [nn.Conv2d(inputs, outputs, kernel_size, stride, padding=(above, left))]
+    return [nn.ZeroPad2d((left, right, above, below)), nn.Conv2d(inputs, outputs, kernel_size, stride)]
+
+
+class SameTransposed(nn.ConvTranspose2d):
+    """A transposed convolution that turns the "same" convolution of such sides round: [N, inputs, ceil(H / stride),
+    ceil(W / stride)] -> [N, outputs, H, W]. `sides`: H and W."""
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int, stride: int, sides: Sides):
+        zeros = [same_zeros(side, kernel_size, stride) for side in sides]
+        super().__init__(inputs, outputs, kernel_size, stride, padding=tuple(before for before, _ in zeros))
+        self.sides, self.cuts = sides, any(before != after for before, after in zeros)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        uncut = super().forward(maps)
+        if not self.cuts:
+            return uncut
+        return uncut[..., :self.sides.height, :self.sides.width].clone()  # dense: else what follows takes its slow way
 
 
 class ReadsLabels(nn.Module):

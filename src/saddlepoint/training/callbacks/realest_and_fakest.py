@@ -14,6 +14,7 @@ from torch import Tensor
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
