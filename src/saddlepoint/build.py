@@ -30,7 +30,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.freezing import freeze_first_layers
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
-from saddlepoint.game.networks import PLAYERS
+from saddlepoint.game.networks import PLAYERS, HasBoundary
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.translation import TranslationModule
@@ -269,7 +269,11 @@ def module(settings: Settings,
         parts["content"] = content(settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
-        both = players(networks(settings), task(settings).further_networks)
+        built = networks(settings)
+        for network in built.values():
+            if isinstance(network, HasBoundary):
+                network.follow_loss(parts["loss"].boundary)
+        both = players(built, task(settings).further_networks)
         first_weights = initialise(both) if initialise else {}
         game = make(model["module"], AdversarialModule, "model.module", tricks=tricks(settings), **both, **parts)
     freeze_first_layers(game, model.get("freeze_discriminator", 0))

@@ -67,7 +67,7 @@ def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Pa
     images = compared_images.of_run if settings["run"] else compared_images.of_files
     real, fakes, extractor_settings = images(settings)
     extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
-    extractor.check(real.channels, real.image_size)
+    extractor.check_set(real)
     if isinstance(real, StoredReference):
         real.check(extractor)
         if settings["statistics"]:

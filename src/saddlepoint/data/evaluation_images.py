@@ -23,9 +23,9 @@ from saddlepoint.image_files.packed import Packed, Place
 
 
 class Block(NamedTuple):
-    """Some images of a set, with those files that could not be decoded."""
+    """Some images of a set, with those files that could not be decoded; or some points."""
 
-    images: Tensor  # [N, C, H, W] uint8
+    images: Tensor  # [N, C, H, W] uint8; points [N, D] float32
     labels: Tensor  # [N] int64
     unreadable: dict[str, str]  # file -> why it could not be decoded; its image and label are missing
 
@@ -41,6 +41,7 @@ class EvaluationImages(ABC):
     """
 
     channels: int
+    dimensions: int | None = None  # D, coordinates of a point; None: these are images
     image_size: int | Sides  # pixels of a side of squares, or H and W
     framing: str  # how the images were brought to this size, in words
     is_stored = False  # not statistics of images, but images

@@ -4,12 +4,12 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "adversarial": "AdversarialModule",
-    "batches": "ImageBatch PairedBatch TranslationBatch UnpairedBatch",
+    "batches": "ImageBatch PairedBatch PointBatch TranslationBatch UnpairedBatch",
     "encoding": "AdversarialAutoencoderModule BiGANModule EncodingModule",
     "infogan": "InfoGANModule",
     "latents": "Latents",
     "loss": "AdversarialLoss ContentLoss SeparableLoss",
-    "networks": "Discriminator Generator Encoder HasClassLogits HasCodes HasFeatures",
+    "networks": "Discriminator Generator Encoder HasBoundary HasClassLogits HasCodes HasFeatures",
     "random_streams": "RandomStreams",
     "recipe": "Problem Recipe",
     "schedule": "Constant Cosine Exponential Linear Schedule as_schedule",

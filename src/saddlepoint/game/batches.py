@@ -12,6 +12,13 @@ class ImageBatch(NamedTuple):
     labels: Tensor  # [N] int64 class ids; all zero when the data has no classes
 
 
+class PointBatch(NamedTuple):
+    """Real points instead of images, with their classes. D is the number of coordinates."""
+
+    real: Tensor  # [N, D] float32
+    labels: Tensor  # [N] int64 class ids; all zero when the data has no classes
+
+
 class PairedBatch(NamedTuple):
     """High-resolution images, each with its low-resolution version."""
 

@@ -15,7 +15,7 @@ from saddlepoint.game.networks import Encoder
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, one_fake_each_problems, size_of
 from saddlepoint.game.step import Contest
-from saddlepoint.game.synthesis import SynthesisModule, generator_problems, warmup_problems
+from saddlepoint.game.synthesis import SynthesisModule, generator_problems, images_alone_problems, warmup_problems
 
 
 def encode(encoder: Encoder, images: Tensor, labels: Tensor, random: RandomStreams) -> Tensor:
@@ -30,6 +30,11 @@ class EncodingModule(SynthesisModule):
     """Synthesis with an encoder, model.encoder, which the generator's optimizer trains."""
 
     further_networks: ClassVar[Mapping[str, str]] = {"encoder": "generator"}
+
+    @classmethod
+    def data_problems(cls, yields: type) -> Iterator[Problem]:
+        yield from super().data_problems(yields)
+        yield from images_alone_problems(yields)
 
     @classmethod
     def shown_shapes(cls, recipe: Recipe) -> list[tuple[int, ...]]:

@@ -14,7 +14,7 @@ from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Contest
 from saddlepoint.game.structured_latents import StructuredLatents
-from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.game.synthesis import SynthesisModule, images_alone_problems
 
 
 class InfoGANModule(SynthesisModule):
@@ -45,6 +45,11 @@ class InfoGANModule(SynthesisModule):
 
     def discriminator_terms(self, batch: ImageBatch, contests: list[Contest]) -> dict[str, Tensor]:
         return self.generator_terms(batch, contests)
+
+    @classmethod
+    def data_problems(cls, yields: type) -> Iterator[Problem]:
+        yield from super().data_problems(yields)
+        yield from images_alone_problems(yields)
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:

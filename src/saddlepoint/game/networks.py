@@ -1,6 +1,6 @@
 """The two players and the interfaces of their networks. Any nn.Module with these calls will do; nothing is inherited.
 
-N images of C channels and H x W pixels, float32 in [-1, 1]. Labels are int64 class ids and are always passed, so no
+N images of C channels and H x W pixels, float32 in [-1, 1]; or in their place N points [N, D]. Labels are int64 class ids and are always passed, so no
 caller asks whether a network is conditional; an unconditional one ignores them. Both networks must also build and
 run on `torch.device("meta")`, where the recipe is checked.
 """
@@ -70,6 +70,14 @@ class HasClassLogits(Protocol):
 
     def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> [N, K]. Must not read labels: they are the answer"""
+
+
+@runtime_checkable
+class HasBoundary(Protocol):
+    """A discriminator whose logits lie about the one at which the loss is indifferent between real and fake."""
+
+    def follow_loss(self, boundary: float | None) -> None:
+        """Takes that logit from the loss (AdversarialLoss.boundary), before training; None: only differences count."""
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """What a recipe is, and the reasons why one cannot train.
 
-N images in a batch, C channels, H x W pixels.
+N images in a batch, C channels, H x W pixels; or N points of D coordinates.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ class Recipe:
     turns: "Turns"
     module: "type[AdversarialModule]"  # the task: how fakes are made
     latents: "Latents | None"  # None: fakes are not made from noise
-    channels: int
-    image_size: int | Sequence[int]  # pixels of a side of squares, or H and W
+    channels: int | None  # None: the data are points
+    image_size: int | Sequence[int] | None  # pixels of a side of squares, or H and W; None: the data are points
     num_classes: int  # 0 when the data has no classes
     batch_size: int
     source_channels: int | None = None  # of the images that are translated; None: the data has none
@@ -49,6 +49,7 @@ class Recipe:
     frozen_layers: int = 0  # first layers of D's networks that stay as they are
     starts_at_random: bool = True  # D's first weights do not come from elsewhere
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
+    dimensions: int | None = None  # coordinates of the data's points; None: the data are images
 
     def provides(self, requirement: str) -> bool:
         """Returns whether one of the tricks provides what a loss or a network requires, e.g. lipschitz."""
@@ -70,6 +71,17 @@ class Recipe:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.channels, *sides_of(self.image_size)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of what D judges and G makes: (C, H, W) of an image, (D,) of a point."""
+        return self.image_shape if self.dimensions is None else (self.dimensions,)
+
+    @property
+    def data_words(self) -> str:
+        """What the data are, with the settings that say so, e.g. `images of 3 x 32 x 32 (data.channels, ...)`."""
+        settings = "data.channels, data.image_size" if self.dimensions is None else "data.dimensions"
+        return f"{in_words(self.sample_shape)} ({settings})"
 
     @property
     def discriminators(self) -> dict[str, nn.Module]:
@@ -105,19 +117,28 @@ def one_fake_each_problems(recipe: Recipe, sources: str) -> Iterator[Problem]:
 def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str = "discriminator") -> Iterator[Problem]:
     """Yields what keeps the network model.<name> from scoring sides with parts of these shapes, without the batch.
 
-    Without `shapes`, a side is an image of the data. The network is run on two rows on the meta device.
+    Without `shapes`, a side is an image or a point of the data. The network is run on two rows on the meta device.
     """
-    parts = [torch.empty(2, *shape, device="meta") for shape in shapes or [recipe.image_shape]]
+    parts = [torch.empty(2, *shape, device="meta") for shape in shapes or [recipe.sample_shape]]
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     words = name.replace("_", " ")
     try:
         logits = tuple(recipe.networks[name](*parts, labels).shape)
     except (RuntimeError, TypeError, ValueError) as error:
-        shown = " beside ".join(map(size_of, shapes or [recipe.image_shape]))
-        yield Problem(f"the {words} does not fit images of {shown} (data.channels, data.image_size): {error}")
+        shown = " beside ".join(map(size_of, shapes))
+        of_data = f"images of {shown} (data.channels, data.image_size)" if shapes else recipe.data_words
+        yield Problem(f"the {words} does not fit {of_data}: {error}")
         return
     if logits != (2,) and logits[:2] != (2, 1):
-        yield Problem(f"the {words} must give one logit an image, [N] or [N, 1, h, w], and gives {list(logits)}")
+        each = "an image" if recipe.dimensions is None else "a point"
+        yield Problem(f"the {words} must give one logit {each}, [N] or [N, 1, h, w], and gives {list(logits)}")
+
+
+def in_words(shape: tuple[int, ...]) -> str:
+    """Writes what has such a shape, e.g. images of 3 x 32 x 32, or points of 2 coordinates."""
+    if len(shape) != 1:
+        return f"images of {size_of(shape)}"
+    return f"points of {shape[0]} coordinate{'s' if shape[0] > 1 else ''}"
 
 
 def size_of(shape: tuple[int, ...]) -> str:

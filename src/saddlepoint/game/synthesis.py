@@ -1,4 +1,4 @@
-"""The task of synthesis: images from noise."""
+"""The task of synthesis: images, or points, from noise."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -8,10 +8,10 @@ from torch import Tensor
 
 from saddlepoint.config.rules import set_by
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.batches import ImageBatch, PointBatch
 from saddlepoint.game.latents import Latents, classes_at
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, size_of
+from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, in_words
 from saddlepoint.game.step import Contest
 
 
@@ -46,7 +46,7 @@ class SynthesisModule(AdversarialModule):
 
     @classmethod
     def data_problems(cls, yields: type) -> Iterator[Problem]:
-        if yields is not ImageBatch:
+        if yields not in (ImageBatch, PointBatch):
             yield Problem("this model makes images from noise and the data is pairs of images: choose data="
                           "image_folder, or a model that enlarges or translates, e.g. model=srgan or model=pix2pix")
 
@@ -54,12 +54,19 @@ class SynthesisModule(AdversarialModule):
     def example_inputs(cls, recipe: Recipe) -> dict[str, tuple[Tensor, ...]]:
         labels = torch.zeros(2, dtype=torch.long, device="meta")
         return {"generator": (torch.empty(2, recipe.latents.size, device="meta"), labels),
-                "discriminator": (torch.empty(2, *recipe.image_shape, device="meta"), labels)}
+                "discriminator": (torch.empty(2, *recipe.sample_shape, device="meta"), labels)}
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
         yield from warmup_problems(recipe)
         yield from [*generator_problems(recipe)] or discriminator_problems(recipe)
+
+
+def images_alone_problems(yields: type) -> Iterator[Problem]:
+    """Yields the problem of a task that plays with images alone, where the data are points."""
+    if yields is PointBatch:
+        yield Problem("this model is one of images and the data are points: choose a model of points, e.g. model="
+                      "points, or data of images, e.g. data=mnist5k")
 
 
 def warmup_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -71,7 +78,7 @@ def warmup_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def generator_problems(recipe: Recipe) -> Iterator[Problem]:
-    """Yields what keeps the generator from making images of the data's shape from the recipe's latents."""
+    """Yields what keeps the generator from making images, or points, of the data's shape from the recipe's latents."""
     if not hasattr(recipe.generator, "latent_dim"):
         yield Problem(f"{type(recipe.generator).__name__} (model.generator) has no attribute latent_dim, the "
                       "number of its latents: add self.latent_dim = latent_dim to its constructor")
@@ -84,10 +91,16 @@ def generator_problems(recipe: Recipe) -> Iterator[Problem]:
     try:
         generated_shape = tuple(recipe.generator(latents, labels).shape[1:])
     except (RuntimeError, TypeError) as error:
-        yield Problem(f"the generator does not fit images of {size_of(recipe.image_shape)} (data.channels, "
-                      f"data.image_size): {error}")
+        yield Problem(f"the generator does not fit {recipe.data_words}: {error}")
         return
-    if generated_shape != recipe.image_shape:
-        yield Problem(f"the generator makes images of {size_of(generated_shape)} and the data has "
-                      f"{size_of(recipe.image_shape)}: model.generator and data.channels, data.image_size must "
+    if len(generated_shape) != len(recipe.sample_shape):
+        fitting = ("type a model of images, e.g. model=dcgan, or data of points, e.g. data=ring"
+                   if recipe.dimensions is None else
+                   "type a model of points, e.g. model=points, or data of images, e.g. data=mnist5k")
+        yield Problem(f"the generator makes {in_words(generated_shape)} and the data has "
+                      f"{in_words(recipe.sample_shape)}: {fitting}")
+    elif generated_shape != recipe.sample_shape:
+        settings = "data.channels, data.image_size" if recipe.dimensions is None else "data.dimensions"
+        yield Problem(f"the generator makes {in_words(generated_shape)} and the data has "
+                      f"{in_words(recipe.sample_shape).rpartition(' of ')[2]}: model.generator and {settings} must "
                       "agree")

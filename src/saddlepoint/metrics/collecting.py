@@ -1,8 +1,8 @@
 """Passes images through an extractor once and collects what all metrics are computed from.
 
-N images, D features, K classes, E spatial features. Memory is D^2 numbers and one portion of images, and N (D + K)
-numbers more if a metric needs the features and logits of single images, E^2 if one needs spatial features. Everything
-but labels and digests stays on the extractor's device, and the host waits for nothing but the pixels of the portion
+N images or points, D features, K classes, E spatial features. Memory is D^2 numbers and one portion of images, and
+N (D + K) numbers more if a metric needs the features and logits of single images, E^2 if one needs spatial features.
+Everything but labels, modes and digests stays on the extractor's device, and the host waits for nothing but the pixels of the portion
 before, of which it computes the digest.
 """
 
@@ -32,11 +32,12 @@ MOST_NAMED = 10  # files in one message
 
 @dataclass(frozen=True)
 class Keep:
-    """A choice of what is kept beside the sums that every metric may need: features and logits of every single image,
-    and sums over spatial features."""
+    """A choice of what is kept beside the sums that every metric may need: features, logits and modes of every single
+    image, and sums over spatial features."""
 
     features: bool = False
     logits: bool = False
+    modes: bool = False
     spatial: bool = False  # of spatial features the moments alone, E^2 numbers
 
 
@@ -86,6 +87,8 @@ class Collector:
             "seen": torch.zeros(count, dtype=torch.uint8),
             "digests": torch.zeros(math.ceil(count / BLOCK), 32, dtype=torch.uint8),
         }
+        if keep.modes and extractor.mode_rule:
+            self.rows["modes"] = torch.zeros(count, dtype=torch.long)
         widths = {"features": extractor.num_features * keep.features, "logits": self.num_classes * keep.logits}
         kept_on = self.home if fits(4 * count * sum(widths.values()), self.home) else torch.device("cpu")
         self.outputs = {name: torch.zeros(count, width, device=kept_on) for name, width in widths.items() if width}
@@ -114,7 +117,7 @@ class Collector:
         images = images[0] if len(images) == 1 else torch.cat(images)
         pixels = Download(images)
         with self.portion.measured():
-            features, logits, spatial = self.extractor(upload(images, self.device))
+            features, logits, spatial, modes = self.extractor(upload(images, self.device))
         features, logits = features.to(self.home), None if logits is None else logits.to(self.home)
         self.moments.update(features)
         if self.spatial is not None:
@@ -126,6 +129,8 @@ class Collector:
         computed = {"features": features, "logits": logits}
         outputs = {name: Download(computed[name]) if kept.is_cpu else computed[name]
                    for name, kept in self.outputs.items()}
+        if "modes" in self.rows:
+            outputs["modes"] = Download(modes)
         self._finish_portion()
         self._finish_portion = lambda: self._store(portion, lengths, pixels, outputs)
 
@@ -146,7 +151,7 @@ class Collector:
             self.rows["labels"][rows], self.rows["seen"][rows] = block.labels, 1
             self.rows["digests"][first // BLOCK] = _digest(images, block.labels)
             for name, parts in columns.items():
-                self.outputs[name][rows] = parts[number]
+                (self.outputs if name in self.outputs else self.rows)[name][rows] = parts[number]
 
     def sample(self) -> Sample:
         """Returns the sample of all processes' images. Raises a RequestError if no image could be read."""
@@ -167,7 +172,8 @@ class Collector:
         if not seen.all():
             rows = {name: tensor[seen.to(tensor.device)] for name, tensor in rows.items()}
         digest = hashlib.sha256(digests.numpy().tobytes()).hexdigest()
-        return Sample(moments, scores, **rows, spatial=spatial, digest=digest, unreadable=unreadable).on(self.home)
+        return Sample(moments, scores, **rows, spatial=spatial, mode_rule=self.extractor.mode_rule, digest=digest,
+                      unreadable=unreadable).on(self.home)
 
 
 def warn_of_unreadable(unreadable: Mapping[str, str]) -> None:

@@ -53,7 +53,7 @@ class Evaluator:
         extractor, same_classes = self.extractor, tuple(class_names) == tuple(self.extractor.class_names)
         return Setup(extractor.name, extractor.num_features, extractor.num_classes, num_real, num_fake,
                      extractor.num_spatial, latent_spaces, bool(class_names), same_classes, counts, real.is_stored,
-                     real.has_spatial)
+                     real.has_spatial, extractor.mode_rule, "" if extractor.mode_rule else extractor.why_no_modes)
 
     def setup_of(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> Setup:
         """Returns the same for images that were looked at: some files may have been unreadable, and the numbers of
@@ -79,7 +79,7 @@ class Evaluator:
         """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files. With
         `spatial` it has moments of spatial features, if the extractor has any, also where no metric needs them."""
         spatial = self._needs_spatial or spatial and self.extractor.num_spatial > 0
-        keep = Keep(features=self._keeps_features, spatial=spatial)
+        keep = Keep(features=self._keeps_features, modes=self._needs_modes, spatial=spatial)
         blocks = EvaluationBlocks(images, num_workers)
         sample = reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
         return sample.on(device_of(self.extractor))
@@ -89,7 +89,8 @@ class Evaluator:
         needs_logits = any(metric.needs_logits or metric.needs_classes and (self.resamples or images.ordered)
                            for metric in self.metrics.values())
         splits = self.metrics["is"].splits if "is" in self.metrics and not images.ordered else 0
-        sample = self._look(images, Keep(self._keeps_features, needs_logits, self._needs_spatial), "fakes", splits)
+        keep = Keep(self._keeps_features, needs_logits, self._needs_modes, self._needs_spatial)
+        sample = self._look(images, keep, "fakes", splits)
         if not isinstance(images, GeneratedImages):
             return sample
         seen = {name: self._look_at_generator(metric, images) for name, metric in self.metrics.items()
@@ -147,6 +148,10 @@ class Evaluator:
     @property
     def _keeps_features(self) -> bool:
         return self.resamples > 0 or any(metric.needs_features for metric in self.metrics.values())
+
+    @property
+    def _needs_modes(self) -> bool:
+        return any(metric.needs_modes for metric in self.metrics.values())
 
     @property
     def _needs_spatial(self) -> bool:

@@ -1,4 +1,4 @@
-"""Real and generated images in blocks of 64, by their numbers.
+"""Real and generated images in blocks of 64, by their numbers; points are images here.
 
 Image i is always number i mod 64 of its block, whatever the number of images or of processes. The rounding of a
 convolution may depend on the batch; with fixed blocks, a metric is a function of the seed. On a GPU several blocks are
@@ -60,9 +60,9 @@ class EvaluationBlocks(Dataset):
 
 
 class GeneratedImages:
-    """The images 0 to count - 1 of a seed, as `sample.py` numbers them, in 8 bits.
+    """The images 0 to count - 1 of a seed, as `sample.py` numbers them, in 8 bits; or the points, as they are.
 
-    generator: (latents, labels) -> images in [-1, 1]
+    generator: (latents, labels) -> images [N, C, H, W] in [-1, 1], or points [N, D]
     latents: where latents come from
     class_distribution: [K], cumulative shares of the classes, by which labels are drawn; None: all labels are 0
     seed: fixes latents and labels
@@ -87,7 +87,7 @@ class GeneratedImages:
             with portion.measured():
                 images, labels = self._drawn(firsts, device)
                 finite &= torch.isfinite(images).all()
-                pixels = [self.quantise(block) for block in images.split(BLOCK)]
+                pixels = [as_measured(block, self.quantise) for block in images.split(BLOCK)]
             del images
             if device.type == "cpu":
                 _require(finite)
@@ -104,12 +104,12 @@ class GeneratedImages:
     def block(self, first: int) -> Block:
         images, labels = self._drawn([first], device_of(self.generator))
         _require(torch.isfinite(images).all())
-        return self._cut(first, self.quantise(images).cpu(), labels)
+        return self._cut(first, as_measured(images, self.quantise).cpu(), labels)
 
     @torch.no_grad()
     def _drawn(self, firsts: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Returns images [N, C, H, W] in [-1, 1] on the device and labels [N] on the CPU: all images of the blocks that
-        begin with these numbers."""
+        """Returns images [N, C, H, W] in [-1, 1], or points [N, D], on the device and labels [N] on the CPU: all images
+        of the blocks that begin with these numbers."""
         labels = torch.cat([class_labels(self.class_distribution, self.seed, first, BLOCK) for first in firsts])
         latents = torch.cat([self.latents.of_images(self.seed, first, BLOCK) for first in firsts])
         with in_float32(device):
@@ -121,13 +121,19 @@ class GeneratedImages:
         return Block(images[:size], labels[:size], {})
 
 
+def as_measured(images: Tensor, quantise: Callable[[Tensor], Tensor] = to_bytes) -> Tensor:
+    """Returns what an extractor sees of what a generator makes: of images [N, C, H, W] in [-1, 1] their 8 bits, of
+    points [N, D] the points, in float32."""
+    return images.float() if images.dim() == 2 else quantise(images)
+
+
 def _require(finite: Tensor) -> None:
     if not finite:
         raise Diverged("The generator's images are not finite: it has diverged, and there is nothing to measure")
 
 
 def images_at(images: Images, indices: Tensor) -> Tensor:
-    """Returns the images with these numbers [N] as uint8 [N, C, H, W]."""
+    """Returns the images with these numbers [N] as uint8 [N, C, H, W], or the points."""
     blocks = {first: images.block(first).images for first in {index // BLOCK * BLOCK for index in indices.tolist()}}
     return torch.stack([blocks[index // BLOCK * BLOCK][index % BLOCK] for index in indices.tolist()])
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from saddlepoint.game.device_memory import fits
+from saddlepoint.metrics.extractors.extractor import ModeRule
 
 if TYPE_CHECKING:
     from saddlepoint.metrics.images import GeneratedImages
@@ -30,6 +31,8 @@ class Sample:
     logits: Tensor | None = None  # [N, K] float32
     labels: Tensor | None = None  # [N] int64, also the classes that fakes were made for; 0 if there are none
     spatial: "Moments | None" = None  # of spatial features; None: the extractor has none, or no metric needs them
+    modes: Tensor | None = None  # [N] int64, the mode of each, -1: of none; None: no rule, or no metric needs them
+    mode_rule: ModeRule | None = None  # by which the extractor assigns them; None: it has none
     of_generator: Mapping[str, Tensor] = field(default_factory=dict)  # metric -> [N], what it saw of the generator
     latent_spaces: tuple[str, ...] = ()  # of that generator, see Setup
     digest: str = ""  # SHA-256 of the images and their labels, in order; of stored statistics that of these
@@ -52,7 +55,7 @@ class Sample:
 
     def on(self, device: torch.device) -> "Sample":
         """Returns the sample on a device, or on the CPU if its features and logits would fill more than half of the
-        device's free memory. Labels stay on the CPU, and so do scores, which are read next."""
+        device's free memory. Labels and modes stay on the CPU, and so do scores, which are read next."""
         rows = [each for each in (self.features, self.logits) if each is not None]
         missing = sum(each.nbytes for each in rows if each.device.type != device.type)
         place = device if fits(missing, device) else torch.device("cpu")
@@ -84,6 +87,8 @@ class Setup:
     class_counts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # real and fake images of each class, if labelled
     stored: bool = False  # mean and covariance of the real images come from a file of statistics
     real_spatial: bool = True  # False: that file has none of spatial features
+    mode_rule: ModeRule | None = None  # of the extractor
+    why_no_modes: str = ""  # where it has none, for the end of a sentence
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class Metric(ABC):
     needs_labels: ClassVar[bool] = False  # fakes that were made for a class
     needs_spatial: ClassVar[bool] = False  # an extractor with spatial features, of which the moments are kept
     needs_generator: ClassVar[bool] = False  # itself, not only its images: see look_at_generator
+    needs_modes: ClassVar[bool] = False  # an extractor that tells modes apart, and the modes of every image
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
 
     @property
@@ -130,6 +136,10 @@ class Metric(ABC):
         """Returns why it cannot be measured, as a sentence with the numbers, or None if it can."""
         if self.needs_classes and not setup.num_classes:
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
+        if self.needs_modes and setup.mode_rule is None:
+            return f"{self.name} needs an extractor that tells modes apart, and {setup.why_no_modes}"
+        if self.needs_modes and setup.stored:
+            return f"{self.name} needs the modes of the real images, and a file of statistics has none"
         if self.needs_spatial and not setup.num_spatial:
             return (f"{self.name} needs an extractor with spatial features, and {setup.extractor} has none: type "
                     "extractor=inception or extractor=random")

@@ -31,7 +31,7 @@ class Protocol:
     framing: str  # how the real images were brought to their size: none, pad, resize, short_side, stretch, or unknown
     num_real: int | None  # None: a file of statistics does not tell
     num_fake: int
-    image_size: int | list[int]  # pixels of a side of squares, or height and width
+    image_size: int | list[int] | None  # pixels of a side of squares, or height and width; None: of points
     seed: int  # of the fakes' latents and of every random choice of the metrics
     ema: bool | None  # True: an average's weights; False: the trained ones; None: the fakes came as files
     batchnorm: str  # running, standing or batch statistics, or none
@@ -96,15 +96,16 @@ def protocol(extractor: Extractor, real: EvaluationImages | StoredReference, ref
     reference: the sample of the real images that could be read
     ema: True for averaged weights, False for the trained ones, None for fakes that came as files
     batchnorm: whose statistics it used, as `kind_of_batchnorm` returns it
-    quantisation: how the fakes came to 8 bits
+    quantisation: how the fakes came to 8 bits, unless they are points
     fake_framing: framing of the fakes, or of their model's training images
     """
     tensor = next(chain(extractor.parameters(), extractor.buffers()), None)
     stored, sides = isinstance(real, StoredReference), sides_of(real.image_size)
     resize = extractor.resize if sides.is_square else f"{extractor.resize} (of {sides.words})"
+    size = None if real.dimensions is not None else sides.height if sides.is_square else [*sides]
     return Protocol(extractor.name, extractor.digest, resize, real.name, reference.digest, real.split, real.framing,
                     real.count if stored else reference.count, num_fake,
-                    sides.height if sides.is_square else [*sides], seed, ema, batchnorm, quantisation,
+                    size, seed, ema, batchnorm, quantisation if real.dimensions is None else "none",
                     reference_resize=real.resize_beside(extractor) if stored else None,
                     fake_framing=None if fake_framing == real.framing else fake_framing, versions=versions(),
                     revision=revision(),

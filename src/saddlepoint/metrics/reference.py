@@ -51,6 +51,8 @@ def _key(images: EvaluationImages, extractor: Extractor) -> str:
     versions = [metadata.version(package) for package in _PACKAGES]
     dependencies = (_VERSION, BLOCK, images.identity(), len(images), images.channels, images.image_size, extractor.name,
                     extractor.digest, extractor.resize, versions)
+    if extractor.mode_rule:
+        dependencies += (extractor.mode_rule.words,)
     if (kind := device_of(extractor).type) != "cpu":  # another device rounds otherwise
         dependencies += (kind,)
     return hashlib.sha256(repr(dependencies).encode()).hexdigest()
@@ -68,7 +70,7 @@ def _read(path: Path, keep: Keep, count: int) -> Sample | None:
     except RequestError:  # missing or damaged: it is written anew
         return None
     if any(wanted and name not in stored["rows"] for name, wanted in (("features", keep.features),
-                                                                      ("logits", keep.logits))):
+                                                                      ("logits", keep.logits), ("modes", keep.modes))):
         return None
     spatial = stored.get("spatial")
     if keep.spatial and spatial is None:
@@ -81,7 +83,7 @@ def _read(path: Path, keep: Keep, count: int) -> Sample | None:
 
 
 def _store(path: Path, sample: Sample, images: EvaluationImages) -> None:
-    rows = {"features": sample.features, "logits": sample.logits, "labels": sample.labels}
+    rows = {name: getattr(sample, name) for name in ("features", "logits", "labels", "modes")}
     content: dict[str, Any] = {
         "of": f"{images.name} {images.split}",
         "moments": _on_cpu(sample.moments),

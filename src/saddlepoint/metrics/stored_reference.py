@@ -32,6 +32,8 @@ class StoredReference:
         none
     """
 
+    dimensions = None  # it is of images
+
     def __init__(self, path: Path, typed: str, channels: int, image_size: int, told: Settings,
                  images: EvaluationImages | None = None):
         self.statistics = statistics_files.read(path, typed)

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "lecture": "ConditionalLectureDiscriminator ConditionalLectureGenerator LectureDiscriminator LectureGenerator",
     "mlp": "MLPDiscriminator MLPGenerator",
     "patch_discriminator": "ConditionalPatchDiscriminator PatchDiscriminator",
+    "points": "DiracDiscriminator DiracGenerator PointDiscriminator PointGenerator",
     "resnet": "ResNetDiscriminator ResNetGenerator",
     "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",

@@ -24,13 +24,26 @@ def normal(network: nn.Module, std: float = 0.02) -> None:
 
     Radford, Metz and Chintala 2016, section 4, https://arxiv.org/abs/1511.06434; the scales are from its common ports.
     """
-    for layer in _weighted_layers(network):
-        nn.init.normal_(layer.weight, 0.0, std)
-        _zero_bias(layer)
+    normal_weights(network, std)
     for layer in network.modules():
         if isinstance(layer, _NORMALIZING) and layer.weight is not None:
             nn.init.normal_(layer.weight, 1.0, std)
             nn.init.zeros_(layer.bias)
+
+
+def normal_weights(network: nn.Module, std: float = 0.02) -> None:
+    """Draws weights from N(0, std) and leaves normalising layers as they are."""
+    for layer in _weighted_layers(network):
+        nn.init.normal_(layer.weight, 0.0, std)
+        _zero_bias(layer)
+
+
+def orthogonal(network: nn.Module) -> None:
+    """Draws matrices with orthonormal rows or columns, whichever are fewer: Saxe et al. 2014, section 3,
+    https://arxiv.org/abs/1312.6120"""
+    for layer in _weighted_layers(network):
+        nn.init.orthogonal_(layer.weight)
+        _zero_bias(layer)
 
 
 def uniform_fan_out(network: nn.Module) -> None:

@@ -2,6 +2,8 @@
 
 An identity is a mapping of plain containers with the keys
 - `images`: how many there are,
+- `kind`: what is there in the place of images, e.g. points; `images` is 0 if they are drawn without end,
+- `packs_of`: m, if m of them follow each other in every epoch,
 - `classes`: name -> number of images; empty if labels are not used,
 - `names`: a digest of the files' names and sizes,
 - `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
@@ -59,7 +61,7 @@ def changes(before: Identity | None, now: Identity) -> str:
     are the same, or if the run's are not known."""
     if not before:
         return ""
-    phrases = [_change(before, now, "images"), _counts(before["classes"], now["classes"])]
+    phrases = [_change(before, now, now.get("kind", "images")), _counts(before["classes"], now["classes"])]
     for part, name in {"low": "low-resolution files", "source": "source images", "held_out": "held-out images",
                        "validation": "validation images"}.items():
         one, other = before.get(part), now.get(part)

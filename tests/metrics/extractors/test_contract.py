@@ -41,10 +41,11 @@ def test_features_and_logits_have_the_promised_shapes_and_images_stay_as_they_we
     for channels in CHANNELS[kind]:
         for size in SIZES.get(kind, (28, 32, 45)):
             images = noise(2, channels, size)
-            features, logits, spatial = built(images)
+            features, logits, spatial, modes = built(images)
             assert features.shape == (2, built.num_features) and features.dtype == torch.float32
             assert logits is None if not built.num_classes else logits.shape == (2, built.num_classes)
             assert spatial is None if not built.num_spatial else spatial.shape == (2, built.num_spatial)
+            assert modes is None if not built.mode_rule else modes.shape == (2,) and modes.dtype == torch.int64
             assert features.isfinite().all()
             assert torch.equal(images, noise(2, channels, size))
 

@@ -107,6 +107,9 @@ def trained_on(data: Mapping[str, Any]) -> str:
     if not data or data.get(ASSUMED):
         return "not recorded"
     earlier = ", other data before" if data.get("earlier") else ""
+    if kind := data.get("kind"):  # points
+        counted = f"{data['images']:,} {kind}" if data["images"] else kind
+        return f"{counted}{earlier}, digest {digest(data)[:8]}"
     return f"{plural(data['images'], 'image')}{classes(data['classes'])}, digest {digest(data)[:8]}{earlier}"
 
 

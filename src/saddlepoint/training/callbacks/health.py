@@ -17,7 +17,6 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, NonNegative, Seed, WholeNumber, integer, number, one_of
-from saddlepoint.data.pixels import to_bytes
 from saddlepoint.errors import Collapsed, Diverged, RequestError, RollBack
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.device_memory import Download
@@ -26,7 +25,7 @@ from saddlepoint.game.modes import evaluating
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
-from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
+from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages, as_measured
 from saddlepoint.parallel.collectives import gather
 from saddlepoint.runs.directory import write_json
 from saddlepoint.training.callbacks.every import Every
@@ -137,7 +136,7 @@ class Health(Looks, pl.Callback):
         """Returns about how many additions and multiplications a measurement takes."""
         if not self.real:
             return 0.0
-        features = arithmetic(self.extractor, to_bytes(generated(module)))
+        features = arithmetic(self.extractor, as_measured(generated(module)))
         return self.num_images * (arithmetic_of_drawing(module) + features)
 
     # In every update.

@@ -45,7 +45,7 @@ def reason_against(extractor: Extractor, data: ImageDataModule) -> str:
     or belong to the data.
     """
     try:
-        extractor.check(data.channels, data.image_size)
+        extractor.check_set(data)
     except RequestError as error:
         if extractor.name != "random":
             raise

@@ -60,8 +60,8 @@ def arithmetic_of_training(module: SynthesisModule) -> float:
     """
     share = module.turns.generator_steps / module.turns.discriminator_steps
     factors = {"generator": 1 + 3 * share, "discriminator": 6 + 2 * share}
-    networks, image_shape = module.networks, generated(module).shape[1:]
-    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=image_shape,
+    networks, shape = module.networks, generated(module).shape[1:]
+    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape, sample_shape=shape,
                                                          networks=networks))
     players = {id(part): player for player in factors for part in getattr(module, player).modules()}
     return sum(factors[players[id(network)]] * arithmetic(network, *inputs[name]) for name, network in networks.items())

@@ -14,6 +14,7 @@ from torch import Tensor
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
@@ -78,8 +79,12 @@ class RealestAndFakest(AtMoments):
 def refuse_unless_of_images(context: EvaluationContext) -> None:
     """Raises a RequestError if the discriminator judges something else than single images."""
     module, data = context.module, context.data
+    if data.yields is PointBatch:
+        raise RequestError("callbacks.realest_and_fakest draws images, and the data are points: leave "
+                           "realest_and_fakest out of callbacks=")
     shape = (data.channels, *data.sides)
     inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape,
+                                                         sample_shape=shape,
                                                          networks=module.networks))["discriminator"]
     if [tuple(each.shape[1:]) for each in inputs] != [shape, ()]:
         raise RequestError("callbacks.realest_and_fakest ranks images by the discriminator, and that of this model "

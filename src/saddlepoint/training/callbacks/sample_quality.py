@@ -13,14 +13,13 @@ from tqdm import tqdm
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.data.images import ImageDataModule
-from saddlepoint.data.pixels import to_bytes
 from saddlepoint.downloads import cache_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.evaluator import Evaluator
-from saddlepoint.metrics.images import GeneratedImages
+from saddlepoint.metrics.images import GeneratedImages, as_measured
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Sample, Setup
 from saddlepoint.metrics.path_length import latent_spaces
@@ -82,7 +81,7 @@ class SampleQuality(Looks, pl.Callback):
 
     def refuse(self, data: ImageDataModule) -> None:
         """Raises a RequestError before training if a metric cannot be measured."""
-        self.evaluator.extractor.check(data.channels, data.image_size)
+        self.evaluator.extractor.check_set(data)
         problems = self.evaluator.problems(self.setup_against(self.real))
         if problems:
             measurable = ",".join(name for name in self.evaluator.metrics if name not in problems)
@@ -119,7 +118,7 @@ class SampleQuality(Looks, pl.Callback):
 
     def arithmetic(self, module: SynthesisModule) -> float:
         """Returns about how many additions and multiplications a measurement takes."""
-        images = to_bytes(generated(module))
+        images = as_measured(generated(module))
         return self.num_fake * (arithmetic_of_drawing(module) + arithmetic(self.evaluator.extractor, images))
 
     def look_at_real(self, trainer: pl.Trainer) -> None:
