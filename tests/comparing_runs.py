@@ -24,7 +24,7 @@ FAMILIES = {
                                         "callbacks.health.every_images=8"),
     "conditional, dropout": ("model=cgan", "callbacks=none", "model.discriminator.dropout=0.3",
                              "model.turns.scoring=half"),
-    "spectral norm, hinge": (*NARROW, "callbacks=none", "loss=hinge", "trick=[spectral_norm]",
+    "spectral norm, hinge": (*NARROW, "callbacks=none", "loss=hinge", "trick=[spectral_norm,packing]",
                              "model.discriminator.normalization=none"),
     "codes, of infogan, watched": (*NARROW, "model=infogan", "data.image_size=28", "trick=[ema]",
                                    "callbacks.image_grid.every_images=48", "callbacks.image_grid.count=4",

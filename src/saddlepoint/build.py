@@ -196,8 +196,23 @@ def task(settings: Settings) -> type[AdversarialModule]:
 def networks(settings: Settings) -> dict[str, nn.Module]:
     """Builds all networks by name, generator and discriminator first, with first weights from torch's global random
     generator."""
-    names = (*PLAYERS, *task(settings).further_networks)
-    return {name: make(settings["model"][name], nn.Module, f"model.{name}") for name in names}
+    return {name: network(settings, name) for name in (*PLAYERS, *task(settings).further_networks)}
+
+
+def network(settings: Settings, name: str) -> nn.Module:
+    """Builds the network model.<name>; a discriminator as the tricks want it."""
+    given, where, game = settings["model"][name], f"model.{name}", task(settings)
+    if "discriminator" in (name, game.further_networks.get(name)):
+        for trick in _tricks_on_networks(settings):
+            given = trick.discriminator_settings(given, where, game)
+    return make(given, nn.Module, where)
+
+
+def _tricks_on_networks(settings: Settings) -> list[Trick]:
+    """Builds those of trick=[...] that change how discriminators are built, without drawing a random number."""
+    with torch.random.fork_rng():
+        return [trick for trick in tricks(settings).values()
+                if type(trick).discriminator_settings is not Trick.discriminator_settings]
 
 
 def players(networks: Mapping[str, nn.Module], further: Mapping[str, str]) -> dict[str, nn.Module]:

@@ -59,6 +59,7 @@ NEEDS = {
     ("tricks", "r1"): ("model.discriminator.normalization=layer",),
     ("tricks", "r2"): ("model.discriminator.normalization=layer",),
     ("tricks", "auxiliary_classifier"): ("model=acgan_dcgan",),
+    ("tricks", "consensus"): ("model.turns.order=simultaneous",),
     ("model", "acgan"): ("trick=auxiliary_classifier",),
     ("model", "acgan_dcgan"): ("trick=auxiliary_classifier",),
     ("data", "sr_folder"): ("model=srgan", *SMALL_UPSCALER),

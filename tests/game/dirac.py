@@ -7,9 +7,9 @@ section 2, https://arxiv.org/abs/1801.04406.
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.linearisation import GameField, gaussian_pairs
 from saddlepoint.game.loss import AdversarialLoss
@@ -17,24 +17,7 @@ from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.trick import Trick
 from saddlepoint.game.turns import Turns
-
-
-class DiracGenerator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.theta = nn.Parameter(torch.ones(1))
-
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        return self.theta.expand(len(latents), 1)
-
-
-class DiracDiscriminator(nn.Module):
-    def __init__(self, boundary: float):
-        super().__init__()
-        self.psi, self.boundary = nn.Parameter(torch.ones(1)), boundary
-
-    def forward(self, points: Tensor, labels: Tensor) -> Tensor:
-        return points @ self.psi + self.boundary
+from saddlepoint.networks.points import DiracDiscriminator, DiracGenerator
 
 
 def dirac_game(loss: AdversarialLoss, tricks: Mapping[str, Trick] | None = None, turns: Turns | None = None,
@@ -43,14 +26,14 @@ def dirac_game(loss: AdversarialLoss, tricks: Mapping[str, Trick] | None = None,
     def descend(parameters):
         return torch.optim.SGD(parameters, lr=rate)
 
-    module = SynthesisModule(Latents(1), 0, generator=DiracGenerator(), discriminator=DiracDiscriminator(
-        loss.boundary or 0.0), loss=loss, tricks=tricks or {}, optimizers=Optimizers(descend, descend),
-        turns=turns or Turns())
-    return module.double()
+    discriminator = DiracDiscriminator()
+    discriminator.follow_loss(loss.boundary)
+    return SynthesisModule(Latents(1), 0, generator=DiracGenerator(1), discriminator=discriminator, loss=loss,
+                           tricks=tricks or {}, optimizers=Optimizers(descend, descend), turns=turns or Turns()).double()
 
 
-def dirac_batch(count: int = 1) -> ImageBatch:
-    return ImageBatch(torch.zeros(count, 1, dtype=torch.float64), torch.zeros(count, dtype=torch.long))
+def dirac_batch(count: int = 1) -> PointBatch:
+    return PointBatch(torch.zeros(count, 1, dtype=torch.float64), torch.zeros(count, dtype=torch.long))
 
 
 def dirac_field(loss: AdversarialLoss, tricks: Mapping[str, Trick] | None = None) -> GameField:

@@ -11,7 +11,7 @@ import torch
 from scipy import integrate
 
 from saddlepoint.game import linearisation
-from saddlepoint.game.linearisation import GameField, WithConsensus
+from saddlepoint.game.linearisation import GameField
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import (
     Hinge,
@@ -22,6 +22,7 @@ from saddlepoint.losses.adversarial import (
     RelativisticAverage,
     Wasserstein,
 )
+from saddlepoint.tricks.consensus import Consensus
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.weights import WeightClipping
@@ -64,7 +65,7 @@ def test_with_reduction_mean_the_players_of_the_relativistic_average_turn_half_a
 
 def test_least_squares_turn_about_the_boundary_and_elsewhere_0_is_no_equilibrium():
     game = dirac_game(LeastSquares())
-    game.discriminator.boundary = 0.0
+    game.discriminator.boundary = 0.0  # which the discriminator has from the loss, 0.5
     slope = linearisation.jacobian(GameField(game, dirac_batch()), EQUILIBRIUM)
     assert linearisation.eigenvalues(slope).abs().max() < 1e-7  # a double root at 0: errors are of order sqrt(1e-16)
 
@@ -97,19 +98,23 @@ def test_the_pairs_of_noise_have_the_moments_of_two_independent_normal_numbers()
         assert found == pytest.approx(moments[one] * moments[other], abs=1e-12)
 
 
-@pytest.mark.parametrize("weight", [0.1, 1.0])
+@pytest.mark.parametrize("gamma", [0.1, 1.0])
 @pytest.mark.parametrize(("loss", "slope"), LOSSES.items(), ids=lambda value: getattr(value, "__name__", ""))
-def test_consensus_moves_the_eigenvalues_to_the_left(loss, slope, weight):
-    """J^T J = a^2 I where J turns by a: -gamma a^2 +- i a (Mescheder et al. 2017, section 4)."""
-    field = WithConsensus(dirac_field(loss()), weight)
-    real = -weight * slope ** 2
+def test_consensus_moves_the_eigenvalues_to_the_left(loss, slope, gamma):
+    """J^T J = a^2 I where J turns by a, so J - gamma J^T J has the eigenvalues -gamma a^2 +- i a."""
+    field = dirac_field(loss(), {"consensus": Consensus(gamma)})
+    real = -gamma * slope ** 2
     agrees(at_equilibrium(field), 2 * real, real ** 2 + slope ** 2)
 
 
-def test_consensus_goes_down_the_slope_of_the_squared_speed():
-    """v = (psi, -theta) for Wasserstein, so |v|^2 / 2 has the gradient (theta, psi)."""
-    field = WithConsensus(dirac_field(Wasserstein()), 0.25)
-    torch.testing.assert_close(field(points(2, 3)), points(3, -2) - 0.25 * points(2, 3))
+@pytest.mark.parametrize("tricks", [{}, {"r2": R2(1.0)}], ids=str)
+def test_consensus_goes_down_the_slope_of_the_squared_speed(tricks):
+    """v' = v - gamma grad |v|^2 / 2 (Mescheder et al. 2017, section 4), of networks with slopes everywhere"""
+    without, field = (of_networks(tricks | more) for more in ({}, {"consensus": Consensus(0.25)}))
+    here = field.point().requires_grad_()
+    direction = without(here)
+    [slope] = torch.autograd.grad(direction.square().sum() / 2, here)
+    torch.testing.assert_close(field(here.detach()), direction.detach() - 0.25 * slope)
 
 
 # The field
@@ -137,11 +142,16 @@ def test_the_field_is_the_one_of_the_paper_s_formulas(loss):
         torch.testing.assert_close(field(points(theta, psi)), points(*CLOSED[loss](theta, psi)))
 
 
+def of_networks(tricks) -> GameField:
+    """The field of a game whose networks have 16 and 31 numbers"""
+    return GameField(playing.game(Turns(order="simultaneous"), tricks=tricks), playing.batches(1, 4)[0])
+
+
 @pytest.mark.parametrize("tricks", [{}, {"r2": R2(2.0)}, {"wgan_gp": WassersteinGradientPenalty(1.0)},
                                     {"r1": R1(1.0), "instance_noise": InstanceNoise(0.5)}], ids=str)
 def test_the_jacobian_of_networks_is_the_slope_of_their_field(tricks):
     """Along a direction, against central differences; also where a penalty's points depend on G."""
-    field = GameField(playing.game(Turns(order="simultaneous"), tricks=tricks), playing.batches(1, 4)[0])
+    field = of_networks(tricks)
     here = field.point()
     direction = torch.randn(len(here), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     difference = (field(here + 1e-5 * direction) - field(here - 1e-5 * direction)) / 2e-5

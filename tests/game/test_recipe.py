@@ -27,6 +27,13 @@ REFUSED = [
     ("model.turns.scoring=half data.batch_size=7", ["data.batch_size=7", "odd"]),
     ("data.batch_size=1", ["BatchNorm in the generator", "BatchNorm in the discriminator"]),
     ("model=cyclegan data=coloured_digits model.turns.order=simultaneous", ["order=simultaneous"]),
+    ("trick=[packing] data.batch_size=15", ["tricks.packing.images=2 does not divide the 15 real images"]),
+    ("trick=[packing] model.turns.scoring=half data.batch_size=18", ["does not divide the 9 real images"]),
+    ("trick=[packing] data.batch_size=2", ["BatchNorm in the discriminator a single pack"]),
+    ("trick=[packing] model=cgan", ["trick=[packing]", "model.discriminator is conditional"]),
+    ("trick=[auxiliary_classifier,packing] model=acgan_dcgan", ["another trick lets it tell the class of each"]),
+    ("trick=[consensus]", ["trick=[consensus]", "model.turns.order=alternating moves one after the other"]),
+    ("trick=[consensus] model.turns.discriminator_steps=2 model.turns.scoring=half", ["trick=[consensus]"]),
     ("model.generator.latent_dim=50", ["model.generator.latent_dim=50 must equal model.latents.size=100"]),
 ]
 

@@ -8,15 +8,15 @@ from saddlepoint.game.trick import Trick, TrickStack, overrides
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, built, images, step
 
-POINTS = ["discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
-          "generator_loss", "after_generator_step", "sampling_generator"]
+POINTS = ["contest", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
+          "generator_loss", "after_generator_step", "both_losses", "sampling_generator"]
 
 ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},
     "wgan_gp": {"discriminator_loss"}, "dragan": {"discriminator_loss"}, "r1": {"discriminator_loss"},
     "r2": {"discriminator_loss"}, "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
     "auxiliary_classifier": {"discriminator_loss", "generator_loss"},
-    "ema": {"after_generator_step", "sampling_generator"},
+    "ema": {"after_generator_step", "sampling_generator"}, "packing": {"contest"}, "consensus": {"both_losses"},
 }
 PLAIN = Targets(real=torch.tensor(1.0), fake=torch.tensor(0.0))
 

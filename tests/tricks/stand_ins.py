@@ -15,10 +15,12 @@ from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
+from saddlepoint.tricks.consensus import Consensus
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
+from saddlepoint.tricks.packing import Packing
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
 IMAGE = (2, 3, 4)
@@ -27,7 +29,7 @@ TRICKS = {
     "label_smoothing": LabelSmoothing, "label_flip": LabelFlip, "instance_noise": lambda: InstanceNoise(0.1),
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
-    "ema": ExponentialMovingAverage,
+    "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus,
 }
 
 

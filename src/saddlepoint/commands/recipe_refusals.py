@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
 from saddlepoint import build
 from saddlepoint.commands import command_line
@@ -72,7 +71,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     names = (*PLAYERS, *parts["module"].further_networks)
     with torch.device("meta"):
         for name in names:
-            attempt(name, partial(build.make, model[name], nn.Module, f"model.{name}"))
+            attempt(name, partial(build.network, settings, name))
     attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
     attempt("tricks", lambda: build.tricks(settings))
     attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))

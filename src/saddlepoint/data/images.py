@@ -217,14 +217,16 @@ class ImageDataModule(LightningDataModule, ABC):
         rank, num_processes = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return Batches(self._first_position, self.real_images_per_step or self.batch_size, rank, num_processes)
 
-    def refuse_unequal_shares(self, num_processes: int) -> None:
-        """Refuses a batch size that these processes cannot share equally."""
+    def refuse_unequal_shares(self, num_processes: int, images_of_a_pack: int = 1) -> None:
+        """Refuses a batch size that these processes cannot share equally, in whole packs of images that D judges as
+        one."""
         batch_size = self.real_images_per_step or self.batch_size
-        if batch_size % num_processes:
+        if batch_size % (num_processes * images_of_a_pack):
+            packs = f", in packs of {images_of_a_pack}" if images_of_a_pack > 1 else ""
             raise RequestError(
                 f"data.batch_size={self.batch_size} makes steps of {batch_size} real images, which {num_processes} "
-                f"processes cannot share equally: type data.batch_size={self.batch_size * num_processes}, or another "
-                f"multiple")
+                f"processes cannot share equally{packs}: type data.batch_size={self.batch_size * num_processes}, or "
+                f"another multiple")
 
 
 def _unchanged(batch: tuple) -> tuple:

@@ -14,7 +14,7 @@ from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.modes import evaluating, frozen
 from saddlepoint.game.players import Players
 from saddlepoint.game.random_streams import RandomStreams
-from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update
+from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets
 from saddlepoint.game.task import Task
 from saddlepoint.game.turns import SCORINGS, Plan, Turns, score_for_generator
 
@@ -105,6 +105,7 @@ class AdversarialModule(Task, Players):
     def update_both(self, batch: ImageBatch, random: RandomStreams) -> None:
         """Updates both players, with gradients at the same weights."""
         terms, scored = self.terms_of_both(batch, random)
+        terms = self.tricks.with_both_losses(terms, self.parameters_of, self.update_on(batch, random))
         totals = self.players_optimizers.step_both(self, terms)
         self.remember_logits(scored)
         for player in terms:
@@ -122,8 +123,8 @@ class AdversarialModule(Task, Players):
                 "generator": self.generator_loss(of_generator, self.generator_terms(batch, contests))}, of_discriminator
 
     def step(self, contest: Contest, batch: ImageBatch, random: RandomStreams) -> Step:
-        return Step(*contest, self.images_seen, len(batch.real) * random.num_processes, random, self.loss,
-                    self.tricks.discriminator_input, tape=self.recorder.tape)
+        return Step(*self.tricks.contest(contest), self.images_seen, len(batch.real) * random.num_processes, random,
+                    self.loss, self.tricks.discriminator_input, tape=self.recorder.tape)
 
     def targets(self, steps: Sequence[Step]) -> list[Targets]:
         return [self.tricks.targets(Targets(self.real_target, self.fake_target), step) for step in steps]
@@ -144,6 +145,4 @@ class AdversarialModule(Task, Players):
     def end_update(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
         self.remember(player, terms)
         if not self.guard.repeats:
-            self.tricks.after_step(player, Update(self.images_seen, len(batch.real) * random.num_processes, random,
-                                                  self.generator, self.discriminator, self.guard.flag,
-                                                  self.recorder.tape))
+            self.tricks.after_step(player, self.update_on(batch, random))

@@ -30,6 +30,7 @@ class EncodingModule(SynthesisModule):
     """Synthesis with an encoder, model.encoder, which the generator's optimizer trains."""
 
     further_networks: ClassVar[Mapping[str, str]] = {"encoder": "generator"}
+    can_be_packed = False  # D is shown latents
 
     @classmethod
     def data_problems(cls, yields: type) -> Iterator[Problem]:

@@ -28,6 +28,8 @@ class InfoGANModule(SynthesisModule):
     categorical_weight, continuous_weight: of the codes of each kind, 0 or more; the paper's lambda
     """
 
+    can_be_packed = False  # the codes are those of one image
+
     def __init__(self, categorical_weight: NonNegative = 1.0, continuous_weight: NonNegative = 1.0, **more):
         super().__init__(**more)
         self.categorical_weight, self.continuous_weight = categorical_weight, continuous_weight

@@ -13,6 +13,7 @@ from saddlepoint.game.adversarial import AdversarialModule, Terms
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.random_streams import RandomStreams
+from saddlepoint.game.step import total_of
 
 Field = Callable[[Tensor], Tensor]  # a point [P] -> the direction [P] in which the players move from it
 
@@ -35,34 +36,42 @@ class GameField:
 
     def __init__(self, game: AdversarialModule, batch: ImageBatch, draws: Mapping[str, Sequence[Tensor]] | None = None):
         self.losses, self.batch, self.draws = _Losses(game), batch, draws or {}
-        self.parameters = [dict(game.trained_parameters(player)) for player in PLAYERS]
-        self.num_generator = sum(value.numel() for value in self.parameters[0].values())
+        self.parameters = {player: dict(game.trained_parameters(player)) for player in PLAYERS}
+        self.num_generator = sum(value.numel() for value in self.parameters["generator"].values())
 
     def point(self) -> Tensor:
         """Returns where the game is now, [P]."""
-        return torch.cat([value.detach().flatten() for each in self.parameters for value in each.values()])
+        return torch.cat([value.detach().flatten() for each in self.parameters.values()
+                          for value in each.values()])
 
     def __call__(self, point: Tensor) -> Tensor:
         """point [P] -> v [P]"""
         is_differentiated = point.requires_grad
         with torch.enable_grad():
-            point = point if is_differentiated else point.detach().requires_grad_()
-            values = self._named(point)
-            game = self.losses.game
-            buffers = {f"game.{name}": value.clone() for name, value in game.named_buffers()}
-            weights = {f"game.{name}": value for each in values for name, value in each.items()}
-            random = _FixedDraws(self.draws, game.seed, device=game.device)
-            terms = functional_call(self.losses, weights | buffers, (self.batch, random))
-            gradients = [gradient for player, each in zip(PLAYERS, values, strict=True)
-                         for gradient in torch.autograd.grad(sum(terms[player].values()), [*each.values()],
+            values = self._named(point if is_differentiated else point.detach().requires_grad_())
+            terms = self._terms(values)
+            gradients = [gradient for player, each in values.items()
+                         for gradient in torch.autograd.grad(total_of(terms[player]), [*each.values()],
                                                              create_graph=True, materialize_grads=True)]
         direction = -torch.cat([gradient.flatten() for gradient in gradients])
         return direction if is_differentiated else direction.detach()
 
-    def _named(self, point: Tensor) -> list[dict[str, Tensor]]:
+    def _terms(self, values: Mapping[str, Mapping[str, Tensor]]) -> Mapping[str, Terms]:
+        """Returns the terms of each player's loss where its parameters have these values, by name."""
+        game = self.losses.game
+        random = _FixedDraws(self.draws, game.seed, game.device)
+        weights = {f"game.{name}": value for each in values.values() for name, value in each.items()}
+        buffers = {f"game.{name}": value.clone() for name, value in game.named_buffers()}
+        terms = functional_call(self.losses, weights | buffers, (self.batch, random))
+        trained = {player: [*each.values()] for player, each in values.items()}
+        return game.tricks.with_both_losses(terms, trained, game.update_on(self.batch, random))
+
+    def _named(self, point: Tensor) -> dict[str, dict[str, Tensor]]:
         """Returns the numbers of a point as the parameters of each player, by name."""
-        rest = iter(point.split([value.numel() for each in self.parameters for value in each.values()]))
-        return [{name: next(rest).view_as(value) for name, value in each.items()} for each in self.parameters]
+        sizes = [value.numel() for each in self.parameters.values() for value in each.values()]
+        rest = iter(point.split(sizes))
+        return {player: {name: next(rest).view_as(value) for name, value in each.items()}
+                for player, each in self.parameters.items()}
 
 
 class _Losses(nn.Module):
@@ -104,27 +113,6 @@ def gaussian_pairs() -> tuple[Tensor, Tensor]:
     """
     points = torch.tensor([0, 0, 0, 0, 3 ** 0.5, -(3 ** 0.5)], dtype=torch.float64)
     return points.repeat_interleave(6).unsqueeze(1), points.repeat(6).unsqueeze(1)
-
-
-class WithConsensus:
-    """v(x) - weight * grad |v(x)|^2 / 2: the field of consensus optimisation, from that of the game without it.
-
-    Mescheder, Nowozin and Geiger 2017, section 4 (algorithm 2), https://arxiv.org/abs/1705.10461. `weight`: their
-    gamma, 0 or more.
-    """
-
-    def __init__(self, field: Field, weight: float):
-        self.field, self.weight = field, weight
-
-    def __call__(self, point: Tensor) -> Tensor:
-        """point [P] -> direction [P]"""
-        is_differentiated = point.requires_grad
-        with torch.enable_grad():
-            point = point if is_differentiated else point.detach().requires_grad_()
-            direction = self.field(point)
-            [slope] = torch.autograd.grad(direction.square().sum() / 2, point, create_graph=True)
-        result = direction - self.weight * slope
-        return result if is_differentiated else result.detach()
 
 
 def jacobian(field: Field, point: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from saddlepoint.game.callback_group import listens
 from saddlepoint.game.guard import leaves_out
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import total_of
 from saddlepoint.parallel.strategy import average_gradients
 
 HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
@@ -120,12 +121,7 @@ class Optimizers:
     def _gradients(self, module: pl.LightningModule, optimizer: LightningOptimizer, terms: Mapping[str, Tensor],
                    **of_backward: Any) -> Tensor:
         """Computes the gradients of the sum of `terms` and returns the sum. `of_backward` are arguments of backward."""
-        total = sum(terms.values())
-        if total.numel() != 1:
-            name, term = next((name, term) for name, term in terms.items() if term.numel() != 1)
-            what = "loss" if name == "adversarial" else f"loss term {name}"
-            raise RequestError(f"The {what} of an update has the shape {list(term.shape)}, and a network learns from a "
-                               "single number: return its mean, e.g. term.mean()")
+        total = total_of(terms)
         if self.directly:
             optimizer.optimizer.zero_grad()
             total.backward(**of_backward)

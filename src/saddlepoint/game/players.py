@@ -14,7 +14,7 @@ from saddlepoint.game.networks import PLAYERS, networks_of
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recording import Eager
-from saddlepoint.game.step import DiscriminatorStep
+from saddlepoint.game.step import DiscriminatorStep, Update
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.visits import Visit
 
@@ -100,6 +100,11 @@ class Players(pl.LightningModule):
     def batch_size_of(self, batch: tuple[Tensor, ...]) -> int:
         """Returns the number of real images in a batch, over all processes."""
         return len(batch.real) * self.trainer.world_size
+
+    def update_on(self, batch: tuple[Tensor, ...], random: RandomStreams) -> Update:
+        """Returns what tricks are told of the present update."""
+        return Update(self.images_seen, len(batch.real) * random.num_processes, random, self.generator,
+                      self.discriminator, self.guard.flag, self.recorder.tape)
 
     def random_streams(self, player: str, *noted: Any) -> RandomStreams:
         """Returns the random numbers of the next update of `player`, and seeds layers that draw for themselves

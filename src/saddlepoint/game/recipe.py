@@ -12,6 +12,7 @@ from torch import nn
 
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.game.networks import PLAYERS
+from saddlepoint.game.trick import images_of_a_pack
 
 if TYPE_CHECKING:
     from saddlepoint.game.adversarial import AdversarialModule
@@ -83,6 +84,15 @@ class Recipe:
         settings = "data.channels, data.image_size" if self.dimensions is None else "data.dimensions"
         return f"{in_words(self.sample_shape)} ({settings})"
 
+    def images_of_a_pack(self) -> int:
+        """How many images the discriminator is shown as one (trick=packing); 1: each by itself."""
+        return images_of_a_pack(self.tricks.values())
+
+    @property
+    def shown_shape(self) -> tuple[int, ...]:
+        """The shape of what the discriminator is shown as one image or point, without the batch."""
+        return packed(self.sample_shape, self.images_of_a_pack)
+
     @property
     def discriminators(self) -> dict[str, nn.Module]:
         """The networks of D's player by name."""
@@ -93,6 +103,11 @@ class Recipe:
     def discriminators_that_mix_images(self) -> list[str]:
         """The names of discriminators with BatchNorm: D(x_i) and its gradient depend on the batch's other images."""
         return [name for name, network in self.discriminators.items() if has_batch_norm(network)]
+
+
+def packed(shape: Sequence[int], images: int) -> tuple[int, ...]:
+    """Returns the shape of so many images side by side: C or D times as many."""
+    return images * shape[0], *shape[1:]
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -117,9 +132,11 @@ def one_fake_each_problems(recipe: Recipe, sources: str) -> Iterator[Problem]:
 def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str = "discriminator") -> Iterator[Problem]:
     """Yields what keeps the network model.<name> from scoring sides with parts of these shapes, without the batch.
 
-    Without `shapes`, a side is an image or a point of the data. The network is run on two rows on the meta device.
+    Without `shapes`, a side is an image or a point of the data. The network is run on two rows on the meta device, of
+    packs where it is shown packs.
     """
-    parts = [torch.empty(2, *shape, device="meta") for shape in shapes or [recipe.sample_shape]]
+    pack = recipe.images_of_a_pack
+    parts = [torch.empty(2, *packed(shape, pack), device="meta") for shape in shapes or [recipe.sample_shape]]
     labels = torch.zeros(2, dtype=torch.long, device="meta")
     words = name.replace("_", " ")
     try:
@@ -127,7 +144,7 @@ def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str =
     except (RuntimeError, TypeError, ValueError) as error:
         shown = " beside ".join(map(size_of, shapes))
         of_data = f"images of {shown} (data.channels, data.image_size)" if shapes else recipe.data_words
-        yield Problem(f"the {words} does not fit {of_data}: {error}")
+        yield Problem(f"the {words} does not fit {of_data}{f', in packs of {pack}' if pack > 1 else ''}: {error}")
         return
     if logits != (2,) and logits[:2] != (2, 1):
         each = "an image" if recipe.dimensions is None else "a point"

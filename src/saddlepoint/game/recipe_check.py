@@ -7,6 +7,7 @@ from saddlepoint.game.freezing import freezable_layers
 from saddlepoint.game.networks import HasClassLogits
 from saddlepoint.game.recipe import Problem, Recipe, has_batch_norm
 from saddlepoint.game.trick import overrides
+from saddlepoint.game.turns import simultaneous
 
 
 def problems(recipe: Recipe) -> list[Problem]:
@@ -42,11 +43,14 @@ def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
     if recipe.turns.scoring == "half" and recipe.batch_size % 2:
         yield Problem(f"model.turns.scoring=half splits a batch in two, and data.batch_size={recipe.batch_size} is odd",
                       {"data.batch_size": recipe.batch_size + 1})
-    elif recipe.turns.real_images(recipe.batch_size) < 2 and recipe.source_channels is None:
-        for name, network in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
-            if has_batch_norm(network):
-                yield Problem(f"data.batch_size={recipe.batch_size} leaves BatchNorm in the {name} a single image, and "
-                              "one image has no statistics", {f"model.{name}.normalization": "layer"})
+    elif recipe.source_channels is None:
+        reals, pack = recipe.turns.real_images(recipe.batch_size), recipe.images_of_a_pack
+        for name, network, rows in (("generator", recipe.generator, reals),
+                                    ("discriminator", recipe.discriminator, reals // pack)):
+            if rows < 2 and has_batch_norm(network):
+                what = "image" if rows == reals else "pack"
+                yield Problem(f"data.batch_size={recipe.batch_size} leaves BatchNorm in the {name} a single {what}, "
+                              f"and one {what} has no statistics", {f"model.{name}.normalization": "layer"})
 
 
 def _class_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -67,6 +71,11 @@ def _turns_problems(recipe: Recipe) -> Iterator[Problem]:
         yield Problem("model.turns.scoring=half makes two updates of the discriminator on a batch, and the terms that "
                       "this model adds to its loss would count in both", {"model.turns.scoring": "separate"})
     if turns.order != "simultaneous":
+        for name, trick in recipe.tricks.items():
+            if overrides(trick, "both_losses"):
+                yield Problem(f"trick=[{name}] adds to both players' losses what it computes of both at the same "
+                              f"weights, and model.turns.order={turns.order} moves one after the other",
+                              {f"model.turns.{name}": value for name, value in simultaneous(turns).items()})
         return
     if task.for_discriminator is not AdversarialModule.for_discriminator:
         yield Problem("model.turns.order=simultaneous lets both players move on the same fakes, and this model shows "

@@ -3,12 +3,13 @@
 N reals, M fakes, L latents. Images are float32 in [-1, 1].
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
+from saddlepoint.errors import RequestError
 from saddlepoint.game.precision import exact
 from saddlepoint.game.random_streams import RandomStreams
 
@@ -77,8 +78,8 @@ class Changing:
 
 @dataclass(frozen=True)
 class Update(Changing):
-    """One update of one player. `generator` and `discriminator` are the players: a network, or an nn.ModuleDict of
-    those that one optimizer trains.
+    """One update of one player, or of both at once. `generator` and `discriminator` are the players: a network, or an
+    nn.ModuleDict of those that one optimizer trains.
 
     On a GPU the host does not wait to see whether an update was left out because something in it is not finite. What a
     trick does to weights must then be left out as well, by `left_out`.
@@ -165,6 +166,17 @@ class GeneratorStep(Step):
         if self.reals_are_made:
             return self.loss.of_both_sides(self.fake_logits, real_logits)
         return self.loss.generator(self.fake_logits, real_logits)
+
+
+def total_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """Returns the sum [] of a loss's terms. Raises a RequestError if a term is not a single number."""
+    total = sum(terms.values())
+    if total.numel() != 1:
+        name, term = next((name, term) for name, term in terms.items() if term.numel() != 1)
+        what = "loss" if name == "adversarial" else f"loss term {name}"
+        raise RequestError(f"The {what} of an update has the shape {list(term.shape)}, and a network learns from a "
+                           "single number: return its mean, e.g. term.mean()")
+    return total
 
 
 def parts(shown: Shown) -> tuple[Tensor, ...]:

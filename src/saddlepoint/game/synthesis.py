@@ -21,6 +21,8 @@ class SynthesisModule(AdversarialModule):
     `num_classes` is that of the data, 0 where it has none. `game` are the settings of AdversarialModule.
     """
 
+    can_be_packed = True
+
     def __init__(self, latents: Latents, num_classes: Annotated[int, set_by("data.num_classes")] = 0, **more):
         super().__init__(**more)
         self.latents = latents
@@ -54,7 +56,7 @@ class SynthesisModule(AdversarialModule):
     def example_inputs(cls, recipe: Recipe) -> dict[str, tuple[Tensor, ...]]:
         labels = torch.zeros(2, dtype=torch.long, device="meta")
         return {"generator": (torch.empty(2, recipe.latents.size, device="meta"), labels),
-                "discriminator": (torch.empty(2, *recipe.sample_shape, device="meta"), labels)}
+                "discriminator": (torch.empty(2, *recipe.shown_shape, device="meta"), labels)}
 
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:

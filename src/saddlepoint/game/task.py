@@ -14,6 +14,8 @@ class Task:
 
     further_networks: ClassVar[Mapping[str, str]] = {}  # name in model.<name> -> the player whose optimizer trains it
 
+    can_be_packed: ClassVar[bool] = False  # True: D's networks are shown images of one batch and nothing beside them
+
     @classmethod
     def data_problems(cls, yields: type) -> "Iterator[Problem]":
         """Yields the reasons why this task cannot play with batches of the kind `yields` (game/batches.py)."""

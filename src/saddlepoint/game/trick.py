@@ -4,19 +4,21 @@ A trick changes the weights that training ends with. Whatever only observes (gri
 N images of C channels and H x W pixels, all float32 in [-1, 1].
 """
 
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
 from saddlepoint.errors import RequestError
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule
-from saddlepoint.game.step import DiscriminatorStep, GeneratorStep, Step, Targets, Update
+from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update, total_of
 
 if TYPE_CHECKING:
     from saddlepoint.game.recipe import Problem, Recipe
+    from saddlepoint.game.task import Task
 
 
 class Trick(nn.Module):
@@ -31,6 +33,7 @@ class Trick(nn.Module):
     changes_networks: ClassVar[bool] = False  # True: built before the others, so that EMA copies the changed network
     softens_targets: ClassVar[bool] = False  # True: needs a loss with real/fake targets
     trained_with: ClassVar[str | None] = None  # whose optimizer trains its parameters: generator or discriminator
+    images_of_a_pack: int = 1  # that `contest` puts side by side, so that D is shown them as one
 
     def name_in(self, recipe: "Recipe") -> str:
         """Returns this trick's name as typed in trick=[...], for messages."""
@@ -55,6 +58,14 @@ class Trick(nn.Module):
         A player is a network, or an nn.ModuleDict of several.
         """
 
+    def discriminator_settings(self, given: Mapping[str, Any], where: str, game: "type[Task]") -> Mapping[str, Any]:
+        """Returns the settings with which a discriminator is built, in place of those given.
+
+        where: their place in the configuration, e.g. model.discriminator
+        game: the class of the game. Raises a RequestError if the trick cannot be part of it.
+        """
+        return given
+
     def schedules(self) -> Mapping[str, Schedule]:
         """Returns the settings that change over training, by name; each is logged as schedule/<trick>.<name>."""
         return {}
@@ -63,6 +74,10 @@ class Trick(nn.Module):
         """Returns which of its forms the trick has in an update, where it does not always do the same operations: for
         example whether a penalty counts now. Methods that act ask for it by `step.variant(self)`."""
         return None
+
+    def contest(self, contest: Contest) -> Contest:
+        """Returns what an update is about in place of the contest given, before anything of it is scored."""
+        return contest
 
     def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
         """images [n, C, H, W], real or fake -> what D is shown instead, of the same shape"""
@@ -90,18 +105,33 @@ class Trick(nn.Module):
     def after_generator_step(self, update: Update) -> None:
         """Acts after each update of G, on its weights or on copies of them."""
 
+    def both_losses(self, losses: Mapping[str, Tensor], parameters: Mapping[str, Sequence[nn.Parameter]],
+                    update: Update) -> Mapping[str, Tensor]:
+        """Returns a term [] to add to each player's loss, by the player's name, in an update of both players at once
+        (model.turns.order=simultaneous, without which the trick is refused).
+
+        losses: of each player without such terms, [], in one graph of the networks at the same weights
+        parameters: that each player trains
+        """
+        return {}
+
     def sampling_generator(self, generator: nn.Module) -> nn.Module:
         """Returns the player that draws images for grids, metrics and files in place of the one given."""
         return generator
 
 
-POINTS = ("build", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
-          "generator_loss", "after_generator_step", "sampling_generator")
+POINTS = ("build", "contest", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step",
+          "opponent", "generator_loss", "after_generator_step", "both_losses", "sampling_generator")
 
 
 def overrides(trick: Trick, point: str) -> bool:
     """Returns whether the trick acts at a point, i.e. overrides the method of this name."""
     return getattr(type(trick), point) is not getattr(Trick, point)
+
+
+def images_of_a_pack(tricks: Iterable[Trick]) -> int:
+    """Returns how many images D is shown as one by these tricks; 1: each by itself."""
+    return math.prod(trick.images_of_a_pack for trick in tricks)
 
 
 class TrickStack(nn.ModuleDict):
@@ -119,15 +149,27 @@ class TrickStack(nn.ModuleDict):
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
         for trick in sorted(self.values(), key=lambda trick: not trick.changes_networks):
             trick.build(generator, discriminator)
+        self._contests = self.acting_at("contest")
         self._inputs = self.acting_at("discriminator_input")
         self._targets = self.acting_at("targets")
         self._discriminator_losses = self.acting_at("discriminator_loss")
         self._opponents = self.acting_at("opponent")
         self._generator_losses = self.acting_at("generator_loss")
+        self._both_losses = self.acting_at("both_losses")
         self._after = {player: self.acting_at(f"after_{player}_step") for player in PLAYERS}
         of_players = {id(parameter) for player in (generator, discriminator) for parameter in player.parameters()}
         for name, trick in self.items():
             _refuse_untrained(name, trick, of_players)
+
+    @property
+    def images_of_a_pack(self) -> int:
+        """How many images D is shown as one."""
+        return images_of_a_pack(self.values())
+
+    def contest(self, contest: Contest) -> Contest:
+        for _, trick in self._contests:
+            contest = trick.contest(contest)
+        return contest
 
     def discriminator_input(self, images: Tensor, step: Step) -> Tensor:
         for _, trick in self._inputs:
@@ -154,6 +196,17 @@ class TrickStack(nn.ModuleDict):
         """Returns the terms [] that tricks add to G's loss in this step, by the trick's name."""
         terms = {step.named(name): trick.generator_loss(step) for name, trick in self._generator_losses}
         return {name: term for name, term in terms.items() if term is not None}
+
+    def with_both_losses(self, terms: Mapping[str, Mapping[str, Tensor]],
+                         parameters: Mapping[str, Sequence[nn.Parameter]], update: Update,
+                         ) -> dict[str, dict[str, Tensor]]:
+        """Returns the terms [] of each player's loss, with those that tricks add where both players move at once."""
+        together = {player: dict(of_player) for player, of_player in terms.items()}
+        losses = {player: total_of(of_player) for player, of_player in terms.items()} if self._both_losses else {}
+        for name, trick in self._both_losses:
+            for player, term in trick.both_losses(losses, parameters, update).items():
+                together[player][name] = term
+        return together
 
     def after_step(self, player: str, update: Update) -> None:
         """Calls the tricks that act after an update of this player, `generator` or `discriminator`."""

@@ -10,6 +10,8 @@ from saddlepoint.game.precision import exact
 from saddlepoint.game.step import Side, Step, each_part, parts
 
 ORDERS = ("alternating", "simultaneous")
+IN_ONE_PASS = {"discriminator_steps": 1, "generator_steps": 1, "fakes_in_eval": False, "generator_warmup_images": 0,
+               "discriminator_warmup_images": 0}  # what settings must be for both players to move at once
 
 
 def score_apart(step: Step) -> tuple[Side, ...]:
@@ -98,8 +100,7 @@ class Turns:
     def _refuse_what_cannot_be_shared(self) -> None:
         """Raises a ValueError if both players cannot use the same fakes, and the settings ask for it."""
         if self.order == "simultaneous":
-            for name, only in {"discriminator_steps": 1, "generator_steps": 1, "fakes_in_eval": False,
-                               "generator_warmup_images": 0, "discriminator_warmup_images": 0}.items():
+            for name, only in IN_ONE_PASS.items():
                 if (value := getattr(self, name)) != only:
                     raise ValueError(f"model.turns.order=simultaneous moves both players once a batch, from one pass "
                                      f"through both, and model.turns.{name}={str(value).lower()}: type "
@@ -142,3 +143,11 @@ class Turns:
             return 0
         round_is_over = discriminator_steps_taken % self.discriminator_steps == 0
         return self.generator_steps if round_is_over else 0
+
+
+def simultaneous(turns: Turns) -> dict[str, str | int]:
+    """Returns the settings of turns to change, so that both players move at once."""
+    settings = {**IN_ONE_PASS, "generator_batch_multiple": turns.fake_batch_multiple, "order": "simultaneous"}
+    if turns.scoring == "half":
+        settings["scoring"] = "separate"
+    return {name: value for name, value in settings.items() if getattr(turns, name) != value}

@@ -31,7 +31,11 @@ def require_compiler(device: torch.device) -> None:
 
 
 def compile_game(module: AdversarialModule) -> None:
-    """Lets the training steps of a game call its networks, and what penalties compute of them, by compiled code."""
+    """Lets the training steps of a game call its networks, and what penalties compute of them, by compiled code. Raises
+    a RequestError if a trick differentiates all of an update twice."""
+    if twice := [name for name, _ in module.tricks.acting_at("both_losses")]:
+        raise RequestError(f"trainer.compile=true: trick=[{','.join(twice)}] differentiates both networks twice, and "
+                           "compiled code cannot be differentiated twice: type trainer.compile=false")
     compile_networks(module, BACKEND, _tell)
     for trick in _penalties(module).values():
         trick.is_compiled = _reason(module) is None

@@ -185,7 +185,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     unsorted = [*built, LookingTime(built), Budget(settings["budget"]["images"]), StopOnSignal()]
     callbacks = sorted(unsorted, key=lambda callback: isinstance(callback, Checkpointing))
     data.real_images_per_step = module.turns.real_images(data.batch_size)
-    data.refuse_unequal_shares(trainer.world_size)
+    data.refuse_unequal_shares(trainer.world_size, module.tricks.images_of_a_pack)
     module.provenance["device"] = arithmetic.description(settings, trainer.strategy.root_device)
     if continuation:
         restoring.restore(module, data, callbacks, continuation.saved)

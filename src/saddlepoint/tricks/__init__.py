@@ -4,9 +4,11 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "auxiliary_classifier": "AuxiliaryClassifier",
+    "consensus": "Consensus",
     "ema": "ExponentialMovingAverage",
     "gradient_penalty": "Dragan GradientPenalty R1 R2 WassersteinGradientPenalty",
     "instance_noise": "InstanceNoise",
     "labels": "LabelFlip LabelSmoothing",
+    "packing": "Packing",
     "weights": "SpectralNorm WeightClipping",
 })

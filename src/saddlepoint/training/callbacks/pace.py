@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from saddlepoint.config import rules
 from saddlepoint.game.modes import device_of, evaluating
+from saddlepoint.game.recipe import packed
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.parallel.first import is_first
 from saddlepoint.training.callbacks.every import AUTO, Every
@@ -58,11 +59,11 @@ def arithmetic_of_training(module: SynthesisModule) -> float:
     takes a forward pass of G's networks, and three times as many for D's networks on reals and as many on fakes; G's
     takes three times as many for its networks and twice as many for D's.
     """
-    share = module.turns.generator_steps / module.turns.discriminator_steps
-    factors = {"generator": 1 + 3 * share, "discriminator": 6 + 2 * share}
+    share, pack = module.turns.generator_steps / module.turns.discriminator_steps, module.tricks.images_of_a_pack
+    factors = {"generator": 1 + 3 * share, "discriminator": (6 + 2 * share) / pack}
     networks, shape = module.networks, generated(module).shape[1:]
-    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape, sample_shape=shape,
-                                                         networks=networks))
+    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape,
+                                                         shown_shape=packed(shape, pack), networks=networks))
     players = {id(part): player for player in factors for part in getattr(module, player).modules()}
     return sum(factors[players[id(network)]] * arithmetic(network, *inputs[name]) for name, network in networks.items())
 

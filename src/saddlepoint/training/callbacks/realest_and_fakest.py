@@ -82,9 +82,11 @@ def refuse_unless_of_images(context: EvaluationContext) -> None:
     if data.yields is PointBatch:
         raise RequestError("callbacks.realest_and_fakest draws images, and the data are points: leave "
                            "realest_and_fakest out of callbacks=")
+    if (images := module.tricks.images_of_a_pack) > 1:
+        raise RequestError("callbacks.realest_and_fakest ranks single images by the discriminator, and this one judges "
+                           f"{images} at once (trick=packing): leave realest_and_fakest out of callbacks=")
     shape = (data.channels, *data.sides)
-    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape,
-                                                         sample_shape=shape,
+    inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape, shown_shape=shape,
                                                          networks=module.networks))["discriminator"]
     if [tuple(each.shape[1:]) for each in inputs] != [shape, ()]:
         raise RequestError("callbacks.realest_and_fakest ranks images by the discriminator, and that of this model "
