@@ -90,9 +90,10 @@ def test_a_set_of_packs_yields_packs_of_the_set():
 
 
 def test_order_and_points_of_a_device_are_those_of_the_cpu():
-    there = ring(fixed_packs=2).training_dataset().to(torch.device("cpu"))
+    here = ring(fixed_packs=2).training_dataset()
+    there = here.to(torch.device("cpu"))
     assert isinstance(there, GatheredBatches)
-    assert torch.equal(there.__getitems__(range(9))[0], ring(fixed_packs=2).training_dataset().__getitems__(range(9))[0])
+    assert torch.equal(there.__getitems__(range(9))[0], here.__getitems__(range(9))[0])
 
 
 def test_a_fixed_set_is_the_same_for_every_seed_and_its_order_is_not():

@@ -12,6 +12,7 @@ import torch
 from saddlepoint import build
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.typed_paths import expanded
+from saddlepoint.data.describing import counted
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import device_named
@@ -64,6 +65,8 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     data.expected_classes = classes_of(saved)
     data.prepare_data()
     data.setup("fit")
+    if data.dimensions is not None:
+        refuse_settings_of_images(settings, data.dimensions)
     for name, value in (("channels", data.channels), ("image_size", data.sides)):
         typed = settings[name] if name == "channels" or settings[name] is None else sides_of(settings[name])
         if typed not in (None, value):
@@ -87,6 +90,14 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
         batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
         class_names=data.class_names if module.draws_labels else ())
     return real, fakes, trained.get("extractor")
+
+
+def refuse_settings_of_images(settings: Settings, dimensions: int) -> None:
+    """Refuses settings that are about images, where a run makes points of so many coordinates."""
+    of_images = {"real": None, "channels": None, "image_size": None, "resize": None, "quantisation": "rounded"}
+    if typed := [name for name, default in of_images.items() if settings[name] != default]:
+        raise RequestError(f"{typed[0]}={settings[typed[0]]} is about images, and this run makes points of "
+                           f"{counted(dimensions, 'coordinate')}: leave {typed[0]}= out")
 
 
 def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Draws images from a trained run for sample.py: a grid, single files, walks between latents, arithmetic of latents.
 
-Films are in filming.py, files of many images in sample_archives.py."""
+Films are in filming.py, files of many images in sample_archives.py, runs of points in point_samples.py."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.commands import filming, sample_archives
+from saddlepoint.commands import filming, point_samples, sample_archives
 from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
@@ -45,6 +45,11 @@ def draw(settings: Settings) -> list[Path]:
         with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
     generator = load_generator(settings["run"])
+    if generator.dimensions:
+        points = point_samples.compose(generator, settings)
+        output = output or default_output(settings, points.name)
+        with refusing_unwritable(f"output={output}"):
+            return point_samples.write(points, output)
     upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
     film = filming.is_film(settings)
     drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)

@@ -244,8 +244,9 @@ def conclude(settings: Settings, evaluator: Evaluator, real: RealImages, referen
 
 
 def picture(real: RealImages, reference: Sample, fakes: Fakes, sample: Sample, path: Path) -> str:
-    """Writes a picture of fakes (left), each beside its nearest training image; returns a line to print, or nothing."""
-    if isinstance(real, StoredReference):
+    """Writes a picture of fakes (left), each beside its nearest training image; returns a line to print, or nothing,
+    as for points."""
+    if isinstance(real, StoredReference) or real.dimensions is not None:
         return ""
     complete = reference.count == len(real) and sample.count == fakes.images.count  # else numbers are not places
     if reference.features is None or sample.features is None or not complete:

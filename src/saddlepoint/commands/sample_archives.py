@@ -48,6 +48,7 @@ class Samples:
     labelled: whether the images are of classes
     record: how they were made
     description: of the classes, for a sentence
+    things: what they are, images or points
     """
 
     name: str
@@ -55,6 +56,7 @@ class Samples:
     labelled: bool
     record: Mapping[str, Any]
     description: str
+    things: str = "images"
 
 
 def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int | None]) -> Samples:
@@ -65,7 +67,8 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(checkpoint)
     generator = SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
-                                  saved.get("class_names", ()))
+                                  saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
+    quantisation, things = ("none", "points") if generator.dimensions else ("8 bits, rounded", "images")
     seed, count, label = settings["seed"], settings["count"] or COUNT, label_of(generator, settings["class"])
     classes = generator.class_distribution if label is None else always(label, generator.num_classes)
     device = device_named(settings["device"])
@@ -74,11 +77,11 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
               "images_seen": saved["images_seen"], "seed": seed, "images": count,
               "class": None if label is None else generator.class_names[label],
               "class_names": list(generator.class_names), "ema": module.has_average,
-              "batchnorm": kind_of_batchnorm(network), "quantisation": "8 bits, rounded", "device": name_of(device),
+              "batchnorm": kind_of_batchnorm(network), "quantisation": quantisation, "device": name_of(device),
               "versions": versions(), "revision": revision()}
     return Samples(f"{class_prefix(label)}seed{seed}_count{count}",
                    GeneratedImages(network, generator.latents, classes, seed, count), bool(generator.num_classes),
-                   record, describe_class(generator, label))
+                   record, describe_class(generator, label), things)
 
 
 def always(label: int, num_classes: int) -> torch.Tensor:
@@ -89,5 +92,6 @@ def always(label: int, num_classes: int) -> torch.Tensor:
 def write(samples: Samples, kind: str, output: Path) -> list[Path]:
     """Draws the images into a file, prints where it is, and returns its path."""
     archives.WRITERS[kind](output, samples.images, samples.labelled, samples.record)
-    print(f"{samples.images.count:,} images{samples.description}: {output} ({in_megabytes(output.stat().st_size)})")
+    size = in_megabytes(output.stat().st_size)
+    print(f"{samples.images.count:,} {samples.things}{samples.description}: {output} ({size})")
     return [output]

@@ -1,8 +1,8 @@
 """The two players and the interfaces of their networks. Any nn.Module with these calls will do; nothing is inherited.
 
-N images of C channels and H x W pixels, float32 in [-1, 1]; or in their place N points [N, D]. Labels are int64 class ids and are always passed, so no
-caller asks whether a network is conditional; an unconditional one ignores them. Both networks must also build and
-run on `torch.device("meta")`, where the recipe is checked.
+N images of C channels and H x W pixels, float32 in [-1, 1]; or, in the place of images, N points [N, D]. Labels are
+int64 class ids and are always passed, so no caller asks whether a network is conditional; an unconditional one ignores
+them. Both networks must also build and run on `torch.device("meta")`, where the recipe is checked.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "inception_score": "InceptionScore",
     "kernel": "KernelDistance",
     "metric": "Measurement Metric Sample Setup",
+    "mode_coverage": "HighQuality ModeDivergence Modes",
     "modes": "RarestClass",
     "neighbours": "Duplicates NeighbourDistance",
     "path_length": "PathLength",
@@ -20,5 +21,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "extractors.clip": "Clip",
     "extractors.dinov2": "DinoV2",
     "extractors.inception": "Inception",
+    "extractors.mixture": "MixtureExtractor",
     "extractors.random": "RandomConvolutions",
+    "extractors.stacked_digits": "StackedDigits",
 })

@@ -1,9 +1,9 @@
 """Passes images through an extractor once and collects what all metrics are computed from.
 
-N images or points, D features, K classes, E spatial features. Memory is D^2 numbers and one portion of images, and
-N (D + K) numbers more if a metric needs the features and logits of single images, E^2 if one needs spatial features.
-Everything but labels, modes and digests stays on the extractor's device, and the host waits for nothing but the pixels of the portion
-before, of which it computes the digest.
+N images or points, D features, K classes, E spatial features. Memory is D^2 numbers and one portion of images, and N (D
++ K) numbers more if a metric needs the features and logits of single images, E^2 if one needs spatial features.
+Everything but labels, modes and digests stays on the extractor's device, and the host waits for nothing but the pixels
+of the portion before, of which it computes the digest.
 """
 
 import hashlib

@@ -102,6 +102,9 @@ def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
         raise RequestError(f"{taken} exists: choose another file with output=, or add overwrite=true")
     for path in (output, card_file(output)):
         require_writable(path, f"output={output}")
+    if "dimensions" in data:
+        raise RequestError(f"data={data['name']} has points, and a classifier learns from images: type data of images, "
+                           "e.g. data=mnist5k")
     if not data["num_classes"]:
         raise RequestError("data.num_classes=0, and a classifier needs classes: type data.num_classes=K for data with "
                            "K classes, e.g. data.num_classes=10")

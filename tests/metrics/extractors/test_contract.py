@@ -9,9 +9,11 @@ from saddlepoint.metrics.extractors.clip import Clip
 from saddlepoint.metrics.extractors.dinov2 import DinoV2
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.extractors.random import RandomConvolutions
+from saddlepoint.metrics.extractors.stacked_digits import StackedDigits
 from tests.metrics.extractors.examples import noise, write_classifier
 
-CHANNELS = {"random": (1, 3), "digits": (1,), "classifier": (3,), "inception": (3,), "dinov2": (1, 3), "clip": (3,)}
+CHANNELS = {"random": (1, 3), "digits": (1,), "classifier": (3,), "inception": (3,), "dinov2": (1, 3), "clip": (3,),
+            "stacked_digits": (3,)}
 SIZES = {"inception": (28,), "clip": (28,)}  # they take their time, and files of their own look at others
 
 
@@ -30,6 +32,8 @@ def built(kind, request, tmp_path) -> Extractor:
         return Clip(request.getfixturevalue("clip_file"))
     if kind == "classifier":
         return Classifier(str(write_classifier(tmp_path / "tiny.safetensors", channels=3, padded_from=None)))
+    if kind == "stacked_digits":
+        return StackedDigits(channels=3)
     return Digits() if kind == "digits" else RandomConvolutions(seed=0, image_size=32)
 
 

@@ -118,7 +118,7 @@ def test_misspelt_metrics_are_refused(name):
 class Still:
     """Data that knows its images."""
 
-    channels, image_size, num_workers, class_names = 1, 4, 0, ()
+    channels, image_size, dimensions, num_workers, class_names = 1, 4, None, 0, ()
 
     def __init__(self, still):
         self.images = still

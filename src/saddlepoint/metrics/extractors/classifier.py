@@ -22,7 +22,7 @@ from saddlepoint.metrics.extractors.interpolation import Interpolation, interpol
 from saddlepoint.metrics.extractors.preparing import COLOURS
 
 # Names of saddlepoint's own extractors, and of the network of ppl.
-RESERVED = ("inception", "digits", "random", "dinov2", "dinov2_base", "clip", "lpips_vgg")
+RESERVED = ("inception", "digits", "random", "dinov2", "dinov2_base", "clip", "lpips_vgg", "mixture", "stacked_digits")
 DIGITS_FILE = Path(__file__).parent / "weights" / "digits.safetensors"
 DIGITS_SHA256 = "703a1790f72e310835e771d8a0dcbff8df7d6d6bd4bf6f14d99c89476f0fd917"
 
