@@ -28,8 +28,9 @@ def dirac_game(loss: AdversarialLoss, tricks: Mapping[str, Trick] | None = None,
 
     discriminator = DiracDiscriminator()
     discriminator.follow_loss(loss.boundary)
-    return SynthesisModule(Latents(1), 0, generator=DiracGenerator(1), discriminator=discriminator, loss=loss,
-                           tricks=tricks or {}, optimizers=Optimizers(descend, descend), turns=turns or Turns()).double()
+    module = SynthesisModule(Latents(1), 0, generator=DiracGenerator(1), discriminator=discriminator, loss=loss,
+                             tricks=tricks or {}, optimizers=Optimizers(descend, descend), turns=turns or Turns())
+    return module.double()
 
 
 def dirac_batch(count: int = 1) -> PointBatch:

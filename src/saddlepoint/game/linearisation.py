@@ -35,6 +35,9 @@ class GameField:
     """
 
     def __init__(self, game: AdversarialModule, batch: ImageBatch, draws: Mapping[str, Sequence[Tensor]] | None = None):
+        if game.turns.scoring == "half":
+            raise ValueError("model.turns.scoring=half makes an update on each side, so there is no one field that the "
+                             "players follow: type model.turns.scoring=separate")
         self.losses, self.batch, self.draws = _Losses(game), batch, draws or {}
         self.parameters = {player: dict(game.trained_parameters(player)) for player in PLAYERS}
         self.num_generator = sum(value.numel() for value in self.parameters["generator"].values())
