@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "encoding": "AdversarialAutoencoderModule BiGANModule EncodingModule",
     "infogan": "InfoGANModule",
     "latents": "Latents",
+    "linearisation": "GameField",
     "loss": "AdversarialLoss ContentLoss SeparableLoss",
     "networks": "Discriminator Generator Encoder HasBoundary HasClassLogits HasCodes HasFeatures",
     "random_streams": "RandomStreams",

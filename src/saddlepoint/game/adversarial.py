@@ -103,21 +103,24 @@ class AdversarialModule(Task, Players):
         self.end_update("generator", terms, batch, random)
 
     def update_both(self, batch: ImageBatch, random: RandomStreams) -> None:
-        """Updates both players, with gradients at the same weights, from one pass through the networks."""
-        [score] = SCORINGS[self.turns.scoring]
-        contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
-        steps = [self.step(contest, batch, random) for contest in contests]
-        sides = [score(step) for step in steps]
-        of_discriminator, of_generator = ([kind(**vars(steps[i]), sides=sides[i]) for i in range(len(steps))]
-                                          for kind in (DiscriminatorStep, GeneratorStep))
-        terms = {"discriminator": self.discriminator_loss(of_discriminator, self.targets(steps))
-                 | self.discriminator_terms(batch, [contest.detached() for contest in contests]),
-                 "generator": self.generator_loss(of_generator, self.generator_terms(batch, contests))}
+        """Updates both players, with gradients at the same weights."""
+        terms, scored = self.terms_of_both(batch, random)
         terms = self.tricks.with_both_losses(terms, self.parameters_of, self.update_on(batch, random))
         totals = self.players_optimizers.step_both(self, terms)
-        self.remember_logits(of_discriminator)
+        self.remember_logits(scored)
         for player in terms:
             self.end_update(player, terms[player] | {"total": totals[player]}, batch, random)
+
+    def terms_of_both(self, batch: ImageBatch, random: RandomStreams) -> tuple[dict[str, Terms], list[Step]]:
+        """Returns each player's terms, from one pass through the networks, and what D scored."""
+        contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
+        steps = [self.step(contest, batch, random) for contest in contests]
+        sides = [SCORINGS[self.turns.scoring][0](step) for step in steps]
+        of_discriminator, of_generator = ([kind(**vars(steps[i]), sides=sides[i]) for i in range(len(steps))]
+                                          for kind in (DiscriminatorStep, GeneratorStep))
+        return {"discriminator": self.discriminator_loss(of_discriminator, self.targets(steps))
+                | self.discriminator_terms(batch, [contest.detached() for contest in contests]),
+                "generator": self.generator_loss(of_generator, self.generator_terms(batch, contests))}, of_discriminator
 
     def step(self, contest: Contest, batch: ImageBatch, random: RandomStreams) -> Step:
         return Step(*self.tricks.contest(contest), self.images_seen, len(batch.real) * random.num_processes, random,

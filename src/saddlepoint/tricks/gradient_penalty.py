@@ -32,7 +32,7 @@ def squared_gradient_norm(score: Callable[[Shown], Tensor], shown: Shown) -> Ten
     shape; those of one image (patches) are summed. The result keeps its graph, so that D can be trained on it. It is at
     least float32, also under autocast, because the square of a gradient overflows in half precision.
     """
-    shown = each_part(_leaf, shown)
+    shown = each_part(_differentiable, shown)
     with torch.autocast(parts(shown)[0].device.type, enabled=False):
         gradients = torch.autograd.grad(score(shown).sum(), parts(shown), create_graph=True)
     return _squares(gradients)
@@ -59,8 +59,11 @@ def _squares(gradients: Iterable[Tensor]) -> Tensor:
     return sum(gradient.square().flatten(1).sum(1) for gradient in gradients)
 
 
-def _leaf(part: Tensor) -> Tensor:
-    return part.detach().to(torch.promote_types(part.dtype, torch.float32)).requires_grad_()
+def _differentiable(part: Tensor) -> Tensor:
+    """Returns a part as at least float32, with a gradient. The graph of fakes stays where there is one: D's penalty
+    depends on G through them, which the linearised game (game/linearisation.py) needs to know."""
+    exact = part.to(torch.promote_types(part.dtype, torch.float32))
+    return exact if exact.requires_grad else exact.detach().requires_grad_()
 
 
 def _for_each_row(numbers: Tensor, part: Tensor) -> Tensor:
