@@ -17,7 +17,7 @@ from saddlepoint.data.evaluation_points import EvaluationPoints
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.mixtures import Mixture
 from saddlepoint.data.residence import GatheredBatches
-from saddlepoint.data.sampling import EndlessOrder
+from saddlepoint.data.sampling import OrderOfPacks
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.random_streams import seed_of
@@ -148,30 +148,6 @@ class FreshPoints(Dataset):
             points, modes = self.mixture.draw(self.block_size, generator)
             self._newest = number, points, modes if self.labelled else torch.zeros_like(modes)
         return self._newest[1:]
-
-
-class OrderOfPacks(EndlessOrder):
-    """The order of a set whose images, m at a time, follow each other in every epoch as they do in the set.
-
-    num_images: a multiple of m
-    size: m; with 1 it is the order of EndlessOrder
-    """
-
-    def __init__(self, num_images: int, seed: int, size: int, device: torch.device | str = "cpu"):
-        super().__init__(num_images // size, seed, device)
-        self.size = size
-
-    def on(self, device: torch.device) -> "OrderOfPacks":
-        return OrderOfPacks(self.num_images * self.size, self.seed, self.size, device)
-
-    def images(self, positions: range) -> Tensor:
-        if self.size == 1:
-            return super().images(positions)
-        first = positions.start // self.size
-        packs = super().images(range(first, (positions.stop - 1) // self.size + 1))
-        members = packs.unsqueeze(1) * self.size + torch.arange(self.size, device=self.device)
-        start = positions.start - first * self.size
-        return members.flatten()[start:start + len(positions)]
 
 
 def digest_of(mixture: Mixture, *points: Tensor) -> str:
