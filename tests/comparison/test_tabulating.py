@@ -182,3 +182,23 @@ def test_tricks_that_all_rows_share_are_named_with_the_other_choices(tmp_path):
     assert "optimizer=adam, trick=[r1].\n" in said(tmp_path)
     make_run(tmp_path / "c")
     assert "optimizer=adam.\n" in said(tmp_path)
+
+
+def test_what_a_perfect_generator_would_have_is_said_once_for_a_column(tmp_path):
+    rule = {"extractor": "mixture", "settings": {"rule": "within 3", "shares_of_data": [0.5, 0.5]}}
+    for seed, perfect in enumerate((7.9, 8.0)):
+        details = {"perfect": perfect, "perfect_std": 0.1}
+        make_run(tmp_path / str(seed), score("modes_mixture", 6.0, **rule) | {"details": details}, score(), seed=seed)
+    assert "A perfect generator, measured on as many fakes, would have modes_mixture 7.95." in said(tmp_path)
+    assert means(table(tmp_path)) == [[6.0, 10.0]]
+    others = tmp_path / "others"
+    make_run(others / "run", score())
+    assert "perfect" not in said(others)
+
+
+def test_shares_of_modes_divide_no_column_beside_the_real_images_that_they_follow_from(tmp_path):
+    for place, shares in enumerate(([0.5, 0.5], [0.6, 0.4])):
+        make_run(tmp_path / str(place), score("modes_mixture", reference_digest=str(place) * 64,
+                                              settings={"rule": "within 3", "shares_of_data": shares}), seed=place)
+    assert len(table(tmp_path).columns) == 2 and "shares" not in said(tmp_path)
+    assert len(table(tmp_path, across=["reference_digest"]).columns) == 1

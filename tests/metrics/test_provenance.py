@@ -67,6 +67,22 @@ def test_the_table_shows_values_and_intervals_in_columns():
     assert lines[2] == "neighbour_distance_digits  0.1235"
 
 
+def test_what_a_perfect_generator_would_have_stands_beside_the_value():
+    modes = Measurement(7.0, (6.0, 8.0), details={"perfect": 7.96, "perfect_std": 0.1})
+    known = values({"modes": modes, "mode_kl": Measurement(math.nan, reason="no fake belongs to a mode")}, PROTOCOL, 0)
+    lines = format_table([*known, *measured()]).splitlines()
+    assert lines[0].endswith("perfect generator")
+    assert lines[1] == "modes_digits        7  6 to 8         7.96"
+    assert lines[2:4] == ["mode_kl_digits   none  none", "fid_digits        1.5  1 to 2"]
+    assert [each.in_words() for each in (*known, *measured())] == [
+        "modes_digits 7 (perfect 7.96)", "mode_kl_digits none (no fake belongs to a mode)", "fid_digits 1.5"]
+
+
+def test_a_class_called_perfect_is_no_perfect_generator():
+    of_classes = values({"class_fid": Measurement(2.0, details={"perfect": 1.0, "torn": 3.0})}, PROTOCOL, 0)
+    assert of_classes[0].perfect is None and "perfect" not in format_table(of_classes)
+
+
 def test_parts_of_metrics_json_are_replaced_and_costs_are_added_to(tmp_path):
     update_metrics(tmp_path, {"metrics": [], "best": None, "cost": {"evaluation_seconds": 1.0}})
     update_metrics(tmp_path, {"cost": {"seconds": 5.0}})

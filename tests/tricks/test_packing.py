@@ -184,7 +184,7 @@ def test_processes_share_whole_packs():
 
 def test_single_images_are_not_ranked_by_a_discriminator_of_packs():
     context = SimpleNamespace(module=game(tricks={"packing": Packing(2)}, discriminator=PackDiscriminator(2)),
-                              data=SimpleNamespace(yields=ImageBatch))
+                              data=None)
     with pytest.raises(RequestError, match=r"judges 2 at once \(trick=packing\): leave realest_and_fakest out of"):
         refuse_unless_of_images(context)
 

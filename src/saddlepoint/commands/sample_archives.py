@@ -92,5 +92,6 @@ def always(label: int, num_classes: int) -> torch.Tensor:
 def write(samples: Samples, kind: str, output: Path) -> list[Path]:
     """Draws the images into a file, prints where it is, and returns its path."""
     archives.WRITERS[kind](output, samples.images, samples.labelled, samples.record)
-    print(f"{samples.images.count:,} {samples.things}{samples.description}: {output} ({in_megabytes(output.stat().st_size)})")
+    size = in_megabytes(output.stat().st_size)
+    print(f"{samples.images.count:,} {samples.things}{samples.description}: {output} ({size})")
     return [output]

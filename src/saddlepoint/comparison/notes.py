@@ -1,6 +1,7 @@
 """Writes the sentences under a table: what its numbers are, and what a reader should not conclude from them."""
 
 from collections.abc import Iterator
+from statistics import fmean
 
 from saddlepoint.comparison.columns import describe_difference
 from saddlepoint.comparison.rows import ALWAYS_CHOSEN
@@ -9,6 +10,7 @@ from saddlepoint.comparison.table import Cell, Table
 from saddlepoint.comparison.values import curve
 from saddlepoint.config.paths import at
 from saddlepoint.data.describing import listed
+from saddlepoint.metrics.comparable import perfect_value
 from saddlepoint.runs.data_identity import ASSUMED
 from saddlepoint.runs.record import Gathered, Run
 
@@ -72,6 +74,7 @@ def _columns(table: Table) -> Iterator[str]:
     if table.question.across:
         yield f"Asked for with across=: values of one column may differ in {', '.join(table.question.across)}."
     yield from _moments(table)
+    yield from _perfect(table)
     along = table.differences.brought_along
     if along:
         more = f" and {len(along) - MOST_NAMED} more" if len(along) > MOST_NAMED else ""
@@ -87,6 +90,17 @@ def _moments(table: Table) -> Iterator[str]:
         yield f"Measured after images: {', '.join(f'{title} {span}' for title, span in spans.items())}."
     elif table.columns:
         yield "Best checkpoints have seen different numbers of images."
+
+
+def _perfect(table: Table) -> Iterator[str]:
+    """Yields what a perfect generator would have, where it is known."""
+    known = []
+    for column in table.columns:
+        found = [value for each in column.values if (value := perfect_value(each.score.details)) is not None]
+        if found:
+            known.append(f"{column.title} {fmean(found):.4g}")
+    if known:
+        yield f"A perfect generator, measured on as many fakes, would have {', '.join(known)}."
 
 
 def _rows(table: Table) -> Iterator[str]:

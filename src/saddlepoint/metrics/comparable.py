@@ -1,11 +1,20 @@
 """Which values may be compared and which of two is better. Nothing here imports torch, for those who only read
 values."""
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 # Fields of a protocol that may differ between values that are compared. A CPU and a GPU that does not round to TF32
 # agree to about 1e-4 of a value, which is less than another seed changes it by. Metrics always switch TF32 off since
 # it is recorded; before, it was on in the convolutions of a GPU, and nothing says so. The name of a published protocol
 # adds nothing to the fields that it fixes.
 MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32", "name")
+# Fields that follow from others: shares of modes from the real images.
+FOLLOWING = ("settings.shares_of_data",)
+
+# In the details of a measurement: mean and standard deviation of the value that a perfect generator would have.
+PERFECT, PERFECT_STD = "perfect", "perfect_std"
 
 # Name of a metric without its extractor -> whether a greater value is better. A test compares this with the classes.
 # neighbour_distance is missing: about 1 is right, neither more nor less is better.
@@ -18,6 +27,15 @@ GREATER_IS_BETTER = {
     "mean_error": False, "cycle_error": False, "kept_class": True,
     "code_accuracy": True, "reconstruction_error": False,
 }
+
+
+def perfect_value(details: Mapping[str, Any]) -> float | None:
+    """Returns the value that a perfect generator would have, from the details of a measurement; None: not known.
+
+    Details of other metrics go by the names of classes, of which one might be `perfect`, but hardly both.
+    """
+    value = details.get(PERFECT) if PERFECT_STD in details else None
+    return value if isinstance(value, float | int) and math.isfinite(value) else None
 
 
 def greater_is_better(name: str, extractor: str = "") -> bool | None:

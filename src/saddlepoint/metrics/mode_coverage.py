@@ -16,6 +16,7 @@ from torch import Tensor
 from saddlepoint.config.rules import one_of
 from saddlepoint.game.random_streams import seed_of
 from saddlepoint.metrics.bootstrap import ONE_IMAGE, centred_interval, interval_of_mean, resampling_weights
+from saddlepoint.metrics.comparable import PERFECT, PERFECT_STD
 from saddlepoint.metrics.extractors.extractor import ModeRule
 from saddlepoint.metrics.metric import Measurement, Metric, Sample, Setup
 
@@ -64,7 +65,7 @@ class CountedModes(Metric):
         shares = of_reals.double().numpy() / float(of_reals.sum())
         samples = torch.from_numpy(draws.multinomial(count, shares, size=DRAWS))
         values = torch.tensor([self.of_counts(sample, of_reals) for sample in samples], dtype=torch.float64)
-        return {"perfect": values.mean().item(), "perfect_std": values.std().item()}
+        return {PERFECT: values.mean().item(), PERFECT_STD: values.std().item()}
 
     def interval(self, value: float, modes: Tensor, of_reals: Tensor, rule: ModeRule, seed: int,
                  resamples: int) -> tuple[tuple[float, float] | None, str]:
@@ -163,7 +164,7 @@ class HighQuality(Metric):
         perfect = (real.modes != NONE).double().mean().item()
         deviation = math.sqrt(perfect * (1 - perfect) / len(belongs))
         return Measurement(belongs.mean().item(), interval, settings_of(fake.mode_rule, of_reals),
-                           {"perfect": perfect, "perfect_std": deviation},
+                           {PERFECT: perfect, PERFECT_STD: deviation},
                            ONE_IMAGE if resamples and len(belongs) < 2 else "")
 
 

@@ -12,7 +12,7 @@ from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.environment import revision, versions
 from saddlepoint.game.devices import name_of
-from saddlepoint.metrics.comparable import MAY_DIFFER
+from saddlepoint.metrics.comparable import MAY_DIFFER, perfect_value
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
 from saddlepoint.metrics.stored_reference import StoredReference
@@ -76,6 +76,19 @@ class Value:
         interval = None if self.interval is None else list(self.interval)
         return asdict(self) | {"value": finite_or_none(self.value), "interval": interval, "details": details}
 
+    @property
+    def perfect(self) -> float | None:
+        """Returns the value that a perfect generator would have on as many fakes; None: not known."""
+        return perfect_value(self.details)
+
+    def in_words(self) -> str:
+        """Returns the name with the value, beside it that of a perfect generator if it is known, e.g. `modes_mixture 7
+        (perfect 8)`; or the reason why there is no value."""
+        if not math.isfinite(self.value):
+            return f"{self.name} none ({self.reason})"
+        perfect = "" if self.perfect is None else f" (perfect {self.perfect:.4g})"
+        return f"{self.name} {self.value:.4g}{perfect}"
+
     def missing_note(self) -> str:
         """Returns a sentence about a missing value or interval with its reason; empty if nothing is missing."""
         return f"{self.name} has no {'interval' if math.isfinite(self.value) else 'value'}: {self.reason}" \
@@ -137,13 +150,19 @@ def _value(metric: str, measurement: Measurement, protocol: Protocol, images_see
 
 
 def format_table(measured_values: Iterable[Value]) -> str:
-    """Returns a table of names, values and intervals for a terminal, and below it the reasons for missing ones."""
-    rows, reasons = [("metric", "value", "95 % interval")], []
+    """Returns a table of names, values and intervals for a terminal, with values of a perfect generator where some are
+    known, and below it the reasons for missing ones."""
+    measured_values = [*measured_values]
+    with_perfect = any(each.perfect is not None for each in measured_values)
+    rows = [("metric", "value", "95 % interval", *(["perfect generator"] if with_perfect else []))]
     for each in measured_values:
         value = f"{each.value:.4g}" if math.isfinite(each.value) else "none"
         interval = f"{each.interval[0]:.4g} to {each.interval[1]:.4g}" if each.interval else ""
-        rows.append((each.name, value, interval or ("none" if each.reason else "")))
-        reasons.append(each.missing_note())
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join((row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2])).rstrip() for row in rows]
-    return "\n".join([*lines, *filter(None, reasons)])
+        perfect = "" if each.perfect is None else f"{each.perfect:.4g}"
+        rows.append((each.name, value, interval or ("none" if each.reason else ""),
+                     *([perfect] if with_perfect else [])))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join((row[0].ljust(widths[0]), row[1].rjust(widths[1]),
+                        *(text.ljust(width) for text, width in zip(row[2:], widths[2:], strict=True)))).rstrip()
+             for row in rows]
+    return "\n".join([*lines, *filter(None, (each.missing_note() for each in measured_values))])

@@ -23,6 +23,7 @@ class Score:
     images_seen: int | None
     protocol: Mapping[str, Any]
     reason: str = ""  # why there is no value, or no interval
+    details: Mapping[str, Any] = field(default_factory=dict)  # parts of the value, and what stands beside it, by name
 
 
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
@@ -44,7 +45,7 @@ def score(content: Any) -> Score | None:
         interval = None
     return Score(content["name"], reading.finite_number(content, "value"), interval,
                  reading.count(content, "images_seen"), reading.mapping(content, "protocol"),
-                 reading.text(content, "reason"))
+                 reading.text(content, "reason"), reading.mapping(content, "details"))
 
 
 @dataclass(frozen=True)

@@ -282,3 +282,11 @@ def test_files_of_the_page_come_with_the_package():
     package = root / "src" / "saddlepoint"
     names = [path.relative_to(package).as_posix() for path in (package / "comparison/report/templates").iterdir()]
     assert len(names) > 5 and all(any(fnmatch(name, pattern) for pattern in patterns) for name in names)
+
+
+def test_a_run_tells_what_a_perfect_generator_would_have(tmp_path):
+    known = score("modes_mixture", 6.0, extractor="mixture") | {"details": {"perfect": 7.96, "perfect_std": 0.2}}
+    make_run(tmp_path / "run", known)
+    text = written(tmp_path)
+    assert "6, of a perfect generator 7.96 after 48,000 images" in text
+    assert "would have modes_mixture 7.96." in text

@@ -7,6 +7,7 @@ from typing import Any
 
 from saddlepoint.comparison.report.rows import PageRow, place, plural, rounded, seed
 from saddlepoint.data.describing import classes
+from saddlepoint.metrics.comparable import perfect_value
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.record import Run, Score
 
@@ -95,10 +96,13 @@ def outcome(run: Run, protocols: Protocols) -> list[Fact]:
 
 
 def score_text(score: Score) -> str:
-    """Returns a score with its interval and images seen, or why it has no value."""
+    """Returns a score with its interval, what a perfect generator would have, and images seen; or why it has no value.
+    """
     value = f"none: {score.reason or 'not finite'}" if score.value is None else rounded(score.value)
     interval = f" ({' to '.join(map(rounded, score.interval))}, 95 % over fakes)" if score.interval else ""
-    return f"{value}{interval}" + (f" after {plural(score.images_seen, 'image')}" if score.images_seen else "")
+    perfect = perfect_value(score.details)
+    beside = "" if perfect is None else f", of a perfect generator {rounded(perfect)}"
+    return f"{value}{interval}{beside}" + (f" after {plural(score.images_seen, 'image')}" if score.images_seen else "")
 
 
 def trained_on(data: Mapping[str, Any]) -> str:

@@ -175,9 +175,8 @@ class SampleQuality(Looks, pl.Callback):
             self.keep_best(trainer, module, measured_values[0])
             self.seconds += time.perf_counter() - started
             self.write(trainer, measured_values)
-            texts = [f"{value.name} {value.value:.4g}" if math.isfinite(value.value)
-                     else f"{value.name} none ({value.reason})" for value in measured_values]
-            tqdm.write(f"{module.images_seen:,} images: {', '.join(texts)}", file=sys.stderr)
+            texts = ", ".join(value.in_words() for value in measured_values)
+            tqdm.write(f"{module.images_seen:,} images: {texts}", file=sys.stderr)
 
     def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
         """Writes checkpoints/best.ckpt if the value is the best so far under its protocol."""
