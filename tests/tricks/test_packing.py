@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from saddlepoint import build
 from saddlepoint.commands.description import describe
 from saddlepoint.errors import RequestError
-from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.step import Contest
 from saddlepoint.game.turns import Turns
