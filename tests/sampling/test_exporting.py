@@ -12,6 +12,7 @@ from saddlepoint.networks.encoders import DCGANEncoder, MLPEncoder
 from saddlepoint.networks.infogan import InfoGANGenerator
 from saddlepoint.networks.resnet_translator import ResNetTranslator
 from saddlepoint.networks.rrdb import RRDBNet
+from saddlepoint.networks.points import DiracGenerator, PointGenerator
 from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.networks.unet import UNet
 from saddlepoint.sampling import exporting
@@ -32,7 +33,9 @@ SIDE = (3, 16, 16)
 DRAW = {name: lambda make=make: of_generator(make(), draw, {}) for name, make in GENERATORS.items()
         if name != "acgan"} | {  # whose generator is that of projection
     "not square": lambda: of_generator(GENERATORS["dcgan"](size=[16, 24]), draw, {}),
-    "infogan": lambda: of_generator(InfoGANGenerator(5, 1, 28, width=2, hidden=4), draw, {})}
+    "infogan": lambda: of_generator(InfoGANGenerator(5, 1, 28, width=2, hidden=4), draw, {}),
+    "points": lambda: of_generator(PointGenerator(5, 2, widths=[4], normalization="batch"), draw, {}, "points"),
+    "dirac": lambda: of_generator(DiracGenerator(5), draw, {}, "points")}
 READ_IMAGES = {
     "encoder": lambda: of_images(DCGANEncoder(5, *SIDE[:2], width=2, stochastic=True), "images", SIDE, "latents", {}),
     "mlp encoder": lambda: of_images(MLPEncoder(5, *SIDE[:2], widths=[4]), "images", SIDE, "latents", {}),

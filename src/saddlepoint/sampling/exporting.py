@@ -82,9 +82,8 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
     if name == "generator" and hasattr(module, "latents"):
         names = saved.get("class_names", ()) if getattr(network, "num_classes", 0) else ()
         latents = {key: value for key, value in saved["settings"]["model"]["latents"].items() if key != "_target_"}
-        facts = {"latents": latents, "classes": [*names]}
-        output = ("points", facts) if "dimensions" in data else ("images", {**facts, "image_range": [-1, 1]})
-        return of_generator(network, module.latents.of_images, *output)
+        return of_generator(network, module.latents.of_images, {"latents": latents, "classes": [*names]},
+                            "points" if "dimensions" in data else "images")
     if isinstance(network, Encoder):
         shape = (data["channels"], *sides_of(data["image_size"]))
         return of_images(network, "images", shape, "latents", {"image_range": [-1, 1]})
@@ -93,8 +92,8 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
                        "are exported")
 
 
-def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], output: str, facts: Mapping[str, Any],
-                 ) -> Exportable:
+def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], facts: Mapping[str, Any],
+                 output: str = "images") -> Exportable:
     """latents [N, L], and labels [N] of int64 where there are classes -> images [N, C, H, W] in [-1, 1], or points
     [N, D]. `draw` returns latents of a seed, from a first image on, so many."""
     classes = getattr(network, "num_classes", 0)
@@ -103,7 +102,7 @@ def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], ou
         return {"latents": draw(0, 0, count)} | ({"labels": torch.arange(count) % classes} if classes else {})
 
     return Exportable(network if classes else Unlabelled(network), inputs, {name: {0: "N"} for name in inputs(1)},
-                      output, facts)
+                      output, {**facts, **({"image_range": [-1, 1]} if output == "images" else {})})
 
 
 def of_images(network: nn.Module, name: str, shape: tuple[int, ...], output: str, facts: Mapping[str, Any],
