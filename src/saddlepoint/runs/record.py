@@ -23,6 +23,7 @@ class Score:
     images_seen: int | None
     protocol: Mapping[str, Any]
     reason: str = ""  # why there is no value, or no interval
+    details: Mapping[str, Any] = field(default_factory=dict)  # further numbers, by the names that the metric gives them
 
 
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
@@ -44,7 +45,7 @@ def score(content: Any) -> Score | None:
         interval = None
     return Score(content["name"], reading.finite_number(content, "value"), interval,
                  reading.count(content, "images_seen"), reading.mapping(content, "protocol"),
-                 reading.text(content, "reason"))
+                 reading.text(content, "reason"), reading.mapping(content, "details"))
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,9 @@ class Run:
     revision: str  # of the code, from git; empty outside a checkout
     host: str
     threads: int | None
+    changes: tuple[str, ...] | None = None  # files of the code that differed from the revision; None: not recorded
+    started: str = ""  # when its first start was, in UTC, e.g. 2026-01-31T12:00:00+00:00
+    processor: str = ""  # its model; empty: not recorded
     devices: tuple[str, ...] = ()  # of its processes: cards, or CPU; (): not recorded
     data: Mapping[str, Any] = field(default_factory=dict)  # identity of its data (data_identity.py); {}: not recorded
     metrics: tuple[Score, ...] = ()  # the newest of each metric
