@@ -11,6 +11,7 @@ from math import exp, log, sqrt
 from saddlepoint.claims.claim import Arm, Claim, Effect
 from saddlepoint.claims.measures import Turns, Values
 from saddlepoint.claims.results import COMPLETED, Result
+from saddlepoint.claims.typed_words import effective
 from saddlepoint.comparison.statistics import summarise
 
 HOLDS, CONTRADICTED, UNDECIDED, NOT_RUN = "holds", "contradicted", "undecided", "not run yet"
@@ -31,8 +32,13 @@ class Decision:
 
     @property
     def missing(self) -> int:
-        """The number of runs that are still to be made."""
-        return len(self.claim.arms) * self.claim.seeds - len(self.runs)
+        """Returns how many runs are still to be made; arms with the same words share theirs."""
+        return len({effective(arm.words) for arm in self.claim.arms}) * self.claim.seeds - len(self.made)
+
+    @property
+    def made(self) -> list[Result]:
+        """Returns the runs, each once."""
+        return [*{run.order: run for run in self.runs.values()}.values()]
 
     @property
     def failures(self) -> dict[tuple[str, int], str]:

@@ -8,7 +8,7 @@ from saddlepoint.config.folders import options
 from saddlepoint.config.overrides import OVERRIDE
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.comparable import GREATER_IS_BETTER
+from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
 from saddlepoint.runs import reading
 
 MISSING = object()
@@ -106,3 +106,9 @@ def refuse_unknown_metric(metric: str, where: str) -> None:
     if metric not in (*names, *GREATER_IS_BETTER):
         raise RequestError(f"{where} is no metric{nearest(metric, names)} (a metric is named with its extractor, "
                            "e.g. fid_digits)")
+
+
+def is_greater_better(metric: str) -> bool | None:
+    """Returns whether a greater value of a metric, named with its extractor, is better; None if neither is."""
+    extractor = next((each for each in options("extractor") if metric.endswith(f"_{each}")), "")
+    return greater_is_better(metric, extractor)

@@ -48,7 +48,8 @@ class Result:
 
     @property
     def order(self) -> tuple:
-        return self.words, self.seed, self.started, self.state
+        """Returns what tells runs apart, and the order in which they are written."""
+        return self.words, self.seed, self.started, self.revision
 
 
 def read_results(path: Path) -> list[Result]:
@@ -94,12 +95,12 @@ def _content(result: Result) -> dict:
 def merged(before: Iterable[Result], found: Iterable[Result]) -> list[Result]:
     """Returns the results of both, each run once: what a run's files say now, else what was written of it before, with
     the values of both."""
-    runs = {(each.words, each.seed, each.started): each for each in before}
+    runs = {each.order: each for each in before}
     for each in found:
-        old = runs.get(key := (each.words, each.seed, each.started))
+        old = runs.get(each.order)
         values = {**old.values, **each.values} if old else each.values
         lacking = {name: why for name, why in each.lacking.items() if name not in values}
-        runs[key] = Result(**{**vars(each), "values": values, "lacking": lacking})
+        runs[each.order] = Result(**{**vars(each), "values": values, "lacking": lacking})
     return sorted(runs.values(), key=lambda each: each.order)
 
 
