@@ -110,5 +110,6 @@ def refuse_unknown_metric(metric: str, where: str) -> None:
 
 def is_greater_better(metric: str) -> bool | None:
     """Returns whether a greater value of a metric, named with its extractor, is better; None if neither is."""
-    extractor = next((each for each in options("extractor") if metric.endswith(f"_{each}")), "")
+    fitting = [each for each in options("extractor") if metric.endswith(f"_{each}")]
+    extractor = max(fitting, key=len, default="")  # stacked_digits, not digits
     return greater_is_better(metric, extractor)

@@ -77,8 +77,9 @@ def described(summary: Summary) -> str:
     """Returns a published mean with standard error and 95 % interval, as far as they are known."""
     if summary.deviation is None:
         return f"{summary.mean:g}"
-    low, high = summary.interval
-    return f"{summary.mean:g} ± {summary.deviation / summary.count ** 0.5:.3g} [{low:.3g}, {high:.3g}]"
+    error, low, high = (f"{float(f'{value:.3g}'):.10g}" for value in (
+        summary.deviation / summary.count ** 0.5, *summary.interval))  # 1000, not 1e+03
+    return f"{summary.mean:g} ± {error} [{low}, {high}]"
 
 
 def differing_fields(told: Mapping[str, Any], protocol: Mapping[str, Any]) -> list[str]:
