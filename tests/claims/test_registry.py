@@ -55,7 +55,8 @@ def test_rows_that_are_repeated_are_those_of_their_tables(reproductions):
     for published, row in rows:
         composed = settings(*row.words)
         for name, value in published.where.items():
-            assert (composed["choices"][name] if name in composed["choices"] else at(composed, name)) == value
+            found = composed["choices"][name] if name in composed["choices"] else at(composed, name)
+            assert found == value
         assert published.images is None or composed["budget"]["images"] == published.images
 
 
