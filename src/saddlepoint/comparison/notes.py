@@ -141,8 +141,9 @@ def _baseline(table: Table) -> Iterator[str]:
 def _published(table: Table) -> Iterator[str]:
     for published in {id(cell.published): cell.published for cell in _cells(table) if cell.published}.values():
         protocol = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in published.protocol.items())
-        known = (f"mean ± standard error [95 % interval of the mean] of {published.summary.count} runs"
-                 if published.summary else f"tolerance ± {published.tolerance:g}")
+        known = f"tolerance ± {published.tolerance:g}" if published.tolerance is not None else "no spread is told"
+        if published.summary and published.summary.deviation is not None:
+            known = f"mean ± standard error [95 % interval of the mean] of {published.summary.count} runs"
         yield (f"Published {published.metric} {published.words} ({known}" + (f"; {protocol}" if protocol else "")
                + f"): {published.source}.")
 
