@@ -138,13 +138,18 @@ def revision_of(folder: Path, *within: str) -> str:
 
 @functools.cache
 def changes() -> list[str]:
-    """Returns the files of the code's repository that differ from its git revision, with those that git does not know;
-    none outside a checkout."""
+    """Returns the files of the code's repository that differ from its git revision."""
+    return changes_of(Path(__file__).parent)
+
+
+def changes_of(folder: Path) -> list[str]:
+    """Returns the files of a folder's whole repository that differ from its git revision, by their paths in it, with
+    those that git does not know and does not ignore; none outside a checkout."""
     try:
-        listing = git(Path(__file__).parent, "status", "--porcelain", "--untracked-files=all", "-z", "--no-renames")
+        listing = git(folder, "status", "--porcelain", "--untracked-files=all", "-z", "--no-renames")
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [entry[3:] for entry in listing.split("\0") if entry]
+    return sorted(entry[3:] for entry in listing.split("\0") if entry)
 
 
 def git(folder: Path, *arguments: str) -> str:

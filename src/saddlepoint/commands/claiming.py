@@ -15,7 +15,7 @@ from saddlepoint.claims.repeated_rows import repeated
 from saddlepoint.claims.reproduction import Length, Reproduction, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import Result, first_of_each_seed, merged, read_results, write_results
-from saddlepoint.claims.running import make, missing
+from saddlepoint.claims.running import RUNNING, make, missing
 from saddlepoint.claims.typed_words import Words, effective
 from saddlepoint.comparison.published_tables import read_tables
 from saddlepoint.comparison.report.writing import published_file, write
@@ -122,6 +122,8 @@ class Registry:
         for each in decisions:
             print(f"{each.claim.number:3} {each.claim.name}: {each.verdict}"
                   + (f", {each.missing} runs missing" if each.missing else ""))
+        if under_way := sum(each.state == RUNNING for each in results):
+            print(f"{under_way} runs are being made by other processes, or say so")
         verdicts = Counter(each.verdict for each in decisions)
         print("; ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), end=". ")
         print(", ".join(str(self.places["pages"] / name) for name in pages))
