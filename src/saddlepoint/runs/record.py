@@ -23,7 +23,7 @@ class Score:
     images_seen: int | None
     protocol: Mapping[str, Any]
     reason: str = ""  # why there is no value, or no interval
-    details: Mapping[str, Any] = field(default_factory=dict)  # further numbers, by the names that the metric gives them
+    details: Mapping[str, Any] = field(default_factory=dict)  # parts of the value, and what stands beside it, by name
 
 
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
