@@ -14,7 +14,7 @@ from saddlepoint.comparison.statistics import Summary
 HEAD = """# Published tables, repeated here
 
 `python -m saddlepoint.commands.claims` has written this page (of an installation: `saddlepoint-claims`) from
-[reproductions/](../reproductions/{first}.yaml), the papers' values in [published.yaml](../conf/published.yaml) and
+[reproductions/](../reproductions/{first}.yaml), the papers' values in `conf/published.yaml`, and
 [results.jsonl](../claims/results.jsonl), which has a line for every run.
 [Comparing runs](comparing.md#published-tables) says how to add a table.
 
