@@ -2,13 +2,13 @@
 
 import pytest
 
-from saddlepoint.claims.claim import Common, Effect, read_claims
+from saddlepoint.claims.claim import Effect, read_claims
 from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.deciding import decide
 from saddlepoint.claims.reproduction import read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import read_results
-from saddlepoint.claims.typed_words import effective
+from saddlepoint.claims.typed_words import of_recipe
 from saddlepoint.commands.claiming import counting
 from saddlepoint.comparison.published_tables import read_tables
 from saddlepoint.config.paths import at
@@ -32,7 +32,7 @@ def claims():
 
 @pytest.fixture(scope="module")
 def reproductions():
-    return read_reproductions(ROOT / "reproductions", Common(CLAIMS), read_tables(CONF / "published.yaml"))
+    return read_reproductions(ROOT / "reproductions", read_tables(CONF / "published.yaml"))
 
 
 def test_claims_are_read_with_their_thresholds(claims):
@@ -43,7 +43,7 @@ def test_claims_are_read_with_their_thresholds(claims):
 def test_the_decisive_ring_of_a_claim_and_of_a_table_are_the_same_runs(claims, reproductions):
     [claim] = [each for each in claims if each.name == "packing_on_the_ring"]
     [table] = [each for each in reproductions if each.name == "decisive_ring"]
-    assert {effective(arm.words) for arm in claim.arms} == {effective(row.words) for row in table.lengths[0].rows}
+    assert {of_recipe(arm.words) for arm in claim.arms} == {of_recipe(row.words) for row in table.lengths[0].rows}
     assert {row.seeds for row in table.lengths[0].rows} == {claim.seeds}
 
 

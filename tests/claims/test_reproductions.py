@@ -2,7 +2,6 @@
 
 import pytest
 
-from saddlepoint.claims.claim import Common
 from saddlepoint.claims.repeated_rows import DIRECTION_ONLY, NOT_RUN, order, repeated, verdict
 from saddlepoint.claims.reproduction import named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
@@ -11,7 +10,6 @@ from saddlepoint.claims.typed_words import effective
 from saddlepoint.comparison.published import AGREES, DIFFERS, ONE_WITHIN
 from saddlepoint.comparison.published_tables import read_tables
 from saddlepoint.errors import RequestError
-from tests.claims.registries import COMMON
 
 TABLES = """tables:
   rings:
@@ -57,10 +55,9 @@ def rings(tmp_path):
 
 def read(folder, text):
     (folder / "published.yaml").write_text(TABLES)
-    (folder / "common.yaml").write_text(COMMON)
     (folder / "files").mkdir(exist_ok=True)
     (folder / "files" / "rings.yaml").write_text(text)
-    [one] = read_reproductions(folder / "files", Common(folder), read_tables(folder / "published.yaml"))
+    [one] = read_reproductions(folder / "files", read_tables(folder / "published.yaml"))
     return one
 
 
@@ -74,9 +71,9 @@ def rows_of(length, **modes):
     return {row.name: runs(row, *modes[row.name]) for row in length.rows if row.name in modes}
 
 
-def test_runs_have_what_claims_have_in_common_but_for_the_budget(rings):
+def test_a_reproduction_is_named_with_all_its_lengths_or_with_one(rings):
     full, short = rings.lengths
-    assert full.rows[0].words == ("threads=1", "experiment=ring", "budget.images=4000")
+    assert full.rows[0].words == ("experiment=ring", "budget.images=4000")
     assert [*named([rings])] == ["rings", "rings/full", "rings/short"] and named([rings])["rings/short"] == [short]
 
 
@@ -130,7 +127,7 @@ def test_the_page_has_paper_ours_seeds_floor_and_verdict_and_says_what_was_not_r
     assert "| rarest_class_digits | packed | 7.9 ± 0.1 \\[7.67, 8.13\\] | – | 0 | – | no run has a value |" in page
     assert "400 updates of D. 5 runs, 10.0 hours" in page and "packed, seed 0: diverged" in page
     assert "40 updates of D, direction only. Not run here; `only=[rings/short]` would make these runs:" in page
-    assert "    python train.py threads=1 experiment=ring budget.images=4000 seed=0\n" in page
+    assert "    python train.py experiment=ring budget.images=4000 seed=0\n" in page
     assert page.endswith("Both agree.\n")
 
 

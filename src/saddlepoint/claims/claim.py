@@ -12,8 +12,8 @@ from saddlepoint.errors import RequestError
 from saddlepoint.sweeps.naming import setting
 
 COMMON = "common"  # the name of the file that says what all claims' runs have in common
-KEYS = ("number", "statement", "settings", "own_budget", "arms", "at", "metric", "curve", "over", "pattern", "seeds",
-        "holds_if", "discussion")
+KEYS = ("number", "statement", "settings", "own_budget", "own_settings", "arms", "at", "metric", "curve", "over",
+        "pattern", "seeds", "holds_if", "discussion")
 BUDGET = "budget.images"
 
 
@@ -102,8 +102,9 @@ class Common:
 
 def read_claim(path: Path, common: Common) -> Claim:
     entry = Entry.of_file(path, KEYS)
-    settings = (*(common.without_budget() if entry.flag("own_budget") else common.settings),
-                *entry.words("settings", ()))
+    shared = () if entry.flag("own_settings") else (
+        common.without_budget() if entry.flag("own_budget") else common.settings)
+    settings = (*shared, *entry.words("settings", ()))
     kind = entry.one_of("metric", "curve", "pattern")
     measures = {"metric": _last_values, "curve": _curve_means, "pattern": _turns}[kind](entry)
     names = [name for name, _ in entry.items("arms")]

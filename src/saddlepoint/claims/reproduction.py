@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from saddlepoint.claims.claim import Common
 from saddlepoint.claims.entries import Entry, refuse_unknown_metric
 from saddlepoint.claims.typed_words import Words
 from saddlepoint.comparison.published_tables import PublishedTable
@@ -50,18 +49,17 @@ class Reproduction:
     discussion: str = ""
 
 
-def read_reproductions(folder: Path, common: Common, tables: Mapping[str, PublishedTable]) -> list[Reproduction]:
+def read_reproductions(folder: Path, tables: Mapping[str, PublishedTable]) -> list[Reproduction]:
     """Returns the reproductions of a folder in the order of their numbers, none if there is no folder; raises a
     RequestError if any cannot be used.
 
-    common: what their runs have in common with those of claims, except the budget
     tables: those of conf/published.yaml
     """
-    found = [_read(path, common, tables) for path in sorted(folder.glob("*.yaml"))]
+    found = [_read(path, tables) for path in sorted(folder.glob("*.yaml"))]
     return sorted(found, key=lambda each: (each.number, each.name))
 
 
-def _read(path: Path, common: Common, tables: Mapping[str, PublishedTable]) -> Reproduction:
+def _read(path: Path, tables: Mapping[str, PublishedTable]) -> Reproduction:
     entry = Entry.of_file(path, KEYS)
     table = _table(entry, tables)
     metrics = entry.content.get("metrics")
@@ -73,7 +71,7 @@ def _read(path: Path, common: Common, tables: Mapping[str, PublishedTable]) -> R
     ordered_by = entry.text("ordered_by", metrics[0])
     if ordered_by not in metrics:
         raise RequestError(f"{entry.where}: ordered_by={ordered_by} must be one of metrics, {', '.join(metrics)}")
-    settings = (*common.without_budget(), *entry.words("settings"))
+    settings = entry.words("settings")
     names = [name for name, _ in entry.items("lengths")]
     lengths = entry.part("lengths", names)
     return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, tuple(metrics), ordered_by,

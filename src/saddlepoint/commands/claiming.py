@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.claims.claim import Claim, Common, read_claims
+from saddlepoint.claims.claim import Claim, read_claims
 from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.collecting import find_results
 from saddlepoint.claims.commitments import Commitments
 from saddlepoint.claims.deciding import Decision, decide
 from saddlepoint.claims.measures import LastValue, Measure
 from saddlepoint.claims.repeated_rows import repeated
-from saddlepoint.claims.reproduction import Length, Reproduction, named, read_reproductions
+from saddlepoint.claims.reproduction import Length, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import Result, first_of_each_seed, merged, read_results, write_results
 from saddlepoint.claims.running import RUNNING, make, missing
@@ -58,8 +58,7 @@ class Registry:
             raise RequestError(f"claims={self.places['claims']} is no folder: name that of a checkout, whose git "
                                "history says when thresholds were committed")
         self.claims = read_claims(self.places["claims"])
-        self.reproductions: list[Reproduction] = read_reproductions(
-            self.places["reproductions"], Common(self.places["claims"]), read_tables(published_file()))
+        self.reproductions = read_reproductions(self.places["reproductions"], read_tables(published_file()))
 
     def chosen(self, only: Sequence[str] | None) -> tuple[list[Claim], list[Length]]:
         """Returns the claims and the lengths of reproductions whose runs are to be made: those named in `only`, else
