@@ -20,7 +20,7 @@ FLOORS = (
     ("metrics", "preparing"),
     ("build", "comparison"),
     ("sampling", "sweeps"),
-    ("upscaling",),
+    ("claims", "upscaling"),
     ("training",),
     ("commands",),
 )

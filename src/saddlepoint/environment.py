@@ -2,6 +2,7 @@
 
 import functools
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -128,10 +129,43 @@ def revision_of(folder: Path, *within: str) -> str:
 
     It ends in +changes if files differ from it: those of the whole repository, or only those `within` these paths.
     """
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.strip()
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", *within) else "")
+        return git(folder, "rev-parse", "HEAD") + ("+changes" if git(folder, "status", "--porcelain", "--", *within)
+                                                   else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+@functools.cache
+def changes() -> list[str]:
+    """Returns the files of the code's repository that differ from its git revision."""
+    return changes_of(Path(__file__).parent)
+
+
+def changes_of(folder: Path) -> list[str]:
+    """Returns the files of a folder's whole repository that differ from its git revision, by their paths in it, with
+    those that git does not know and does not ignore; none outside a checkout."""
+    try:
+        listing = git(folder, "status", "--porcelain", "--untracked-files=all", "-z", "--no-renames")
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return sorted(entry[3:] for entry in listing.split("\0") if entry)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Returns what git prints about a folder. Raises CalledProcessError where it refuses, e.g. outside a repository,
+    and OSError where there is no git."""
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=True).stdout.rstrip()
+
+
+@functools.cache
+def processor() -> str:
+    """Returns the model of this machine's processor, e.g. Intel(R) Xeon(R) Platinum 8481C; its architecture where the
+    system does not say more."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, names), platform.processor() or platform.machine())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from saddlepoint.claims.entries import is_greater_better
 from saddlepoint.commands import comparing as command
 from saddlepoint.comparison import yardsticks
 from saddlepoint.comparison.report.page import page
@@ -9,7 +10,6 @@ from saddlepoint.comparison.table import Question
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.config.check import checked_settings
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.comparable import greater_is_better
 from saddlepoint.runs.gathering import gather
 from tests.composing import CONF, composed, options
 from tests.runs.made_runs import make_run, score
@@ -103,7 +103,7 @@ def test_those_that_come_with_the_project_name_metrics_and_protocols_that_there_
     assert len(known) >= 60
     assert len({(each.system, each.data, each.metric, each.source) for each in known}) == len(known)
     for each in known:
-        assert greater_is_better(each.metric, each.metric.rpartition("_")[2]) is not None
+        assert is_greater_better(each.metric) is not None
         assert each.metric.rpartition("_")[2] in options("extractor")
         assert each.protocol.get("name", "adm") in options("protocol") and "https://" in each.source
     named = {each.data[0] for each in known if "-" not in "".join(each.data) and len(each.data) == 1}

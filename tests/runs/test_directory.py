@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from saddlepoint.environment import revision, versions
+from saddlepoint.environment import changes, changes_of, processor, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.runs.directory import RunDirectory, new_path
 from saddlepoint.training import train
+from tests.claims.registries import commit, git
 from tests.composing import SMALL, settings
 from tests.warm import alone
 
@@ -72,8 +73,25 @@ def test_the_environment_says_what_ran_where(tmp_path):
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["seed"] == 3 and environment["threads"] == 2
     assert environment["versions"] == versions() and {"torch", "pytorch-lightning"} <= set(versions())
-    assert environment["revision"] == revision()
+    assert environment["revision"] == revision() and environment["changes"] == changes()
+    assert bool(changes()) == revision().endswith("+changes")
+    assert environment["processor"] == processor() != ""
     assert (run.path / "config.yaml").read_text() == "seed: 3\n"
+
+
+def test_changes_beside_a_revision_are_named_one_by_one(tmp_path):
+    assert changes_of(tmp_path) == []  # no repository
+    git(tmp_path, "init", "-q")
+    for name in ("a b.txt", "kept", "gone", ".gitignore"):
+        (tmp_path / name).write_text("ignored\n")
+    commit(tmp_path)
+    assert changes_of(tmp_path) == []
+    (tmp_path / "a b.txt").write_text("other")
+    (tmp_path / "gone").unlink()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "ä").write_text("")
+    (tmp_path / "ignored").write_text("")
+    assert changes_of(tmp_path / "new") == ["a b.txt", "gone", "new/ä"]
 
 
 def test_code_that_is_not_installed_runs_and_says_so(monkeypatch):

@@ -70,9 +70,10 @@ def _score(cell: Cell) -> dict[str, Value]:
         numbers |= {"difference": cell.difference.mean, "p": cell.difference.p,
                     "smallest_p": cell.difference.smallest_p, "paired": cell.difference.paired}
     if cell.published:
-        numbers |= {"published": cell.published.value, "tolerance": cell.published.tolerance,
-                    "verdict": cell.published.verdict(summary.mean, cell.values[0].score.protocol),
-                    "source": cell.published.source}
+        known = cell.published
+        low, high = known.summary.interval if known.summary and known.summary.interval else (None, None)
+        numbers |= {"published": known.value, "published_low": low, "published_high": high,
+                    "tolerance": known.tolerance, "verdict": cell.verdict, "source": known.source}
     return numbers
 
 

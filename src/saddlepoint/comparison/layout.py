@@ -106,8 +106,7 @@ def decimals(deviation: float) -> int:
 def _published_text(cell: Cell | None) -> str:
     if not cell or not cell.published:
         return NOTHING
-    published = cell.published
-    return f"{published.value:g} ({published.verdict(cell.summary.mean, cell.values[0].score.protocol)})"
+    return f"{cell.published.words} ({cell.verdict})"
 
 
 def _delta(cell: Cell | None, places: int) -> str:

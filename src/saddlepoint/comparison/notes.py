@@ -155,8 +155,11 @@ def _baseline(table: Table) -> Iterator[str]:
 def _published(table: Table) -> Iterator[str]:
     for published in {id(cell.published): cell.published for cell in _cells(table) if cell.published}.values():
         protocol = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in published.protocol.items())
-        yield (f"Published {published.metric} {published.value:g} (tolerance ± {published.tolerance:g}"
-               + (f"; {protocol}" if protocol else "") + f"): {published.source}.")
+        known = f"tolerance ± {published.tolerance:g}" if published.tolerance is not None else "no spread is told"
+        if published.summary and published.summary.deviation is not None:
+            known = f"mean ± standard error [95 % interval of the mean] of {published.summary.count} runs"
+        yield (f"Published {published.metric} {published.words} ({known}" + (f"; {protocol}" if protocol else "")
+               + f"): {published.source}.")
 
 
 def _problems(gathered: Gathered) -> Iterator[str]:

@@ -38,14 +38,51 @@ class Difference:
 
 def summarise(values: Sequence[float]) -> Summary:
     """Returns mean and deviation s of n values, and the interval mean +- t(97.5 %, n - 1) s / sqrt(n)."""
-    from scipy.special import stdtrit  # the import takes a third of a second
-
     count, mean = len(values), float(np.mean(values))
     if count < 2:
         return Summary(count, mean, None, None)
-    deviation = float(np.std(values, ddof=1))
-    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * deviation / sqrt(count)
+    return _summary(count, mean, float(np.std(values, ddof=1)))
+
+
+def of_standard_error(mean: float, error: float, count: int) -> Summary:
+    """Returns the summary of `count` values, 2 or more, of which a paper tells the mean and its standard error."""
+    return _summary(count, mean, error * sqrt(count))
+
+
+def _summary(count: int, mean: float, deviation: float) -> Summary:
+    half = t_quantile(count - 1) * deviation / sqrt(count)
     return Summary(count, mean, deviation, (mean - half, mean + half))
+
+
+def t_quantile(degrees: float) -> float:
+    """Returns the bound that |t| exceeds in 5 % of cases, of Student's t with so many degrees of freedom."""
+    from scipy.special import stdtrit  # the import takes a third of a second
+
+    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+
+
+def difference_of_means(one: Summary, other: Summary) -> tuple[float, float]:
+    """Returns the 95 % interval of the difference of two means of two values or more each (Welch 1947,
+    https://doi.org/10.2307/2332510). It holds 0 where Welch's t test at 5 % finds no difference.
+
+    The degrees of freedom are Satterthwaite's: (a + b)^2 / (a^2 / (n - 1) + b^2 / (m - 1)), where a and b are the
+    squares of the standard errors, of n and m values.
+    """
+    squares = [each.deviation ** 2 / each.count for each in (one, other)]
+    difference, error = one.mean - other.mean, sqrt(sum(squares))
+    if error == 0:  # all values of each are alike
+        return difference, difference
+    degrees = sum(squares) ** 2 / sum(square ** 2 / (each.count - 1)
+                                      for square, each in zip(squares, (one, other), strict=True))
+    half = t_quantile(degrees) * error
+    return difference - half, difference + half
+
+
+def range_of_another(summary: Summary) -> tuple[float, float]:
+    """Returns the 95 % prediction interval of one more value, mean +- t(97.5 %, n - 1) s sqrt(1 + 1 / n), of two values
+    or more."""
+    half = t_quantile(summary.count - 1) * summary.deviation * sqrt(1 + 1 / summary.count)
+    return summary.mean - half, summary.mean + half
 
 
 def paired_difference(values: Sequence[float], baseline: Sequence[float]) -> Difference:

@@ -33,6 +33,12 @@ class Cell:
     rank: int | None = None  # 1: the best mean of the column; None: one row only, or neither direction is better
     difference: Difference | None = None  # to the baseline's cell
 
+    @property
+    def verdict(self) -> str:
+        """Returns whether the cell agrees with the published value, which it must have."""
+        first = self.values[0]
+        return self.published.verdict(self.summary, first.score.protocol, first.images)
+
 
 @dataclass(frozen=True)
 class Row:

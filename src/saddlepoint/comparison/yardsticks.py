@@ -10,6 +10,7 @@ from typing import Any
 from saddlepoint.comparison.columns import Column
 from saddlepoint.comparison.layout import ARROWS, Sheet, Text
 from saddlepoint.comparison.published import differing_fields
+from saddlepoint.comparison.published_tables import PublishedTable, read_tables
 from saddlepoint.comparison.table import Table
 from saddlepoint.comparison.tabulating import direction
 from saddlepoint.errors import RequestError
@@ -66,8 +67,18 @@ def read(path: Path) -> list[Yardstick]:
         raise RequestError(f"published={path} cannot be used: {error}. conf/published.yaml is an example") from error
     if not isinstance(tables, list):
         raise RequestError(f"published={path}: yardsticks must be a list: conf/published.yaml is an example")
-    return [each for number, table in enumerate(tables, 1)
-            for each in _entries(table, f"published={path}: yardsticks, entry {number}")]
+    return [*(each for number, table in enumerate(tables, 1)
+              for each in _entries(table, f"published={path}: yardsticks, entry {number}")),
+            *(each for table in read_tables(path).values() for each in _of_table(table))]
+
+
+def _of_table(table: PublishedTable) -> Iterator[Yardstick]:
+    """Yields the values of a table's rows that are no recipes of ours."""
+    for row in table.rows.values():
+        for metric, summary in row.values.items():
+            if row.where is None and summary:
+                yield Yardstick(row.name, tuple(name.lower() for name in table.data), metric, summary.mean,
+                                table.protocol, table.source)
 
 
 def _entries(table: Any, where: str) -> Iterator[Yardstick]:

@@ -15,7 +15,8 @@ from saddlepoint.errors import RequestError
 
 SWEEP_DIRECTORY = "hydra.sweep.dir"
 # also where -m has others vary
-ONE_PATH = ("run.dir", "resume", "output", "statistics", "published", "page", SWEEP_DIRECTORY)
+ONE_PATH = ("run.dir", "resume", "output", "statistics", "published", "page", "claims", "reproductions", "results",
+            "pages", SWEEP_DIRECTORY)
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "run", "real", "fake", "input", "against")
 PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",

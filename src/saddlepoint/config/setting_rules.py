@@ -33,6 +33,7 @@ def rule_for(path: str) -> Rule | None:
 SEED = integer(0, 2**63 - 1)
 COUNT = integer(1)
 WHITE = optional(number(0, above=True))
+AGAIN = list_of(one_of("refused", "diverged", "failed", "killed", "hung", "stopped"), empty=True)
 
 RULES: dict[str, Rule] = {
     # The experiment
@@ -140,6 +141,15 @@ RULES: dict[str, Rule] = {
     "across": list_of(text, empty=True),
     "published": optional(path),
     "page": optional(path),
+    # Claims
+    "only": optional(list_of(text)),
+    "train": boolean,
+    "jobs_at_once": optional(COUNT),
+    "again": AGAIN,
+    "claims": optional(path),
+    "reproductions": optional(path),
+    "results": optional(path),
+    "pages": optional(path),
     # What looks, and where it runs
     "logger": lambda value: None,  # none: an empty group
     "logger.tensorboard.name": text,  # empty: the run directory itself
@@ -166,7 +176,7 @@ RULES: dict[str, Rule] = {
     "hydra.launcher.jobs_per_gpu": COUNT,
     "hydra.launcher.*_minutes": optional(number(0, above=True)),
     "hydra.launcher.grace_seconds": number(0),
-    "hydra.launcher.again": list_of(one_of("refused", "diverged", "failed", "killed", "hung", "stopped"), empty=True),
+    "hydra.launcher.again": AGAIN,
     "hydra.sweeper.trials": COUNT,
     "hydra.sweeper.space": lambda value: None,  # read by search/space.py
     "hydra.sweeper.metric": optional(text),
@@ -187,4 +197,5 @@ OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else
     "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
                 "num_workers": either(one_of("auto"), integer(1))},
     "audit": {"num_workers": either(one_of("auto"), integer(1))},
+    "claims": {"runs": optional(path)},
 }

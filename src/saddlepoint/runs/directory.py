@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 
 from saddlepoint.config import extensions
-from saddlepoint.environment import command, revision, versions
+from saddlepoint.environment import changes, command, processor, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.files.json_files import now, write_json
 from saddlepoint.parallel.collectives import place
@@ -126,11 +126,13 @@ class RunDirectory:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "host": platform.node(),
+            "processor": processor(),
             "process": os.getpid(),
             "processes": place()[1],
             "device": device,
             "versions": versions(),
             "revision": revision(),
+            "changes": changes(),
             "extensions": [each.provenance() for each in extensions.in_use()],
             "data": data,
             "first_weights": first_weights or {},

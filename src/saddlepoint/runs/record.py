@@ -76,6 +76,9 @@ class Run:
     revision: str  # of the code, from git; empty outside a checkout
     host: str
     threads: int | None
+    changes: tuple[str, ...] | None = None  # files of the code that differed from the revision; None: not recorded
+    started: str = ""  # when its first start was, in UTC, e.g. 2026-01-31T12:00:00+00:00
+    processor: str = ""  # its model; empty: not recorded
     devices: tuple[str, ...] = ()  # of its processes: cards, or CPU; (): not recorded
     data: Mapping[str, Any] = field(default_factory=dict)  # identity of its data (data_identity.py); {}: not recorded
     metrics: tuple[Score, ...] = ()  # the newest of each metric

@@ -38,6 +38,8 @@ class Request:
     again: Sequence[str]  # states, e.g. failed: a job that ended so runs again when the sweep is continued
     typed: Sequence[str]  # the arguments of the sweep's own command line
     write_page: Callable[[Path], Path | None]  # directory of the sweep -> the page that compares its runs, or None
+    place: str = "hydra.sweep.dir"  # the setting that names the directory
+    repeats: str = "hydra.launcher.again"  # the one that has the states of `again`
 
     def command(self, job: Job) -> list[str]:
         """Returns the command line of a job. A job that has a directory already resumes its run."""
@@ -49,14 +51,14 @@ class Request:
     @property
     def line(self) -> str:
         """Returns the command line to type to continue the sweep in its directory."""
-        arguments = [argument for argument in self.typed if setting(argument) != "hydra.sweep.dir"]
-        return spelling.line([*self.called, *arguments, f"hydra.sweep.dir={self.directory}"])
+        arguments = [argument for argument in self.typed if setting(argument) != self.place]
+        return spelling.line([*self.called, *arguments, f"{self.place}={self.directory}"])
 
 
 def sweep(request: Request, override_lists: Sequence[Sequence[str]]) -> tuple[list[Job], EndOfRun | None]:
     """Runs the jobs that have not ended yet. Returns a job for each list of overrides, and the end to report to the
     user: None if all are completed."""
-    with locking(request.directory):
+    with locking(request.directory, request.place):
         summary = Summary(request.directory, request.line)
         requested = summary.take_up(override_lists)
         jobs = list({job.number: job for job in requested}.values())
@@ -107,7 +109,7 @@ def end_of(jobs: Sequence[Job], request: Request, summary: Path, stopped_by: sig
         message += f"\nTo run what is missing:\n  {request.line}"
     elif incomplete:
         states = ",".join(sorted({job.state for job in incomplete}))
-        again = spelling.word(f"hydra.launcher.again=[{states}]")
+        again = spelling.word(f"{request.repeats}=[{states}]")
         message += f"\nThese ends stand, as another start would meet them again. To try:\n  {request.line} {again}"
     if stopped_by:
         return Stopped(f"Stopped by {signal_name(stopped_by)}. {message}", 130 if stopped_by == signal.SIGINT else 143)
@@ -137,16 +139,16 @@ class SweepWatcher:
 
 
 @contextmanager
-def locking(directory: Path) -> Iterator[None]:
+def locking(directory: Path, place: str = "hydra.sweep.dir") -> Iterator[None]:
     """Locks a sweep's directory, since two sweeps there would run the same jobs. Raises RunDirectoryInUse if it is
-    locked, and a RequestError if it cannot be written to."""
-    require_writable(directory / ".lock", f"hydra.sweep.dir={directory}")
+    locked, and a RequestError if it cannot be written to. `place`: the setting that names the directory"""
+    require_writable(directory / ".lock", f"{place}={directory}")
     directory.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory / ".lock")
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise RunDirectoryInUse(f"hydra.sweep.dir={directory} is in use by another sweep: wait for it or choose "
+        raise RunDirectoryInUse(f"{place}={directory} is in use by another sweep: wait for it or choose "
                                 "another directory") from error
     try:
         yield

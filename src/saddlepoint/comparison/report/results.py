@@ -106,7 +106,4 @@ def difference_text(cell: Cell, digits: int) -> str:
 
 
 def published_text(cell: Cell) -> str:
-    published = cell.published
-    if not published:
-        return ""
-    return f"published {published.value:g}: {published.verdict(cell.summary.mean, cell.values[0].score.protocol)}"
+    return f"published {cell.published.words}: {cell.verdict}" if cell.published else ""

@@ -1,0 +1,47 @@
+"""Finds the runs that claims and reproductions need below a folder, and reads what they came to."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from saddlepoint.claims.measures import Measure, read_all
+from saddlepoint.claims.results import COMPLETED, Result
+from saddlepoint.claims.typed_words import Words, effective, of_command, of_recipe
+from saddlepoint.environment import processor
+from saddlepoint.runs.gathering import gather
+from saddlepoint.runs.record import Run
+
+CHANGED = "+changes"  # how a recorded revision ends where files differed from it
+PERFECT = "perfect"  # the detail of a metric that says what a perfect generator scores
+
+
+def find_results(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list[Result]:
+    """Returns what the runs at or below a folder came to whose typed words are among those of `measures` (effective
+    words -> what is read of such a run), or have the same recipe."""
+    if not folder.is_dir():
+        return []
+    gathered = gather([folder])
+    by_recipe = {of_recipe(words): words for words in measures}
+    results = []
+    for run in (*gathered.runs, *gathered.duplicates):  # two that were watched otherwise count as duplicates there
+        typed = of_command(run.command)
+        wanted = typed if typed in measures else by_recipe.get(of_recipe(typed))
+        if typed and wanted is not None and run.seed is not None:
+            results.append(result_of(run, measures[wanted]))
+    return results
+
+
+def result_of(run: Run, measures: Sequence[Measure]) -> Result:
+    """Returns what a run came to, with the last value of each of its metrics and what `measures` read."""
+    is_completed = run.state == COMPLETED
+    final = {score.name: score.value for score in run.metrics if score.value is not None} if is_completed else {}
+    values, lacking = read_all(run, measures) if is_completed else ({}, {})
+    floors = {score.name: float(score.details[PERFECT]) for score in run.metrics
+              if is_completed and isinstance(score.details.get(PERFECT), int | float)}
+    revision, changed, _ = run.revision.partition(CHANGED)
+    return Result(
+        effective(of_command(run.command)), run.seed, run.state, run.reason, run.images_seen, run.started, revision,
+        run.changes if run.changes is not None else None if changed else (),
+        run.cost.seconds / 60 if run.cost.seconds is not None else None,
+        run.processor or (processor() if run.host == platform.node() else ""), run.devices, dict(run.versions),
+        {**final, **values}, lacking, floors)

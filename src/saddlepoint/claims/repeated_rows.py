@@ -1,0 +1,90 @@
+"""Sets what the runs of a reproduction came to beside what its paper reports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from saddlepoint.claims.entries import is_greater_better
+from saddlepoint.claims.reproduction import Length, Reproduction, RowOfRuns
+from saddlepoint.claims.results import COMPLETED, Result, first_of_each_seed
+from saddlepoint.claims.typed_words import of_recipe
+from saddlepoint.comparison.published import agreement
+from saddlepoint.comparison.statistics import Summary, difference_of_means, summarise
+
+NOT_RUN, DIRECTION_ONLY = "not run here", "direction only"
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A row with its runs."""
+
+    row: RowOfRuns
+    runs: Mapping[int, Result]  # by seed; those that did not complete as well
+
+    @property
+    def completed(self) -> list[Result]:
+        return [run for _, run in sorted(self.runs.items()) if run.state == COMPLETED]
+
+    def summary(self, metric: str) -> Summary | None:
+        """Returns mean and interval of a metric; None if no run has it."""
+        values = [run.values[metric] for run in self.completed if metric in run.values]
+        return summarise(values) if values else None
+
+    def floor(self, metric: str) -> float | None:
+        """Returns what a perfect generator scores; None where the metric does not tell."""
+        floors = [run.floors[metric] for run in self.completed if metric in run.floors]
+        return sum(floors) / len(floors) if floors else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rows of which the paper says which is better."""
+
+    better: str
+    worse: str
+    difference: float  # ours, of the better's mean and the worse's
+    interval: tuple[float, float] | None  # 95 %, Welch's; None with a single seed
+    as_published: bool
+
+
+def repeated(length: Length, results: Sequence[Result]) -> list[Repeated]:
+    """Returns the rows of a length with those of the results that have their recipe and one of their seeds."""
+    rows = []
+    for row in length.rows:
+        same = [each for each in results if of_recipe(each.words) == of_recipe(row.words) and each.seed < row.seeds]
+        rows.append(Repeated(row, first_of_each_seed(same)))
+    return rows
+
+
+def verdict(reproduction: Reproduction, length: Length, row: Repeated, metric: str) -> str:
+    """Returns what a row's runs say about a published value; an empty text where nothing is published."""
+    ours = row.summary(metric)
+    if ours is None:
+        return NOT_RUN if not row.runs else "no run has a value"
+    published = reproduction.table.rows[row.row.name].values.get(metric) if reproduction.table else None
+    if length.direction_only or published is None:
+        return DIRECTION_ONLY if reproduction.table else ""
+    return agreement(ours, published)
+
+
+def order(reproduction: Reproduction, rows: Sequence[Repeated]) -> list[Pair]:
+    """Returns the rows that follow each other in the paper's order and have runs here, the better first, by the metric
+    that the reproduction is ordered by. A row that fails in the paper is the worst; rows alike there are in no
+    order."""
+    if not reproduction.table:
+        return []
+    metric = reproduction.ordered_by
+    sign = -1.0 if is_greater_better(metric) is False else 1.0
+    there = {row.row.name: (sign * published.mean if published else float("-inf"))
+             for row in rows if metric in (values := reproduction.table.rows[row.row.name].values)
+             for published in [values[metric]]}
+    ours = {row.row.name: row.summary(metric) for row in rows}
+    known = sorted((name for name in there if ours[name]), key=lambda name: -there[name])
+    return [_pair(better, worse, ours, sign) for better, worse in pairwise(known) if there[better] > there[worse]]
+
+
+def _pair(better: str, worse: str, ours: Mapping[str, Summary], sign: float) -> Pair:
+    one, other = ours[better], ours[worse]
+    several = one.count > 1 and other.count > 1
+    return Pair(better, worse, one.mean - other.mean, difference_of_means(one, other) if several else None,
+                sign * (one.mean - other.mean) > 0)

@@ -1,0 +1,108 @@
+"""Reads which published tables are repeated here (reproductions/*.yaml): the lines to type for each row, how long their
+runs are, and how many there are to be. What papers report stands in conf/published.yaml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from saddlepoint.claims.entries import Entry, refuse_unknown_metric
+from saddlepoint.claims.typed_words import Words
+from saddlepoint.comparison.published_tables import PublishedTable
+from saddlepoint.config.rules import nearest
+from saddlepoint.errors import RequestError
+
+KEYS = ("number", "title", "table", "metrics", "ordered_by", "settings", "lengths", "discussion")
+KEYS_OF_A_LENGTH = ("title", "steps", "direction_only", "rows")
+
+
+@dataclass(frozen=True)
+class RowOfRuns:
+    """A row of a table as it is repeated here."""
+
+    name: str  # as the published table has it
+    words: Words  # of its runs, as they are typed, without the seed
+    seeds: int  # 0 to seeds - 1; 0: not run here
+
+
+@dataclass(frozen=True)
+class Length:
+    """Runs of one length: the paper's, or shorter ones, which can only show who is better."""
+
+    name: str
+    title: str
+    steps: int  # updates of D
+    direction_only: bool  # shorter than the paper's runs: no value is compared with the paper's, only the order of rows
+    rows: tuple[RowOfRuns, ...]
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A table and the runs that repeat it."""
+
+    name: str  # of its file, without ending
+    number: int  # its place on the page
+    title: str
+    table: PublishedTable | None  # None: nobody has published it
+    metrics: tuple[str, ...]
+    ordered_by: str  # the metric by which rows are ordered
+    lengths: tuple[Length, ...]
+    discussion: str = ""
+
+
+def read_reproductions(folder: Path, tables: Mapping[str, PublishedTable]) -> list[Reproduction]:
+    """Returns the reproductions of a folder in the order of their numbers, none if there is no folder; raises a
+    RequestError if any cannot be used.
+
+    tables: those of conf/published.yaml
+    """
+    found = [_read(path, tables) for path in sorted(folder.glob("*.yaml"))]
+    return sorted(found, key=lambda each: (each.number, each.name))
+
+
+def _read(path: Path, tables: Mapping[str, PublishedTable]) -> Reproduction:
+    entry = Entry.of_file(path, KEYS)
+    table = _table(entry, tables)
+    metrics = entry.content.get("metrics")
+    if not isinstance(metrics, list) or not metrics:
+        raise RequestError(f"{entry.where}: metrics must be a list of metrics with their extractors, e.g. "
+                           "[modes_mixture]")
+    for metric in metrics:
+        refuse_unknown_metric(str(metric), f"{entry.where}: metrics={metric}")
+    ordered_by = entry.text("ordered_by", metrics[0])
+    if ordered_by not in metrics:
+        raise RequestError(f"{entry.where}: ordered_by={ordered_by} must be one of metrics, {', '.join(metrics)}")
+    settings = entry.words("settings")
+    names = [name for name, _ in entry.items("lengths")]
+    lengths = entry.part("lengths", names)
+    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, tuple(metrics), ordered_by,
+                        tuple(_length(lengths, name, settings, table) for name in names),
+                        entry.text("discussion", "").strip())
+
+
+def _table(entry: Entry, tables: Mapping[str, PublishedTable]) -> PublishedTable | None:
+    if "table" not in entry:
+        return None
+    name = entry.text("table")
+    if name not in tables:
+        raise RequestError(f"{entry.where}: table={name} is not in conf/published.yaml{nearest(name, tables)} (its "
+                           f"tables are {', '.join(tables)})")
+    return tables[name]
+
+
+def _length(lengths: Entry, name: str, settings: Words, table: PublishedTable | None) -> Length:
+    part = lengths.part(name, KEYS_OF_A_LENGTH)
+    rows = []
+    for row, _ in part.items("rows"):
+        if table and row not in table.rows:
+            raise RequestError(f"{part.where}: {row} is no row of the table {table.name}{nearest(row, table.rows)} "
+                               f"(its rows are {', '.join(table.rows)})")
+        content = part.part("rows", [each for each, _ in part.items("rows")]).part(row, ("words", "seeds"))
+        rows.append(RowOfRuns(row, (*settings, *content.words("words")), content.count("seeds", least=0)))
+    return Length(name, part.text("title"), part.count("steps"), part.flag("direction_only"), tuple(rows))
+
+
+def named(reproductions: Sequence[Reproduction]) -> dict[str, list[Length]]:
+    """Returns what only= may name: a reproduction with all its lengths, or reproduction/length with one."""
+    return {name: lengths for each in reproductions
+            for name, lengths in ((each.name, [*each.lengths]),
+                                  *((f"{each.name}/{length.name}", [length]) for length in each.lengths))}

@@ -1,0 +1,114 @@
+"""Keeps what was measured of each run in a file of one line a run (claims/results.jsonl), so that pages can be written
+where the runs are not."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from saddlepoint.claims.measures import Values
+from saddlepoint.claims.typed_words import Words
+from saddlepoint.errors import RequestError
+from saddlepoint.files.atomic import write_atomically
+from saddlepoint.files.outputs import refusing_unwritable
+
+COMPLETED = "completed"
+FAILED = "failed"
+OVER = (COMPLETED, "diverged", "collapsed", FAILED)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to, and what it ran on."""
+
+    words: Words  # effective ones, sorted, without the seed
+    seed: int
+    state: str  # completed, diverged, failed, ...
+    reason: str = ""  # why it is not completed
+    images_seen: int | None = None
+    started: str = ""  # in UTC
+    revision: str = ""  # of the code
+    changes: Words | None = None  # files that differed from the revision; None: not recorded
+    minutes: float | None = None  # of training and measuring
+    processor: str = ""
+    devices: Words = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Values] = field(default_factory=dict)  # by the keys of measures, e.g. fid_digits
+    lacking: Mapping[str, str] = field(default_factory=dict)  # key of a value that it lacks -> why
+    floors: Mapping[str, float] = field(default_factory=dict)  # metric -> what a perfect generator scores
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+    @property
+    def stands(self) -> bool:
+        """Whether another start would end alike: a run follows its seed, unless the machine failed."""
+        return self.is_over and self.state != FAILED
+
+    @property
+    def order(self) -> tuple:
+        """Returns what tells runs apart, and the order in which they are written."""
+        return self.words, self.seed, self.started, self.revision
+
+
+def read_results(path: Path) -> list[Result]:
+    """Returns the results in a file, none if there is no file; raises a RequestError that names a line that cannot be
+    used."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"results={path} cannot be read: {error}. Choose the file that this command has "
+                           "written") from error
+    return [_result(line, f"results={path}: line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _result(line: str, where: str) -> Result:
+    try:
+        content = json.loads(line)
+        for name in ("words", "devices", "changes"):
+            if content.get(name) is not None:
+                content[name] = tuple(map(str, content[name]))
+        return Result(**content)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise RequestError(f"{where} cannot be used ({error}): delete the line, and the run is looked for and made "
+                           "again") from error
+
+
+def write_results(path: Path, results: Iterable[Result]) -> None:
+    """Writes the results, a line each, in an order that does not depend on when they were found."""
+    lines = [json.dumps(_content(each), ensure_ascii=False) for each in sorted(results, key=lambda each: each.order)]
+    with refusing_unwritable(f"results={path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8"))
+
+
+def _content(result: Result) -> dict:
+    """Returns the entries of a line; those that are as a result has them by default are left out."""
+    defaults = {each.name: each.default_factory() if callable(each.default_factory) else each.default
+                for each in fields(Result)}
+    return {name: value for name, value in asdict(result).items() if value != defaults[name]}
+
+
+def merged(before: Iterable[Result], found: Iterable[Result]) -> list[Result]:
+    """Returns the results of both, each run once: what a run's files say now, else what was written of it before, with
+    the values of both."""
+    runs = {each.order: each for each in before}
+    for each in found:
+        old = runs.get(each.order)
+        values = {**old.values, **each.values} if old else each.values
+        lacking = {name: why for name, why in each.lacking.items() if name not in values}
+        runs[each.order] = Result(**{**vars(each), "values": values, "lacking": lacking})
+    return sorted(runs.values(), key=lambda each: each.order)
+
+
+def first_of_each_seed(results: Iterable[Result]) -> dict[int, Result]:
+    """Returns seed -> the run that is over and stands for it: of several the one that began first, so that nobody can
+    choose; one that failed only if there is no other."""
+    found: dict[int, Result] = {}
+    for each in sorted(results, key=lambda each: (not each.stands, each.started, each.words)):
+        if each.is_over:
+            found.setdefault(each.seed, each)
+    return found

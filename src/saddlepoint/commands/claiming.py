@@ -1,0 +1,147 @@
+"""Finds and makes the runs of claims and published tables, keeps what they came to, and writes the two pages."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from saddlepoint.claims.claim import Claim, read_claims
+from saddlepoint.claims.claims_page import claims_page
+from saddlepoint.claims.collecting import find_results
+from saddlepoint.claims.commitments import Commitments
+from saddlepoint.claims.deciding import Decision, decide
+from saddlepoint.claims.measures import LastValue, Measure
+from saddlepoint.claims.repeated_rows import repeated
+from saddlepoint.claims.reproduction import Length, named, read_reproductions
+from saddlepoint.claims.reproductions_page import reproductions_page
+from saddlepoint.claims.results import Result, first_of_each_seed, merged, read_results, write_results
+from saddlepoint.claims.running import RUNNING, make, missing
+from saddlepoint.claims.typed_words import Words, effective
+from saddlepoint.comparison.published_tables import read_tables
+from saddlepoint.comparison.report.writing import published_file, write
+from saddlepoint.config.rules import nearest
+from saddlepoint.config.typed_paths import expanded
+from saddlepoint.errors import RequestError
+
+CHECKOUT = Path(__file__).parents[3]
+MOST_NAMED = 20  # runs that are refused, in words
+
+
+def decide_and_repeat(settings: Mapping[str, Any]) -> None:
+    """Does what conf/claims.yaml says. Raises the end of the sweep where not all runs were made."""
+    registry = Registry(settings)
+    commitments = Commitments(registry.places["claims"])
+    commitments.refuse_uncommitted(registry.claims)
+    chosen, lengths = registry.chosen(settings["only"])
+    results = registry.collected()
+    end = None
+    if settings["train"]:
+        wanted = registry.missing(chosen, lengths, results, commitments)
+        if wanted:
+            end = make(wanted, registry.places["runs"], settings["jobs_at_once"], settings["again"])
+            results = registry.collected()
+    decisions = [decide(claim, counting(claim, results, commitments)) for claim in registry.claims]
+    registry.write(decisions, results, commitments)
+    if end:
+        raise end
+
+
+class Registry:
+    """The claims and reproductions of a checkout, where their runs and results are, and where pages go."""
+
+    def __init__(self, settings: Mapping[str, Any]):
+        self.places = {name: expanded(settings[name], name) if settings[name] else CHECKOUT / default
+                       for name, default in {"claims": "claims", "reproductions": "reproductions",
+                                             "runs": "runs/claims", "results": "claims/results.jsonl",
+                                             "pages": "docs"}.items()}
+        if not self.places["claims"].is_dir():
+            raise RequestError(f"claims={self.places['claims']} is no folder: name that of a checkout, whose git "
+                               "history says when thresholds were committed")
+        self.claims = read_claims(self.places["claims"])
+        self.reproductions = read_reproductions(self.places["reproductions"], read_tables(published_file()))
+
+    def chosen(self, only: Sequence[str] | None) -> tuple[list[Claim], list[Length]]:
+        """Returns the claims and the lengths of reproductions whose runs are to be made: those named in `only`, else
+        all claims. Raises a RequestError for a name that there is not."""
+        if only is None:
+            return self.claims, []
+        lengths, claims = named(self.reproductions), {claim.name: claim for claim in self.claims}
+        for name in only:
+            if name not in claims and name not in lengths:
+                there = [*claims, *lengths]
+                raise RequestError(f"only={name} is neither a claim nor a reproduction{nearest(name, there)} (there "
+                                   f"are {', '.join(there)})")
+        return ([claim for name, claim in claims.items() if name in only],
+                [length for name in only for length in lengths.get(name, ())])
+
+    def measures(self) -> dict[Words, list[Measure]]:
+        """Returns effective words -> what is read of a run with them."""
+        found: dict[Words, list[Measure]] = {}
+        for claim in self.claims:
+            for arm in claim.arms:
+                found.setdefault(effective(arm.words), []).append(arm.measure)
+        for each in self.reproductions:
+            for length in each.lengths:
+                for row in length.rows:
+                    found.setdefault(effective(row.words), []).extend(map(LastValue, each.metrics))
+        return found
+
+    def collected(self) -> list[Result]:
+        """Returns what the runs of the results file and of the folder of runs came to."""
+        return merged(read_results(self.places["results"]), find_results(self.places["runs"], self.measures()))
+
+    def missing(self, claims: Sequence[Claim], lengths: Sequence[Length], results: Sequence[Result],
+                commitments: Commitments) -> list[tuple[Words, int]]:
+        """Returns words and seed of the runs to be made, those of several claims once."""
+        wanted = []
+        for claim in claims:
+            counted = [each for each in results if not commitments.refusal(claim, each)]
+            wanted += missing([(arm.words, seed) for arm in claim.arms for seed in range(claim.seeds)], counted, True)
+        for length in lengths:
+            wanted += missing([(row.words, seed) for row in length.rows for seed in range(row.seeds)], results, False)
+        return [*{(effective(words), seed): (words, seed) for words, seed in wanted}.values()]
+
+    def write(self, decisions: Sequence[Decision], results: Sequence[Result], commitments: Commitments) -> None:
+        """Writes the results that count and both pages, and prints what became of each claim."""
+        refused = refusals(self.claims, results, commitments)
+        used = [run for each in decisions for run in each.runs.values()]
+        used += [run for each in self.reproductions for length in each.lengths for row in repeated(length, results)
+                 for run in row.runs.values()]
+        counted = [*{each.order: each for each in used}.values()]
+        write_results(self.places["results"], counted)
+        pages = {"claims.md": claims_page(decisions)}
+        if self.reproductions:
+            pages["reproductions.md"] = reproductions_page(self.reproductions, counted)
+        for name, text in pages.items():
+            write(self.places["pages"] / name, text, "pages")
+        for line in refused[:MOST_NAMED]:
+            print(f"refused: {line}")
+        if refused[MOST_NAMED:]:
+            print(f"refused: {len(refused) - MOST_NAMED} more")
+        for each in decisions:
+            print(f"{each.claim.number:3} {each.claim.name}: {each.verdict}"
+                  + (f", {each.missing} runs missing" if each.missing else ""))
+        if under_way := sum(each.state == RUNNING for each in results):
+            print(f"{under_way} runs are being made by other processes, or say so")
+        verdicts = Counter(each.verdict for each in decisions)
+        print("; ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), end=". ")
+        print(", ".join(str(self.places["pages"] / name) for name in pages))
+
+
+def counting(claim: Claim, results: Sequence[Result], commitments: Commitments) -> dict[tuple[str, int], Result]:
+    """Returns arm and seed -> the run that counts for a claim."""
+    runs = {}
+    for arm in claim.arms:
+        words = effective(arm.words)
+        same = [each for each in results if each.words == words and each.seed < claim.seeds
+                and not commitments.refusal(claim, each)]
+        runs |= {(arm.name, seed): run for seed, run in first_of_each_seed(same).items()}
+    return runs
+
+
+def refusals(claims: Sequence[Claim], results: Sequence[Result], commitments: Commitments) -> list[str]:
+    """Returns a sentence for each run that has the words of a claim and does not count for it, with the reason."""
+    return [f"{claim.name}, {arm.name}, seed {run.seed} of {run.started or 'an unknown time'}: {why}"
+            for claim in claims for arm in claim.arms for run in results
+            if run.words == effective(arm.words) and run.seed < claim.seeds
+            and (why := commitments.refusal(claim, run))]

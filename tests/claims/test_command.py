@@ -1,0 +1,139 @@
+"""The command from yaml files to pages: what is made, what counts, and what is kept."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from saddlepoint.claims import running
+from saddlepoint.claims.results import read_results
+from saddlepoint.commands import claiming
+from saddlepoint.config.check import checked_settings
+from saddlepoint.config.setting_rules import OF_COMMANDS
+from saddlepoint.errors import EndOfRun, RequestError
+from saddlepoint.sweeps import runner
+from tests.claims.registries import COMMON, RATIO, WORDS, commit, git, made_run, registry
+from tests.composing import composed
+
+OTHER = RATIO.replace("number: 1", "number: 2").replace('R1: ["trick=[r1]"]', 'EMA: ["trick=[ema]"]')  # shares `none`
+
+
+@pytest.fixture
+def claims(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "TRAIN", (sys.executable, "-S", str(Path(__file__).with_name("stand_in.py"))))
+    for name, value in (("READ_SECONDS", 0.05), ("POLL_SECONDS", 0.005)):
+        monkeypatch.setattr(runner, name, value)
+    folder = registry(tmp_path / "checkout", r1=RATIO)
+    monkeypatch.setenv("REVISION", git(folder, "rev-parse", "HEAD"))
+    return folder
+
+
+def called(claims: Path, *typed: str) -> str:
+    """Calls the command, and returns its page."""
+    places = {"claims": claims, "reproductions": claims, "runs": claims.parent / "runs",
+              "results": claims / "results.jsonl", "pages": claims.parent / "docs"}
+    places["reproductions"] = claims.parent / "none"
+    words = [f"{name}={place}" for name, place in places.items()]
+    claiming.decide_and_repeat(checked_settings(composed(*words, *typed, config="claims")[0], OF_COMMANDS["claims"]))
+    return (claims.parent / "docs" / "claims.md").read_text()
+
+
+def jobs(claims: Path) -> list[dict]:
+    return json.loads((claims.parent / "runs" / "summary.json").read_text())["jobs"]
+
+
+def test_what_is_missing_is_made_once_and_the_claim_is_decided(claims, capsys):
+    page = called(claims)
+    assert len(jobs(claims)) == 6 and {job["starts"] for job in jobs(claims)} == {1}
+    assert "r1: holds" in capsys.readouterr().out
+    assert "| 1 | R1 helps. | R1 5.05; none 10.1 | 0.5 \\[0.5, 0.5\\] | ratio ≤ 0.9 | holds |" in page
+    assert "Of 1 claims: 1 holds. 6 runs took 6 minutes, added up, each on one core: made;" in page
+    assert "    python train.py threads=1 budget.images=100 loss=hinge 'trick=[r1]' seed=0\n" in page
+    assert called(claims) == page and {job["starts"] for job in jobs(claims)} == {1}
+
+
+def test_runs_that_claims_share_are_made_once(claims):
+    (claims / "ema.yaml").write_text(OTHER)
+    commit(claims)
+    called(claims, "only=[ema]")
+    assert sorted(" ".join(job["overrides"]) for job in jobs(claims)) == sorted(
+        f"threads=1 budget.images=100 loss=hinge{trick} seed={seed}" for trick in ("", " trick=[ema]")
+        for seed in range(3))
+
+
+def test_the_page_is_written_from_the_results_alone_and_is_the_same(claims, tmp_path):
+    page = called(claims)
+    git(tmp_path, "clone", "-q", str(claims.parent), "fresh")
+    fresh = tmp_path / "fresh" / "claims"
+    (fresh / "results.jsonl").write_text((claims / "results.jsonl").read_text())
+    assert called(fresh, "train=false") == page
+    assert (fresh / "results.jsonl").read_text() == (claims / "results.jsonl").read_text()
+    assert not (tmp_path / "fresh" / "runs").exists()
+
+
+def test_a_sweep_that_was_stopped_goes_on(claims, capsys):
+    (claims / "common.yaml").write_text(COMMON.replace("threads=1", "stops=1"))
+    commit(claims)
+    with pytest.raises(EndOfRun, match=r"To run what is missing:\n.*claims.*runs=") as end:
+        called(claims)
+    assert end.value.exit_code == 1 and "hydra" not in str(end.value)
+    assert "r1: not run yet, 6 runs missing" in capsys.readouterr().out
+    # the revision that the runs record is the one before common.yaml was changed
+    refused = "claims/r1.yaml was another at its revision"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REVISION", git(claims, "rev-parse", "HEAD"))
+        assert "| holds |" in called(claims)
+    assert {job["starts"] for job in jobs(claims)} == {2} and refused not in capsys.readouterr().out
+
+
+def test_older_runs_are_refused_with_the_reason_and_made_again(claims, capsys):
+    revision = git(claims, "rev-parse", "HEAD")
+    (claims / "r1.yaml").write_text(RATIO.replace("0.9", "0.95"))
+    for name, words in WORDS.items():
+        for seed in range(3):
+            made_run(claims.parent / "runs" / f"{name}{seed}", words, seed, {"R1": 1.0, "none": 10.0}[name], revision)
+    commit(claims)
+    page = called(claims, "train=false")
+    assert "not run yet" in page and (claims / "results.jsonl").read_text() == ""
+    said = capsys.readouterr().out
+    assert said.count("was another at its revision") == 6 and "the threshold" in said
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REVISION", git(claims, "rev-parse", "HEAD"))
+        assert "R1 5.05; none 10.1" in called(claims)
+    assert len(jobs(claims)) == 6
+
+
+def test_of_several_runs_of_a_seed_the_first_counts(claims):
+    revision = git(claims, "rev-parse", "HEAD")
+    for number, started in enumerate(("2099-01-03T00:00:00+00:00", "2099-01-02T00:00:00+00:00")):
+        for name, words in WORDS.items():
+            made_run(claims.parent / "runs" / f"{name}{number}", words, 0, 1.0 + number, revision, started)
+    called(claims, "train=false")
+    assert [each.values["fid_digits"] for each in read_results(claims / "results.jsonl")] == [2.0, 2.0]
+
+
+def test_a_diverged_run_is_named_and_not_made_again(claims, capsys):
+    revision = git(claims, "rev-parse", "HEAD")
+    made_run(claims.parent / "runs" / "nan", WORDS["R1"], 1, 1.0, revision, state="diverged", reason="a loss is nan")
+    page = called(claims)
+    assert len(jobs(claims)) == 5
+    assert "| holds (1 of 6 runs without a value, see below) |" in page
+    assert "Without a value: R1, seed 1: diverged: a loss is nan." in page and "| 1 | diverged | 10.1 | – |" in page
+
+
+@pytest.mark.parametrize("typed, words", [
+    (["only=[r11]"], r"only=r11 is neither a claim nor a reproduction: did you mean r1\? \(there are r1\)"),
+    (["claims=nowhere"], "claims=nowhere is no folder"),
+])
+def test_names_and_places_that_there_are_not_are_refused(claims, typed, words, monkeypatch):
+    monkeypatch.chdir(claims)
+    with pytest.raises(RequestError, match=words):
+        called(claims, *typed)
+
+
+def test_a_line_of_the_results_that_cannot_be_read_is_named(claims):
+    for line in ("[]", '{"words": ["a=1"], "seed": 0}', '{"words": ["a=1"], "seed": 0, "state": "x", "odd": 1}', "{"):
+        (claims / "results.jsonl").write_text(f"{line}\n")
+        with pytest.raises(RequestError, match="results.jsonl: line 1 cannot be used"):
+            called(claims, "train=false")

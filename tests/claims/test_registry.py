@@ -1,0 +1,68 @@
+"""The claims and reproductions of this project, and the pages that were written of them."""
+
+import pytest
+
+from saddlepoint.claims.claim import Effect, read_claims
+from saddlepoint.claims.claims_page import claims_page
+from saddlepoint.claims.deciding import decide
+from saddlepoint.claims.reproduction import read_reproductions
+from saddlepoint.claims.reproductions_page import reproductions_page
+from saddlepoint.claims.results import read_results
+from saddlepoint.claims.typed_words import of_recipe
+from saddlepoint.commands.claiming import counting
+from saddlepoint.comparison.published_tables import read_tables
+from saddlepoint.config.paths import at
+from tests.composing import CONF, settings
+
+ROOT = CONF.parent
+CLAIMS = ROOT / "claims"
+
+
+class NoHistory:
+    """Counts every run, as the results file holds those alone that the history allows."""
+
+    def refusal(self, claim, result) -> str:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def claims():
+    return read_claims(CLAIMS)
+
+
+@pytest.fixture(scope="module")
+def reproductions():
+    return read_reproductions(ROOT / "reproductions", read_tables(CONF / "published.yaml"))
+
+
+def test_claims_are_read_with_their_thresholds(claims):
+    assert [claim.number for claim in claims] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 16]
+    assert sum(isinstance(claim.holds_if, Effect) for claim in claims) == 13
+
+
+def test_the_decisive_ring_of_a_claim_and_of_a_table_are_the_same_runs(claims, reproductions):
+    [claim] = [each for each in claims if each.name == "packing_on_the_ring"]
+    [table] = [each for each in reproductions if each.name == "decisive_ring"]
+    assert {of_recipe(arm.words) for arm in claim.arms} == {of_recipe(row.words) for row in table.lengths[0].rows}
+    assert {row.seeds for row in table.lengths[0].rows} == {claim.seeds}
+
+
+def test_rows_that_are_repeated_are_those_of_their_tables(reproductions):
+    """compare.py finds their published values by the settings that their runs have when Hydra composes them."""
+    rows = [(each.table.rows[row.name], row, length) for each in reproductions if each.table
+            for length in each.lengths for row in length.rows]
+    assert len(rows) >= 12
+    for published, row, length in rows:
+        composed = settings(*row.words)
+        for name, value in published.where.items():
+            found = composed["choices"][name] if name in composed["choices"] else at(composed, name)
+            assert found == value
+        if published.images and not length.direction_only:
+            assert composed["budget"]["images"] == published.images
+
+
+def test_the_pages_are_what_the_results_say(claims, reproductions):
+    results = read_results(CLAIMS / "results.jsonl")
+    decisions = [decide(claim, counting(claim, results, NoHistory())) for claim in claims]
+    assert (ROOT / "docs" / "claims.md").read_text() == claims_page(decisions)
+    assert (ROOT / "docs" / "reproductions.md").read_text() == reproductions_page(reproductions, results)
