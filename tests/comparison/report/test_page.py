@@ -205,7 +205,7 @@ def test_pictures_have_a_timeline_that_ends_with_the_last(sweep):
 
 def test_points_of_two_runs_stand_side_by_side_with_the_last_picture_of_each(tmp_path):
     for name, seen in (("one", 500), ("other", 900)):
-        samples = make_run(tmp_path / name) / "samples"
+        samples = make_run(tmp_path / name, seed=seen) / "samples"
         samples.mkdir(exist_ok=True)
         for moment in (0, seen):
             Image.new("RGB", (30, 10)).save(samples / f"points_{moment:010d}.png")
