@@ -236,3 +236,29 @@ def test_evaluations_of_other_protocols_do_not_replace_each_other(run):
 def test_a_split_the_data_does_not_have_is_refused(run):
     with pytest.raises(RequestError, match="has no test images"):
         evaluated(f"run='{run}'", "split=test")
+
+
+def test_modes_are_shown_beside_those_of_a_perfect_generator(run, tmp_path, capsys):
+    evaluated(f"run='{run}'", "extractor=stacked_digits", "extractor.channels=1", "metric=[modes,mode_kl]",
+              f"output={tmp_path / 'modes.json'}")
+    values, lines = written(tmp_path / "modes.json"), capsys.readouterr().out.splitlines()
+    assert [*values] == ["modes_stacked_digits", "mode_kl_stacked_digits"]
+    header, *shown = [line for line in lines if line.startswith(("metric", "mode"))]
+    assert header.endswith("perfect generator")
+    for line, (name, value) in zip(shown, values.items(), strict=True):
+        assert line.split()[0] == name and line.split()[-1] == f"{value['details']['perfect']:.4g}"
+    digits = data_of(run).labels.bincount(minlength=10) / 200  # of which the classifier misreads very few
+    told = values["mode_kl_stacked_digits"]["protocol"]["settings"]
+    torch.testing.assert_close(torch.tensor(told["shares_of_data"]), digits, atol=0.02, rtol=0)
+    assert (told["reference"], told["logarithm"], told["accuracy"]) == ("uniform", "natural", 0.992)
+    assert "99.2% of 1,000 digits held out" in told["rule"]
+
+
+def test_a_typed_mixture_is_that_of_the_run():
+    ring, typed = {"_target_": "mixture", "mixture": {"modes": 8}}, {"_target_": "mixture", "rule": "per_axis"}
+    chosen = evaluation.chosen_extractor
+    assert chosen(typed | {"mixture": None}, ring) == typed | {"mixture": {"modes": 8}}
+    assert chosen(typed | {"mixture": {"modes": 3}}, ring)["mixture"] == {"modes": 3}
+    assert chosen(None, ring) == ring and chosen(typed, ring) == typed
+    assert chosen({"_target_": "digits"}, ring) == {"_target_": "digits"}
+    assert chosen(typed | {"mixture": None}, None)["mixture"] is None

@@ -194,3 +194,11 @@ def test_what_a_perfect_generator_would_have_is_said_once_for_a_column(tmp_path)
     others = tmp_path / "others"
     make_run(others / "run", score())
     assert "perfect" not in said(others)
+
+
+def test_shares_of_modes_divide_no_column_beside_the_real_images_that_they_follow_from(tmp_path):
+    for place, shares in enumerate(([0.5, 0.5], [0.6, 0.4])):
+        make_run(tmp_path / str(place), score("modes_mixture", reference_digest=str(place) * 64,
+                                              settings={"rule": "within 3", "shares_of_data": shares}), seed=place)
+    assert len(table(tmp_path).columns) == 2 and "shares" not in said(tmp_path)
+    assert len(table(tmp_path, across=["reference_digest"]).columns) == 1

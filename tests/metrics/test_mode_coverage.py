@@ -1,6 +1,7 @@
 """Modes that are covered, missing or of low quality, with samples made so that the numbers are known."""
 
 import math
+import re
 from itertools import product
 
 import pytest
@@ -17,6 +18,7 @@ from saddlepoint.metrics.images import EvaluationBlocks
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.mode_coverage import HighQuality, ModeDivergence, Modes, divergence
 from saddlepoint.metrics.provenance import protocol, values
+from tests.composing import CONF
 from tests.metrics.features import sample, setup
 from tests.metrics.stand_ins import BlockMeans, grey
 
@@ -117,6 +119,15 @@ def test_published_floors_are_found_again():
     assert expected_divergence(1000, 26_000) == pytest.approx(0.0193, abs=1e-4)
     assert expected_divergence(1000, 10_000) == pytest.approx(0.0509, abs=5e-4)
     assert expected_divergence(8, 100_000) == pytest.approx(7 / 200_000, rel=1e-3)
+
+
+def test_the_table_of_the_documentation_is_right():
+    page = (CONF.parent / "docs" / "metrics.md").read_text()
+    table = re.findall(r"^\| ([\d,]+) \| ([\d,]+) \| (0\.\d{4}) \|$", page, re.MULTILINE)
+    assert len(table) == 5
+    for num_modes, count, shown in table:
+        expected = expected_divergence(*(int(each.replace(",", "")) for each in (num_modes, count)))
+        assert f"{expected:.4f}" == shown
 
 
 def test_two_fakes_in_two_modes_by_counting_all_outcomes():

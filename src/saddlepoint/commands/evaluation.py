@@ -66,7 +66,7 @@ def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Pa
     measured or written."""
     images = compared_images.of_run if settings["run"] else compared_images.of_files
     real, fakes, extractor_settings = images(settings)
-    extractor = build.extractor({"extractor": settings.get("extractor") or extractor_settings})
+    extractor = build.extractor({"extractor": chosen_extractor(settings.get("extractor"), extractor_settings)})
     extractor.check_set(real)
     if isinstance(real, StoredReference):
         real.check(extractor)
@@ -80,6 +80,15 @@ def prepare(settings: Settings) -> tuple[RealImages, Fakes | None, Evaluator, Pa
     evaluator = make_evaluator(settings, extractor, real, fakes)
     extractor.to(device_named(settings["device"]))
     return real, fakes, evaluator, output
+
+
+def chosen_extractor(typed: Settings | None, of_run: Settings | None) -> Settings:
+    """Returns the settings of the extractor: those typed, or the run's. A mixture is part of a run's data, so where
+    none was typed it is that of the run's extractor."""
+    if not typed:
+        return of_run
+    lacks_mixture = "mixture" in typed and not typed["mixture"] and of_run
+    return {**typed, "mixture": of_run.get("mixture")} if lacks_mixture else typed
 
 
 def look_at_real(real: RealImages, evaluator: Evaluator, num_workers: int, spatial: bool) -> Sample:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saddlepoint.metrics.comparable import MAY_DIFFER
+from saddlepoint.metrics.comparable import FOLLOWING, MAY_DIFFER
 from saddlepoint.runs.record import Run, Score
 
 SAME_MOMENT = 0.01  # images seen may differ by this share, since a budget ends with a whole batch
@@ -86,7 +86,7 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
     for name in ("fake_framing", "reference_resize"):
         if flat.get(name) is None:
             flat.pop(name, None)
-    return flat
+    return {name: value for name, value in flat.items() if name not in FOLLOWING}
 
 
 def describe_difference(one: Column, other: Column, across: Sequence[str] = ()) -> str:

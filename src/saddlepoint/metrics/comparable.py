@@ -10,6 +10,8 @@ from typing import Any
 # it is recorded; before, it was on in the convolutions of a GPU, and nothing says so. The name of a published protocol
 # adds nothing to the fields that it fixes.
 MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32", "name")
+# Fields that follow from others: shares of modes from the real images.
+FOLLOWING = ("settings.shares_of_data",)
 
 # In the details of a measurement: mean and standard deviation of the value that a perfect generator would have.
 PERFECT, PERFECT_STD = "perfect", "perfect_std"

@@ -93,6 +93,17 @@ def test_metrics_json_has_the_last_values_with_their_protocol(run):
     assert 0 < content["cost"]["evaluation_seconds"] < content["cost"]["seconds"]
 
 
+def test_modes_are_measured_in_training_and_said_beside_those_of_a_perfect_generator(tmp_path, capsys):
+    few = [each for each in TINY if each not in ("extractor=random", "budget.images=96")]
+    measuring = ("extractor=stacked_digits", "extractor.channels=1", "callbacks.sample_quality.metric=[modes,mode_kl]")
+    run = train(settings(*few, *measuring, "budget.images=16"), tmp_path / "run")
+    modes, divergence = json.loads((run / "metrics.json").read_text())["metrics"]
+    assert (modes["name"], divergence["name"]) == ("modes_stacked_digits", "mode_kl_stacked_digits")
+    assert 1 <= modes["value"] <= modes["details"]["perfect"] == 10  # 150 digits lack one once in a million
+    assert f"16 images: modes_stacked_digits {modes['value']:g} (perfect 10), mode_kl" in capsys.readouterr().err
+    assert 0 < divergence["details"]["perfect"] < divergence["value"] <= 2.31  # log 10
+
+
 def test_too_few_images_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(RequestError, match="fid_random needs at least .* and there are 50 fake") as refusal:
         train(settings(*TINY, "callbacks.sample_quality.num_fake=50", "callbacks.sample_quality.metric=[fid]"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from saddlepoint.config.image_sizes import Sides
-from saddlepoint.config.rules import number, one_of, optional
+from saddlepoint.config.rules import null_unless_chosen, number, one_of, optional
 from saddlepoint.data.mixtures import Mixture
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.extractor import Embedding, Extractor, ModeRule
@@ -36,7 +36,8 @@ class MixtureExtractor(Extractor):
     name = "mixture"
     resize = "none"
 
-    def __init__(self, mixture: Mixture | None, rule: Annotated[str, one_of("euclidean", "per_axis")] = "euclidean",
+    def __init__(self, mixture: Annotated[Mixture | None, null_unless_chosen("data=ring, or other data of a mixture")],
+                 rule: Annotated[str, one_of("euclidean", "per_axis")] = "euclidean",
                  deviations: Annotated[float | None, optional(number(0, above=True))] = None):
         super().__init__()
         if mixture is None:

@@ -36,6 +36,7 @@ class ImageGrid(AtMoments):
 
     looks = 12
     needs_latents = True  # of the model: build.py refuses others in a sentence
+    needs_images = True  # and points, which have pictures of their own
 
     def __init__(self, every_images: Pace, moments: Sequence[WholeNumber], count: Count, seed: Seed,
                  per_class: WholeNumber = 10):

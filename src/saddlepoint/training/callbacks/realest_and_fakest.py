@@ -14,7 +14,6 @@ from torch import Tensor
 from saddlepoint.config.rules import Count, Seed, WholeNumber
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.errors import RequestError
-from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
@@ -40,6 +39,7 @@ class RealestAndFakest(AtMoments):
 
     looks = 12
     needs_latents = True  # of the model: build.py refuses others in a sentence
+    needs_images = True
     setting = "callbacks.realest_and_fakest"
 
     def __init__(self, context: EvaluationContext, every_images: Pace, moments: Sequence[WholeNumber],
@@ -79,9 +79,6 @@ class RealestAndFakest(AtMoments):
 def refuse_unless_of_images(context: EvaluationContext) -> None:
     """Raises a RequestError if the discriminator judges something else than single images."""
     module, data = context.module, context.data
-    if data.yields is PointBatch:
-        raise RequestError("callbacks.realest_and_fakest draws images, and the data are points: leave "
-                           "realest_and_fakest out of callbacks=")
     if (images := module.tricks.images_of_a_pack) > 1:
         raise RequestError("callbacks.realest_and_fakest ranks single images by the discriminator, and this one judges "
                            f"{images} at once (trick=packing): leave realest_and_fakest out of callbacks=")
