@@ -84,6 +84,7 @@ class Recipe:
         settings = "data.channels, data.image_size" if self.dimensions is None else "data.dimensions"
         return f"{in_words(self.sample_shape)} ({settings})"
 
+    @property
     def images_of_a_pack(self) -> int:
         """How many images the discriminator is shown as one (trick=packing); 1: each by itself."""
         return images_of_a_pack(self.tricks.values())
