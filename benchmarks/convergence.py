@@ -153,8 +153,9 @@ def drawn(name: str, game_field: linearisation.Field, paths: Mapping[str, Tensor
     chart = plots.Chart(LIMITS, name, "theta (G)", "psi (D)")
     places = plots.lattice(LIMITS, 17).double()
     chart.arrows(places, torch.stack([game_field(place) for place in places]), "#bbbbbb")
-    for (label, path), colour in zip(paths.items(), plots.COLOURS, strict=False):
-        chart.line(path[:round(SHOWN / (2 * RATE if label == "flow" else RATE)) + 1], colour, label)
+    for label, colour in zip(("flow", *ORDERS), plots.COLOURS, strict=False):
+        if label in paths:
+            chart.line(paths[label][:round(SHOWN / (2 * RATE if label == "flow" else RATE)) + 1], colour, label)
     chart.crosses(torch.zeros(1, 2), "black")
     return chart.picture()
 

@@ -9,12 +9,10 @@ from saddlepoint.claims.entries import Entry, is_count
 from saddlepoint.claims.measures import CurveMean, LastValue, Measure, Turns, ValueAt
 from saddlepoint.claims.typed_words import Words, effective
 from saddlepoint.errors import RequestError
-from saddlepoint.sweeps.naming import setting
 
 COMMON = "common"  # the name of the file that says what all claims' runs have in common
-KEYS = ("number", "statement", "settings", "own_budget", "own_settings", "arms", "at", "metric", "curve", "over",
+KEYS = ("number", "statement", "settings", "own_settings", "arms", "at", "metric", "curve", "over",
         "pattern", "seeds", "holds_if", "discussion")
-BUDGET = "budget.images"
 
 
 @dataclass(frozen=True)
@@ -96,14 +94,10 @@ class Common:
         entry = Entry.of_file(folder / f"{COMMON}.yaml", ("settings", "seeds"))
         self.settings, self.seeds = entry.words("settings"), entry.count("seeds")
 
-    def without_budget(self) -> Words:
-        return tuple(word for word in self.settings if setting(word) != BUDGET)
-
 
 def read_claim(path: Path, common: Common) -> Claim:
     entry = Entry.of_file(path, KEYS)
-    shared = () if entry.flag("own_settings") else (
-        common.without_budget() if entry.flag("own_budget") else common.settings)
+    shared = () if entry.flag("own_settings") else common.settings
     settings = (*shared, *entry.words("settings", ()))
     kind = entry.one_of("metric", "curve", "pattern")
     measures = {"metric": _last_values, "curve": _curve_means, "pattern": _turns}[kind](entry)

@@ -203,6 +203,17 @@ def test_pictures_have_a_timeline_that_ends_with_the_last(sweep):
     assert shown.one("input", id="moment").attributes["data-moments"] == "0 24000 48000"
 
 
+def test_points_of_two_runs_stand_side_by_side_with_the_last_picture_of_each(tmp_path):
+    for name, seen in (("one", 500), ("other", 900)):
+        samples = make_run(tmp_path / name, seed=seen) / "samples"
+        samples.mkdir(exist_ok=True)
+        for moment in (0, seen):
+            Image.new("RGB", (30, 10)).save(samples / f"points_{moment:010d}.png")
+    shown = Page(written(tmp_path))
+    assert "Points, their modes, and D over the plane" in [each.words for each in shown.all("h3")]
+    assert [each.attributes["data-at"] for each in shown.all("span", class_="now")] == ["500", "900"]
+
+
 def test_runs_without_scores_curves_and_pictures_are_there_all_the_same(tmp_path):
     bare = make_run(tmp_path / "bare", state="failed", reason="killed at once")
     for name in ("metrics.json", "environment.json"):

@@ -12,7 +12,7 @@ from saddlepoint.config.paths import at
 from saddlepoint.runs.record import Run
 
 BYTES = 9_000_000        # of all pictures of a page together, before base64, which makes them a third larger
-MOST_KINDS = 4           # kinds of pictures shown: images, by_class, points, or the names of photographs that are enlarged
+MOST_KINDS = 4           # kinds of pictures shown: images, by_class, points, names of photographs that are enlarged
 LATENTS = {"images": "callbacks.image_grid.count", "by_class": "callbacks.image_grid.per_class"}
 TITLES = {"images": "Samples", "by_class": "By class, a row each",
           "points": "Points, their modes, and D over the plane"}

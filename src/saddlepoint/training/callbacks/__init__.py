@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "health": "Health",
     "histograms": "Histograms",
     "image_grid": "ImageGrid",
+    "point_clouds": "PointClouds",
     "progress_line": "Progress",
     "realest_and_fakest": "RealestAndFakest",
     "reconstructions": "Reconstructions",

@@ -92,18 +92,13 @@ def modes(fake: Tensor, mixture: Mixture) -> Tensor:
     return chart.picture()
 
 
-def pack_size(module: AdversarialModule) -> int:
-    """Returns how many points the discriminator judges together: those of a pack with trick=packing, else 1."""
-    return next((trick.images_of_a_pack for trick in module.tricks.values() if hasattr(trick, "images_of_a_pack")), 1)
-
-
 def discriminator_field(plane: Plane, module: AdversarialModule) -> Tensor:
     """Returns D's logits as colours, white where it is indifferent, and their gradient as arrows, in the plane.
 
     D is in evaluation mode, and sees each place alone, without tricks that change what it is shown; a D of packs sees
     packs of copies of it. White is the mean logit where the loss knows only differences.
     """
-    network, packs = module.networks["discriminator"], pack_size(module)
+    network, packs = module.networks["discriminator"], module.tricks.images_of_a_pack
     with evaluating(network):
         values = logits(network, plane, lattice(plane.limits, CELLS), packs, module.device)[0]
         places = lattice(plane.limits, ARROWS)
