@@ -8,11 +8,11 @@ from saddlepoint.claims.measures import Measure, read_all
 from saddlepoint.claims.results import COMPLETED, Result
 from saddlepoint.claims.typed_words import Words, effective, of_command, of_recipe
 from saddlepoint.environment import processor
+from saddlepoint.metrics.comparable import perfect_value
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
 
 CHANGED = "+changes"  # how a recorded revision ends where files differed from it
-PERFECT = "perfect"  # the detail of a metric that says what a perfect generator scores
 
 
 def find_results(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list[Result]:
@@ -36,8 +36,8 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
     is_completed = run.state == COMPLETED
     final = {score.name: score.value for score in run.metrics if score.value is not None} if is_completed else {}
     values, lacking = read_all(run, measures) if is_completed else ({}, {})
-    floors = {score.name: float(score.details[PERFECT]) for score in run.metrics
-              if is_completed and isinstance(score.details.get(PERFECT), int | float)}
+    perfect = {score.name: perfect_value(score.details) for score in run.metrics if is_completed}
+    floors = {name: value for name, value in perfect.items() if value is not None}
     revision, changed, _ = run.revision.partition(CHANGED)
     return Result(
         effective(of_command(run.command)), run.seed, run.state, run.reason, run.images_seen, run.started, revision,
