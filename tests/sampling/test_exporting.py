@@ -10,9 +10,9 @@ from torch import nn
 from saddlepoint.errors import RequestError
 from saddlepoint.networks.encoders import DCGANEncoder, MLPEncoder
 from saddlepoint.networks.infogan import InfoGANGenerator
+from saddlepoint.networks.points import DiracGenerator, PointGenerator
 from saddlepoint.networks.resnet_translator import ResNetTranslator
 from saddlepoint.networks.rrdb import RRDBNet
-from saddlepoint.networks.points import DiracGenerator, PointGenerator
 from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.networks.unet import UNet
 from saddlepoint.sampling import exporting
