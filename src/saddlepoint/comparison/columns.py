@@ -14,7 +14,7 @@ FIELD_NAMES = {  # field of a protocol -> what sentences call it
     "reference_digest": "real images", "num_real": "number of real images", "num_fake": "number of fakes",
     "ema": "averaged weights (EMA)", "batchnorm": "BatchNorm statistics", "image_size": "image size",
     "fake_framing": "framing of fakes", "reference_resize": "resizing of the reference",
-    "settings.order": "order of the images",
+    "settings.order": "order of the images", "settings.rule": "rule of modes",
 }
 REFERENCE = "reference_digest"
 WORDS = {True: "yes", False: "no", None: "none"}
