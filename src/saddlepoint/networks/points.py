@@ -129,7 +129,7 @@ class DiracGenerator(nn.Module):
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] (both ignored) -> points [N, D]"""
-        return self.theta.expand(len(latents), -1)
+        return self.theta.expand(latents.shape[0], -1)  # len() would be a constant of an exported network
 
 
 class DiracDiscriminator(nn.Module):
