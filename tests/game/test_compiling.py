@@ -29,6 +29,7 @@ OF_MODELS = {  # what an option of model= needs beside itself
     "acgan": ("trick=[auxiliary_classifier]",), "acgan_dcgan": ("trick=[auxiliary_classifier]",),
     "srgan": UPSCALING, "esrgan": UPSCALING, "real_esrgan": UPSCALING, "infogan": ("data.image_size=28",),
     "pix2pix": ("data=photo_edges",), "cyclegan": ("data=coloured_digits", "model.generator.num_blocks=1"),
+    "points": ("data=ring",), "pacgan_points": ("data=ring",), "dirac": ("data=dirac",),
 }
 RECIPES = {name: (f"model={name}", *OF_MODELS.get(name, ())) for name in options("model")} | {
     "spectral norm and projection": ("experiment=sngan_projection_cifar10",)}

@@ -239,7 +239,8 @@ def test_data_that_cannot_be_translated_are_refused(task, yields, reason):
 
 def recipe(networks: dict[str, nn.Module], source_channels: int, turns: Turns) -> SimpleNamespace:
     return SimpleNamespace(networks={name: network.to("meta") for name, network in networks.items()}, channels=1,
-                           image_size=4, image_shape=(1, 4, 4), source_channels=source_channels, turns=turns)
+                           image_size=4, image_shape=(1, 4, 4), source_channels=source_channels, turns=turns,
+                           images_of_a_pack=1)
 
 
 def test_networks_that_do_not_fit_the_data_are_named():

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks._hand_written import HandWritten
 from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.batches import ImageBatch, PairedBatch
+from saddlepoint.game.batches import ImageBatch, PairedBatch, PointBatch
 from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
@@ -116,8 +116,10 @@ def game(*overrides: str) -> tuple[AdversarialModule, tuple]:
 
 
 def batch_of(made, kind):
-    data, size = made["data"], made["data"]["image_size"]
-    count = 4
+    data, count = made["data"], 4
+    if kind is PointBatch:
+        return kind(torch.empty(count, data["dimensions"]), torch.zeros(count, dtype=torch.long))
+    size = data["image_size"]
     real, labels = torch.empty(count, data["channels"], size, size), torch.zeros(count, dtype=torch.long)
     if kind is ImageBatch:
         return kind(real, labels)

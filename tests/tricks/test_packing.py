@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from saddlepoint import build
 from saddlepoint.commands.description import describe
 from saddlepoint.errors import RequestError
+from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.step import Contest
 from saddlepoint.game.turns import Turns
@@ -183,7 +184,7 @@ def test_processes_share_whole_packs():
 
 def test_single_images_are_not_ranked_by_a_discriminator_of_packs():
     context = SimpleNamespace(module=game(tricks={"packing": Packing(2)}, discriminator=PackDiscriminator(2)),
-                              data=None)
+                              data=SimpleNamespace(yields=ImageBatch))
     with pytest.raises(RequestError, match=r"judges 2 at once \(trick=packing\): leave realest_and_fakest out of"):
         refuse_unless_of_images(context)
 
