@@ -1,5 +1,6 @@
 """Every yaml file fits the class it names, every setting has a rule, every option composes and trains."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -218,10 +219,16 @@ def test_the_source_text_of_a_constructor_is_read_as_python_reads_it(target):
     assert signature.arguments.keys() == build.arguments(kind) - ITS_OWN.get(kind, set())
 
 
+def of_experiments() -> set[tuple[str, str]]:
+    """Group and option of what experiments choose, and so train."""
+    chosen = re.compile(r"- override /(model|loss|optimizer): (\w+)")
+    return {choice for path in (CONF / "experiment").glob("*.yaml") for choice in chosen.findall(path.read_text())}
+
+
 def trained_options():
+    elsewhere = {("tricks", "all"), ("turns", "alternating"), *NEED_DOWNLOADS, *of_experiments()}
     return [pytest.param(group, option, id=f"{group}={option}") for group in TRAINED if (CONF / group).is_dir()
-            for option in options(group)
-            if (group, option) not in {("tricks", "all"), ("turns", "alternating"), *NEED_DOWNLOADS}]
+            for option in options(group) if (group, option) not in elsewhere]
 
 
 def source_folder(data: str, files: Path) -> list[str]:
