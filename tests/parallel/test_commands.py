@@ -19,7 +19,7 @@ from tests.warm import Command, environments, warm
 
 OF_ANY_DATA = ("trainer=ddp", "trainer.accelerator=cpu", "threads=1", "data.batch_size=8", "seed=5", "model=dcgan",
                "model.generator.width=4", "model.discriminator.width=4", "model.discriminator.dropout=0.2",
-               "trick=[ema]", "callbacks=none", "callbacks.scalars.every_images=160", "budget.images=640",
+               "trick=[ema]", "callbacks=none", "callbacks.scalars.every_images=160", "budget.images=480",
                "callbacks.checkpointing.every_images=80")
 # The fewer layers, the fewer messages between processes, which take most of the time here
 SMALL = (*OF_ANY_DATA, "data.subset_size=40", "data.image_size=16", "data.fit=resize")
@@ -42,9 +42,9 @@ def wait_for_checkpoint(process: subprocess.Popen, run: Path, later_than: float 
 
 @contextmanager
 def beside_others_at_its_end(process: subprocess.Popen, run: Path) -> Iterator[None]:
-    """The last 20 of 80 steps, and all that follows"""
+    """The last 20 of 60 steps, and all that follows"""
     table = run / "metrics.csv"
-    wait_until(lambda: process.poll() is not None or table.exists() and "\n480," in table.read_text(), process)
+    wait_until(lambda: process.poll() is not None or table.exists() and "\n320," in table.read_text(), process)
     with beside_two_busy_processes():
         yield
 
@@ -73,7 +73,7 @@ def test_a_run_that_lost_a_process_and_was_stopped_goes_on_to_the_same_end(whole
         killed = ended(process)
     assert killed.returncode not in (0, None)
     before = checkpoint.newest_good(run / "checkpoints")
-    assert 0 < before["images_seen"] < 640 and len(before["processes"]) == 2
+    assert 0 < before["images_seen"] < 480 and len(before["processes"]) == 2
 
     began = time.time()
     with start_warm(*two, where=tmp_path, starts=1) as process:
@@ -94,7 +94,7 @@ def test_another_number_of_processes_goes_on_and_says_what_changes(whole, tmp_pa
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoints").symlink_to(whole / "checkpoints")
-    with start_warm(f"resume={run}", "trainer.devices=1", "budget.images=656", where=tmp_path) as process:
+    with start_warm(f"resume={run}", "trainer.devices=1", "budget.images=496", where=tmp_path) as process:
         done = ended(process)
     assert done.returncode == 0, done.stderr
     assert "saved by 2 processes and goes on with 1" in done.stderr

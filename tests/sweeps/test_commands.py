@@ -16,7 +16,7 @@ from tests.commands.test_commands import assert_refused, typed
 from tests.composing import CONF, read_yaml
 from tests.processes import ROOT, ended, started, wait_until
 
-SLIPS = "optimizer.generator.lr=-1,-2"  # which only the jobs can see
+SLIP = "optimizer.generator.lr=-2"  # which only the jobs can see
 PHASES = ("raise SystemError('torch was imported')",  # the job fails
           "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
           "import time; print('here', flush=True); time.sleep(600)")
@@ -35,21 +35,21 @@ def summary(sweep: Path) -> dict:
 
 def test_jobs_run_with_their_own_settings_and_the_shared_ones_and_go_on_where_they_are_missing(tmp_path):
     """Failed jobs run again; those that were refused stand until they are asked for."""
-    line = (f"train.py -m {SLIPS},0.0001 data=mnist data.root='c, d' trainer=cpu hydra.launcher.jobs_at_once=3 "
+    line = (f"train.py -m {SLIP},0.0001 data=mnist data.root='c, d' trainer=cpu hydra.launcher.jobs_at_once=2 "
             "hydra.sweep.dir='a (b)'")
     done = typed(line, tmp_path, **bomb(tmp_path / "bomb", 0))
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     jobs = summary(tmp_path / "a (b)")["jobs"]
-    assert [(job["state"], job["starts"]) for job in jobs] == [("refused", 1), ("refused", 1), ("failed", 1)]
-    assert jobs[1]["reason"] == "optimizer.generator.lr=-2 must be a number above 0"
-    assert jobs[2]["reason"] == "SystemError: torch was imported" and jobs[2]["differs"] == [
+    assert [(job["state"], job["starts"]) for job in jobs] == [("refused", 1), ("failed", 1)]
+    assert jobs[0]["reason"] == "optimizer.generator.lr=-2 must be a number above 0"
+    assert jobs[1]["reason"] == "SystemError: torch was imported" and jobs[1]["differs"] == [
         "optimizer.generator.lr=0.0001"]
     assert done.stdout.count("SystemError: torch was imported") == 1
     again = done.stderr.splitlines()[-1].strip().removeprefix(f"python {ROOT}/")
     assert shlex.split(again) == [*shlex.split(line.removesuffix("hydra.sweep.dir='a (b)'")), "hydra.sweep.dir=a (b)"]
     assert typed(again, tmp_path, **bomb(tmp_path / "other", 1)).returncode == 1
     jobs = summary(tmp_path / "a (b)")["jobs"]
-    assert [(job["state"], job["starts"]) for job in jobs] == [("refused", 1), ("refused", 1), ("killed", 3)]
+    assert [(job["state"], job["starts"]) for job in jobs] == [("refused", 1), ("killed", 3)]
 
 
 def test_ctrl_c_ends_the_jobs_and_the_line_to_go_on_with_is_said_last(tmp_path):

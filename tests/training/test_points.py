@@ -18,7 +18,8 @@ TINY = ("model=points", "model.latents.size=4", "model.generator.widths=[8]", "m
         "trainer=cpu", "data.batch_size=8", "budget.images=96", "seed=5", "callbacks.checkpointing.every_images=24",
         "callbacks.scalars.every_images=16")
 WATCHED = ("callbacks.sample_quality.num_fake=128", "callbacks.sample_quality.num_real=256",
-           "callbacks.sample_quality.every_images=48", "callbacks.health.every_images=32")
+           "callbacks.sample_quality.every_images=48", "callbacks.health.every_images=32",
+           "callbacks.point_clouds.every_images=64", "callbacks.point_clouds.num_points=100")
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +112,9 @@ def test_the_dirac_gan_rests_at_the_data_with_a_penalty_and_not_without(tmp_path
     """Alternating steps of 0.1: minimax keeps its distance of about sqrt(2) for ever, R1 pulls it in."""
     distances = {}
     for tricks in ("trick=[]", "trick=[r1]"):
-        path = train.train(settings("experiment=dirac", tricks, "tricks.r1.gamma=0.3", "logger=none", "trainer=cpu",
-                                    "budget.images=400", "callbacks=none"), tmp_path / tricks)
+        path = train.train(settings("experiment=dirac", tricks, "tricks.r1.gamma=0.6", "logger=none", "trainer=cpu",
+                                    "budget.images=160", "callbacks=none", "callbacks.scalars.every_images=160"),
+                           tmp_path / tricks)
         state = torch.load(path / "checkpoints" / "last.ckpt", weights_only=False)["module"]
         distances[tricks] = float(state["generator.theta"].square() + state["discriminator.psi"].square())
     assert distances["trick=[]"] > 1 and distances["trick=[r1]"] < 0.01

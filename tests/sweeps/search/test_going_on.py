@@ -30,7 +30,7 @@ def test_an_interrupted_search_goes_on_to_the_same_end(number):
     """Interrupted at each trial that halts; by SIGKILL, which it cannot catch, as by a power failure."""
     interruptions = 0
     while True:
-        process = subprocess.Popen([sys.executable, "-m", "tests.sweeps.search.searching", "5"], text=True,
+        process = subprocess.Popen([sys.executable, "-m", "tests.sweeps.search.searching", "4"], text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"})
         halted = wait_for_a_halt(process)
@@ -45,9 +45,9 @@ def test_an_interrupted_search_goes_on_to_the_same_end(number):
             time.sleep(0.02)
     assert process.returncode == 0 and interruptions == sum("halting" in str(each) for each, _, _ in trials()) > 0
     interrupted = trials()
-    searched(X, "kind=halting,fine", trials=5)
+    searched(X, "kind=halting,fine", trials=4)
     assert trials() == interrupted and {state for _, state, _ in interrupted} == {"completed"}
-    assert {trial.state.name for trial in study().trials} == {"COMPLETE"} and len(interrupted) == 5
+    assert {trial.state.name for trial in study().trials} == {"COMPLETE"} and len(interrupted) == 4
     values = [float(own[0].partition("=")[2]) for own, _, _ in interrupted]
     assert [value for _, _, value in interrupted] == [fid(x, 80) for x in values]
     assert len({job["directory"] for job in summary()["jobs"]}) == len(summary()["jobs"])
