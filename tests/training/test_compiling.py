@@ -26,8 +26,8 @@ UPSCALER = (*SMALL, "data=sr_folder", "data.image_size=16", "data.subset_size=2"
 # The fewer layers, the sooner they are compiled. test_every_network_is_one_graph has all of them.
 RECIPES = {
     "resnet, spectral norm, projection": (*DIGITS, "model=projection", "loss=hinge", "trick=[spectral_norm]"),
-    "wgan-gp": (*DIGITS, "model=resnet", "loss=wasserstein", "trick=[wgan_gp]", "model.discriminator.normalization="
-                "layer"),
+    "wgan-gp": (*DIGITS, "model=resnet", "loss=wasserstein", "trick=[wgan_gp]", "model.turns.share_latents=true",
+                "model.discriminator.normalization=layer"),
     "acgan, dropout, r1, r2, ema": (
         *DIGITS, "model=acgan_dcgan", "loss=relativistic", "trick=[auxiliary_classifier,r1,r2,ema]",
         "model.discriminator.normalization=none", "model.discriminator.dropout=0.3"),
