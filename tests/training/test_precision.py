@@ -1,6 +1,9 @@
 """What networks compute in bfloat16, losses and penalties compute in float32: whole networks (precision=bf16-mixed), or
 stages of them (bf16.generator, bf16.discriminator)."""
 
+from collections.abc import Callable
+from functools import cache
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -18,10 +21,14 @@ def latest(typed: tuple[str, ...], path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_logits_and_terms_are_float32_while_networks_compute_in_bfloat16(name, tmp_path):
+def test_logits_and_terms_are_float32_while_networks_compute_in_bfloat16(name, tmp_path, monkeypatch):
+    of_classes, entropy = set(), F.cross_entropy  # what classes and codes are told apart by
+    monkeypatch.setattr(F, "cross_entropy", lambda logits, labels: of_classes.add(logits.dtype) or entropy(
+        logits, labels))
     seen = latest((*RECIPES[name], "precision=bf16-mixed"), tmp_path / "run")
     assert any(each.startswith("logits/") for each in seen)
     assert {each.dtype for each in seen.values()} == {torch.float32}
+    assert of_classes == ({torch.float32} if name.startswith(("acgan", "infogan")) else set())
 
 
 @pytest.mark.parametrize("scoring", ["separate", "together"])
@@ -35,43 +42,25 @@ def test_the_adversarial_term_is_that_of_the_logits_in_float32(scoring, tmp_path
     assert abs(seen["discriminator/adversarial"].item() / expected - 1) < 2**-20
 
 
-def test_code_and_class_terms_are_those_of_float32(tmp_path, monkeypatch):
-    seen = []
-    entropy = F.cross_entropy
-    monkeypatch.setattr(F, "cross_entropy", lambda logits, labels: seen.append(logits.dtype) or entropy(logits, labels))
-    for name in ("acgan, dropout, r1", "infogan"):
-        train(settings(*RECIPES[name], "precision=bf16-mixed"), tmp_path / name)
-    assert len(seen) >= 6 and set(seen) == {torch.float32}
-
-
-def steps(typed: tuple[str, ...], path) -> torch.Tensor:
-    return steps_of((*DIGITS, *typed), path)
-
-
 @pytest.fixture(scope="module")
-def exact() -> dict[tuple[str, ...], torch.Tensor]:
-    """The steps of runs in float32, by what is typed: filled by the first test that asks"""
-    return {}
+def steps(tmp_path_factory) -> Callable[..., torch.Tensor]:
+    """The steps of a run of what is typed, which is made once"""
+    return cache(lambda *typed: steps_of((*DIGITS, *typed), tmp_path_factory.mktemp("run") / "run"))
 
 
 @pytest.mark.parametrize("typed", [
-    ("precision=bf16-mixed",), ("bf16.discriminator=[0]",), ("bf16.generator=[1]", "bf16.discriminator=all"),
-    ("bf16.generator=all", "bf16.discriminator=[0,1]", "model=resnet")])
-def test_steps_in_bfloat16_are_those_of_float32_to_its_rounding_and_compile(typed, exact, tmp_path):
-    model = tuple(each for each in typed if each.startswith("model"))
-    if model not in exact:
-        exact[model] = steps(model, tmp_path / "exact")
-    exact, half = exact[model], steps(typed, tmp_path / "half")
-    compiled = steps((*typed, "trainer.compile=true"), tmp_path / "compiled")
+    ("precision=bf16-mixed",), ("bf16.generator=all", "bf16.discriminator=[0]"),
+    ("bf16.generator=[1]", "bf16.discriminator=all", "model=resnet")])
+def test_steps_in_bfloat16_are_those_of_float32_to_its_rounding_and_compile(typed, steps):
+    exact, half = steps(*(each for each in typed if each.startswith("model"))), steps(*typed)
+    compiled = steps(*typed, "trainer.compile=true")
     assert 2**-20 * exact.norm() < (half - exact).norm() < 0.1 * exact.norm()  # a few roundings of 2^-9 in each layer
     assert (compiled - half).norm() < (half - exact).norm() / 8
 
 
-def test_the_same_request_in_three_ways(tmp_path):
+def test_the_same_request_in_three_ways(steps):
     """All stages of a network whose other layers are a single one, or the network, or all networks."""
-    whole = steps(("bf16.generator=all", "bf16.discriminator=all"), tmp_path / "whole")
-    mixed = steps(("precision=bf16-mixed",), tmp_path / "mixed")
-    assert torch.equal(whole, mixed)
+    assert torch.equal(steps("bf16.generator=all", "bf16.discriminator=all"), steps("precision=bf16-mixed"))
 
 
 @pytest.mark.parametrize(("typed", "answer"), [
