@@ -28,9 +28,9 @@ RECIPES = {
     "resnet, spectral norm, projection": (*DIGITS, "model=projection", "loss=hinge", "trick=[spectral_norm]"),
     "wgan-gp": (*DIGITS, "model=resnet", "loss=wasserstein", "trick=[wgan_gp]", "model.turns.share_latents=true",
                 "model.discriminator.normalization=layer"),
-    "acgan, dropout, r1, r2, ema": (
-        *DIGITS, "model=acgan_dcgan", "loss=relativistic", "trick=[auxiliary_classifier,r1,r2,ema]",
-        "model.discriminator.normalization=none", "model.discriminator.dropout=0.3"),
+    "r1, r2, ema": (*DIGITS, "loss=relativistic", "trick=[r1,r2,ema]", "model.discriminator.normalization=none"),
+    "acgan, dropout, r1": (*DIGITS, "model=acgan_dcgan", "trick=[auxiliary_classifier,r1]",
+                           "model.discriminator.normalization=none", "model.discriminator.dropout=0.3"),
     "bigan, r1": (*DIGITS, "model=bigan", "model.encoder.width=4", "model.encoder.stochastic=true", "trick=[r1]",
                   "model.discriminator.normalization=none"),
     "infogan": (*DIGITS, "model=infogan", "data.image_size=28", "model.generator.hidden=8",
