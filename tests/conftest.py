@@ -4,7 +4,9 @@ does what hypothesis thinks of an example that took long.
 What takes long to import is imported where it is used: the first of several processes reads this file before it starts
 the others, and runs no test itself."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,18 @@ settings.register_profile("no clock", deadline=None, suppress_health_check=[Heal
 settings.load_profile("no clock")
 
 
-def pytest_collection() -> None:
-    """Called in processes that run tests, before they import any"""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Called in processes that run tests, before they import any. What they import stays, so nothing is gained by
+    looking through it for garbage, neither now nor in each collection that comes later."""
     import torch
     torch.set_num_threads(1)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,9 +42,11 @@ def cache(tmp_path_factory):
 def files_are_read_once():
     from tests.digits import read_digits_once
     from tests.hydra_once import compose_once
+    from tests.lightning_once import look_for_callbacks_once
     with pytest.MonkeyPatch.context() as patch:
         compose_once(patch)
         read_digits_once(patch)
+        look_for_callbacks_once(patch)
         yield
 
 

@@ -1,24 +1,30 @@
-"""What Hydra does anew for each of two thousand compositions and need not: it reads the same files, and puts the same
-choices together. Settings that are typed (`a.b=1`) come after that, and mistakes in them, as ever.
+"""What Hydra does anew for each of two thousand compositions and need not: it reads the same files, puts the same
+choices together, and parses the same texts. Settings that are typed (`a.b=1`) come after that, and mistakes in them, as
+ever.
 
-Only where all files are ours or Hydra's: those of extensions and of tests may change."""
+Files are remembered only where all are ours or Hydra's: those of extensions and of tests may change."""
 
+import copy
 import pickle
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
+import omegaconf._utils
+import omegaconf.base
 import pytest
 from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import ConfigRepository, IConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigSource
-from omegaconf import DictConfig, flag_override
+from omegaconf import DictConfig, flag_override, grammar_parser
 
 from saddlepoint.config.folders import settings_folder
 
@@ -39,6 +45,9 @@ def compose_once(patch: pytest.MonkeyPatch) -> None:
     choose_once(patch)
     merge_once(patch)
     leave_out_unused_choices(patch)
+    define_groups_once(patch)
+    share_sources(patch)
+    parse_once(patch)
 
 
 def read_files_once(patch: pytest.MonkeyPatch) -> None:
@@ -115,3 +124,46 @@ def leave_out_unused_choices(patch: pytest.MonkeyPatch) -> None:
         return of_hydra(overrides, defaults, self_added) if refers else DictConfig({})
 
     patch.setattr(defaults_list, "_create_interpolation_map", choices)
+
+
+def define_groups_once(patch: pytest.MonkeyPatch) -> None:
+    """Our plugin tells Hydra the options of two groups again before each composition. While they are the same, what it
+    was told stands."""
+    define, remembered = ConfigStore.store, {}
+
+    def store(self: ConfigStore, name: str, node: Any, group: str | None = None, *more: Any, **named: Any) -> None:
+        node_before, defined = remembered.get((group, name), (None, None))
+        if more or named or not isinstance(node, dict) or node != node_before or of(self, group, name) is not defined:
+            define(self, name, node, group, *more, **named)
+            remembered[group, name] = copy.deepcopy(node), of(self, group, name)
+
+    def of(store: ConfigStore, group: str | None, name: str) -> ConfigNode | None:
+        options = store.repo.get(group)
+        return options.get(f"{name}.yaml") if isinstance(options, dict) else None
+
+    patch.setattr(ConfigStore, "store", store)
+
+
+def share_sources(patch: pytest.MonkeyPatch) -> None:
+    """Hydra copies a repository with all that was ever stored, lest it changes; what changes is its list of sources,
+    in whose place a new one is put."""
+    def __init__(self: CachingConfigRepository, delegate: IConfigRepository) -> None:
+        self.delegate, self.cache = copy.copy(delegate), {}
+
+    patch.setattr(CachingConfigRepository, "__init__", __init__)
+
+
+def parse_once(patch: pytest.MonkeyPatch) -> None:
+    """Typed settings, of which each composition gets a copy, and the values with ${...} in yaml files, whose parsed
+    form is only read"""
+    parse_rule, remembered = OverridesParser.parse_rule, {}
+
+    def parse(parser: OverridesParser, text: str, rule: str) -> Any:
+        if (text, rule) not in remembered:
+            remembered[text, rule] = pickle.dumps(parse_rule(parser, text, rule))
+        return pickle.loads(remembered[text, rule])
+
+    patch.setattr(OverridesParser, "parse_rule", parse)
+    parse_value = cache(grammar_parser.parse)
+    for module in (omegaconf.base, omegaconf._utils):
+        patch.setattr(module, "parse", parse_value)

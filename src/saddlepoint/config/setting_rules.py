@@ -5,6 +5,7 @@ Imports no torch. Every other setting has the rule that its class's constructor 
 """
 
 from fnmatch import fnmatchcase
+from functools import cache
 
 from saddlepoint.config.rules import (
     Rule,
@@ -26,6 +27,7 @@ from saddlepoint.config.rules import (
 )
 
 
+@cache
 def rule_for(path: str) -> Rule | None:
     return next((rule for pattern, rule in RULES.items() if fnmatchcase(path, pattern)), None)
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from saddlepoint import build
-from saddlepoint.config.spelling import readable
 from saddlepoint.config.typed_paths import expanded
+from saddlepoint.config.writing import to_yaml
 from saddlepoint.errors import Diverged, EndOfRun, RequestError, RollBack, Stopped
 from saddlepoint.files import disk_space
 from saddlepoint.files.outputs import require_writable
@@ -236,20 +235,6 @@ def choose_path(settings: Mapping[str, Any], directory: Path | None) -> Path:
     path = expanded(typed, "run.dir") if typed else directory or new_path(Path("runs"), name)
     adapters.refuse_directory(settings, path)
     return path
-
-
-def to_yaml(settings: Mapping[str, Any]) -> str:
-    """Returns the settings as the text of config.yaml."""
-    return OmegaConf.to_yaml(OmegaConf.create(_readable(settings)))
-
-
-def _readable(settings: Any) -> Any:
-    """Returns the settings with all texts as valid Unicode, which YAML needs; a path may have other bytes."""
-    if isinstance(settings, Mapping):
-        return {key: _readable(value) for key, value in settings.items()}
-    if isinstance(settings, list | tuple):
-        return [*map(_readable, settings)]
-    return readable(settings) if isinstance(settings, str) else settings
 
 
 def quieten_lightning() -> None:
