@@ -44,7 +44,8 @@ FAMILIES = {
                                         "model.turns.generator_warmup_images=32"),
     "degraded pairs, some of which wait in the pool": (
         *NARROW, "model=real_esrgan", "data=sr_folder", "perceptual=random", "callbacks=none", "data.subset_size=3",
-        "data.image_size=16", "data.degradation_crop=24", "data.pair_pool=20", "model.generator.num_blocks=1"),
+        "data.image_size=16", "data.degradation_crop=24", "data.pair_pool=20", "model.generator.num_blocks=1",
+        "data.num_workers=1"),
     "translated with dropout, watched": (*NARROW, "model=pix2pix", "data=photo_edges", "data.image_size=32",
                                          "trick=[ema]", "callbacks.translation_quality.every_images=32",
                                          "callbacks.translation_quality.most_images=8",

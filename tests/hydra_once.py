@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import groupby
+from types import SimpleNamespace
 from typing import Any
 
 import omegaconf._utils
@@ -18,6 +19,7 @@ from hydra._internal import config_loader_impl, defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository, IConfigRepository
 from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.instantiate import _instantiate2
 from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.object_type import ObjectType
@@ -48,6 +50,7 @@ def compose_once(patch: pytest.MonkeyPatch) -> None:
     define_groups_once(patch)
     share_sources(patch)
     parse_once(patch)
+    build_without_a_copy(patch)
 
 
 def read_files_once(patch: pytest.MonkeyPatch) -> None:
@@ -167,3 +170,9 @@ def parse_once(patch: pytest.MonkeyPatch) -> None:
     parse_value = cache(grammar_parser.parse)
     for module in (omegaconf.base, omegaconf._utils):
         patch.setattr(module, "parse", parse_value)
+
+
+def build_without_a_copy(patch: pytest.MonkeyPatch) -> None:
+    """Hydra's instantiate copies the settings of an object, lest they change. What build.py hands over is a dictionary
+    of which Hydra has just made settings of its own."""
+    patch.setattr(_instantiate2, "copy", SimpleNamespace(deepcopy=lambda config: config))

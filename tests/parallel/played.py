@@ -19,7 +19,7 @@ from saddlepoint.parallel.collectives import gather, global_mean, join_processes
 from saddlepoint.training import train
 from tests.parallel.threads import of_the_group
 
-STEPS = 3
+STEPS = 2
 COMMON = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=null", "data.batch_size=8",
           f"budget.images={8 * STEPS}", "callbacks=none", "logger=none", "model.generator.width=4",
           "model.discriminator.width=4",
@@ -30,8 +30,8 @@ FAMILIES = {
     "dcgan": (*DIGITS, "trick=[instance_noise,ema]"),
     "dcgan, scored together": (*DIGITS, "model.turns.scoring=together", "loss=least_squares"),
     "dcgan, fakes in evaluation mode": (*DIGITS, "model.turns.fakes_in_eval=true"),
-    "wgan-gp with three critic steps": (
-        *DIGITS, "loss=wasserstein", "trick=[wgan_gp]", "model.turns.discriminator_steps=3",
+    "wgan-gp with two critic steps": (
+        *DIGITS, "loss=wasserstein", "trick=[wgan_gp]", "model.turns.discriminator_steps=2",
         "model.discriminator.normalization=layer", "optimizer=adam_wgan_gp"),
     "conditional": (*DIGITS, "model=projection", "loss=hinge", "model.turns.generator_batch_multiple=2"),
     "relativistic average": (*DIGITS, "loss=relativistic_average"),
@@ -41,13 +41,13 @@ FAMILIES = {
     "a stochastic encoder": (*DIGITS, "model=bigan", "model.encoder.width=4", "model.encoder.stochastic=true",
                              "trick=[ema]"),
     "srgan": ("experiment=srgan_x4", "callbacks=none", "data.image_size=32", "model.generator.num_blocks=1",
-              "model.turns.generator_warmup_images=16"),
+              "model.turns.generator_warmup_images=8"),
     "esrgan": ("model=esrgan", "data=sr_folder", "perceptual=random", "data.image_size=32", "callbacks=none",
                "loss=relativistic_average", "model.generator.num_blocks=1"),
     "pix2pix": ("model=pix2pix", "data=photo_edges", "data/pair=grey", "data.image_size=32", "callbacks=none",
                 "model.generator.dropout=0"),
     "cyclegan": ("model=cyclegan", "data=coloured_digits", "loss=least_squares", "model.generator.num_blocks=1",
-                 "model.module.pool_size=12", "callbacks=none"),  # the pool is full in the second of three steps
+                 "model.module.pool_size=4", "callbacks=none"),  # the pool is full in the first of two steps
 }
 
 

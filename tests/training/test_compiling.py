@@ -23,7 +23,7 @@ from tests.composing import SMALL, settings
 DIGITS = (*SMALL, *NARROW, "data.image_size=16", "data.fit=resize", "budget.images=16", "optimizer=sgd",
           "optimizer.generator.lr=0.01", "optimizer.discriminator.lr=0.01")
 UPSCALER = (*SMALL, "data=sr_folder", "data.image_size=16", "data.subset_size=2", "budget.images=16", "optimizer=sgd")
-# The fewer layers, the sooner they are compiled. test_every_network_is_one_graph has all of them.
+# The fewer layers, the sooner they are compiled. test_every_network_is_one_graph has the other networks.
 RECIPES = {
     "resnet, spectral norm, projection": (*DIGITS, "model=projection", "loss=hinge", "trick=[spectral_norm]"),
     "wgan-gp": (*DIGITS, "model=resnet", "loss=wasserstein", "trick=[wgan_gp]", "model.turns.share_latents=true",
@@ -71,13 +71,18 @@ def steps_of(typed: tuple[str, ...], path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_run_is_the_run_it_would_have_been_within_rounding(name, tmp_path, capsys):
+def test_a_run_is_the_run_it_would_have_been_within_rounding(name, tmp_path, capsys, monkeypatch):
     """Two steps of gradient descent, whose numbers are rounded by 2^-24 in each of a few dozen layers and back. What
-    is compiled is said and recorded."""
+    is compiled is said and recorded, and each network is one graph."""
+    games, compile_game = [], compiling.compile_game
+    monkeypatch.setattr(compiling, "compile_game", lambda module: games.append(module) or compile_game(module))
     eager = steps_of(RECIPES[name], tmp_path / "eager")
     compiled = steps_of((*RECIPES[name], "trainer.compile=true"), tmp_path / "compiled")
     assert eager.norm() > 0
     assert (compiled - eager).norm() <= 2**-24 * 256 * eager.norm()
+    [module] = games
+    for code in map(compiled_code_of, module.networks.values()):
+        assert code.graphs and len(code.frames) == 1
     assert SAID.get(name, "compiling: ") in capsys.readouterr().out
     recorded = json.loads((tmp_path / "compiled" / "environment.json").read_text())["device"]
     assert recorded["compile"] is True

@@ -1,5 +1,6 @@
 """A run that dies and goes on is, bit for bit, the run that was never interrupted."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,19 @@ def test_so_it_is_with_files_and_workers_and_images_that_are_not_square(workers,
     same(tmp_path / "whole", tmp_path / "broken")
 
 
-@pytest.fixture
-def broken(tmp_path, monkeypatch) -> tuple[dict, Path]:
+@pytest.fixture(scope="module")
+def died(tmp_path_factory) -> tuple[dict, Path]:
     """A run that died at 80 of 96 images, with checkpoints of 48 and 72"""
-    made = settings(*SMALL, *NARROW, "callbacks=none")
-    die(made, tmp_path / "run", 80, monkeypatch)
-    return made, tmp_path / "run"
+    made, run = settings(*SMALL, *NARROW, "callbacks=none"), tmp_path_factory.mktemp("died") / "run"
+    die(made, run, 80, pytest.MonkeyPatch())
+    return made, run
+
+
+@pytest.fixture
+def broken(died, tmp_path) -> tuple[dict, Path]:
+    """The same run, of which each test has a copy"""
+    made, run = died
+    return made, shutil.copytree(run, tmp_path / "run")
 
 
 def test_tensorboard_shows_each_step_once_and_forwards(broken):
