@@ -137,10 +137,11 @@ def operations(module: AdversarialModule, batch: tuple) -> Counter:
     turns.discriminator_steps = min(turns.discriminator_steps, 2)  # the others would be the same
     module.training_step(batch, 0)
     module.images_seen = max(turns.generator_warmup_images, turns.discriminator_warmup_images) + 10**6
-    for _ in range(2 if turns.discriminator_steps == 1 else 1):
-        with Operations() as played:
-            for _ in range(turns.discriminator_steps):
-                module.training_step(batch, 0)
+    if turns.discriminator_steps == 1:
+        module.training_step(batch, 0)  # the first after the warm-ups, whose operations nobody counts
+    with Operations() as played:
+        for _ in range(turns.discriminator_steps):
+            module.training_step(batch, 0)
     assert module.discriminator_steps_taken and module.generator_steps_taken
     assert not played.of_host
     return played.number
