@@ -218,7 +218,8 @@ def network(settings: Settings, name: str) -> nn.Module:
 def give_reference_batch(network: nn.Module, latents: Latents, seed: int) -> None:
     """Gives a generator that needs one its reference batch: latents that are drawn once, by the seed, and all classes
     in turn."""
-    if (reference := reference_of(network)) is not None:
+    reference = reference_of(network)
+    if reference is not None and not reference.latents.is_meta:  # where nothing has numbers
         classes = torch.arange(reference.size) % max(getattr(network, "num_classes", 0), 1)
         drawn = latents.draw(RandomStreams(seed, 0, player="reference"), reference.size)
         give_reference(network, drawn, classes)

@@ -47,10 +47,11 @@ class VirtualBatchNorm(nn.Module):
             reference, own = exact[:self.count], exact[self.count:]
             axes = [0, *range(2, values.ndim)]
             mean, variance = reference.mean(axes)[None], reference.var(axes, correction=0)[None]
-            if self.is_measuring:
+            normalised = self._normalised(reference, mean, variance)
+            if self.is_measuring:  # there are no other rows
                 self.mean, self.variance = mean.detach(), variance.detach()
-            normalised = torch.cat([self._normalised(reference, mean, variance),
-                                    self._with_own(own, mean, variance)])
+            else:
+                normalised = torch.cat([normalised, self._with_own(own, mean, variance)])
         if self.weight is not None:
             normalised = normalised * _of_maps(self.weight[None], values) + _of_maps(self.bias[None], values)
         return normalised.to(values.dtype)
