@@ -88,7 +88,7 @@ def test_a_score_depends_on_the_images_that_it_is_compared_with(network, shape, 
 
 
 @pytest.mark.parametrize(("settings", "sentence"), [
-    ({"discrimination": {"kernels": 5}}, "model.discriminator.minibatch_discrimination={'kernels': 5} must be null, or"),
+    ({"discrimination": {"kernels": 5}}, "model.discriminator.minibatch_discrimination={kernels: 5} must be null, or"),
     ({"discrimination": {"kernels": 5, "dimensions": 0}}, "two whole numbers of at least 1, such as"),
     ({"group": 1}, "model.discriminator.minibatch_stddev=1 must be null, or a whole number of at least 2"),
 ])

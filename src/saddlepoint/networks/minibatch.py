@@ -97,9 +97,11 @@ class Comparison:
 
     def __post_init__(self) -> None:
         sizes, where = self.discrimination, "model.discriminator"
-        require(sizes is None or isinstance(sizes, Mapping) and sizes.keys() == {*SIZES} and all(
-            isinstance(size, int) and size >= 1 for size in sizes.values()), f"{where}.minibatch_discrimination", sizes,
-            "null, or two whole numbers of at least 1, such as {kernels: 50, dimensions: 5}")
+        good = sizes is None or isinstance(sizes, Mapping) and sizes.keys() == {*SIZES} and all(
+            isinstance(size, int) and size >= 1 for size in sizes.values())
+        typed = "{" + ", ".join(f"{name}: {size}" for name, size in sizes.items()) + "}" if sizes else sizes
+        require(good, f"{where}.minibatch_discrimination", typed,
+                "null, or two whole numbers of at least 1, such as {kernels: 50, dimensions: 5}")
         require(self.group is None or isinstance(self.group, int) and self.group >= 2, f"{where}.minibatch_stddev",
                 self.group, "null, or a whole number of at least 2 images, such as 4")
 
