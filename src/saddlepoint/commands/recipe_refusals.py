@@ -45,7 +45,7 @@ def changes_that_work(settings: Mapping[str, Any]) -> dict[str, Any]:
         if not problems:
             return changes
         proposal = next((problem.instead for problem in problems if problem.instead), None)
-        if proposal is None or all(changes.get(key) == value for key, value in proposal.items()):
+        if proposal is None or changes | proposal == changes:  # it was tried, and did not help
             return {}
         changes |= proposal
     return {}

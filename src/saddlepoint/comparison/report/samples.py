@@ -99,5 +99,7 @@ def latents_of(run: Run, kind: str) -> str:
     distribution = latents["distribution"] or "of unknown distribution"
     if distribution == "uniform":
         distribution = f"uniform from {latents['low']} to {latents['high']}"
+    elif distribution == "mixture":  # each run has learned its own
+        distribution = f"from the mixture of {run.name}"
     count, grid_seed = at(run.settings, LATENTS[kind]), at(run.settings, "callbacks.image_grid.seed")
     return f"{count} latents of {latents['size']} numbers, {distribution}, seed {grid_seed}"
