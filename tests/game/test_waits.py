@@ -36,6 +36,7 @@ DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none")
 TRICKS = {"auxiliary_classifier": ("model=acgan",)} | {
     name: (*DIGITS, f"trick=[{name}]") for name in options("tricks") if name not in ("all", "auxiliary_classifier")}
 TRICKS["consensus"] = (*TRICKS["consensus"], "model.turns.order=simultaneous")
+TRICKS["unrolled"] = (*TRICKS["unrolled"], "tricks.unrolled.optimizer=sgd")  # as SGD stands for all here
 TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2},
          {"fake_batch_multiple": 2}, {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"},
          {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 64}]

@@ -48,6 +48,11 @@ class Elsewhere(nn.Module):
         return functional_call(_Method(self.network, method), tensors, inputs)
 
 
+def with_own_buffers(network: nn.Module) -> Elsewhere:
+    """Returns the network with copies of its buffers, so that a call changes none of its running statistics."""
+    return Elsewhere(network, {name: buffer.clone() for name, buffer in network.named_buffers()})
+
+
 class _Method(nn.Module):
     """A module whose call is a method of a network."""
 
