@@ -95,9 +95,8 @@ class PathLength(Trick):
 def images_of(generator: nn.Module, latents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Returns what the generator's images are differentiated in, latents [N, L] or styles [N, ..., L], and the images
     [N, C, H, W]."""
-    apart = with_own_buffers(generator)
+    apart, latents = with_own_buffers(generator), latents.detach().requires_grad_()
     if isinstance(generator, HasMapping):
         styles = apart.mapping(latents, labels)
         return styles, apart.synthesis(styles)
-    latents = latents.detach().requires_grad_()
     return latents, apart(latents, labels)
