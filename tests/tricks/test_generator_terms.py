@@ -164,7 +164,7 @@ class MappedGenerator(LinearGenerator):
 
 @pytest.mark.parametrize("kind", [LinearGenerator, MappedGenerator])
 def test_lengths_of_a_linear_generator_are_those_of_its_matrix(kind):
-    """||A'y||, y ~ N(0, 1/12) at 12 pixels. In w both styles have this slope, and so has the root of their mean square."""
+    """||A'y||, y ~ N(0, 1/12) at 12 pixels. In w both styles have this slope, so their root mean square is it."""
     generator = kind()
     trick = joined(PathLength(weight=3.0, every=1, decay=0.25, shrink=2))
     losses = [trick.generator_loss(of_fakes(generator, 8)) for _ in range(2)]
@@ -223,13 +223,13 @@ def test_path_length_trains_in_a_game_and_leaves_running_statistics_alone():
     ("trick=[feature_matching] tricks.feature_matching.layer=2 model=dcgan_small data.image_size=16",
      "tricks.feature_matching.layer=2 is no hidden layer of DCGANDiscriminator (model.discriminator), which has: 0 of",
      {"tricks.feature_matching.layer": -1}),
-    ("trick=[feature_matching] data=dirac model=dirac", "DiracDiscriminator (model.discriminator) does not show its own",
+    ("trick=[feature_matching] data=dirac model=dirac", "DiracDiscriminator (model.discriminator) does not show its",
      {"trick": []}),
     ("trick=[mode_seeking] model=adversarial_autoencoder", "made of other images (AdversarialAutoencoderModule",
      {"trick": []}),
     ("trick=[path_length] model=pix2pix data=photo_edges", "made of other images (Pix2PixModule", {"trick": []}),
     ("trick=[mode_seeking] model=mlp data.batch_size=1", "compares two fakes", {"data.batch_size": 2}),
-    ("trick=[path_length] data.batch_size=4 tricks.path_length.shrink=4", "tricks.path_length.shrink=4 leaves BatchNorm",
+    ("trick=[path_length] data.batch_size=4 tricks.path_length.shrink=4", "tricks.path_length.shrink=4 leaves Batch",
      {"tricks.path_length.shrink": 1}),
     ("trick=[weight_clipping,unrolled] model=mlp", "trick=[weight_clipping] cuts its weights off",
      {"trick": ["weight_clipping"]}),

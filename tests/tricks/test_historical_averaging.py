@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from saddlepoint.tricks.historical_averaging import HistoricalAveraging
-from tests.game.playing import batches, game, latents, moved, play, same, weights
+from tests.game.playing import batches, game, latents, moved, play, weights
 from tests.tricks.stand_ins import update
 
 

@@ -12,7 +12,6 @@ from saddlepoint import build
 from saddlepoint.errors import RequestError
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.step import Step
-from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import Minimax, NonSaturating, Relativistic, Wasserstein
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.gradient_penalty import R1

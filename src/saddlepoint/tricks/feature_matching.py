@@ -39,9 +39,9 @@ class FeatureMatching(Trick):
         for name, network in recipe.discriminators.items():
             where = f"{type(network).__name__} (model.{name})"
             if not isinstance(network, HasFeatures):
-                yield Problem(f"{typed} compares what a hidden layer of the discriminator computes, and {where} does not "
-                              "show its own: give it a method `features`, choose another model, e.g. model=dcgan, or "
-                              "leave the trick out", {"trick": recipe.trick_list(without=[self.name_in(recipe)])})
+                yield Problem(f"{typed} compares what a hidden layer of the discriminator computes, and {where} does "
+                              "not show its own: give it a method `features`, choose another model, e.g. model=dcgan, "
+                              "or leave the trick out", {"trick": recipe.trick_list(without=[self.name_in(recipe)])})
             elif (shapes := shapes_of_layers(recipe, name)) is not None and not (
                     -len(shapes) <= self.layer < len(shapes)):
                 layers = ", ".join(f"{place} of {size_of(shape)}" for place, shape in enumerate(shapes)) or "none"

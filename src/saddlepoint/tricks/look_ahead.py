@@ -1,5 +1,5 @@
-"""Updates of a network that are only tried, and can be differentiated: its weights stay, and what they would become is a
-function of all that the updates were made of.
+"""Makes updates of a network that are only tried, and can be differentiated: its weights stay, and what they would
+become is a function of all that the updates were made of.
 
 P numbers are trained, in one vector [P].
 """
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import SGD, Adam, Optimizer
 
+from saddlepoint.config.rules import as_typed
 from saddlepoint.errors import RequestError
 from saddlepoint.game.precision import precision_of
 
-# The slope of sqrt(s) is infinite at s = 0. That of sqrt(s + UNDER_ROOT) is finite, and the root is below a hundredth of
-# Adam's usual eps where s is 0.
+# The slope of sqrt(s) is infinite at s = 0. That of sqrt(s + UNDER_ROOT) is finite, and where s is 0 the root is a
+# hundredth of Adam's usual eps.
 UNDER_ROOT = 1e-20
 
 
@@ -117,13 +118,13 @@ def refuse_unlike(name: str, optimizer: Optimizer, setting: str) -> None:
     typed, kind = f"{setting}={name}", type(optimizer).__name__
     needed, _ = RULES[name]
     if needed and not isinstance(optimizer, needed):
-        raise RequestError(f"{typed} goes on with the averages of D's own {needed.__name__}, and optimizer.discriminator "
-                           f"is {kind}: type {setting}=sgd, or optimizer=adam")
+        raise RequestError(f"{typed} goes on with the averages of D's own {needed.__name__}, and optimizer."
+                           f"discriminator is {kind}: type {setting}=sgd, or optimizer=adam")
     unlike = [each for each in UNKNOWN if optimizer.param_groups[0].get(each)]
     if unlike and isinstance(optimizer, Adam if name == "adam" else SGD):
-        value = optimizer.param_groups[0][unlike[0]]
-        raise RequestError(f"{typed} looks ahead by plain {kind}, and optimizer.discriminator.{unlike[0]}={value} is "
-                           f"more than that: type optimizer.discriminator.{unlike[0]}={'0' if value is not True else 'false'}")
+        value, where = optimizer.param_groups[0][unlike[0]], f"optimizer.discriminator.{unlike[0]}"
+        raise RequestError(f"{typed} looks ahead by plain {kind}, and {where}={as_typed(value)} is more than that: "
+                           f"type {where}={'false' if value is True else 0}")
 
 
 def flattened(tensors: Sequence[Tensor]) -> Tensor:

@@ -17,8 +17,8 @@ from saddlepoint.tricks.from_latents import latents_problems, single_fakes
 class ModeSeeking(Trick):
     """weight / (ratio + epsilon) in G's loss, with ratio = E|G(z1, y) - G(z2, y)| / E|z1 - z2|.
 
-    Mao et al. 2019 (MSGAN), section 3.2, equation 4, https://arxiv.org/abs/1903.05628, which makes the ratio large. That
-    its inverse is added, that distances are means of absolute differences and that their means over the batch are
+    Mao et al. 2019 (MSGAN), section 3.2, equation 4, https://arxiv.org/abs/1903.05628, which makes the ratio large.
+    That its inverse is added, that distances are means of absolute differences and that their means over the batch are
     divided are choices of the authors' code.
 
     The latents of a fake and of its neighbour in the batch are a pair (z1, z2). An unconditional generator has made

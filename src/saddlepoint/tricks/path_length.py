@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class PathLength(Trick):
     """weight * E[(||J^T y|| - a)^2] in G's loss: J the Jacobian of an image of P pixels in its latents, y ~ N(0, 1/P).
 
-    Karras et al. 2020 (StyleGAN2), section 3.2 and appendix B, https://arxiv.org/abs/1912.04958. a is the running mean of
-    the lengths ||J^T y||: a <- a + decay * (E||J^T y|| - a) before the term is computed, from 0 on, and a constant of the
-    loss. So lengths are drawn to 0 at first, as in the authors' code. a is a buffer.
+    Karras et al. 2020 (StyleGAN2), section 3.2 and appendix B, https://arxiv.org/abs/1912.04958. a is the running mean
+    of the lengths ||J^T y||: a <- a + decay * (E||J^T y|| - a) before the term is computed, from 0 on, and a constant
+    of the loss. So lengths are drawn to 0 at first, as in the authors' code. a is a buffer, one for all contests.
 
     The latents are those of G's update, z; of a generator with a mapping the styles w are differentiated, and the
     length of several styles of an image is the root of their mean square. The images are made again, in float32, from
