@@ -92,7 +92,7 @@ class AdamFromHere:
     def __init__(self, optimizer: Optimizer, parameters: Sequence[nn.Parameter]):
         group, states = optimizer.param_groups[0], [optimizer.state.get(each, {}) for each in parameters]
         self.rate, self.betas, self.epsilon = group["lr"], group["betas"], group["eps"]
-        self.mean, self.square = (flattened([state.get(name, torch.zeros_like(each)) for each, state in zip(
+        self.mean, self.square = (flattened([state[name] if state else torch.zeros_like(each) for each, state in zip(
             parameters, states, strict=True)]) for name in ("exp_avg", "exp_avg_sq"))
         self.count = next((state["step"].to(self.mean.dtype) for state in states if state), 0)
 
@@ -102,7 +102,7 @@ class AdamFromHere:
         self.mean = of_mean * self.mean + (1 - of_mean) * gradient
         self.square = of_square * self.square + (1 - of_square) * gradient.square()
         root = (self.square / (1 - of_square ** self.count) + UNDER_ROOT).sqrt()
-        return weights - self.rate / (1 - of_mean ** self.count) * self.mean / (root + self.epsilon)
+        return weights - self.rate * (self.mean / (1 - of_mean ** self.count) / (root + self.epsilon))
 
 
 RULES: dict[str, tuple[type[Optimizer] | None, type[Rule]]] = {"adam": (Adam, AdamFromHere),

@@ -16,6 +16,7 @@ from saddlepoint.game.trick import Trick, overrides
 from saddlepoint.game.turns import SCORINGS
 from saddlepoint.parallel.collectives import global_mean
 from saddlepoint.tricks import look_ahead
+from saddlepoint.tricks.weights import WeightClipping
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -36,7 +37,8 @@ class Unrolled(Trick):
     Buffers of D, such as running statistics and the vectors of spectral normalisation, go on in a copy for these
     updates. The look-ahead is not clipped, and has no terms of the task.
 
-    steps: k, 0 or more; 0 is the game without the trick. Each takes as long as about three updates of D
+    steps: k, 0 or more; 0 is the game without the trick. Each is a gradient of D that is differentiated once more, with
+        about three times the products of an update of D
     optimizer: adam: as D's own Adam, from the averages that it has now, as in the authors' code; sgd: plain steps.
         Both have D's learning rate
     reals: whether G's loss has D's term on reals
@@ -60,7 +62,7 @@ class Unrolled(Trick):
             yield Problem(f"{typed} looks ahead by updates of the discriminator on reals and fakes, and model.turns."
                           "scoring=half makes one on each", {"model.turns.scoring": "separate"})
         for name, trick in recipe.tricks.items():
-            if overrides(trick, "after_discriminator_step") and "lipschitz" in trick.provides:
+            if isinstance(trick, WeightClipping):
                 yield Problem(f"{typed} differentiates through updates of the discriminator, and trick=[{name}] cuts "
                               "its weights off after each: use another bound, e.g. spectral_norm, or leave one out",
                               without)
