@@ -40,10 +40,10 @@ def test_claims_are_read_with_their_thresholds(claims):
     assert sum(isinstance(claim.holds_if, Effect) for claim in claims) == 13
 
 
-def test_the_decisive_ring_of_a_claim_and_of_a_table_are_the_same_runs(claims, reproductions):
+def test_the_runs_of_the_claim_on_the_decisive_ring_are_rows_of_its_table(claims, reproductions):
     [claim] = [each for each in claims if each.name == "packing_on_the_ring"]
     [table] = [each for each in reproductions if each.name == "decisive_ring"]
-    assert {of_recipe(arm.words) for arm in claim.arms} == {of_recipe(row.words) for row in table.lengths[0].rows}
+    assert {of_recipe(arm.words) for arm in claim.arms} < {of_recipe(row.words) for row in table.lengths[0].rows}
     assert {row.seeds for row in table.lengths[0].rows} == {claim.seeds}
 
 

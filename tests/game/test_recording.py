@@ -144,7 +144,7 @@ def test_every_experiment(name):
 
 DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none", *QUIET)
 TRICKS = {"auxiliary_classifier": ("model=acgan",), "ema": ("tricks.ema.rampup=null",), "r1": ("tricks.r1.every=2",),
-          "consensus": ("model.turns.order=simultaneous",)}
+          "consensus": ("model.turns.order=simultaneous",), "path_length": ("tricks.path_length.every=2",)}
 
 
 def with_changing_numbers(module: AdversarialModule) -> list[str]:
@@ -163,7 +163,7 @@ def test_every_trick_with_settings_that_change(name):
     made = settings(*DIGITS, *TRICKS.get(name, ()), f"trick=[{name}]")
     changed = []
     game = played_each_way(made, kinds=2, prepare=lambda module: changed.append(with_changing_numbers(module)))
-    assert changed[0] or name in ("spectral_norm", "packing")
+    assert changed[0] or name in ("spectral_norm", "packing", "unrolled")
     assert game.recorder.device.played >= (4 if made["model"]["turns"]["order"] == "alternating" else 2)
     assert not game.refusals
 

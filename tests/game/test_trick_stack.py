@@ -9,7 +9,7 @@ from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, built, images, step
 
 POINTS = ["contest", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
-          "generator_loss", "after_generator_step", "both_losses", "sampling_generator"]
+          "generator_loss", "after_generator_step", "weights_loss", "both_losses", "sampling_generator"]
 
 ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},
@@ -17,6 +17,9 @@ ACTS_AT = {
     "r2": {"discriminator_loss"}, "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
     "auxiliary_classifier": {"discriminator_loss", "generator_loss"},
     "ema": {"after_generator_step", "sampling_generator"}, "packing": {"contest"}, "consensus": {"both_losses"},
+    "feature_matching": {"generator_loss"}, "mode_seeking": {"generator_loss"}, "path_length": {"generator_loss"},
+    "historical_averaging": {"weights_loss", "after_discriminator_step", "after_generator_step"},
+    "unrolled": {"opponent", "generator_loss"},
 }
 PLAIN = Targets(real=torch.tensor(1.0), fake=torch.tensor(0.0))
 

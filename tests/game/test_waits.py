@@ -39,6 +39,7 @@ TRICKS["parts of networks"] = (
     *DIGITS, "model.generator.normalization=virtual_batch", "model.latents.distribution=mixture", "trick=[ema]",
     "model.discriminator.minibatch_discrimination={kernels:3,dimensions:2}", "model.discriminator.minibatch_stddev=2")
 TRICKS["consensus"] = (*TRICKS["consensus"], "model.turns.order=simultaneous")
+TRICKS["unrolled"] = (*TRICKS["unrolled"], "tricks.unrolled.optimizer=sgd")  # as SGD stands for all here
 TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2},
          {"fake_batch_multiple": 2}, {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"},
          {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 64}]

@@ -17,10 +17,15 @@ from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.consensus import Consensus
 from saddlepoint.tricks.ema import ExponentialMovingAverage
+from saddlepoint.tricks.feature_matching import FeatureMatching
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
+from saddlepoint.tricks.historical_averaging import HistoricalAveraging
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
+from saddlepoint.tricks.mode_seeking import ModeSeeking
 from saddlepoint.tricks.packing import Packing
+from saddlepoint.tricks.path_length import PathLength
+from saddlepoint.tricks.unrolled import Unrolled
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
 IMAGE = (2, 3, 4)
@@ -30,6 +35,8 @@ TRICKS = {
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
     "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus,
+    "feature_matching": FeatureMatching, "historical_averaging": HistoricalAveraging, "mode_seeking": ModeSeeking,
+    "path_length": PathLength, "unrolled": Unrolled,
 }
 
 
@@ -66,9 +73,14 @@ class Patches(nn.Module):
     def class_logits(self, images: Tensor, labels: Tensor) -> Tensor:
         return self.layers[:3](images).mean((2, 3))[:, :3]
 
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        return [self.layers[:3](images)]
+
 
 class Generator(nn.Module):
     """latents [N, 6] -> images, with running statistics"""
+
+    latent_dim = 6
 
     def __init__(self):
         super().__init__()
@@ -85,6 +97,8 @@ def images(count: int, seed: int = 0) -> Tensor:
 def built(tricks: dict[str, Trick], generator: nn.Module, discriminator: nn.Module) -> TrickStack:
     stack = TrickStack(tricks)
     stack.build(generator, discriminator)
+    adam = torch.optim.Adam([nn.Parameter(torch.zeros(1))])
+    stack.join(SimpleNamespace(turns=Turns(), players_optimizers=SimpleNamespace(trials={"discriminator": adam})))
     return stack
 
 
@@ -99,9 +113,11 @@ def step(discriminator: nn.Module, *, generator: nn.Module | None = None, stack:
     draws = draws or RandomStreams(seed=0, step=0)
     shown = {"real": real, "fake": fake}
     labels = {name: torch.arange(len(parts(side)[0])) % 3 for name, side in shown.items()}
+    latents = torch.rand(len(labels["fake"]), getattr(generator, "latent_dim", 0),
+                         generator=torch.Generator().manual_seed(3))
     return DiscriminatorStep(
         contest="", generator=generator, discriminator=discriminator, real=real, fake=fake, real_labels=labels["real"],
-        fake_labels=labels["fake"], latents=torch.empty(len(labels["fake"]), 0), reals_are_made=False,
+        fake_labels=labels["fake"], latents=latents, reals_are_made=False,
         images_seen=images_seen, batch_size=len(labels["real"]) * draws.num_processes, random=draws,
         loss=NonSaturating(), input_tricks=stack.discriminator_input,
         sides=tuple(Side(name, shown[name], labels[name], torch.zeros(len(labels[name]))) for name in sides))

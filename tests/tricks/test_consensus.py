@@ -124,5 +124,6 @@ def test_without_weight_nothing_changes():
 
 def test_compiled_networks_are_refused():
     module = build.module(settings("model=mlp", "trick=consensus", "model.turns.order=simultaneous"))
-    with pytest.raises(RequestError, match=r"trick=\[consensus\] differentiates both .* type trainer.compile=false"):
+    words = r"trick=\[consensus\] differentiates networks twice.* type trainer.compile=false"
+    with pytest.raises(RequestError, match=words):
         compiling.compile_game(module)

@@ -134,13 +134,13 @@ class AdversarialModule(Task, Players):
         for step, target in zip(steps, targets, strict=True):
             terms[step.named("adversarial")] = step.adversarial(target)
             terms |= self.tricks.discriminator_losses(step)
-        return terms
+        return terms | self.tricks.weights_losses("discriminator", steps[0])
 
     def generator_loss(self, steps: Sequence[GeneratorStep], more: Terms) -> Terms:
         terms = {step.named("adversarial"): self.adversarial_weight * step.adversarial() for step in steps} | more
         for step in steps:
-            terms |= self.tricks.generator_losses(step)
-        return terms
+            terms = self.tricks.with_generator_losses(terms, step)
+        return terms | self.tricks.weights_losses("generator", steps[0])
 
     def end_update(self, player: str, terms: Terms, batch: ImageBatch, random: RandomStreams) -> None:
         self.remember(player, terms)

@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 PLAYERS = ("generator", "discriminator")  # in the order of their optimizers
-METHODS = ("class_logits", "codes", "distribution")  # of the networks below, which training calls beside the networks
+# Methods of the networks below, which training calls beside the networks.
+METHODS = ("class_logits", "codes", "distribution", "features")
 
 
 def networks_of(player: nn.Module, name: str) -> dict[str, nn.Module]:
@@ -60,8 +61,9 @@ class HasMapping(Protocol):
 class HasFeatures(Protocol):
     """A discriminator that returns the activations of its hidden layers, which feature matching compares."""
 
-    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """images [N, C, H, W], labels [N] -> one tensor [N, ...] per hidden layer or block, from the image inwards"""
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor] | Tensor:
+        """images [N, C, H, W], labels [N] -> one tensor [N, ...] per hidden layer or block, from the image inwards; or
+        the last one alone, not in a list"""
 
 
 @runtime_checkable

@@ -37,8 +37,10 @@ class Optimizers:
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
                  discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
         self.makers = {"generator": generator, "discriminator": discriminator}
-        trials = [_try(player, maker) for player, maker in self.makers.items()]
-        self.waiting = sorted({type(each).__name__ for each in trials if not leaves_out(each)})  # make the host wait
+        # Of a single number each, which say what optimizers there will be.
+        self.trials = {player: _try(player, maker) for player, maker in self.makers.items()}
+        waiting = {type(each).__name__ for each in self.trials.values() if not leaves_out(each)}
+        self.waiting = sorted(waiting)  # make the host wait
         self.schedule = as_schedule(schedule)
         self.rates: list[list[float]] = []  # learning rates of each optimizer's groups, as numbers
         self._applied: float | None = None

@@ -49,6 +49,7 @@ class Players(pl.LightningModule):
         self.newest: dict[str, Tensor] = {}
         self.latest: dict[str, Tensor] = {}
         self.after_each_step: list[Callable[[Players], None]] = []  # must not read from the device
+        self.tricks.join(self)
 
     frozen_layers = 0  # first layers of D's networks that stay as they are (freezing.py)
 

@@ -17,6 +17,7 @@ from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update, total_of
 
 if TYPE_CHECKING:
+    from saddlepoint.game.players import Players
     from saddlepoint.game.recipe import Problem, Recipe
     from saddlepoint.game.task import Task
 
@@ -33,7 +34,9 @@ class Trick(nn.Module):
     changes_networks: ClassVar[bool] = False  # True: built before the others, so that EMA copies the changed network
     softens_targets: ClassVar[bool] = False  # True: needs a loss with real/fake targets
     trained_with: ClassVar[str | None] = None  # whose optimizer trains its parameters: generator or discriminator
+    differentiates_twice: ClassVar[bool] = False  # True: the derivative of a network is part of a loss (no compiling)
     images_of_a_pack: int = 1  # that `contest` puts side by side, so that D is shown them as one
+    replaces_adversarial: bool = False  # True: its term stands in the place of the adversarial one in G's loss
 
     def name_in(self, recipe: "Recipe") -> str:
         """Returns this trick's name as typed in trick=[...], for messages."""
@@ -57,6 +60,10 @@ class Trick(nn.Module):
 
         A player is a network, or an nn.ModuleDict of several.
         """
+
+    def join(self, game: "Players") -> None:
+        """Is told once, when the game is built but for its optimizers, whose trick this is. A trick that keeps the game
+        must hide it from nn.Module, e.g. in a tuple, as it would else be a part of its own part."""
 
     def discriminator_settings(self, given: Mapping[str, Any], where: str, game: "type[Task]") -> Mapping[str, Any]:
         """Returns the settings with which a discriminator is built, in place of those given.
@@ -105,6 +112,11 @@ class Trick(nn.Module):
     def after_generator_step(self, update: Update) -> None:
         """Acts after each update of G, on its weights or on copies of them."""
 
+    def weights_loss(self, player: str, step: Step) -> Tensor | None:
+        """Returns a term [] to add to the loss of a player, `generator` or `discriminator`, or None. It is about the
+        player's weights, and so is added once in an update, however many contests there are; `step` is the first."""
+        return None
+
     def both_losses(self, losses: Mapping[str, Tensor], parameters: Mapping[str, Sequence[nn.Parameter]],
                     update: Update) -> Mapping[str, Tensor]:
         """Returns a term [] to add to each player's loss, by the player's name, in an update of both players at once
@@ -121,8 +133,8 @@ class Trick(nn.Module):
 
 
 POINTS = ("discriminator_settings", "build", "contest", "discriminator_input", "targets", "discriminator_loss",
-          "after_discriminator_step", "opponent", "generator_loss", "after_generator_step", "both_losses",
-          "sampling_generator")
+          "after_discriminator_step", "opponent", "generator_loss", "after_generator_step", "weights_loss",
+          "both_losses", "sampling_generator")
 
 
 def overrides(trick: Trick, point: str) -> bool:
@@ -156,11 +168,16 @@ class TrickStack(nn.ModuleDict):
         self._discriminator_losses = self.acting_at("discriminator_loss")
         self._opponents = self.acting_at("opponent")
         self._generator_losses = self.acting_at("generator_loss")
+        self._weights_losses = self.acting_at("weights_loss")
         self._both_losses = self.acting_at("both_losses")
         self._after = {player: self.acting_at(f"after_{player}_step") for player in PLAYERS}
         of_players = {id(parameter) for player in (generator, discriminator) for parameter in player.parameters()}
         for name, trick in self.items():
             _refuse_untrained(name, trick, of_players)
+
+    def join(self, game: "Players") -> None:
+        for trick in self.values():
+            trick.join(game)
 
     @property
     def images_of_a_pack(self) -> int:
@@ -196,6 +213,17 @@ class TrickStack(nn.ModuleDict):
     def generator_losses(self, step: GeneratorStep) -> dict[str, Tensor]:
         """Returns the terms [] that tricks add to G's loss in this step, by the trick's name."""
         terms = {step.named(name): trick.generator_loss(step) for name, trick in self._generator_losses}
+        return {name: term for name, term in terms.items() if term is not None}
+
+    def with_generator_losses(self, terms: Mapping[str, Tensor], step: GeneratorStep) -> dict[str, Tensor]:
+        """Returns the terms [] of G's loss with those that tricks add in this step, or put in the adversarial one's
+        place."""
+        replaced = {step.named("adversarial")} if any(trick.replaces_adversarial for trick in self.values()) else set()
+        return {name: term for name, term in terms.items() if name not in replaced} | self.generator_losses(step)
+
+    def weights_losses(self, player: str, step: Step) -> dict[str, Tensor]:
+        """Returns the terms [] that tricks add to a player's loss once an update, by the trick's name."""
+        terms = {name: trick.weights_loss(player, step) for name, trick in self._weights_losses}
         return {name: term for name, term in terms.items() if term is not None}
 
     def with_both_losses(self, terms: Mapping[str, Mapping[str, Tensor]],

@@ -11,6 +11,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.compiling import compile_networks, first_line
 from saddlepoint.game.networks import networks_of
+from saddlepoint.game.trick import overrides
 from saddlepoint.parallel.first import is_first
 from saddlepoint.tricks.gradient_penalty import GradientPenalty, reason_against_compiling
 
@@ -32,9 +33,10 @@ def require_compiler(device: torch.device) -> None:
 
 def compile_game(module: AdversarialModule) -> None:
     """Lets the training steps of a game call its networks, and what penalties compute of them, by compiled code. Raises
-    a RequestError if a trick differentiates all of an update twice."""
-    if twice := [name for name, _ in module.tricks.acting_at("both_losses")]:
-        raise RequestError(f"trainer.compile=true: trick=[{','.join(twice)}] differentiates both networks twice, and "
+    a RequestError if a trick differentiates networks twice otherwise than a penalty does."""
+    if twice := [name for name, trick in module.tricks.items()
+                 if trick.differentiates_twice or overrides(trick, "both_losses")]:
+        raise RequestError(f"trainer.compile=true: trick=[{','.join(twice)}] differentiates networks twice, and "
                            "compiled code cannot be differentiated twice: type trainer.compile=false")
     compile_networks(module, BACKEND, _tell)
     for trick in _penalties(module).values():

@@ -1,0 +1,79 @@
+"""Feature matching: G makes fakes that D's hidden layer takes for reals on average."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from saddlepoint.config.rules import NonNegative, integer
+from saddlepoint.game.networks import HasFeatures
+from saddlepoint.game.precision import exact
+from saddlepoint.game.recipe import Problem, Recipe, size_of
+from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.step import GeneratorStep, Shown, parts
+from saddlepoint.game.trick import Trick
+from saddlepoint.parallel.collectives import global_mean
+
+
+class FeatureMatching(Trick):
+    """weight * ||E f(x) - E f(G(z))||^2 in G's loss, f(x) the activations of a hidden layer of D.
+
+    Salimans et al. 2016, section 3.1, https://arxiv.org/abs/1606.03498. The means are over the batch, of each number of
+    the layer by itself (of maps: of each pixel), and the square is summed over these numbers. D learns as ever. f is of
+    what D is shown, i.e. behind instance noise and in packs.
+
+    weight: 0 or more
+    layer: of those that `features` of D returns, 0 the first behind the image; -1 the last, -2 the one before, ...
+    replaces_adversarial: whether this is G's loss in the place of the adversarial term, as in the paper; false: beside
+    """
+
+    def __init__(self, weight: Schedule | NonNegative = 1.0, layer: Annotated[int, integer()] = -1,
+                 replaces_adversarial: bool = True):
+        super().__init__()
+        self.weight = as_schedule(weight, "tricks.feature_matching.weight", low=0)
+        self.layer, self.replaces_adversarial = layer, replaces_adversarial
+
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        typed = f"trick=[{self.name_in(recipe)}]"
+        for name, network in recipe.discriminators.items():
+            where = f"{type(network).__name__} (model.{name})"
+            if not isinstance(network, HasFeatures):
+                yield Problem(f"{typed} compares what a hidden layer of the discriminator computes, and {where} does "
+                              "not show its own: give it a method `features`, choose another model, e.g. model=dcgan, "
+                              "or leave the trick out", {"trick": recipe.trick_list(without=[self.name_in(recipe)])})
+            elif (shapes := shapes_of_layers(recipe, name)) is not None and not (
+                    -len(shapes) <= self.layer < len(shapes)):
+                layers = ", ".join(f"{place} of {size_of(shape)}" for place, shape in enumerate(shapes)) or "none"
+                yield Problem(f"tricks.feature_matching.layer={self.layer} is no hidden layer of {where}, which has: "
+                              f"{layers}", {"tricks.feature_matching.layer": -1} if shapes else {
+                                  "trick": recipe.trick_list(without=[self.name_in(recipe)])})
+
+    def schedules(self) -> Mapping[str, Schedule]:
+        return {"weight": self.weight}
+
+    def generator_loss(self, step: GeneratorStep) -> Tensor:
+        means = [self.mean(step, side, labels) for side, labels in (
+            (step.real, step.real_labels), (step.fake, step.fake_labels))]
+        return step.value(self.weight) * (means[0] - means[1]).square().sum()
+
+    def mean(self, step: GeneratorStep, shown: Shown, labels: Tensor) -> Tensor:
+        """Returns the mean of the layer's numbers [...] over rows of a side and over the processes."""
+        features = layers_of(step.discriminator.features(*parts(step.prepare(shown)), labels))
+        return global_mean(exact(features[self.layer]).mean(0))
+
+
+def layers_of(features: Sequence[Tensor] | Tensor) -> Sequence[Tensor]:
+    """Returns the layers that a discriminator shows, one alone as a list of one."""
+    return [features] if isinstance(features, Tensor) else features
+
+
+def shapes_of_layers(recipe: Recipe, name: str) -> list[tuple[int, ...]] | None:
+    """Returns the shapes of the layers that model.<name> shows, without the batch; None: it does not fit the data."""
+    network: nn.Module = recipe.networks[name]
+    try:
+        with torch.no_grad():
+            return [tuple(layer.shape[1:]) for layer in layers_of(network.features(
+                *recipe.module.example_inputs(recipe)[name]))]
+    except (KeyError, RuntimeError, TypeError, ValueError):  # which the check of shapes says in its own words
+        return None
