@@ -10,5 +10,6 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "instance_noise": "InstanceNoise",
     "labels": "LabelFlip LabelSmoothing",
     "packing": "Packing",
+    "pull_away": "PullAway",
     "weights": "SpectralNorm WeightClipping",
 })
