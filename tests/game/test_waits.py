@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks._hand_written import HandWritten
 from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.batches import ImageBatch, PairedBatch, PointBatch
+from saddlepoint.game.batches import ImageBatch, PairedBatch, PartlyLabelledBatch, PointBatch
 from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
@@ -36,6 +36,7 @@ DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none")
 TRICKS = {"auxiliary_classifier": ("model=acgan",)} | {
     name: (*DIGITS, f"trick=[{name}]") for name in options("tricks") if name not in ("all", "auxiliary_classifier")}
 TRICKS["consensus"] = (*TRICKS["consensus"], "model.turns.order=simultaneous")
+TRICKS["pull_away"] = ("model=ebgan", "loss=ebgan", "trick=[pull_away]")
 TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2},
          {"fake_batch_multiple": 2}, {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"},
          {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 64}]
@@ -126,6 +127,8 @@ def batch_of(made, kind):
     real, labels = torch.empty(count, data["channels"], size, size), torch.zeros(count, dtype=torch.long)
     if kind is ImageBatch:
         return kind(real, labels)
+    if kind is PartlyLabelledBatch:
+        return kind(real, labels, real, labels)
     if kind is PairedBatch:
         return kind(real, labels, real[..., ::data["scale"], ::data["scale"]], real)
     return kind(real, labels, torch.empty(count, data["source_channels"], size, size))

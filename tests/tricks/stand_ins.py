@@ -21,6 +21,7 @@ from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradi
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
 from saddlepoint.tricks.packing import Packing
+from saddlepoint.tricks.pull_away import PullAway
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
 IMAGE = (2, 3, 4)
@@ -29,7 +30,7 @@ TRICKS = {
     "label_smoothing": LabelSmoothing, "label_flip": LabelFlip, "instance_noise": lambda: InstanceNoise(0.1),
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
-    "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus,
+    "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus, "pull_away": PullAway,
 }
 
 
