@@ -26,7 +26,7 @@ def test_the_logit_is_minus_the_mean_squared_error_of_the_reconstruction():
 
 def test_an_image_that_is_reconstructed_exactly_has_the_largest_logit_zero():
     discriminator, images = network(), torch.rand(3, 2, 16, 16) * 2 - 1
-    discriminator.decoder = lambda codes, labels: images
+    discriminator.reconstructions = lambda images, labels: images
     assert discriminator(images, LABELS).tolist() == [0.0] * 3
 
 
