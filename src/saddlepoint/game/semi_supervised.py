@@ -13,6 +13,7 @@ from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.step import Contest, DiscriminatorStep, Targets
 from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.parallel.collectives import global_mean
 
 
 class SemiSupervisedModule(SynthesisModule):
@@ -69,8 +70,8 @@ class SemiSupervisedModule(SynthesisModule):
 
 def mean_feature_distance(real: Tensor, fake: Tensor) -> Tensor:
     """Returns |E f(x) - E f(G(z))|^2 [], the squared distance of the mean features of reals [N, ...] and fakes
-    [M, ...]: Salimans et al. 2016, section 3.1, https://arxiv.org/abs/1606.03498."""
-    return (real.mean(0) - fake.mean(0)).square().sum()
+    [M, ...]: Salimans et al. 2016, section 3.1, https://arxiv.org/abs/1606.03498. Means are over all processes."""
+    return (global_mean(real.mean(0)) - global_mean(fake.mean(0))).square().sum()
 
 
 def classifier_problems(recipe: Recipe) -> Iterator[Problem]:
