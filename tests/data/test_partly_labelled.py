@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from saddlepoint.data.partly_labelled import PartlyLabelled
+from saddlepoint.data.sources.mnist5k import PartlyLabelledDigits
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import PartlyLabelledBatch
 from tests.data.memory_data import Numbered, batches, numbered
@@ -78,3 +79,14 @@ def test_images_keep_their_identity_and_metrics_all_labels_whichever_are_known()
 def test_labels_that_are_all_unknown_and_more_than_there_are_are_refused(changes, error, sentence):
     with pytest.raises(error, match=sentence):
         partly_labelled(**changes)
+
+
+def test_digits_that_are_held_out_have_no_known_label():
+    data = PartlyLabelledDigits(name="digits", channels=1, image_size=28, num_classes=10, batch_size=100, held_out=1000,
+                                labelled_per_class=10)
+    data.setup("fit")
+    train, test = data.evaluation_images("train"), data.evaluation_images("test")
+    assert train.labels[data.known].bincount().tolist() == [10] * 10
+    assert len(train) == 4000 and len(test) == 1000
+    shown = {image.numpy().tobytes() for image in test.images}
+    assert not any(image.numpy().tobytes() in shown for image in train.images[data.known])
