@@ -62,6 +62,9 @@ NEEDS = {
     ("tricks", "r2"): ("model.discriminator.normalization=layer",),
     ("tricks", "auxiliary_classifier"): ("model=acgan_dcgan",),
     ("tricks", "consensus"): ("model.turns.order=simultaneous",),
+    ("tricks", "pull_away"): ("model=ebgan", "loss=ebgan"),
+    ("data", "partly_labelled_digits"): ("model=semi_supervised", "data.labelled_per_class=1", "data.subset_size=100"),
+    ("experiment", "semi_supervised_digits"): ("data.labelled_per_class=1", "data.subset_size=100"),
     ("model", "acgan"): ("trick=auxiliary_classifier",),
     ("model", "acgan_dcgan"): ("trick=auxiliary_classifier",),
     ("data", "sr_folder"): ("model=srgan", *SMALL_UPSCALER),
@@ -115,7 +118,7 @@ WITH_FILES = {name for name in options("experiment") for data in OF_FILES
               if f"override /data: {data}\n" in (CONF / "experiment" / f"{name}.yaml").read_text()}
 WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
                  ("model", "pacgan_digits"), ("model", "metz_digits"), ("model", "adversarial_autoencoder"),
-                 ("model", "bigan_mlp")}
+                 ("model", "bigan_mlp"), ("data", "partly_labelled_digits")}
 
 
 def is_of_points(overrides: list[str]) -> bool:

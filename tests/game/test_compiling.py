@@ -31,6 +31,7 @@ SMALL = ("data.image_size=16",)
 UPSCALING = ("data=sr_folder", "perceptual=random", "data.image_size=32", "model.generator.num_blocks=1")
 OF_MODELS = {  # what an option of model= needs beside itself; the fewer layers, the sooner they are followed
     "acgan": ("trick=[auxiliary_classifier]", *SMALL), "acgan_dcgan": ("trick=[auxiliary_classifier]", *SMALL),
+    "ebgan": ("loss=ebgan", *SMALL), "semi_supervised": ("data=partly_labelled_digits",),
     "bigan": SMALL, "dcgan": SMALL, "projection": ("trick=[spectral_norm]", *SMALL), "resnet": SMALL,
     "srgan": UPSCALING, "esrgan": UPSCALING, "real_esrgan": UPSCALING, "infogan": ("data.image_size=28",),
     "pix2pix": ("data=photo_edges", "data.image_size=32", "model.generator.levels=3",

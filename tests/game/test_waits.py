@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks._hand_written import HandWritten
 from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.batches import ImageBatch, PairedBatch, PointBatch
+from saddlepoint.game.batches import ImageBatch, PairedBatch, PartlyLabelledBatch, PointBatch
 from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
@@ -40,6 +40,7 @@ TRICKS["parts of networks"] = (
     "model.discriminator.minibatch_discrimination={kernels:3,dimensions:2}", "model.discriminator.minibatch_stddev=2")
 TRICKS["consensus"] = (*TRICKS["consensus"], "model.turns.order=simultaneous")
 TRICKS["unrolled"] = (*TRICKS["unrolled"], "tricks.unrolled.optimizer=sgd")  # as SGD stands for all here
+TRICKS["pull_away"] = ("model=ebgan", "loss=ebgan", "trick=[pull_away]")
 TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2},
          {"fake_batch_multiple": 2}, {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"},
          {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 64}]
@@ -130,6 +131,8 @@ def batch_of(made, kind):
     real, labels = torch.empty(count, data["channels"], size, size), torch.zeros(count, dtype=torch.long)
     if kind is ImageBatch:
         return kind(real, labels)
+    if kind is PartlyLabelledBatch:
+        return kind(real, labels, real, labels)
     if kind is PairedBatch:
         return kind(real, labels, real[..., ::data["scale"], ::data["scale"]], real)
     return kind(real, labels, torch.empty(count, data["source_channels"], size, size))

@@ -21,6 +21,8 @@ from saddlepoint.losses.adversarial import (
     RelativisticAverage,
     Wasserstein,
 )
+from saddlepoint.losses.divergences import FDivergence
+from saddlepoint.losses.energy import EBGAN
 from tests.in_conf import classes, concrete
 from tests.losses.examples import FAKE, HARD, LOSSES, REAL, every_loss, sigmoid
 
@@ -39,6 +41,8 @@ def by_hand(real: np.ndarray, fake: np.ndarray) -> dict[type, tuple[float, float
         RelativisticAverage: (
             -mean(log(sigmoid(real - mean(fake)))) - mean(log(1 - sigmoid(fake - mean(real)))),
             -mean(log(sigmoid(fake - mean(real)))) - mean(log(1 - sigmoid(real - mean(fake))))),
+        FDivergence: (mean(np.exp(fake - 1)) - mean(real), -mean(fake)),
+        EBGAN: (mean(np.maximum(0, 1 + fake)) - mean(real), -mean(fake)),
     }
 
 
@@ -63,6 +67,8 @@ EQUILIBRIUM = [
     (Wasserstein, 3.0, 0.0, -3.0),
     (Relativistic, 3.0, math.log(2), math.log(2)),
     (RelativisticAverage, 3.0, math.log(4), math.log(4)),
+    (FDivergence, 1.0, 0.0, -1.0),
+    (EBGAN, -0.25, 1.0, 0.25),
 ]
 
 
@@ -133,4 +139,6 @@ def test_each_yaml_names_its_loss_and_adds_the_terms_by_default(name, loss):
     path = Path(__file__).parents[2] / "conf" / "loss" / f"{name}.yaml"
     target = OmegaConf.to_container(OmegaConf.load(path))
     del target["_target_"]
-    assert target == {"reduction": "sum"} | ({"detach_means": False} if loss is RelativisticAverage else {})
+    more = {RelativisticAverage: {"detach_means": False}, EBGAN: {"margin": 1.0},
+            FDivergence: {"divergence": "kl", "generator": "alternative"}}
+    assert target == {"reduction": "sum"} | more.get(loss, {})

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from saddlepoint.networks.autoencoder_discriminator import DCGANAutoencoderDiscriminator
 from saddlepoint.networks.conditional_dcgan import ClassifyingDCGANDiscriminator, ConditionalDCGANGenerator
 from saddlepoint.networks.conditional_mlp import ConditionalMLPDiscriminator, ConditionalMLPGenerator
 from saddlepoint.networks.conditional_resnet import (
@@ -36,6 +37,7 @@ METZ_G, METZ_D = {"maps": [6, 4, 3], "image_stride": 1}, {"maps": [2, 4], "norma
 GENERATORS = {
     "mlp": small(MLPGenerator, latent_dim=5, **MLP),
     "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
+    "ebgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
     "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
     "pacgan_digits": small(StackedDigitsGenerator, latent_dim=5, maps=[6, 4]),
@@ -49,6 +51,7 @@ GENERATORS = {
 DISCRIMINATORS = {
     "mlp": small(MLPDiscriminator, **MLP),
     "dcgan": small(DCGANDiscriminator, **WIDE4),
+    "ebgan": small(DCGANAutoencoderDiscriminator, code_size=3, **WIDE4),
     "resnet": small(ResNetDiscriminator, **WIDE8),
     "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
     "pacgan_digits": small(StackedDigitsDiscriminator, maps=[4, 6]),
@@ -61,7 +64,7 @@ DISCRIMINATORS = {
 }
 LABELS = torch.zeros(6, dtype=torch.long)
 OTHERS = torch.arange(6)
-UNCONDITIONAL = ["mlp", "dcgan", "resnet", "lecture_dcgan", "pacgan_digits", "metz_digits"]
+UNCONDITIONAL = ["mlp", "dcgan", "ebgan", "resnet", "lecture_dcgan", "pacgan_digits", "metz_digits"]
 CLASSIFYING = ["acgan", "acgan_dcgan"]  # their scores ignore labels
 NORMALIZATIONS = ("none", "batch", "layer", "instance")
 DENSE = dict.fromkeys(["mlp", "cgan"], ("none", "batch", "layer"))

@@ -152,6 +152,7 @@ def test_features_hold_one_tensor_of_the_whole_batch_per_hidden_stage(name):
     discriminator = DISCRIMINATORS[name](size=32)
     assert isinstance(discriminator, HasFeatures)
     features = discriminator.features(torch.randn(6, 3, 32, 32), LABELS)
-    assert len(features) == {"mlp": 2, "dcgan": 3, "resnet": 4, "lecture_dcgan": 3, "cgan": 2, "lecture_cgan": 3,
-                             "pacgan_digits": 2, "metz_digits": 2, "projection": 4, "acgan": 4, "acgan_dcgan": 3}[name]
+    assert len(features) == {"mlp": 2, "dcgan": 3, "ebgan": 4, "resnet": 4, "lecture_dcgan": 3, "cgan": 2,
+                             "lecture_cgan": 3, "pacgan_digits": 2, "metz_digits": 2, "projection": 4, "acgan": 4,
+                             "acgan_dcgan": 3}[name]
     assert all(len(values) == 6 and values.requires_grad for values in features)

@@ -25,6 +25,7 @@ from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
 from saddlepoint.tricks.mode_seeking import ModeSeeking
 from saddlepoint.tricks.packing import Packing
 from saddlepoint.tricks.path_length import PathLength
+from saddlepoint.tricks.pull_away import PullAway
 from saddlepoint.tricks.unrolled import Unrolled
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
@@ -34,7 +35,7 @@ TRICKS = {
     "label_smoothing": LabelSmoothing, "label_flip": LabelFlip, "instance_noise": lambda: InstanceNoise(0.1),
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
-    "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus,
+    "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus, "pull_away": PullAway,
     "feature_matching": FeatureMatching, "historical_averaging": HistoricalAveraging, "mode_seeking": ModeSeeking,
     "path_length": PathLength, "unrolled": Unrolled,
 }

@@ -19,6 +19,15 @@ class PointBatch(NamedTuple):
     labels: Tensor  # [N] int64 class ids; all zero when the data has no classes
 
 
+class PartlyLabelledBatch(NamedTuple):
+    """Real images of which few labels are known, beside as many of those few, drawn on their own."""
+
+    real: Tensor  # [N, C, H, W] float32 in [-1, 1]
+    labels: Tensor  # [N] int64 class ids; -1 where the label is not known
+    labelled: Tensor  # [N, C, H, W] float32 in [-1, 1], images whose labels are known
+    classes: Tensor  # [N] int64, the class of each of `labelled`
+
+
 class PairedBatch(NamedTuple):
     """High-resolution images, each with its low-resolution version."""
 

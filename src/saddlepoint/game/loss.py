@@ -27,7 +27,7 @@ class AdversarialLoss(ABC):
 
     uses_targets: ClassVar[bool] = False  # True: real and fake targets exist, and tricks may soften or flip them
     needs_real_logits: ClassVar[bool] = False  # True: the generator is scored against real images
-    boundary: ClassVar[float | None] = None  # the logit between real and fake; None: only differences count
+    boundary: float | None = None  # the logit between real and fake; None: only differences count
 
     def __init__(self, reduction: Annotated[str, one_of(*REDUCTIONS)] = "sum"):
         if reduction not in REDUCTIONS:

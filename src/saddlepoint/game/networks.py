@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 PLAYERS = ("generator", "discriminator")  # in the order of their optimizers
 # Methods of the networks below, which training calls beside the networks.
-METHODS = ("class_logits", "codes", "distribution", "features")
+METHODS = ("class_logits", "codes", "distribution", "encodings", "features")
 
 
 def networks_of(player: nn.Module, name: str) -> dict[str, nn.Module]:
@@ -113,6 +113,17 @@ class HasCodes(Protocol):
     def codes(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> [N, code_size]: logits of each categorical code's values, in the order of
         the latents, then the means of the continuous codes. Must not read labels where those tell the codes"""
+
+
+@runtime_checkable
+class IsAutoencoder(Protocol):
+    """A discriminator that encodes an image and reconstructs it, and scores it by how well (loss=ebgan)."""
+
+    def encodings(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] -> the codes [N, L] that images are reconstructed from"""
+
+    def reconstructions(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, H, W], labels [N] -> images [N, C, H, W] in [-1, 1], made of their codes"""
 
 
 @runtime_checkable

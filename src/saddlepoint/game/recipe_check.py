@@ -31,7 +31,8 @@ def problems(recipe: Recipe) -> list[Problem]:
 def warnings(recipe: Recipe) -> list[str]:
     """Returns sentences about a recipe that can train, but hardly as its user intends."""
     sentences = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
-    if isinstance(recipe.discriminator, HasClassLogits) and not recipe.provides("class_terms"):
+    taught = recipe.module.teaches_classes or recipe.provides("class_terms")
+    if isinstance(recipe.discriminator, HasClassLogits) and not taught:
         sentences.append("the discriminator tells classes apart only if it is taught to, and without that the "
                          "generator's classes mean nothing: add trick=[auxiliary_classifier]")
     conditional = [getattr(network, "num_classes", 0) for network in (recipe.generator, recipe.discriminator)]

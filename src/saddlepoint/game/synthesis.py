@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
 from saddlepoint.game.adversarial import AdversarialModule, Terms
-from saddlepoint.game.batches import ImageBatch, PointBatch
+from saddlepoint.game.batches import ImageBatch, PartlyLabelledBatch, PointBatch
 from saddlepoint.game.latents import Latents, classes_at
 from saddlepoint.game.networks import networks_of
 from saddlepoint.game.random_streams import RandomStreams
@@ -66,7 +66,10 @@ class SynthesisModule(AdversarialModule):
 
     @classmethod
     def data_problems(cls, yields: type) -> Iterator[Problem]:
-        if yields not in (ImageBatch, PointBatch):
+        if yields is PartlyLabelledBatch:
+            yield Problem("the data hides most labels from training, and this model does not learn from few: choose "
+                          "model=semi_supervised, or a set with all labels, e.g. data=mnist5k")
+        elif yields not in (ImageBatch, PointBatch):
             yield Problem("this model makes images from noise and the data is pairs of images: choose data="
                           "image_folder, or a model that enlarges or translates, e.g. model=srgan or model=pix2pix")
 

@@ -25,7 +25,7 @@ GREATER_IS_BETTER = {
     "modes": True, "high_quality": True, "mode_kl": False,
     "psnr_y": True, "ssim_y": True, "psnr_rgb": True, "ssim_rgb": True, "niqe": False, "lpips": False,
     "mean_error": False, "cycle_error": False, "kept_class": True,
-    "code_accuracy": True, "reconstruction_error": False,
+    "code_accuracy": True, "reconstruction_error": False, "classification_error": False,
 }
 
 

@@ -3,6 +3,7 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "autoencoder_discriminator": "DCGANAutoencoderDiscriminator",
     "conditional_dcgan": "ClassifyingDCGANDiscriminator ConditionalDCGANGenerator",
     "conditional_mlp": "ConditionalMLPDiscriminator ConditionalMLPGenerator",
     "conditional_resnet": "ClassifyingResNetDiscriminator ConditionalResNetGenerator ProjectionResNetDiscriminator",
@@ -18,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",
     "stacked_digits": "StackedDigitsDiscriminator StackedDigitsGenerator",
+    "semi_supervised": "MLPClassifierDiscriminator",
     "srresnet": "MSRResNet SRResNet",
     "srvgg": "SRVGGNetCompact",
     "unet": "UNet",

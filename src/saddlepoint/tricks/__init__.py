@@ -15,5 +15,6 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "packing": "Packing",
     "path_length": "PathLength",
     "unrolled": "Unrolled",
+    "pull_away": "PullAway",
     "weights": "SpectralNorm WeightClipping",
 })

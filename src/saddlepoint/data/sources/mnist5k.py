@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from saddlepoint.config.rules import integer
 from saddlepoint.data.made_pairs import MadePairs
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
+from saddlepoint.data.partly_labelled import PartlyLabelled
 from saddlepoint.data.sources.opening import Damage, unzipped
 from saddlepoint.errors import RequestError
 
@@ -54,6 +55,13 @@ class PairsFromDigits(MadePairs, MNIST5k):
     """Digits with sources that are made from them: with noise, with a hole, reduced, or their edges.
 
     See MadePairs, MNIST5k and ImageDataModule for the settings.
+    """
+
+
+class PartlyLabelledDigits(PartlyLabelled, MNIST5k):
+    """Digits of which few labels are known.
+
+    See PartlyLabelled, MNIST5k and ImageDataModule for the settings.
     """
 
 

@@ -4,6 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "checkpointing": "Checkpointing",
+    "classification": "Classification",
     "codes": "Codes",
     "at_moments": "AtMoments",
     "every": "Every",

@@ -6,7 +6,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -98,8 +98,7 @@ class Representation(AtMoments):
     def write(self, trainer: pl.Trainer, module: SynthesisModule, values: dict[str, Measured]) -> None:
         """Writes the values into metrics.json, as curves, and as a line on stderr."""
         run = Path(trainer.default_root_dir)
-        protocol = {"reference": self.data.name, "reference_digest": self.digest, "split": self.split,
-                    "num_images": len(self.images), "ema": self.uses_average and module.has_average}
+        protocol = self.protocol(module)
         entries = [{"name": name, "value": finite_or_none(value), "baseline": baseline, "images_seen": self.acted_at,
                     "protocol": protocol} for name, (value, baseline) in values.items()]
         others = [each for each in (read_json(run / "metrics.json") or {}).get("representation", ())
@@ -109,6 +108,11 @@ class Representation(AtMoments):
         add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]
         tqdm.write(f"{self.acted_at:,} images: {', '.join(texts)}", file=sys.stderr)
+
+    def protocol(self, module: SynthesisModule) -> dict[str, Any]:
+        """Returns how the values were measured, as metrics.json records it."""
+        return {"reference": self.data.name, "reference_digest": self.digest, "split": self.split,
+                "num_images": len(self.images), "ema": self.uses_average and module.has_average}
 
 
 def split_to_look_at(data: ImageDataModule) -> str:
