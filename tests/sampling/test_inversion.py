@@ -145,6 +145,26 @@ def test_lbfgs_finds_the_minimum_of_rosenbrocks_valley_from_each_start():
     assert (found.values < 1e-9).all()
 
 
+def test_the_two_loops_multiply_by_the_matrix_of_bfgs():
+    """Built up densely from a multiple of I: (I - s y' / y's) H (I - y s' / y's) + s s' / y's (algorithm 7.4's matrix).
+    A pair without positive curvature is left out, here that of the second point."""
+    draws = torch.Generator().manual_seed(4)
+    gradients, *steps = torch.randn(4, 2, 5, generator=draws, dtype=torch.float64)
+    changes = [step + 0.3 * torch.randn(2, 5, generator=draws, dtype=torch.float64) for step in steps]
+    changes[1][1] = -steps[1][1]
+    result = descent._two_loops(gradients, [*zip(steps, changes, strict=True)])
+    for point in range(2):
+        pairs = [(s[point], y[point]) for s, y in zip(steps, changes, strict=True) if s[point] @ y[point] > 0]
+        assert len(pairs) == 3 - point
+        newest, change = pairs[-1]
+        identity = torch.eye(5, dtype=torch.float64)
+        matrix = newest @ change / (change @ change) * identity
+        for s, y in pairs:
+            left = identity - torch.outer(s, y) / (y @ s)
+            matrix = left @ matrix @ left.T + torch.outer(s, s) / (y @ s)
+        torch.testing.assert_close(result[point], matrix @ gradients[point])
+
+
 def test_the_lowest_point_is_returned_and_not_the_last():
     found = descent.adam(lambda points: points.square().sum(1), torch.zeros(1, 2), 10, 1.0, lambda points: points + 1)
     assert torch.equal(found.points, torch.zeros(1, 2))  # the projection drives it away
