@@ -3,7 +3,8 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
-    "commands.interface": "audit compare evaluate export load_run prepare sample train translate upscale",
+    "commands.interface": "audit augment compare evaluate export invert load_run prepare sample train translate "
+                           "upscale",
     "sampling.loading": "load_generator",
     "sampling.showing": "grid",
 })

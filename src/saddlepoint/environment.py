@@ -16,8 +16,8 @@ CALLED = "SADDLEPOINT_CALLED_BY"  # the environment variable that jobs of a swee
 JOBS_ON_GPU = "SADDLEPOINT_JOBS_ON_GPU"  # the one that says how many jobs share the GPU of this one
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
-FUNCTIONS = ("train", "sample", "evaluate", "compare", "export", "translate", "upscale", "prepare",
-             "audit")  # of saddlepoint
+FUNCTIONS = ("train", "sample", "evaluate", "compare", "export", "translate", "invert", "augment", "upscale",
+             "prepare", "audit")  # of saddlepoint
 
 _call: ContextVar[str] = ContextVar("call", default="")  # the call of such a function in which we are, as Python text
 

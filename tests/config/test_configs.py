@@ -164,8 +164,8 @@ def test_a_yaml_file_opens_with_what_it_is(file):
 def every_configuration() -> list[dict]:
     """One of each command, and of train.py so many that all options of all groups are among them."""
     made = [composed(config=command)[0] for command in
-            ("sample", "evaluate", "train_classifier", "translate", "export", "prepare", "audit", "upscale", "compare",
-             "convert_statistics", "claims")]
+            ("sample", "evaluate", "train_classifier", "translate", "invert", "augment", "export", "prepare",
+             "audit", "upscale", "compare", "convert_statistics", "claims")]
     made += [composed(f"protocol={name}", config="evaluate")[0] for name in options("protocol")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})

@@ -95,3 +95,29 @@ def test_pixels_are_bytes_of_the_whole_range():
     images = digits().images().numpy()
     assert images.dtype == numpy.uint8
     assert (images.min(), images.max()) == (0, 255)
+
+
+def test_a_rare_class_has_as_many_images_as_typed_and_the_others_are_untouched():
+    data, whole = digits(held_out=1000, rare_class=3, rare_images=50), digits(held_out=1000)
+    train, everything = data.read("train"), whole.read("train")
+    assert train.labels.bincount().tolist() == [400] * 3 + [50] + [400] * 6
+    others = everything.labels != 3
+    assert train.images[train.labels != 3].equal(everything.images[others])
+    assert data.read("test").images.equal(whole.read("test").images)
+    fewer = digits(held_out=1000, rare_class=3, rare_images=20).read("train")
+    apart = [{image.numpy().tobytes() for image in each.images[each.labels == 3]}
+             for each in (fewer, train, everything)]
+    assert len(apart[0]) == 20 and apart[0] < apart[1] < apart[2]
+
+
+def test_what_a_rare_class_leaves_out_is_said():
+    data = digits(rare_class=3)
+    data.setup("fit")
+    assert "left out: all but 50 images of class 3 by data.rare_images=50" in data.describe()
+    assert data.identity() != digits().identity()
+
+
+def test_more_images_of_a_rare_class_than_there_are_is_refused():
+    with pytest.raises(RequestError, match="data.rare_images=450 is more than the 400 images of class 3 that "
+                                           "data.held_out=1000 leaves"):
+        digits(held_out=1000, rare_class=3, rare_images=450).read("train")

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
+from PIL import Image
 
 from saddlepoint.data.sources.mnist import FashionMNIST
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.extractors.classifier import DIGITS_FILE, Classifier
+from saddlepoint.metrics.extractors.extractor import Embedding
 from saddlepoint.training import classifier
-from saddlepoint.training.classifier import accuracy, sharpness, split, train
+from saddlepoint.training.classifier import accuracy, recalls, sharpness, split, train
+from saddlepoint.training.extra_images import Examples
 from tests.composing import composed
 from tests.data.formats import write_idx, write_photo_folder
 from tests.metrics.extractors.examples import noise
@@ -138,3 +141,26 @@ def test_sharpened_logits_say_how_often_they_are_right():
     labels = (3 * logits).softmax(1).multinomial(1, generator=draws).flatten()
     assert sharpness(logits, labels) == pytest.approx(3, rel=0.05)
     torch.testing.assert_close(sharpness(logits / 7, labels), 7 * sharpness(logits, labels), rtol=1e-6, atol=0)
+
+
+def test_more_images_and_repeated_ones_are_learned_from_and_told(capsys):
+    write_fashion()
+    Path("more/Coat").mkdir(parents=True)
+    for number in range(2):
+        Image.new("L", (28, 28), 100 * number).save(f"more/Coat/{number}.png")
+    loaded = Classifier(str(train(settings(*TINY, "extra=more", "oversample=true"), "command")))
+    assert loaded.card.training_images == 32
+    assert "2 more images came from extra=more. Images of rare classes were repeated" in loaded.card.note
+    assert "32 training images (30 and 2 of extra=)" in capsys.readouterr().out
+
+
+def test_the_recall_of_a_class_is_the_share_of_its_images_that_are_found():
+    class Told(torch.nn.Module):
+        num_classes = 3
+
+        def forward(self, images):
+            return Embedding(images, torch.nn.functional.one_hot(images.flatten().long(), 3).float())
+    guesses, labels = torch.tensor([0, 0, 1, 2, 1]), torch.tensor([0, 0, 0, 1, 1])
+    of_classes = recalls(Told(), Examples(guesses.view(-1, 1, 1, 1), labels))
+    assert of_classes == (pytest.approx(2 / 3), 0.5, None)
+    assert accuracy(Told(), Examples(guesses.view(-1, 1, 1, 1), labels)) == pytest.approx(3 / 5)

@@ -83,6 +83,23 @@ def translate(*settings: str, extensions: Extensions = (), **values: object) -> 
         return translating.translate(request.settings)
 
 
+def invert(*settings: str, extensions: Extensions = (), **values: object) -> Path:
+    """Finds the latents from which a run's generator makes given images, and returns the folder with pictures,
+    latents.npz, errors.csv and inversion.json: invert(run=run, images="photos"). saddlepoint.sampling.invert works on
+    tensors."""
+    with _request("invert", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import inverting
+        return inverting.invert(request.settings)
+
+
+def augment(*settings: str, extensions: Extensions = (), **values: object) -> Path:
+    """Draws images of a rare class into a folder with a manifest, and returns the folder: augment(run=run,
+    **{"class": 3}, count=350)."""
+    with _request("augment", settings, extensions, values) as request, _torch_as_before():
+        from saddlepoint.commands import augmenting
+        return augmenting.augment(request.settings)
+
+
 def upscale(*settings: str, extensions: Extensions = (), **values: object) -> list[Path]:
     """Enlarges image files, and returns the path of each file's result: upscale(input="photo.png", scale=2). Results
     that existed already are left as they are and listed too."""

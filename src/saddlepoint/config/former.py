@@ -50,6 +50,11 @@ ADDED: dict[str, Any] = {
     "saddlepoint.game.turns.Turns.order": "alternating",
     "saddlepoint.game.turns.Turns.share_latents": False,
     "saddlepoint.data.sources.mnist5k.MNIST5k.held_out": 0,
+    # Every class had all its images.
+    "saddlepoint.data.sources.mnist5k.MNIST5k.rare_class": None,
+    "saddlepoint.data.sources.mnist5k.MNIST5k.rare_images": 50,
+    "saddlepoint.data.sources.mnist5k.PairsFromDigits.rare_class": None,
+    "saddlepoint.data.sources.mnist5k.PairsFromDigits.rare_images": 50,
     "torch.optim.SGD.fused": False,
     # Where images are kept changes no bit of them.
     "saddlepoint.data.sources.mnist5k.MNIST5k.on_device": "auto",

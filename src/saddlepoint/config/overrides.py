@@ -18,7 +18,8 @@ SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "statistics", "published", "page", "claims", "reproductions", "results",
             "pages", SWEEP_DIRECTORY)
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
-                  "data.validation_source_root", "run", "real", "fake", "input", "against")
+                  "data.validation_source_root", "run", "real", "fake", "input", "against", "images",
+                  "anomalies", "extra")
 PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",
                   "model.initialise_discriminator", "weights", "upscale")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]

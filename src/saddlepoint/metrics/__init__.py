@@ -3,6 +3,7 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "class_shares": "ClassShares",
     "cmmd": "NormalisedKernelDistance",
     "conditional": "ClassFrechetDistance LabelAccuracy",
     "context": "EvaluationContext",

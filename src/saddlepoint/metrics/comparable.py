@@ -22,6 +22,7 @@ GREATER_IS_BETTER = {
     "fid": False, "fid_infinity": False, "sfid": False, "is": True, "kid": False, "cmmd": False, "precision": True,
     "recall": True, "density": True, "coverage": True, "ppl": False, "duplicates": False, "label_accuracy": True,
     "rarest_class": True, "class_fid": False,
+    "class_shares": False,
     "modes": True, "high_quality": True, "mode_kl": False,
     "psnr_y": True, "ssim_y": True, "psnr_rgb": True, "ssim_rgb": True, "niqe": False, "lpips": False,
     "mean_error": False, "cycle_error": False, "kept_class": True,

@@ -79,7 +79,8 @@ class Evaluator:
         """Returns the sample of real images, from the cache if it is there. `num_workers` processes decode files. With
         `spatial` it has moments of spatial features, if the extractor has any, also where no metric needs them."""
         spatial = self._needs_spatial or spatial and self.extractor.num_spatial > 0
-        keep = Keep(features=self._keeps_features, modes=self._needs_modes, spatial=spatial)
+        needs_logits = any(metric.needs_real_logits for metric in self.metrics.values())
+        keep = Keep(self._keeps_features, needs_logits, self._needs_modes, spatial)
         blocks = EvaluationBlocks(images, num_workers)
         sample = reference(images, self.extractor, keep, lambda: self._look(blocks, keep, "real images", 0), self.cache)
         return sample.on(device_of(self.extractor))

@@ -12,6 +12,7 @@ from PIL import Image
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import ImageSize
 from saddlepoint.data.decoding import Limits, Unreadable
+from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.memory import InMemoryImages, resized
@@ -60,13 +61,14 @@ class Fit:
 
 
 def loader_like(data: ImageDataModule, resize: str | None, limits: Limits) -> ImageLoader:
-    """Returns a loader that frames files as the run's data were framed, or by `resize` if the user typed that."""
+    """Returns a loader that frames files as the run's data were framed, or by `resize` if the user typed that. None of
+    the data is read."""
     if isinstance(data, InMemoryImages):
         framing = Fit(data.image_size, data.fit)
-    else:
-        load = data.evaluation_images("train").load
-        framing = load.framing
-        limits = limits._replace(white=limits.white or load.limits.white)
+    elif isinstance(data, ImageFolder):
+        framing, limits = data.evaluation_framing(), limits._replace(white=limits.white or data.limits.white)
+    else:  # images that are made, as stacks of digits are
+        framing = ResizeAndCrop(data.image_size, "short_side", "center")
     if resize not in (None, framing.resize):
         framing = ResizeAndCrop(data.image_size, resize, "center")
     return ImageLoader(data.channels, framing, limits, None)

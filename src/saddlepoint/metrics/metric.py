@@ -126,6 +126,7 @@ class Metric(ABC):
     needs_generator: ClassVar[bool] = False  # itself, not only its images: see look_at_generator
     needs_modes: ClassVar[bool] = False  # an extractor that tells modes apart, and the modes of every image
     needs_logits: ClassVar[bool] = False  # of every fake; intervals of metrics that need classes get them anyway
+    needs_real_logits: ClassVar[bool] = False  # of every real image
 
     @property
     def needs_real_features(self) -> bool:

@@ -4,6 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "generator": "SamplingGenerator",
+    "inversion": "Inversion Search invert psnr",
     "loading": "load_generator",
     "showing": "grid",
     "translation": "load_translator translate",

@@ -30,7 +30,11 @@ def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingG
     """
     if extensions:
         extension_packages.use(extensions)
-    module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
+    return sampling_generator(*load_synthesis(checkpoint_of(expanded(str(run), "run"))))
+
+
+def sampling_generator(module: "SynthesisModule", saved: Mapping[str, Any]) -> SamplingGenerator:
+    """Returns the sampling generator of a game that `load_synthesis` loaded with the content of its checkpoint."""
     return SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
                              saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
 

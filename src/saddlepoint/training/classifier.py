@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -30,15 +30,9 @@ from saddlepoint.metrics.extractors.classifier import DIGITS_FILE, LoadedClassif
 from saddlepoint.metrics.extractors.classifier_files import Card, card_file, check_name, write
 from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierNetwork, seeded_network
 from saddlepoint.metrics.extractors.preparing import COLOURS
+from saddlepoint.training.extra_images import Examples, oversampled, with_extra
 
 BLOCK = 500  # images in one batch when accuracy is measured
-
-
-class Examples(NamedTuple):
-    """Images with their classes."""
-
-    images: Tensor  # [N, C, S, S] uint8
-    labels: Tensor  # [N] int64
 
 
 @dataclass(frozen=True)
@@ -67,21 +61,31 @@ def train(settings: Mapping[str, Any], command: str) -> Path:
     data = load_data(settings)
     print(*data.describe(), sep="\n")
     training, held_out, held_out_name = split(data, settings["seed"])
+    num_own, num_extra = len(training.images), 0
+    if settings["extra"]:
+        training, num_extra = with_extra(training, settings["extra"], data)
+    num_different = len(training.images)
+    if settings["oversample"]:
+        training = oversampled(training, data.class_names)
     plan = TrainingPlan(settings["budget"]["images"], data.batch_size, settings["lr"], settings["augment"],
                         settings["data"]["horizontal_flip"], settings["seed"])
     network = fit(training, data.num_classes, plan)
     card = Card(
         name=name, channels=data.channels, image_size=data.image_size, padded_from=padded_from(data),
-        class_names=data.class_names, data=data.name, training_images=len(training.images),
+        class_names=data.class_names, data=data.name, training_images=num_different,
         held_out=held_out_name, held_out_images=len(held_out.images), accuracy=0.0, command=command,
         versions=versions(),
         note=f"Trained on training images of data={data.name}: GANs that learn from these, and the real images they "
-             "are compared with, share them with this classifier.")
+             "are compared with, share them with this classifier."
+             + (f" {num_extra:,} more images came from extra={settings['extra']}." if num_extra else "")
+             + (" Images of rare classes were repeated (oversample=true)." if settings["oversample"] else ""))
     calibrate(LoadedClassifier(card, network, digest=""), held_out)
-    card = replace(card, accuracy=accuracy(LoadedClassifier(card, network, digest=""), held_out))
+    measured = LoadedClassifier(card, network, digest="")
+    card = replace(card, accuracy=accuracy(measured, held_out), recalls=recalls(measured, held_out))
     write(output, card, network)
-    print(f"{len(training.images):,} training images, {card.accuracy:.2%} of {card.held_out_images:,} held-out images "
-          f"right ({held_out_name})\n"
+    print(f"{num_different:,} training images{f' ({num_own:,} and {num_extra:,} of extra=)' if num_extra else ''}, "
+          f"{card.accuracy:.2%} of {card.held_out_images:,} held-out images right ({held_out_name})\n"
+          f"recall of each class: {in_words(card)}\n"
           f"{output}: type {spelling.line(['extractor=classifier', f'extractor.weights={output}'])}")
     return output
 
@@ -236,6 +240,26 @@ def distort(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def accuracy(classifier: LoadedClassifier, examples: Examples) -> float:
     """Returns the share of examples, 0 to 1, whose most probable class is their own."""
-    correct = sum(int((classifier(images).logits.argmax(1) == labels).sum())
-                  for images, labels in zip(*(each.split(BLOCK) for each in examples), strict=True))
-    return correct / len(examples.labels)
+    return int(is_right(classifier, examples).sum()) / len(examples.labels)
+
+
+def recalls(classifier: LoadedClassifier, examples: Examples) -> tuple[float | None, ...]:
+    """Returns for each class the share of its examples, 0 to 1, whose most probable class it is; None for a class
+    without examples."""
+    right = is_right(classifier, examples)
+    of_classes = (right[examples.labels == label] for label in range(classifier.num_classes))
+    return tuple(int(each.sum()) / len(each) if len(each) else None for each in of_classes)
+
+
+def is_right(classifier: LoadedClassifier, examples: Examples) -> Tensor:
+    """Returns whether the most probable class of each example is its own, [N]."""
+    return torch.cat([classifier(images).logits.argmax(1) == labels
+                      for images, labels in zip(*(each.split(BLOCK) for each in examples), strict=True)])
+
+
+def in_words(card: Card, most: int = 20) -> str:
+    """Returns the recall of each class of a card, and of the worst ones alone where there are more than `most`."""
+    pairs = [(name, recall) for name, recall in zip(card.class_names, card.recalls, strict=True) if recall is not None]
+    worst = sorted(pairs, key=lambda pair: pair[1])[:most] if len(pairs) > most else pairs
+    more = f", and {len(pairs) - most} classes above these" if len(pairs) > most else ""
+    return ", ".join(f"{name} {recall:.1%}" for name, recall in worst) + more

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from saddlepoint.config.rules import integer
+from saddlepoint.config.rules import integer, optional
 from saddlepoint.data.made_pairs import MadePairs
 from saddlepoint.data.memory import InMemoryImages, LabelledImages
 from saddlepoint.data.partly_labelled import PartlyLabelled
@@ -26,29 +26,44 @@ class MNIST5k(InMemoryImages):
 
     held_out: images that no training sees and that are the split `test` instead, 0 to 4,999; always the same ones, with
         equal shares of the digits
+    rare_class: the digit, 0 to 9, of which only `rare_images` are trained on; None: all of each are
+    rare_images: of that digit, 1 to 500, always the same ones; the first n of more are those of n
     """
 
     splits = ("train",)
 
-    def __init__(self, held_out: Annotated[int, integer(0, 4999)] = 0, **more):
+    def __init__(self, held_out: Annotated[int, integer(0, 4999)] = 0,
+                 rare_class: Annotated[int | None, optional(integer(0, 9))] = None,
+                 rare_images: Annotated[int, integer(1, 500)] = 50, **more):
         super().__init__(**more)
-        self.held_out = held_out
+        self.held_out, self.rare_class, self.rare_images = held_out, rare_class, rare_images
         self.splits = ("train", "test") if held_out else ("train",)
 
     def open(self) -> Dataset:
         dataset = super().open()
         if self.held_out:
             self.left_out = [f"{self.held_out:,} images by data.held_out={self.held_out}", *self.left_out]
+        if self.rare_class is not None:
+            self.left_out.append(f"all but {self.rare_images} images of class {self.rare_class} by "
+                                 f"data.rare_images={self.rare_images}")
         return dataset
 
     def read(self, split: str) -> LabelledImages:
         everything = read_all()
-        held_out = in_turn(everything.labels)[:self.held_out]
-        chosen = torch.ones(len(everything.labels), dtype=torch.bool)
-        chosen[held_out] = False
-        if split == "test":
-            chosen = ~chosen
+        held_out, others = in_turn(everything.labels).tensor_split([self.held_out])
+        chosen = torch.zeros(len(everything.labels), dtype=torch.bool)
+        chosen[held_out if split == "test" else self._without_rare(others, everything.labels)] = True
         return everything._replace(images=everything.images[chosen], labels=everything.labels[chosen])
+
+    def _without_rare(self, indices: Tensor, labels: Tensor) -> Tensor:
+        """Returns the indices of training images but for those of the rare class beyond `rare_images`."""
+        if self.rare_class is None:
+            return indices
+        is_rare = labels[indices] == self.rare_class
+        if (count := int(is_rare.sum())) < self.rare_images:
+            raise RequestError(f"data.rare_images={self.rare_images} is more than the {count} images of class "
+                               f"{self.rare_class} that data.held_out={self.held_out} leaves: type fewer of either")
+        return indices[~is_rare | (is_rare.cumsum(0) <= self.rare_images)]
 
 
 class PairsFromDigits(MadePairs, MNIST5k):

@@ -34,9 +34,11 @@ class Card:
     command: str  # by which it was trained
     versions: Mapping[str, str]
     note: str
+    recalls: tuple[float | None, ...] = ()  # of each class on the held-out images, 0 to 1; None: it has none of them
 
     def __post_init__(self):
         object.__setattr__(self, "class_names", tuple(self.class_names))  # JSON has lists
+        object.__setattr__(self, "recalls", tuple(self.recalls))
         check_name(self.name)
         if self.channels not in COLOURS or self.image_size not in SIZES:
             raise ValueError(f"there is no classifier of {self.channels} channels and {self.image_size} pixels")
