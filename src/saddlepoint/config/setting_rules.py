@@ -133,6 +133,11 @@ RULES: dict[str, Rule] = {
     "num_workers": integer(0),
     "device": one_of("auto", "cpu", "gpu"),
     "remember": boolean,
+    # Probing
+    "layers": optional(list_of(COUNT)),
+    "repeats": COUNT,
+    "classifier": one_of("svm", "logistic"),
+    "untrained": boolean,
     # Comparing
     "runs": optional(either(path, list_of(path))),
     "value": either(one_of("last", "best"), COUNT),
@@ -197,5 +202,6 @@ OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else
     "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
                 "num_workers": either(one_of("auto"), integer(1))},
     "audit": {"num_workers": either(one_of("auto"), integer(1))},
+    "probe": {"network": one_of("discriminator", "encoder", None), "labels": integer(2)},
     "claims": {"runs": optional(path)},
 }
