@@ -18,9 +18,9 @@ SWEEP_DIRECTORY = "hydra.sweep.dir"
 ONE_PATH = ("run.dir", "resume", "output", "statistics", "published", "page", "claims", "reproductions", "results",
             "pages", SWEEP_DIRECTORY)
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
-                  "data.validation_source_root", "run", "real", "fake", "input", "against")
+                  "data.validation_source_root", "run", "real", "fake", "input", "against", "concept")
 PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",
-                  "model.initialise_discriminator", "weights", "upscale")
+                  "model.initialise_discriminator", "weights", "upscale", "positive", "negative")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]
 PATHS_OR_LISTS = ("data.root",)  # [a,b] is a list, unless something is there under this name
 PATH_SETTINGS = (*ONE_PATH, *EXISTING_PATHS, *PATHS_OR_NAMES, *LISTS)

@@ -77,6 +77,10 @@ RULES: dict[str, Rule] = {
     "interpolate_class": list_of(a_class, empty=True),
     "codes": either(COUNT, list_of(COUNT, empty=True)),
     "code_range": list_of(number(), length=2),
+    "concept": optional(path),
+    "concept_strength": list_of(number()),
+    "directions": either(COUNT, list_of(COUNT, empty=True)),
+    "direction_range": list_of(number(), length=2),
     "steps": optional(integer(2)),
     "training": optional(text),
     "fps": optional(number(0.01, 240)),
@@ -138,6 +142,11 @@ RULES: dict[str, Rule] = {
     "repeats": COUNT,
     "classifier": one_of("svm", "logistic"),
     "untrained": boolean,
+    # Concepts
+    "positive": optional(a_class),
+    "negative": optional(a_class),
+    "confidence": number(0, 1),
+    "strengths": list_of(number()),
     # Comparing
     "runs": optional(either(path, list_of(path))),
     "value": either(one_of("last", "best"), COUNT),
@@ -202,6 +211,7 @@ OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else
     "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
                 "num_workers": either(one_of("auto"), integer(1))},
     "audit": {"num_workers": either(one_of("auto"), integer(1))},
+    "concept": {"count": integer(1)},
     "probe": {"network": one_of("discriminator", "encoder", None), "labels": integer(2)},
     "claims": {"runs": optional(path)},
 }
