@@ -41,7 +41,8 @@ def test_two_classes_have_opposite_scores_and_numbers_that_never_vary_have_no_we
     features[:, 0] += 10 * labels
     features[:, 3] = 7.0
     probe = linear.fit(features, labels, "svm", seed=0)
-    assert torch.equal(probe.weights[0], -probe.weights[1]) and torch.equal(probe.offsets[0], -probe.offsets[1])
+    torch.testing.assert_close(probe.weights[0], -probe.weights[1])
+    torch.testing.assert_close(probe.offsets[0], -probe.offsets[1])
     assert torch.equal(probe(features), labels) and probe.weights[1, 0] > 0
     assert probe.weights[:, 3].abs().max() < 1e-9 * probe.weights.abs().max()
 
@@ -66,6 +67,7 @@ def test_as_many_of_each_class_are_labelled_and_others_the_next_time():
 
 
 def test_errors_are_shares_over_all_blocks():
-    probe = linear.Probe(torch.tensor([[-1.0], [1.0]]).double(), torch.zeros(2).double(), torch.tensor([0, 1]), 1, "each")
-    blocks = [(torch.tensor([[1.0], [-1.0], [2.0]]), torch.tensor([1, 0, 0])), (torch.tensor([[3.0]]), torch.tensor([0]))]
-    assert linear.errors([probe], iter(blocks)) == [0.5]
+    weights, offsets = torch.tensor([[-1.0], [1.0]]).double(), torch.zeros(2).double()
+    probe = linear.Probe(weights, offsets, torch.tensor([0, 1]), 1, "each")  # 1 where the number is positive
+    first = torch.tensor([[1.0], [-1.0], [2.0]]), torch.tensor([1, 0, 0])
+    assert linear.errors([probe], iter([first, (torch.tensor([[3.0]]), torch.tensor([0]))])) == [0.5]

@@ -51,8 +51,8 @@ def test_directions_of_a_linear_generator_are_its_singular_vectors():
 
 
 def test_the_first_layer_is_read_whatever_it_is():
-    dcgan, conditional, mlp = (DCGANGenerator(5, 1, 16, width=2), ConditionalDCGANGenerator(5, 1, 16, 3, width=2),
-                               MLPGenerator(5, 1, 4, widths=[7]))
+    dcgan, mlp = DCGANGenerator(5, 1, 16, width=2), MLPGenerator(5, 1, 4, widths=[7])
+    conditional = ConditionalDCGANGenerator(latent_dim=5, num_classes=3, channels=1, image_size=16, width=2)
     for network, weight in ((dcgan, dcgan.layers[0].linear.weight), (mlp, mlp.layers[0][0].weight),
                             (conditional, conditional.layers[0].linear.weight[:, :5])):
         read = first_weights(sampling(network))
@@ -117,7 +117,7 @@ def test_each_row_of_the_picture_is_a_direction_through_the_image(studio, capsys
 
 
 @pytest.mark.parametrize(("typed", "sentence"), [
-    (["directions=4"], "has* the directions 1 to 3"),
+    (["directions=4"], "have the directions 1 to 3"),
     (["directions=1", "columns=3"], "each column is a step"),
     (["directions=1", "interpolate=[1,2]"], "interpolate= and directions= are two pictures"),
     (["directions=0"], "directions=0 must be"),

@@ -4,7 +4,8 @@ L labelled images, N images, D numbers of an image, K classes.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy
@@ -116,8 +117,8 @@ def _coordinates(features: Tensor, scaling: str) -> _Space:
         scale = torch.where(deviations > 0, deviations, 1.0) * max(int((deviations > 0).sum()), 1)**0.5
     else:
         scale = deviations.square().sum().sqrt().clamp(min=1e-12)
-    left, lengths, basis = torch.linalg.svd(centred / scale, full_matrices=False)
-    return _Space(mean, scale, (left * lengths).numpy(), basis)
+    columns, coordinates = torch.linalg.qr((centred / scale).T)
+    return _Space(mean, scale, coordinates.T.contiguous().numpy(), columns.T)
 
 
 def _estimator(classifier: str, strength: float):
@@ -142,7 +143,7 @@ def _accuracy(coordinates: numpy.ndarray, labels: numpy.ndarray, estimator, fold
     return right / len(labels)
 
 
-def _unconverged_ones_allowed() -> Callable:
+def _unconverged_ones_allowed() -> AbstractContextManager:
     """Keeps scikit-learn's warnings of weakly regularised candidates, which cross-validation judges anyway, off the
     screen."""
     from sklearn.exceptions import ConvergenceWarning

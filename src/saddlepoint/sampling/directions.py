@@ -98,10 +98,10 @@ def compose_directions(generator: SamplingGenerator, numbers: Sequence[int], see
                        limits: tuple[float, float], label: int | None) -> Picture:
     """Composes a row of `steps` images for each direction: images 0 .. count - 1 of the seed, moved by limits[0] to
     limits[1] standard deviations of latents. With several images each has a block of rows."""
-    require_plain(generator.latents, f"directions={[*numbers]}")
+    require_plain(generator.latents, "directions=")
     if max(numbers) > generator.latents.size:
-        raise RequestError(f"directions={[*numbers]}: this run's latents have the directions 1 to "
-                           f"{generator.latents.size}: type smaller numbers")
+        raise RequestError(f"directions= goes up to {max(numbers)}, and this run's latents have the directions 1 to "
+                           f"{generator.latents.size}: type directions={generator.latents.size} for all of them")
     directions, values = semantic_directions(first_weights(generator))
     chosen = torch.tensor(numbers) - 1
     amounts = torch.linspace(*limits, steps) * deviation(generator.latents)
