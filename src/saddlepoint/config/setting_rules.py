@@ -143,8 +143,8 @@ RULES: dict[str, Rule] = {
     "classifier": one_of("svm", "logistic"),
     "untrained": boolean,
     # Concepts
-    "positive": optional(a_class),
-    "negative": optional(a_class),
+    "positive": optional(either(path, integer(0))),  # or the name or number of a class
+    "negative": optional(either(path, integer(0))),
     "confidence": number(0, 1),
     "strengths": list_of(number()),
     # Comparing
