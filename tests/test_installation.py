@@ -15,9 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-COMMANDS = ("train", "sample", "evaluate", "translate", "invert", "augment", "upscale", "export", "prepare", "audit",
-            "compare", "train_classifier", "convert_statistics", "claims")
-NAMES = {"PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image", "hydra": "hydra-core",
+COMMANDS = ("train", "sample", "evaluate", "translate", "invert", "augment", "upscale", "export", "probe", "concept",
+            "prepare", "audit", "compare", "train_classifier", "convert_statistics", "claims")
+NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "skimage": "scikit-image", "hydra": "hydra-core",
          "IPython": "ipython"}  # where import differs
 ADAPTED = {"basicsr"}  # installed apart, see the Makefile
 
@@ -72,8 +72,8 @@ def test_the_wheel_has_every_module_every_setting_and_every_data_file(installed)
 def test_every_command_is_a_console_command(installed):
     assert PROJECT["scripts"] == {f"saddlepoint-{name.replace('_', '-')}": f"saddlepoint.commands.{name}:main"
                                   for name in COMMANDS}
-    called_as_modules = {f"{name}.py" for name in ("translate", "invert", "augment", "export", "prepare",
-                                                   "audit", "convert_statistics", "claims")}
+    called_as_modules = {f"{name}.py" for name in ("translate", "invert", "augment", "export", "probe",
+                                                   "concept", "prepare", "audit", "convert_statistics", "claims")}
     scripts = {f"{name}.py" for name in COMMANDS} - called_as_modules
     assert scripts <= {path.name for path in ROOT.glob("*.py")}
 

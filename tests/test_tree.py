@@ -18,7 +18,7 @@ FLOORS = (
     ("compat", "config", "files", "parallel"),
     ("downloads", "game", "networks", "runs"),
     ("data", "losses", "tricks"),
-    ("metrics", "preparing"),
+    ("metrics", "preparing", "probing"),
     ("build", "comparison"),
     ("sampling", "sweeps"),
     ("claims", "upscaling"),

@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGES = ("saddlepoint", "saddlepoint.losses", "saddlepoint.tricks", "saddlepoint.networks", "saddlepoint.data",
             "saddlepoint.metrics", "saddlepoint.game", "saddlepoint.sampling", "saddlepoint.training.callbacks")
 COMMANDS = ("train", "sample", "evaluate", "compare", "upscale", "translate", "invert", "augment", "export",
-            "prepare", "audit", "convert_statistics", "train_classifier", "claims")
+            "probe", "concept", "prepare", "audit", "convert_statistics", "train_classifier", "claims")
 # How the options of a group are chosen, and how their settings are typed
 TYPED = {
     "callbacks": ("callbacks=NAME", "callbacks.health.every_images=4000"),

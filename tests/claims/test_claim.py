@@ -4,6 +4,7 @@ import pytest
 
 from saddlepoint.claims.claim import read_claims
 from saddlepoint.claims.measures import CurveMean, LastValue, Turns, ValueAt
+from saddlepoint.claims.measuring import CommandValue
 from saddlepoint.claims.typed_words import effective, of_command, of_recipe
 from saddlepoint.errors import RequestError
 from tests.claims.registries import COMMON, RATIO, WORDS, claim
@@ -24,6 +25,11 @@ def test_what_is_measured_may_be_an_earlier_value_a_part_of_a_curve_or_a_pattern
     read = claim(tmp_path, RATIO.replace("metric: fid_digits", "curve: stability/saturation\nover: [0, 50]").replace(
         "ratio: {at_most: 0.9}", "difference: {at_least: 0.1}"))
     assert read.arms[0].measure == CurveMean("stability/saturation", 0, 50)
+    by_command = ("measured_by: {command: probe, settings: [labels=20], of: {R1: error/discriminator, "
+                  "none: error/pixels}}")
+    read = claim(tmp_path, RATIO.replace("metric: fid_digits", by_command))
+    assert [arm.measure for arm in read.arms] == [CommandValue("probe", ("labels=20",), "error/discriminator"),
+                                                  CommandValue("probe", ("labels=20",), "error/pixels")]
     pattern = "pattern: {parts: 8, falls_then_rises: a, rises_then_falls: b}"
     read = claim(tmp_path, RATIO.replace("metric: fid_digits", pattern).replace("ratio: {at_most: 0.9}", "seeds: 3")
                  .replace('R1: ["trick=[r1]"], ', ""))
@@ -55,6 +61,8 @@ def test_number_wording_and_discussion_decide_nothing_and_everything_else_does(t
     ("number: 1", "number: one", "number=one must be a whole number"),
     ("[loss=hinge]", "[hinge]", "settings=\\['hinge'\\] must be a list of settings as they are typed"),
     ("none: []", "none: null", "arms: none=None must be a list of settings"),
+    ("metric: fid_digits", "measured_by: {command: draw, of: {R1: a, none: b}}", "command=draw must be one of probe"),
+    ("metric: fid_digits", "measured_by: {command: probe, of: {R1: a}}", "measured_by: of lacks none"),
     ("metric: fid_digits", "curve: a", "over must be the images seen"),
     ("metric: fid_digits", "metric: fid_digits\nat: {never: 5}", "at must say after how many images"),
     ("number", "[", "cut off or corrupt"),

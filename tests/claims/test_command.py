@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saddlepoint.claims import running
+from saddlepoint.claims import measuring, running
 from saddlepoint.claims.results import read_results
 from saddlepoint.commands import claiming
 from saddlepoint.config.check import checked_settings
@@ -85,6 +85,20 @@ def test_a_sweep_that_was_stopped_goes_on(claims, capsys):
         patch.setenv("REVISION", git(claims, "rev-parse", "HEAD"))
         assert "| holds |" in called(claims)
     assert {job["starts"] for job in jobs(claims)} == {2} and refused not in capsys.readouterr().out
+
+
+def test_values_that_a_command_measures_are_made_after_the_runs(claims, monkeypatch):
+    """Both arms are the same runs, and the command is called once for each."""
+    monkeypatch.setattr(measuring, "CALL", (sys.executable, "-S", str(Path(__file__).with_name("stand_in_probe.py"))))
+    (claims / "r1.yaml").write_text(RATIO.replace('{R1: ["trick=[r1]"], none: []}', "{D: [], pixels: []}").replace(
+        "metric: fid_digits", "measured_by: {command: probe, settings: [labels=20], of: {D: error/discriminator, "
+        "pixels: error/pixels}}"))
+    commit(claims)
+    monkeypatch.setenv("REVISION", git(claims, "rev-parse", "HEAD"))
+    page = called(claims)
+    assert len(jobs(claims)) == 3 and "D 0.1; pixels 0.2 | 0.5 \\[0.5, 0.5\\] | ratio ≤ 0.9 | holds |" in page
+    assert "    python -m saddlepoint.commands.probe run=RUN labels=20\n" in page
+    assert called(claims, "train=false") == page
 
 
 def test_older_runs_are_refused_with_the_reason_and_made_again(claims, capsys):

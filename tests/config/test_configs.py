@@ -165,7 +165,7 @@ def every_configuration() -> list[dict]:
     """One of each command, and of train.py so many that all options of all groups are among them."""
     made = [composed(config=command)[0] for command in
             ("sample", "evaluate", "train_classifier", "translate", "invert", "augment", "export", "prepare",
-             "audit", "upscale", "compare", "convert_statistics", "claims")]
+             "audit", "upscale", "compare", "convert_statistics", "claims", "probe", "concept")]
     made += [composed(f"protocol={name}", config="evaluate")[0] for name in options("protocol")]
     made.append({"hydra": {"launcher": read_yaml(CONF / "hydra" / "launcher" / "processes.yaml"),
                            "sweeper": read_yaml(CONF / "hydra" / "sweeper" / "search.yaml")}})

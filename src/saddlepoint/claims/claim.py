@@ -7,12 +7,14 @@ from typing import Any
 
 from saddlepoint.claims.entries import Entry, is_count
 from saddlepoint.claims.measures import CurveMean, LastValue, Measure, Turns, ValueAt
+from saddlepoint.claims.measuring import FOLDERS, CommandValue
 from saddlepoint.claims.typed_words import Words, effective
 from saddlepoint.errors import RequestError
 
 COMMON = "common"  # the name of the file that says what all claims' runs have in common
 KEYS = ("number", "statement", "settings", "own_settings", "arms", "at", "metric", "curve", "over",
-        "pattern", "seeds", "holds_if", "discussion")
+        "pattern", "measured_by", "seeds", "holds_if", "discussion")
+PARTS_OF_MEASURED_BY = ("command", "settings", "of")
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,9 @@ def read_claim(path: Path, common: Common) -> Claim:
     entry = Entry.of_file(path, KEYS)
     shared = () if entry.flag("own_settings") else common.settings
     settings = (*shared, *entry.words("settings", ()))
-    kind = entry.one_of("metric", "curve", "pattern")
-    measures = {"metric": _last_values, "curve": _curve_means, "pattern": _turns}[kind](entry)
+    kinds = {"metric": _last_values, "curve": _curve_means, "pattern": _turns, "measured_by": _command_values}
+    kind = entry.one_of(*kinds)
+    measures = kinds[kind](entry)
     names = [name for name, _ in entry.items("arms")]
     arms = entry.part("arms", names)
     effect = _threshold(entry, kind)
@@ -132,6 +135,14 @@ def _turns(entry: Entry) -> dict[str, Measure]:
     pattern = entry.part("pattern", ("parts", "falls_then_rises", "rises_then_falls"))
     turns = Turns(pattern.count("parts", least=3), pattern.text("falls_then_rises"), pattern.text("rises_then_falls"))
     return {name: turns for name, _ in entry.items("arms")}
+
+
+def _command_values(entry: Entry) -> dict[str, Measure]:
+    arms, measured_by = [name for name, _ in entry.items("arms")], entry.part("measured_by", PARTS_OF_MEASURED_BY)
+    command, of = measured_by.text("command"), measured_by.part("of", arms)
+    if command not in FOLDERS:
+        raise RequestError(f"{measured_by.where}: command={command} must be one of {', '.join(FOLDERS)}")
+    return {name: CommandValue(command, measured_by.words("settings", ()), of.text(name)) for name in arms}
 
 
 def _threshold(entry: Entry, kind: str) -> Effect | SeedCount:

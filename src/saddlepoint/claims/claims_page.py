@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from saddlepoint.claims.claim import Arm, Claim, Effect
 from saddlepoint.claims.deciding import CONTRADICTED, HOLDS, NOT_RUN, UNDECIDED, Decision, holm, value_of
 from saddlepoint.claims.measures import Turns
+from saddlepoint.claims.measuring import CommandValue
 from saddlepoint.claims.texts import (
     command,
     duration,
@@ -99,6 +100,9 @@ def _section(decision: Decision) -> str:
         parts.append("Without a value: " + " ".join(failures(decision.failures)))
     typed = dict.fromkeys(command(arm.words) for arm in claim.arms)
     parts += [f"One run of {'each arm' if len(typed) > 1 else 'it'}, seed 0:", "\n".join(typed)]
+    if measured := [arm.measure for arm in claim.arms if isinstance(arm.measure, CommandValue)]:
+        lines = dict.fromkeys(f"    {each.line('RUN')}" for each in measured)
+        parts += ["Of each run the values are measured by:", "\n".join(lines)]
     return "\n\n".join([*parts, *filter(None, [claim.discussion])])
 
 

@@ -16,19 +16,24 @@ CHANGED = "+changes"  # how a recorded revision ends where files differed from i
 
 
 def find_results(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list[Result]:
-    """Returns what the runs at or below a folder came to whose typed words are among those of `measures` (effective
-    words -> what is read of such a run), or have the same recipe."""
+    """Returns what the runs of `find_runs` came to."""
+    return [result_of(run, wanted) for run, wanted in find_runs(folder, measures)]
+
+
+def find_runs(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list[tuple[Run, Sequence[Measure]]]:
+    """Returns the runs at or below a folder whose typed words are among those of `measures` (effective words -> what is
+    read of such a run), or have the same recipe; each with its measures."""
     if not folder.is_dir():
         return []
     gathered = gather([folder])
     by_recipe = {of_recipe(words): words for words in measures}
-    results = []
+    runs = []
     for run in (*gathered.runs, *gathered.duplicates):  # two that were watched otherwise count as duplicates there
         typed = of_command(run.command)
         wanted = typed if typed in measures else by_recipe.get(of_recipe(typed))
         if typed and wanted is not None and run.seed is not None:
-            results.append(result_of(run, measures[wanted]))
-    return results
+            runs.append((run, measures[wanted]))
+    return runs
 
 
 def result_of(run: Run, measures: Sequence[Measure]) -> Result:

@@ -7,10 +7,11 @@ from typing import Any
 
 from saddlepoint.claims.claim import Claim, read_claims
 from saddlepoint.claims.claims_page import claims_page
-from saddlepoint.claims.collecting import find_results
+from saddlepoint.claims.collecting import find_results, find_runs
 from saddlepoint.claims.commitments import Commitments
 from saddlepoint.claims.deciding import Decision, decide
 from saddlepoint.claims.measures import LastValue, Measure
+from saddlepoint.claims.measuring import measure
 from saddlepoint.claims.repeated_rows import repeated
 from saddlepoint.claims.reproduction import Length, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
@@ -39,7 +40,8 @@ def decide_and_repeat(settings: Mapping[str, Any]) -> None:
         wanted = registry.missing(chosen, lengths, results, commitments)
         if wanted:
             end = make(wanted, registry.places["runs"], settings["jobs_at_once"], settings["again"])
-            results = registry.collected()
+        measure(find_runs(registry.places["runs"], measures_of(chosen)))
+        results = registry.collected()
     decisions = [decide(claim, counting(claim, results, commitments)) for claim in registry.claims]
     registry.write(decisions, results, commitments)
     if end:
@@ -76,10 +78,7 @@ class Registry:
 
     def measures(self) -> dict[Words, list[Measure]]:
         """Returns effective words -> what is read of a run with them."""
-        found: dict[Words, list[Measure]] = {}
-        for claim in self.claims:
-            for arm in claim.arms:
-                found.setdefault(effective(arm.words), []).append(arm.measure)
+        found = measures_of(self.claims)
         for each in self.reproductions:
             for length in each.lengths:
                 for row in length.rows:
@@ -126,6 +125,15 @@ class Registry:
         verdicts = Counter(each.verdict for each in decisions)
         print("; ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), end=". ")
         print(", ".join(str(self.places["pages"] / name) for name in pages))
+
+
+def measures_of(claims: Sequence[Claim]) -> dict[Words, list[Measure]]:
+    """Returns effective words -> what claims read of a run with them."""
+    found: dict[Words, list[Measure]] = {}
+    for claim in claims:
+        for arm in claim.arms:
+            found.setdefault(effective(arm.words), []).append(arm.measure)
+    return found
 
 
 def counting(claim: Claim, results: Sequence[Result], commitments: Commitments) -> dict[tuple[str, int], Result]:

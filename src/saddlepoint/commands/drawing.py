@@ -15,7 +15,7 @@ from saddlepoint.data.describing import listed
 from saddlepoint.errors import RequestError
 from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.structured_latents import StructuredLatents
-from saddlepoint.sampling import compositions, films, latent_arithmetic, pictures
+from saddlepoint.sampling import compositions, concepts, directions, films, latent_arithmetic, pictures
 from saddlepoint.sampling.compositions import Picture
 from saddlepoint.sampling.films import Film
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
@@ -25,6 +25,7 @@ from saddlepoint.upscaling.in_memory import ImageUpscaler
 Settings = Mapping[str, Any]
 COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of each walk, unless count= says otherwise
 STEPS, STEPS_OF_FILMS = 8, 48  # from one end of a walk to the other, unless steps= says otherwise
+STEPS_OF_DIRECTIONS = 7  # an odd number has the image itself in the middle
 
 
 def draw(settings: Settings) -> list[Path]:
@@ -39,7 +40,7 @@ def draw(settings: Settings) -> list[Path]:
         output = output or default_output(settings, samples.name)
         with refusing_unwritable(f"output={output}"):
             return sample_archives.write(samples, kind, output)
-    settings = settings | {"steps": settings["steps"] or (STEPS_OF_FILMS if filming.is_film(settings) else STEPS)}
+    settings = settings | {"steps": settings["steps"] or default_steps(settings)}
     if settings["training"]:
         output = output or default_output(settings, f"training_{settings['training']}")
         with refusing_unwritable(f"output={output}"):
@@ -56,6 +57,12 @@ def draw(settings: Settings) -> list[Path]:
     output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
     with refusing_unwritable(f"output={output}"):
         return filming.write(drawn, upscaler, output, settings) if film else write(drawn, upscaler, output, settings)
+
+
+def default_steps(settings: Settings) -> int:
+    if filming.is_film(settings):
+        return STEPS_OF_FILMS
+    return STEPS_OF_DIRECTIONS if settings["directions"] else STEPS
 
 
 def write(picture: Picture, upscaler: ImageUpscaler | None, output: Path, settings: Settings) -> list[Path]:
@@ -122,6 +129,15 @@ def compose_picture(generator: SamplingGenerator, settings: Settings) -> Picture
         return compositions.compose_codes(generator, codes, seed, images, steps, settings["code_range"], label)
     if settings["interpolate"]:
         return compositions.compose_walk(generator, settings["interpolate"], steps, label)
+    if settings["concept"]:
+        file = expanded(settings["concept"], "concept")
+        return concepts.compose_concept(generator, concepts.read(file), file.stem, settings["concept_strength"], seed,
+                                        count or COUNT_OF_EACH, label)
+    if settings["directions"]:
+        typed = settings["directions"]
+        numbers = typed if isinstance(typed, list) else range(1, typed + 1)
+        return directions.compose_directions(generator, numbers, seed, count or 1, steps, settings["direction_range"],
+                                             label)
     if settings["arithmetic"]:
         if generator.num_classes and label is None:
             raise RequestError(f"arithmetic={settings['arithmetic']} needs one class, since it adds latents and those "
@@ -169,7 +185,8 @@ def refuse_contradictions(settings: Settings) -> None:
     if not settings["run"]:
         raise RequestError("run is not set: name a run directory, e.g. run=runs/dcgan_small_mnist5k/...")
     filming.refuse_contradictions(settings)
-    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic", "codes", "training") if settings[name]]
+    kinds = [name for name in ("interpolate", "interpolate_class", "arithmetic", "codes", "concept", "directions",
+                               "training") if settings[name]]
     if len(kinds) > 1:
         raise RequestError(f"{kinds[0]}= and {kinds[1]}= are two pictures: type one of them")
     if len(settings["interpolate"]) == 1:
@@ -184,6 +201,10 @@ def refuse_contradictions(settings: Settings) -> None:
     if codes and settings["columns"] and not filming.is_film(settings):
         raise RequestError(f"columns={settings['columns']}: with codes= each column is a value of a code. Leave "
                            "columns= out, or type steps=N for N values of a continuous code")
+    for name, column in (("concept", "strength"), ("directions", "step")):
+        if settings[name] and settings["columns"]:
+            raise RequestError(f"columns={settings['columns']}: with {name}= each column is a {column}. Leave columns= "
+                               "out")
     if settings["class"] is not None and settings["interpolate_class"]:
         raise RequestError(f"{typed_classes('class', settings)} and interpolate_class= both choose classes: leave "
                            "class= out")

@@ -19,9 +19,9 @@ ONE_PATH = ("run.dir", "resume", "output", "statistics", "published", "page", "c
             "pages", SWEEP_DIRECTORY)
 EXISTING_PATHS = ("data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "run", "real", "fake", "input", "against", "images",
-                  "anomalies", "extra")
+                  "anomalies", "extra", "concept")
 PATHS_OR_NAMES = ("data.cache", "data.label_array", "extractor.weights", "perceptual.weights", "model.initialise",
-                  "model.initialise_discriminator", "weights", "upscale")
+                  "model.initialise_discriminator", "weights", "upscale", "positive", "negative")
 LISTS = ("runs", "extensions")  # of paths, where written [a,b]
 PATHS_OR_LISTS = ("data.root",)  # [a,b] is a list, unless something is there under this name
 PATH_SETTINGS = (*ONE_PATH, *EXISTING_PATHS, *PATHS_OR_NAMES, *LISTS)

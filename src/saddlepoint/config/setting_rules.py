@@ -79,6 +79,10 @@ RULES: dict[str, Rule] = {
     "interpolate_class": list_of(a_class, empty=True),
     "codes": either(COUNT, list_of(COUNT, empty=True)),
     "code_range": list_of(number(), length=2),
+    "concept": optional(path),
+    "concept_strength": list_of(number()),
+    "directions": either(COUNT, list_of(COUNT, empty=True)),
+    "direction_range": list_of(number(), length=2),
     "steps": optional(integer(2)),
     "training": optional(text),
     "fps": optional(number(0.01, 240)),
@@ -151,6 +155,15 @@ RULES: dict[str, Rule] = {
     "num_workers": integer(0),
     "device": one_of("auto", "cpu", "gpu"),
     "remember": boolean,
+    # Probing
+    "layers": optional(list_of(COUNT)),
+    "repeats": COUNT,
+    "untrained": boolean,
+    # Concepts
+    "positive": optional(either(path, integer(0))),  # or the name or number of a class
+    "negative": optional(either(path, integer(0))),
+    "confidence": number(0, 1),
+    "strengths": list_of(number()),
     # Comparing
     "runs": optional(either(path, list_of(path))),
     "value": either(one_of("last", "best"), COUNT),
@@ -217,5 +230,8 @@ OF_COMMANDS: dict[str, dict[str, Rule]] = {  # settings that mean something else
     "prepare": {"format": one_of("png", "jpg"), "resize": one_of("short_side", "stretch", "none"),
                 "num_workers": either(one_of("auto"), integer(1))},
     "audit": {"num_workers": either(one_of("auto"), integer(1))},
+    "concept": {"count": integer(1)},
+    "probe": {"network": one_of("discriminator", "encoder", None), "labels": integer(2),
+              "classifier": one_of("svm", "logistic")},
     "claims": {"runs": optional(path)},
 }

@@ -1,0 +1,1 @@
+"""Linear classifiers on what trained networks compute of images."""
