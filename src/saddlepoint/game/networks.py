@@ -19,6 +19,13 @@ def networks_of(player: nn.Module, name: str) -> dict[str, nn.Module]:
     return dict(player.items()) if isinstance(player, nn.ModuleDict) else {name: player}
 
 
+def called_in_training(network: nn.Module, name: str) -> dict[str, nn.Module]:
+    """Returns what training calls of a network, by name: the network itself, or each of its levels."""
+    if not isinstance(network, HasLevels):
+        return {name: network}
+    return {f"{name}, level {number}": level for number, level in enumerate(network.levels, 1)}
+
+
 class Generator(Protocol):
     """A network that makes images from latents and labels."""
 
@@ -87,6 +94,15 @@ class HasCodes(Protocol):
     def codes(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> [N, code_size]: logits of each categorical code's values, in the order of
         the latents, then the means of the continuous codes. Must not read labels where those tell the codes"""
+
+
+@runtime_checkable
+class HasLevels(Protocol):
+    """A network of parts, one for each level of a pyramid of images, which training calls one by one in its place."""
+
+    @property
+    def levels(self) -> Sequence[nn.Module]:
+        """The parts, the coarsest level first."""
 
 
 @runtime_checkable

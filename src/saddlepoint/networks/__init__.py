@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "dcgan": "DCGANDiscriminator DCGANGenerator",
     "encoders": "DCGANEncoder MLPEncoder",
     "infogan": "InfoGANDiscriminator InfoGANGenerator",
+    "lapgan": "LaplacianDiscriminator LaplacianGenerator",
+    "laplacian_pyramid": "LaplacianPyramid",
     "latent_discriminators": "DCGANPairDiscriminator LatentDiscriminator MLPPairDiscriminator",
     "lecture": "ConditionalLectureDiscriminator ConditionalLectureGenerator LectureDiscriminator LectureGenerator",
     "mlp": "MLPDiscriminator MLPGenerator",
