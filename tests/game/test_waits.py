@@ -49,7 +49,8 @@ LIMITS = {  # operations of a round on the device, a twentieth above what it tak
 }
 SHALLOW = ("perceptual=random", "model.generator.num_blocks=1")  # what they repeat need not be looked at each time
 SAME_STEPS = {  # as those of another experiment, which has other data, widths or depths
-    "cyclegan_horses", "dcgan_celeba64", "lapgan_cifar10", "lecture_cgan_256", "notebook_vanilla", "pacgan_grid", "pix2pix_edges"}
+    "cyclegan_horses", "dcgan_celeba64", "lapgan_cifar10", "lecture_cgan_256", "notebook_vanilla", "pacgan_grid",
+    "pix2pix_edges"}
 EXPERIMENTS = {name: (f"experiment={name}", *(SHALLOW if name.endswith("_x4") else ()),
                       *(SHALLOW[1:] if name.startswith("cyclegan") else ()))
                for name in options("experiment") if name not in SAME_STEPS}

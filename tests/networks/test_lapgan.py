@@ -6,8 +6,8 @@ import scipy.ndimage
 import torch
 from torch import Tensor
 
-from saddlepoint.networks.laplacian_pyramid import LaplacianPyramid
 from saddlepoint.networks.lapgan import LaplacianDiscriminator, LaplacianGenerator
+from saddlepoint.networks.laplacian_pyramid import LaplacianPyramid
 
 ROW = numpy.array([1, 4, 6, 4, 1]) / 16
 LABELS = torch.zeros(3, dtype=torch.long)
