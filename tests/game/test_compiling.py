@@ -26,6 +26,7 @@ from tests.game.test_waits import game as game_without_numbers
 
 SMALL = ("data.image_size=16",)
 UPSCALING = ("data=sr_folder", "perceptual=random", "data.image_size=32", "model.generator.num_blocks=1")
+OF_VOXELS = ("data=made_voxels", "data.edge=8")
 OF_MODELS = {  # what an option of model= needs beside itself; the fewer layers, the sooner they are followed
     "acgan": ("trick=[auxiliary_classifier]", *SMALL), "acgan_dcgan": ("trick=[auxiliary_classifier]", *SMALL),
     "bigan": SMALL, "dcgan": SMALL, "projection": ("trick=[spectral_norm]", *SMALL), "resnet": SMALL,
@@ -35,6 +36,7 @@ OF_MODELS = {  # what an option of model= needs beside itself; the fewer layers,
                 "model.generator.dropout_levels=1", "model.discriminator.halvings=1"),
     "cyclegan": ("data=coloured_digits", "model.generator.num_blocks=1", "model.generator.halvings=1",
                  "model.discriminator.halvings=1"),
+    "gan3d": OF_VOXELS, "gan3d_small": OF_VOXELS,
     "points": ("data=ring",), "pacgan_points": ("data=ring",), "dirac": ("data=dirac",),
 }
 RECIPES = {name: (f"model={name}", *OF_MODELS.get(name, ())) for name in options("model") if name != "dcgan_small"}

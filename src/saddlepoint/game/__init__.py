@@ -4,7 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "adversarial": "AdversarialModule",
-    "batches": "ImageBatch PairedBatch PointBatch TranslationBatch UnpairedBatch",
+    "batches": "ImageBatch PairedBatch PointBatch TranslationBatch UnpairedBatch VoxelBatch",
     "encoding": "AdversarialAutoencoderModule BiGANModule EncodingModule",
     "infogan": "InfoGANModule",
     "lapgan": "LAPGANModule",

@@ -24,4 +24,5 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "srvgg": "SRVGGNetCompact",
     "unet": "UNet",
     "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
+    "voxels": "VoxelDiscriminator VoxelGenerator",
 })

@@ -32,7 +32,8 @@ def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingG
         extension_packages.use(extensions)
     module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
     return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
-                             saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
+                             saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"),
+                             saved["settings"]["data"].get("edge"))
 
 
 def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":
