@@ -25,7 +25,8 @@ Settings = Mapping[str, Any]
 FORMATS = tuple(archives.WRITERS)
 COUNT = 50_000  # images, unless count= says otherwise: as many as published tables measure
 OF_PICTURES = {"layout": "rows", "columns": None, "files": False, "interpolate": [], "interpolate_class": [],
-               "codes": [], "training": None, "steps": None, "arithmetic": None, "upscale": None, "fps": None}
+               "codes": [], "training": None, "steps": None, "arithmetic": None, "upscale": None, "fps": None,
+               "mesh": None, "threshold": 0.5}
 
 
 def refuse_contradictions(settings: Settings, kind: str) -> None:

@@ -50,7 +50,7 @@ def refuse_settings_of_voxels(settings: Mapping[str, Any]) -> None:
 def compose(generator: SamplingGenerator, settings: Mapping[str, Any]) -> Shapes:
     """Draws shapes 0 to count - 1 of a seed. Raises a RequestError for settings that lay out images."""
     typed = [f"{name}=" for name, default in OF_PICTURES.items()
-             if name not in OF_GRIDS and settings[name] != default]
+             if name not in (*OF_GRIDS, *OF_VOXELS) and settings[name] != default]
     if typed:
         raise RequestError(f"This run makes shapes of voxels, and {listed(typed)} {'is' if len(typed) == 1 else 'are'} "
                            f"for images: leave {listed(typed)} out")
