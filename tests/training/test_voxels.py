@@ -76,11 +76,13 @@ def test_sample_refuses_what_needs_images(run, values, words):
 def test_evaluate_and_pictures_of_images_are_refused(run, tmp_path):
     with pytest.raises(RequestError, match="is of a model that makes shapes of voxels, and metrics look at images"):
         saddlepoint.evaluate(run=run)
-    for callbacks, words in (("default", "draws images, and data=made_voxels has voxels: type callbacks=voxels"),
-                             ("points", "metrics look at images or points|draws points, and the data are images")):
-        without = [each for each in TINY if not each.startswith("callbacks.voxel")]
+    without = [each for each in TINY if not each.startswith("callbacks.voxel")]
+    for more, words in ((("callbacks=default",), "data=made_voxels has no extractor, .* type callbacks=voxels"),
+                        (("callbacks=default", "extractor=random"), "has shapes of voxels, and metrics look at images"),
+                        (("callbacks=default", "callbacks.health.every_images=null"),
+                         "callbacks.image_grid draws images, and data=made_voxels has voxels: type callbacks=voxels")):
         with pytest.raises(RequestError, match=words):
-            train.train(settings(*without, f"callbacks={callbacks}"), tmp_path / callbacks)
+            train.train(settings(*without, *more), tmp_path / "other")
     with pytest.raises(RequestError, match="voxel_pictures draws shapes of voxels, and the data are images"):
         train.train(settings("callbacks=voxels", "trainer=cpu"), tmp_path / "images")
 
