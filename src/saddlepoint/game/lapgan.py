@@ -35,25 +35,25 @@ class LAPGANModule(SynthesisModule):
     def __init__(self, levels: Annotated[Sequence[int] | None, optional(list_of(integer(1)))] = None, **more):
         super().__init__(**more)
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
-        every = [*range(1, len(generator.levels) + 1)]
+        every = [*range(1, len(generator.pyramid_levels) + 1)]
         self.trained = sorted({*levels}) if levels else every
         require({*self.trained} <= {*every}, "model.module.levels", levels, f"a list of numbers from 1 to {every[-1]}, "
                 f"the levels of model.generator.levels={every[-1]}, e.g. [1]; null trains all")
         for number in {*every} - {*self.trained}:
             for network in (generator, discriminator):
-                network.levels[number - 1].requires_grad_(False)
+                network.pyramid_levels[number - 1].requires_grad_(False)
 
     def contests(self, batch: ImageBatch, count: int, random: RandomStreams) -> list[Contest]:
         generator, discriminator = self.networks["generator"], self.networks["discriminator"]
         labels, noise = self.labels(count, random), generator.noise(self.latents.draw(random, count))
         contests = []
-        for index, real in enumerate(generator.pyramid.bands(batch.real, len(generator.levels))):
+        for index, real in enumerate(generator.pyramid.bands(batch.real, len(generator.pyramid_levels))):
             if index + 1 not in self.trained:
                 continue
-            makes, low = generator.levels[index], real[1:]  # no low-pass image at the first level
+            makes, low = generator.pyramid_levels[index], real[1:]  # no low-pass image at the first level
             fake_labels = batch.labels if low else labels
             fake = (makes(noise[index], *low, fake_labels), *low)
-            contests.append(Contest(size_of_images(real[0]), makes, discriminator.levels[index],
+            contests.append(Contest(size_of_images(real[0]), makes, discriminator.pyramid_levels[index],
                                     real if low else real[0], fake if low else fake[0], batch.labels, fake_labels,
                                     noise[index]))
         return contests
@@ -81,7 +81,7 @@ def level_problems(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(f"{type(recipe.networks[name]).__name__} (model.{name}) has no levels: use "
                           f"saddlepoint.networks.lapgan.Laplacian{name.title()}, as model=lapgan does")
             return
-    made, judged = len(recipe.generator.levels), len(recipe.discriminator.levels)
+    made, judged = len(recipe.generator.pyramid_levels), len(recipe.discriminator.pyramid_levels)
     if made != judged:
         yield Problem(f"model.generator.levels={made} and model.discriminator.levels={judged} must be equal",
                       {"model.discriminator.levels": made})

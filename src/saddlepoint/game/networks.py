@@ -23,7 +23,7 @@ def called_in_training(network: nn.Module, name: str) -> dict[str, nn.Module]:
     """Returns what training calls of a network, by name: the network itself, or each of its levels."""
     if not isinstance(network, HasLevels):
         return {name: network}
-    return {f"{name}, level {number}": level for number, level in enumerate(network.levels, 1)}
+    return {f"{name}, level {number}": level for number, level in enumerate(network.pyramid_levels, 1)}
 
 
 class Generator(Protocol):
@@ -101,7 +101,7 @@ class HasLevels(Protocol):
     """A network of parts, one for each level of a pyramid of images, which training calls one by one in its place."""
 
     @property
-    def levels(self) -> Sequence[nn.Module]:
+    def pyramid_levels(self) -> Sequence[nn.Module]:
         """The parts, the coarsest level first."""
 
 

@@ -79,7 +79,7 @@ class LaplacianGenerator(nn.Module):
     and adds the difference that it makes for it. Images so far are cut off at -1 and 1.
 
     The latents of an image are those of the first level, which is fully connected, and one number for each pixel of
-    every other level: latent_dim is `coarse` + h2 w2 + h3 w3 + ... Training calls the parts in `levels` one by one.
+    every other level: latent_dim is `coarse` + h2 w2 + h3 w3 + ... Training calls the parts in `pyramid_levels` one by one.
 
     latent_dim: of an image in all levels, more than the pixels of the levels after the first
     channels: C, 1 or more
@@ -111,6 +111,11 @@ class LaplacianGenerator(nn.Module):
                   widths=coarse_widths, negative_slope=0.0, **classes),
             *(DifferenceGenerator(channels, sides, width, kernel_size, normalization, num_classes)
               for sides in finer)])
+
+    @property
+    def pyramid_levels(self) -> nn.ModuleList:
+        """The parts, the coarsest level first."""
+        return self.levels
 
     def noise(self, latents: Tensor) -> tuple[Tensor, ...]:
         """latents [N, latent_dim] -> the numbers of each level: [N, coarse], [N, h2 * w2], ..."""
@@ -161,7 +166,7 @@ class DifferenceDiscriminator(nn.Module):
 
 
 class LaplacianDiscriminator(nn.Module):
-    """Judges each level of an image by a network of its own. Training calls these parts, `levels`, one by one.
+    """Judges each level of an image by a network of its own. Training calls these parts, `pyramid_levels`, one by one.
 
     Called with whole images it gives the sum of all levels' logits. The pyramid of an image has the same information as
     the image, so log p(image) is a sum over levels, each given the one before (the paper's section 3.2), and so is the
@@ -192,6 +197,11 @@ class LaplacianDiscriminator(nn.Module):
                   negative_slope=negative_slope, **classes),
             *(DifferenceDiscriminator(channels, sides, width, kernel_size, normalization, negative_slope, dropout,
                                       shown, num_classes) for sides in finer)])
+
+    @property
+    def pyramid_levels(self) -> nn.ModuleList:
+        """The parts, the coarsest level first."""
+        return self.levels
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> logits [N]"""
