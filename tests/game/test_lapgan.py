@@ -10,7 +10,9 @@ from saddlepoint.commands.recipe_refusals import problems_of
 from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.lapgan import LAPGANModule
 from saddlepoint.game.latents import Latents
+from saddlepoint.game.networks import called_in_training
 from saddlepoint.game.optimizers import Optimizers
+from saddlepoint.game.precision import compute_in_bfloat16, precision_of
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
@@ -106,6 +108,15 @@ def test_the_averages_of_all_levels_draw():
     drawn = module.sampling_generator(torch.zeros(2, LATENTS, dtype=torch.float64), LABELS[:2])
     assert drawn.shape == (2, 1, 16, 16) and drawn.abs().max() <= 1
     assert not torch.equal(weights(module.sampling_generator), weights(module.generator))
+
+
+def test_what_wraps_networks_for_training_wraps_the_levels_that_it_calls():
+    module = game()
+    compute_in_bfloat16(module, {"generator": None, "discriminator": "all"})
+    assert precision_of(module.discriminator) is None
+    assert all(precision_of(level) for level in module.discriminator.pyramid_levels)
+    assert [*called_in_training(module.generator, "generator").values()] == [*module.generator.levels]
+    assert called_in_training(module.generator.levels[0], "first") == {"first": module.generator.levels[0]}
 
 
 @pytest.mark.parametrize(("typed", "message"), [

@@ -79,7 +79,8 @@ class LaplacianGenerator(nn.Module):
     and adds the difference that it makes for it. Images so far are cut off at -1 and 1.
 
     The latents of an image are those of the first level, which is fully connected, and one number for each pixel of
-    every other level: latent_dim is `coarse` + h2 w2 + h3 w3 + ... Training calls the parts in `pyramid_levels` one by one.
+    every other level: latent_dim is `coarse` + h2 w2 + h3 w3 + ... Training calls the parts, `pyramid_levels`, one by
+    one.
 
     latent_dim: of an image in all levels, more than the pixels of the levels after the first
     channels: C, 1 or more
