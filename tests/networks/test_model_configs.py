@@ -21,7 +21,7 @@ TASKS = classes("model", "module")
 UPSCALERS = {name for name, task in TASKS.items() if task is SuperResolutionModule}
 TRANSLATORS = {name for name, task in TASKS.items() if issubclass(task, TranslationModule)}
 POINTS = {"points", "dirac"}  # test_points.py
-PYRAMIDS, VOXELS = {"lapgan"}, {"gan3d", "gan3d_small"}  # test_lapgan.py, test_voxels.py
+PYRAMIDS, VOXELS = {"lapgan"}, {"gan3d"}  # test_lapgan.py, test_voxels.py
 NETWORKS = sorted(name for name, task in TASKS.items() if task is SynthesisModule and name not in POINTS | VOXELS)
 WITH_CODES = {"infogan", "bigan", "bigan_mlp", "adversarial_autoencoder"}  # test_infogan.py, test_encoders.py
 
