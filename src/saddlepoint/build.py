@@ -321,6 +321,9 @@ def data(settings: Settings) -> ImageDataModule:
 
 
 def extractor(settings: Settings) -> Extractor:
+    if "extractor" not in settings:
+        raise RequestError(f"data={settings['choices']['data']} has no extractor, as metrics look at images or points: "
+                           "type callbacks=voxels for data of voxels, or name one, e.g. extractor=random")
     return make(settings["extractor"], Extractor, "extractor").requires_grad_(False).eval()
 
 
@@ -347,9 +350,9 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
             fitting = "translation" if issubclass(task(settings), TranslationModule) else "super_resolution"
             raise RequestError(f"{where} draws images from noise, and model={settings['choices']['model']} makes none: "
                                f"type callbacks={fitting}")
-        if getattr(target, "needs_images", False) and data.dimensions is not None:
-            raise RequestError(f"{where} draws images, and data={settings['choices']['data']} has points: type "
-                               "callbacks=points")
+        if getattr(target, "needs_images", False) and (things := data.things) != "images":
+            raise RequestError(f"{where} draws images, and data={settings['choices']['data']} has {things}: type "
+                               f"callbacks={things}")
         names = arguments(target)
         if "context" in names:
             more = {"context": context}

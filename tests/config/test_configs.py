@@ -28,7 +28,7 @@ from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data import published
 from tests.data.archive_files import write_array_folder, write_stylegan_folder
-from tests.data.formats import write_cifar10, write_idx, write_photo_folder
+from tests.data.formats import write_cifar10, write_idx, write_photo_folder, write_voxels
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
@@ -37,7 +37,8 @@ DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_c
               "cifar100": published.write_cifar100, "svhn": published.write_svhn, "stl10": published.write_stl10,
               "kmnist": published.write_kmnist,
               "emnist": published.write_emnist, "celeba": published.write_celeba,
-              "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun}
+              "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun,
+              "voxels": write_voxels}
 SMALL_SETS = ("image_folder", "zip", "array", "celeba", "tiny_imagenet", "lsun")
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
@@ -101,9 +102,12 @@ NEEDS = {
     ("experiment", "pix2pix_facades"): ("data.load_size=32",),
     ("experiment", "cyclegan_horses"): ("data.load_size=32", "model.generator.num_blocks=1"),
 }
+OF_SHAPES = ("model=gan3d", "data.edge=8")
 # Points, which have no images to choose from and no maps.
 NEEDS |= {("data", name): ("model=points",) for name in ("ring", "grid", "dirac")}
 NEEDS |= {("data", "high_dimensional_mixture"): ("model=points", "data.dimensions=16", "data.mixture.subspace=8"),
+          ("data", "made_voxels"): (*OF_SHAPES, "data.num_shapes=16"), ("data", "voxels"): OF_SHAPES,
+          ("model", "gan3d"): ("data=made_voxels", *OF_SHAPES[1:]),
           ("model", "points"): ("data=ring",), ("model", "pacgan_points"): ("data=ring",),
           ("model", "dirac"): ("data=dirac",)}
 OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",),
@@ -248,6 +252,9 @@ def small_experiment(name, files):
     if name in WITH_FILES:
         if made["data"]["name"] == "cifar10":
             write_cifar10(files)
+        elif made["data"]["name"] == "voxels":
+            write_voxels(files)
+            overrides.append("data.edge=8")
         else:
             write_photo_folder(files, classes=tuple("abcdefghij") if made["data"]["num_classes"] else ())
             overrides += ["data.image_size=32", "data.subset_size=null", "data.num_workers=0"]
@@ -264,7 +271,7 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
     overrides = [*SMALL, choice, *NEEDS.get((group, option), ())]
     if group in ("data", "data/digits") and option in DATA_FILES:
         DATA_FILES[option](tmp_path / "files")
-        overrides += [f"data.root={tmp_path / 'files'}", "data.num_workers=0"]
+        overrides += [f"data.root={tmp_path / 'files'}", *([] if option == "voxels" else ["data.num_workers=0"])]
         overrides += source_folder(option, tmp_path / "files")
     if group == "data" and option in SMALL_SETS:
         overrides += ["data.image_size=16", "data.subset_size=4"]

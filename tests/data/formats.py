@@ -140,6 +140,12 @@ def write_photo_folder(root: Path, count: int = 8, width: int = 40, height: int 
     return paths
 
 
+def write_voxels(root: Path, count: int = 16, edge: int = 6) -> None:
+    """Writes shapes of random voxels into a file of a folder, fewer along an edge than the tests ask for."""
+    root.mkdir(parents=True)
+    numpy.save(root / "shapes.npy", numpy.random.default_rng(0).random((count, edge, edge, edge)) > 0.5)
+
+
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serves the files of `folder` on this machine and yields their address."""

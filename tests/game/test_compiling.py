@@ -15,6 +15,7 @@ from saddlepoint.game import compiling
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.compiling import compile_networks, compiled_code_of, torchs_settings
 from saddlepoint.game.modes import switched_off
+from saddlepoint.game.networks import called_in_training
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import RelativisticAverage, Wasserstein
 from saddlepoint.tricks.ema import ExponentialMovingAverage
@@ -29,15 +30,18 @@ from tests.training.test_compiling import RECIPES as RUNS
 
 SMALL = ("data.image_size=16",)
 UPSCALING = ("data=sr_folder", "perceptual=random", "data.image_size=32", "model.generator.num_blocks=1")
+OF_VOXELS = ("data=made_voxels", "data.edge=8")
 OF_MODELS = {  # what an option of model= needs beside itself; the fewer layers, the sooner they are followed
     "acgan": ("trick=[auxiliary_classifier]", *SMALL), "acgan_dcgan": ("trick=[auxiliary_classifier]", *SMALL),
     "ebgan": ("loss=ebgan", *SMALL), "semi_supervised": ("data=partly_labelled_digits",),
     "bigan": SMALL, "dcgan": SMALL, "projection": ("trick=[spectral_norm]", *SMALL), "resnet": SMALL,
     "srgan": UPSCALING, "esrgan": UPSCALING, "real_esrgan": UPSCALING, "infogan": ("data.image_size=28",),
+    "lapgan": ("model.generator.levels=2",),
     "pix2pix": ("data=photo_edges", "data.image_size=32", "model.generator.levels=3",
                 "model.generator.dropout_levels=1", "model.discriminator.halvings=1"),
     "cyclegan": ("data=coloured_digits", "model.generator.num_blocks=1", "model.generator.halvings=1",
                  "model.discriminator.halvings=1"),
+    "gan3d": OF_VOXELS, "gan3d_small": OF_VOXELS,
     "points": ("data=ring",), "pacgan_points": ("data=ring",), "dirac": ("data=dirac",),
 }
 IN_RUNS = {choice.removeprefix("model=") for typed in RUNS.values() for choice in typed if choice.startswith("model=")}
@@ -250,6 +254,7 @@ def test_every_network_is_one_graph(name, monkeypatch):
     told = compiled(module, "eager", penalties=False)
     with torchs_settings(False):
         module.training_step(batch, 0)
-    for code in map(compiled_code_of, module.networks.values()):
+    parts = [part for network in module.networks.values() for part in called_in_training(network, "").values()]
+    for code in map(compiled_code_of, parts):
         assert code.graphs and len(code.frames) <= 1
     assert not told

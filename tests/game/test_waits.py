@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks._hand_written import HandWritten
 from saddlepoint import build
 from saddlepoint.game.adversarial import AdversarialModule
-from saddlepoint.game.batches import ImageBatch, PairedBatch, PartlyLabelledBatch, PointBatch
+from saddlepoint.game.batches import ImageBatch, PairedBatch, PartlyLabelledBatch, PointBatch, VoxelBatch
 from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
@@ -53,10 +53,13 @@ LIMITS = {  # operations of a round on the device, a twentieth above what it tak
     "ema": 170, "r1": 206, "infogan_mnist5k": 343,
 }
 SHALLOW = ("perceptual=random", "model.generator.num_blocks=1")  # what they repeat need not be looked at each time
+MOVES_ALWAYS = ("model.turns.rest_above_accuracy=null",)  # whether D rests is decided before a step, and waits
 SAME_STEPS = {  # as those of another experiment, which has other data, widths or depths
-    "cyclegan_horses", "dcgan_celeba64", "lecture_cgan_256", "notebook_vanilla", "pacgan_grid", "pix2pix_edges"}
+    "cyclegan_horses", "dcgan_celeba64", "gan3d_voxels", "lapgan_cifar10", "lecture_cgan_256", "notebook_vanilla",
+    "pacgan_grid", "pix2pix_edges"}
 EXPERIMENTS = {name: (f"experiment={name}", *(SHALLOW if name.endswith("_x4") else ()),
-                      *(SHALLOW[1:] if name.startswith("cyclegan") else ()))
+                      *(SHALLOW[1:] if name.startswith("cyclegan") else ()),
+                      *(MOVES_ALWAYS if name.startswith("gan3d") else ()))
                for name in options("experiment") if name not in SAME_STEPS}
 
 
@@ -127,6 +130,8 @@ def batch_of(made, kind):
     data, count = made["data"], 4
     if kind is PointBatch:
         return kind(torch.empty(count, data["dimensions"]), torch.zeros(count, dtype=torch.long))
+    if kind is VoxelBatch:
+        return kind(torch.empty(count, 1, *[data["edge"]] * 3), torch.zeros(count, dtype=torch.long))
     size = data["image_size"]
     real, labels = torch.empty(count, data["channels"], size, size), torch.zeros(count, dtype=torch.long)
     if kind is ImageBatch:

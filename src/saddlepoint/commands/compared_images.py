@@ -11,6 +11,7 @@ import torch
 
 from saddlepoint import build
 from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.describing import counted
 from saddlepoint.data.evaluation_images import EvaluationImages
@@ -24,7 +25,7 @@ from saddlepoint.metrics.sources import holds_images
 from saddlepoint.metrics.stored_reference import StoredReference, is_stored, stored_reference
 from saddlepoint.runs import saved_settings
 from saddlepoint.runs.data_identity import changes, classes_of
-from saddlepoint.sampling.loading import checkpoint_of, load_synthesis
+from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis
 
 Settings = Mapping[str, Any]
 RealImages = EvaluationImages | StoredReference
@@ -51,6 +52,7 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     path = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(path)
     trained = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
+    refuse_voxels(path, trained["data"])
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
     generator = finished(generator).to(device, memory_format=torch.channels_last)
@@ -91,6 +93,13 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
         batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
         class_names=data.class_names if module.draws_labels else ())
     return real, fakes, trained.get("extractor")
+
+
+def refuse_voxels(path: Path, data: Settings) -> None:
+    """Refuses a run that makes shapes of voxels."""
+    if "edge" in data:
+        raise RequestError(f"{path} is of a model that makes shapes of voxels, and metrics look at images or points. "
+                           f"Look at the shapes: {command('sample', f'run={home_of(path)}')}")
 
 
 def refuse_settings_of_images(settings: Settings, dimensions: int) -> None:

@@ -1,13 +1,14 @@
 """Draws images from a trained run for sample.py: a grid, single files, walks between latents, arithmetic of latents.
 
-Films are in filming.py, files of many images in sample_archives.py, runs of points in point_samples.py."""
+Films are in filming.py, files of many images in sample_archives.py, runs of points in point_samples.py, of voxels in
+voxel_samples.py."""
 
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.commands import filming, point_samples, sample_archives
+from saddlepoint.commands import filming, point_samples, sample_archives, voxel_samples
 from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
@@ -46,6 +47,12 @@ def draw(settings: Settings) -> list[Path]:
         with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
     generator = load_generator(settings["run"])
+    if generator.edge:
+        shapes = voxel_samples.compose(generator, settings)
+        output = output or default_output(settings, shapes.name)
+        with refusing_unwritable(f"output={output}"):
+            return voxel_samples.write(shapes, output, settings["mesh"])
+    voxel_samples.refuse_settings_of_voxels(settings)
     if generator.dimensions:
         points = point_samples.compose(generator, settings)
         output = output or default_output(settings, points.name)

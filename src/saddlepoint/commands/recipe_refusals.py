@@ -82,6 +82,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     return Recipe({name: parts.pop(name) for name in names}, **{"latents": None} | parts,
                   loss_name=settings["choices"]["loss"], channels=data.get("channels"),
                   image_size=data.get("image_size"), dimensions=data.get("dimensions"),
+                  edge=data.get("edge"),
                   fixed_packs=data.get("fixed_packs", 1),
                   num_classes=data["num_classes"], batch_size=data["batch_size"], scale=data.get("scale"),
                   content=build.content_phases(settings), source_channels=data.get("source_channels"),

@@ -26,7 +26,8 @@ FORMATS = tuple(archives.WRITERS)
 COUNT = 50_000  # images, unless count= says otherwise: as many as published tables measure
 OF_PICTURES = {"layout": "rows", "columns": None, "files": False, "interpolate": [], "interpolate_class": [],
                "codes": [], "concept": None, "directions": [],
-               "training": None, "steps": None, "arithmetic": None, "upscale": None, "fps": None}
+               "training": None, "steps": None, "arithmetic": None, "upscale": None, "fps": None,
+               "mesh": None, "threshold": 0.5}
 
 
 def refuse_contradictions(settings: Settings, kind: str) -> None:
@@ -69,6 +70,9 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
     module, saved = load_synthesis(checkpoint)
     generator = SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
                                   saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
+    if "edge" in saved["settings"]["data"]:
+        raise RequestError("format=npz and format=zip are archives of images, and this run makes shapes of voxels: "
+                           "leave format= out, and the shapes are written as a .npy file beside their picture")
     quantisation, things = ("none", "points") if generator.dimensions else ("8 bits, rounded", "images")
     seed, count, label = settings["seed"], settings["count"] or COUNT, label_of(generator, settings["class"])
     classes = generator.class_distribution if label is None else always(label, generator.num_classes)

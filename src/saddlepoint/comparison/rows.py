@@ -20,7 +20,7 @@ PLAYERS = ("generator", "discriminator")
 PLACES_OF_DATA = ("data.root", "data.low_root", "data.source_root")
 OF_DATA = ("data.images", "data.digest")
 # Settings of networks that are interpolated from the data.
-SET_BY_DATA = ("channels", "source_channels", "image_size", "dimensions", "num_classes")
+SET_BY_DATA = ("channels", "source_channels", "image_size", "dimensions", "edge", "num_classes")
 ABSENT = object()  # stands for a setting that a run does not have
 
 

@@ -49,6 +49,7 @@ ADDED: dict[str, Any] = {
     "saddlepoint.data.pairs.PairFolder.white": None,
     "saddlepoint.game.turns.Turns.order": "alternating",
     "saddlepoint.game.turns.Turns.share_latents": False,
+    "saddlepoint.game.turns.Turns.rest_above_accuracy": None,
     "saddlepoint.data.sources.mnist5k.MNIST5k.held_out": 0,
     # Every class had all its images.
     "saddlepoint.data.sources.mnist5k.MNIST5k.rare_class": None,

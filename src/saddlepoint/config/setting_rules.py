@@ -87,6 +87,8 @@ RULES: dict[str, Rule] = {
     "training": optional(text),
     "fps": optional(number(0.01, 240)),
     "arithmetic": optional(sum_of_images),
+    "mesh": one_of("obj", "ply", None),
+    "threshold": number(0, 1, above=True, below=True),
     # Upscaling
     "upscale": optional(path),
     "input": optional(path),

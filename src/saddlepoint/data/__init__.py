@@ -32,5 +32,6 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "sources.tiny_imagenet": "TinyImageNet",
     "paired_files": "PairedFolders PairedHalves PairsFromFolder",
     "unpaired_folders": "UnpairedFolders",
+    "voxels": "MadeVoxels VoxelDataModule VoxelFiles",
     "degradation": "SecondOrderDegradation",
 })

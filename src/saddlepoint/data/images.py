@@ -58,7 +58,8 @@ class ImageDataModule(LightningDataModule, ABC):
     """
 
     yields: ClassVar[type] = ImageBatch  # the kind of its batches, by which a task knows whether it can play with them
-    dimensions: int | None = None  # D, coordinates of a point; None: these are images
+    things: ClassVar[str] = "images"  # what it has: images, points or voxels
+    dimensions: int | None = None  # D, coordinates of a point; None: these are images or voxels
     on_device: bool | str = False  # whether all images are kept on the device that trains (residence.py)
 
     def __init__(self, name: str, channels: Count, image_size: ImageSize, batch_size: Count,

@@ -47,6 +47,7 @@ class PointDataModule(ImageDataModule):
     """
 
     yields: ClassVar[type] = PointBatch
+    things: ClassVar[str] = "points"
 
     def __init__(self, name: str, mixture: Mixture, dimensions: Count, batch_size: Count,
                  num_points: Count | None = None, fixed_packs: Count = 1, num_classes: WholeNumber = 0,

@@ -4,13 +4,15 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "adversarial": "AdversarialModule",
-    "batches": "ImageBatch PairedBatch PartlyLabelledBatch PointBatch TranslationBatch UnpairedBatch",
+    "batches": "ImageBatch PairedBatch PartlyLabelledBatch PointBatch TranslationBatch UnpairedBatch VoxelBatch",
     "encoding": "AdversarialAutoencoderModule BiGANModule EncodingModule",
     "infogan": "InfoGANModule",
+    "lapgan": "LAPGANModule",
     "latents": "Latents",
     "linearisation": "GameField",
     "loss": "AdversarialLoss ContentLoss SeparableLoss",
-    "networks": "Discriminator Generator Encoder HasBoundary HasClassLogits HasCodes HasFeatures IsAutoencoder",
+    "networks": "Discriminator Generator Encoder HasBoundary HasClassLogits HasCodes HasFeatures HasLevels "
+                "IsAutoencoder",
     "random_streams": "RandomStreams",
     "recipe": "Problem Recipe",
     "schedule": "Constant Cosine Exponential Linear Schedule as_schedule",

@@ -56,7 +56,7 @@ class AdversarialModule(Task, Players):
         return {}
 
     def play(self, batch: ImageBatch) -> None:
-        self.plan = self.turns.plan(self.images_seen, self.discriminator_steps_taken)
+        self.plan = self.turns.plan(self.images_seen, self.discriminator_steps_taken, self.accuracy)
         with self.recorder.step(self, batch) as batch:
             if self.turns.order == "simultaneous":
                 self.take_turn("both", self.update_both, batch)

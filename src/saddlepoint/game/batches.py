@@ -28,6 +28,13 @@ class PartlyLabelledBatch(NamedTuple):
     classes: Tensor  # [N] int64, the class of each of `labelled`
 
 
+class VoxelBatch(NamedTuple):
+    """Real shapes instead of images, as cubes of S x S x S voxels, with their classes."""
+
+    real: Tensor  # [N, 1, S, S, S] float32 from 0 (empty) to 1 (full)
+    labels: Tensor  # [N] int64 class ids; all zero when the data has no classes
+
+
 class PairedBatch(NamedTuple):
     """High-resolution images, each with its low-resolution version."""
 

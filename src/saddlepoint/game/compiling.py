@@ -18,7 +18,7 @@ from torch._functorch import config as of_gradients
 from torch._inductor import config as of_code
 
 from saddlepoint.game.modes import switch_on_in_steps
-from saddlepoint.game.networks import METHODS
+from saddlepoint.game.networks import METHODS, called_in_training
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -110,7 +110,8 @@ def compiled_code_of(network: nn.Module) -> Compiled | None:
 def compile_networks(module: "Players", backend: str, tell: Callable[[str], None]) -> None:
     """Lets the training steps of a game call its networks by compiled code, which is made when it is first needed."""
     torch._dynamo.reset()  # code of another game in this process would count among the variants
-    codes = [Compiled(name, network, backend, tell) for name, network in module.networks.items()]
+    codes = [Compiled(part, each, backend, tell) for name, network in module.networks.items()
+             for part, each in called_in_training(network, name).items()]
     for code in codes:
         code.network._compiled_call_impl = code
         for name in METHODS:

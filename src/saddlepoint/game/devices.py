@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 DRIVER = Path("/proc/driver/nvidia/version")
+OF_VOLUMES = 5  # axes of the weights of a convolution of voxels
 AMOUNT = r"(\d+(?:\.\d+)? (?:[KMGT]iB|bytes))"  # of memory, as torch writes it
 
 
@@ -47,10 +48,12 @@ def _forces_nchw(layer: nn.Module) -> bool:
 
 
 def lay_out(module: nn.Module, channels_last: bool | str, device_type: str) -> None:
-    """Stores the weights of a game in the layout of its maps, in place.
+    """Stores the weights of a game in the layout of its maps, in place. Games of volumes stay as they are.
 
     channels_last: true or false for all networks; auto: for each network what suits it on a device of this type
     """
+    if any(weight.ndim == OF_VOLUMES for weight in module.parameters()):  # torch's channels_last is one of images
+        return
     if channels_last is True or channels_last == "auto" and suits_channels_last(module, device_type):
         module.to(memory_format=torch.channels_last)
     elif channels_last == "auto":

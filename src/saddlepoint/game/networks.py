@@ -20,6 +20,13 @@ def networks_of(player: nn.Module, name: str) -> dict[str, nn.Module]:
     return dict(player.items()) if isinstance(player, nn.ModuleDict) else {name: player}
 
 
+def called_in_training(network: nn.Module, name: str) -> dict[str, nn.Module]:
+    """Returns what training calls of a network, by name: the network itself, or each of its levels."""
+    if not isinstance(network, HasLevels):
+        return {name: network}
+    return {f"{name}, level {number}": level for number, level in enumerate(network.pyramid_levels, 1)}
+
+
 class Generator(Protocol):
     """A network that makes images from latents and labels."""
 
@@ -124,6 +131,15 @@ class IsAutoencoder(Protocol):
 
     def reconstructions(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] -> images [N, C, H, W] in [-1, 1], made of their codes"""
+
+
+@runtime_checkable
+class HasLevels(Protocol):
+    """A network of parts, one for each level of a pyramid of images, which training calls one by one in its place."""
+
+    @property
+    def pyramid_levels(self) -> Sequence[nn.Module]:
+        """The parts, the coarsest level first."""
 
 
 @runtime_checkable

@@ -95,8 +95,10 @@ class Optimizers:
 
         Calls torch directly on one device, in plain precision and where no callback uses the hooks in between. The
         numbers are the same, and Lightning's bookkeeping would take up to a twentieth of a small step. Raises a
-        RequestError if a term is not a single number.
+        RequestError if a term is not a single number. D makes none while it rests (Turns.rest_above_accuracy).
         """
+        if player == "discriminator" and module.plan.rests:
+            return total_of(terms)
         optimizer = module.optimizers()[PLAYERS.index(player)]
         total = self._gradients(module, optimizer, terms)
         module.guard.check(module, player, optimizer.optimizer, terms)

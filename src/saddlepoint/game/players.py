@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
+from saddlepoint.game.accuracy import newest_accuracy
 from saddlepoint.game.freezing import frozen_in
 from saddlepoint.game.guard import Guard
 from saddlepoint.game.networks import PLAYERS, networks_of
@@ -87,6 +88,10 @@ class Players(pl.LightningModule):
 
     def play(self, batch: tuple[Tensor, ...]) -> None:
         """Lets the players move."""
+
+    def accuracy(self) -> float | None:
+        """Returns D's accuracy, 0 to 1, on the batch that it scored last, or None; waits for the device."""
+        return newest_accuracy(self.latest, self.loss.boundary)
 
     def variant(self) -> Hashable:
         """Returns what decides between the operations of a task's methods, beside turns and tricks (recording.py)."""

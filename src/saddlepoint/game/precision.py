@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map_only
 from saddlepoint.config.rules import as_typed
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import switch_on_in_steps
-from saddlepoint.game.networks import METHODS, PLAYERS, HasStages, networks_of
+from saddlepoint.game.networks import METHODS, PLAYERS, HasStages, called_in_training, networks_of
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -86,7 +86,8 @@ def compute_in_bfloat16(module: "Players", asked: Mapping[str, str | Sequence[in
         stages = None if asked[player] == "all" else sorted(set(asked[player]))
         for name, network in networks.items() if stages is not None else ():
             _require_stages(player, name, network, stages)
-        switches += [Bfloat16(network, stages) for network in networks.values()]
+        switches += [Bfloat16(part, stages) for name, network in networks.items()
+                     for part in called_in_training(network, name).values()]
     if switches:
         switch_on_in_steps(module, switches)
 

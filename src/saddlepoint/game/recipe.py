@@ -1,6 +1,6 @@
 """What a recipe is, and the reasons why one cannot train.
 
-N images in a batch, C channels, H x W pixels; or N points of D coordinates.
+N images in a batch, C channels, H x W pixels; or N points of D coordinates, or N shapes of S x S x S voxels.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,8 +41,8 @@ class Recipe:
     turns: "Turns"
     module: "type[AdversarialModule]"  # the task: how fakes are made
     latents: "Latents | None"  # None: fakes are not made from noise
-    channels: int | None  # None: the data are points
-    image_size: int | Sequence[int] | None  # pixels of a side of squares, or H and W; None: the data are points
+    channels: int | None  # None: the data are points or voxels
+    image_size: int | Sequence[int] | None  # pixels of a side of squares, or H and W; None: as channels
     num_classes: int  # 0 when the data has no classes
     batch_size: int
     source_channels: int | None = None  # of the images that are translated; None: the data has none
@@ -50,7 +50,8 @@ class Recipe:
     frozen_layers: int = 0  # first layers of D's networks that stay as they are
     starts_at_random: bool = True  # D's first weights do not come from elsewhere
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
-    dimensions: int | None = None  # coordinates of the data's points; None: the data are images
+    dimensions: int | None = None  # coordinates of the data's points; None: the data are images or voxels
+    edge: int | None = None  # voxels along each edge of the data's shapes; None: the data are images or points
     fixed_packs: int = 1  # points of the data that follow each other in every epoch; 1: each comes by itself
 
     def provides(self, requirement: str) -> bool:
@@ -76,14 +77,22 @@ class Recipe:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """The shape of what D judges and G makes: (C, H, W) of an image, (D,) of a point."""
+        """The shape of what D judges and G makes: (C, H, W) of an image, (D,) of a point, (1, S, S, S) of voxels."""
+        if self.edge is not None:
+            return 1, self.edge, self.edge, self.edge
         return self.image_shape if self.dimensions is None else (self.dimensions,)
+
+    @property
+    def shape_settings(self) -> str:
+        """The settings that say what shape the data have."""
+        if self.edge is not None:
+            return "data.edge"
+        return "data.channels, data.image_size" if self.dimensions is None else "data.dimensions"
 
     @property
     def data_words(self) -> str:
         """What the data are, with the settings that say so, e.g. `images of 3 x 32 x 32 (data.channels, ...)`."""
-        settings = "data.channels, data.image_size" if self.dimensions is None else "data.dimensions"
-        return f"{in_words(self.sample_shape)} ({settings})"
+        return f"{in_words(self.sample_shape)} ({self.shape_settings})"
 
     @property
     def images_of_a_pack(self) -> int:
@@ -155,12 +164,15 @@ def discriminator_problems(recipe: Recipe, *shapes: tuple[int, ...], name: str =
         yield Problem(f"the {words} does not fit {of_data}{f', in packs of {pack}' if pack > 1 else ''}: {error}")
         return
     if logits != (2,) and logits[:2] != (2, 1):
-        each = "an image" if recipe.dimensions is None else "a point"
+        each = {1: "a point", 3: "an image", 4: "a shape"}[len(recipe.sample_shape)]
         yield Problem(f"the {words} must give one logit {each}, [N] or [N, 1, h, w], and gives {list(logits)}")
 
 
 def in_words(shape: tuple[int, ...]) -> str:
-    """Writes what has such a shape, e.g. images of 3 x 32 x 32, or points of 2 coordinates."""
+    """Writes what has such a shape, e.g. images of 3 x 32 x 32, points of 2 coordinates or shapes of 32 x 32 x 32
+    voxels."""
+    if len(shape) == 4:
+        return f"shapes of {size_of(shape[1:])} voxels"
     if len(shape) != 1:
         return f"images of {size_of(shape)}"
     return f"points of {shape[0]} coordinate{'s' if shape[0] > 1 else ''}"

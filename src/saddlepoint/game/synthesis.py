@@ -1,4 +1,4 @@
-"""The task of synthesis: images, or points, from noise."""
+"""The task of synthesis: images, points or shapes from noise."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -8,12 +8,19 @@ from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
 from saddlepoint.game.adversarial import AdversarialModule, Terms
-from saddlepoint.game.batches import ImageBatch, PartlyLabelledBatch, PointBatch
+from saddlepoint.game.batches import ImageBatch, PartlyLabelledBatch, PointBatch, VoxelBatch
 from saddlepoint.game.latents import Latents, classes_at
 from saddlepoint.game.networks import networks_of
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, in_words
 from saddlepoint.game.step import Contest
+
+INSTEAD = {PointBatch: ("points", "points"), VoxelBatch: ("voxels", "gan3d")}  # of images: what data are, their model
+FITTING = {  # what to type for data of so many axes
+    1: "type a model of points, e.g. model=points, or data of images, e.g. data=mnist5k",
+    3: "type a model of images, e.g. model=dcgan, or data of points, e.g. data=ring",
+    4: "type a model of voxels, e.g. model=gan3d, or data of images, e.g. data=mnist5k",
+}
 
 
 class SynthesisModule(AdversarialModule):
@@ -69,7 +76,7 @@ class SynthesisModule(AdversarialModule):
         if yields is PartlyLabelledBatch:
             yield Problem("the data hides most labels from training, and this model does not learn from few: choose "
                           "model=semi_supervised, or a set with all labels, e.g. data=mnist5k")
-        elif yields not in (ImageBatch, PointBatch):
+        elif yields not in (ImageBatch, PointBatch, VoxelBatch):
             yield Problem("this model makes images from noise and the data is pairs of images: choose data="
                           "image_folder, or a model that enlarges or translates, e.g. model=srgan or model=pix2pix")
 
@@ -86,10 +93,11 @@ class SynthesisModule(AdversarialModule):
 
 
 def images_alone_problems(yields: type) -> Iterator[Problem]:
-    """Yields the problem of a task that plays with images alone, where the data are points."""
-    if yields is PointBatch:
-        yield Problem("this model is one of images and the data are points: choose a model of points, e.g. model="
-                      "points, or data of images, e.g. data=mnist5k")
+    """Yields the problem of a task that plays with images alone, where the data are points or voxels."""
+    if yields in INSTEAD:
+        things, model = INSTEAD[yields]
+        yield Problem(f"this model is one of images and the data are {things}: choose a model of {things}, e.g. model="
+                      f"{model}, or data of images, e.g. data=mnist5k")
 
 
 def warmup_problems(recipe: Recipe) -> Iterator[Problem]:
@@ -117,13 +125,9 @@ def generator_problems(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(f"the generator does not fit {recipe.data_words}: {error}")
         return
     if len(generated_shape) != len(recipe.sample_shape):
-        fitting = ("type a model of images, e.g. model=dcgan, or data of points, e.g. data=ring"
-                   if recipe.dimensions is None else
-                   "type a model of points, e.g. model=points, or data of images, e.g. data=mnist5k")
         yield Problem(f"the generator makes {in_words(generated_shape)} and the data has "
-                      f"{in_words(recipe.sample_shape)}: {fitting}")
+                      f"{in_words(recipe.sample_shape)}: {FITTING[len(recipe.sample_shape)]}")
     elif generated_shape != recipe.sample_shape:
-        settings = "data.channels, data.image_size" if recipe.dimensions is None else "data.dimensions"
         yield Problem(f"the generator makes {in_words(generated_shape)} and the data has "
-                      f"{in_words(recipe.sample_shape).rpartition(' of ')[2]}: model.generator and {settings} must "
-                      "agree")
+                      f"{in_words(recipe.sample_shape).rpartition(' of ')[2]}: model.generator and "
+                      f"{recipe.shape_settings} must agree")

@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 
 import torch
 
-from saddlepoint.config.rules import Count, WholeNumber, one_of
+from saddlepoint.config.rules import Count, WholeNumber, number, one_of, optional
 from saddlepoint.game.precision import exact
 from saddlepoint.game.step import Side, Step, each_part, parts
 
@@ -53,6 +53,7 @@ class Plan(NamedTuple):
 
     discriminator: bool  # False while G warms up on the task's terms alone: the game is not played
     generator: int  # updates of G, after D's
+    rests: bool = False  # True: D scores the batch, and its weights stay
 
 
 class Turns:
@@ -71,13 +72,17 @@ class Turns:
     fakes_in_eval: makes the fakes of D's updates with G in evaluation mode
     generator_warmup_images: real images during which G alone is trained, on its content terms (super-resolution)
     discriminator_warmup_images: real images during which D alone is trained, against a G that does not change
+    rest_above_accuracy: D scores a batch without moving if it was right more often than this, 0.5 to 1, in the batch
+        before, all of its contests and processes together (3D-GAN, Wu et al. 2016, https://arxiv.org/abs/1610.07584,
+        section 3.1: 0.8); None: it always moves. Each step waits for the device
     """
 
     def __init__(self, discriminator_steps: Count = 1, generator_steps: Count = 1, generator_batch_multiple: Count = 1,
                  fake_batch_multiple: Count = 1, scoring: Annotated[str, one_of(*SCORINGS)] = "separate",
                  order: Annotated[str, one_of(*ORDERS)] = "alternating", share_latents: bool = False,
                  fakes_in_eval: bool = False, generator_warmup_images: WholeNumber = 0,
-                 discriminator_warmup_images: WholeNumber = 0):
+                 discriminator_warmup_images: WholeNumber = 0,
+                 rest_above_accuracy: Annotated[float | None, optional(number(0.5, 1))] = None):
         if scoring not in SCORINGS:
             raise ValueError(f"model.turns.scoring={scoring} must be one of {', '.join(SCORINGS)}")
         if order not in ORDERS:
@@ -95,7 +100,24 @@ class Turns:
         self.fakes_in_eval = fakes_in_eval
         self.generator_warmup_images = generator_warmup_images
         self.discriminator_warmup_images = discriminator_warmup_images
+        self.rest_above_accuracy = rest_above_accuracy
+        self._refuse_resting()
         self._refuse_what_cannot_be_shared()
+
+    def _refuse_resting(self) -> None:
+        """Raises a ValueError if D is to rest where it cannot."""
+        rest = self.rest_above_accuracy
+        if rest is None:
+            return
+        if not 0.5 <= rest <= 1:
+            raise ValueError(f"model.turns.rest_above_accuracy={rest} must be a number from 0.5 to 1, e.g. 0.8, or "
+                             "null")
+        if self.scoring == "half" or self.order == "simultaneous":
+            setting, value, other = (("scoring", "half", "separate") if self.scoring == "half" else
+                                     ("order", "simultaneous", "alternating"))
+            raise ValueError(f"model.turns.rest_above_accuracy={rest} lets the discriminator leave out a whole update, "
+                             f"and model.turns.{setting}={value} has none of its own: type model.turns.{setting}="
+                             f"{other}")
 
     def _refuse_what_cannot_be_shared(self) -> None:
         """Raises a ValueError if both players cannot use the same fakes, and the settings ask for it."""
@@ -129,10 +151,14 @@ class Turns:
         whole_batch = 2 * num_real if self.scoring == "half" else num_real
         return whole_batch * self.generator_batch_multiple
 
-    def plan(self, images_seen: int, discriminator_steps_taken: int) -> Plan:
-        """Returns who moves in the step after so many images seen and updates of D."""
+    def plan(self, images_seen: int, discriminator_steps_taken: int,
+             accuracy: Callable[[], float | None] = lambda: None) -> Plan:
+        """Returns who moves in the step after so many images seen and updates of D. `accuracy` gives D's in the batch
+        before, and is only called where it counts."""
         moves = self.discriminator_moves(images_seen)
-        return Plan(moves, self.generator_moves(images_seen, discriminator_steps_taken + moves))
+        last = accuracy() if moves and self.rest_above_accuracy is not None else None
+        return Plan(moves, self.generator_moves(images_seen, discriminator_steps_taken + moves),
+                    last is not None and last > self.rest_above_accuracy)
 
     def discriminator_moves(self, images_seen: int) -> bool:
         return images_seen >= self.generator_warmup_images

@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "dcgan": "DCGANDiscriminator DCGANGenerator",
     "encoders": "DCGANEncoder MLPEncoder",
     "infogan": "InfoGANDiscriminator InfoGANGenerator",
+    "lapgan": "LaplacianDiscriminator LaplacianGenerator",
+    "laplacian_pyramid": "LaplacianPyramid",
     "latent_discriminators": "DCGANPairDiscriminator LatentDiscriminator MLPPairDiscriminator",
     "lecture": "ConditionalLectureDiscriminator ConditionalLectureGenerator LectureDiscriminator LectureGenerator",
     "mlp": "MLPDiscriminator MLPGenerator",
@@ -24,4 +26,5 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "srvgg": "SRVGGNetCompact",
     "unet": "UNet",
     "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
+    "voxels": "VoxelDiscriminator VoxelGenerator",
 })

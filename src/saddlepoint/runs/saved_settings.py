@@ -15,7 +15,7 @@ OF_NETWORKS = {  # needed to rebuild the game
     "optimizer.schedule": VALUE, "tricks": PART, "trick": LIST, "seed": VALUE,
 }
 OF_DATA = {"data": PART, "data.num_classes": VALUE, "data.channels": VALUE, "data.image_size": VALUE}
-OF_POINTS = ("data.channels", "data.image_size")  # what data have no need of that have data.dimensions
+OF_IMAGES = ("data.channels", "data.image_size")  # what points and voxels have no need of
 OF_A_RUN = {  # needed to resume it
     **OF_NETWORKS, **OF_DATA, "data.batch_size": VALUE, "budget": PART, "budget.images": VALUE, "callbacks": PART,
     "metrics": PART, "choices": PART, "choices.model": VALUE, "choices.data": VALUE, "choices.loss": VALUE,
@@ -33,8 +33,8 @@ def require_parts(saved: Mapping[str, Any], path: Path, parts: Mapping[str, type
     settings = extensions.without_idle(settings)
     needed = {**parts, **({"model.latents": PART} if "Synthesis" in str(_module(settings)) else {})}
     lacking = [part for part, kind in needed.items() if not _has(settings, part.split("."), kind)]
-    if _has(settings, ("data", "dimensions"), VALUE):
-        lacking = [part for part in lacking if part not in OF_POINTS]
+    if any(_has(settings, ("data", name), VALUE) for name in ("dimensions", "edge")):
+        lacking = [part for part in lacking if part not in OF_IMAGES]
     sections = {part.split(".")[0] for part in parts}
     nulls = _forbidden_nulls({name: part for name, part in settings.items() if name in sections})
     if lacking := list(dict.fromkeys([*lacking, *nulls])):

@@ -84,7 +84,7 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
         names = saved.get("class_names", ()) if getattr(network, "num_classes", 0) else ()
         latents = {key: value for key, value in saved["settings"]["model"]["latents"].items() if key != "_target_"}
         return of_generator(network, module.sampling_latents.of_images, {"latents": latents, "classes": [*names]},
-                            "points" if "dimensions" in data else "images")
+                            "points" if "dimensions" in data else "voxels" if "edge" in data else "images")
     if isinstance(network, Encoder):
         shape = (data["channels"], *sides_of(data["image_size"]))
         return of_images(network, "images", shape, "latents", {"image_range": [-1, 1]})
@@ -95,8 +95,8 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
 
 def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], facts: Mapping[str, Any],
                  output: str = "images") -> Exportable:
-    """latents [N, L], and labels [N] of int64 where there are classes -> images [N, C, H, W] in [-1, 1], or points
-    [N, D]. `draw` returns latents of a seed, from a first image on, so many."""
+    """latents [N, L], and labels [N] of int64 where there are classes -> images [N, C, H, W] in [-1, 1], points [N, D],
+    or voxels [N, 1, S, S, S] in [0, 1]. `draw` returns latents of a seed, from a first image on, so many."""
     classes = getattr(network, "num_classes", 0)
 
     def inputs(count: int) -> Tensors:

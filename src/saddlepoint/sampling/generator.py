@@ -26,13 +26,16 @@ class SamplingGenerator(nn.Module):
     latents: the distribution with which it was trained.
     class_distribution: [K], the cumulative probabilities of the K classes in training; None: all labels are 0.
     class_names: of the K classes; empty if the generator ignores labels.
-    dimensions: D, coordinates of the points that it makes in the place of images [N, D]; None: it makes images.
+    dimensions: D, coordinates of the points that it makes in the place of images [N, D]; None: it makes no points.
+    edge: S, voxels along each edge of the shapes that it makes in the place of images, [N, 1, S, S, S] in [0, 1];
+        None: it makes no shapes.
     """
 
     def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None = None,
-                 class_names: Sequence[str] = (), dimensions: int | None = None):
+                 class_names: Sequence[str] = (), dimensions: int | None = None, edge: int | None = None):
         super().__init__()
-        self.generator, self.latents, self.dimensions = finished(generator), latents, dimensions
+        self.generator, self.latents = finished(generator), latents
+        self.dimensions, self.edge = dimensions, edge
         self.num_classes = getattr(generator, "num_classes", 0)
         named = len(class_names) == self.num_classes
         self.class_names = tuple(map(str, class_names if named else range(self.num_classes)))

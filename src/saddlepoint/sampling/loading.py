@@ -36,7 +36,8 @@ def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingG
 def sampling_generator(module: "SynthesisModule", saved: Mapping[str, Any]) -> SamplingGenerator:
     """Returns the sampling generator of a game that `load_synthesis` loaded with the content of its checkpoint."""
     return SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
-                             saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
+                             saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"),
+                             saved["settings"]["data"].get("edge"))
 
 
 def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":

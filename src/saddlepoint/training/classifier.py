@@ -32,6 +32,7 @@ from saddlepoint.metrics.extractors.classifier_network import SIZES, ClassifierN
 from saddlepoint.metrics.extractors.preparing import COLOURS
 from saddlepoint.training.extra_images import Examples, oversampled, with_extra
 
+NO_IMAGES = {"dimensions": "points", "edge": "voxels"}  # a setting of the data -> what they are
 BLOCK = 500  # images in one batch when accuracy is measured
 
 
@@ -106,9 +107,9 @@ def check_request(settings: Mapping[str, Any], name: str, output: Path) -> None:
         raise RequestError(f"{taken} exists: choose another file with output=, or add overwrite=true")
     for path in (output, card_file(output)):
         require_writable(path, f"output={output}")
-    if "dimensions" in data:
-        raise RequestError(f"data={data['name']} has points, and a classifier learns from images: type data of images, "
-                           "e.g. data=mnist5k")
+    if things := next((things for setting, things in NO_IMAGES.items() if setting in data), None):
+        raise RequestError(f"data={data['name']} has {things}, and a classifier learns from images: type data of "
+                           "images, e.g. data=mnist5k")
     if not data["num_classes"]:
         raise RequestError("data.num_classes=0, and a classifier needs classes: type data.num_classes=K for data with "
                            "K classes, e.g. data.num_classes=10")

@@ -11,9 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar import layout_pb2
 
 from saddlepoint.errors import Diverged
+from saddlepoint.game.accuracy import accuracy
 from saddlepoint.losses.adversarial import LeastSquares, NonSaturating, Wasserstein
 from saddlepoint.runs.resuming import continuation
-from saddlepoint.training.callbacks.step_means import accuracy
 from saddlepoint.training.callbacks.table import Table
 from saddlepoint.training.train import train
 from tests.composing import settings

@@ -19,4 +19,5 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "scalars": "Scalars",
     "translation_quality": "TranslationQuality",
     "upscaling_quality": "UpscalingQuality",
+    "voxel_pictures": "VoxelPictures",
 })

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from saddlepoint.config.rules import Count, NonNegative, Seed, WholeNumber, integer, number, one_of
 from saddlepoint.errors import Collapsed, Diverged, RequestError, RollBack
+from saddlepoint.game.accuracy import pairs_of_sides
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.device_memory import Download
 from saddlepoint.game.guard import FiniteGuard, leaves_out, sum_of
@@ -32,7 +33,6 @@ from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.health_report import diagnosis, not_finite
 from saddlepoint.training.callbacks.looking import Looks, reason_against
 from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
-from saddlepoint.training.callbacks.step_means import pairs_of_sides
 from saddlepoint.training.callbacks.table import add_points
 
 ON_NONFINITE = ("stop", "roll_back")

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from saddlepoint.game.accuracy import accuracy, pairs_of_sides
 from saddlepoint.game.loss import AdversarialLoss
-from saddlepoint.parallel.collectives import gather
 
 STEPS = 64  # that wait to be added up
 NUMBERS = 2**20  # that these steps have together, at most; a step with more is added up by itself
@@ -99,22 +99,3 @@ def curves(tensors: Mapping[str, Tensor], loss: AdversarialLoss) -> Iterator[tup
             yield f"probability/{side}", probability.mean(1)
     for contest, real, fake in pairs_of_sides(logits):
         yield f"logits/{contest}accuracy", accuracy(real, fake, loss.boundary)
-
-
-def pairs_of_sides(logits: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Yields for each contest with logits of both sides the beginning of its names ("" or "<contest>.") and the logits
-    of reals and of fakes."""
-    for side, real in logits.items():
-        contest, name = side[:-len("real")], side[-len("real"):]
-        if name == "real" and (fake := logits.get(f"{contest}fake")) is not None:
-            yield contest, real, fake
-
-
-def accuracy(real: Tensor, fake: Tensor, boundary: float | None) -> Tensor:
-    """Returns D's accuracy [S], 0 to 1, from logits [S, N]; without a boundary, the share of pairs in which the real
-    image has the greater logit, among all processes."""
-    if boundary is None:
-        real, fake = (gather(scores.T.contiguous()).T.contiguous() for scores in (real, fake))
-        beaten = torch.searchsorted(fake.sort(1).values, real)  # fakes below each real
-        return beaten.float().mean(1) / fake.shape[1]
-    return ((real > boundary).float().mean(1) + (fake < boundary).float().mean(1)) / 2
