@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "mlp": "MLPDiscriminator MLPGenerator",
     "patch_discriminator": "ConditionalPatchDiscriminator PatchDiscriminator",
     "points": "DiracDiscriminator DiracGenerator PointDiscriminator PointGenerator",
+    "r3gan": "ConditionalR3GANDiscriminator ConditionalR3GANGenerator R3GANDiscriminator R3GANGenerator",
     "resnet": "ResNetDiscriminator ResNetGenerator",
     "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",
