@@ -32,6 +32,7 @@ from saddlepoint.game.latents import Latents
 from saddlepoint.game.loss import AdversarialLoss
 from saddlepoint.game.networks import PLAYERS, HasBoundary
 from saddlepoint.game.optimizers import Optimizers
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.translation import TranslationModule
 from saddlepoint.game.trick import Trick
@@ -39,6 +40,7 @@ from saddlepoint.game.turns import Turns
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
+from saddlepoint.networks.virtual_batch import give_reference, reference_of
 
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
          Schedule, Latents)
@@ -200,12 +202,27 @@ def networks(settings: Settings) -> dict[str, nn.Module]:
 
 
 def network(settings: Settings, name: str) -> nn.Module:
-    """Builds the network model.<name>; a discriminator as the tricks want it."""
+    """Builds the network model.<name>: a discriminator as the tricks want it, a generator with room for a reference
+    batch where it needs one."""
     given, where, game = settings["model"][name], f"model.{name}", task(settings)
     if "discriminator" in (name, game.further_networks.get(name)):
         for trick in _tricks_on_networks(settings):
             given = trick.discriminator_settings(given, where, game)
-    return make(given, nn.Module, where)
+    built = make(given, nn.Module, where)
+    if name == "generator" and hasattr(built, "latent_dim"):
+        size = settings["data"]["batch_size"]
+        give_reference(built, torch.zeros(size, built.latent_dim), torch.zeros(size, dtype=torch.long))
+    return built
+
+
+def give_reference_batch(network: nn.Module, latents: Latents, seed: int) -> None:
+    """Gives a generator that needs one its reference batch: latents that are drawn once, by the seed, and all classes
+    in turn."""
+    reference = reference_of(network)
+    if reference is not None and not reference.latents.is_meta:  # where nothing has numbers
+        classes = torch.arange(reference.size) % max(getattr(network, "num_classes", 0), 1)
+        drawn = latents.draw(RandomStreams(seed, 0, player="reference"), reference.size)
+        give_reference(network, drawn, classes)
 
 
 def _tricks_on_networks(settings: Settings) -> list[Trick]:
@@ -277,14 +294,15 @@ def module(settings: Settings,
         "turns": make(model["turns"], Turns, "model.turns"),
         "seed": settings["seed"],
     }
-    if "latents" in model:
-        parts |= {"latents": make(model["latents"], Latents, "model.latents"),
-                  "num_classes": settings["data"]["num_classes"]}
     if "content" in model:
         parts["content"] = content(settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings["seed"])
         built = networks(settings)
+        if "latents" in model:
+            latents = make(model["latents"], Latents, "model.latents")
+            parts |= {"latents": latents, "num_classes": settings["data"]["num_classes"]}
+            give_reference_batch(built["generator"], latents, settings["seed"])
         for network in built.values():
             if isinstance(network, HasBoundary):
                 network.follow_loss(parts["loss"].boundary)

@@ -129,6 +129,32 @@ def test_bigans_updates_are_the_papers_written_out_by_hand(stochastic):
     compare(module, replayed)
 
 
+@pytest.mark.parametrize(("norm", "error"), [("l1", torch.abs), ("l2", torch.square)])
+def test_alice_adds_the_error_of_what_comes_back_to_the_loss_of_g_and_e(norm, error):
+    module, replayed = (game(BiGANModule, stochastic=True, reconstruction_weight=3.0, reconstruction_norm=norm)
+                        for _ in range(2))
+    [batch] = batches(1)
+    play(module, [batch])
+    generator, encoder, judge = (replayed.networks[name] for name in ("generator", "encoder", "discriminator"))
+    for player in ("discriminator", "generator"):
+        latents, streams = Latents(LATENTS).draw(random(player), 8), random(player)
+        codes = encode(encoder, batch.real, LABELS, streams)
+        real, fake = judge(batch.real, codes, LABELS), judge(generator(latents, LABELS), latents, LABELS)
+        if player == "discriminator":
+            descend(judge, (F.softplus(-real) + F.softplus(fake)).mean())
+        else:
+            back = error(generator(codes, LABELS) - batch.real).flatten(1).sum(1) / 4
+            descend(replayed.generator, (F.softplus(real) + F.softplus(-fake) + 3 * back).mean())
+    compare(module, replayed)
+    assert "generator/reconstruction" in module.latest
+
+
+def test_without_a_weight_nothing_is_reconstructed():
+    module = game(BiGANModule)
+    play(module, batches(1))
+    assert "generator/reconstruction" not in module.latest
+
+
 def test_least_squares_trains_g_and_e_towards_the_other_sides_targets():
     module, replayed, [batch] = game(BiGANModule, loss=LeastSquares()), game(BiGANModule), batches(1)
     play(module, [batch])

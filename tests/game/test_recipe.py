@@ -35,6 +35,21 @@ REFUSED = [
     ("trick=[auxiliary_classifier,packing] model=acgan_dcgan", ["another trick lets it tell the class of each"]),
     ("trick=[consensus]", ["trick=[consensus]", "model.turns.order=alternating moves one after the other"]),
     ("trick=[consensus] model.turns.discriminator_steps=2 model.turns.scoring=half", ["trick=[consensus]"]),
+    ("model.discriminator.minibatch_discrimination={kernels:3,dimensions:2} model.turns.scoring=together",
+     ["model.discriminator.minibatch_discrimination compares the images of a batch", "scoring=together"]),
+    ("model.discriminator.minibatch_discrimination={kernels:3,dimensions:2} model.turns.scoring=half",
+     ["reals and both players' fakes must be equally many"]),
+    ("model.discriminator.minibatch_discrimination={kernels:3,dimensions:2} model.turns.fake_batch_multiple=2",
+     ["reals and both players' fakes must be equally many"]),
+    ("model.discriminator.minibatch_discrimination={kernels:3,dimensions:2} trick=[packing] data.batch_size=2",
+     ["compares an image with the others of its batch"]),
+    ("model.discriminator.minibatch_discrimination={kernels:3,dimensions:2} trick=[r1] "
+     "model.discriminator.normalization=none", ["trick=[r1]", "no image has a score of its own"]),
+    ("model.discriminator.minibatch_stddev=4 data.batch_size=10", ["minibatch_stddev=4 does not divide the 10 real"]),
+    ("model.discriminator.minibatch_stddev=4 model.turns.scoring=half data.batch_size=12",
+     ["minibatch_stddev=4 does not divide the 6 real images"]),
+    ("model.generator.normalization=virtual_batch data.batch_size=1", ["a single image has no statistics"]),
+    ("model=adversarial_autoencoder model.latents.distribution=mixture", ["which nobody may move"]),
     ("model.generator.latent_dim=50", ["model.generator.latent_dim=50 must equal model.latents.size=100"]),
 ]
 

@@ -35,6 +35,9 @@ META = torch.device("meta")
 DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none")
 TRICKS = {"auxiliary_classifier": ("model=acgan",)} | {
     name: (*DIGITS, f"trick=[{name}]") for name in options("tricks") if name not in ("all", "auxiliary_classifier")}
+TRICKS["parts of networks"] = (
+    *DIGITS, "model.generator.normalization=virtual_batch", "model.latents.distribution=mixture", "trick=[ema]",
+    "model.discriminator.minibatch_discrimination={kernels:3,dimensions:2}", "model.discriminator.minibatch_stddev=2")
 TRICKS["consensus"] = (*TRICKS["consensus"], "model.turns.order=simultaneous")
 TURNS = [{"discriminator_steps": 2}, {"generator_steps": 2}, {"generator_batch_multiple": 2},
          {"fake_batch_multiple": 2}, {"scoring": "together"}, {"scoring": "half"}, {"order": "simultaneous"},

@@ -14,4 +14,5 @@ def running_statistics(network: nn.Module) -> int:
 
 def layer_names(network: nn.Module) -> list[str]:
     """the classes of the layers that compute, in the order they run"""
-    return [type(layer).__name__ for layer in network.modules() if not list(layer.children())]
+    return [type(layer).__name__ for layer in network.modules()
+            if not list(layer.children()) and not isinstance(layer, nn.Sequential)]

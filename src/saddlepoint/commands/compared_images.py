@@ -15,7 +15,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.describing import counted
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.errors import RequestError
-from saddlepoint.game.modes import device_named
+from saddlepoint.game.modes import device_named, finished
 from saddlepoint.metrics import standing_statistics as batchnorm
 from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, Images
 from saddlepoint.metrics.quantisation import QUANTISATIONS
@@ -53,11 +53,12 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     trained = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
-    generator = generator.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
+    generator = finished(generator).to(device, memory_format=torch.channels_last)
+    latents = module.sampling_latents if ema else module.latents
     classes = module.class_distribution if module.draws_labels else None
     kind, quantisation = settings["batchnorm"], QUANTISATIONS[settings["quantisation"]]
     if kind == "standing":
-        batchnorm.use_standing_statistics(generator, module.latents, classes, settings["seed"],
+        batchnorm.use_standing_statistics(generator, latents, classes, settings["seed"],
                                           settings["standing_batches"])
     elif kind == "batch":
         batchnorm.use_batch_statistics(generator)
@@ -83,7 +84,7 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
         real, framing = data.evaluation_images(settings["split"]).limited(settings["num_real"]), None
     home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     fakes = Fakes(
-        GeneratedImages(generator, module.latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES,
+        GeneratedImages(generator, latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES,
                         quantisation.to_bytes),
         quantisation=quantisation.title, name=path.stem, home=home / "evaluations", ema=ema,
         images_seen=saved["images_seen"],

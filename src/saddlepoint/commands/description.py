@@ -42,7 +42,8 @@ def layers(network: nn.Module, *inputs: Tensor) -> list[Layer]:
         def hook(module: nn.Module, arguments: tuple, output: Any) -> None:
             weights = sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad)
             statistics = sum(b.numel() for b in module.buffers(recurse=False) if b.is_floating_point())
-            if weights or not [*module.children()]:
+            is_empty = isinstance(module, nn.Sequential)  # if it has no layers
+            if weights or not [*module.children()] and not is_empty:
                 rows.append(Layer(name, type(module).__name__, _shape(output), weights, statistics))
         return module.register_forward_hook(hook)
 

@@ -66,7 +66,7 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
     """
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(checkpoint)
-    generator = SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
+    generator = SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
                                   saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
     quantisation, things = ("none", "points") if generator.dimensions else ("8 bits, rounded", "images")
     seed, count, label = settings["seed"], settings["count"] or COUNT, label_of(generator, settings["class"])

@@ -81,6 +81,30 @@ ADDED: dict[str, Any] = {
     "saddlepoint.data.paired_files.PairedFolders.draft": False,
     "saddlepoint.data.paired_files.PairsFromFolder.draft": False,
     "saddlepoint.data.unpaired_folders.UnpairedFolders.draft": False,
+    # Latents were normal or uniform.
+    "saddlepoint.game.latents.Latents.components": 50,
+    "saddlepoint.game.latents.Latents.scale": 0.2,
+    "saddlepoint.game.latents.Latents.scale_weight": 0.1,
+    # E and G had no term beside the game.
+    "saddlepoint.game.encoding.BiGANModule.reconstruction_weight": 0.0,
+    "saddlepoint.game.encoding.BiGANModule.reconstruction_norm": "l2",
+    # Discriminators compared no images.
+    "saddlepoint.networks.conditional_dcgan.ClassifyingDCGANDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.conditional_dcgan.ClassifyingDCGANDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.conditional_mlp.ConditionalMLPDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.conditional_mlp.ConditionalMLPDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.conditional_resnet.ClassifyingResNetDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.conditional_resnet.ClassifyingResNetDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.conditional_resnet.ProjectionResNetDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.conditional_resnet.ProjectionResNetDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.dcgan.DCGANDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.dcgan.DCGANDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.mlp.MLPDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.mlp.MLPDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.points.PointDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.points.PointDiscriminator.minibatch_stddev": None,
+    "saddlepoint.networks.resnet.ResNetDiscriminator.minibatch_discrimination": None,
+    "saddlepoint.networks.resnet.ResNetDiscriminator.minibatch_stddev": None,
 }
 
 # Defaults that were lists of names, and are null today. A run goes on with its list, which takes the same files as

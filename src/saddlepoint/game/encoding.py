@@ -4,18 +4,23 @@ N images of C channels and H x W pixels, M fakes, L numbers in the latents of an
 """
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from saddlepoint.config.rules import NonNegative
+from saddlepoint.config.rules import NonNegative, one_of
+from saddlepoint.game.adversarial import Terms
 from saddlepoint.game.batches import ImageBatch
+from saddlepoint.game.latents import MIXTURE
 from saddlepoint.game.networks import Encoder
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, one_fake_each_problems, size_of
 from saddlepoint.game.step import Contest
 from saddlepoint.game.synthesis import SynthesisModule, generator_problems, images_alone_problems, warmup_problems
+
+NORMS = {"l1": F.l1_loss, "l2": F.mse_loss}
 
 
 def encode(encoder: Encoder, images: Tensor, labels: Tensor, random: RandomStreams) -> Tensor:
@@ -59,8 +64,21 @@ class BiGANModule(EncodingModule):
     """D tells pairs (x, E(x)) from pairs (G(z), z); G and E make them alike, and so E inverts G.
 
     Donahue et al. 2017, https://arxiv.org/abs/1605.09782, with a deterministic encoder; Dumoulin et al. 2017 (ALI),
-    https://arxiv.org/abs/1606.00704, with a stochastic one.
+    https://arxiv.org/abs/1606.00704, with a stochastic one. That E and G agree for each single image does not follow
+    from the game alone. ALICE (Li et al. 2017, section 3.2, https://arxiv.org/abs/1709.01215) adds to the loss of both
+    the term `reconstruction`, weight * E ||x - G(E(x))||, of the code that D is shown, mean over pixels from -1 to 1.
+
+    reconstruction_weight: of that term, 0 or more; 0: BiGAN, ALI
+    reconstruction_norm: l1, the absolute error, or l2, the squared error
     """
+
+    def __init__(self, reconstruction_weight: NonNegative = 0.0,
+                 reconstruction_norm: Annotated[str, one_of(*NORMS)] = "l2", **more):
+        super().__init__(**more)
+        if reconstruction_norm not in NORMS:
+            raise ValueError(f"model.module.reconstruction_norm={reconstruction_norm} must be one of "
+                             f"{', '.join(NORMS)}")
+        self.reconstruction_weight, self.error = reconstruction_weight, NORMS[reconstruction_norm]
 
     def contests(self, batch: ImageBatch, count: int, random: RandomStreams) -> list[Contest]:
         generator, encoder = self.networks["generator"], self.networks["encoder"]
@@ -69,6 +87,14 @@ class BiGANModule(EncodingModule):
                         real=(batch.real, encode(encoder, batch.real, batch.labels, random)),
                         fake=(generator(latents, labels), latents),
                         real_labels=batch.labels, fake_labels=labels, latents=latents, reals_are_made=True)]
+
+    def generator_terms(self, batch: ImageBatch, contests: list[Contest]) -> Terms:
+        terms = super().generator_terms(batch, contests)
+        if not self.reconstruction_weight:
+            return terms
+        images, codes = contests[0].real
+        error = self.error(self.networks["generator"](codes, batch.labels), images)
+        return terms | {"reconstruction": self.reconstruction_weight * error}
 
     @classmethod
     def shown_shapes(cls, recipe: Recipe) -> list[tuple[int, ...]]:
@@ -112,6 +138,10 @@ class AdversarialAutoencoderModule(EncodingModule):
     @classmethod
     def problems(cls, recipe: Recipe) -> Iterator[Problem]:
         yield from one_fake_each_problems(recipe, "images")
+        if recipe.latents.distribution == MIXTURE:
+            yield Problem("model.latents.distribution=mixture is learned with the generator, and here the latents are "
+                          "what codes are to be like, which nobody may move: type model.latents.distribution=normal",
+                          {"model.latents.distribution": "normal"})
         yield from super().problems(recipe)
 
 

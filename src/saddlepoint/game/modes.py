@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from saddlepoint.errors import RequestError
+from saddlepoint.game.networks import KeepsStatistics
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -19,15 +20,30 @@ if TYPE_CHECKING:
 
 @contextmanager
 def evaluating(network: nn.Module, active: bool = True) -> Iterator[nn.Module]:
-    """Yields the network in evaluation mode, then gives each layer its mode back. Changes nothing unless `active`."""
+    """Yields the network in evaluation mode, then gives each layer its mode back. Changes nothing unless `active`.
+
+    Its weights must not change meanwhile: what it computes of them alone is computed once (KeepsStatistics)."""
     modes = [(layer, layer.training) for layer in network.modules()] if active else []
+    kept = [layer for layer, _ in modes if isinstance(layer, KeepsStatistics) and not layer.keeps]
     if active:
         network.eval()
+    for layer in kept:
+        layer.keep(True)
     try:
         yield network
     finally:
         for layer, training in modes:
             layer.training = training
+        for layer in kept:
+            layer.keep(False)
+
+
+def finished(network: nn.Module) -> nn.Module:
+    """Returns a network that is trained no more, in evaluation mode and without gradients."""
+    for layer in network.requires_grad_(False).eval().modules():
+        if isinstance(layer, KeepsStatistics):
+            layer.keep(True)
+    return network
 
 
 @contextmanager

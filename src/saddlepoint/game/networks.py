@@ -73,6 +73,30 @@ class HasClassLogits(Protocol):
 
 
 @runtime_checkable
+class KeepsStatistics(Protocol):
+    """A part of a generator that computes statistics of its weights and of images that never change, in each call or
+    once (networks/virtual_batch.py). While `keeps` is true weights must not change."""
+
+    keeps: bool
+    size: int  # images whose statistics these are
+
+    def keep(self, active: bool) -> None:
+        """Keeps the statistics from the next call on, or computes them in each call again."""
+
+
+@runtime_checkable
+class ComparesImages(Protocol):
+    """A layer of a discriminator whose output for an image depends on the other images of the batch, by design.
+
+    setting: of model.discriminator that puts it there and that null takes away
+    group: images that are compared with each other and follow each other in the batch; None: all of the batch
+    """
+
+    setting: str
+    group: int | None
+
+
+@runtime_checkable
 class HasBoundary(Protocol):
     """A discriminator whose logits lie about the one at which the loss is indifferent between real and fake."""
 

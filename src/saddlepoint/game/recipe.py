@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from saddlepoint.config.image_sizes import sides_of
-from saddlepoint.game.networks import PLAYERS
+from saddlepoint.game.networks import PLAYERS, ComparesImages
 from saddlepoint.game.trick import images_of_a_pack
 
 if TYPE_CHECKING:
@@ -105,6 +105,12 @@ class Recipe:
     def discriminators_that_mix_images(self) -> list[str]:
         """The names of discriminators with BatchNorm: D(x_i) and its gradient depend on the batch's other images."""
         return [name for name, network in self.discriminators.items() if has_batch_norm(network)]
+
+    @property
+    def comparing_layers(self) -> list[tuple[str, ComparesImages]]:
+        """The layers by which discriminators compare the images of a batch, each after its network's name."""
+        return [(name, layer) for name, network in self.discriminators.items() for layer in network.modules()
+                if isinstance(layer, ComparesImages)]
 
 
 def packed(shape: Sequence[int], images: int) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.freezing import freezable_layers
-from saddlepoint.game.networks import HasClassLogits
+from saddlepoint.game.networks import HasClassLogits, KeepsStatistics
 from saddlepoint.game.recipe import Problem, Recipe, has_batch_norm
 from saddlepoint.game.trick import overrides
 from saddlepoint.game.turns import simultaneous
@@ -19,6 +19,8 @@ def problems(recipe: Recipe) -> list[Problem]:
             complaints.append(Problem(f"trick={name} does nothing: {type(trick).__name__} overrides no method by which "
                                       "a trick acts, e.g. discriminator_loss. Is its name misspelt?"))
     complaints += _batch_problems(recipe)
+    complaints += _comparison_problems(recipe)
+    complaints += _reference_problems(recipe)
     complaints += _class_problems(recipe)
     complaints += _turns_problems(recipe)
     complaints += _freezing_problems(recipe)
@@ -51,6 +53,41 @@ def _batch_problems(recipe: Recipe) -> Iterator[Problem]:
                 what = "image" if rows == reals else "pack"
                 yield Problem(f"data.batch_size={recipe.batch_size} leaves BatchNorm in the {name} a single {what}, "
                               f"and one {what} has no statistics", {f"model.{name}.normalization": "layer"})
+
+
+def _reference_problems(recipe: Recipe) -> Iterator[Problem]:
+    if any(isinstance(layer, KeepsStatistics) and layer.size < 2 for layer in recipe.generator.modules()):
+        yield Problem("model.generator.normalization=virtual_batch normalises by a reference batch as large as "
+                      f"data.batch_size={recipe.batch_size}, and a single image has no statistics",
+                      {"data.batch_size": 16})
+
+
+def _comparison_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yields what keeps a discriminator from comparing reals with reals and as many fakes with fakes."""
+    turns, rows = recipe.turns, recipe.turns.real_images(recipe.batch_size) // recipe.images_of_a_pack
+    for name, layer in recipe.comparing_layers:
+        where, what = f"model.{name}.{layer.setting}", "images" if recipe.images_of_a_pack == 1 else "packs"
+        if turns.scoring == "together":
+            yield Problem(f"{where} compares the {what} of a batch, reals with reals and fakes with fakes, and "
+                          "model.turns.scoring=together shows the discriminator both in one batch",
+                          {"model.turns.scoring": "separate"})
+        if layer.group is None:
+            reals = turns.real_images(recipe.batch_size)
+            if {turns.discriminator_fakes(reals), turns.generator_fakes(reals)} != {reals}:
+                yield Problem(f"{where} sums over the other {what} of a batch, so that reals and both players' fakes "
+                              "must be equally many, and model.turns (scoring, fake_batch_multiple, "
+                              "generator_batch_multiple) makes them differ",
+                              {"model.turns.scoring": "separate", "model.turns.fake_batch_multiple": 1,
+                               "model.turns.generator_batch_multiple": 1})
+            if rows < 2:
+                yield Problem(f"{where} compares an image with the others of its batch, and data.batch_size="
+                              f"{recipe.batch_size} leaves none",
+                              {"data.batch_size": 2 * recipe.images_of_a_pack * (1 + (turns.scoring == "half"))})
+        elif rows % layer.group:
+            whole = layer.group * recipe.images_of_a_pack * (1 + (turns.scoring == "half"))
+            yield Problem(f"{where}={layer.group} does not divide the {rows} real {what} that data.batch_size="
+                          f"{recipe.batch_size} gives an update",
+                          {"data.batch_size": -(-recipe.batch_size // whole) * whole})
 
 
 def _class_problems(recipe: Recipe) -> Iterator[Problem]:

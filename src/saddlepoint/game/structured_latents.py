@@ -27,6 +27,8 @@ class StructuredLatents(Latents):
     def __init__(self, size: Count, categorical: Annotated[Sequence[int], list_of(integer(2), empty=True)],
                  continuous: WholeNumber, distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "normal",
                  low: float = -1.0, high: float = 1.0):
+        if distribution not in DISTRIBUTIONS:
+            raise ValueError(f"model.latents.distribution={distribution} must be normal or uniform beside codes")
         super().__init__(size, distribution, low, high)
         self.categorical, self.continuous = tuple(categorical), continuous
         self.code_size = sum(self.categorical) + continuous

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saddlepoint.config.rules import set_by
-from saddlepoint.game.adversarial import AdversarialModule
+from saddlepoint.game.adversarial import AdversarialModule, Terms
 from saddlepoint.game.batches import ImageBatch, PointBatch
 from saddlepoint.game.latents import Latents, classes_at
+from saddlepoint.game.networks import networks_of
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, in_words
 from saddlepoint.game.step import Contest
@@ -18,17 +19,29 @@ from saddlepoint.game.step import Contest
 class SynthesisModule(AdversarialModule):
     """The game with fakes G(z, y): z is drawn from `latents`, y from the classes of the data in their proportions.
 
-    `num_classes` is that of the data, 0 where it has none. `game` are the settings of AdversarialModule.
+    A learned mixture of latents is one of the networks of G's player, called `latents`: its optimizer trains it, and
+    averages of weights have it. `num_classes` is that of the data, 0 where it has none. `game` are the settings of
+    AdversarialModule.
     """
 
     can_be_packed = True
 
     def __init__(self, latents: Latents, num_classes: Annotated[int, set_by("data.num_classes")] = 0, **more):
+        if latents.mixture is not None:
+            more["generator"] = nn.ModuleDict(
+                {**networks_of(more["generator"], "generator"), "latents": latents.mixture})
         super().__init__(**more)
         self.latents = latents
-        self.draws_labels = any(getattr(network, "num_classes", 0) for network in (self.generator, self.discriminator))
+        self.draws_labels = any(getattr(network, "num_classes", 0)
+                                for network in (self.networks["generator"], self.discriminator))
         uniform = torch.linspace(0, 1, num_classes + 1)[1:] if num_classes else torch.ones(1)
         self.register_buffer("class_distribution", uniform)  # [K] cumulative
+
+    @property
+    def sampling_latents(self) -> Latents:
+        """The latents of the generator that draws for grids, metrics and files."""
+        return self.latents if self.latents.mixture is None else self.latents.of_mixture(
+            self.sampling_networks["latents"])
 
     def follow_classes(self, counts: Tensor) -> None:
         """Draws the labels of fakes in proportion to `counts` [K], the number of images of each class, from now on."""
@@ -45,6 +58,11 @@ class SynthesisModule(AdversarialModule):
         latents = self.latents.draw(random, count)
         return [Contest("", generator, self.networks["discriminator"], batch.real, generator(latents, labels),
                         batch.labels, labels, latents)]
+
+    def generator_terms(self, batch: ImageBatch, contests: list[Contest]) -> Terms:
+        if self.latents.mixture is None or not self.latents.scale_weight:
+            return {}
+        return {"latent_scales": self.latents.scale_weight * self.latents.mixture.scale_penalty()}
 
     @classmethod
     def data_problems(cls, yields: type) -> Iterator[Problem]:

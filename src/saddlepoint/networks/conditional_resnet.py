@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from saddlepoint.checks import require
 from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.initialisation import xavier
-from saddlepoint.networks.layers import Normalization, require_classes
+from saddlepoint.networks.layers import GeneratorNormalization, require_classes
 from saddlepoint.networks.resnet import ResNetDiscriminator, UpsamplingResNet
 
 
@@ -21,15 +21,15 @@ class ConditionalResNetGenerator(UpsamplingResNet):
     channels: of the images, 1 or more
     image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
     num_classes: K, 1 or more
-    normalization: batch, layer or instance
+    normalization: batch, layer, instance or virtual_batch
     more: `width` and `initialisation` of ResNetGenerator
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, num_classes: WholeNumber,
-                 normalization: Normalization = "batch", **more):
+                 normalization: GeneratorNormalization = "batch", **more):
         require_classes(num_classes)
         require(normalization != "none", "model.generator.normalization", "none",
-                "batch, layer or instance: it is where this generator reads its labels")
+                "batch, layer, instance or virtual_batch: it is where this generator reads its labels")
         super().__init__(num_classes, latent_dim, channels, image_size, normalization=normalization, **more)
         self.num_classes = num_classes
 

@@ -13,14 +13,16 @@ from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.config.rules import BelowOne, Count, ImageSize, one_of
 from saddlepoint.networks.initialisation import normal
 from saddlepoint.networks.layers import (
-    NORMALIZATIONS,
     FirstMaps,
+    GeneratorNormalization,
     Normalization,
     activation,
     doublings,
     map_normalization,
     outputs_of_each,
+    require_normalization,
 )
+from saddlepoint.networks.minibatch import Comparison, Discrimination, Group
 
 KERNEL_SIZES = (4, 5)
 KernelSize = Annotated[int, one_of(*KERNEL_SIZES)]
@@ -31,8 +33,7 @@ def check_maps(player: str, width: int, kernel_size: int, normalization: str, ne
     """Refuses with a ValueError what the convolutions of a player (generator, discriminator, encoder) cannot have."""
     require_whole_numbers({f"model.{player}.width": width})
     require(kernel_size in KERNEL_SIZES, f"model.{player}.kernel_size", kernel_size, "4 (ports) or 5 (the paper)")
-    require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
-            "one of " + ", ".join(NORMALIZATIONS))
+    require_normalization(player, normalization)
     require(0 <= negative_slope < 1, f"model.{player}.negative_slope", negative_slope, FRACTION)
     require(0 <= dropout < 1, f"model.{player}.dropout", dropout, FRACTION)
 
@@ -50,11 +51,11 @@ class DCGANGenerator(nn.Module):
     image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
     width: maps of H/2 x W/2 pixels, 1 or more
     kernel_size: pixels, 4 or 5
-    normalization: none, batch, layer or instance
+    normalization: none, batch, layer, instance or virtual_batch
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, width: Count = 64,
-                 kernel_size: KernelSize = 4, normalization: Normalization = "batch"):
+                 kernel_size: KernelSize = 4, normalization: GeneratorNormalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         check_maps("generator", width, kernel_size, normalization)
@@ -114,16 +115,21 @@ class DCGANDiscriminator(nn.Module):
     normalization: none, batch, layer or instance
     negative_slope: of LeakyReLU, at least 0 and below 1
     dropout: probability of dropping a value after each activation, at least 0 and below 1
+    minibatch_discrimination: {kernels, dimensions} of minibatch.MinibatchDiscrimination; None: without
+    minibatch_stddev: images in a group of minibatch.MinibatchDeviation, 2 or more; None: without
     """
 
     def __init__(self, channels: Count, image_size: ImageSize, width: Count = 64,
                  kernel_size: KernelSize = 4, normalization: Normalization = "batch",
-                 negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.0):
+                 negative_slope: BelowOne = 0.2, dropout: BelowOne = 0.0,
+                 minibatch_discrimination: Discrimination = None, minibatch_stddev: Group = None):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
         check_maps("discriminator", width, kernel_size, normalization, negative_slope, dropout)
         self.blocks, numbers = halving_blocks(channels, image_size, width, kernel_size, normalization, negative_slope,
                                               dropout)
+        maps, comparison = self.blocks[-1][0].out_channels, Comparison(minibatch_discrimination, minibatch_stddev)
+        self.comparing, numbers = comparison.layers(maps, numbers // maps)
         self.logit = nn.Linear(numbers, 1, bias=normalization == "none")
         normal(self, std=0.02)
 
@@ -137,8 +143,9 @@ class DCGANDiscriminator(nn.Module):
         return [*self.blocks]
 
     def last_maps(self, images: Tensor) -> Tensor:
-        """images [N, C, H, W] -> the last maps as vectors [N, maps * h * w], of which the logit is a linear function"""
-        return self.blocks(images).flatten(1)
+        """images [N, C, H, W] -> the last maps as vectors [N, maps * h * w], and what is appended to them; the logit is
+        a linear function of these"""
+        return self.comparing(self.blocks(images)).flatten(1)
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, H, W] -> activations [N, width, H/2, W/2], [N, 2 width, H/4, W/4], ..., the last maps"""

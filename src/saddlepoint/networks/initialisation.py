@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from saddlepoint.networks.virtual_batch import VirtualBatchNorm
+
 _WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-_NORMALIZING = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
+_NORMALIZING = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d, VirtualBatchNorm)
 
 
 def _weighted_layers(network: nn.Module) -> Iterator[nn.Module]:

@@ -10,11 +10,14 @@ from torch import Tensor, nn
 from saddlepoint.checks import require
 from saddlepoint.config.image_sizes import Sides, sides_of
 from saddlepoint.config.rules import ImageSize, one_of
+from saddlepoint.networks.virtual_batch import VirtualBatchNorm
 
 IMAGE_SIZES = (16, 32, 64, 128, 256)  # of squares
 SMALLEST = Sides(4, 4)  # maps of squares; of other images the shorter side is 4 to 7
 NORMALIZATIONS = ("none", "batch", "layer", "instance")
+VIRTUAL_BATCH = "virtual_batch"  # of generators alone, which are given a reference batch
 Normalization = Annotated[str, one_of(*NORMALIZATIONS)]
+GeneratorNormalization = Annotated[str, one_of(*NORMALIZATIONS, VIRTUAL_BATCH)]
 
 
 def require_classes(num_classes: int) -> None:
@@ -22,6 +25,12 @@ def require_classes(num_classes: int) -> None:
     require(isinstance(num_classes, int) and num_classes >= 1, "data.num_classes", num_classes,
             "a whole number of at least 1 for a conditional model: choose data with classes (a folder with K class "
             "folders: data.num_classes=K) or an unconditional model, e.g. model=dcgan")
+
+
+def require_normalization(player: str, value: str, choices: tuple[str, ...] = NORMALIZATIONS) -> None:
+    """Refuses what is none of the choices with a ValueError; generators have virtual_batch as well."""
+    choices = (*choices, VIRTUAL_BATCH) if player == "generator" else choices
+    require(value in choices, f"model.{player}.normalization", value, "one of " + ", ".join(choices))
 
 
 def doublings(image_size: ImageSize) -> tuple[int, Sides]:
@@ -78,9 +87,9 @@ def map_normalization(kind: str, num_maps: int, affine: bool = True, epsilon: fl
 
     The mean and variance of `layer` are over all maps and pixels of an image (Ba, Kiros and Hinton 2016,
     https://arxiv.org/abs/1607.06450), those of `instance` over the pixels of one map of an image, those of `batch` over
-    the pixels of one map in all images.
+    the pixels of one map in all images, those of `virtual_batch` over a reference batch (virtual_batch.py).
 
-    kind: none, batch, layer or instance
+    kind: none, batch, layer, instance or virtual_batch
     num_maps: C, 1 or more
     affine: learns a scale and a shift per map
     epsilon: added to the variance, above 0
@@ -92,6 +101,8 @@ def map_normalization(kind: str, num_maps: int, affine: bool = True, epsilon: fl
         return [nn.BatchNorm2d(num_maps, epsilon, momentum, affine)]
     if kind == "layer":
         return [nn.GroupNorm(1, num_maps, epsilon, affine)]
+    if kind == VIRTUAL_BATCH:
+        return [VirtualBatchNorm(num_maps, epsilon, affine)]
     return [nn.InstanceNorm2d(num_maps, epsilon, affine=affine)]
 
 

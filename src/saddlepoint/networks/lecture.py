@@ -22,14 +22,14 @@ from saddlepoint.config.rules import BelowOne, Count, ImageSize, WholeNumber, in
 from saddlepoint.networks.conditioning import BesideLabelMap
 from saddlepoint.networks.initialisation import xavier
 from saddlepoint.networks.layers import (
-    NORMALIZATIONS,
     FirstMaps,
+    GeneratorNormalization,
     Labelled,
-    Normalization,
     activation,
     map_normalization,
     outputs_of_each,
     require_classes,
+    require_normalization,
     same_convolution,
     sides_over,
 )
@@ -53,19 +53,18 @@ class LectureUpsampling(nn.Module):
     image_size: pixels a side, or [H, W], multiples of 2 to the power of the number of `maps`
     first_maps: maps made of the latents, 1 or more
     maps: number of maps after each doubling, 1 or more each
-    normalization: none, batch, layer or instance
+    normalization: none, batch, layer, instance or virtual_batch
     """
 
     def __init__(self, num_classes: int, embedding_size: int, /, latent_dim: Count, channels: Count,
                  image_size: ImageSize, first_maps: Count = 256,
                  maps: Annotated[Sequence[int], list_of(integer(1))] = (128, 64, 32),
-                 normalization: Normalization = "batch"):
+                 normalization: GeneratorNormalization = "batch"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.first_maps": first_maps})
         smallest = _smallest("generator", image_size, maps)
-        require(normalization in NORMALIZATIONS, "model.generator.normalization", normalization,
-                "one of " + ", ".join(NORMALIZATIONS))
+        require_normalization("generator", normalization)
         self.latent_dim, self.num_classes = latent_dim, num_classes
 
         def rectified(num_maps: int) -> list[nn.Module]:

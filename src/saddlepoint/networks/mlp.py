@@ -15,7 +15,9 @@ from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import BelowOne, Count, ImageSize, Positive, either, integer, list_of, number, one_of
 from saddlepoint.networks.initialisation import normal, uniform_fan_out
-from saddlepoint.networks.layers import activation, outputs_of_each
+from saddlepoint.networks.layers import VIRTUAL_BATCH, activation, outputs_of_each, require_normalization
+from saddlepoint.networks.minibatch import Comparison, Discrimination, Group
+from saddlepoint.networks.virtual_batch import VirtualBatchNorm
 
 INITIALISATIONS = {"default": lambda network: None, "normal": normal, "uniform_fan_out": uniform_fan_out}
 NORMALIZATIONS = ("none", "batch", "layer")  # no `instance`: a vector has one value per channel, always its own mean
@@ -37,19 +39,23 @@ class _Style:
     momentum: float
     dropout: float | Sequence[float]
     initialisation: str
+    comparison: Comparison
 
     def layers(self, inputs: int, widths: Sequence[int], outputs: int) -> nn.Sequential:
         """Builds one block for each layer; the last is the output layer, which is never normalised."""
         self._check(widths)
         dropouts = self._dropouts(len(widths))
         network = nn.Sequential()
-        for index, (before, after) in enumerate(zip([inputs, *widths], [*widths, outputs], strict=True)):
+        *befores, features = inputs, *widths
+        comparing, compared = self.comparison.layers(features)
+        for index, (before, after) in enumerate(zip([*befores, compared], [*widths, outputs], strict=True)):
             hidden = index < len(widths)
             normalized = self._normalized(after) if hidden and (index or self.normalize_first) else []
             activated = [activation(self.negative_slope)] if hidden or self.activate_output else []
             dropped = [nn.Dropout(dropouts[index])] if dropouts[index] else []
             middle = normalized + activated if self.normalization_position == "before" else activated + normalized
-            network.append(nn.Sequential(nn.Linear(before, after), *middle, *dropped))
+            first = [] if hidden else comparing
+            network.append(nn.Sequential(*first, nn.Linear(before, after), *middle, *dropped))
         INITIALISATIONS[self.initialisation](network)
         return network
 
@@ -58,6 +64,8 @@ class _Style:
             return []
         if self.normalization == "layer":
             return [nn.LayerNorm(width, self.epsilon)]
+        if self.normalization == VIRTUAL_BATCH:
+            return [VirtualBatchNorm(width, self.epsilon)]
         return [nn.BatchNorm1d(width, self.epsilon, self.momentum)]
 
     def _dropouts(self, num_hidden: int) -> list[float]:
@@ -70,7 +78,8 @@ class _Style:
         model = f"model.{self.player}"
         whole = isinstance(widths, Sequence) and all(isinstance(width, int) and width >= 1 for width in widths)
         require(whole, f"{model}.widths", widths, "a list of whole numbers of at least 1, such as [256,512]")
-        for setting, choices in {"normalization": NORMALIZATIONS, "normalization_position": POSITIONS,
+        require_normalization(self.player, self.normalization, NORMALIZATIONS)
+        for setting, choices in {"normalization_position": POSITIONS,
                                  "initialisation": tuple(INITIALISATIONS)}.items():
             value = getattr(self, setting)
             require(value in choices, f"{model}.{setting}", value, "one of " + ", ".join(choices))
@@ -91,7 +100,7 @@ class FullyConnected(nn.Module):
     widths: numbers in each hidden layer, 1 or more each
     negative_slope: of LeakyReLU, at least 0 and below 1; 0 is ReLU
     activate_output: puts the activation on the output layer as well
-    normalization: none, batch or layer, in the hidden layers
+    normalization: none, batch, layer, or of generators virtual_batch, in the hidden layers
     normalization_position: before or after the activation
     normalize_first: normalises the first hidden layer as well
     epsilon: added to the variance, above 0
@@ -100,16 +109,19 @@ class FullyConnected(nn.Module):
     initialisation: default (torch's), normal or uniform_fan_out
     """
 
+    comparison = Comparison()  # what the output layer is told of the other images of a batch
+
     def __init__(self, player: str, inputs: int, outputs: int, /,
                  widths: Annotated[Sequence[int], list_of(integer(1))], negative_slope: BelowOne = 0.2,
-                 activate_output: bool = False, normalization: Annotated[str, one_of(*NORMALIZATIONS)] = "none",
+                 activate_output: bool = False,
+                 normalization: Annotated[str, one_of(*NORMALIZATIONS, VIRTUAL_BATCH)] = "none",
                  normalization_position: Annotated[str, one_of(*POSITIONS)] = "before", normalize_first: bool = True,
                  epsilon: Positive = 1e-5, momentum: Annotated[float, number(0, 1, above=True)] = 0.1,
                  dropout: Annotated[float | Sequence[float], either(DROPOUT, list_of(DROPOUT))] = 0.0,
                  initialisation: Annotated[str, one_of(*INITIALISATIONS)] = "default"):
         super().__init__()
         style = _Style(player, negative_slope, activate_output, normalization, normalization_position,
-                       normalize_first, epsilon, momentum, dropout, initialisation)
+                       normalize_first, epsilon, momentum, dropout, initialisation, self.comparison)
         self.layers = style.layers(inputs, widths, outputs)
 
 
@@ -129,10 +141,16 @@ class MLPGenerator(FullyConnected):
 
 
 class FullyConnectedDiscriminator(FullyConnected):
-    """A fully connected discriminator. A subclass may put more numbers than the pixels into its first layer."""
+    """A fully connected discriminator. A subclass may put more numbers than the pixels into its first layer.
 
-    def __init__(self, channels: Count, image_size: ImageSize, more_numbers: int, /, **more):
+    minibatch_discrimination: {kernels, dimensions} of minibatch.MinibatchDiscrimination; None: without
+    minibatch_stddev: images in a group of minibatch.MinibatchDeviation, 2 or more; None: without
+    """
+
+    def __init__(self, channels: Count, image_size: ImageSize, more_numbers: int, /,
+                 minibatch_discrimination: Discrimination = None, minibatch_stddev: Group = None, **more):
         require_whole_numbers({"data.channels": channels})
+        self.comparison = Comparison(minibatch_discrimination, minibatch_stddev)
         super().__init__("discriminator", channels * sides_of(image_size).area + more_numbers, 1, **more)
 
     def numbers(self, images: Tensor, labels: Tensor) -> Tensor:

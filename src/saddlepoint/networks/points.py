@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.config.rules import BelowOne, Count, Positive, integer, list_of, number, one_of, optional
 from saddlepoint.networks.initialisation import normal_weights, orthogonal
-from saddlepoint.networks.layers import activation, outputs_of_each
+from saddlepoint.networks.layers import VIRTUAL_BATCH, activation, outputs_of_each, require_normalization
+from saddlepoint.networks.minibatch import Comparison, Discrimination, Group
+from saddlepoint.networks.virtual_batch import VirtualBatchNorm
 
 INITIALISATIONS = {"default": lambda network: None, "normal": normal_weights, "orthogonal": orthogonal}
 NORMALIZATIONS = ("none", "batch", "layer")
@@ -36,21 +38,23 @@ class Maxout(nn.Module):
 class PointLayers(nn.Module):
     """Hidden layers of linear, [norm,] ReLU or maxout, and a linear output: [N, inputs] -> [N, outputs].
 
-    A linear layer before a batch norm has no bias, as the norm would take it away again.
+    A linear layer before a (virtual) batch norm has no bias, as the norm would take it away again.
 
     player: `generator` or `discriminator`, for messages
     inputs, outputs: numbers that the network reads and writes for each point
     widths: numbers in each hidden layer, 1 or more each
     negative_slope: of LeakyReLU, at least 0 and below 1; 0 is ReLU
     pieces: of each hidden unit; 1: (leaky) ReLU, 2 or more: maxout in its place
-    normalization: none, batch or layer, in the hidden layers
+    normalization: none, batch, layer, or of generators virtual_batch, in the hidden layers
     epsilon: added to the variance, above 0
     momentum: share of a batch's statistics in the running ones, above 0 and at most 1
     initialisation: default (torch's); normal: weights N(0, 0.02^2), biases 0; orthogonal: orthogonal matrices, biases 0
     """
 
+    comparison = Comparison()  # what the output layer is told of the other points of a batch
+
     def __init__(self, player: str, inputs: int, outputs: int, /, widths: Widths, negative_slope: BelowOne = 0.0,
-                 pieces: Count = 1, normalization: Annotated[str, one_of(*NORMALIZATIONS)] = "none",
+                 pieces: Count = 1, normalization: Annotated[str, one_of(*NORMALIZATIONS, VIRTUAL_BATCH)] = "none",
                  epsilon: Positive = 1e-5, momentum: Annotated[float, number(0, 1, above=True)] = 0.1,
                  initialisation: Annotated[str, one_of(*INITIALISATIONS)] = "default"):
         super().__init__()
@@ -61,17 +65,19 @@ class PointLayers(nn.Module):
         require(0 <= negative_slope < 1, f"{model}.negative_slope", negative_slope, FRACTION)
         require(epsilon > 0, f"{model}.epsilon", epsilon, "above 0")
         require(0 < momentum <= 1, f"{model}.momentum", momentum, "above 0 and at most 1")
-        for setting, value, choices in (("normalization", normalization, NORMALIZATIONS),
-                                        ("initialisation", initialisation, tuple(INITIALISATIONS))):
-            require(value in choices, f"{model}.{setting}", value, "one of " + ", ".join(choices))
+        require_normalization(player, normalization, NORMALIZATIONS)
+        require(initialisation in INITIALISATIONS, f"{model}.initialisation", initialisation,
+                "one of " + ", ".join(INITIALISATIONS))
         self.layers = nn.Sequential()
         for before, after in zip([inputs, *widths], widths, strict=False):
-            linear = nn.Linear(before, after * pieces, bias=normalization != "batch")
+            linear = nn.Linear(before, after * pieces, bias=normalization not in ("batch", VIRTUAL_BATCH))
             normalized = {"none": [], "batch": [nn.BatchNorm1d(after * pieces, epsilon, momentum)],
+                          VIRTUAL_BATCH: [VirtualBatchNorm(after * pieces, epsilon)],
                           "layer": [nn.LayerNorm(after * pieces, epsilon)]}[normalization]
             self.layers.append(nn.Sequential(linear, *normalized,
                                              Maxout(pieces) if pieces > 1 else activation(negative_slope)))
-        self.layers.append(nn.Sequential(nn.Linear(widths[-1] if widths else inputs, outputs)))
+        comparing, features = self.comparison.layers(widths[-1] if widths else inputs)
+        self.layers.append(nn.Sequential(*comparing, nn.Linear(features, outputs)))
         INITIALISATIONS[initialisation](self.layers)
 
 
@@ -97,10 +103,14 @@ class PointDiscriminator(PointLayers):
     """Points -> hidden layers -> one logit. `more`: settings of PointLayers, from `widths` on.
 
     dimensions: D, numbers that are scored together: the coordinates of a point, or of all points of a pack; 1 or more
+    minibatch_discrimination: {kernels, dimensions} of minibatch.MinibatchDiscrimination; None: without
+    minibatch_stddev: images in a group of minibatch.MinibatchDeviation, 2 or more; None: without
     """
 
-    def __init__(self, dimensions: Count, **more):
+    def __init__(self, dimensions: Count, minibatch_discrimination: Discrimination = None,
+                 minibatch_stddev: Group = None, **more):
         require_whole_numbers({"data.dimensions": dimensions})
+        self.comparison = Comparison(minibatch_discrimination, minibatch_stddev)
         super().__init__("discriminator", dimensions, 1, **more)
 
     def forward(self, points: Tensor, labels: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ from saddlepoint.networks.attention import SelfAttention, require_attention_at
 from saddlepoint.networks.conditioning import normalization_of
 from saddlepoint.networks.initialisation import he, xavier
 from saddlepoint.networks.layers import (
-    NORMALIZATIONS,
     FirstMaps,
+    GeneratorNormalization,
     Labelled,
     Normalization,
     ReadsLabels,
@@ -35,7 +35,9 @@ from saddlepoint.networks.layers import (
     doublings,
     map_normalization,
     outputs_of_each,
+    require_normalization,
 )
+from saddlepoint.networks.minibatch import Comparison, Discrimination, Group
 
 # For the 3x3 convolutions of residuals; every other layer is Xavier-uniform with gain 1. The two differ only where a
 # convolution changes the number of maps. `xavier` is that of both papers' code (WGAN-GP's calls it He, but divides by
@@ -107,8 +109,7 @@ def _check(player: str, width: int, image_size: ImageSize, normalization: str, i
     step = max(_side(image_size) // 32, 1)
     require(width % step == 0, f"model.{player}.width", width,
             f"a multiple of {step} at data.image_size={sides_of(image_size)}")
-    require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
-            "one of " + ", ".join(NORMALIZATIONS))
+    require_normalization(player, normalization)
     require(initialisation in INITIALISATIONS, f"model.{player}.initialisation", initialisation, "xavier or he")
 
 
@@ -134,14 +135,14 @@ class UpsamplingResNet(nn.Module):
     channels: of the images, 1 or more
     image_size: pixels, a power of two from 16 to 256, or [H, W] that halve together until the shorter has 4 to 7
     width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of 2 above, of 4 from 128x128 on, of 8 at 256x256
-    normalization: none, batch, layer or instance
+    normalization: none, batch, layer, instance or virtual_batch
     initialisation: of the residuals, xavier or he
     attention_at: pixels, the side of the maps that get self-attention, those behind a block; None for none (SAGAN: 16)
     """
 
     def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: ImageSize,
-                 width: Count = 128, normalization: Normalization = "batch", initialisation: Initialisation = "xavier",
-                 attention_at: Count | None = None):
+                 width: Count = 128, normalization: GeneratorNormalization = "batch",
+                 initialisation: Initialisation = "xavier", attention_at: Count | None = None):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         levels, smallest = doublings(image_size)
@@ -188,11 +189,14 @@ class ResNetDiscriminator(nn.Module):
     initialisation: of the residuals, xavier or he
     attention_at: pixels, the side of the maps that get self-attention, those behind a block that halves them; None for
         none (SAGAN: 16)
+    minibatch_discrimination: {kernels, dimensions} of minibatch.MinibatchDiscrimination; None: without
+    minibatch_stddev: images in a group of minibatch.MinibatchDeviation, 2 or more; None: without
     """
 
     def __init__(self, channels: Count, image_size: ImageSize, width: Count = 128,
                  normalization: Normalization = "none", pooling: Annotated[str, one_of(*POOLINGS)] = "mean",
-                 initialisation: Initialisation = "xavier", attention_at: Count | None = None):
+                 initialisation: Initialisation = "xavier", attention_at: Count | None = None,
+                 minibatch_discrimination: Discrimination = None, minibatch_stddev: Group = None):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
         sides = [_side(image_size) // 2**level for level in range(doublings(image_size)[0] - 1)]  # of squares
@@ -206,7 +210,8 @@ class ResNetDiscriminator(nn.Module):
             *(nn.Sequential(block, SelfAttention(_maps(width, side))) if side == attention_at else block
               for side, block in zip(sides, halving, strict=True)),
             same_block(width, normalization), same_block(width, normalization))
-        self.logit = nn.Linear(width, 1)
+        self.comparing, numbers = Comparison(minibatch_discrimination, minibatch_stddev).layers(width)
+        self.logit = nn.Linear(numbers, 1)
         _initialise(self, initialisation)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -219,8 +224,9 @@ class ResNetDiscriminator(nn.Module):
         return [*self.blocks]
 
     def pooled(self, images: Tensor) -> Tensor:
-        """images [N, C, H, W] -> pooled features [N, width], of which the logit is a linear function"""
-        return POOLINGS[self.pooling](torch.relu(self.blocks(images)), dim=(2, 3))
+        """images [N, C, H, W] -> pooled features [N, width], and what is appended to them; the logit is a linear
+        function of these"""
+        return self.comparing(POOLINGS[self.pooling](torch.relu(self.blocks(images)), dim=(2, 3)))
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, H, W] -> the outputs of all blocks, the last two [N, width, 8, 8]"""

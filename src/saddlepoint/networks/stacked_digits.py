@@ -25,13 +25,14 @@ from saddlepoint.config.rules import BelowOne, Count, ImageSize, integer, list_o
 from saddlepoint.networks.colours import Colours, after_generator, before_discriminator
 from saddlepoint.networks.initialisation import normal_weights
 from saddlepoint.networks.layers import (
-    NORMALIZATIONS,
     FirstMaps,
+    GeneratorNormalization,
     Normalization,
     SameTransposed,
     activation,
     map_normalization,
     outputs_of_each,
+    require_normalization,
     same_convolution,
 )
 
@@ -49,14 +50,14 @@ class StackedDigitsGenerator(nn.Module):
     maps: number of maps before each doubling and, with image_stride=1, of the last ones, 1 or more each
     kernel_size: pixels, 2 or more
     image_stride: of the layer that makes the image: 2 doubles once more, by a transposed convolution; 1: a convolution
-    normalization: none, batch, layer or instance
+    normalization: none, batch, layer, instance or virtual_batch
     colours: the units in which tanh counts, `symmetric` or `unit` (colours.py)
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize,
                  maps: Annotated[Sequence[int], list_of(integer(1))] = (512, 256, 128, 64),
                  kernel_size: Annotated[int, integer(2)] = 5, image_stride: Annotated[int, one_of(*STRIDES)] = 2,
-                 normalization: Normalization = "batch", colours: Colours = "symmetric"):
+                 normalization: GeneratorNormalization = "batch", colours: Colours = "symmetric"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         _check("generator", maps, kernel_size, normalization)
@@ -144,8 +145,7 @@ def _check(player: str, maps: Sequence[int], kernel_size: int, normalization: st
             "a list of whole numbers of at least 1, such as [64,128,256]")
     require(isinstance(kernel_size, int) and kernel_size >= 2, f"model.{player}.kernel_size", kernel_size,
             "a whole number of at least 2")
-    require(normalization in NORMALIZATIONS, f"model.{player}.normalization", normalization,
-            "one of " + ", ".join(NORMALIZATIONS))
+    require_normalization(player, normalization)
 
 
 def _initialise(network: nn.Module) -> None:

@@ -18,6 +18,7 @@ from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
+from saddlepoint.game.modes import finished
 from saddlepoint.game.networks import Encoder
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.runs import saved_settings
@@ -62,7 +63,7 @@ def exportable(path: Path, name: str) -> Exportable:
     if name not in networks:
         raise RequestError(f"network={name} is none that can be exported of this run: type one of "
                            f"{', '.join(networks)}")
-    network = with_plain_weights(networks[name]).requires_grad_(False)
+    network = finished(with_plain_weights(networks[name]))
     found = _called(network, name, module, saved, path)
     return found._replace(facts={
         "run": home_of(path).resolve().name, "network": name, "class": type(network).__name__,
@@ -82,7 +83,7 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
     if name == "generator" and hasattr(module, "latents"):
         names = saved.get("class_names", ()) if getattr(network, "num_classes", 0) else ()
         latents = {key: value for key, value in saved["settings"]["model"]["latents"].items() if key != "_target_"}
-        return of_generator(network, module.latents.of_images, {"latents": latents, "classes": [*names]},
+        return of_generator(network, module.sampling_latents.of_images, {"latents": latents, "classes": [*names]},
                             "points" if "dimensions" in data else "images")
     if isinstance(network, Encoder):
         shape = (data["channels"], *sides_of(data["image_size"]))
@@ -101,7 +102,10 @@ def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], fa
     def inputs(count: int) -> Tensors:
         return {"latents": draw(0, 0, count)} | ({"labels": torch.arange(count) % classes} if classes else {})
 
-    return Exportable(network if classes else Unlabelled(network), inputs, {name: {0: "N"} for name in inputs(1)},
+    called = network if classes else Unlabelled(network)
+    with torch.no_grad():
+        called(*inputs(1).values())  # which keeps what depends on the weights alone, so that it is no part of the trace
+    return Exportable(called, inputs, {name: {0: "N"} for name in inputs(1)},
                       output, {**facts, **({"image_range": [-1, 1]} if output == "images" else {})})
 
 

@@ -12,7 +12,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.files.names import to_nfc
 from saddlepoint.game.latents import Latents, class_labels, classes_drawn
 from saddlepoint.game.mixed_labels import MixedLabels
-from saddlepoint.game.modes import device_of
+from saddlepoint.game.modes import device_of, finished
 
 EVERY_CLASS, ANY_CLASS = "all", "null"  # values of class= that are not names
 BLOCK = 16  # images computed at once, however many are drawn, so that no image depends on how many there are
@@ -32,7 +32,7 @@ class SamplingGenerator(nn.Module):
     def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None = None,
                  class_names: Sequence[str] = (), dimensions: int | None = None):
         super().__init__()
-        self.generator, self.latents, self.dimensions = generator.requires_grad_(False), latents, dimensions
+        self.generator, self.latents, self.dimensions = finished(generator), latents, dimensions
         self.num_classes = getattr(generator, "num_classes", 0)
         named = len(class_names) == self.num_classes
         self.class_names = tuple(map(str, class_names if named else range(self.num_classes)))

@@ -53,9 +53,7 @@ def compose_arithmetic(generator: SamplingGenerator, text: str, seed: int, label
 def nearby_noise(latents: Latents, seed: int) -> Tensor:
     """Returns the noise that is added to the result, [SIDE^2, size], with zero in the middle: latents as they are drawn
     in training, shifted to mean 0, times NEARBY. For the paper's latents from U[-1, 1) that is its noise of +-0.25."""
-    noise = latents.of_images(seed_of(seed, 0, "arithmetic"), 0, SIDE**2)
-    if latents.distribution == "uniform":
-        noise = noise - (latents.low + latents.high) / 2
+    noise = latents.of_images(seed_of(seed, 0, "arithmetic"), 0, SIDE**2) - latents.centre()
     noise[SIDE**2 // 2] = 0
     return NEARBY * noise
 
@@ -63,12 +61,13 @@ def nearby_noise(latents: Latents, seed: int) -> Tensor:
 def limit_to_trained(points: Tensor, chosen: Tensor, latents: Latents) -> Tensor:
     """Moves points [M, size] to the nearest ones that are like latents of training.
 
-    Uniform latents are clipped to their range. Normal latents nearly all have the same length (White 2016,
-    https://arxiv.org/abs/1609.04468, section 2.1), and a mean of n is shorter by a factor sqrt(n). So lengths are
-    clipped to those of the shortest and the longest of the latents `chosen` [N, size]; directions do not change.
+    Uniform latents, and those of a mixture, are clipped to their range in each dimension. Normal latents nearly all
+    have the same length (White 2016, https://arxiv.org/abs/1609.04468, section 2.1), and a mean of n is shorter by a
+    factor sqrt(n). So lengths are clipped to those of the shortest and the longest of the latents `chosen` [N, size];
+    directions do not change.
     """
-    if latents.distribution == "uniform":
-        return points.clamp(latents.low, latents.high)
+    if (limits := latents.limits()) is not None:
+        return points.clamp(*limits)
     lengths, allowed = points.norm(dim=1, keepdim=True), chosen.norm(dim=1)
     return points * (lengths.clamp(allowed.min(), allowed.max()) / lengths.clamp(min=1e-12))
 

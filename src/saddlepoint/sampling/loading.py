@@ -31,7 +31,7 @@ def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingG
     if extensions:
         extension_packages.use(extensions)
     module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
-    return SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
+    return SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
                              saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
 
 

@@ -83,11 +83,23 @@ class GradientPenalty(Trick):
                 f"trick=[{name}] penalises the gradient of each image's score, and BatchNorm in the discriminator "
                 "mixes the images of a batch: no image has a score of its own",
                 instead={f"model.{network}.normalization": "layer" for network in mixing})
+        for network, layer in recipe.comparing_layers:
+            if layer.group is None:
+                where = f"model.{network}.{layer.setting}"
+                yield Problem(f"trick=[{name}] penalises the gradient of each image's score, and {where} mixes the "
+                              "images of a batch: no image has a score of its own", instead={where: None})
         if recipe.turns.scoring == "half":
             yield Problem(
                 f"trick=[{name}] adds one term to an update on real and fake images, and model.turns.scoring=half "
                 "makes two updates, one on each: the term would count twice",
                 instead={"model.turns.scoring": "separate"})
+
+    def warnings(self, recipe: Recipe) -> Iterable[str]:
+        for network, layer in recipe.comparing_layers:
+            if layer.group:
+                yield (f"trick=[{self.name_in(recipe)}] takes the gradient of the sum of all scores, and with model."
+                       f"{network}.{layer.setting}={layer.group} an image is in the scores of its whole group, as in "
+                       "ProGAN and StyleGAN")
 
     def squared_norms(self, step: Step, shown: Shown, labels: Tensor) -> Tensor:
         """Returns ||grad_x D(x)||^2 of each row [n] of what D is shown, which has these labels [n]."""

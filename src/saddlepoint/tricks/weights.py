@@ -75,6 +75,10 @@ class SpectralNorm(Trick):
             unbounded = " and ".join(f"model.{network}.normalization=none" for network in mixing)
             yield (f"trick=[{self.name_in(recipe)}] bounds each layer of the discriminator, and BatchNorm scales what "
                    f"comes out of them freely: {unbounded} keeps the bound")
+        for network, layer in recipe.comparing_layers:
+            yield (f"trick=[{self.name_in(recipe)}] bounds what a score can change by a change of its own image, and "
+                   f"with model.{network}.{layer.setting} the other images of the batch change it too: "
+                   f"model.{network}.{layer.setting}=null keeps the bound")
 
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
         for network in (generator, discriminator) if self.generator else (discriminator,):

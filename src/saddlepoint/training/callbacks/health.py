@@ -210,7 +210,7 @@ class Health(Looks, pl.Callback):
             return None
         classes = module.class_distribution if module.draws_labels else None
         with evaluating(module.sampling_generator) as generator:
-            fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_images)
+            fakes = GeneratedImages(generator, module.sampling_latents, classes, self.seed, self.num_images)
             fake_variance = total_variance(self.features(fakes, module)).to(module.device)
         return sum_of([fake_variance]) / trainer.world_size / self.real_variance
 

@@ -46,16 +46,22 @@ class ImageGrid(AtMoments):
     def begin(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         conditional = self.per_class and getattr(module.networks["generator"], "num_classes", 0)
         self.rows = classes_drawn(module.class_distribution)[:MOST_ROWS] if conditional else []
-        most = max(self.count, self.per_class if self.rows else 0)
-        self.latents = module.latents.of_images(self.seed, 0, most).to(module.device)
+        self.draw_latents(module)
         classes = module.class_distribution if module.draws_labels else None
         self.labels = class_labels(classes, self.seed, 0, self.count).to(module.device)
+
+    def draw_latents(self, module: SynthesisModule) -> None:
+        """Draws the latents of the pictures, which stay the same unless their distribution is learned."""
+        most = max(self.count, self.per_class if self.rows else 0)
+        self.latents = module.sampling_latents.of_images(self.seed, 0, most).to(module.device)
 
     def pace(self, module: SynthesisModule) -> None:
         drawn = self.count + self.per_class * len(self.rows)
         set_pace(self.moments, self.setting, module, self.looks, SHARE, lambda: drawn * arithmetic_of_drawing(module))
 
     def act(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
+        if module.latents.mixture is not None:
+            self.draw_latents(module)
         with torch.no_grad(), evaluating(module.sampling_generator) as generator:
             images = pixels.to_bytes(generator(self.latents[:self.count], self.labels).cpu())
             grid = pictures.grid(pictures.visible(images))

@@ -65,7 +65,8 @@ def arithmetic_of_training(module: SynthesisModule) -> float:
     inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape,
                                                          shown_shape=packed(shape, pack), networks=networks))
     players = {id(part): player for player in factors for part in getattr(module, player).modules()}
-    return sum(factors[players[id(network)]] * arithmetic(network, *inputs[name]) for name, network in networks.items())
+    return sum(factors[players[id(network)]] * arithmetic(network, *inputs[name]) for name, network in networks.items()
+               if name in inputs)  # learned latents multiply next to nothing
 
 
 def arithmetic(network: nn.Module, *inputs: Tensor) -> float:

@@ -13,6 +13,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.modes import evaluating
+from saddlepoint.game.networks import ComparesImages
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.images import BLOCK, GeneratedImages
 from saddlepoint.networks.points import DiracDiscriminator, DiracGenerator
@@ -73,14 +74,16 @@ class PointClouds(AtMoments):
         mixture, fake = self.data.mixture, self.generated(module)
         middle = (point_charts.dirac_path(module, self.path.places(), self.path.steps) if is_dirac(module)
                   else point_charts.modes(fake, mixture))
-        return [point_charts.clouds(self.plane, self.real, fake, mixture.centres.cpu()), middle,
-                point_charts.discriminator_field(self.plane, module)]
+        charts = [point_charts.clouds(self.plane, self.real, fake, mixture.centres.cpu()), middle]
+        if any(isinstance(layer, ComparesImages) for layer in module.networks["discriminator"].modules()):
+            return charts  # D has no score at a place alone
+        return [*charts, point_charts.discriminator_field(self.plane, module)]
 
     def generated(self, module: SynthesisModule) -> Tensor:
         """Returns generated points [num_points, D], always of the same latents, of the weights that draw."""
         classes = module.class_distribution if module.draws_labels else None
         with torch.no_grad(), evaluating(module.sampling_generator) as generator:
-            points = GeneratedImages(generator, module.latents, classes, self.seed, self.num_points)
+            points = GeneratedImages(generator, module.sampling_latents, classes, self.seed, self.num_points)
             return torch.cat([points.block(first).images.cpu() for first in range(0, self.num_points, BLOCK)])
 
     def state_dict(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.errors import RequestError
 from saddlepoint.game.batches import PointBatch
 from saddlepoint.game.modes import evaluating
+from saddlepoint.game.networks import ComparesImages
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.images import BLOCK, EvaluationBlocks, GeneratedImages
@@ -53,7 +54,7 @@ class RealestAndFakest(AtMoments):
     def act(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
         classes = module.class_distribution if module.draws_labels else None
         with evaluating(module.sampling_generator) as generator, evaluating(module.networks["discriminator"]):
-            fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_images)
+            fakes = GeneratedImages(generator, module.sampling_latents, classes, self.seed, self.num_images)
             rows = [row for images in (fakes, EvaluationBlocks(self.real)) for row in self.extremes(module, images)]
         picture = pictures.grid(pictures.visible(torch.cat(rows)), columns=len(rows[0]))
         name = f"realest_and_fakest_{self.acted_at:010d}.png"
@@ -86,6 +87,10 @@ def refuse_unless_of_images(context: EvaluationContext) -> None:
     if (images := module.tricks.images_of_a_pack) > 1:
         raise RequestError("callbacks.realest_and_fakest ranks single images by the discriminator, and this one judges "
                            f"{images} at once (trick=packing): leave realest_and_fakest out of callbacks=")
+    if any(isinstance(layer, ComparesImages) for layer in module.networks["discriminator"].modules()):
+        raise RequestError("callbacks.realest_and_fakest ranks single images by the discriminator, and this one scores "
+                           "each beside others (minibatch_discrimination or minibatch_stddev): leave "
+                           "realest_and_fakest out of callbacks=")
     shape = (data.channels, *data.sides)
     inputs = type(module).example_inputs(SimpleNamespace(latents=module.latents, image_shape=shape, shown_shape=shape,
                                                          networks=module.networks))["discriminator"]

@@ -61,7 +61,7 @@ class Reconstructions(Representation):
         shown = torch.cat([_filled(row) for pair in rows for row in pair])
         drawn = {"reconstructions": pictures.grid(shown, COLUMNS)}
         if self.plane and module.latents.size == 2:
-            reach = reach_of(module.latents)
+            reach = reach_of(module.sampling_latents)
             drawn["map"] = map_of(self.codes, self.labels, self.data.class_names, reach)
             with evaluating(module.sampling_networks["generator"]) as generator:
                 drawn["plane"] = self.images_of_plane(generator, reach, module.device)
@@ -89,7 +89,8 @@ def mean_variance(images: Tensor) -> float:
 
 def reach_of(latents: Latents) -> float:
     """Returns the number up to which a map of latents shows each of them: three standard deviations, or the range."""
-    return 3.0 if latents.distribution == "normal" else max(abs(latents.low), abs(latents.high))
+    limits = latents.limits()
+    return 3.0 if limits is None else max(limit.abs().max().item() for limit in limits)
 
 
 def map_of(codes: Tensor, labels: Tensor, class_names: Sequence[str], reach: float) -> Tensor:

@@ -163,7 +163,7 @@ class SampleQuality(Looks, pl.Callback):
         generator = module.sampling_generator
         with evaluating(generator):
             classes = module.class_distribution if module.draws_labels else None
-            fakes = GeneratedImages(generator, module.latents, classes, self.seed, self.num_fake)
+            fakes = GeneratedImages(generator, module.sampling_latents, classes, self.seed, self.num_fake)
             sample = self.evaluator.look_at_fakes(fakes)
         measured_values = values(
             self.evaluator.measure(self.reference, sample, self.class_names),
