@@ -21,6 +21,7 @@ from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
 from saddlepoint.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from saddlepoint.networks.stacked_digits import StackedDigitsDiscriminator, StackedDigitsGenerator
+from saddlepoint.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 
 def small(network: type, **defaults):
@@ -38,6 +39,7 @@ GENERATORS = {
     "mlp": small(MLPGenerator, latent_dim=5, **MLP),
     "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
+    "stylegan2": small(StyleGAN2Generator, latent_dim=5, style_size=6, mapping_layers=2, most_maps=8),
     "r3gan": small(R3GANGenerator, latent_dim=5, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
     "pacgan_digits": small(StackedDigitsGenerator, latent_dim=5, maps=[6, 4]),
@@ -52,6 +54,7 @@ DISCRIMINATORS = {
     "mlp": small(MLPDiscriminator, **MLP),
     "dcgan": small(DCGANDiscriminator, **WIDE4),
     "resnet": small(ResNetDiscriminator, **WIDE8),
+    "stylegan2": small(StyleGAN2Discriminator, most_maps=8),
     "r3gan": small(R3GANDiscriminator, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
     "pacgan_digits": small(StackedDigitsDiscriminator, maps=[4, 6]),

@@ -13,7 +13,6 @@ from saddlepoint.networks.r3gan import (
     ConditionalR3GANGenerator,
     R3GANDiscriminator,
     R3GANGenerator,
-    Resampling,
 )
 from tests.networks.counting import trainable
 
@@ -32,14 +31,6 @@ def test_the_counts_are_those_of_the_papers_presets(size, classes, more, generat
         else:
             generator, discriminator = R3GANGenerator(64, 3, size, **more), R3GANDiscriminator(3, size, **more)
     assert (trainable(generator), trainable(discriminator)) == (generator_count, discriminator_count)
-
-
-def test_resampling_filters_each_map_with_1_3_3_1():
-    one = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
-    kernel, maps = torch.outer(one, one).expand(3, 1, 4, 4), torch.randn(2, 3, 8, 6, dtype=torch.float64)
-    torch.testing.assert_close(Resampling(doubles=False)(maps), F.conv2d(maps, kernel, stride=2, padding=1, groups=3))
-    torch.testing.assert_close(Resampling(doubles=True)(maps),
-                               F.conv_transpose2d(maps, 4 * kernel, stride=2, padding=1, groups=3))
 
 
 def test_a_block_is_three_convolutions_beside_the_maps_themselves():

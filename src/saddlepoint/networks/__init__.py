@@ -3,6 +3,7 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "biggan": "BigGANDiscriminator BigGANGenerator",
     "conditional_dcgan": "ClassifyingDCGANDiscriminator ConditionalDCGANGenerator",
     "conditional_mlp": "ConditionalMLPDiscriminator ConditionalMLPGenerator",
     "conditional_resnet": "ClassifyingResNetDiscriminator ConditionalResNetGenerator ProjectionResNetDiscriminator",
@@ -21,6 +22,8 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "stacked_digits": "StackedDigitsDiscriminator StackedDigitsGenerator",
     "srresnet": "MSRResNet SRResNet",
     "srvgg": "SRVGGNetCompact",
+    "stylegan2": "ConditionalStyleGAN2Discriminator ConditionalStyleGAN2Generator StyleGAN2Discriminator "
+                 "StyleGAN2Generator",
     "unet": "UNet",
     "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
 })

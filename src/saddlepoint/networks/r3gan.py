@@ -16,29 +16,10 @@ from saddlepoint.checks import require, require_whole_numbers
 from saddlepoint.config.image_sizes import Sides
 from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.layers import doublings, outputs_of_each, require_classes
+from saddlepoint.networks.resampling import Resampling
 
 SLOPE = 0.2  # of leaky ReLU below 0
 BLOCK_LAYERS = 3  # convolutions of a block
-
-
-class Resampling(nn.Module):
-    """Maps of twice or half the side, each filtered by itself with 1-3-3-1 along both sides; zeros lie around them.
-
-    1-3-3-1 is 1-1 three times: of neighbouring pixels two means are taken at every place, and a third at every other
-    place, or instead of it each pixel is repeated. A convolution of every map by itself takes several times as long on
-    a CPU, above all where its gradient is differentiated.
-    """
-
-    def __init__(self, doubles: bool):
-        super().__init__()
-        self.doubles = doubles
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """maps [N, C, H, W] -> [N, C, 2H, 2W] if it doubles, else [N, C, H/2, W/2], of even H and W"""
-        if self.doubles:
-            maps = F.interpolate(maps, scale_factor=2, mode="nearest")
-        blurred = F.avg_pool2d(F.avg_pool2d(maps, 2, stride=1, padding=1), 2, stride=1)
-        return blurred if self.doubles else F.avg_pool2d(blurred, 2)
 
 
 class Block(nn.Module):

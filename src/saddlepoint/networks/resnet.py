@@ -199,15 +199,15 @@ class ResNetDiscriminator(nn.Module):
                  minibatch_discrimination: Discrimination = None, minibatch_stddev: Group = None):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
-        sides = [_side(image_size) // 2**level for level in range(doublings(image_size)[0] - 1)]  # of squares
+        sides = [_side(image_size) // 2**level for level in range(doublings(image_size)[0] - 1)]  # which blocks halve
         _check("discriminator", width, image_size, normalization, initialisation)
         require(pooling in POOLINGS, "model.discriminator.pooling", pooling, "mean or sum")
-        require_attention_at("discriminator", attention_at, sides)
+        require_attention_at("discriminator", attention_at, [side // 2 for side in sides])
         self.pooling = pooling
         halving = [first_block(channels, _maps(width, sides[0])),
                    *(down_block(_maps(width, 2 * side), _maps(width, side), normalization) for side in sides[1:])]
         self.blocks = nn.Sequential(
-            *(nn.Sequential(block, SelfAttention(_maps(width, side))) if side == attention_at else block
+            *(nn.Sequential(block, SelfAttention(_maps(width, side))) if side // 2 == attention_at else block
               for side, block in zip(sides, halving, strict=True)),
             same_block(width, normalization), same_block(width, normalization))
         self.comparing, numbers = Comparison(minibatch_discrimination, minibatch_stddev).layers(width)
