@@ -19,8 +19,10 @@ from saddlepoint.networks.lecture import (
     LectureGenerator,
 )
 from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
+from saddlepoint.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from saddlepoint.networks.stacked_digits import StackedDigitsDiscriminator, StackedDigitsGenerator
+from saddlepoint.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 
 def small(network: type, **defaults):
@@ -39,6 +41,8 @@ GENERATORS = {
     "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "ebgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
+    "stylegan2": small(StyleGAN2Generator, latent_dim=5, style_size=6, mapping_layers=2, most_maps=8),
+    "r3gan": small(R3GANGenerator, latent_dim=5, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
     "pacgan_digits": small(StackedDigitsGenerator, latent_dim=5, maps=[6, 4]),
     "metz_digits": small(StackedDigitsGenerator, latent_dim=5, kernel_size=3, **METZ_G),
@@ -53,6 +57,8 @@ DISCRIMINATORS = {
     "dcgan": small(DCGANDiscriminator, **WIDE4),
     "ebgan": small(DCGANAutoencoderDiscriminator, code_size=3, **WIDE4),
     "resnet": small(ResNetDiscriminator, **WIDE8),
+    "stylegan2": small(StyleGAN2Discriminator, most_maps=8),
+    "r3gan": small(R3GANDiscriminator, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
     "pacgan_digits": small(StackedDigitsDiscriminator, maps=[4, 6]),
     "metz_digits": small(StackedDigitsDiscriminator, kernel_size=3, **METZ_D),

@@ -4,14 +4,14 @@ A component is a mapping with a `_target_`. The same function serves a request, 
 build.py, which also builds what stands in checkpoints.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from saddlepoint.config.annotations import Argument
 from saddlepoint.config.paths import leaves
-from saddlepoint.config.rules import MappingOf, Rule, as_typed, finite, nearest
+from saddlepoint.config.rules import ListOf, MappingOf, Rule, as_typed, finite, nearest
 from saddlepoint.config.setting_rules import rule_for
 from saddlepoint.config.signatures import Signature, names_of_relatives, signature_of
 
@@ -85,10 +85,21 @@ class _Check:
                 yield from self.of_argument(path, value, settings["_target_"], rules)
             elif isinstance(value, Mapping) and value and ("_target_" in value or "_target_" not in settings):
                 yield from self.of(value, path, self.rule_for(path))
+            elif isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value):
+                yield from self.of_parts(value, path)
             elif rule := self.rule_for(path) or (finite if "_target_" in settings or path.startswith(UNREAD) else None):
                 yield from self.of_value(path, value, rule)
             else:
                 yield Complaint(path, value, f"removed: it is not a setting{self.instead(path, {})}", unknown=True)
+
+    def of_parts(self, values: Sequence[Any], path: str) -> Iterator[Complaint]:
+        """Yields the complaints about a list of numbers of which some are schedules, such as Adam's betas."""
+        rule = self.rule_for(path)
+        for index, each in enumerate(values):
+            if isinstance(each, Mapping):
+                yield from self.of(each, f"{path}.{index}", rule.rule if isinstance(rule, ListOf) else finite)
+        beginnings = [each.get("start", 0.0) if isinstance(each, Mapping) else each for each in values]
+        yield from self.of_value(path, beginnings, rule or finite)
 
     def of_argument(self, path: str, value: Any, target: str, rules: list[Rule]) -> Iterator[Complaint]:
         name, signature = path.rpartition(".")[2], signature_of(target)

@@ -76,6 +76,12 @@ ADDED: dict[str, Any] = {
     "saddlepoint.metrics.extractors.random.RandomConvolutions.interpolation": "bilinear_antialiased",
     "saddlepoint.metrics.extractors.classifier.Classifier.interpolation": "bilinear_antialiased",
     "saddlepoint.metrics.extractors.classifier.Digits.interpolation": "bilinear_antialiased",
+    # No map had attention.
+    "saddlepoint.networks.resnet.ResNetGenerator.attention_at": None,
+    "saddlepoint.networks.resnet.ResNetDiscriminator.attention_at": None,
+    "saddlepoint.networks.conditional_resnet.ConditionalResNetGenerator.attention_at": None,
+    "saddlepoint.networks.conditional_resnet.ProjectionResNetDiscriminator.attention_at": None,
+    "saddlepoint.networks.conditional_resnet.ClassifyingResNetDiscriminator.attention_at": None,
     # Files were decoded whole.
     "saddlepoint.data.folders.ImageFolder.draft": False,
     "saddlepoint.data.paired_files.PairedFolders.draft": False,

@@ -63,15 +63,22 @@ def one_of(*names: str | int | None) -> Rule:
     return rule
 
 
-def list_of(rule: Rule, length: int | None = None, empty: bool = False) -> Rule:
-    def check(value: Any) -> str | None:
-        must_be = f"a list of {length} values, each " if length else "a list, e.g. [a,b], each value "
-        good = isinstance(value, list | tuple) and (empty or value) and (length is None or len(value) == length)
-        refusals = [] if not good else [each for each in map(rule, value) if each]
+class ListOf:
+    """A rule for lists, of `length` values where that is given, each of which is held to one rule."""
+
+    def __init__(self, rule: Rule, length: int | None = None, empty: bool = False):
+        self.rule, self.length, self.empty = rule, length, empty
+
+    def __call__(self, value: Any) -> str | None:
+        must_be = f"a list of {self.length} values, each " if self.length else "a list, e.g. [a,b], each value "
+        good = isinstance(value, list | tuple) and (self.empty or value) and self.length in (None, len(value))
+        refusals = [] if not good else [each for each in map(self.rule, value) if each]
         if good and not refusals:
             return None
-        return must_be + (refusals[0] if refusals else rule(object()) or "as documented")
-    return check
+        return must_be + (refusals[0] if refusals else self.rule(object()) or "as documented")
+
+
+list_of = ListOf
 
 
 class MappingOf:

@@ -1,7 +1,8 @@
-"""The optimizers of the two players, and their learning rates over training."""
+"""The optimizers of the two players, and their settings over training."""
 
+import functools
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -22,10 +23,18 @@ from saddlepoint.parallel.strategy import average_gradients
 HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 
 
+class Maker(NamedTuple):
+    """What makes a player's optimizer, and how its settings change over training."""
+
+    make: Callable[[Iterable[nn.Parameter]], Optimizer]  # with the numbers of the beginning
+    changing: Mapping[str, Callable[[int], float | tuple[float, ...]]]  # images seen -> a setting, by name
+
+
 class Optimizers:
     """One optimizer for each player, with a schedule of their learning rates.
 
-    `schedule` is a factor on both learning rates, as a function of images seen. It is applied in the training step,
+    `schedule` is a factor on both learning rates, as a function of images seen. Any other number that a maker gives its
+    optimizer may be a schedule too, also one of several, such as Adam's betas. All are applied in the training step,
     because Lightning calls no scheduler under manual optimisation.
 
     On a GPU learning rates are tensors, as a recorded step reads them where they are. All steps there have them so,
@@ -36,19 +45,25 @@ class Optimizers:
 
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
                  discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
-        self.makers = {"generator": generator, "discriminator": discriminator}
+        self.makers = {"generator": _without_schedules(generator), "discriminator": _without_schedules(discriminator)}
         # Of a single number each, which say what optimizers there will be.
-        self.trials = {player: _try(player, maker) for player, maker in self.makers.items()}
+        self.trials = {player: _try(player, maker.make) for player, maker in self.makers.items()}
         waiting = {type(each).__name__ for each in self.trials.values() if not leaves_out(each)}
         self.waiting = sorted(waiting)  # make the host wait
         self.schedule = as_schedule(schedule)
         self.rates: list[list[float]] = []  # learning rates of each optimizer's groups, as numbers
-        self._applied: float | None = None
+        self._applied: tuple[float, tuple[dict[str, Any], ...]] | None = None
         self.directly = False
+
+    @property
+    def fixed_in_recordings(self) -> list[str]:
+        """Settings that change over training and that a recorded step has as plain numbers, by their dotted paths."""
+        return [f"optimizer.{player}.{name}" for player, maker in self.makers.items() for name in maker.changing
+                if name != "lr"]
 
     def build(self, parameters: Mapping[str, list[nn.Parameter]], states: Sequence[dict] = ()) -> list[Optimizer]:
         """Returns [G's optimizer, D's optimizer], of these parameters of each player; loads `states` where given."""
-        optimizers = [self.makers[player](parameters[player]) for player in PLAYERS]
+        optimizers = [self.makers[player].make(parameters[player]) for player in PLAYERS]
         for optimizer in optimizers:
             _look_for_no_gpu(optimizer)
             for group in optimizer.param_groups:
@@ -63,17 +78,26 @@ class Optimizers:
         return optimizers
 
     def apply_schedule(self, optimizers: Iterable[Optimizer], images_seen: int) -> None:
-        factor = self.schedule(images_seen)
-        if factor == self._applied:
+        """Sets what changes over training to its values after so many images."""
+        factor, present = self.schedule(images_seen), self.present(images_seen)
+        if (factor, present) == self._applied:
             return
-        for rates, optimizer in zip(self.rates, optimizers, strict=True):
+        for player, rates, settings, optimizer in zip(PLAYERS, self.rates, present, optimizers, strict=True):
+            others = {name: value for name, value in settings.items() if name != "lr"}
+            of_player = settings["lr"] / self.makers[player].changing["lr"](0) if "lr" in settings else 1.0
             for index, group in enumerate(optimizer.param_groups):
-                rates[index] = group["initial_lr"] * factor
+                group.update(others)
+                rates[index] = group["initial_lr"] * factor * of_player
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(rates[index])
                 else:
                     group["lr"] = rates[index]
-        self._applied = factor
+        self._applied = factor, present
+
+    def present(self, images_seen: int) -> tuple[dict[str, Any], ...]:
+        """Returns G's and D's settings that change over training, after so many images."""
+        return tuple({name: value(images_seen) for name, value in self.makers[player].changing.items()}
+                     for player in PLAYERS)
 
     def states(self, optimizers: Iterable[Optimizer]) -> list[dict]:
         """Returns what each optimizer saves, the same whether its learning rates are numbers or tensors."""
@@ -167,6 +191,22 @@ def _device_of(optimizer: Optimizer) -> torch.device:
 
 def _nothing() -> None:
     pass
+
+
+def _without_schedules(maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> Maker:
+    """Takes the schedules out of the arguments of a functools.partial; any other maker has none."""
+    changing: dict[str, Callable[[int], float | tuple[float, ...]]] = {}
+    for name, value in getattr(maker, "keywords", {}).items():
+        if isinstance(value, Schedule):
+            changing[name] = value
+        elif isinstance(value, list | tuple) and any(isinstance(each, Schedule) for each in value):
+            changing[name] = functools.partial(_of_all, [as_schedule(each) for each in value])
+    beginning = {name: value(0) for name, value in changing.items()}
+    return Maker(functools.partial(maker, **beginning) if beginning else maker, changing)
+
+
+def _of_all(schedules: Sequence[Schedule], images_seen: int) -> tuple[float, ...]:
+    return tuple(schedule(images_seen) for schedule in schedules)
 
 
 def _try(player: str, maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> Optimizer:

@@ -4,6 +4,7 @@ from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
     "autoencoder_discriminator": "DCGANAutoencoderDiscriminator",
+    "biggan": "BigGANDiscriminator BigGANGenerator",
     "conditional_dcgan": "ClassifyingDCGANDiscriminator ConditionalDCGANGenerator",
     "conditional_mlp": "ConditionalMLPDiscriminator ConditionalMLPGenerator",
     "conditional_resnet": "ClassifyingResNetDiscriminator ConditionalResNetGenerator ProjectionResNetDiscriminator",
@@ -17,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "mlp": "MLPDiscriminator MLPGenerator",
     "patch_discriminator": "ConditionalPatchDiscriminator PatchDiscriminator",
     "points": "DiracDiscriminator DiracGenerator PointDiscriminator PointGenerator",
+    "r3gan": "ConditionalR3GANDiscriminator ConditionalR3GANGenerator R3GANDiscriminator R3GANGenerator",
     "resnet": "ResNetDiscriminator ResNetGenerator",
     "resnet_translator": "ResNetTranslator",
     "rrdb": "RRDBNet",
@@ -24,6 +26,8 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "semi_supervised": "MLPClassifierDiscriminator",
     "srresnet": "MSRResNet SRResNet",
     "srvgg": "SRVGGNetCompact",
+    "stylegan2": "ConditionalStyleGAN2Discriminator ConditionalStyleGAN2Generator StyleGAN2Discriminator "
+                 "StyleGAN2Generator",
     "unet": "UNet",
     "upscaling_discriminators": "SRGANDiscriminator UNetDiscriminator VGGStyleDiscriminator",
     "voxels": "VoxelDiscriminator VoxelGenerator",

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from saddlepoint.checks import require, require_whole_numbers
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import Count, ImageSize, one_of
+from saddlepoint.networks.attention import SelfAttention, require_attention_at
 from saddlepoint.networks.conditioning import normalization_of
 from saddlepoint.networks.initialisation import he, xavier
 from saddlepoint.networks.layers import (
@@ -117,10 +118,11 @@ def _side(image_size: ImageSize) -> int:
     return 4 * 2**doublings(image_size)[0]
 
 
-def _initialise(network: nn.Module, blocks: nn.Sequential, initialisation: str) -> None:
+def _initialise(network: nn.Module, initialisation: str) -> None:
     xavier(network)
-    for block in blocks:
-        INITIALISATIONS[initialisation](block.residual)
+    for block in network.modules():
+        if isinstance(block, Residual):
+            INITIALISATIONS[initialisation](block.residual)
 
 
 class UpsamplingResNet(nn.Module):
@@ -135,24 +137,29 @@ class UpsamplingResNet(nn.Module):
     width: maps in blocks of up to 32x32 pixels, 1 or more, a multiple of 2 above, of 4 from 128x128 on, of 8 at 256x256
     normalization: none, batch, layer, instance or virtual_batch
     initialisation: of the residuals, xavier or he
+    attention_at: pixels, the side of the maps that get self-attention, those behind a block; None for none (SAGAN: 16)
     """
 
     def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: ImageSize,
                  width: Count = 128, normalization: GeneratorNormalization = "batch",
-                 initialisation: Initialisation = "xavier"):
+                 initialisation: Initialisation = "xavier", attention_at: Count | None = None):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         levels, smallest = doublings(image_size)
         sides = [4 * 2**level for level in range(levels + 1)]  # of squares
         _check("generator", width, image_size, normalization, initialisation)
+        require_attention_at("generator", attention_at, sides[1:])
         self.latent_dim = latent_dim
         self.first = FirstMaps(latent_dim, width, bias=True, sides=smallest)
-        self.blocks = Labelled(*(up_block(_maps(width, side), _maps(width, 2 * side), normalization, num_classes)
-                                 for side in sides[:-1]))
+        blocks = [up_block(_maps(width, side), _maps(width, 2 * side), normalization, num_classes)
+                  for side in sides[:-1]]
+        self.blocks = Labelled(*(Labelled(block, SelfAttention(_maps(width, 2 * side)))
+                                 if 2 * side == attention_at else block
+                                 for side, block in zip(sides[:-1], blocks, strict=True)))
         last = _maps(width, sides[-1])
         self.image = nn.Sequential(*map_normalization(normalization, last), nn.ReLU(), _convolution(last, channels, 3),
                                    nn.Tanh())
-        _initialise(self, self.blocks, initialisation)
+        _initialise(self, initialisation)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] -> images [N, C, H, W] in [-1, 1]"""
@@ -180,27 +187,32 @@ class ResNetDiscriminator(nn.Module):
     normalization: none (both papers), batch, layer or instance, before each ReLU of every block but the first
     pooling: mean (WGAN-GP) or sum (SNGAN)
     initialisation: of the residuals, xavier or he
+    attention_at: pixels, the side of the maps that get self-attention, those behind a block that halves them; None for
+        none (SAGAN: 16)
     minibatch_discrimination: {kernels, dimensions} of minibatch.MinibatchDiscrimination; None: without
     minibatch_stddev: images in a group of minibatch.MinibatchDeviation, 2 or more; None: without
     """
 
     def __init__(self, channels: Count, image_size: ImageSize, width: Count = 128,
                  normalization: Normalization = "none", pooling: Annotated[str, one_of(*POOLINGS)] = "mean",
-                 initialisation: Initialisation = "xavier", minibatch_discrimination: Discrimination = None,
-                 minibatch_stddev: Group = None):
+                 initialisation: Initialisation = "xavier", attention_at: Count | None = None,
+                 minibatch_discrimination: Discrimination = None, minibatch_stddev: Group = None):
         super().__init__()
         require_whole_numbers({"data.channels": channels})
-        sides = [_side(image_size) // 2**level for level in range(doublings(image_size)[0] - 1)]  # of squares
+        sides = [_side(image_size) // 2**level for level in range(doublings(image_size)[0] - 1)]  # which blocks halve
         _check("discriminator", width, image_size, normalization, initialisation)
         require(pooling in POOLINGS, "model.discriminator.pooling", pooling, "mean or sum")
+        require_attention_at("discriminator", attention_at, [side // 2 for side in sides])
         self.pooling = pooling
+        halving = [first_block(channels, _maps(width, sides[0])),
+                   *(down_block(_maps(width, 2 * side), _maps(width, side), normalization) for side in sides[1:])]
         self.blocks = nn.Sequential(
-            first_block(channels, _maps(width, sides[0])),
-            *(down_block(_maps(width, 2 * side), _maps(width, side), normalization) for side in sides[1:]),
+            *(nn.Sequential(block, SelfAttention(_maps(width, side))) if side // 2 == attention_at else block
+              for side, block in zip(sides, halving, strict=True)),
             same_block(width, normalization), same_block(width, normalization))
         self.comparing, numbers = Comparison(minibatch_discrimination, minibatch_stddev).layers(width)
         self.logit = nn.Linear(numbers, 1)
-        _initialise(self, self.blocks, initialisation)
+        _initialise(self, initialisation)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """images [N, C, H, W], labels [N] (ignored) -> logits [N]"""

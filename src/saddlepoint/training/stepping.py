@@ -55,6 +55,9 @@ def refuse_unrecordable(settings: Mapping[str, Any], module: AdversarialModule) 
         reasons.append(f"{' and '.join(waiting)} cannot leave out an update by itself, so the host waits in each: type "
                        "optimizer=adam, or optimizer=sgd with optimizer.generator.fused=true "
                        "optimizer.discriminator.fused=true")
+    if changing := module.players_optimizers.fixed_in_recordings:
+        reasons.append(f"{' and '.join(changing)} changes over training, and a recorded step has it as a plain number: "
+                       "type a number")
     if reasons:
         raise RequestError("\n".join(f"trainer.record=true cannot record a step: {reason}. Or type "
                                      "trainer.record=false" for reason in reasons))

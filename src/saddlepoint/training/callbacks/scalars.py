@@ -105,9 +105,15 @@ def refuse_divergence(values: dict[str, float], images_seen: int) -> None:
 
 
 def schedules(module: AdversarialModule) -> dict[str, float]:
-    """Returns the present learning rates and the present values of tricks' settings that change during training."""
+    """Returns the present learning rates, and the present values of optimizers' and tricks' settings that change."""
     values = {f"schedule/{player}.lr": rates[0]
               for player, rates in zip(PLAYERS, module.players_optimizers.rates, strict=True)}
+    for player, settings in zip(PLAYERS, module.players_optimizers.present(module.images_seen), strict=True):
+        for name, value in settings.items():
+            several = value if isinstance(value, tuple) else ()
+            values |= {f"schedule/{player}.{name}.{index}": each for index, each in enumerate(several)}
+            if not several and name != "lr":
+                values[f"schedule/{player}.{name}"] = value
     for trick_name, trick in module.tricks.items():
         for setting, schedule in trick.schedules().items():
             values[f"schedule/{trick_name}.{setting}"] = schedule(module.images_seen)

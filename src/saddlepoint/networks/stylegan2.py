@@ -1,0 +1,327 @@
+"""The networks of StyleGAN2 (Karras et al. 2020, https://arxiv.org/abs/1912.04958, section 2 and 4.1), in plain torch.
+
+N images of C channels and S x S pixels, K classes. G maps latents to a style w, and each layer scales its inputs by a
+linear function of the style and divides by what that does to the size of its outputs. D is the paper's with or without
+residual connections; StyleGAN2-ADA's preset for CIFAR-10 is without (https://arxiv.org/abs/2006.06676, appendix D).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.rules import Count, ImageSize, Probability, WholeNumber
+from saddlepoint.networks.equalised import EqualisedConvolution, EqualisedLinear, activated, unit_length
+from saddlepoint.networks.layers import outputs_of_each, require_classes
+from saddlepoint.networks.minibatch import Group, MinibatchDeviation
+from saddlepoint.networks.resampling import Resampling, blurred
+from saddlepoint.parallel.collectives import global_mean
+
+SIZES = (16, 32, 64, 128, 256, 512, 1024)
+MAPPING_RATE = 0.01  # the learning rate of mappings, as a share of that of other layers
+AVERAGE_KEEPS = 0.995  # of the mean style, for each batch
+EPSILON = 1e-8
+
+
+def _sides(image_size: ImageSize) -> list[int]:
+    """Returns the sides of the maps, from 4 to the image's."""
+    nearest = min(SIZES, key=lambda size: abs(size - (image_size if isinstance(image_size, int) else 32)))
+    require(isinstance(image_size, int) and image_size in SIZES, "data.image_size", image_size,
+            f"a power of two from {SIZES[0]} to {SIZES[-1]} for model=stylegan2: type data.image_size={nearest}")
+    return [2**power for power in range(2, image_size.bit_length())]
+
+
+def _maps(player: str, sides: list[int], most_maps: int, maps_times_side: int) -> list[int]:
+    require_whole_numbers({f"model.{player}.most_maps": most_maps, f"model.{player}.maps_times_side": maps_times_side})
+    return [max(min(maps_times_side // side, most_maps), 1) for side in sides]
+
+
+class Mapping(nn.Module):
+    """Latents, and of conditional networks an embedding of the class beside them, through layers of `size` numbers.
+
+    Both are brought to a mean square of 1 before. The embedding is a linear layer of a one-hot vector.
+
+    latent_dim: numbers of the latents; 0: the class alone is mapped
+    num_classes: K; 0: the class is not read
+    """
+
+    def __init__(self, latent_dim: int, num_classes: int, size: int, layers: int):
+        super().__init__()
+        self.embedding = EqualisedLinear(num_classes, size) if num_classes else None
+        inputs = latent_dim + (size if num_classes else 0)
+        self.layers = nn.ModuleList(EqualisedLinear(inputs if number == 0 else size, size, rate=MAPPING_RATE)
+                                    for number in range(layers))
+
+    def forward(self, latents: Tensor | None, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] -> [N, size]"""
+        parts = [] if latents is None else [unit_length(latents)]
+        if self.embedding is not None:
+            of_classes = self.embedding.weight.T * self.embedding.scale + self.embedding.bias
+            parts.append(unit_length(F.embedding(labels, of_classes)))
+        values = torch.cat(parts, 1)
+        for layer in self.layers:
+            values = activated(layer(values))
+        return values
+
+
+class StyledConvolution(nn.Module):
+    """A convolution whose weights are scaled by input map with a linear function of the style, and, if it demodulates,
+    divided by output map so that outputs of unit inputs have unit size (section 2.2, eq. 1 and 3).
+
+    Inputs and outputs are scaled in the place of weights, which computes the same with one convolution of the batch.
+
+    doubles: the side, by a transposed convolution and the filter 1-3-3-1
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int, style_size: int, demodulates: bool = True,
+                 doubles: bool = False):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel_size, kernel_size))
+        self.scales = EqualisedLinear(style_size, inputs, bias=1.0)
+        self.gain = 1 / math.sqrt(inputs * kernel_size**2)
+        self.demodulates, self.doubles = demodulates, doubles
+
+    def forward(self, maps: Tensor, styles: Tensor) -> Tensor:
+        """maps [N, inputs, H, W], styles [N, W] -> [N, outputs, H, W], or [N, outputs, 2H, 2W] if it doubles"""
+        scales, weight = self.scales(styles), self.weight * self.gain
+        maps = maps * scales[:, :, None, None]
+        if self.doubles:
+            maps = 4 * blurred(F.conv_transpose2d(maps, weight.transpose(0, 1), stride=2), margin=1)
+        else:
+            maps = F.conv2d(maps, weight, padding=self.weight.shape[2] // 2)
+        if not self.demodulates:
+            return maps
+        sizes = scales.square() @ weight.square().sum((2, 3)).T
+        return maps * (sizes + EPSILON).rsqrt()[:, :, None, None]
+
+
+class StyledLayer(nn.Module):
+    """A styled convolution, noise of a learned strength, a bias and leaky ReLU, of maps of side `side` behind it.
+
+    The noise is drawn anew in training, and else is the same for all images, as in the authors' code for pictures.
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int, style_size: int, doubles: bool = False):
+        super().__init__()
+        self.convolution = StyledConvolution(inputs, outputs, 3, style_size, doubles=doubles)
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise", torch.randn(1, 1, side, side))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, maps: Tensor, styles: Tensor) -> Tensor:
+        """maps [N, inputs, h, w], styles [N, W] -> [N, outputs, side, side]"""
+        maps = self.convolution(maps, styles)
+        noise = torch.randn_like(maps[:, :1]) if self.training else self.noise
+        return activated(torch.addcmul(maps, self.noise_strength, noise) + self.bias[:, None, None])
+
+
+class StyledBlock(nn.Module):
+    """The layers of one side, and what they add to the image (section 4.1, figure 7b).
+
+    The first block has one layer, each other two, of which the first doubles the side.
+    """
+
+    def __init__(self, inputs: int | None, outputs: int, channels: int, side: int, style_size: int):
+        super().__init__()
+        self.first = StyledLayer(inputs, outputs, side, style_size, doubles=True) if inputs else None
+        self.second = StyledLayer(outputs, outputs, side, style_size)
+        self.image = StyledConvolution(outputs, channels, 1, style_size, demodulates=False)
+        self.image_bias = nn.Parameter(torch.zeros(channels))
+        self.enlarge = Resampling(doubles=True)
+
+    def forward(self, maps: Tensor, image: Tensor | None, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """maps [N, inputs, h, w], the image so far [N, C, h, w], styles [N, W] of each layer and of the image's layer
+        -> maps [N, outputs, side, side], image [N, C, side, side]"""
+        *before, second, last = styles
+        if self.first is not None:
+            maps = self.first(maps, *before)
+        maps = self.second(maps, second)
+        addition = self.image(maps, last) + self.image_bias[:, None, None]
+        return maps, addition if image is None else self.enlarge(image) + addition
+
+
+class MappedGenerator(nn.Module):
+    """A mapping of latents to styles, and the synthesis of images from styles.
+
+    Colours outside [-1, 1] are cut off where images are shown, stored or measured: there is no tanh.
+
+    num_classes: K, 0 for a network that ignores labels
+    latent_dim: numbers in the latents of an image, 1 or more
+    channels: of the images, 1 or more
+    image_size: pixels, a power of two from 16 to 1024
+    style_size: numbers of a style, 1 or more
+    mapping_layers: 1 or more
+    most_maps: of any layer, 1 or more
+    maps_times_side: a layer of larger maps has this many over their side, 1 or more
+    style_mixing: the share of images, 0 to 1, whose later layers have the style of other latents in training (Karras et
+        al. 2019, section 3.1, https://arxiv.org/abs/1812.04948; there 0.9)
+    """
+
+    def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: ImageSize,
+                 style_size: Count = 512, mapping_layers: Count = 8, most_maps: Count = 512,
+                 maps_times_side: Count = 16384, style_mixing: Probability = 0.0):
+        super().__init__()
+        require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
+                               "model.generator.style_size": style_size,
+                               "model.generator.mapping_layers": mapping_layers})
+        sides = _sides(image_size)
+        maps = _maps("generator", sides, most_maps, maps_times_side)
+        self.latent_dim, self.style_size, self.style_mixing = latent_dim, style_size, style_mixing
+        self.num_styles = 2 * len(sides)
+        self.map = Mapping(latent_dim, num_classes, style_size, mapping_layers)
+        self.register_buffer("mean_style", torch.zeros(style_size))
+        self.first = nn.Parameter(torch.randn(maps[0], 4, 4))
+        self.blocks = nn.ModuleList(StyledBlock(inputs, outputs, channels, side, style_size)
+                                    for inputs, outputs, side in zip([None, *maps[:-1]], maps, sides, strict=True))
+
+    def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] -> styles [N, style_size]"""
+        styles = self.map(latents, labels)
+        if self.training:
+            with torch.no_grad():
+                self.mean_style.lerp_(global_mean(styles.detach().mean(0)).to(self.mean_style), 1 - AVERAGE_KEEPS)
+        return styles
+
+    def synthesis(self, styles: Tensor) -> Tensor:
+        """styles [N, style_size], or one for each layer [N, num_styles, style_size] -> images [N, C, S, S], mostly in
+        [-1, 1]"""
+        if styles.ndim == 2:
+            styles = styles[:, None].expand(-1, self.num_styles, -1)
+        each = styles.unbind(1)
+        maps, image = self.first.expand(len(styles), -1, -1, -1), None
+        for number, block in enumerate(self.blocks):  # the style of a block's image is that of the next block's first
+            maps, image = block(maps, image, each[max(2 * number - 1, 0):2 * number + 2])
+        return image
+
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """latents [N, latent_dim], labels [N] -> images [N, C, S, S], mostly in [-1, 1]"""
+        styles = self.mapping(latents, labels)
+        if self.training and self.style_mixing > 0:
+            styles = self._mixed(styles, self.map(torch.randn_like(latents), labels))
+        return self.synthesis(styles)
+
+    def _mixed(self, styles: Tensor, others: Tensor) -> Tensor:
+        """Returns a style for each layer [N, num_styles, style_size]: from some layer on, that of other latents."""
+        count, device = len(styles), styles.device
+        begins = torch.randint(1, self.num_styles, (count, 1), device=device)
+        begins = torch.where(torch.rand(count, 1, device=device) < self.style_mixing, begins, self.num_styles)
+        is_own = torch.arange(self.num_styles, device=device) < begins
+        return torch.where(is_own[:, :, None], styles[:, None], others[:, None])
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The blocks, of one resolution each."""
+        return [*self.blocks]
+
+
+class StyleGAN2Generator(MappedGenerator):
+    """A StyleGAN2 generator that ignores labels. `more`: settings of MappedGenerator."""
+
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, **more):
+        super().__init__(0, latent_dim, channels, image_size, **more)
+
+
+class ConditionalStyleGAN2Generator(MappedGenerator):
+    """A StyleGAN2 generator whose mapping also reads an embedding of the class. `more`: settings of MappedGenerator."""
+
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, num_classes: WholeNumber, **more):
+        require_classes(num_classes)
+        super().__init__(num_classes, latent_dim, channels, image_size, **more)
+        self.num_classes = num_classes
+
+
+class DownBlock(nn.Module):
+    """Two convolutions, of which the second halves the side behind the filter 1-3-3-1, [N, inputs, s, s] ->
+    [N, outputs, s/2, s/2]; with a residual connection their sum with a 1x1 convolution of the filtered maps, over
+    sqrt(2)."""
+
+    def __init__(self, inputs: int, outputs: int, residual: bool):
+        super().__init__()
+        self.first = EqualisedConvolution(inputs, inputs, 3)
+        self.second = EqualisedConvolution(inputs, outputs, 3, stride=2, padding=0)
+        self.shortcut = EqualisedConvolution(inputs, outputs, 1, bias=False) if residual else None
+        self.halve = Resampling(doubles=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        halved = activated(self.second(blurred(activated(self.first(maps)), margin=2)))
+        if self.shortcut is None:
+            return halved
+        return (halved + self.shortcut(self.halve(maps))) / math.sqrt(2)
+
+
+class StyleGAN2Discriminator(nn.Module):
+    """A 1x1 convolution of the image, a block for each halving down to 4x4 places, the deviation of the batch as one
+    more map, a 3x3 convolution and two linear layers.
+
+    channels: of the images, 1 or more
+    image_size: pixels, a power of two from 16 to 1024
+    most_maps: of any layer, 1 or more
+    maps_times_side: a layer of larger maps has this many over their side, 1 or more
+    residual: with residual connections (the paper); without them: StyleGAN2-ADA's preset for CIFAR-10
+    minibatch_stddev: images in a group of minibatch.MinibatchDeviation, 2 or more; None: without
+    """
+
+    def __init__(self, channels: Count, image_size: ImageSize, most_maps: Count = 512, maps_times_side: Count = 16384,
+                 residual: bool = True, minibatch_stddev: Group = 4):
+        super().__init__()
+        require_whole_numbers({"data.channels": channels})
+        sides = _sides(image_size)
+        maps = _maps("discriminator", sides, most_maps, maps_times_side)[::-1]
+        self.image = EqualisedConvolution(channels, maps[0], 1)
+        self.blocks = nn.Sequential(*(DownBlock(inputs, outputs, residual)
+                                      for inputs, outputs in zip(maps, maps[1:], strict=False)))
+        self.comparing = nn.Sequential(*([MinibatchDeviation(minibatch_stddev)] if minibatch_stddev else []))
+        self.last = EqualisedConvolution(maps[-1] + len(self.comparing), maps[-1], 3)
+        self.hidden = EqualisedLinear(maps[-1] * 4 * 4, maps[-1])
+        self.logit = EqualisedLinear(maps[-1], self.outputs_of(maps[-1]))
+
+    def outputs_of(self, maps: int) -> int:
+        """Returns how many numbers the last layer gives."""
+        return 1
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] (ignored) -> logits [N]"""
+        return self.last_numbers(images).squeeze(1)
+
+    def last_numbers(self, images: Tensor) -> Tensor:
+        """images [N, C, S, S] -> what the last layer gives, [N, 1]; of a conditional network [N, maps]"""
+        maps = self.blocks(activated(self.image(images)))
+        maps = activated(self.last(self.comparing(maps)))
+        return self.logit(activated(self.hidden(maps.flatten(1))))
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The blocks, of one resolution each."""
+        return [*self.blocks]
+
+    def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """images [N, C, S, S], labels [N] -> the outputs of all blocks"""
+        return outputs_of_each(self.blocks, activated(self.image(images)))
+
+
+class ConditionalStyleGAN2Discriminator(StyleGAN2Discriminator):
+    """StyleGAN2Discriminator whose logit is the product of its last numbers with a mapping of the class, over the root
+    of their number (StyleGAN2-ADA's public code).
+
+    num_classes: K, 1 or more
+    mapping_layers: of the class, 1 or more
+    more: settings of StyleGAN2Discriminator
+    """
+
+    def __init__(self, channels: Count, image_size: ImageSize, num_classes: WholeNumber, mapping_layers: Count = 8,
+                 **more):
+        require_classes(num_classes)
+        super().__init__(channels, image_size, **more)
+        self.num_classes, size = num_classes, len(self.logit.weight)
+        self.map = Mapping(0, num_classes, size, mapping_layers)
+
+    def outputs_of(self, maps: int) -> int:
+        return maps
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images [N, C, S, S], labels [N] -> logits [N]"""
+        numbers = self.last_numbers(images)
+        return (numbers * self.map(None, labels)).sum(1) / math.sqrt(numbers.shape[1])
