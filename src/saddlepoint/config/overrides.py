@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 
-from saddlepoint.config import folders
+from saddlepoint.config import extensions, folders
 from saddlepoint.config.spelling import is_quoted, name, quoted, separated, word
 from saddlepoint.config.typed_paths import expanded, is_there
 from saddlepoint.errors import RequestError
@@ -73,13 +73,18 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
 
 def as_choice(argument: str) -> str:
     """Returns `data/pair=edges` of `data.pair=edges`: a group below another one is chosen by /, and typed as its
-    settings are, by a dot. Every other argument stays as it is."""
+    settings are, by a dot. Every other argument stays as it is.
+
+    A choice of tricks or metrics is for one of them: tricks.augment.policy=ada is for tricks.augment, as Hydra wants to
+    be told."""
     match = OVERRIDE.match(argument)
     if not match or "." not in match[2]:
         return argument
     options = folders.options(group := match[2].replace(".", "/"))
     is_choice = options and all(value.strip() in options for value in match[3].split(","))
-    return f"{match[1]}{group}={match[3]}" if is_choice else argument
+    is_of_one = group.partition("/")[0] in extensions.GATHERED
+    place = f"@{match[2].rpartition('.')[0]}" if is_of_one else ""
+    return f"{match[1]}{group}{place}={match[3]}" if is_choice else argument
 
 
 def _path(value: str) -> str:

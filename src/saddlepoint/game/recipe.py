@@ -51,6 +51,7 @@ class Recipe:
     starts_at_random: bool = True  # D's first weights do not come from elsewhere
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
     dimensions: int | None = None  # coordinates of the data's points; None: the data are images
+    of_characters: bool = False  # the data are digits or letters: mirrored or turned, they are others or none
     fixed_packs: int = 1  # points of the data that follow each other in every epoch; 1: each comes by itself
 
     def provides(self, requirement: str) -> bool:

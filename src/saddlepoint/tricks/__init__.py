@@ -3,12 +3,16 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "augment": "AdaptiveProbability Augment",
     "auxiliary_classifier": "AuxiliaryClassifier",
     "consensus": "Consensus",
+    "consistency": "Consistency",
     "ema": "ExponentialMovingAverage",
     "gradient_penalty": "Dragan GradientPenalty R1 R2 WassersteinGradientPenalty",
     "instance_noise": "InstanceNoise",
     "labels": "LabelFlip LabelSmoothing",
+    "lecam": "LeCam",
     "packing": "Packing",
+    "top_k": "TopK",
     "weights": "SpectralNorm WeightClipping",
 })

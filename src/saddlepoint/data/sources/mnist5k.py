@@ -27,6 +27,8 @@ class MNIST5k(InMemoryImages):
         equal shares of the digits
     """
 
+    of_characters = True
+
     splits = ("train",)
 
     def __init__(self, held_out: Annotated[int, integer(0, 4999)] = 0, **more):
