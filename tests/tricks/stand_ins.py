@@ -14,13 +14,19 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
+from saddlepoint.tricks.augment import Augment
+from saddlepoint.tricks.augmentation.ada import ADA
+from saddlepoint.tricks.augmentation.diffaugment import DiffAugment
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.consensus import Consensus
+from saddlepoint.tricks.consistency import Consistency
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
+from saddlepoint.tricks.lecam import LeCam
 from saddlepoint.tricks.packing import Packing
+from saddlepoint.tricks.top_k import TopK
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
 IMAGE = (2, 3, 4)
@@ -30,6 +36,8 @@ TRICKS = {
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
     "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus,
+    "augment": lambda: Augment(DiffAugment()), "consistency": lambda: Consistency(ADA()), "lecam": LeCam,
+    "top_k": lambda: TopK(0.5),
 }
 
 

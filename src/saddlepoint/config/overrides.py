@@ -78,13 +78,15 @@ def as_choice(argument: str) -> str:
     A choice of tricks or metrics is for one of them: tricks.augment.policy=ada is for tricks.augment, as Hydra wants to
     be told."""
     match = OVERRIDE.match(argument)
-    if not match or "." not in match[2]:
+    if not match or "@" in match[2]:
         return argument
-    options = folders.options(group := match[2].replace(".", "/"))
-    is_choice = options and all(value.strip() in options for value in match[3].split(","))
-    is_of_one = group.partition("/")[0] in extensions.GATHERED
-    place = f"@{match[2].rpartition('.')[0]}" if is_of_one else ""
-    return f"{match[1]}{group}{place}={match[3]}" if is_choice else argument
+    group = match[2].replace(".", "/")
+    options = folders.options(group) if "/" in group else []
+    if not options or not all(value.strip() in options for value in match[3].split(",")):
+        return argument
+    above, _, _ = group.rpartition("/")
+    place = f"@{above.replace('/', '.')}" if group.partition("/")[0] in extensions.GATHERED else ""
+    return f"{match[1]}{group}{place}={match[3]}"
 
 
 def _path(value: str) -> str:

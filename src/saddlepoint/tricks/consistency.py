@@ -17,6 +17,7 @@ from saddlepoint.game.trick import Trick
 from saddlepoint.tricks.augment import character_warnings, image_problems
 from saddlepoint.tricks.augmentation.policy import Policy
 
+WEIGHTS = ("real", "fake", "latents_discriminator", "latents_generator")
 POLICIES = "tricks.consistency.policy=flip_and_shift or diffaugment"
 
 
@@ -48,17 +49,19 @@ class Consistency(Trick):
         if policy is None:
             raise ValueError(f"tricks.consistency.policy=null augments nothing: type {POLICIES}")
         self.policy = policy
-        weights = {"real": real, "fake": fake, "latents_discriminator": latents_discriminator,
-                   "latents_generator": latents_generator}
-        self.weights = {name: as_schedule(weight, f"tricks.consistency.{name}", low=0)
-                        for name, weight in weights.items()}
+        where = "tricks.consistency"
+        self.real = as_schedule(real, f"{where}.real", low=0)
+        self.fake = as_schedule(fake, f"{where}.fake", low=0)
+        self.latents_discriminator = as_schedule(latents_discriminator, f"{where}.latents_discriminator", low=0)
+        self.latents_generator = as_schedule(latents_generator, f"{where}.latents_generator", low=0)
         if latent_noise < 0:
             raise ValueError(f"tricks.consistency.latent_noise={latent_noise:g} must be at least 0")
         self.latent_noise = latent_noise
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         yield from image_problems(self, recipe, self.policy)
-        of_latents = [name for name in ("latents_discriminator", "latents_generator") if self.may_count(name)]
+        of_latents = [name for name in ("latents_discriminator", "latents_generator")
+                      if getattr(getattr(self, name), "value", None) != 0]  # else a schedule, or above 0
         if not of_latents:
             return
         name = self.name_in(recipe)
@@ -76,37 +79,33 @@ class Consistency(Trick):
         yield from character_warnings(self, recipe, self.policy)
 
     def schedules(self) -> Mapping[str, Schedule]:
-        return self.weights
-
-    def may_count(self, name: str) -> bool:
-        """Returns whether a weight is above 0 at some time."""
-        schedule = self.weights[name]
-        return getattr(schedule, "value", 1.0) != 0
+        return {name: getattr(self, name) for name in WEIGHTS}
 
     def variant(self, images_seen: int, batch_size: int) -> tuple[bool, ...]:
         """Returns which terms there are."""
-        return tuple(weight(images_seen) > 0 for weight in self.weights.values())
+        return tuple(weight(images_seen) > 0 for weight in self.schedules().values())
 
     def counting(self, step: Step) -> dict[str, bool]:
-        return dict(zip(self.weights, step.variant(self), strict=True))
+        """Returns for each weight whether its term counts now."""
+        return dict(zip(WEIGHTS, step.variant(self), strict=True))
 
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
         counts, terms = self.counting(step), []
         for side in step.sides:
             if counts[side.name]:
                 augmented = self.policy(side.shown, 1.0, step.random, "consistency")
-                terms.append(step.value(self.weights[side.name]) * distance(side, step.score(augmented, side.labels)))
+                terms.append(step.value(getattr(self, side.name)) * distance(side, step.score(augmented, side.labels)))
             if side.name == "fake" and counts["latents_discriminator"]:
                 with torch.set_grad_enabled(step.fake.requires_grad):  # as the fakes themselves were made
                     neighbours = self.neighbours(step)
-                terms.append(step.value(self.weights["latents_discriminator"])
+                terms.append(step.value(self.latents_discriminator)
                              * distance(side, step.score(neighbours, side.labels)))
         return sum(terms) if terms else None
 
     def generator_loss(self, step: GeneratorStep) -> Tensor | None:
         if not self.counting(step)["latents_generator"]:
             return None
-        return -step.value(self.weights["latents_generator"]) * (step.fake - self.neighbours(step)).square().mean()
+        return -step.value(self.latents_generator) * (step.fake - self.neighbours(step)).square().mean()
 
     def neighbours(self, step: Step) -> Tensor:
         """Returns fakes [M, C, H, W] of latents near those of the step's fakes."""

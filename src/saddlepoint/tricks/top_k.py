@@ -20,7 +20,7 @@ class TopK(Trick):
     share: of the fakes, above 0 to 1; a number or a schedule. k is at least 1
     """
 
-    def __init__(self, share: Annotated[Schedule | float, number(0, 1, above=True)] = 0.5):
+    def __init__(self, share: Annotated[Schedule | float, number(0, 1, above=True)]):
         super().__init__()
         self.share = as_schedule(share, "tricks.top_k.share", low=1e-6, high=1)
 
