@@ -86,16 +86,16 @@ class Augment(Trick):
         self.policy, self.is_adaptive = policy, isinstance(probability, AdaptiveProbability)
         self.probability = (probability if self.is_adaptive else
                             as_schedule(probability, "tricks.augment.probability", low=0, high=1))
-        self.counted: list[Tensor] = []  # mean signs of the present update
+        self.counted: dict[str, Tensor] = {}  # mean signs [] of the present update, by contest
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         yield from image_problems(self, recipe, self.policy)
         if self.is_adaptive and recipe.loss.boundary is None:
             yield Problem(
-                f"tricks.augment.probability is adaptive: it follows the sign of the discriminator's logits of reals, "
+                "tricks.augment.probability is adaptive: it follows the sign of the discriminator's logits of reals, "
                 f"and with loss={recipe.loss_name} only differences of logits count, so that a sign means nothing: "
-                "type a number, e.g. tricks.augment.probability=0.3, a schedule, or another loss, e.g. "
-                "loss=nonsaturating", {"tricks.augment.probability": 0.3})
+                "type a number, e.g. tricks.augment.probability=0.3, or another loss, e.g. loss=nonsaturating",
+                {"tricks.augment.probability": 0.3})
 
     def warnings(self, recipe: Recipe) -> Iterable[str]:
         yield from character_warnings(self, recipe, self.policy)
@@ -119,16 +119,16 @@ class Augment(Trick):
     @torch.no_grad()
     def discriminator_loss(self, step: DiscriminatorStep) -> None:
         """Notes the signs of the reals' logits; adds no term."""
-        if self.is_adaptive:
-            self.counted += [(side.logits - step.loss.boundary).sign().mean() for side in step.sides
-                             if side.name == "real"]
+        for side in step.sides if self.is_adaptive else ():
+            if side.name == "real":  # an update that the guard repeats is counted once, by its contest's name
+                self.counted[step.contest] = (side.logits - step.loss.boundary).sign().mean()
 
     @torch.no_grad()
     def after_discriminator_step(self, update: Update) -> None:
         if not self.counted:
             return
-        self.probability.count(torch.stack(self.counted).mean())  # over contests
-        self.counted = []
+        self.probability.count(torch.stack([*self.counted.values()]).mean())
+        self.counted = {}
         if update.variant(self):
             self.probability.move(update.batch_size)
 
