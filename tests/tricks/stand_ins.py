@@ -15,7 +15,6 @@ from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.tricks.augment import Augment
-from saddlepoint.tricks.augmentation.ada import ADA
 from saddlepoint.tricks.augmentation.diffaugment import DiffAugment
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.consensus import Consensus
@@ -36,7 +35,7 @@ TRICKS = {
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
     "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus,
-    "augment": lambda: Augment(DiffAugment()), "consistency": lambda: Consistency(ADA()), "lecam": LeCam,
+    "augment": lambda: Augment(DiffAugment()), "consistency": lambda: Consistency(DiffAugment()), "lecam": LeCam,
     "top_k": lambda: TopK(0.5),
 }
 

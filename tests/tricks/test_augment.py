@@ -140,7 +140,7 @@ ADAPTIVE = ("trick=[augment]", "tricks.augment.policy=ada_upright")
     (("trick=[augment,packing]",), r"trick=\[packing\] shows the discriminator packs"),
     (("trick=[packing,consistency]",), r"trick=\[consistency\] augments single images"),
     (("model=pix2pix", "data=photo_edges", "trick=[augment]"), "model.discriminator is shown .* beside"),
-    (("model=bigan", "trick=[augment]"), "model.discriminator is shown .* beside 64"),
+    (("model=bigan", "trick=[augment]"), "model.discriminator is shown .* beside "),
     (("data=stacked_digits", "data.image_size=32", "trick=[augment]", "tricks.augment.policy=ada"), None),
     (("trick=[consistency]", "tricks.consistency.latents_generator=0.5", "model=infogan", "data.image_size=28"),
      "changes the latents of fakes"),
