@@ -16,7 +16,8 @@ WATCHED = ("callbacks.image_grid.every_images=32", "callbacks.image_grid.count=4
            "callbacks.sample_quality.num_fake=72", "data.subset_size=72", "callbacks.health.every_images=16")
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")
 FAMILIES = {
-    "dcgan, moving average, averaged rows": (*NARROW, *WATCHED, "trick=[instance_noise,ema]",
+    "dcgan, moving average, averaged rows": (*NARROW, *WATCHED, "trick=[augment,lecam,instance_noise,ema]",
+                                             "tricks.augment.policy=ada_all", "tricks.augment.probability.images=400",
                                              "callbacks.scalars.average=true"),
     "wgan-gp with three critic steps": (*NARROW, "callbacks=none", "model=resnet", "loss=wasserstein",
                                         "trick=[wgan_gp]", "model.turns.discriminator_steps=3",

@@ -66,6 +66,8 @@ NEEDS = {
     ("tricks", "pull_away"): ("model=ebgan", "loss=ebgan"),
     ("data", "partly_labelled_digits"): ("model=semi_supervised", "data.labelled_per_class=1", "data.subset_size=100"),
     ("experiment", "semi_supervised_digits"): ("data.labelled_per_class=1", "data.subset_size=100"),
+    **{("tricks/augment/policy", name): ("trick=augment",) for name in options("tricks/augment/policy")},
+    **{("tricks/consistency/policy", name): ("trick=consistency",) for name in options("tricks/consistency/policy")},
     ("model", "acgan"): ("trick=auxiliary_classifier",),
     ("model", "acgan_dcgan"): ("trick=auxiliary_classifier",),
     ("data", "sr_folder"): ("model=srgan", *SMALL_UPSCALER),
@@ -111,9 +113,10 @@ NEEDS |= {("data", "high_dimensional_mixture"): ("model=points", "data.dimension
           ("model", "points"): ("data=ring",), ("model", "pacgan_points"): ("data=ring",),
           ("model", "dirac"): ("data=dirac",)}
 OF_GROUP = {"perceptual": ("data=sr_folder", "model=srgan"), "degradation": ("data=sr_folder",),
-            "data/pair": ("data=pairs_from_folder",), "data/digits": ("data=stacked_digits",)}
+            "data/pair": ("data=pairs_from_folder",), "data/digits": ("data=stacked_digits",),
+            "tricks/augment/policy": (), "tricks/consistency/policy": ()}
 TRAINED = ("data", "data/digits", "data/pair", "degradation", "model", "perceptual", "loss", "optimizer", "tricks",
-           "experiment", "turns")
+           "tricks/augment/policy", "tricks/consistency/policy", "experiment", "turns")
 FAST = ("model.generator.width=4", "model.discriminator.width=4")
 # Sets that are files of the user's, and experiments on them.
 OF_FILES = {name for name in options("data") if "root" in read_yaml(CONF / "data" / f"{name}.yaml")} - {

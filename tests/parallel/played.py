@@ -33,7 +33,9 @@ FAMILIES = {
     "wgan-gp with two critic steps": (
         *DIGITS, "loss=wasserstein", "trick=[wgan_gp]", "model.turns.discriminator_steps=2",
         "model.discriminator.normalization=layer", "optimizer=adam_wgan_gp"),
-    "conditional": (*DIGITS, "model=projection", "loss=hinge", "model.turns.generator_batch_multiple=2"),
+    "conditional, augmented": (*DIGITS, "model=projection", "loss=hinge", "model.turns.generator_batch_multiple=2",
+                               "trick=[augment,lecam]", "tricks.augment.policy=ada_all",
+                               "tricks.augment.probability.start=0.5", "tricks.augment.probability.every=1"),
     "relativistic average": (*DIGITS, "loss=relativistic_average"),
     "packs, noise, consensus": (*DIGITS, "trick=[packing,instance_noise,consensus]", "tricks.consensus.gamma=0.1",
                                 "model.turns.order=simultaneous"),

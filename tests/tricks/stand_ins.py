@@ -14,18 +14,23 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.trick import Trick, TrickStack
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
+from saddlepoint.tricks.augment import Augment
+from saddlepoint.tricks.augmentation.diffaugment import DiffAugment
 from saddlepoint.tricks.auxiliary_classifier import AuxiliaryClassifier
 from saddlepoint.tricks.consensus import Consensus
+from saddlepoint.tricks.consistency import Consistency
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.feature_matching import FeatureMatching
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.historical_averaging import HistoricalAveraging
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
+from saddlepoint.tricks.lecam import LeCam
 from saddlepoint.tricks.mode_seeking import ModeSeeking
 from saddlepoint.tricks.packing import Packing
 from saddlepoint.tricks.path_length import PathLength
 from saddlepoint.tricks.pull_away import PullAway
+from saddlepoint.tricks.top_k import TopK
 from saddlepoint.tricks.unrolled import Unrolled
 from saddlepoint.tricks.weights import SpectralNorm, WeightClipping
 
@@ -38,6 +43,8 @@ TRICKS = {
     "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus, "pull_away": PullAway,
     "feature_matching": FeatureMatching, "historical_averaging": HistoricalAveraging, "mode_seeking": ModeSeeking,
     "path_length": PathLength, "unrolled": Unrolled,
+    "augment": lambda: Augment(DiffAugment()), "consistency": lambda: Consistency(DiffAugment()), "lecam": LeCam,
+    "top_k": lambda: TopK(0.5),
 }
 
 

@@ -66,7 +66,8 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     model, data = settings["model"], settings["data"]
     attempt("module", lambda: build.task(settings))
     attempt("data", lambda: build.target_class(data, "data"))
-    if problems := problems or [*parts["module"].data_problems(getattr(parts.pop("data"), "yields", ImageBatch))]:
+    kind = parts.pop("data", None)
+    if problems := problems or [*parts["module"].data_problems(getattr(kind, "yields", ImageBatch))]:
         return None, problems  # of another task: problems of its networks with the data would mislead
     names = (*PLAYERS, *parts["module"].further_networks)
     with torch.device("meta"):
@@ -83,7 +84,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
                   loss_name=settings["choices"]["loss"], channels=data.get("channels"),
                   image_size=data.get("image_size"), dimensions=data.get("dimensions"),
                   edge=data.get("edge"),
-                  fixed_packs=data.get("fixed_packs", 1),
+                  fixed_packs=data.get("fixed_packs", 1), of_characters=getattr(kind, "of_characters", False),
                   num_classes=data["num_classes"], batch_size=data["batch_size"], scale=data.get("scale"),
                   content=build.content_phases(settings), source_channels=data.get("source_channels"),
                   frozen_layers=model.get("freeze_discriminator", 0),

@@ -16,6 +16,7 @@ from saddlepoint.runs.record import Run
 ALWAYS_CHOSEN = ("experiment", "model", "data", "loss", "optimizer")
 # Choices of few runs -> where they stand.
 USED_IN = {"perceptual": "perceptual", "degradation": "data.degradation", "data/pair": "data.pair"}
+CHOSEN_OF_TRICKS = ("policy",)  # tricks.<name>.policy=NAME
 PLAYERS = ("generator", "discriminator")
 PLACES_OF_DATA = ("data.root", "data.low_root", "data.source_root")
 OF_DATA = ("data.images", "data.digest")
@@ -92,7 +93,13 @@ def _known_settings(run: Run, places: Mapping[str, Any]) -> dict[str, Any]:
     used = [group for group, holder in USED_IN.items() if at(run.settings, holder) is not None]
     chosen = {group: run.choices[group] for group in (*ALWAYS_CHOSEN, *used) if group in run.choices}
     tricks = {"trick": settings.pop("trick")} if "trick" in settings else {}
-    return chosen | tricks | settings
+    return chosen | tricks | _chosen_of_tricks(run, tricks.get("trick") or ()) | settings
+
+
+def _chosen_of_tricks(run: Run, tricks: Iterable[str]) -> dict[str, str]:
+    """Returns what was chosen for tricks that play, as it is typed, e.g. {"tricks.augment.policy": "ada"}."""
+    return {f"tricks.{trick}.{name}": run.choices[choice] for trick in tricks for name in CHOSEN_OF_TRICKS
+            if (choice := f"tricks/{trick}/{name}@tricks.{trick}") in run.choices}
 
 
 def _is_explained(path: str, known: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> bool:
@@ -113,6 +120,8 @@ def _causes(path: str) -> list[str]:
         causes += PLACES_OF_DATA
     if rest:
         causes.append("trick" if group == "tricks" else group)
+    if group == "tricks":
+        causes += [f"tricks.{rest.partition('.')[0]}.{name}" for name in CHOSEN_OF_TRICKS]
     if rest and group == "model" and path.rpartition(".")[2] in SET_BY_DATA:
         causes.append("data")
     if path.startswith("data.pair") or path.rpartition(".")[2] == "source_channels":

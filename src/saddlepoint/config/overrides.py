@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 
-from saddlepoint.config import folders
+from saddlepoint.config import extensions, folders
 from saddlepoint.config.spelling import is_quoted, name, quoted, separated, word
 from saddlepoint.config.typed_paths import expanded, is_there
 from saddlepoint.errors import RequestError
@@ -74,13 +74,20 @@ def quote_path(argument: str, sweeping: bool = False) -> str:
 
 def as_choice(argument: str) -> str:
     """Returns `data/pair=edges` of `data.pair=edges`: a group below another one is chosen by /, and typed as its
-    settings are, by a dot. Every other argument stays as it is."""
+    settings are, by a dot. Every other argument stays as it is.
+
+    A choice of tricks or metrics is for one of them: tricks.augment.policy=ada is for tricks.augment, as Hydra wants to
+    be told."""
     match = OVERRIDE.match(argument)
-    if not match or "." not in match[2]:
+    if not match or "@" in match[2]:
         return argument
-    options = folders.options(group := match[2].replace(".", "/"))
-    is_choice = options and all(value.strip() in options for value in match[3].split(","))
-    return f"{match[1]}{group}={match[3]}" if is_choice else argument
+    group = match[2].replace(".", "/")
+    options = folders.options(group) if "/" in group else []
+    if not options or not all(value.strip() in options for value in match[3].split(",")):
+        return argument
+    above, _, _ = group.rpartition("/")
+    place = f"@{above.replace('/', '.')}" if group.partition("/")[0] in extensions.GATHERED else ""
+    return f"{match[1]}{group}{place}={match[3]}"
 
 
 def _path(value: str) -> str:

@@ -97,7 +97,8 @@ class AdversarialModule(Task, Players):
             terms = self.generator_terms(batch, contests)
             if self.plan.discriminator:  # else G warms up, on the task's terms alone
                 steps = [self.tricks.with_opponent(self.step(contest, batch, random)) for contest in contests]
-                scored = [GeneratorStep(**vars(step), sides=score_for_generator(step)) for step in steps]
+                scored = [GeneratorStep(**vars(step), sides=self.tricks.generator_sides(
+                    score_for_generator(step), step)) for step in steps]
                 terms = self.generator_loss(scored, terms)
             terms["total"] = self.players_optimizers.step(self, "generator", terms)
         self.end_update("generator", terms, batch, random)

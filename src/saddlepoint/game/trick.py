@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from saddlepoint.errors import RequestError
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule
-from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Step, Targets, Update, total_of
+from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Side, Step, Targets, Update, total_of
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -105,6 +105,11 @@ class Trick(nn.Module):
         """Returns the discriminator that G plays against in this step, in place of `step.discriminator`."""
         return step.discriminator
 
+    def generator_sides(self, sides: tuple[Side, ...], step: Step) -> tuple[Side, ...]:
+        """Returns the sides of which G's adversarial loss is computed, in place of those that were scored. The fakes
+        are the last."""
+        return sides
+
     def generator_loss(self, step: GeneratorStep) -> Tensor | None:
         """Returns a term [] to add to G's loss, or None in a step without one."""
         return None
@@ -133,8 +138,8 @@ class Trick(nn.Module):
 
 
 POINTS = ("discriminator_settings", "build", "contest", "discriminator_input", "targets", "discriminator_loss",
-          "after_discriminator_step", "opponent", "generator_loss", "after_generator_step", "weights_loss",
-          "both_losses", "sampling_generator")
+          "after_discriminator_step", "opponent", "generator_sides", "generator_loss", "weights_loss",
+          "after_generator_step", "both_losses", "sampling_generator")
 
 
 def overrides(trick: Trick, point: str) -> bool:
@@ -167,6 +172,7 @@ class TrickStack(nn.ModuleDict):
         self._targets = self.acting_at("targets")
         self._discriminator_losses = self.acting_at("discriminator_loss")
         self._opponents = self.acting_at("opponent")
+        self._generator_sides = self.acting_at("generator_sides")
         self._generator_losses = self.acting_at("generator_loss")
         self._weights_losses = self.acting_at("weights_loss")
         self._both_losses = self.acting_at("both_losses")
@@ -209,6 +215,11 @@ class TrickStack(nn.ModuleDict):
         for _, trick in self._opponents:
             step = replace(step, discriminator=trick.opponent(step))
         return step
+
+    def generator_sides(self, sides: tuple[Side, ...], step: Step) -> tuple[Side, ...]:
+        for _, trick in self._generator_sides:
+            sides = trick.generator_sides(sides, step)
+        return sides
 
     def generator_losses(self, step: GeneratorStep) -> dict[str, Tensor]:
         """Returns the terms [] that tricks add to G's loss in this step, by the trick's name."""

@@ -101,8 +101,11 @@ class Hinge(SeparableLoss):
     """D: E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]
     G: -E[D(G(z))]
 
-    Lim and Ye 2017, https://arxiv.org/abs/1705.02894; Miyato et al. 2018, eq. 16 and 17
+    Lim and Ye 2017, https://arxiv.org/abs/1705.02894; Miyato et al. 2018, eq. 16 and 17. The optimal D is 1 where the
+    data are denser than the fakes, and -1 elsewhere.
     """
+
+    boundary = 0.0
 
     def saturation(self, real: Tensor, fake: Tensor) -> Tensor:
         """Counts D(x) >= 1 and D(G(z)) <= -1: at the margin and beyond it, where the gradient is 0."""

@@ -3,8 +3,10 @@
 from saddlepoint.exports import lazy
 
 __getattr__, __dir__, __all__ = lazy(__name__, {
+    "augment": "AdaptiveProbability Augment",
     "auxiliary_classifier": "AuxiliaryClassifier",
     "consensus": "Consensus",
+    "consistency": "Consistency",
     "ema": "ExponentialMovingAverage",
     "feature_matching": "FeatureMatching",
     "gradient_penalty": "Dragan GradientPenalty R1 R2 WassersteinGradientPenalty",
@@ -12,9 +14,11 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "instance_noise": "InstanceNoise",
     "labels": "LabelFlip LabelSmoothing",
     "mode_seeking": "ModeSeeking",
+    "lecam": "LeCam",
     "packing": "Packing",
     "path_length": "PathLength",
     "unrolled": "Unrolled",
     "pull_away": "PullAway",
+    "top_k": "TopK",
     "weights": "SpectralNorm WeightClipping",
 })

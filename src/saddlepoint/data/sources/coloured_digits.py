@@ -34,6 +34,8 @@ class ColouredDigits(InMemoryImages):
     See ImageDataModule for the settings; `subset_size` is of each domain.
     """
 
+    of_characters = True
+
     yields = UnpairedBatch
     source_channels = 3
 

@@ -40,6 +40,8 @@ class EMNIST(InMemoryImages):
         many), letters (26, capital or not, 145,600), digits (10, 280,000) or mnist (10, 70,000)
     """
 
+    of_characters = True
+
     def __init__(self, root: TypedPath, characters: Annotated[str, rules.one_of(*CHARACTERS)] = "balanced", **more):
         super().__init__(**more)
         self.root = expanded(root, "data.root")

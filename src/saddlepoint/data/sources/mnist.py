@@ -24,6 +24,8 @@ class MNIST(InMemoryImages):
     The files are in `root`, or below it where torchvision puts them. `prepare_data` downloads them if they are missing.
     """
 
+    of_characters = True
+
     remote: ClassVar[type[datasets.MNIST]] = datasets.MNIST
     known_classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
 
@@ -62,6 +64,8 @@ class MNIST(InMemoryImages):
 
 class FashionMNIST(MNIST):
     """Fashion-MNIST, in files of the same names and format as MNIST's."""
+
+    of_characters = False
 
     remote = datasets.FashionMNIST
     known_classes = tuple(datasets.FashionMNIST.classes)

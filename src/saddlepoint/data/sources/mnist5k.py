@@ -30,6 +30,8 @@ class MNIST5k(InMemoryImages):
     rare_images: of that digit, 1 to 500, always the same ones; the first n of more are those of n
     """
 
+    of_characters = True
+
     splits = ("train",)
 
     def __init__(self, held_out: Annotated[int, integer(0, 4999)] = 0,

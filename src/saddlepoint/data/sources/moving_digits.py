@@ -39,6 +39,8 @@ class MovingDigits(MadePairs):
     See MadePairs and ImageDataModule for the other settings.
     """
 
+    of_characters = True
+
     has_sequences = True
     splits = ("train", "test")
 

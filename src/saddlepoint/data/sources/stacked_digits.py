@@ -48,6 +48,8 @@ class StackedDigits(ImageDataModule):
     See ImageDataModule for the other settings; `subset_size` is of digits, and `channels` equals `per_stack`.
     """
 
+    of_characters = True
+
     def __init__(self, digits: Annotated[DigitSet | None, null_unless_chosen(DIGITS)] = None,
                  root: TypedPath | None = None, per_stack: Annotated[int, rules.integer(1, MOST_DIGITS)] = 3,
                  num_stacks: Count | None = 128_000, stack_seed: Seed = 0, shuffle: bool = True, fixed_packs: Count = 1,

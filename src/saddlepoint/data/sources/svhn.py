@@ -31,6 +31,8 @@ class SVHN(InMemoryImages):
     part: what is trained on: train (73,257 images), extra (531,131, 1.6 GB in memory) or train+extra
     """
 
+    of_characters = True
+
     def __init__(self, root: TypedPath, part: Annotated[str, rules.one_of(*PARTS)] = "train", **more):
         super().__init__(**more)
         self.root = expanded(root, "data.root")
