@@ -138,8 +138,8 @@ class Trick(nn.Module):
 
 
 POINTS = ("discriminator_settings", "build", "contest", "discriminator_input", "targets", "discriminator_loss",
-          "after_discriminator_step", "opponent", "generator_sides", "generator_loss", "weights_loss",
-          "after_generator_step", "both_losses", "sampling_generator")
+          "after_discriminator_step", "opponent", "generator_sides", "generator_loss",
+          "after_generator_step", "weights_loss", "both_losses", "sampling_generator")
 
 
 def overrides(trick: Trick, point: str) -> bool:

@@ -11,9 +11,9 @@ from saddlepoint.game.networks import HasFeatures
 from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe, size_of
 from saddlepoint.game.schedule import Schedule, as_schedule
+from saddlepoint.game.semi_supervised import mean_feature_distance
 from saddlepoint.game.step import GeneratorStep, Shown, parts
 from saddlepoint.game.trick import Trick
-from saddlepoint.parallel.collectives import global_mean
 
 
 class FeatureMatching(Trick):
@@ -53,14 +53,12 @@ class FeatureMatching(Trick):
         return {"weight": self.weight}
 
     def generator_loss(self, step: GeneratorStep) -> Tensor:
-        means = [self.mean(step, side, labels) for side, labels in (
-            (step.real, step.real_labels), (step.fake, step.fake_labels))]
-        return step.value(self.weight) * (means[0] - means[1]).square().sum()
+        return step.value(self.weight) * mean_feature_distance(
+            self.numbers(step, step.real, step.real_labels), self.numbers(step, step.fake, step.fake_labels))
 
-    def mean(self, step: GeneratorStep, shown: Shown, labels: Tensor) -> Tensor:
-        """Returns the mean of the layer's numbers [...] over rows of a side and over the processes."""
-        features = layers_of(step.discriminator.features(*parts(step.prepare(shown)), labels))
-        return global_mean(exact(features[self.layer]).mean(0))
+    def numbers(self, step: GeneratorStep, shown: Shown, labels: Tensor) -> Tensor:
+        """Returns what the layer computes of a side, [N, ...]."""
+        return exact(layers_of(step.discriminator.features(*parts(step.prepare(shown)), labels))[self.layer])
 
 
 def layers_of(features: Sequence[Tensor] | Tensor) -> Sequence[Tensor]:
