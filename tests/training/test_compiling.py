@@ -82,7 +82,7 @@ def test_a_run_is_the_run_it_would_have_been_within_rounding(name, tmp_path, cap
     assert (compiled - eager).norm() <= 2**-24 * 256 * eager.norm()
     [module] = games
     for code in map(compiled_code_of, module.networks.values()):
-        assert code.graphs and len(code.frames) == 1
+        assert code.graphs and len(code.frames) <= 1  # none where another method than forward is called
     assert SAID.get(name, "compiling: ") in capsys.readouterr().out
     recorded = json.loads((tmp_path / "compiled" / "environment.json").read_text())["device"]
     assert recorded["compile"] is True
