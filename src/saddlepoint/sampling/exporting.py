@@ -102,10 +102,7 @@ def of_generator(network: nn.Module, draw: Callable[[int, int, int], Tensor], fa
     def inputs(count: int) -> Tensors:
         return {"latents": draw(0, 0, count)} | ({"labels": torch.arange(count) % classes} if classes else {})
 
-    called = network if classes else Unlabelled(network)
-    with torch.no_grad():
-        called(*inputs(1).values())  # which keeps what depends on the weights alone, so that it is no part of the trace
-    return Exportable(called, inputs, {name: {0: "N"} for name in inputs(1)},
+    return Exportable(network if classes else Unlabelled(network), inputs, {name: {0: "N"} for name in inputs(1)},
                       output, {**facts, **({"image_range": [-1, 1]} if output == "images" else {})})
 
 
@@ -190,6 +187,8 @@ def write(what: Exportable, path: Path, kind: str) -> float:
             raise RequestError(f"format={kind}: the exported network computes other values than the run, by up to "
                                f"{differences[0]:.2g}: nothing is written")
 
+    with torch.no_grad():
+        what.network(*what.inputs(1).values())  # what depends on weights alone is kept, and not traced
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, write_and_compare)
     return differences[0]
