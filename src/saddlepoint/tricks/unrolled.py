@@ -37,8 +37,8 @@ class Unrolled(Trick):
     Buffers of D, such as running statistics and the vectors of spectral normalisation, go on in a copy for these
     updates. The look-ahead is not clipped, and has no terms of the task.
 
-    steps: k, 0 or more; 0 is the game without the trick. Each is a gradient of D that is differentiated once more, with
-        about three times the products of an update of D
+    steps: k, 0 or more; 0 is the game without the trick. Each is a gradient of D that is differentiated once more, and
+        takes about two updates of D
     optimizer: adam: as D's own Adam, from the averages that it has now, as in the authors' code; sgd: plain steps.
         Both have D's learning rate
     reals: whether G's loss has D's term on reals
