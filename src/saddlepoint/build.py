@@ -323,7 +323,7 @@ def data(settings: Settings) -> ImageDataModule:
 def extractor(settings: Settings) -> Extractor:
     if "extractor" not in settings:
         raise RequestError(f"data={settings['choices']['data']} has no extractor, as metrics look at images or points: "
-                           "type callbacks=voxels for data of voxels, or name one, e.g. extractor=random")
+                           "leave out what measures; data of voxels have callbacks=voxels")
     return make(settings["extractor"], Extractor, "extractor").requires_grad_(False).eval()
 
 
