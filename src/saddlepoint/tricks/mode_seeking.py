@@ -53,7 +53,7 @@ class ModeSeeking(Trick):
         else:
             images = swapped(fakes)
         ratio = distance(fakes, images) / distance(latents, others)
-        return step.value(self.weight) / (ratio + self.epsilon)
+        return step.value(self.weight) * (ratio + self.epsilon).reciprocal()
 
 
 def swapped(rows: Tensor) -> Tensor:
