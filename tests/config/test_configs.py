@@ -40,6 +40,7 @@ DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_c
               "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun,
               "voxels": write_voxels}
 SMALL_SETS = ("image_folder", "zip", "array", "celeba", "tiny_imagenet", "lsun")
+WITHOUT_EXTRACTOR = ("voxels", "made_voxels")  # data that no network of ours sees
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
@@ -181,7 +182,10 @@ def every_configuration() -> list[dict]:
     lines = [[f"{group}={option}", *more] for group, more in OF_GROUP.items() for option in options(group)]
     others = {group: options(group) for group in chosen if group not in OF_GROUP and options(group)}
     for number in range(max(map(len, others.values()))):  # an option of each group at once
-        lines.append([f"{group}={each[number % len(each)]}" for group, each in others.items()])
+        line = {group: each[number % len(each)] for group, each in others.items()}
+        if line["data"] in WITHOUT_EXTRACTOR:
+            line.pop("extractor")
+        lines.append([f"{group}={option}" for group, option in line.items()])
     lines += [["model=adversarial_autoencoder", f"prior@model.latents={prior}"] for prior in options("prior")]
     made += [composed(*line)[0] for line in lines]
     return [OmegaConf.to_container(OmegaConf.create(each), resolve=True) for each in made]
