@@ -321,9 +321,6 @@ def data(settings: Settings) -> ImageDataModule:
 
 
 def extractor(settings: Settings) -> Extractor:
-    if "extractor" not in settings:
-        raise RequestError(f"data={settings['choices']['data']} has no extractor, as metrics look at images or points: "
-                           "leave out what measures; data of voxels have callbacks=voxels")
     return make(settings["extractor"], Extractor, "extractor").requires_grad_(False).eval()
 
 

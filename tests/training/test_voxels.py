@@ -77,7 +77,7 @@ def test_evaluate_and_pictures_of_images_are_refused(run, tmp_path):
     with pytest.raises(RequestError, match="is of a model that makes shapes of voxels, and metrics look at images"):
         saddlepoint.evaluate(run=run)
     without = [each for each in TINY if not each.startswith("callbacks.voxel")]
-    for more, words in ((("callbacks=default",), "data=made_voxels has no extractor, .* callbacks=voxels"),
+    for more, words in ((("callbacks=default",), "data=made_voxels has shapes of voxels, and metrics look"),
                         (("callbacks=default", "callbacks.health.every_images=null"),
                          "callbacks.image_grid draws images, and data=made_voxels has voxels: type callbacks=voxels")):
         with pytest.raises(RequestError, match=words):
