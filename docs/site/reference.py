@@ -30,7 +30,7 @@ TYPED = {
     "prior": ("prior@model.latents=NAME", "model.latents.size=10"),
     "trainer": ("trainer=NAME", "trainer.devices=2"),
     "tricks": ("trick=NAME or trick=[NAME,NAME]", "tricks.r1.gamma=1"),
-    "tricks/augment/policy": ("tricks.augment.policy=NAME", "tricks.augment.policy.x_flip=0"),
+    "tricks/augment/policy": ("tricks.augment.policy=NAME", "tricks.augment.policy.cutout=0"),
     "tricks/consistency/policy": ("tricks.consistency.policy=NAME", "tricks.consistency.policy.x_flip=0"),
     "turns": ("", "model.turns.discriminator_steps=5"),
 }

@@ -9,7 +9,8 @@ from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, built, images, step
 
 POINTS = ["contest", "discriminator_input", "targets", "discriminator_loss", "after_discriminator_step", "opponent",
-          "generator_loss", "after_generator_step", "weights_loss", "both_losses", "sampling_generator"]
+          "generator_sides", "generator_loss", "after_generator_step", "weights_loss", "both_losses",
+          "sampling_generator"]
 
 ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},

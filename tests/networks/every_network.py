@@ -19,10 +19,20 @@ from saddlepoint.networks.lecture import (
     LectureGenerator,
 )
 from saddlepoint.networks.mlp import MLPDiscriminator, MLPGenerator
-from saddlepoint.networks.r3gan import R3GANDiscriminator, R3GANGenerator
+from saddlepoint.networks.r3gan import (
+    ConditionalR3GANDiscriminator,
+    ConditionalR3GANGenerator,
+    R3GANDiscriminator,
+    R3GANGenerator,
+)
 from saddlepoint.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from saddlepoint.networks.stacked_digits import StackedDigitsDiscriminator, StackedDigitsGenerator
-from saddlepoint.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from saddlepoint.networks.stylegan2 import (
+    ConditionalStyleGAN2Discriminator,
+    ConditionalStyleGAN2Generator,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+)
 
 
 def small(network: type, **defaults):
@@ -33,6 +43,7 @@ def small(network: type, **defaults):
 
 
 MLP, WIDE4, WIDE8, CLASSES = {"widths": [8, 8]}, {"width": 4}, {"width": 8}, {"num_classes": 6}
+STYLES = {"style_size": 6, "mapping_layers": 2, "most_maps": 8}
 LECTURE_G = {"first_maps": 8, "maps": [6, 4, 3]}
 LECTURE_D = {"maps": [3, 4, 6], "kernel_sizes": [4, 3, 3], "dropout": 0.0}
 METZ_G, METZ_D = {"maps": [6, 4, 3], "image_stride": 1}, {"maps": [2, 4], "normalize_first": True}
@@ -41,7 +52,9 @@ GENERATORS = {
     "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "ebgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
-    "stylegan2": small(StyleGAN2Generator, latent_dim=5, style_size=6, mapping_layers=2, most_maps=8),
+    "stylegan2": small(StyleGAN2Generator, latent_dim=5, **STYLES),
+    "stylegan2_conditional": small(ConditionalStyleGAN2Generator, latent_dim=5, **STYLES, **CLASSES),
+    "r3gan_conditional": small(ConditionalR3GANGenerator, latent_dim=5, blocks=1, embedding_size=4, **WIDE8, **CLASSES),
     "r3gan": small(R3GANGenerator, latent_dim=5, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
     "pacgan_digits": small(StackedDigitsGenerator, latent_dim=5, maps=[6, 4]),
@@ -58,6 +71,8 @@ DISCRIMINATORS = {
     "ebgan": small(DCGANAutoencoderDiscriminator, code_size=3, **WIDE4),
     "resnet": small(ResNetDiscriminator, **WIDE8),
     "stylegan2": small(StyleGAN2Discriminator, most_maps=8),
+    "stylegan2_conditional": small(ConditionalStyleGAN2Discriminator, most_maps=8, mapping_layers=2, **CLASSES),
+    "r3gan_conditional": small(ConditionalR3GANDiscriminator, blocks=1, **WIDE8, **CLASSES),
     "r3gan": small(R3GANDiscriminator, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
     "pacgan_digits": small(StackedDigitsDiscriminator, maps=[4, 6]),
