@@ -26,7 +26,7 @@ from saddlepoint.game.visits import Visit
 from tests.composing import options, settings
 from tests.game.playing import Later
 from tests.game.recording import OnCPU, tensors
-from tests.game.test_waits import SAME_STEPS, batch_of
+from tests.game.test_waits import MOVES_ALWAYS, SAME_STEPS, batch_of
 
 SMALL = {"width": 4, "first_maps": 4, "hidden": 8, "num_blocks": 1, "growth": 4, "pool_size": 6}  # of networks
 STEPS = 6  # of each kind of step: one is played, one rehearsed, one recorded, and the recording is played
@@ -128,7 +128,7 @@ def played_each_way(made: dict, kinds: int | None = None,
 
 
 QUIET = ("callbacks=none", "logger=none", "trainer=cpu")
-SMALLER = {"lecture_dcgan": ("data.image_size=32",), **{
+SMALLER = {"lecture_dcgan": ("data.image_size=32",), "gan3d_shapes": MOVES_ALWAYS, **{
     f"{model}_x4": ("perceptual=random", "data.image_size=32") for model in ("srgan", "esrgan", "real_esrgan")}}
 
 
