@@ -45,8 +45,8 @@ def test_the_example_is_trained_swept_gone_on_with_and_sampled(lab, tmp_path):
         line = [sys.executable, "-m", f"saddlepoint.commands.{command}", *arguments]
         return printed(warm.alone(line, tmp_path, starts, PYTHONPATH=str(packages(lab))))
 
-    chosen = ["model=coordinates", "data=rings", "trick=[feature_matching]", *TINY, "seed=0",
-              "tricks.feature_matching.weight=0.5", "-m", "hydra.sweep.dir=sweep"]
+    chosen = ["model=coordinates", "data=rings", "trick=[hidden_matching]", *TINY, "seed=0",
+              "tricks.hidden_matching.weight=0.5", "-m", "hydra.sweep.dir=sweep"]
     own = subprocess.run([lab / "bin" / "python", "-m", "saddlepoint.commands.train", *chosen, "loss=exponential"],
                          cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 completed" in printed(own)

@@ -40,7 +40,7 @@ from saddlepoint.game.turns import Turns
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Metric
-from saddlepoint.networks.virtual_batch import give_reference, reference_of
+from saddlepoint.networks.virtual_batch import give_reference, needs_reference, reference_of
 
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
          Schedule, Latents)
@@ -209,7 +209,7 @@ def network(settings: Settings, name: str) -> nn.Module:
         for trick in _tricks_on_networks(settings):
             given = trick.discriminator_settings(given, where, game)
     built = make(given, nn.Module, where)
-    if name == "generator" and hasattr(built, "latent_dim"):
+    if name == "generator" and hasattr(built, "latent_dim") and needs_reference(built):
         size = settings["data"]["batch_size"]
         give_reference(built, torch.zeros(size, built.latent_dim), torch.zeros(size, dtype=torch.long))
     return built

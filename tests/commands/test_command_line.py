@@ -56,7 +56,7 @@ def test_other_values_and_quoted_ones_are_left_alone():
     (["~logger"], "~logger removes a setting"),
     (["seed"], "seed is not a setting: settings are written name=value"),
     (["logger=null"], "logger=null is not a choice: logger= takes"),
-    (["loss=[hinge,minimax]"], "takes hinge, least_squares, minimax"),
+    (["loss=[hinge,minimax]"], "hinge, least_squares, minimax"),
     (["loss=[hinge,minimax]"], "to try one after the other, type loss=hinge,minimax -m"),
     (["--cfg", "job", "-m"], "--cfg -m exclude each other"),
 ])

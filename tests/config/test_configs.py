@@ -107,6 +107,8 @@ NEEDS = {
 }
 OF_SHAPES = ("model=gan3d", "data.edge=8")
 # Points, which have no images to choose from and no maps.
+NEEDS |= {("model", name): ("model.generator.most_maps=4", "model.generator.style_size=8", "model.latents.size=8",
+                            "model.discriminator.most_maps=4") for name in ("stylegan2", "stylegan2_conditional")}
 NEEDS |= {("data", name): ("model=points",) for name in ("ring", "grid", "dirac")}
 NEEDS |= {("data", "high_dimensional_mixture"): ("model=points", "data.dimensions=16", "data.mixture.subspace=8"),
           ("data", "made_voxels"): (*OF_SHAPES, "data.num_shapes=16"), ("data", "voxels"): OF_SHAPES,
@@ -124,7 +126,8 @@ OF_FILES = {name for name in options("data") if "root" in read_yaml(CONF / "data
     "sr_folder", "stacked_digits"}
 WITH_FILES = {name for name in options("experiment") for data in OF_FILES
               if f"override /data: {data}\n" in (CONF / "experiment" / f"{name}.yaml").read_text()}
-WITHOUT_WIDTH = {("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
+WITHOUT_WIDTH = {("model", "stylegan2"), ("model", "stylegan2_conditional"),
+                 ("model", "mlp"), ("model", "cgan"), ("model", "lecture_dcgan"), ("model", "lecture_cgan"),
                  ("model", "pacgan_digits"), ("model", "metz_digits"), ("model", "adversarial_autoencoder"),
                  ("model", "bigan_mlp"), ("data", "partly_labelled_digits")}
 

@@ -66,7 +66,7 @@ def test_layers_count_in_the_order_in_which_images_meet_them_and_logits_do_not(n
              for module in layer for inner in module.modules()}
     met: list[int | None] = []
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             module.register_forward_hook(lambda module, given, _: met.append(place.get(id(module)))
                                          if given[0].requires_grad else None)
     network(torch.rand(2, 3, 16, 16, requires_grad=True), torch.zeros(2, dtype=torch.long))

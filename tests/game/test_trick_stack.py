@@ -20,7 +20,7 @@ ACTS_AT = {
     "ema": {"after_generator_step", "sampling_generator"}, "packing": {"contest"}, "consensus": {"both_losses"},
     "feature_matching": {"generator_loss"}, "mode_seeking": {"generator_loss"}, "path_length": {"generator_loss"},
     "historical_averaging": {"weights_loss", "after_discriminator_step", "after_generator_step"},
-    "unrolled": {"opponent", "generator_loss"},
+    "unrolled": {"opponent", "generator_loss"}, "pull_away": {"generator_loss"},
     "augment": {"discriminator_input", "discriminator_loss", "after_discriminator_step"},
     "consistency": {"discriminator_loss", "generator_loss"}, "lecam": {"discriminator_loss"},
     "top_k": {"generator_sides"},

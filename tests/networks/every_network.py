@@ -52,10 +52,6 @@ GENERATORS = {
     "dcgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "ebgan": small(DCGANGenerator, latent_dim=5, **WIDE4),
     "resnet": small(ResNetGenerator, latent_dim=5, **WIDE8),
-    "stylegan2": small(StyleGAN2Generator, latent_dim=5, **STYLES),
-    "stylegan2_conditional": small(ConditionalStyleGAN2Generator, latent_dim=5, **STYLES, **CLASSES),
-    "r3gan_conditional": small(ConditionalR3GANGenerator, latent_dim=5, blocks=1, embedding_size=4, **WIDE8, **CLASSES),
-    "r3gan": small(R3GANGenerator, latent_dim=5, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureGenerator, latent_dim=5, **LECTURE_G),
     "pacgan_digits": small(StackedDigitsGenerator, latent_dim=5, maps=[6, 4]),
     "metz_digits": small(StackedDigitsGenerator, latent_dim=5, kernel_size=3, **METZ_G),
@@ -70,10 +66,6 @@ DISCRIMINATORS = {
     "dcgan": small(DCGANDiscriminator, **WIDE4),
     "ebgan": small(DCGANAutoencoderDiscriminator, code_size=3, **WIDE4),
     "resnet": small(ResNetDiscriminator, **WIDE8),
-    "stylegan2": small(StyleGAN2Discriminator, most_maps=8),
-    "stylegan2_conditional": small(ConditionalStyleGAN2Discriminator, most_maps=8, mapping_layers=2, **CLASSES),
-    "r3gan_conditional": small(ConditionalR3GANDiscriminator, blocks=1, **WIDE8, **CLASSES),
-    "r3gan": small(R3GANDiscriminator, blocks=1, **WIDE8),
     "lecture_dcgan": small(LectureDiscriminator, **LECTURE_D),
     "pacgan_digits": small(StackedDigitsDiscriminator, maps=[4, 6]),
     "metz_digits": small(StackedDigitsDiscriminator, kernel_size=3, **METZ_D),
@@ -82,6 +74,19 @@ DISCRIMINATORS = {
     "projection": small(ProjectionResNetDiscriminator, **WIDE8, **CLASSES),
     "acgan": small(ClassifyingResNetDiscriminator, **WIDE8, **CLASSES),
     "acgan_dcgan": small(ClassifyingDCGANDiscriminator, **WIDE4, **CLASSES),
+}
+# Of systems that fix whether their networks normalise, and how: test_r3gan.py, test_stylegan2.py.
+OWN_GENERATORS = {
+    "stylegan2": small(StyleGAN2Generator, latent_dim=5, **STYLES),
+    "stylegan2_conditional": small(ConditionalStyleGAN2Generator, latent_dim=5, **STYLES, **CLASSES),
+    "r3gan_conditional": small(ConditionalR3GANGenerator, latent_dim=5, blocks=1, embedding_size=4, **WIDE8, **CLASSES),
+    "r3gan": small(R3GANGenerator, latent_dim=5, blocks=1, **WIDE8),
+}
+OWN_DISCRIMINATORS = {
+    "stylegan2": small(StyleGAN2Discriminator, most_maps=8),
+    "stylegan2_conditional": small(ConditionalStyleGAN2Discriminator, most_maps=8, mapping_layers=2, **CLASSES),
+    "r3gan_conditional": small(ConditionalR3GANDiscriminator, blocks=1, **WIDE8, **CLASSES),
+    "r3gan": small(R3GANDiscriminator, blocks=1, **WIDE8),
 }
 LABELS = torch.zeros(6, dtype=torch.long)
 OTHERS = torch.arange(6)

@@ -13,7 +13,7 @@ from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
 from tests.in_conf import classes
 from tests.networks.counting import trainable
-from tests.networks.every_network import DISCRIMINATORS, GENERATORS
+from tests.networks.every_network import DISCRIMINATORS, GENERATORS, OWN_GENERATORS
 from tests.networks.test_super_resolution_configs import MODELS
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
@@ -22,9 +22,9 @@ UPSCALERS = {name for name, task in TASKS.items() if task is SuperResolutionModu
 TRANSLATORS = {name for name, task in TASKS.items() if issubclass(task, TranslationModule)}
 POINTS = {"points", "dirac"}  # test_points.py
 PYRAMIDS, VOXELS = {"lapgan"}, {"gan3d"}  # test_lapgan.py, test_voxels.py
-OF_OWN_SIZES = {"biggan"}  # of images and latents: test_biggan.py
+OF_OWN_KIND = {"biggan", *OWN_GENERATORS}  # test_biggan.py, test_r3gan.py, test_stylegan2.py
 NETWORKS = sorted(name for name, task in TASKS.items() if task is SynthesisModule and
-                  name not in POINTS | VOXELS | OF_OWN_SIZES)
+                  name not in POINTS | VOXELS | OF_OWN_KIND)
 WITH_CODES = {"infogan", "bigan", "bigan_mlp", "adversarial_autoencoder"}  # test_infogan.py, test_encoders.py
 OF_FEW_LABELS = {"semi_supervised"}  # test_semi_supervised.py
 
@@ -94,7 +94,7 @@ def test_every_network_of_a_model_is_among_those_that_are_tested():
     """By the model's name, those of super-resolution in test_super_resolution_configs.py, of translation below"""
     assert GENERATORS.keys() == DISCRIMINATORS.keys() == {*NETWORKS}
     assert MODELS.keys() == UPSCALERS
-    elsewhere = WITH_CODES | OF_FEW_LABELS | POINTS | PYRAMIDS | VOXELS | OF_OWN_SIZES
+    elsewhere = WITH_CODES | OF_FEW_LABELS | POINTS | PYRAMIDS | VOXELS | OF_OWN_KIND
     assert {*NETWORKS} | UPSCALERS | TRANSLATORS | elsewhere == TASKS.keys()
     for part, tested in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         offered = classes("model", part)

@@ -95,7 +95,7 @@ def test_stages_follow_each_other_from_input_to_output():
     torch.testing.assert_close(generator.image(values), images, rtol=0, atol=0)
     assert [feature.shape[2] for feature in discriminator.features(images, labels)] == [16, 8, 4, 4]
     torch.testing.assert_close(discriminator.features(images, labels)[-1],
-                               nn.Sequential(discriminator.image, *discriminator.stages)(images), rtol=0, atol=0)
+                               nn.Sequential(*sum(discriminator.stages, []))(images), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("settings", "said"), [

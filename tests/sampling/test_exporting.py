@@ -8,17 +8,20 @@ import torch
 from torch import nn
 
 from saddlepoint.errors import RequestError
+from saddlepoint.networks.biggan import BigGANGenerator
 from saddlepoint.networks.encoders import DCGANEncoder, MLPEncoder
 from saddlepoint.networks.infogan import InfoGANGenerator
+from saddlepoint.networks.lapgan import LaplacianGenerator
 from saddlepoint.networks.points import DiracGenerator, PointGenerator
 from saddlepoint.networks.resnet_translator import ResNetTranslator
 from saddlepoint.networks.rrdb import RRDBNet
 from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.networks.unet import UNet
+from saddlepoint.networks.voxels import VoxelGenerator
 from saddlepoint.sampling import exporting
 from saddlepoint.sampling.exporting import of_generator, of_images, of_upscaler
 from tests.in_conf import classes
-from tests.networks.every_network import GENERATORS
+from tests.networks.every_network import GENERATORS, OWN_GENERATORS
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -29,11 +32,27 @@ def draw(seed: int, first: int, count: int) -> torch.Tensor:
     return torch.randn(count, 5, generator=torch.Generator().manual_seed(first + count))
 
 
+class Longer(nn.Module):
+    """A generator of more latents, or fewer, that is given five: they are repeated."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network, self.latent_dim = network, network.latent_dim
+        if hasattr(network, "num_classes"):
+            self.num_classes = network.num_classes
+
+    def forward(self, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.network(latents.repeat(1, -(-self.latent_dim // 5))[:, :self.latent_dim], labels)
+
+
 SIDE = (3, 16, 16)
-DRAW = {name: lambda make=make: of_generator(make(), draw, {}) for name, make in GENERATORS.items()
+DRAW = {name: lambda make=make: of_generator(make(), draw, {}) for name, make in (GENERATORS | OWN_GENERATORS).items()
         if name != "acgan"} | {  # whose generator is that of projection
     "not square": lambda: of_generator(GENERATORS["dcgan"](size=[16, 24]), draw, {}),
     "infogan": lambda: of_generator(InfoGANGenerator(5, 1, 28, width=2, hidden=4), draw, {}),
+    "biggan": lambda: of_generator(Longer(BigGANGenerator(8, 1, 32, 6, width=2, embedding_size=4)), draw, {}),
+    "lapgan": lambda: of_generator(Longer(LaplacianGenerator(80, 1, 8, 2, coarse_widths=[4], width=2)), draw, {}),
+    "gan3d": lambda: of_generator(VoxelGenerator(5, 16, width=2), draw, {}, "voxels"),
     "points": lambda: of_generator(PointGenerator(5, 2, widths=[4], normalization="batch"), draw, {}, "points"),
     "dirac": lambda: of_generator(DiracGenerator(5), draw, {}, "points")}
 READ_IMAGES = {
@@ -106,8 +125,7 @@ def test_onnx_runtime_computes_what_the_networks_do(networks, tmp_path):
 
 
 def test_every_generator_of_conf_is_among_them():
-    exported = {type(getattr(what.network, "network", what.network)) for what in (make() for kind in KINDS.values()
-                                                                             for make in kind.values())}
+    exported = {type(part) for kind in KINDS.values() for make in kind.values() for part in make().network.modules()}
     named = {*classes("model", "generator").values(), *classes("model", "encoder").values(),
              *classes("model", "inverse_generator").values()}
     assert named <= exported

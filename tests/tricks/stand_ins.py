@@ -84,6 +84,9 @@ class Patches(nn.Module):
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         return [self.layers[:3](images)]
 
+    def encodings(self, images: Tensor, labels: Tensor) -> Tensor:
+        return self.layers[:3](images).flatten(1)
+
 
 class Generator(nn.Module):
     """latents [N, 6] -> images, with running statistics"""

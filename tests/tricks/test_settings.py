@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 
+from saddlepoint.game.optimizers import without_schedules
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.trick import Trick
 from saddlepoint.tricks.gradient_penalty import GradientPenalty
@@ -76,7 +77,7 @@ def test_an_optimizers_yaml_makes_one_for_each_player(composed, name):
     optimizers = instantiate(composed(f"optimizer={name}", "optimizer.generator.lr=0.125")["optimizer"])
     assert set(optimizers) == {"generator", "discriminator", "schedule"}
     for player in ("generator", "discriminator"):
-        optimizer = optimizers[player]([torch.nn.Parameter(torch.ones(1))])
+        optimizer = without_schedules(optimizers[player]).make([torch.nn.Parameter(torch.ones(1))])
         assert isinstance(optimizer, torch.optim.Optimizer)
         assert (optimizer.param_groups[0]["lr"] == 0.125) is (player == "generator")
     assert isinstance(as_schedule(optimizers["schedule"]), Schedule)

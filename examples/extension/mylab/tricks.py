@@ -10,17 +10,17 @@ from saddlepoint.game.step import Step
 from saddlepoint.game.trick import Trick
 
 
-class FeatureMatching(Trick):
+class HiddenMatching(Trick):
     """weight * mean over D's hidden layers of |E[f(x)] - E[f(G(z))]|^2, in the generator's loss.
 
-    Salimans et al. 2016, section 3.1, https://arxiv.org/abs/1606.03498. `weight` is 0 or more; with
-    `last_only` the last hidden layer alone counts, as in the paper.
+    After Salimans et al. 2016, section 3.1, https://arxiv.org/abs/1606.03498, with means where the trick
+    feature_matching has sums. `weight` is 0 or more; with `last_only` the last hidden layer alone counts.
     """
 
     def __init__(self, weight: float = 1.0, last_only: bool = True):
         super().__init__()
         if weight < 0:
-            raise ValueError(f"tricks.feature_matching.weight={weight} must be 0 or more")
+            raise ValueError(f"tricks.hidden_matching.weight={weight} must be 0 or more")
         self.weight, self.last_only = weight, last_only
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:

@@ -45,7 +45,7 @@ class Optimizers:
 
     def __init__(self, generator: Callable[[Iterable[nn.Parameter]], Optimizer],
                  discriminator: Callable[[Iterable[nn.Parameter]], Optimizer], schedule: Schedule | float = 1.0):
-        self.makers = {"generator": _without_schedules(generator), "discriminator": _without_schedules(discriminator)}
+        self.makers = {"generator": without_schedules(generator), "discriminator": without_schedules(discriminator)}
         # Of a single number each, which say what optimizers there will be.
         self.trials = {player: _try(player, maker.make) for player, maker in self.makers.items()}
         waiting = {type(each).__name__ for each in self.trials.values() if not leaves_out(each)}
@@ -193,7 +193,7 @@ def _nothing() -> None:
     pass
 
 
-def _without_schedules(maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> Maker:
+def without_schedules(maker: Callable[[Iterable[nn.Parameter]], Optimizer]) -> Maker:
     """Takes the schedules out of the arguments of a functools.partial; any other maker has none."""
     changing: dict[str, Callable[[int], float | tuple[float, ...]]] = {}
     for name, value in getattr(maker, "keywords", {}).items():

@@ -206,9 +206,10 @@ class R3GANDiscriminator(nn.Module):
         return self.logit(self.places(self.layers(self.image(images))).flatten(1))
 
     @property
-    def stages(self) -> list[nn.Module]:
-        """The stages, of one resolution each."""
-        return [*self.layers]
+    def stages(self) -> list[list[nn.Module]]:
+        """The stages, of one resolution each; the first begins with the layer of the image."""
+        first, *others = self.layers
+        return [[self.image, first], *([stage] for stage in others)]
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, H, W], labels [N] -> the outputs of all stages, the last [N, width, h, w]"""

@@ -191,7 +191,7 @@ class MappedGenerator(nn.Module):
         if styles.ndim == 2:
             styles = styles[:, None].expand(-1, self.num_styles, -1)
         each = styles.unbind(1)
-        maps, image = self.first.expand(len(styles), -1, -1, -1), None
+        maps, image = self.first.expand(styles.shape[0], -1, -1, -1), None
         for number, block in enumerate(self.blocks):  # the style of a block's image is that of the next block's first
             maps, image = block(maps, image, each[max(2 * number - 1, 0):2 * number + 2])
         return image
@@ -293,9 +293,10 @@ class StyleGAN2Discriminator(nn.Module):
         return self.logit(activated(self.hidden(maps.flatten(1))))
 
     @property
-    def stages(self) -> list[nn.Module]:
-        """The blocks, of one resolution each."""
-        return [*self.blocks]
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks, of one resolution each; the first begins with the layer of the image."""
+        first, *others = self.blocks
+        return [[self.image, first], *([block] for block in others)]
 
     def features(self, images: Tensor, labels: Tensor) -> list[Tensor]:
         """images [N, C, S, S], labels [N] -> the outputs of all blocks"""

@@ -144,6 +144,11 @@ def reference_of(generator: nn.Module) -> ReferenceBatch | None:
     return getattr(generator, REFERENCE, None)
 
 
+def needs_reference(generator: nn.Module) -> bool:
+    """Returns whether a generator normalises by a reference batch."""
+    return any(isinstance(layer, VirtualBatchNorm) for layer in generator.modules())
+
+
 def give_reference(generator: nn.Module, latents: Tensor, labels: Tensor) -> None:
     """Gives a generator with VirtualBatchNorm its reference batch, latents [n, latent_dim] and labels [n], or another
     one in its place; one without needs none."""

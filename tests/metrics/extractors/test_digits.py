@@ -62,7 +62,7 @@ def test_every_feature_tells_digits_apart(digits, mnist5k):
 def test_its_digest_stands_in_the_code_and_on_its_card(digits):
     beside = json.loads(card_file(DIGITS_FILE).read_text())
     assert digits.digest == digest_of(DIGITS_FILE, "") == DIGITS_SHA256 == beside.pop("sha256")
-    assert beside == json.loads(json.dumps(asdict(digits.card)))
+    assert beside | {"recalls": []} == json.loads(json.dumps(asdict(digits.card)))  # older than recalls are
     assert "name=digits" in digits.card.command and digits.card.command.startswith("python train_classifier.py ")
 
 
