@@ -74,7 +74,8 @@ def test_a_number_and_a_schedule_replace_each_other_on_the_command_line(composed
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizers_yaml_makes_one_for_each_player(composed, name):
-    optimizers = instantiate(composed(f"optimizer={name}", "optimizer.generator.lr=0.125")["optimizer"], _convert_="all")
+    settings = composed(f"optimizer={name}", "optimizer.generator.lr=0.125")["optimizer"]
+    optimizers = instantiate(settings, _convert_="all")
     assert set(optimizers) == {"generator", "discriminator", "schedule"}
     for player in ("generator", "discriminator"):
         optimizer = without_schedules(optimizers[player]).make([torch.nn.Parameter(torch.ones(1))])
