@@ -127,6 +127,8 @@ def test_what_wraps_networks_for_training_wraps_the_levels_that_it_calls():
     ("model.latents.size=1000", "model.latents.size=1000 must be more than 1280"),
     ("model.turns.generator_warmup_images=8", "lets the generator learn from content losses alone"),
     ("trick=[packing]", "which LAPGANModule (model.module) cannot"),
+    ("trick=[mode_seeking]", "here they are made of other images (LAPGANModule, model.module)"),
+    ("trick=[path_length]", "here they are made of other images (LAPGANModule, model.module)"),
     ("model.generator.num_classes=7", "num_classes=7 and data.num_classes=10 must be equal"),
 ])
 def test_what_cannot_be_a_pyramid_of_games_is_refused(typed, message):

@@ -30,7 +30,7 @@ class LAPGANModule(SynthesisModule):
     levels: numbers of those that are trained, from 1; the others keep their first weights. None: all
     """
 
-    can_be_packed = False  # of the levels after the first the fakes are made of the batch's images
+    can_be_packed = fakes_are_of_latents = False  # behind the first level fakes are made of the batch's images
 
     def __init__(self, levels: Annotated[Sequence[int] | None, optional(list_of(integer(1)))] = None, **more):
         super().__init__(**more)

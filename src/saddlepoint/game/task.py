@@ -15,6 +15,7 @@ class Task:
     further_networks: ClassVar[Mapping[str, str]] = {}  # name in model.<name> -> the player whose optimizer trains it
 
     can_be_packed: ClassVar[bool] = False  # True: fakes come from noise, and D does nothing but judge them
+    fakes_are_of_latents: ClassVar[bool] = True  # False: of images as well, where the recipe has latents
     teaches_classes: ClassVar[bool] = False  # True: its terms teach D's class logits, without a trick
 
     @classmethod

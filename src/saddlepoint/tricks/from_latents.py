@@ -23,7 +23,7 @@ def single_fakes(step: Step) -> tuple[Tensor, Tensor, Tensor]:
 def latents_problems(trick: Trick, recipe: Recipe) -> Iterator[Problem]:
     """Yields what keeps a trick from asking how fakes depend on their latents."""
     typed, without = f"trick=[{trick.name_in(recipe)}]", {"trick": recipe.trick_list(without=[trick.name_in(recipe)])}
-    if recipe.latents is None or recipe.module.shares_fakes:
+    if recipe.latents is None or recipe.module.shares_fakes or not recipe.module.fakes_are_of_latents:
         yield Problem(f"{typed} is about images as a function of their latents, and here they are made of other images "
                       f"({recipe.module.__name__}, model.module): choose a model that makes images from noise, e.g. "
                       "model=dcgan, or leave the trick out", without)
