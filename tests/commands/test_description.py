@@ -33,6 +33,15 @@ def described(capsys, *overrides):
     (("experiment=sngan_cifar10",), "4,276,739 trainable weights", "1,053,825 trainable weights"),
     (("experiment=dcgan_celeba64", *FOLDER), "3,576,704 trainable weights", "2,765,568 trainable weights"),
     (("experiment=dcgan_cifar10",), "1,068,928 trainable weights", "663,296 trainable weights"),
+    (("experiment=r3gan_cifar10",), "20,781,952 trainable weights", "21,280,512 trainable weights"),
+    (("experiment=r3gan_cifar10", "model=r3gan"), "20,732,160 trainable weights", "20,683,776 trainable weights"),
+    (("experiment=r3gan_ffhq64", *FOLDER), "22,429,824 trainable weights", "22,381,440 trainable weights"),
+    (("experiment=r3gan_ffhq256", *FOLDER), "23,057,952 trainable weights", "23,009,568 trainable weights"),
+    (("experiment=r3gan_imagenet32", *FOLDER), "82,914,304 trainable weights", "86,548,992 trainable weights"),
+    (("experiment=r3gan_imagenet64", *FOLDER), "103,570,432 trainable weights", "107,205,120 trainable weights"),
+    (("experiment=sagan_cifar10",), "4,386,308 trainable weights", "1,075,586 trainable weights"),
+    (("experiment=biggan_cifar10",), "9,416,196 trainable weights", "2,415,170 trainable weights"),
+    (("experiment=stylegan2_cifar10",), "20,215,315 trainable weights", "23,089,664 trainable weights"),
 ])
 def test_an_experiment_has_the_weights_of_its_document(capsys, overrides, generator, discriminator):
     tables = described(capsys, *overrides)
@@ -61,3 +70,16 @@ def test_weights_beside_the_layers_are_counted():
     rows = layers(Scaled(), torch.zeros(4, 2))
     assert [(row.name, row.weights) for row in rows] == [("linear", 9), ("", 3)]
     assert table(rows).splitlines()[-1] == "12 trainable weights"
+
+
+def test_weights_that_another_layer_reads_are_counted_and_those_of_a_layer_that_computes_twice_once():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.read, self.twice = nn.Linear(2, 3), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.twice(self.twice(x)) @ self.read.weight.T
+
+    lines = [" ".join(line.split()) for line in table(layers(Shared(), torch.zeros(1, 2))).splitlines()]
+    assert lines[1:] == ["twice Linear [N, 2] 6", "twice Linear [N, 2]", "read Linear read 9", "15 trainable weights"]

@@ -109,6 +109,11 @@ OF_SHAPES = ("model=gan3d", "data.edge=8")
 # Points, which have no images to choose from and no maps.
 NEEDS |= {("model", name): ("model.generator.most_maps=4", "model.generator.style_size=8", "model.latents.size=8",
                             "model.discriminator.most_maps=4") for name in ("stylegan2", "stylegan2_conditional")}
+NEEDS |= {("experiment", f"r3gan_{name}"): ("bf16={generator:[1],discriminator:[0]}",)  # of fewer stages
+          for name in ("ffhq64", "ffhq256", "imagenet32", "imagenet64")}
+for name in ("imagenet32", "imagenet64"):
+    NEEDS["experiment", f"r3gan_{name}"] += ("data.num_classes=10",)
+NEEDS["experiment", "stylegan2_cifar10"] = NEEDS["model", "stylegan2"]
 NEEDS |= {("data", name): ("model=points",) for name in ("ring", "grid", "dirac")}
 NEEDS |= {("data", "high_dimensional_mixture"): ("model=points", "data.dimensions=16", "data.mixture.subspace=8"),
           ("data", "made_voxels"): (*OF_SHAPES, "data.num_shapes=16"), ("data", "voxels"): OF_SHAPES,

@@ -128,7 +128,12 @@ def played_each_way(made: dict, kinds: int | None = None,
 
 
 QUIET = ("callbacks=none", "logger=none", "trainer=cpu")
-SMALLER = {"r3gan_mnist5k": ("optimizer=adam",),  # a recording would keep its beta2
+NARROW = ("model.generator.width=4", "model.discriminator.width=4")
+BETAS = ("optimizer.generator.betas=[0.0,0.99]", "optimizer.discriminator.betas=[0.0,0.99]")
+SMALLER = {"r3gan_mnist5k": BETAS, "r3gan_cifar10": (*BETAS, *NARROW),
+           "biggan_cifar10": NARROW, "sagan_cifar10": NARROW,
+           "stylegan2_cifar10": ("model.generator.most_maps=4", "model.generator.style_size=8",
+                                 "model.discriminator.most_maps=4"),
            "lecture_dcgan": ("data.image_size=32",), "gan3d_shapes": MOVES_ALWAYS, **{
     f"{model}_x4": ("perceptual=random", "data.image_size=32") for model in ("srgan", "esrgan", "real_esrgan")}}
 

@@ -34,17 +34,28 @@ def describe(settings: Mapping[str, Any]) -> None:
 def layers(network: nn.Module, *inputs: Tensor) -> list[Layer]:
     """Returns the layers in the order in which they compute, with the shapes of their outputs for `inputs`.
 
-    A module that has weights of its own beside its layers gets a row too.
+    A module that has weights of its own beside its layers gets a row too. So does one whose weights another layer reads
+    without calling it, at the end. The weights of a layer that computes twice are in its first row.
     """
     rows: list[Layer] = []
+    counted: set[nn.Module] = set()
+
+    def add(name: str, module: nn.Module, shape: str) -> None:
+        first = module not in counted
+        weights = first * sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad)
+        statistics = first * sum(b.numel() for b in module.buffers(recurse=False) if b.is_floating_point())
+        counted.add(module)
+        rows.append(Layer(name, type(module).__name__, shape, weights, statistics))
+
+    def is_a_row(module: nn.Module) -> bool:
+        has_weights = any(p.requires_grad for p in module.parameters(recurse=False))
+        is_empty = isinstance(module, nn.Sequential)  # if it has no layers
+        return has_weights or not [*module.children()] and not is_empty
 
     def remember(name: str, module: nn.Module):
         def hook(module: nn.Module, arguments: tuple, output: Any) -> None:
-            weights = sum(p.numel() for p in module.parameters(recurse=False) if p.requires_grad)
-            statistics = sum(b.numel() for b in module.buffers(recurse=False) if b.is_floating_point())
-            is_empty = isinstance(module, nn.Sequential)  # if it has no layers
-            if weights or not [*module.children()] and not is_empty:
-                rows.append(Layer(name, type(module).__name__, _shape(output), weights, statistics))
+            if is_a_row(module):
+                add(name, module, _shape(output))
         return module.register_forward_hook(hook)
 
     hooks = [remember(name, module) for name, module in network.named_modules()]
@@ -54,6 +65,9 @@ def layers(network: nn.Module, *inputs: Tensor) -> list[Layer]:
     finally:
         for hook in hooks:
             hook.remove()
+    for name, module in network.named_modules():
+        if module not in counted and any(p.requires_grad for p in module.parameters(recurse=False)):
+            add(name, module, "read")
     return rows
 
 
