@@ -51,3 +51,19 @@ def test_a_slip_in_an_argument_ends_in_a_sentence(argument, sentence, monkeypatc
     with pytest.raises(SystemExit) as end:
         read_arguments(defaults, [argument])
     assert (end.value.code, capsys.readouterr().err) == (2, f"{sentence}\n")
+
+
+def test_memory_is_counted_until_nothing_refers_to_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from memory import InUse
+    with InUse() as used:
+        kept = torch.zeros(1000)  # 4 bytes each
+        seen = kept.view(10, 100)
+        passing = seen + 1
+        assert (used.now, used.most) == (8000, 8000)
+        del passing
+        weight = torch.ones(1000, requires_grad=True)
+        loss = (weight * kept).exp().sum()  # exp keeps its output for the backward pass
+    assert (used.now, used.most) == (12_004, 16_000)  # the product was there beside what exp made of it
+    del loss
+    assert used.now == 8000
