@@ -79,6 +79,14 @@ def test_a_subset_is_part_of_the_training_part_and_the_same_every_time(tmp_path)
         folder(tmp_path, train_fraction=0.75, subset_size=10)
 
 
+def test_the_whole_training_part_is_that_of_a_folder_without_a_subset(tmp_path):
+    write_photo_folder(tmp_path, count=12)
+    whole = folder(tmp_path, train_fraction=0.75, subset_size=5).images_to_compare_with("whole")
+    expected = folder(tmp_path, train_fraction=0.75).images_to_compare_with("whole")
+    assert sorted(whole.files) == sorted(expected.files) and len(whole.files) == 9
+    assert (whole.split, whole.framing) == ("train", expected.framing)
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_the_stream_depends_on_the_position_alone(tmp_path, num_workers):
     write_photo_folder(tmp_path, count=5, width=40, height=20)

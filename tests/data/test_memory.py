@@ -78,6 +78,16 @@ def test_a_subset_is_shown_and_nothing_else():
     assert torch.equal(numbered(subset_size=20, seed=99).images(), data.images())
 
 
+def test_the_whole_training_part_is_that_of_a_set_without_a_subset():
+    data, everything = numbered(subset_size=20, image_size=8), numbered(image_size=8)
+    whole, expected = data.images_to_compare_with("whole"), everything.images_to_compare_with("train")
+    assert torch.equal(whole.images, expected.images) and torch.equal(whole.labels, expected.labels)
+    assert (whole.name, whole.split, whole.framing) == (expected.name, "train", expected.framing)
+    assert whole.identity() == everything.images_to_compare_with("whole").identity() == expected.identity()
+    assert len(data.images_to_compare_with("train").images) == data.num_images == 20
+    assert data.left_out == ["70 images by data.subset_size=20"]
+
+
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({"channels": 3}, "data.channels=3, but .* have 1: type data.channels=1"),
     ({"image_size": 5}, "data.image_size=5 is less than the 6 pixels .*type data.fit=resize .*or data.image_size=6"),

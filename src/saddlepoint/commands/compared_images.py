@@ -83,7 +83,7 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     elif settings["real"]:
         real, framing = real_images_like_data(settings, data)
     else:
-        real, framing = data.evaluation_images(settings["split"]).limited(settings["num_real"]), None
+        real, framing = data.images_to_compare_with(settings["split"]).limited(settings["num_real"]), None
     home = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     fakes = Fakes(
         GeneratedImages(generator, latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES,

@@ -134,7 +134,7 @@ RULES: dict[str, Rule] = {
     "metric": optional(list_of(text)),
     "real": optional(path),
     "fake": optional(path),
-    "split": one_of("train", "test"),
+    "split": one_of("train", "whole", "test"),
     "num_fake": optional(COUNT),
     "num_real": optional(COUNT),
     "resamples": optional(either(one_of(0), integer(10))),

@@ -19,7 +19,7 @@ from saddlepoint.data import class_folders, describing
 from saddlepoint.data.decoding import MODES, MOST_PIXELS, Limits, Unreadable
 from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.identity import Fingerprint, fingerprint
-from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.images import WHOLE, ImageDataModule
 from saddlepoint.data.listing import ImageFile, by_digest, class_of_each, listing, split_in_two
 from saddlepoint.data.loading import DecodedBatches, ImageLoader
 from saddlepoint.data.progress import with_progress
@@ -118,6 +118,16 @@ class ImageFolder(ImageDataModule):
         if not files:
             raise RequestError(f"data.train_fraction={self.train_fraction:g} leaves no image of {self.place} "
                                f"to the {split} part: type a smaller one")
+        return self._evaluated(split, files)
+
+    def whole_training_part(self) -> EvaluationFiles:
+        if self.subset_size is None:
+            return self.evaluation_images("train")
+        self.setup()
+        skipped = set(self.skipped)
+        return self._evaluated("train", [file for file in self._parts[WHOLE] if file.name not in skipped])
+
+    def _evaluated(self, split: str, files: Sequence[ImageFile]) -> EvaluationFiles:
         labels = torch.tensor([self._class_of[file.name] for file in files])
         load = self.loader(self.evaluation_framing())
         return EvaluationFiles(self.name, split, [file.path for file in files], labels, load)
@@ -142,11 +152,12 @@ class ImageFolder(ImageDataModule):
         if self.num_classes:
             classes, self.class_names = self.classes_of(files)
         train, test = self.split_of(files)
+        whole = train
         if self.subset_size is not None:
             require_enough(len(train), self.subset_size)
             self.left_out += left_out_by_subset(len(train), self.subset_size)
             train = sorted(by_digest(train, "subset")[:self.subset_size])
-        self._parts = {"train": train, "test": test}
+        self._parts = {"train": train, WHOLE: whole, "test": test}
         self._class_of = dict(zip((file.name for file in files), classes, strict=True))
         load = self.training_loader()
         labels = [self._class_of[file.name] for file in train]

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from saddlepoint.data.evaluation_images import EvaluationImages
 
 log = logging.getLogger(__name__)
+WHOLE = "whole"
+PARTS = ("train", WHOLE, "test")  # with which fakes may be compared
 Workers = Annotated[int | str, rules.either(rules.integer(0), rules.one_of("auto"))]
 
 
@@ -103,6 +105,22 @@ class ImageDataModule(LightningDataModule, ABC):
     def evaluation_images(self, split: str = "train") -> "EvaluationImages":
         """Returns the images of `train` (those that are trained on) or `test` for metrics, in the shape D sees them.
         Refuses a split that the data set does not have."""
+
+    def images_to_compare_with(self, part: str = "train") -> "EvaluationImages":
+        """Returns real images for metrics of fakes.
+
+        part: `train` and `test` as for `evaluation_images`; `whole`: all images of the training part, those that
+            `subset_size` leaves out too, so that runs on few images and on many are measured alike
+        """
+        return self.evaluation_images(part) if part != WHOLE else self.whole_training_part()
+
+    def whole_training_part(self) -> "EvaluationImages":
+        """Returns the images that are trained on and those that `subset_size` leaves out. Refuses where these cannot be
+        had."""
+        if self.subset_size is None:
+            return self.evaluation_images("train")
+        raise RequestError(f"data={self.name} cannot be measured against more images than data.subset_size="
+                           f"{self.subset_size}: type split=train or split=test")
 
     def validation_files(self) -> list:
         """Returns the whole images with which upscaling is measured. Only sets of pairs have them; others refuse."""

@@ -94,9 +94,18 @@ class InMemoryImages(ImageDataModule):
             images, labels = self._dataset.images, self._dataset.labels
         else:
             images, labels, _ = self._fitted(self._read(split))
+        return self._evaluated(split, images, labels)
+
+    def _evaluated(self, split: str, images: Tensor, labels: Tensor) -> EvaluationTensor:
         padding = self._padding_of(images)
         framing = self.fit if any(padding) or self.fit == "resize" else "none"
         return EvaluationTensor(self.name, split, images, labels, padding, framing)
+
+    def whole_training_part(self) -> EvaluationTensor:
+        if self.subset_size is None:
+            return self.evaluation_images("train")
+        images, labels, _ = self._fitted(self._all_of("train"))
+        return self._evaluated("train", images, labels)
 
     def open(self) -> Dataset:
         original = self._read("train")
@@ -114,12 +123,16 @@ class InMemoryImages(ImageDataModule):
         return super().on_after_batch_transfer((images, labels), dataloader_idx)
 
     def _read(self, split: str) -> LabelledImages:
-        data = self.read(split)
-        self._verify(data)
+        data = self._all_of(split)
         if split == "train" and self.subset_size is not None:
             chosen = fixed_subset(len(data.images), self.subset_size)
             self.left_out = left_out_by_subset(len(data.images), self.subset_size)
             data = data._replace(images=data.images[chosen], labels=data.labels[chosen])
+        return data
+
+    def _all_of(self, split: str) -> LabelledImages:
+        data = self.read(split)
+        self._verify(data)
         return data if self.num_classes else data._replace(labels=torch.zeros_like(data.labels))
 
     def _fitted(self, data: LabelledImages) -> LabelledImages:

@@ -17,7 +17,7 @@ from saddlepoint.metrics.frechet import FrechetDistance
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Measurement
-from saddlepoint.metrics.provenance import values
+from saddlepoint.metrics.provenance import differing_fields, values
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.pictures import write_png
 from saddlepoint.training.callbacks.sample_quality import SampleQuality
@@ -93,6 +93,16 @@ def test_metrics_json_has_the_last_values_with_their_protocol(run):
     assert 0 < content["cost"]["evaluation_seconds"] < content["cost"]["seconds"]
 
 
+def test_runs_on_few_images_may_be_measured_against_all(tmp_path):
+    """So that who learns the few by heart does not win, and values compare with those of runs on all."""
+    measuring = ("callbacks.sample_quality.every_images=null", "callbacks.sample_quality.metric=[fid]",
+                 "budget.images=8")
+    runs = [train(settings(*TINY, *measuring, *more), tmp_path / str(number)) for number, more in enumerate([
+        ("callbacks.sample_quality.split=whole",), ("data.subset_size=null",)])]
+    few, all_of_them = (json.loads((run / "metrics.json").read_text())["metrics"][0]["protocol"] for run in runs)
+    assert few["num_real"] == all_of_them["num_real"] == 5000 and differing_fields(few, all_of_them) == []
+
+
 def test_modes_are_measured_in_training_and_said_beside_those_of_a_perfect_generator(tmp_path, capsys):
     few = [each for each in TINY if each not in ("extractor=random", "budget.images=96")]
     measuring = ("extractor=stacked_digits", "extractor.channels=1", "callbacks.sample_quality.metric=[modes,mode_kl]")
@@ -134,7 +144,7 @@ class Still:
     def __init__(self, still):
         self.images = still
 
-    def evaluation_images(self, split):
+    def images_to_compare_with(self, part):
         return self.images
 
 

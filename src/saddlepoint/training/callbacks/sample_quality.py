@@ -5,14 +5,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from saddlepoint.config.rules import Count, Seed, WholeNumber
+from saddlepoint.config.rules import Count, Seed, WholeNumber, one_of
 from saddlepoint.data.evaluation_images import EvaluationImages
-from saddlepoint.data.images import ImageDataModule
+from saddlepoint.data.images import PARTS, ImageDataModule
 from saddlepoint.downloads import cache_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import evaluating
@@ -37,7 +37,7 @@ LOOKS, SHARE = 20, 1 / 10  # of every_images=auto: measurements over the budget,
 
 
 class SampleQuality(Looks, pl.Callback):
-    """A callback that compares fakes of fixed latents with training images, at intervals and at the end of the budget.
+    """A callback that compares fakes of fixed latents with real images, at intervals and at the end of the budget.
     The first metric decides which state of the run is checkpoints/best.ckpt. It has no influence on training.
 
     context: extractor, metrics, data and game
@@ -48,14 +48,17 @@ class SampleQuality(Looks, pl.Callback):
         tenth of the arithmetic of training at most (pace.py); None: never
     moments: numbers of images seen at which to measure as well
     num_fake: number of fakes
-    num_real: training images at most; None: all
+    num_real: real images at most; None: all
+    split: the real images: `train`, those that are trained on; `whole`, those that data.subset_size leaves out too; or
+        `test`
     seed: fixes latents and all random choices of metrics
     """
 
     setting = "callbacks.sample_quality"
 
     def __init__(self, context: EvaluationContext, metric: Sequence[str] | None, every_images: Pace,
-                 moments: Sequence[WholeNumber], num_fake: Count, num_real: Count | None, seed: Seed):
+                 moments: Sequence[WholeNumber], num_fake: Count, num_real: Count | None, seed: Seed,
+                 split: Annotated[str, one_of(*PARTS)] = "train"):
         extractor, data = context.extractor, context.data
         self.moments, self.num_fake, self.seed = Every(every_images, moments), num_fake, seed
         typed = metric
@@ -67,7 +70,7 @@ class SampleQuality(Looks, pl.Callback):
         self.measured_at, self.seconds = -1, 0.0
         self.latent_spaces = latent_spaces(context.module.networks["generator"])
         if metrics:
-            self.real, self.num_workers = data.evaluation_images("train").limited(num_real), data.num_workers
+            self.real, self.num_workers = data.images_to_compare_with(split).limited(num_real), data.num_workers
             self.class_names = data.class_names if context.module.draws_labels else ()
             if typed is None:
                 self.leave_out(context)
