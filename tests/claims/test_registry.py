@@ -5,9 +5,10 @@ import pytest
 from saddlepoint.claims.claim import Effect, read_claims
 from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.deciding import decide
-from saddlepoint.claims.reproduction import read_reproductions
+from saddlepoint.claims.reproduction import PAGE, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import read_results
+from saddlepoint.claims.study_page import study_page
 from saddlepoint.claims.typed_words import of_recipe
 from saddlepoint.commands.claiming import counting
 from saddlepoint.comparison.published_tables import read_tables
@@ -65,4 +66,8 @@ def test_the_pages_are_what_the_results_say(claims, reproductions):
     results = read_results(CLAIMS / "results.jsonl")
     decisions = [decide(claim, counting(claim, results, NoHistory())) for claim in claims]
     assert (ROOT / "docs" / "claims.md").read_text() == claims_page(decisions)
-    assert (ROOT / "docs" / "reproductions.md").read_text() == reproductions_page(reproductions, results)
+    tables = [each for each in reproductions if each.page == PAGE]
+    assert (ROOT / "docs" / f"{PAGE}.md").read_text() == reproductions_page(tables, results)
+    for study in reproductions:
+        if study.page != PAGE:
+            assert (ROOT / "docs" / f"{study.page}.md").read_text() == study_page(study, results)

@@ -47,6 +47,6 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
     return Result(
         effective(of_command(run.command)), run.seed, run.state, run.reason, run.images_seen, run.started, revision,
         run.changes if run.changes is not None else None if changed else (),
-        run.cost.seconds / 60 if run.cost.seconds is not None else None,
+        *(each / 60 if each is not None else None for each in (run.cost.seconds, run.cost.processor_seconds)),
         run.processor or (processor() if run.host == platform.node() else ""), run.devices, dict(run.versions),
         {**final, **values}, lacking, floors)

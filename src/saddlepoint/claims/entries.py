@@ -99,10 +99,12 @@ def are_words(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(word, str) and OVERRIDE.match(word) for word in value)
 
 
-def refuse_unknown_metric(metric: str, where: str) -> None:
+def refuse_unknown_metric(metric: str, where: str, words: Sequence[str] = ()) -> None:
     """Raises a RequestError if no metric of conf/metrics/ by an extractor of conf/extractor/ has this name, nor one of
-    image pairs."""
+    image pairs. Where `words` choose a classifier of one's own, any name may stand for that."""
     names = [f"{name}_{extractor}" for name in options("metrics") for extractor in options("extractor")]
+    if "extractor=classifier" in words and any(metric.startswith(f"{name}_") for name in options("metrics")):
+        return
     if metric not in (*names, *GREATER_IS_BETTER):
         raise RequestError(f"{where} is no metric{nearest(metric, names)} (a metric is named with its extractor, "
                            "e.g. fid_digits)")

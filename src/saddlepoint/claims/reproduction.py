@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from saddlepoint.claims.entries import Entry, refuse_unknown_metric
+from saddlepoint.claims.entries import Entry, is_count, refuse_unknown_metric
+from saddlepoint.claims.measures import LastValue, Measure, ValueAt
 from saddlepoint.claims.typed_words import Words
 from saddlepoint.comparison.published_tables import PublishedTable
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
 
-KEYS = ("number", "title", "table", "metrics", "ordered_by", "settings", "lengths", "discussion")
-KEYS_OF_A_LENGTH = ("title", "steps", "direction_only", "rows")
+KEYS = ("number", "title", "table", "page", "metrics", "ordered_by", "settings", "lengths", "discussion")
+KEYS_OF_A_LENGTH = ("title", "steps", "direction_only", "metrics", "settings", "along", "rows")
+PAGE = "reproductions"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class Length:
     steps: int  # updates of D
     direction_only: bool  # shorter than the paper's runs: no value is compared with the paper's, only the order of rows
     rows: tuple[RowOfRuns, ...]
+    metrics: tuple[str, ...]
+    along: tuple[int, ...] = ()  # images seen after which the first metric is read as well
+
+    @property
+    def measures(self) -> list[Measure]:
+        """Returns what is read of each run."""
+        return [*map(LastValue, self.metrics), *(ValueAt(self.metrics[0], images) for images in self.along)]
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Reproduction:
     number: int  # its place on the page
     title: str
     table: PublishedTable | None  # None: nobody has published it
+    page: str  # its file in docs/, without ending; of its own, or with the published tables
     metrics: tuple[str, ...]
     ordered_by: str  # the metric by which rows are ordered
     lengths: tuple[Length, ...]
@@ -62,21 +72,26 @@ def read_reproductions(folder: Path, tables: Mapping[str, PublishedTable]) -> li
 def _read(path: Path, tables: Mapping[str, PublishedTable]) -> Reproduction:
     entry = Entry.of_file(path, KEYS)
     table = _table(entry, tables)
+    settings = entry.words("settings")
+    metrics = _metrics(entry, settings)
+    ordered_by = entry.text("ordered_by", metrics[0])
+    if ordered_by not in metrics:
+        raise RequestError(f"{entry.where}: ordered_by={ordered_by} must be one of metrics, {', '.join(metrics)}")
+    names = [name for name, _ in entry.items("lengths")]
+    lengths = entry.part("lengths", names)
+    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, entry.text("page", PAGE), metrics,
+                        ordered_by, tuple(_length(lengths, name, settings, table, metrics) for name in names),
+                        entry.text("discussion", "").strip())
+
+
+def _metrics(entry: Entry, words: Words) -> tuple[str, ...]:
     metrics = entry.content.get("metrics")
     if not isinstance(metrics, list) or not metrics:
         raise RequestError(f"{entry.where}: metrics must be a list of metrics with their extractors, e.g. "
                            "[modes_mixture]")
     for metric in metrics:
-        refuse_unknown_metric(str(metric), f"{entry.where}: metrics={metric}")
-    ordered_by = entry.text("ordered_by", metrics[0])
-    if ordered_by not in metrics:
-        raise RequestError(f"{entry.where}: ordered_by={ordered_by} must be one of metrics, {', '.join(metrics)}")
-    settings = entry.words("settings")
-    names = [name for name, _ in entry.items("lengths")]
-    lengths = entry.part("lengths", names)
-    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, tuple(metrics), ordered_by,
-                        tuple(_length(lengths, name, settings, table) for name in names),
-                        entry.text("discussion", "").strip())
+        refuse_unknown_metric(str(metric), f"{entry.where}: metrics={metric}", words)
+    return tuple(metrics)
 
 
 def _table(entry: Entry, tables: Mapping[str, PublishedTable]) -> PublishedTable | None:
@@ -89,8 +104,14 @@ def _table(entry: Entry, tables: Mapping[str, PublishedTable]) -> PublishedTable
     return tables[name]
 
 
-def _length(lengths: Entry, name: str, settings: Words, table: PublishedTable | None) -> Length:
+def _length(lengths: Entry, name: str, settings: Words, table: PublishedTable | None,
+            metrics: tuple[str, ...]) -> Length:
     part = lengths.part(name, KEYS_OF_A_LENGTH)
+    settings = (*settings, *part.words("settings", []))
+    metrics = _metrics(part, settings) if "metrics" in part else metrics
+    along = part.content.get("along", [])
+    if not isinstance(along, list) or not all(is_count(images, 1) for images in along):
+        raise RequestError(f"{part.where}: along={along} must be a list of numbers of images seen, e.g. [25000, 50000]")
     rows = []
     for row, _ in part.items("rows"):
         if table and row not in table.rows:
@@ -98,7 +119,8 @@ def _length(lengths: Entry, name: str, settings: Words, table: PublishedTable | 
                                f"(its rows are {', '.join(table.rows)})")
         content = part.part("rows", [each for each, _ in part.items("rows")]).part(row, ("words", "seeds"))
         rows.append(RowOfRuns(row, (*settings, *content.words("words")), content.count("seeds", least=0)))
-    return Length(name, part.text("title"), part.count("steps"), part.flag("direction_only"), tuple(rows))
+    return Length(name, part.text("title"), part.count("steps"), part.flag("direction_only"), tuple(rows), metrics,
+                  tuple(along))
 
 
 def named(reproductions: Sequence[Reproduction]) -> dict[str, list[Length]]:

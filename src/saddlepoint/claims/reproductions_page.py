@@ -53,7 +53,7 @@ def _length(reproduction: Reproduction, length: Length, rows: Sequence[Repeated]
     if not any(row.runs for row in rows):
         return [title, f"{words} Not run here; `only=[{name}]` would make these runs:", "\n".join(lines)]
     took = f"{len(there)} runs, {duration(total_minutes(there))}: {made_on(there)}." if there else ""
-    body = [metric for each in reproduction.metrics if (metric := _metric(reproduction, length, rows, each))]
+    body = [metric for each in length.metrics if (metric := _metric(reproduction, length, rows, each))]
     header = ("metric", "row", "paper", "ours [95 %]", "seeds", "floor", "verdict")
     without = {(row.row.name, seed): f"{run.state}: {run.reason}" for row in rows
                for seed, run in sorted(row.runs.items()) if run.state != COMPLETED}

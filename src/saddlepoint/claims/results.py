@@ -30,6 +30,7 @@ class Result:
     revision: str = ""  # of the code
     changes: Words | None = None  # files that differed from the revision; None: not recorded
     minutes: float | None = None  # of training and measuring
+    processor_minutes: float | None = None  # of the first process, whatever else the machine does
     processor: str = ""
     devices: Words = ()
     versions: Mapping[str, str] = field(default_factory=dict)

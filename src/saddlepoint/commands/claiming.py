@@ -10,13 +10,14 @@ from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.collecting import find_results, find_runs
 from saddlepoint.claims.commitments import Commitments
 from saddlepoint.claims.deciding import Decision, decide
-from saddlepoint.claims.measures import LastValue, Measure
+from saddlepoint.claims.measures import Measure
 from saddlepoint.claims.measuring import measure
 from saddlepoint.claims.repeated_rows import repeated
-from saddlepoint.claims.reproduction import Length, named, read_reproductions
+from saddlepoint.claims.reproduction import PAGE, Length, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import Result, first_of_each_seed, merged, read_results, write_results
 from saddlepoint.claims.running import RUNNING, make, missing
+from saddlepoint.claims.study_page import study_page
 from saddlepoint.claims.typed_words import Words, effective
 from saddlepoint.comparison.published_tables import read_tables
 from saddlepoint.comparison.report.writing import published_file, write
@@ -82,7 +83,7 @@ class Registry:
         for each in self.reproductions:
             for length in each.lengths:
                 for row in length.rows:
-                    found.setdefault(effective(row.words), []).extend(map(LastValue, each.metrics))
+                    found.setdefault(effective(row.words), []).extend(length.measures)
         return found
 
     def collected(self) -> list[Result]:
@@ -109,8 +110,9 @@ class Registry:
         counted = [*{each.order: each for each in used}.values()]
         write_results(self.places["results"], counted)
         pages = {"claims.md": claims_page(decisions)}
-        if self.reproductions:
-            pages["reproductions.md"] = reproductions_page(self.reproductions, counted)
+        if tables := [each for each in self.reproductions if each.page == PAGE]:
+            pages[f"{PAGE}.md"] = reproductions_page(tables, counted)
+        pages |= {f"{each.page}.md": study_page(each, counted) for each in self.reproductions if each.page != PAGE}
         for name, text in pages.items():
             write(self.places["pages"] / name, text, "pages")
         for line in refused[:MOST_NAMED]:

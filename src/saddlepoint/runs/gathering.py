@@ -81,7 +81,8 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
         data=reading.mapping(environment, "data"),
         metrics=scores(metrics),
         best=score(metrics.get("best")),
-        cost=Cost(reading.finite_number(cost, "seconds"), reading.finite_number(cost, "images_per_second"),
+        cost=Cost(reading.finite_number(cost, "seconds"), reading.finite_number(cost, "processor_seconds"),
+                  reading.finite_number(cost, "images_per_second"),
                   {network: number for network, number in reading.mapping(cost, "parameters").items()
                    if isinstance(number, int)},
                   reading.count(cost, "peak_host_memory_bytes" if "peak_host_memory_bytes" in cost

@@ -53,6 +53,7 @@ class Cost:
     """Time and memory that a run took; None where it has not recorded them."""
 
     seconds: float | None = None  # training and measuring
+    processor_seconds: float | None = None  # of the first process, of all its threads
     images_per_second: float | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)  # of each network
     peak_host_memory_bytes: int | None = None

@@ -89,14 +89,17 @@ def reset_peak_memory(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
 
 
-def cost(module: AdversarialModule, seconds: float, device: torch.device) -> dict[str, Any]:
-    """Returns the cost of a run that trained for `seconds` on a device, for metrics.json. All processes must call it.
+def cost(module: AdversarialModule, seconds: float, processor_seconds: float | None,
+         device: torch.device) -> dict[str, Any]:
+    """Returns the cost of a run that trained for `seconds` on a device, and for `processor_seconds` on the cores of the
+    first process, for metrics.json. All processes must call it.
 
     Memory is the largest of a process's peaks since this process began: the host's in the first process, on Linux, and
     that of tensors on the GPU in any; None where there is no GPU."""
     on_device = largest(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
     return {
         "seconds": seconds,
+        "processor_seconds": processor_seconds,
         "images_per_second": module.images_seen / seconds,
         "parameters": parameters(module),
         "peak_host_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

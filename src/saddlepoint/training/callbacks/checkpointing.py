@@ -25,19 +25,30 @@ class Checkpointing(pl.Callback):
         self.agreement = Agreement()
         self.seconds = math.inf if every_minutes is None else 60 * every_minutes
         self.seconds_before, self.started = 0.0, time.monotonic()
+        self.processor_seconds_before: float | None = 0.0
+        self.processor_started = time.process_time()
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         self.started = self.written = time.monotonic()
+        self.processor_started = time.process_time()
 
     def training_seconds(self) -> float:
         """Returns the seconds of training of the run, with those before it was continued."""
         return self.seconds_before + time.monotonic() - self.started
 
+    def processor_seconds(self) -> float | None:
+        """Returns the seconds that the processor spent on this process and its threads in training, with those before
+        the run was continued; None if these are unknown."""
+        if self.processor_seconds_before is None:
+            return None
+        return self.processor_seconds_before + time.process_time() - self.processor_started
+
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.training_seconds()}
+        return {"seconds": self.training_seconds(), "processor_seconds": self.processor_seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds_before = state_dict["seconds"]
+        self.processor_seconds_before = state_dict.get("processor_seconds")  # earlier versions did not count them
 
     def next_due(self, images_seen: int) -> float:
         return self.moments.next_due(images_seen)  # visits are short enough for the clock

@@ -1,0 +1,99 @@
+"""The page of a study: values after equally many images, and after equal time on a processor."""
+
+import pytest
+
+from saddlepoint.claims.repeated_rows import repeated
+from saddlepoint.claims.reproduction import PAGE, read_reproductions
+from saddlepoint.claims.results import Result
+from saddlepoint.claims.study_page import after, minutes, shortest, study_page
+from saddlepoint.claims.typed_words import effective
+from saddlepoint.errors import RequestError
+
+STUDY = """number: 1
+title: What helps
+page: what_helps
+metrics: [fid_digits, neighbour_distance_digits]
+settings: [threads=1]
+lengths:
+  few:
+    title: 500 digits
+    steps: 10
+    settings: [data.subset_size=500]
+    along: [100, 200, 300]
+    rows:
+      plain: {words: [], seeds: 2}
+      slow: {words: ["trick=[r1]"], seeds: 2}
+  clothes:
+    title: Clothes
+    steps: 10
+    settings: [extractor=classifier, data=fashion_mnist]
+    metrics: [fid_clothes]
+    rows:
+      plain: {words: [], seeds: 1}
+discussion: |
+  R1 helps.
+"""
+CURVE = {100: 80.0, 200: 40.0, 300: 10.0}  # after so many images
+
+
+def read(folder, text=STUDY):
+    (folder / "files").mkdir(exist_ok=True)
+    (folder / "files" / "helps.yaml").write_text(text)
+    [study] = read_reproductions(folder / "files", {})
+    return study
+
+
+def run(row, seed, last, processor_minutes, curve=CURVE):
+    values = {f"fid_digits after {images} images": value for images, value in curve.items()}
+    return Result(effective(row.words), seed, "completed", images_seen=400, minutes=9.0,
+                  processor_minutes=processor_minutes, values={"fid_digits": last, **values})
+
+
+def test_settings_of_a_length_stand_behind_those_of_all(tmp_path):
+    few, clothes = read(tmp_path).lengths
+    assert few.rows[1].words == ("threads=1", "data.subset_size=500", "trick=[r1]")
+    assert few.metrics == ("fid_digits", "neighbour_distance_digits") and clothes.metrics == ("fid_clothes",)
+    assert [each.key for each in few.measures] == [
+        *few.metrics, *(f"fid_digits after {images} images" for images in few.along)]
+    assert read(tmp_path).page == "what_helps" != PAGE
+
+
+def test_a_row_that_takes_longer_is_read_where_the_shortest_ends(tmp_path):
+    """Of 400 images 250 where a run takes 8 minutes for 5: halfway from 40 to 10 by logarithms, which is 20."""
+    [few, _] = read(tmp_path).lengths
+    plain, slow = few.rows
+    results = [run(plain, 0, 5.0, 4.0), run(plain, 1, 7.0, 6.0), run(slow, 0, 3.0, 8.0), run(slow, 1, 3.0, 8.0)]
+    rows = repeated(few, results)
+    assert [minutes(row) for row in rows] == [5.0, 8.0] and shortest(rows) == 5.0
+    assert [after(few, each, rows[0], 5.0) for each in rows[0].completed] == [5.0, 7.0]
+    assert after(few, rows[1].completed[0], rows[1], 5.0) == pytest.approx(20.0)
+    assert after(few, rows[1].completed[0], rows[1], 1.0) is None  # 50 images, before the first measurement
+    assert after(few, rows[1].completed[0], rows[1], 7.0) == pytest.approx((10.0 * 3.0) ** 0.5)  # 350: up to the end
+    assert after(few, rows[1].completed[0], rows[1], None) is None
+
+
+def test_the_page_has_a_table_for_each_set_and_lines_for_those_without_runs(tmp_path):
+    study = read(tmp_path)
+    plain, slow = study.lengths[0].rows
+    page = study_page(study, [run(plain, 0, 5.0, 5.0), run(plain, 1, 7.0, 5.0), run(slow, 0, 3.0, 8.0)])
+    lines = page.splitlines()
+    assert lines[0] == "# What helps" and "R1 helps." in lines
+    [header] = [line for line in lines if line.startswith("| row")]
+    assert "fid_digits, equal time" in header
+    cells = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines
+             if line.startswith(("| plain", "| slow"))}
+    assert cells["plain"][0].startswith("6 ") and cells["plain"][2].startswith("6 ")
+    assert cells["plain"][3:] == ["5", "2"]
+    assert cells["slow"] == ["3", "–", "20", "8", "1"]
+    assert "Not run here; `only=[helps/clothes]` would make these runs:" in page
+    assert "python train.py threads=1 extractor=classifier data=fashion_mnist seed=0" in page
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), [
+    ("[100, 200, 300]", "often", "along=often must be a list of numbers of images seen"),
+    ("[fid_clothes]", "[fit_clothes]", "metrics=fit_clothes is no metric"),
+    ("extractor=classifier, ", "", "metrics=fid_clothes is no metric"),
+])
+def test_a_slip_is_named(tmp_path, old, new, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        read(tmp_path, STUDY.replace(old, new))
