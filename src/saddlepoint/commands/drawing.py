@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.commands import filming, point_samples, sample_archives, voxel_samples
+from saddlepoint.commands.truncating import truncated
 from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
@@ -46,7 +47,7 @@ def draw(settings: Settings) -> list[Path]:
         output = output or default_output(settings, f"training_{settings['training']}")
         with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
-    generator = load_generator(settings["run"])
+    generator = truncated(load_generator(settings["run"]), settings["truncation"])
     if generator.edge:
         shapes = voxel_samples.compose(generator, settings)
         output = output or default_output(settings, shapes.name)
@@ -267,5 +268,6 @@ def default_output(settings: Settings, name: str) -> Path:
     run, kind = expanded(settings["run"], "run"), filming.format_of(settings)
     if settings["training"]:
         return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
-    checkpoint = checkpoint_of(run)
-    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.{kind}"
+    checkpoint, truncation = checkpoint_of(run), settings["truncation"]
+    how = "" if truncation is None else f"_truncation{truncation:g}"
+    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}{how}.{kind}"

@@ -28,7 +28,7 @@ FORMATS = ("png", *FILMS, *sample_archives.FORMATS)
 WALK_FPS, TRAINING_FPS = 24, 4  # frames a second, unless fps= says otherwise
 MOST_FPS = 50  # of a GIF: players take a shorter time between two frames for a mistake, and are slow
 MOVING = ("interpolate", "interpolate_class", "codes", "training")  # settings of which a film can be made
-OF_DRAWING = {"class": None, "count": None, "columns": None, "upscale": None}  # and their defaults
+OF_DRAWING = {"class": None, "count": None, "columns": None, "upscale": None, "truncation": None}  # and their defaults
 
 
 def format_of(settings: Settings) -> str:

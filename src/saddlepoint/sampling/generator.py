@@ -13,6 +13,7 @@ from saddlepoint.files.names import to_nfc
 from saddlepoint.game.latents import Latents, class_labels, classes_drawn
 from saddlepoint.game.mixed_labels import MixedLabels
 from saddlepoint.game.modes import device_of, finished
+from saddlepoint.sampling.truncation import truncate
 
 EVERY_CLASS, ANY_CLASS = "all", "null"  # values of class= that are not names
 BLOCK = 16  # images computed at once, however many are drawn, so that no image depends on how many there are
@@ -41,6 +42,18 @@ class SamplingGenerator(nn.Module):
         self.class_names = tuple(map(str, class_names if named else range(self.num_classes)))
         self.class_distribution = class_distribution if self.num_classes else None
         self.eval()
+
+    def with_parts(self, generator: nn.Module, latents: Latents) -> "SamplingGenerator":
+        """Returns a sampling generator of the same classes and shapes with another network and other latents."""
+        return SamplingGenerator(generator, latents, self.class_distribution, self.class_names, self.dimensions,
+                                 self.edge)
+
+    def truncated(self, value: float) -> "SamplingGenerator":
+        """Returns the generator as `truncation=value` of sample.py has it: with styles psi * (w - mean) around their
+        mean, psi = value in 0 .. 1, where the network maps latents to styles; else with normal latents of a magnitude
+        of at most value, above 0. Raises a RequestError where it can be neither."""
+        truncated = truncate(self.generator, self.latents, value)
+        return self.with_parts(truncated.generator, truncated.latents)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""
