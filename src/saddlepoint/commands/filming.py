@@ -84,7 +84,7 @@ def write(film: Film, upscaler: ImageUpscaler | None, output: Path, settings: Se
     columns = settings["columns"]
 
     def frames() -> Iterator[Tensor]:
-        for images in map(pixels.to_bytes, film.frames):
+        for images in map(pixels.to_bytes, map(pictures.as_colours, film.frames)):
             yield pictures.grid(upscaler(images) if upscaler else images, columns)
 
     larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""

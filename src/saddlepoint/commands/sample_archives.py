@@ -10,6 +10,7 @@ import torch
 from saddlepoint.commands.truncating import truncated
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.describing import listed
+from saddlepoint.data.pixels import to_bytes
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.disk_space import in_megabytes
@@ -51,7 +52,7 @@ class Samples:
     labelled: whether the images are of classes
     record: how they were made
     description: of the classes, for a sentence
-    things: what they are, images or points
+    things: what they are, images, points or latents
     """
 
     name: str
@@ -73,7 +74,9 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
     if "edge" in saved["settings"]["data"]:
         raise RequestError("format=npz and format=zip are archives of images, and this run makes shapes of voxels: "
                            "leave format= out, and the shapes are written as a .npy file beside their picture")
-    quantisation, things = ("none", "points") if generator.dimensions else ("8 bits, rounded", "images")
+    standardisation = generator.standardisation
+    quantisation, things = (("none", "points") if generator.dimensions else ("none", "latents") if standardisation
+                            else ("8 bits, rounded", "images"))
     seed, count, label = settings["seed"], settings["count"] or COUNT, label_of(generator, settings["class"])
     classes = generator.class_distribution if label is None else always(label, generator.num_classes)
     device = device_named(settings["device"])
@@ -85,8 +88,9 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
               "batchnorm": kind_of_batchnorm(network), "quantisation": quantisation, "device": name_of(device),
               "versions": versions(), "revision": revision()}
     return Samples(f"{class_prefix(label)}seed{seed}_count{count}",
-                   GeneratedImages(network, generator.latents, classes, seed, count), bool(generator.num_classes),
-                   record, describe_class(generator, label), things)
+                   GeneratedImages(network, generator.latents, classes, seed, count,
+                                   standardisation.restored if standardisation else to_bytes),
+                   bool(generator.num_classes), record, describe_class(generator, label), things)
 
 
 def always(label: int, num_classes: int) -> torch.Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.data.standardisation import standardisation_of
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
@@ -99,8 +100,11 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
     if name == "generator" and hasattr(module, "latents"):
         names = saved.get("class_names", ()) if getattr(network, "num_classes", 0) else ()
         latents = {key: value for key, value in saved["settings"]["model"]["latents"].items() if key != "_target_"}
-        return of_generator(network, module.sampling_latents.of_images, {"latents": latents, "classes": [*names]},
-                            "points" if "dimensions" in data else "voxels" if "edge" in data else "images")
+        standardisation = standardisation_of(saved.get("data"))
+        facts = {"latents": latents, "classes": [*names], **(
+            {"standardisation": standardisation.as_json()} if standardisation else {})}
+        return of_generator(network, module.sampling_latents.of_images, facts, "points" if "dimensions" in data else
+                            "voxels" if "edge" in data else "stored_latents" if standardisation else "images")
     if isinstance(network, Encoder):
         shape = (data["channels"], *sides_of(data["image_size"]))
         return of_images(network, "images", shape, "latents", {"image_range": [-1, 1]})
