@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.attention import SelfAttention
 from saddlepoint.networks.initialisation import orthogonal
@@ -46,7 +47,7 @@ PLANS = {  # by the image's side
 
 def _plan(image_size: ImageSize, model: str) -> Plan:
     nearest = min(PLANS, key=lambda size: abs(size - (image_size if isinstance(image_size, int) else 32)))
-    require(isinstance(image_size, int) and image_size in PLANS, "data.image_size", image_size,
+    require(isinstance(image_size, int) and image_size in PLANS, "data.image_size", sides_of(image_size),
             f"32, 64 or 128 for {model}: type data.image_size={nearest}")
     return PLANS[image_size]
 
