@@ -28,7 +28,7 @@ from saddlepoint.training.train import train
 from tests.composing import CONF, SMALL, composed, groups, options, read_yaml, settings
 from tests.data import published
 from tests.data.archive_files import write_array_folder, write_stylegan_folder
-from tests.data.formats import write_cifar10, write_idx, write_photo_folder, write_voxels
+from tests.data.formats import write_cifar10, write_idx, write_latents, write_photo_folder, write_voxels
 
 DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_cifar10,
               "image_folder": write_photo_folder, "paired_folders": write_photo_folder,
@@ -38,9 +38,9 @@ DATA_FILES = {"mnist": write_idx, "fashion_mnist": write_idx, "cifar10": write_c
               "kmnist": published.write_kmnist,
               "emnist": published.write_emnist, "celeba": published.write_celeba,
               "tiny_imagenet": published.write_tiny_imagenet, "lsun": published.write_lsun,
-              "voxels": write_voxels}
-SMALL_SETS = ("image_folder", "zip", "array", "celeba", "tiny_imagenet", "lsun")
-WITHOUT_EXTRACTOR = ("voxels", "made_voxels")  # data that no network of ours sees
+              "voxels": write_voxels, "stored_latents": write_latents}
+SMALL_SETS = ("image_folder", "zip", "array", "stored_latents", "celeba", "tiny_imagenet", "lsun")
+WITHOUT_EXTRACTOR = ("voxels", "made_voxels", "stored_latents")  # data that no network of ours sees
 OF_TWO_FOLDERS = ("paired_folders", "unpaired_folders")
 OF_PERCEPTUAL = ("data.image_size=32", "data.subset_size=2", "model.generator.num_blocks=1")
 SMALL_UPSCALER = (*OF_PERCEPTUAL, "perceptual=random")
@@ -102,6 +102,7 @@ NEEDS = {
     ("data/digits", "mnist5k"): ("data=stacked_digits", "data.image_size=32"),
     ("data/digits", "mnist"): ("data=stacked_digits", "data.image_size=32"),
     ("data", "stacked_digits"): ("data.image_size=32",),
+    ("data", "stored_latents"): ("model.generator.output_activation=none",),
     ("experiment", "pix2pix_facades"): ("data.load_size=32",),
     ("experiment", "cyclegan_horses"): ("data.load_size=32", "model.generator.num_blocks=1"),
 }
@@ -286,7 +287,8 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
     overrides = [*SMALL, choice, *NEEDS.get((group, option), ())]
     if group in ("data", "data/digits") and option in DATA_FILES:
         DATA_FILES[option](tmp_path / "files")
-        overrides += [f"data.root={tmp_path / 'files'}", *([] if option == "voxels" else ["data.num_workers=0"])]
+        overrides += [f"data.root={tmp_path / 'files'}"]
+        overrides += [] if option in ("voxels", "stored_latents") else ["data.num_workers=0"]
         overrides += source_folder(option, tmp_path / "files")
     if group == "data" and option in SMALL_SETS:
         overrides += ["data.image_size=16", "data.subset_size=4"]

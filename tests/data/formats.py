@@ -158,3 +158,14 @@ def served(folder: Path) -> Iterator[str]:
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_) -> None: ...
+
+
+def write_latents(folder: Path, count: int = 8, channels: int = 4, side: int = 16,
+                  name: str = "latents.npy") -> numpy.ndarray:
+    """Writes numbers of another mean and standard deviation in each channel; returns the array."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = numpy.random.default_rng(0).standard_normal((count, channels, side, side))
+    places = numpy.arange(channels)[:, None, None]
+    array = ((1 + places) * numbers + 10 * places).astype(numpy.float32)
+    numpy.save(folder / name, array)
+    return array

@@ -70,6 +70,10 @@ def test_images_are_framed_and_split_as_those_of_files_are(tmp_path):
     assert (data.num_images, len(data.evaluation_images("test"))) == (4, 3)
     assert torch.equal(stream(data, 3), stream(array(tmp_path / "a.npy", train_fraction=0.7, subset_size=4,
                                                      crop="random", horizontal_flip=True, num_workers=2), 3))
+    plain, flipped = (array(tmp_path / "a.npy", horizontal_flip=each) for each in (False, True))
+    assert (images_of(plain) == images_of(flipped)).all()
+    assert plain.evaluation_images().identity() == flipped.evaluation_images().identity()
+    assert not torch.equal(stream(plain, 3), stream(flipped, 3))
     kept = array(tmp_path / "a.npy", on_device=True).training_dataset().__getitems__(range(8))[0]
     assert torch.equal(kept, as_bytes(stream(array(tmp_path / "a.npy"), 2)))
 

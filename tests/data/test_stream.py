@@ -37,6 +37,13 @@ def test_a_flip_mirrors_about_half_of_the_images_and_changes_nothing_else():
     assert not torch.equal(epochs[0], epochs[1])
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_metrics_compare_with_the_images_as_they_are_whatever_training_mirrors(split):
+    plain, flipped = (numbered(horizontal_flip=each).evaluation_images(split) for each in (False, True))
+    assert torch.equal(plain.block(range(90)).images, flipped.block(range(90)).images)
+    assert plain.identity() == flipped.identity() and len(flipped) == 90  # none twice
+
+
 def as_process(data: InMemoryImages, rank: int, num_processes: int) -> InMemoryImages:
     data.trainer = SimpleNamespace(global_rank=rank, world_size=num_processes,
                                    strategy=SimpleNamespace(root_device=torch.device("cpu")))

@@ -151,6 +151,31 @@ def test_what_does_not_fit_is_refused(overrides, words):
     assert words in str(refusal.value)
 
 
+@pytest.mark.parametrize("model", ["r3gan", "r3gan_conditional", "biggan", "stylegan2", "stylegan2_conditional",
+                                   "sagan"])
+@pytest.mark.parametrize(("size", "nearest"), [("28", "32"), ("48", "32"), ("100", "128"), ("300", "256")])
+def test_a_preset_on_images_of_another_size_is_refused_in_one_sentence_with_the_size_to_type(model, size, nearest):
+    nearest = "128" if (model, size) == ("biggan", "300") else nearest
+    [problem] = problems_of(settings(f"model={model}", f"data.image_size={size}"))
+    assert problem.reason.startswith(f"data.image_size={size} must be ")
+    assert problem.reason.endswith(f"type data.image_size={nearest}")
+    assert not any("data.image_size" in each.reason for each in problems_of(settings(
+        f"model={model}", f"data.image_size={nearest}", "data.fit=resize")))
+
+
+@pytest.mark.parametrize(("overrides", "words"), [
+    ("model=stylegan2 data.image_size=[32,64]", "data.image_size=[32,64] must be a power of two"),
+    ("model=biggan data.image_size=[32,64]", "data.image_size=[32,64] must be 32, 64 or 128"),
+    ("model=sagan model.generator.attention_at=24", "or null for none: type model.generator.attention_at=16"),
+    ("model=sagan data.image_size=16 data.fit=resize", "type model.discriminator.attention_at=8"),
+    ("trick=augment tricks/augment/policy=ada loss=relativistic", "type a number, e.g. tricks.augment.probability=0.3"),
+    ("trick=augment tricks/augment/policy=ada loss=wasserstein", "type a number, e.g. tricks.augment.probability=0.3"),
+    ("trick=[consistency,packing]", "packs of them in one: leave out one of the two"),
+])
+def test_what_a_preset_cannot_have_is_refused_with_what_to_type(overrides, words):
+    assert sum(words in problem.reason for problem in problems_of(settings(*overrides.split()))) == 1
+
+
 def test_the_same_sentence_is_said_once():
     with pytest.raises(RequestError) as refusal:
         refuse(settings("data.image_size=20"), "train", [])

@@ -1,9 +1,11 @@
-"""Every generator and discriminator of saddlepoint by the name of its model, small. Images are [N, 3, 16, 16]."""
+"""Every generator and discriminator of saddlepoint by the name of its model, small. Images are [N, 3, 16, 16], those of
+BigGAN [N, 3, 32, 32]."""
 
 import torch
 from torch import nn
 
 from saddlepoint.networks.autoencoder_discriminator import DCGANAutoencoderDiscriminator
+from saddlepoint.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from saddlepoint.networks.conditional_dcgan import ClassifyingDCGANDiscriminator, ConditionalDCGANGenerator
 from saddlepoint.networks.conditional_mlp import ConditionalMLPDiscriminator, ConditionalMLPGenerator
 from saddlepoint.networks.conditional_resnet import (
@@ -35,9 +37,9 @@ from saddlepoint.networks.stylegan2 import (
 )
 
 
-def small(network: type, **defaults):
+def small(network: type, side: int = 16, **defaults):
     """A constructor of it for images [N, channels, size, size], small unless told otherwise."""
-    def build(channels: int = 3, size: int = 16, **settings) -> nn.Module:
+    def build(channels: int = 3, size: int = side, **settings) -> nn.Module:
         return network(channels=channels, image_size=size, **(defaults | settings))
     return build
 
@@ -75,19 +77,24 @@ DISCRIMINATORS = {
     "acgan": small(ClassifyingResNetDiscriminator, **WIDE8, **CLASSES),
     "acgan_dcgan": small(ClassifyingDCGANDiscriminator, **WIDE4, **CLASSES),
 }
-# Of systems that fix whether their networks normalise, and how: test_r3gan.py, test_stylegan2.py.
+# Of systems that fix whether their networks normalise, and how: test_biggan.py, test_r3gan.py, test_stylegan2.py.
+SIDES = {"biggan": 32}  # of the smallest images, where these are not 16
 OWN_GENERATORS = {
+    "biggan": small(BigGANGenerator, SIDES["biggan"], latent_dim=60, width=2, embedding_size=4, **CLASSES),
     "stylegan2": small(StyleGAN2Generator, latent_dim=5, **STYLES),
     "stylegan2_conditional": small(ConditionalStyleGAN2Generator, latent_dim=5, **STYLES, **CLASSES),
     "r3gan_conditional": small(ConditionalR3GANGenerator, latent_dim=5, blocks=1, embedding_size=4, **WIDE8, **CLASSES),
     "r3gan": small(R3GANGenerator, latent_dim=5, blocks=1, **WIDE8),
 }
 OWN_DISCRIMINATORS = {
+    "biggan": small(BigGANDiscriminator, SIDES["biggan"], width=4, **CLASSES),
     "stylegan2": small(StyleGAN2Discriminator, most_maps=8),
     "stylegan2_conditional": small(ConditionalStyleGAN2Discriminator, most_maps=8, mapping_layers=2, **CLASSES),
     "r3gan_conditional": small(ConditionalR3GANDiscriminator, blocks=1, **WIDE8, **CLASSES),
     "r3gan": small(R3GANDiscriminator, blocks=1, **WIDE8),
 }
+ALL_GENERATORS, ALL_DISCRIMINATORS = GENERATORS | OWN_GENERATORS, DISCRIMINATORS | OWN_DISCRIMINATORS
+COMPARING = ("stylegan2", "stylegan2_conditional")  # whose discriminators compare the images of a batch
 LABELS = torch.zeros(6, dtype=torch.long)
 OTHERS = torch.arange(6)
 UNCONDITIONAL = ["mlp", "dcgan", "ebgan", "resnet", "lecture_dcgan", "pacgan_digits", "metz_digits"]
@@ -101,3 +108,15 @@ DISCRIMINATORS_OFFER = DENSE | dict.fromkeys(["lecture_dcgan", "lecture_cgan"], 
 def normalized(name: str, kind: str) -> nn.Module:
     """A discriminator with that normalisation, or without where it offers none."""
     return DISCRIMINATORS[name](**({} if DISCRIMINATORS_OFFER.get(name) == ("none",) else {"normalization": kind}))
+
+
+def judging_alone(name: str) -> nn.Module:
+    """A discriminator that scores each image without the others: without batch normalisation and comparisons."""
+    if name in OWN_DISCRIMINATORS:
+        return OWN_DISCRIMINATORS[name](**({"minibatch_stddev": None} if name in COMPARING else {}))
+    return normalized(name, "layer")
+
+
+def noise_images(name: str, count: int = 6, **how) -> torch.Tensor:
+    """Images of normal numbers, of the smallest size of a model."""
+    return torch.randn(count, 3, SIDES.get(name, 16), SIDES.get(name, 16), **how)

@@ -65,10 +65,13 @@ def test_attention_stands_behind_the_block_that_makes_maps_of_its_side():
 
 
 @pytest.mark.parametrize(("player", "network", "choices"), [
-    ("generator", lambda: ResNetGenerator(5, 1, 32, width=8, attention_at=64), "8, 16 or 32"),
-    ("discriminator", lambda: ResNetDiscriminator(1, 32, width=8, attention_at=64), "16 or 8")])
+    ("generator", lambda: ResNetGenerator(5, 1, 32, width=8, attention_at=64), ("8, 16 or 32", 32)),
+    ("discriminator", lambda: ResNetDiscriminator(1, 32, width=8, attention_at=64), ("16 or 8", 16))])
 def test_attention_at_a_side_that_does_not_exist_is_refused(player, network, choices):
-    with pytest.raises(ValueError, match=f"model.{player}.attention_at=64 must be the side .* {choices} for images"):
+    sides, nearest = choices
+    setting = f"model.{player}.attention_at"
+    with pytest.raises(ValueError, match=f"{setting}=64 must be the side .* {sides} for images of this size, or null "
+                                         f"for none: type {setting}={nearest}$"):
         network()
 
 

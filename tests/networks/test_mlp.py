@@ -61,7 +61,7 @@ def test_the_reports_generator_passes_its_output_through_leaky_relu_and_then_tan
 
 def test_the_lessons_generator_normalises_after_relu_with_keras_numbers():
     generator = lesson_generator()
-    assert layer_names(generator) == ["Linear", "ReLU", "BatchNorm1d"] * 3 + ["Linear"]
+    assert layer_names(generator) == ["Linear", "ReLU", "BatchNorm1d"] * 3 + ["Linear", "Tanh"]
     norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm1d)]
     assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
 
@@ -74,8 +74,8 @@ def test_the_first_hidden_layer_is_normalised_only_on_request():
     def names(normalize_first: bool) -> list[str]:
         return layer_names(MLPGenerator(4, 1, 2, widths=[8, 8], normalization="batch",
                                         normalize_first=normalize_first))
-    assert names(False) == ["Linear", "LeakyReLU", "Linear", "BatchNorm1d", "LeakyReLU", "Linear"]
-    assert names(True) == ["Linear", "BatchNorm1d", "LeakyReLU"] * 2 + ["Linear"]
+    assert names(False) == ["Linear", "LeakyReLU", "Linear", "BatchNorm1d", "LeakyReLU", "Linear", "Tanh"]
+    assert names(True) == ["Linear", "BatchNorm1d", "LeakyReLU"] * 2 + ["Linear", "Tanh"]
 
 
 def test_layer_normalisation_gives_each_image_mean_zero_and_variance_one():

@@ -22,7 +22,7 @@ UPSCALERS = {name for name, task in TASKS.items() if task is SuperResolutionModu
 TRANSLATORS = {name for name, task in TASKS.items() if issubclass(task, TranslationModule)}
 POINTS = {"points", "dirac"}  # test_points.py
 PYRAMIDS, VOXELS = {"lapgan"}, {"gan3d"}  # test_lapgan.py, test_voxels.py
-OF_OWN_KIND = {"biggan", *OWN_GENERATORS}  # test_biggan.py, test_r3gan.py, test_stylegan2.py
+OF_OWN_KIND = {*OWN_GENERATORS}  # test_biggan.py, test_r3gan.py, test_stylegan2.py
 NETWORKS = sorted(name for name, task in TASKS.items() if task is SynthesisModule and
                   name not in POINTS | VOXELS | OF_OWN_KIND)
 WITH_CODES = {"infogan", "bigan", "bigan_mlp", "adversarial_autoencoder"}  # test_infogan.py, test_encoders.py

@@ -14,7 +14,7 @@ from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training import train
 from tests.comparing_runs import FAMILIES, NARROW, SMALL, WATCHED, same
 from tests.composing import read_yaml, settings
-from tests.data.formats import write_photo_folder
+from tests.data.formats import write_latents, write_photo_folder
 
 
 class Death(pl.Callback):
@@ -61,6 +61,17 @@ def test_so_it_is_with_files_and_workers_and_images_that_are_not_square(workers,
     made = settings(*SMALL, *NARROW, "data=image_folder", f"data.root={tmp_path / 'files'}", f"data.image_size={size}",
                     "data.subset_size=null", "data.crop=random", "data.horizontal_flip=true", "callbacks=none",
                     f"data.num_workers={workers}", "budget.images=64")
+    train.train(made, tmp_path / "whole")
+    die(made, tmp_path / "broken", 40, monkeypatch)
+    go_on(made, tmp_path / "broken")
+    same(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_so_it_is_with_stored_latents(tmp_path, monkeypatch):
+    write_latents(tmp_path / "files", count=20)
+    made = settings(*SMALL, *NARROW, "data=stored_latents", f"data.root={tmp_path / 'files'}", "data.image_size=16",
+                    "data.subset_size=null", "model.generator.output_activation=none", "callbacks=none",
+                    "budget.images=64")
     train.train(made, tmp_path / "whole")
     die(made, tmp_path / "broken", 40, monkeypatch)
     go_on(made, tmp_path / "broken")

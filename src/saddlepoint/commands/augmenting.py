@@ -71,9 +71,7 @@ def augment(settings: Settings) -> Path:
         torch.set_num_threads(settings["threads"])
     module, saved = load_synthesis(path)
     generator = sampling_generator(module, saved)
-    if generator.dimensions:
-        raise RequestError(f"run={settings['run']} makes points, and classes are filled with images: name a run of "
-                           "images")
+    generator.require_colours(f"run={settings['run']}: classes are filled with images")
     source, name = source_of(generator, saved, settings)
     count = settings["count"] or missing(saved, name, settings)
     folder = expanded(settings["output"], "output") if settings["output"] else home_of(path) / "augmented"

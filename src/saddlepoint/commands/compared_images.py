@@ -26,6 +26,7 @@ from saddlepoint.metrics.stored_reference import StoredReference, is_stored, sto
 from saddlepoint.runs import saved_settings
 from saddlepoint.runs.data_identity import changes, classes_of
 from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis
+from saddlepoint.sampling.truncation import truncate
 
 Settings = Mapping[str, Any]
 RealImages = EvaluationImages | StoredReference
@@ -42,6 +43,7 @@ class Fakes:
     ema: bool | None = None
     batchnorm: str = "none"
     quantisation: str = "8 bits, rounded"
+    truncation: str | None = None  # of latents or styles; None: none
     framing: str | None = None  # None: the same as that of the real images
     images_seen: int | None = None
     class_names: tuple[str, ...] = ()  # empty where fakes have no classes
@@ -56,7 +58,10 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     device = device_named(settings["device"])
     generator, ema = weights_of(module, settings["weights"])
     generator = finished(generator).to(device, memory_format=torch.channels_last)
-    latents = module.sampling_latents if ema else module.latents
+    latents, truncation = module.sampling_latents if ema else module.latents, None
+    if settings["truncation"] is not None:
+        generator, latents, truncation, explanation = truncate(generator, latents, settings["truncation"])
+        print(f"truncation={settings['truncation']:g}: {explanation}", file=sys.stderr)
     classes = module.class_distribution if module.draws_labels else None
     kind, quantisation = settings["batchnorm"], QUANTISATIONS[settings["quantisation"]]
     if kind == "standing":
@@ -88,7 +93,7 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     fakes = Fakes(
         GeneratedImages(generator, latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES,
                         quantisation.to_bytes),
-        quantisation=quantisation.title, name=path.stem, home=home / "evaluations", ema=ema,
+        quantisation=quantisation.title, truncation=truncation, name=path.stem, home=home / "evaluations", ema=ema,
         images_seen=saved["images_seen"],
         batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
         class_names=data.class_names if module.draws_labels else ())

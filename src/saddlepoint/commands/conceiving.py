@@ -25,7 +25,7 @@ from saddlepoint.sampling import concepts
 from saddlepoint.sampling.concepts import Concept
 from saddlepoint.sampling.directions import deviation, require_plain
 from saddlepoint.sampling.generator import SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis
+from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis, sampling_generator
 from saddlepoint.training.classifier import examples
 
 Settings = Mapping[str, Any]
@@ -45,8 +45,8 @@ def concept(settings: Settings) -> Path:
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(checkpoint)
     trained = saved_settings.require_parts(saved, checkpoint, saved_settings.OF_DATA)
-    generator = SamplingGenerator(module.sampling_generator, module.latents, module.class_distribution,
-                                  saved.get("class_names", ()), trained["data"].get("dimensions"))
+    generator = sampling_generator(module, saved)
+    generator = generator.with_parts(generator.generator, module.latents)
     refuse_generator(generator, settings)
     generator.to(device_named(settings["device"]))
     output = output_path(settings, checkpoint)
@@ -66,8 +66,7 @@ def concept(settings: Settings) -> Path:
 def refuse_generator(generator: SamplingGenerator, settings: Settings) -> None:
     """Refuses generators of points, of classes and of latents with codes."""
     typed = f"positive={settings['positive']}"
-    if generator.dimensions:
-        raise RequestError(f"{typed}: this run makes points, and a concept is of images: name a run of images")
+    generator.require_colours(f"{typed}: a concept is of images")
     if generator.num_classes:
         raise RequestError(f"{typed}: this run's generator is told the class, so its latents have none of it: draw a "
                            f"class with {line_of('sample', 'run=RUN', 'class=0')}")

@@ -8,12 +8,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy
+
 from saddlepoint.commands import filming, point_samples, sample_archives, voxel_samples
+from saddlepoint.commands.truncating import truncated
 from saddlepoint.config.spelling import command, of_class, word
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
 from saddlepoint.data.describing import listed
+from saddlepoint.data.standardisation import Standardisation
 from saddlepoint.errors import RequestError
+from saddlepoint.files.atomic import write_atomically
 from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.sampling import compositions, concepts, directions, films, latent_arithmetic, pictures
@@ -46,7 +51,7 @@ def draw(settings: Settings) -> list[Path]:
         output = output or default_output(settings, f"training_{settings['training']}")
         with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
-    generator = load_generator(settings["run"])
+    generator = truncated(load_generator(settings["run"]), settings["truncation"])
     if generator.edge:
         shapes = voxel_samples.compose(generator, settings)
         output = output or default_output(settings, shapes.name)
@@ -63,7 +68,10 @@ def draw(settings: Settings) -> list[Path]:
     drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)
     output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
     with refusing_unwritable(f"output={output}"):
-        return filming.write(drawn, upscaler, output, settings) if film else write(drawn, upscaler, output, settings)
+        if film:
+            return filming.write(drawn, upscaler, output, settings)
+        paths, standardisation = write(drawn, upscaler, output, settings), generator.standardisation
+        return [*paths, write_numbers(drawn, standardisation, output)] if standardisation else paths
 
 
 def default_steps(settings: Settings) -> int:
@@ -74,7 +82,7 @@ def default_steps(settings: Settings) -> int:
 
 def write(picture: Picture, upscaler: ImageUpscaler | None, output: Path, settings: Settings) -> list[Path]:
     """Writes a picture, and its images as single files if files=true; returns their paths."""
-    images = pixels.to_bytes(picture.images)
+    images = pixels.to_bytes(pictures.as_colours(picture.images))
     images = upscaler(images) if upscaler else images
     pictures.write_png(output, pictures.grid(images, picture.columns))
     single_files = []
@@ -87,6 +95,23 @@ def write(picture: Picture, upscaler: ImageUpscaler | None, output: Path, settin
     larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""
     print(f"{count} images{picture.description}{larger}: {output}{singly}", *filter(None, [picture.legend]), sep="\n")
     return [output, *single_files]
+
+
+def write_numbers(picture: Picture, standardisation: Standardisation, output: Path) -> Path:
+    """Writes latents as a NumPy array [N, C, H, W] float32 beside their picture, in the numbers of the data; prints and
+    returns its path."""
+    array = output.with_suffix(".npy")
+    latents = standardisation.restored(picture.images).numpy()
+    write_atomically(array, lambda temporary: _save(temporary, latents), durably=False)
+    shown = "" if latents.shape[1] in (1, 3) else ", of which the picture shows the first "
+    shown += "" if not shown else "three channels" if latents.shape[1] > 3 else "channel"
+    print(f"as numbers, {' x '.join(map(str, latents.shape))}{shown}: {array}")
+    return array
+
+
+def _save(path: Path, numbers: numpy.ndarray) -> None:
+    with path.open("wb") as stream:
+        numpy.save(stream, numbers)
 
 
 def compose_film(generator: SamplingGenerator, settings: Settings) -> Film:
@@ -267,5 +292,6 @@ def default_output(settings: Settings, name: str) -> Path:
     run, kind = expanded(settings["run"], "run"), filming.format_of(settings)
     if settings["training"]:
         return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
-    checkpoint = checkpoint_of(run)
-    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}.{kind}"
+    checkpoint, truncation = checkpoint_of(run), settings["truncation"]
+    how = "" if truncation is None else f"_truncation{truncation:g}"
+    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}{how}.{kind}"

@@ -116,7 +116,8 @@ def refuse_contradictions(settings: Settings) -> None:
     if settings["real"] and settings["split"] not in ("train", fixed.get("split")):
         raise RequestError(f"split={settings['split']} is a part of a run's data, and real={settings['real']} takes "
                            "the place of these: leave one of them out")
-    for name, default in (("weights", None), ("batchnorm", "running"), ("quantisation", "rounded")):
+    for name, default in (("weights", None), ("batchnorm", "running"), ("quantisation", "rounded"),
+                          ("truncation", None)):
         if settings["fake"] and settings[name] not in (default, fixed.get(name)):
             raise RequestError(f"{name}={settings[name]} is about a run's generator, and fake={settings['fake']} are "
                                f"files: leave {name} out")
@@ -236,7 +237,7 @@ def conclude(settings: Settings, evaluator: Evaluator, real: RealImages, referen
              sample: Sample, output: Path) -> list[Value]:
     """Measures, writes the values with their protocol and a picture, prints all of it, and returns the values."""
     how = protocol(evaluator.extractor, real, reference, sample.count, settings["seed"], fakes.ema, fakes.batchnorm,
-                   fakes.quantisation, fakes.framing)
+                   fakes.quantisation, fakes.framing, fakes.truncation)
     measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen,
                       own_fields(settings, evaluator, reference, sample.count))
     with refusing_unwritable(f"output={output}"):

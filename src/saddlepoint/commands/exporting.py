@@ -21,9 +21,9 @@ def export(settings: Mapping[str, Any]) -> Path:
     if kind == "onnx":
         exporting.refuse_missing_packages()
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
-    path = output_path(settings) or default_output(checkpoint, settings["network"], kind)
+    path = output_path(settings) or default_output(checkpoint, settings["network"], kind, settings["truncation"])
     require_writable(path, f"output={path}")
-    what = exporting.exportable(checkpoint, settings["network"])
+    what = exporting.exportable(checkpoint, settings["network"], settings["truncation"])
     difference = exporting.write(what, path, kind)
     called = " and ".join(f"{name} {shape(what, name)}" for name in what.free)
     print(f"{settings['network']} of {checkpoint} ({what.facts['weights']} weights, {what.facts['images_seen']:,} "
@@ -49,7 +49,8 @@ def output_path(settings: Mapping[str, Any]) -> Path | None:
     return output
 
 
-def default_output(checkpoint: Path, network: str, kind: str) -> Path:
-    """Returns a path in the run's folder `exported`, named after checkpoint and network: the same export replaces it.
-    """
-    return home_of(checkpoint) / "exported" / f"{checkpoint.stem}_{network}.{kind}"
+def default_output(checkpoint: Path, network: str, kind: str, truncation: float | None) -> Path:
+    """Returns a path in the run's folder `exported`, named after checkpoint, network and truncation: the same export
+    replaces it."""
+    how = "" if truncation is None else f"_truncation{truncation:g}"
+    return home_of(checkpoint) / "exported" / f"{checkpoint.stem}_{network}{how}.{kind}"

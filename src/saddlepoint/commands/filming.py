@@ -28,7 +28,7 @@ FORMATS = ("png", *FILMS, *sample_archives.FORMATS)
 WALK_FPS, TRAINING_FPS = 24, 4  # frames a second, unless fps= says otherwise
 MOST_FPS = 50  # of a GIF: players take a shorter time between two frames for a mistake, and are slow
 MOVING = ("interpolate", "interpolate_class", "codes", "training")  # settings of which a film can be made
-OF_DRAWING = {"class": None, "count": None, "columns": None, "upscale": None}  # and their defaults
+OF_DRAWING = {"class": None, "count": None, "columns": None, "upscale": None, "truncation": None}  # and their defaults
 
 
 def format_of(settings: Settings) -> str:
@@ -84,7 +84,7 @@ def write(film: Film, upscaler: ImageUpscaler | None, output: Path, settings: Se
     columns = settings["columns"]
 
     def frames() -> Iterator[Tensor]:
-        for images in map(pixels.to_bytes, film.frames):
+        for images in map(pixels.to_bytes, map(pictures.as_colours, film.frames)):
             yield pictures.grid(upscaler(images) if upscaler else images, columns)
 
     larger = f", upscaled by {upscaler.name} (from {upscaler.source})" if upscaler else ""

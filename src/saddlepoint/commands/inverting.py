@@ -80,8 +80,7 @@ def invert(settings: Settings) -> Path:
         torch.set_num_threads(settings["threads"])
     module, saved = load_synthesis(path)
     generator = sampling_generator(module, saved)
-    if generator.dimensions:
-        raise RequestError(f"run={settings['run']} makes points, and images are inverted: name a run of images")
+    generator.require_colours(f"run={settings['run']} is to give latents of images")
     sides = [read(saved["settings"], settings, side) for side in ("images", "anomalies") if settings[side]]
     ends = chosen(sides[0], settings["walk"])
     inverter = inverter_of(module, generator, sides[0].images.shape[1:], settings)

@@ -117,8 +117,9 @@ def open_data(settings: Settings, trained: Settings, saved: Mapping[str, Any]) -
             raise RequestError("run= is of points, and a probe looks at images: name a run of images")
         data = build.data({"data": data_here(trained["data"], settings["data"])})
         data.expected_classes = classes_of(saved)
-    if data.dimensions is not None:
-        raise RequestError(f"data={data.name} has points, and a probe looks at images: type data of images")
+    if data.dimensions is not None or not data.bounded:
+        things = "points" if data.bounded else "latents"
+        raise RequestError(f"data={data.name} has {things}, and a probe looks at images: type data of images")
     shape, wanted = (data.channels, data.sides), (trained["data"]["channels"], sides_of(trained["data"]["image_size"]))
     if shape != wanted:
         raise RequestError(f"data={data.name} has images of {data.channels} x {data.sides}, and the run's are of "

@@ -85,6 +85,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
                   image_size=data.get("image_size"), dimensions=data.get("dimensions"),
                   edge=data.get("edge"),
                   fixed_packs=data.get("fixed_packs", 1), of_characters=getattr(kind, "of_characters", False),
+                  bounded=getattr(kind, "bounded", True),
                   num_classes=data["num_classes"], batch_size=data["batch_size"], scale=data.get("scale"),
                   content=build.content_phases(settings), source_channels=data.get("source_channels"),
                   frozen_layers=model.get("freeze_discriminator", 0),

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from saddlepoint.commands.truncating import truncated
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.describing import listed
+from saddlepoint.data.pixels import to_bytes
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.disk_space import in_megabytes
@@ -19,7 +21,7 @@ from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.sampling import archives
 from saddlepoint.sampling.compositions import class_prefix, describe_class
 from saddlepoint.sampling.generator import EVERY_CLASS, SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis
+from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis, sampling_generator
 
 Settings = Mapping[str, Any]
 FORMATS = tuple(archives.WRITERS)
@@ -50,7 +52,7 @@ class Samples:
     labelled: whether the images are of classes
     record: how they were made
     description: of the classes, for a sentence
-    things: what they are, images or points
+    things: what they are, images, points or latents
     """
 
     name: str
@@ -68,25 +70,27 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
     """
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(checkpoint)
-    generator = SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
-                                  saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"))
+    generator = truncated(sampling_generator(module, saved), settings["truncation"])
     if "edge" in saved["settings"]["data"]:
         raise RequestError("format=npz and format=zip are archives of images, and this run makes shapes of voxels: "
                            "leave format= out, and the shapes are written as a .npy file beside their picture")
-    quantisation, things = ("none", "points") if generator.dimensions else ("8 bits, rounded", "images")
+    standardisation = generator.standardisation
+    quantisation, things = (("none", "points") if generator.dimensions else ("none", "latents") if standardisation
+                            else ("8 bits, rounded", "images"))
     seed, count, label = settings["seed"], settings["count"] or COUNT, label_of(generator, settings["class"])
     classes = generator.class_distribution if label is None else always(label, generator.num_classes)
     device = device_named(settings["device"])
     network = generator.generator.to(device, memory_format=torch.channels_last)
     record = {"made_by": "saddlepoint-sample", "run": home_of(checkpoint).resolve().name,
               "images_seen": saved["images_seen"], "seed": seed, "images": count,
-              "class": None if label is None else generator.class_names[label],
+              "truncation": settings["truncation"], "class": None if label is None else generator.class_names[label],
               "class_names": list(generator.class_names), "ema": module.has_average,
               "batchnorm": kind_of_batchnorm(network), "quantisation": quantisation, "device": name_of(device),
               "versions": versions(), "revision": revision()}
     return Samples(f"{class_prefix(label)}seed{seed}_count{count}",
-                   GeneratedImages(network, generator.latents, classes, seed, count), bool(generator.num_classes),
-                   record, describe_class(generator, label), things)
+                   GeneratedImages(network, generator.latents, classes, seed, count,
+                                   standardisation.restored if standardisation else to_bytes),
+                   bool(generator.num_classes), record, describe_class(generator, label), things)
 
 
 def always(label: int, num_classes: int) -> torch.Tensor:

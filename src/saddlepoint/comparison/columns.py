@@ -14,7 +14,8 @@ FIELD_NAMES = {  # field of a protocol -> what sentences call it
     "reference_digest": "real images", "num_real": "number of real images", "num_fake": "number of fakes",
     "ema": "averaged weights (EMA)", "batchnorm": "BatchNorm statistics", "image_size": "image size",
     "fake_framing": "framing of fakes", "reference_resize": "resizing of the reference",
-    "settings.order": "order of the images", "settings.rule": "rule of modes",
+    "truncation": "truncation of latents or styles", "settings.order": "order of the images",
+    "settings.rule": "rule of modes",
 }
 REFERENCE = "reference_digest"
 WORDS = {True: "yes", False: "no", None: "none"}
@@ -73,8 +74,8 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
     """Returns the fields of a protocol that must be equal for two values to be compared, nested ones as `outer.inner`.
 
     A generator without BatchNorm has no statistics to choose; it counts as one with running statistics. The field
-    fake_framing is absent where fakes are framed as the real images are, and reference_resize where these are images,
-    since earlier versions did not write them.
+    fake_framing is absent where fakes are framed as the real images are, reference_resize where these are images, and
+    truncation where there is none, since earlier versions did not write them.
     """
     flat: dict[str, Any] = {}
     for name, value in protocol.items():
@@ -83,7 +84,7 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
                 name: value}
     if flat.get("batchnorm") == "none":
         flat["batchnorm"] = "running"
-    for name in ("fake_framing", "reference_resize"):
+    for name in ("fake_framing", "reference_resize", "truncation"):
         if flat.get(name) is None:
             flat.pop(name, None)
     return {name: value for name, value in flat.items() if name not in FOLLOWING}

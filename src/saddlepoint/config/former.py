@@ -83,6 +83,11 @@ ADDED: dict[str, Any] = {
     "saddlepoint.networks.conditional_resnet.ConditionalResNetGenerator.attention_at": None,
     "saddlepoint.networks.conditional_resnet.ProjectionResNetDiscriminator.attention_at": None,
     "saddlepoint.networks.conditional_resnet.ClassifyingResNetDiscriminator.attention_at": None,
+    # Generators of these kinds ended in tanh.
+    **{f"saddlepoint.networks.{name}.output_activation": "tanh" for name in (
+        "biggan.BigGANGenerator", "conditional_dcgan.ConditionalDCGANGenerator", "dcgan.DCGANGenerator",
+        "conditional_mlp.ConditionalMLPGenerator", "conditional_resnet.ConditionalResNetGenerator", "mlp.MLPGenerator",
+        "resnet.ResNetGenerator")},
     # Files were decoded whole.
     "saddlepoint.data.folders.ImageFolder.draft": False,
     "saddlepoint.data.paired_files.PairedFolders.draft": False,

@@ -73,6 +73,7 @@ RULES: dict[str, Rule] = {
     "class": optional(all_or_a_class),
     "layout": one_of("rows", "columns"),
     "count": optional(COUNT),
+    "truncation": optional(number(0)),
     "columns": optional(COUNT),
     "files": boolean,
     "interpolate": list_of(SEED, empty=True),

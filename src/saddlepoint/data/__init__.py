@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "sources.tiny_imagenet": "TinyImageNet",
     "paired_files": "PairedFolders PairedHalves PairsFromFolder",
     "unpaired_folders": "UnpairedFolders",
+    "stored_latents": "StoredLatents",
     "voxels": "MadeVoxels VoxelDataModule VoxelFiles",
     "degradation": "SecondOrderDegradation",
 })

@@ -6,14 +6,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
-import numpy
-
 from saddlepoint.checks import one_of
 from saddlepoint.config import rules
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.data import labels
-from saddlepoint.data.array_files import ENDINGS, MOST_LABELS, open_arrays
-from saddlepoint.data.arrays import LABELS, LAYOUTS, Row, RowLoader, Scale, Shard, open_images, rows_of
+from saddlepoint.data.array_files import ENDINGS
+from saddlepoint.data.array_labels import label_file, read_classes
+from saddlepoint.data.arrays import LAYOUTS, Row, RowLoader, Scale, Shard, open_images, rows_of
 from saddlepoint.data.decoding import MOST_PIXELS, Unreadable
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.listing import ImageFile
@@ -75,14 +73,8 @@ class ArrayImages(ImageFolder):
                                       "of numpy.savez are read in parts"] if unpacked else [])
 
     def classes_of(self, files: list[ImageFile]) -> tuple[list[int], tuple[str, ...]]:
-        found = [self._labels_of(shard) for shard in self._shards] if not self._labels_path else [
-            _numbers(self._labels_path, open_arrays(self._labels_path))]
-        lengths = sum(map(len, found))
-        if lengths != len(files):
-            raise RequestError(f"{self.place} has {len(files):,} images and {lengths:,} labels: get or make the files "
-                               f"again, or {labels.WITHOUT}")
-        where = self._labels_path or self.place
-        return labels.classes_of(numpy.concatenate(found), self.num_classes, str(where))
+        paths = [shard.array.file.path for shard in self._shards]
+        return read_classes(paths, self.label_array, self.num_classes, "images", len(files), self.place)
 
     def _list_files(self) -> list[ImageFile]:
         if not self.roots:
@@ -97,14 +89,9 @@ class ArrayImages(ImageFolder):
                 raise RequestError(f"{self.place}: {Row(shard, 0)}: {error}") from error
         return [ImageFile(f"{number:08}", row) for number, row in enumerate(rows_of(self._shards))]
 
-    @property
-    def _labels_path(self) -> Path | None:
-        """The .npy file of labels; None if they are arrays in .npz files."""
-        return expanded(self.label_array, "data.label_array") if (self.label_array or "").endswith(".npy") else None
-
     def _paths(self) -> list[Path]:
         paths = [path for root in self.roots for path in self._files_of(root)]
-        of_labels = self._labels_path and self._labels_path.absolute()
+        of_labels = (path := label_file(self.label_array)) and path.absolute()
         return [path for path in paths if path.absolute() != of_labels]
 
     def _files_of(self, root: Path) -> list[Path]:
@@ -117,24 +104,3 @@ class ArrayImages(ImageFolder):
             raise RequestError(f"{self.root_setting}={root} {problem}: type {self.root_setting}=FILE.npz, FILE.npy, "
                                "a folder of such files, or a pattern like 'samples/*.npz'")
         return found
-
-    def _labels_of(self, shard: Shard) -> numpy.ndarray:
-        path, name = shard.array.file.path, self.label_array or LABELS
-        arrays = open_arrays(path)
-        if name not in arrays:
-            there = ", ".join(filter(None, arrays)) or "one array without a name"
-            raise RequestError(f"data.num_classes={self.num_classes}, but {path} has no labels called {name} (there is "
-                               f"{there}): type data.label_array=NAME, or data.label_array=FILE.npy, or "
-                               f"{labels.NO_CLASSES}")
-        return _numbers(path, {name: arrays[name]})
-
-
-def _numbers(path: Path, arrays: dict) -> numpy.ndarray:
-    """Returns the only array of labels. Raises a RequestError if it is too large to be labels."""
-    [array] = arrays.values()
-    if array.kind.kind not in "iuf" or len(array.shape) not in (1, 2) or array.num_bytes > MOST_LABELS:
-        raise RequestError(f"{path}: the labels have the shape {list(array.shape)} and are of kind {array.kind}, and "
-                           f"must be a class number for each image: {labels.WITHOUT}")
-    return array.unpacked()
-
-

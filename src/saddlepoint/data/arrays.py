@@ -15,10 +15,11 @@ from saddlepoint.data.loading import ImageLoader
 from saddlepoint.errors import RequestError
 from saddlepoint.image_files.packed import Packed, Place
 
-IMAGES, LABELS = "arr_0", "arr_1"  # names that numpy.savez gives, and ADM's evaluator expects
+IMAGES = "arr_0"  # the name that numpy.savez gives, and ADM's evaluator expects
 GREY, CHANNELS_LAST, CHANNELS_FIRST = "NHW", "NHWC", "NCHW"
 LAYOUTS = (CHANNELS_LAST, CHANNELS_FIRST)
 CHANNELS = (1, 3, 4)
+OF_LATENTS = ", or data=stored_latents for numbers that are no colours, as an autoencoder's latents"
 MOST_OPEN = 64  # files; a process may have about a thousand
 TOLERANCE = 1e-3  # by which numbers may be beyond black and white, from rounding: a quarter of a level
 
@@ -181,7 +182,8 @@ def _layout_of(array: StoredArray, layout: str | None, prefix: str) -> str:
                            f"{prefix}layout={CHANNELS_FIRST if layout == CHANNELS_LAST else CHANNELS_LAST}")
     possible = [layout] if layout else [each for each in LAYOUTS if fits[each]]
     if not possible:
-        raise RequestError(f"{place}, in which nothing is the 1, 3 or 4 channels of an image")
+        raise RequestError(f"{place}, in which nothing is the 1, 3 or 4 channels of an image"
+                           f"{OF_LATENTS if prefix else ''}")
     if len(possible) > 1:
         remedy = f"type {prefix}layout={CHANNELS_LAST} or {prefix}layout={CHANNELS_FIRST}" if prefix else (
             "save it as [N, H, W, C] of more pixels")
@@ -193,5 +195,5 @@ def _refusal_of_numbers(array: StoredArray, prefix: str) -> str:
     place = f"{array.file.path}: {array.label}"
     return (f"{place} has numbers of kind {array.kind}, which do not say what is black and what is white, and images "
             f"are uint8 from 0 to 255: type {prefix}white=1 if 1 is white and 0 black in all of them"
-            + (f", or {prefix}black=-1 {prefix}white=1 if black is -1" if prefix else
+            + (f", or {prefix}black=-1 {prefix}white=1 if black is -1{OF_LATENTS}" if prefix else
                ", or save ((ARRAY + 1) * 127.5).round().clip(0, 255).astype('uint8') if black is -1"))

@@ -62,6 +62,7 @@ class ImageDataModule(LightningDataModule, ABC):
     yields: ClassVar[type] = ImageBatch  # the kind of its batches, by which a task knows whether it can play with them
     things: ClassVar[str] = "images"  # what it has: images, points or voxels
     of_characters: ClassVar[bool] = False  # digits or letters: mirrored or turned, they are others or none
+    bounded: ClassVar[bool] = True  # numbers are colours in [-1, 1]
     dimensions: int | None = None  # D, coordinates of a point; None: these are images or voxels
     on_device: bool | str = False  # whether all images are kept on the device that trains (residence.py)
 

@@ -39,6 +39,7 @@ class Latents:
             raise ValueError(f"model.latents.scale={scale} must be above 0")
         self.size, self.distribution, self.low, self.high = size, distribution, low, high
         self.scale_weight = scale_weight
+        self.threshold: float | None = None  # of truncated normal latents
         self.mixture = LatentMixture(size, components, low, high, scale) if distribution == MIXTURE else None
 
     def of_mixture(self, mixture: LatentMixture) -> "Latents":
@@ -47,13 +48,27 @@ class Latents:
         latents.mixture = mixture
         return latents
 
+    def truncated(self, threshold: float) -> "Latents":
+        """Returns the same normal latents with each number beyond -threshold .. threshold drawn again until it is
+        within: the truncated normal distribution (Brock et al. 2019, section 3.1, https://arxiv.org/abs/1809.11096).
+        Numbers within stay what they are. threshold: above 0."""
+        if self.distribution != "normal" or not threshold > 0:
+            raise ValueError(f"Latents of model.latents.distribution={self.distribution} are truncated at {threshold}: "
+                             "they must be normal, and the threshold above 0")
+        latents = copy.copy(self)
+        latents.threshold = threshold
+        return latents
+
     def draw(self, random: RandomStreams, count: int) -> Tensor:
         """Returns `count` latents [count, size] from the streams of one update, those of a mixture with its graph."""
         if self.mixture is not None:
             components = random.integers("components", len(self.mixture.means), (count,))
             return self.mixture(components, random.normal("latents", (count, self.size)))
         if self.distribution == "normal":
-            return random.normal("latents", (count, self.size))
+            numbers = random.normal("latents", (count, self.size))
+            if self.threshold is None:
+                return numbers
+            return within(self.threshold, numbers, random.uniform("truncation", (count, self.size)))
         return self.low + (self.high - self.low) * random.uniform("latents", (count, self.size))
 
     @torch.no_grad()
@@ -113,6 +128,16 @@ class Latents:
         if self.distribution == "normal":
             return None
         return torch.full((self.size,), self.low), torch.full((self.size,), self.high)
+
+
+def within(threshold: float, normal: Tensor, uniform: Tensor) -> Tensor:
+    """Returns the numbers `normal` [N, Z] of N(0, 1), those beyond -threshold .. threshold replaced by the quantiles
+    `uniform` [N, Z] in [0, 1) of the truncated distribution, which is what drawing them again until they are within
+    comes to."""
+    limit = torch.tensor(threshold, dtype=torch.float64, device=normal.device)
+    below = torch.special.ndtr(-limit)  # the share of N(0, 1) below the limits
+    again = torch.special.ndtri(below + uniform.double() * (1 - 2 * below)).clamp(-limit, limit)
+    return torch.where(normal.abs() <= threshold, normal, again.to(normal))
 
 
 def class_labels(distribution: Tensor | None, seed: int, first: int, count: int) -> Tensor:

@@ -65,6 +65,13 @@ class HasMapping(Protocol):
 
 
 @runtime_checkable
+class HasMeanStyle(HasMapping, Protocol):
+    """A generator with a mapping that knows the mean of its styles, which truncation moves others towards."""
+
+    mean_style: Tensor  # [...], as one style
+
+
+@runtime_checkable
 class HasFeatures(Protocol):
     """A discriminator that returns the activations of its hidden layers, which feature matching compares."""
 

@@ -52,6 +52,7 @@ class Recipe:
     scale: int | None = None  # how much smaller the data's low-resolution images are; None: it has none
     dimensions: int | None = None  # coordinates of the data's points; None: the data are images or voxels
     edge: int | None = None  # voxels along each edge of the data's shapes; None: the data are images or points
+    bounded: bool = True  # the data's numbers are in [-1, 1]
     of_characters: bool = False  # the data are digits or letters: mirrored or turned, they are others or none
     fixed_packs: int = 1  # points of the data that follow each other in every epoch; 1: each comes by itself
 

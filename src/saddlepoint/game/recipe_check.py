@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from torch import nn
+
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.freezing import freezable_layers
 from saddlepoint.game.networks import HasClassLogits, KeepsStatistics
@@ -18,6 +20,7 @@ def problems(recipe: Recipe) -> list[Problem]:
         if not trick.acts:
             complaints.append(Problem(f"trick={name} does nothing: {type(trick).__name__} overrides no method by which "
                                       "a trick acts, e.g. discriminator_loss. Is its name misspelt?"))
+    complaints += _range_problems(recipe)
     complaints += _batch_problems(recipe)
     complaints += _comparison_problems(recipe)
     complaints += _reference_problems(recipe)
@@ -31,6 +34,10 @@ def problems(recipe: Recipe) -> list[Problem]:
 def warnings(recipe: Recipe) -> list[str]:
     """Returns sentences about a recipe that can train, but hardly as its user intends."""
     sentences = [sentence for trick in recipe.tricks.values() for sentence in trick.warnings(recipe)]
+    for name, network in recipe.networks.items() if not recipe.bounded else ():
+        if any(isinstance(layer, nn.Tanh) for layer in network.modules()):
+            sentences.append(f"model.{name} has tanh, and if its output does, it makes no number beyond [-1, 1], as "
+                             "the data have: choose a model without, e.g. model=r3gan")
     taught = recipe.module.teaches_classes or recipe.provides("class_terms")
     if isinstance(recipe.discriminator, HasClassLogits) and not taught:
         sentences.append("the discriminator tells classes apart only if it is taught to, and without that the "
@@ -40,6 +47,14 @@ def warnings(recipe: Recipe) -> list[str]:
         sentences.append("the discriminator is conditional and the generator is not (it has no attribute num_classes): "
                          "its images cannot be of the classes that the discriminator is told")
     return sentences
+
+
+def _range_problems(recipe: Recipe) -> Iterator[Problem]:
+    """Yields what keeps networks from making numbers beyond [-1, 1], where the data have such."""
+    for name, network in recipe.networks.items() if not recipe.bounded else ():
+        if getattr(network, "output_activation", None) == "tanh":
+            yield Problem(f"model.{name}.output_activation=tanh makes numbers in [-1, 1], and those of the data are "
+                          "beyond", {f"model.{name}.output_activation": "none"})
 
 
 def _batch_problems(recipe: Recipe) -> Iterator[Problem]:

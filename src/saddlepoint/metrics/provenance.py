@@ -40,6 +40,7 @@ class Protocol:
     reference_resize: str | None = None  # of a file of statistics: how its images came to the extractor's size, or
     #                                      unknown; None: as the fakes did, by `resize`
     fake_framing: str | None = None  # framing of the fakes, or of their model's training images; None: as the real ones
+    truncation: str | None = None  # of a run's styles or latents, a formula; None: none
     splits: int | None = None  # of the Inception Score
     settings: Mapping[str, Any] = field(default_factory=dict)  # what the metric's definition leaves open
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +103,7 @@ def finite_or_none(value: float) -> float | None:
 
 def protocol(extractor: Extractor, real: EvaluationImages | StoredReference, reference: Sample, num_fake: int,
              seed: int, ema: bool | None, batchnorm: str, quantisation: str = "8 bits, rounded",
-             fake_framing: str | None = None) -> Protocol:
+             fake_framing: str | None = None, truncation: str | None = None) -> Protocol:
     """Returns the protocol of fakes that are compared with `real`, without what single metrics add to it.
 
     real: images; or a StoredReference, the statistics of some
@@ -111,6 +112,7 @@ def protocol(extractor: Extractor, real: EvaluationImages | StoredReference, ref
     batchnorm: whose statistics it used, as `kind_of_batchnorm` returns it
     quantisation: how the fakes came to 8 bits, unless they are points
     fake_framing: framing of the fakes, or of their model's training images
+    truncation: how latents or styles were truncated
     """
     tensor = next(chain(extractor.parameters(), extractor.buffers()), None)
     stored, sides = isinstance(real, StoredReference), sides_of(real.image_size)
@@ -120,8 +122,8 @@ def protocol(extractor: Extractor, real: EvaluationImages | StoredReference, ref
                     real.count if stored else reference.count, num_fake,
                     size, seed, ema, batchnorm, quantisation if real.dimensions is None else "none",
                     reference_resize=real.resize_beside(extractor) if stored else None,
-                    fake_framing=None if fake_framing == real.framing else fake_framing, versions=versions(),
-                    revision=revision(),
+                    fake_framing=None if fake_framing == real.framing else fake_framing, truncation=truncation,
+                    versions=versions(), revision=revision(),
                     device=name_of(tensor.device if tensor is not None else torch.device("cpu")),
                     tf32=False)  # extractors and generators that are measured compute in game/modes.exact_float32
 

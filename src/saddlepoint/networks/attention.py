@@ -39,5 +39,7 @@ def require_attention_at(player: str, attention_at: int | None, sides: Sequence[
     """Refuses a side of maps after which no block ends, with a ValueError; None is no attention."""
     *others, last = map(str, sides)
     choices = f"{', '.join(others)} or {last}" if others else last
-    require(attention_at is None or attention_at in sides, f"model.{player}.attention_at", attention_at,
-            f"the side of maps between two blocks, which is {choices} for images of this size, or null for none")
+    setting, nearest = f"model.{player}.attention_at", min(sides, key=lambda side: abs(side - (attention_at or side)))
+    require(attention_at is None or attention_at in sides, setting, attention_at,
+            f"the side of maps between two blocks, which is {choices} for images of this size, or null for none: type "
+            f"{setting}={nearest}")

@@ -14,10 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.attention import SelfAttention
 from saddlepoint.networks.initialisation import orthogonal
-from saddlepoint.networks.layers import FirstMaps, outputs_of_each, require_classes
+from saddlepoint.networks.layers import (
+    FirstMaps,
+    OutputActivation,
+    activation_of_output,
+    outputs_of_each,
+    require_classes,
+)
 from saddlepoint.networks.resnet import Residual, first_block
 
 EPSILON = 1e-4  # added to variances: the paper's, larger than torch's as low precision wants it
@@ -40,7 +47,7 @@ PLANS = {  # by the image's side
 
 def _plan(image_size: ImageSize, model: str) -> Plan:
     nearest = min(PLANS, key=lambda size: abs(size - (image_size if isinstance(image_size, int) else 32)))
-    require(isinstance(image_size, int) and image_size in PLANS, "data.image_size", image_size,
+    require(isinstance(image_size, int) and image_size in PLANS, "data.image_size", sides_of(image_size),
             f"32, 64 or 128 for {model}: type data.image_size={nearest}")
     return PLANS[image_size]
 
@@ -88,10 +95,12 @@ class BigGANGenerator(nn.Module):
     width: maps behind the last block at 64 and 128 pixels, a quarter of all maps at 32; 1 or more (the paper's ch)
     embedding_size: numbers of a class, 1 or more
     attention: at half the image's side
+    output_activation: tanh, for images in [-1, 1], or none, for any numbers
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, num_classes: WholeNumber,
-                 width: Count = 96, embedding_size: Count = 128, attention: bool = True):
+                 width: Count = 96, embedding_size: Count = 128, attention: bool = True,
+                 output_activation: OutputActivation = "tanh"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.width": width, "model.generator.embedding_size": embedding_size})
@@ -109,12 +118,14 @@ class BigGANGenerator(nn.Module):
             UpBlock(inputs, outputs, self.chunk + embedding_size, attention and number == len(widths) - 3)
             for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)))
         self.image = nn.Sequential(nn.BatchNorm2d(widths[-1], EPSILON), nn.ReLU(),
-                                   nn.Conv2d(widths[-1], channels, 3, padding=1), nn.Tanh())
+                                   nn.Conv2d(widths[-1], channels, 3, padding=1),
+                                   *activation_of_output(output_activation))
+        self.output_activation = output_activation
         orthogonal(self)
         nn.init.orthogonal_(self.classes)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] -> images [N, C, H, W] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] -> images [N, C, H, W], in [-1, 1] with tanh"""
         first, *chunks = latents.split(self.chunk, dim=1)
         classes, maps = F.embedding(labels, self.classes), self.first(first)
         for block, chunk in zip(self.blocks, chunks, strict=True):

@@ -16,7 +16,9 @@ from saddlepoint.networks.layers import (
     FirstMaps,
     GeneratorNormalization,
     Normalization,
+    OutputActivation,
     activation,
+    activation_of_output,
     doublings,
     map_normalization,
     outputs_of_each,
@@ -39,7 +41,7 @@ def check_maps(player: str, width: int, kernel_size: int, normalization: str, ne
 
 
 class DCGANGenerator(nn.Module):
-    """Maps of 4x4 pixels from the latents, transposed convolutions of stride 2 with ReLU up to the image, tanh.
+    """Maps of 4x4 pixels from the latents, transposed convolutions of stride 2 with ReLU up to the image, and tanh.
 
     The first maps of images that are not square have the sides of `layers.doublings`, 6x8 for 48x64 pixels.
 
@@ -52,10 +54,12 @@ class DCGANGenerator(nn.Module):
     width: maps of H/2 x W/2 pixels, 1 or more
     kernel_size: pixels, 4 or 5
     normalization: none, batch, layer, instance or virtual_batch
+    output_activation: tanh, for images in [-1, 1], or none, for any numbers
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, width: Count = 64,
-                 kernel_size: KernelSize = 4, normalization: GeneratorNormalization = "batch"):
+                 kernel_size: KernelSize = 4, normalization: GeneratorNormalization = "batch",
+                 output_activation: OutputActivation = "tanh"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         check_maps("generator", width, kernel_size, normalization)
@@ -68,11 +72,12 @@ class DCGANGenerator(nn.Module):
             layers += [*map_normalization(normalization, inputs), activation(0.0),
                        nn.ConvTranspose2d(inputs, outputs, kernel_size, stride=2, padding=(kernel_size - 1) // 2,
                                           output_padding=kernel_size % 2, bias=bias)]
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.output_activation = output_activation
+        self.layers = nn.Sequential(*layers, *activation_of_output(output_activation))
         normal(self, std=0.02)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W], in [-1, 1] with tanh"""
         return self.layers(latents)
 
     @property

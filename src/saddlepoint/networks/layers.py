@@ -18,6 +18,8 @@ NORMALIZATIONS = ("none", "batch", "layer", "instance")
 VIRTUAL_BATCH = "virtual_batch"  # of generators alone, which are given a reference batch
 Normalization = Annotated[str, one_of(*NORMALIZATIONS)]
 GeneratorNormalization = Annotated[str, one_of(*NORMALIZATIONS, VIRTUAL_BATCH)]
+OUTPUT_ACTIVATIONS = ("tanh", "none")
+OutputActivation = Annotated[str, one_of(*OUTPUT_ACTIVATIONS)]
 
 
 def require_classes(num_classes: int) -> None:
@@ -79,6 +81,13 @@ def _nearest(sides: Sides) -> Sides:
 def activation(negative_slope: float) -> nn.Module:
     """Returns LeakyReLU, or ReLU for a slope of 0; in place, as the layers before it need no output of their own."""
     return nn.LeakyReLU(negative_slope, inplace=True) if negative_slope else nn.ReLU(inplace=True)
+
+
+def activation_of_output(kind: str) -> list[nn.Module]:
+    """Returns what follows a generator's last layer: tanh, for images in [-1, 1], or none, for any numbers. Refuses
+    other kinds with a ValueError."""
+    require(kind in OUTPUT_ACTIVATIONS, "model.generator.output_activation", kind, "tanh or none")
+    return [nn.Tanh()] if kind == "tanh" else []
 
 
 def map_normalization(kind: str, num_maps: int, affine: bool = True, epsilon: float = 1e-5,

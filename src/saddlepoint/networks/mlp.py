@@ -8,14 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-import torch
 from torch import Tensor, nn
 
 from saddlepoint.checks import FRACTION, require, require_whole_numbers
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import BelowOne, Count, ImageSize, Positive, either, integer, list_of, number, one_of
 from saddlepoint.networks.initialisation import normal, uniform_fan_out
-from saddlepoint.networks.layers import VIRTUAL_BATCH, activation, outputs_of_each, require_normalization
+from saddlepoint.networks.layers import (
+    VIRTUAL_BATCH,
+    OutputActivation,
+    activation,
+    activation_of_output,
+    outputs_of_each,
+    require_normalization,
+)
 from saddlepoint.networks.minibatch import Comparison, Discrimination, Group
 from saddlepoint.networks.virtual_batch import VirtualBatchNorm
 
@@ -126,18 +132,25 @@ class FullyConnected(nn.Module):
 
 
 class MLPGenerator(FullyConnected):
-    """Latents -> hidden layers -> tanh. `more`: settings of FullyConnected, from `widths` on."""
+    """Latents -> hidden layers -> tanh.
 
-    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, **more):
+    output_activation: tanh, for images in [-1, 1], or none, for any numbers
+    more: settings of FullyConnected, from `widths` on
+    """
+
+    def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize,
+                 output_activation: OutputActivation = "tanh", **more):
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         sides = sides_of(image_size)
         super().__init__("generator", latent_dim, channels * sides.area, **more)
         self.latent_dim = latent_dim
         self.shape = (channels, *sides)
+        self.output_activation = output_activation
+        self.image = nn.Sequential(*activation_of_output(output_activation))
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W] in [-1, 1]"""
-        return torch.tanh(self.layers(latents)).view(-1, *self.shape)
+        """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W], in [-1, 1] with tanh"""
+        return self.image(self.layers(latents)).view(-1, *self.shape)
 
 
 class FullyConnectedDiscriminator(FullyConnected):

@@ -30,7 +30,9 @@ from saddlepoint.networks.layers import (
     GeneratorNormalization,
     Labelled,
     Normalization,
+    OutputActivation,
     ReadsLabels,
+    activation_of_output,
     apply_layer,
     doublings,
     map_normalization,
@@ -138,11 +140,13 @@ class UpsamplingResNet(nn.Module):
     normalization: none, batch, layer, instance or virtual_batch
     initialisation: of the residuals, xavier or he
     attention_at: pixels, the side of the maps that get self-attention, those behind a block; None for none (SAGAN: 16)
+    output_activation: tanh, for images in [-1, 1], or none, for any numbers
     """
 
     def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: ImageSize,
                  width: Count = 128, normalization: GeneratorNormalization = "batch",
-                 initialisation: Initialisation = "xavier", attention_at: Count | None = None):
+                 initialisation: Initialisation = "xavier", attention_at: Count | None = None,
+                 output_activation: OutputActivation = "tanh"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels})
         levels, smallest = doublings(image_size)
@@ -158,11 +162,12 @@ class UpsamplingResNet(nn.Module):
                                  for side, block in zip(sides[:-1], blocks, strict=True)))
         last = _maps(width, sides[-1])
         self.image = nn.Sequential(*map_normalization(normalization, last), nn.ReLU(), _convolution(last, channels, 3),
-                                   nn.Tanh())
+                                   *activation_of_output(output_activation))
+        self.output_activation = output_activation
         _initialise(self, initialisation)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """latents [N, latent_dim], labels [N] -> images [N, C, H, W] in [-1, 1]"""
+        """latents [N, latent_dim], labels [N] -> images [N, C, H, W], in [-1, 1] with tanh"""
         return self.image(self.blocks(self.first(latents), labels))
 
     @property

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saddlepoint.checks import require, require_whole_numbers
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import Count, ImageSize, Probability, WholeNumber
 from saddlepoint.networks.equalised import EqualisedConvolution, EqualisedLinear, activated, unit_length
 from saddlepoint.networks.layers import outputs_of_each, require_classes
@@ -29,7 +30,7 @@ EPSILON = 1e-8
 def _sides(image_size: ImageSize) -> list[int]:
     """Returns the sides of the maps, from 4 to the image's."""
     nearest = min(SIZES, key=lambda size: abs(size - (image_size if isinstance(image_size, int) else 32)))
-    require(isinstance(image_size, int) and image_size in SIZES, "data.image_size", image_size,
+    require(isinstance(image_size, int) and image_size in SIZES, "data.image_size", sides_of(image_size),
             f"a power of two from {SIZES[0]} to {SIZES[-1]} for model=stylegan2: type data.image_size={nearest}")
     return [2**power for power in range(2, image_size.bit_length())]
 

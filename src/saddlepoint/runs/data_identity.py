@@ -6,6 +6,7 @@ An identity is a mapping of plain containers with the keys
 - `packs_of`: m, if m of them follow each other in every epoch,
 - `classes`: name -> number of images; empty if labels are not used,
 - `names`: a digest of the files' names and sizes,
+- `standardisation`: mean and standard deviation of each channel, where networks see other numbers than are stored,
 - `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
 - `low`, `source`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
 - `earlier`: identities of what the run was trained on before it was continued on these data.
@@ -62,6 +63,8 @@ def changes(before: Identity | None, now: Identity) -> str:
     if not before:
         return ""
     phrases = [_change(before, now, now.get("kind", "images")), _counts(before["classes"], now["classes"])]
+    if before.get("standardisation") != now.get("standardisation"):
+        phrases.append("another mean or standard deviation")
     for part, name in {"low": "low-resolution files", "source": "source images", "held_out": "held-out images",
                        "validation": "validation images"}.items():
         one, other = before.get(part), now.get(part)

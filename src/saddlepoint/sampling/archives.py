@@ -1,7 +1,7 @@
 """Writes many generated images into one file: ADM's array of samples (.npz), or StyleGAN's archive of pictures (.zip).
 
 Images arrive block by block and are written at once, so that 50,000 of them need the memory of a few. N images of C
-channels and H x W pixels, or N points of D coordinates.
+channels and H x W pixels, or N points of D coordinates, or N latents of C channels.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import torch
 
 from saddlepoint.data.evaluation_images import Block
 from saddlepoint.errors import RequestError
@@ -26,15 +27,16 @@ IMAGES, LABELS, RECORD = "arr_0", "arr_1", "saddlepoint"  # arrays of an .npz fi
 
 
 def write_npz(path: Path, images: Images, labelled: bool, record: Mapping[str, Any]) -> None:
-    """Writes `arr_0` [N, H, W, 3] uint8, where grey is repeated, as ADM's evaluator needs colours, or [N, D] float32 of
-    points; `arr_1` [N] int64, the classes, if there are any; and the record as a text in JSON, `saddlepoint`.
+    """Writes `arr_0` [N, H, W, 3] uint8, where grey is repeated, as ADM's evaluator needs colours, [N, D] float32 of
+    points, or [N, C, H, W] float32 of latents; `arr_1` [N] int64, the classes, if there are any; and the record as a
+    text in JSON, `saddlepoint`.
 
     numpy.savez would need all images at once.
     """
     def write(archive: StoredZip) -> None:
         blocks, labels = _with_progress(images), []
         first = next(blocks)
-        rows = _coordinates if first.images.ndim == 2 else _in_colour
+        rows = _in_colour if first.images.dtype == torch.uint8 else _numbers
         example = rows(first)
         shape = (images.count, *example.shape[1:])
         require_free_space(path, prod(shape) * example.itemsize)
@@ -55,8 +57,10 @@ def write_image_zip(path: Path, images: Images, labelled: bool, record: Mapping[
     def write(archive: StoredZip) -> None:
         target = ImageZip(archive, "png")
         for block in _with_progress(images):
-            if block.images.ndim == 2:
-                raise RequestError("This run makes points, and format=zip is an archive of pictures: type format=npz")
+            if block.images.dtype != torch.uint8:
+                things = "points" if block.images.ndim == 2 else "latents"
+                raise RequestError(f"This run makes {things}, and format=zip is an archive of pictures: type "
+                                   "format=npz")
             for pixels, label in zip(_channels_last(block), block.labels.tolist(), strict=True):
                 target.add(png.without_compression(pixels), label if labelled else None)
         target.finish(record)
@@ -71,15 +75,15 @@ def _with_progress(images: Images) -> Iterator[Block]:
     no pictures."""
     with make_bar(total=images.count, desc="drawn", unit=" images", unit_scale=True) as bar:
         for _, block in images.blocks():
-            if block.images.ndim == 4 and block.images.shape[1] not in (1, 3):
+            if block.images.dtype == torch.uint8 and block.images.shape[1] not in (1, 3):
                 raise RequestError(f"This run's images have {block.images.shape[1]} channels, and an archive has grey "
                                    "images (1) or RGB (3): leave format= out for a picture of them")
             yield block._replace(images=block.images.cpu())
             bar.update(len(block.images))
 
 
-def _coordinates(block: Block) -> numpy.ndarray:
-    """Returns the points as [N, D]."""
+def _numbers(block: Block) -> numpy.ndarray:
+    """Returns the points as [N, D], or latents as [N, C, H, W]."""
     return block.images.contiguous().numpy()
 
 

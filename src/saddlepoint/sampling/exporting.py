@@ -15,14 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.image_sizes import sides_of
+from saddlepoint.data.standardisation import standardisation_of
 from saddlepoint.environment import revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.game.modes import finished
-from saddlepoint.game.networks import Encoder
+from saddlepoint.game.networks import Encoder, HasMeanStyle
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.runs import saved_settings
 from saddlepoint.sampling.loading import home_of, load_module, translates, with_plain_weights
+from saddlepoint.sampling.truncation import truncate
 
 if TYPE_CHECKING:
     from saddlepoint.game.adversarial import AdversarialModule
@@ -55,9 +57,10 @@ class Unlabelled(nn.Module):
         return self.network(values, torch.zeros(values.shape[0], dtype=torch.long))
 
 
-def exportable(path: Path, name: str) -> Exportable:
-    """Returns the network called `name` of a checkpoint, with averaged weights if the run has them. Raises a
-    RequestError if there is none, or if it is not known how to call it."""
+def exportable(path: Path, name: str, truncation: float | None = None) -> Exportable:
+    """Returns the network called `name` of a checkpoint, with averaged weights if the run has them, and its styles
+    truncated by psi = truncation unless that is None. Raises a RequestError if there is no such network, if it is not
+    known how to call it, or if it has no styles to truncate."""
     module, saved = load_module(path)
     networks = module.sampling_networks
     if name not in networks:
@@ -65,10 +68,24 @@ def exportable(path: Path, name: str) -> Exportable:
                            f"{', '.join(networks)}")
     network = finished(with_plain_weights(networks[name]))
     found = _called(network, name, module, saved, path)
+    if truncation is not None:
+        found = found._replace(network=_with_truncated_styles(found.network, truncation, module),
+                               facts={"truncation": truncation, **found.facts})
     return found._replace(facts={
         "run": home_of(path).resolve().name, "network": name, "class": type(network).__name__,
         "weights": "averaged" if module.has_average else "raw", "images_seen": saved["images_seen"],
         "saddlepoint": versions()["saddlepoint"], "revision": revision(), **found.facts})
+
+
+def _with_truncated_styles(network: nn.Module, psi: float, module: "AdversarialModule") -> nn.Module:
+    """Returns the network of an Exportable with truncated styles."""
+    inner = network.network if isinstance(network, Unlabelled) else network
+    if not isinstance(inner, HasMeanStyle):
+        raise RequestError(f"truncation={psi:g}: an exported network is given its latents, so truncate them where they "
+                           "are drawn; only generators that map latents to styles are exported truncated. Leave "
+                           "truncation= out")
+    truncated = truncate(inner, module.latents, psi).generator
+    return Unlabelled(truncated) if isinstance(network, Unlabelled) else truncated
 
 
 def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: Mapping[str, Any], path: Path,
@@ -83,8 +100,11 @@ def _called(network: nn.Module, name: str, module: "AdversarialModule", saved: M
     if name == "generator" and hasattr(module, "latents"):
         names = saved.get("class_names", ()) if getattr(network, "num_classes", 0) else ()
         latents = {key: value for key, value in saved["settings"]["model"]["latents"].items() if key != "_target_"}
-        return of_generator(network, module.sampling_latents.of_images, {"latents": latents, "classes": [*names]},
-                            "points" if "dimensions" in data else "voxels" if "edge" in data else "images")
+        standardisation = standardisation_of(saved.get("data"))
+        facts = {"latents": latents, "classes": [*names], **(
+            {"standardisation": standardisation.as_json()} if standardisation else {})}
+        return of_generator(network, module.sampling_latents.of_images, facts, "points" if "dimensions" in data else
+                            "voxels" if "edge" in data else "stored_latents" if standardisation else "images")
     if isinstance(network, Encoder):
         shape = (data["channels"], *sides_of(data["image_size"]))
         return of_images(network, "images", shape, "latents", {"image_range": [-1, 1]})

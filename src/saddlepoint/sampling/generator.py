@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config import spelling
+from saddlepoint.data.standardisation import Standardisation
 from saddlepoint.errors import RequestError
 from saddlepoint.files.names import to_nfc
 from saddlepoint.game.latents import Latents, class_labels, classes_drawn
 from saddlepoint.game.mixed_labels import MixedLabels
 from saddlepoint.game.modes import device_of, finished
+from saddlepoint.sampling.truncation import truncate
 
 EVERY_CLASS, ANY_CLASS = "all", "null"  # values of class= that are not names
 BLOCK = 16  # images computed at once, however many are drawn, so that no image depends on how many there are
@@ -29,18 +31,33 @@ class SamplingGenerator(nn.Module):
     dimensions: D, coordinates of the points that it makes in the place of images [N, D]; None: it makes no points.
     edge: S, voxels along each edge of the shapes that it makes in the place of images, [N, 1, S, S, S] in [0, 1];
         None: it makes no shapes.
+    standardisation: of the stored latents that it makes in the place of images, which are in any numbers; None: it
+        makes colours.
     """
 
     def __init__(self, generator: nn.Module, latents: Latents, class_distribution: Tensor | None = None,
-                 class_names: Sequence[str] = (), dimensions: int | None = None, edge: int | None = None):
+                 class_names: Sequence[str] = (), dimensions: int | None = None, edge: int | None = None,
+                 standardisation: Standardisation | None = None):
         super().__init__()
         self.generator, self.latents = finished(generator), latents
-        self.dimensions, self.edge = dimensions, edge
+        self.dimensions, self.edge, self.standardisation = dimensions, edge, standardisation
         self.num_classes = getattr(generator, "num_classes", 0)
         named = len(class_names) == self.num_classes
         self.class_names = tuple(map(str, class_names if named else range(self.num_classes)))
         self.class_distribution = class_distribution if self.num_classes else None
         self.eval()
+
+    def with_parts(self, generator: nn.Module, latents: Latents) -> "SamplingGenerator":
+        """Returns a sampling generator of the same classes and shapes with another network and other latents."""
+        return SamplingGenerator(generator, latents, self.class_distribution, self.class_names, self.dimensions,
+                                 self.edge, self.standardisation)
+
+    def truncated(self, value: float) -> "SamplingGenerator":
+        """Returns the generator as `truncation=value` of sample.py has it: with styles psi * (w - mean) around their
+        mean, psi = value in 0 .. 1, where the network maps latents to styles; else with normal latents of a magnitude
+        of at most value, above 0. Raises a RequestError where it can be neither."""
+        truncated = truncate(self.generator, self.latents, value)
+        return self.with_parts(truncated.generator, truncated.latents)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """latents [N, size], labels [N] -> images [N, C, H, W] in [-1, 1]"""
@@ -116,6 +133,13 @@ class SamplingGenerator(nn.Module):
         padded = [torch.cat([each, each[-1:].expand(-count % BLOCK, *each.shape[1:])]) for each in rows]
         blocks = zip(*(each.split(BLOCK) for each in padded), strict=True)
         return torch.cat([draw(*(each.to(device) for each in block)).cpu() for block in blocks])[:count]
+
+    def require_colours(self, what: str) -> None:
+        """Raises a RequestError if the generator makes points or stored latents. `what`: the sentence about images that
+        then is no use, e.g. `run=RUN is inverted`."""
+        if self.dimensions or self.standardisation:
+            things = "points" if self.dimensions else "latents of an autoencoder"
+            raise RequestError(f"{what}, and this run makes {things}: name a run of images")
 
     def require_classes(self, typed: str) -> None:
         """Raises a RequestError if the generator has no classes. `typed`: the setting that needs them, with its

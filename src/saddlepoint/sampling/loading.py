@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from saddlepoint.config import extensions as extension_packages
 from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
+from saddlepoint.data.standardisation import standardisation_of
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint, saved_settings
 from saddlepoint.sampling.generator import SamplingGenerator
@@ -37,7 +38,7 @@ def sampling_generator(module: "SynthesisModule", saved: Mapping[str, Any]) -> S
     """Returns the sampling generator of a game that `load_synthesis` loaded with the content of its checkpoint."""
     return SamplingGenerator(module.sampling_generator, module.sampling_latents, module.class_distribution,
                              saved.get("class_names", ()), saved["settings"]["data"].get("dimensions"),
-                             saved["settings"]["data"].get("edge"))
+                             saved["settings"]["data"].get("edge"), standardisation_of(saved.get("data")))
 
 
 def load_synthesis(path: Path) -> "tuple[SynthesisModule, dict[str, Any]]":

@@ -32,6 +32,13 @@ def visible(images: Tensor) -> Tensor:
     return images if images.shape[1] in (1, 3) else images[:, -1:]
 
 
+def as_colours(images: Tensor) -> Tensor:
+    """Returns what a generator makes, [N, C, H, W], as pictures can show it: of latents, which are neither grey nor
+    RGB, the first three channels as red, green and blue, or of two the first as grey."""
+    channels = images.shape[1]
+    return images if channels in (1, 3) else images[:, :3 if channels > 3 else 1]
+
+
 def png(image: Tensor) -> bytes:
     """Returns the content of a PNG file of an image, uint8 [C, H, W], with C 1 (grey) or 3 (RGB)."""
     content = io.BytesIO()

@@ -76,6 +76,9 @@ class Extractor(nn.Module, ABC):
 
     def check_set(self, data: HasShape) -> None:
         """Raises a RequestError if the network cannot take the images or points of a set."""
+        if not getattr(data, "bounded", True):
+            raise RequestError(f"extractor={self.name} looks at images, and data={data.name} has numbers that are no "
+                               "colours: decode them and compare folders, evaluate.py real=FOLDER fake=FOLDER")
         if data.dimensions is None:
             self.check(data.channels, data.image_size)
         else:

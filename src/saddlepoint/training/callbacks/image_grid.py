@@ -64,7 +64,7 @@ class ImageGrid(AtMoments):
             self.draw_latents(module)
         with torch.no_grad(), evaluating(module.sampling_generator) as generator:
             images = pixels.to_bytes(generator(self.latents[:self.count], self.labels).cpu())
-            grid = pictures.grid(pictures.visible(images))
+            grid = pictures.grid(pictures.as_colours(images))
             self.publish(trainer, module.images_seen, "images", "samples/fixed", grid)
             if self.rows:
                 self.publish(trainer, module.images_seen, "by_class", "samples/by_class", self.by_class(generator))
@@ -75,7 +75,7 @@ class ImageGrid(AtMoments):
         latents = self.latents[:self.per_class]
         labels = torch.tensor(self.rows, device=latents.device).repeat_interleave(self.per_class)
         rows = [pixels.to_bytes(generator(latents, row)) for row in labels.split(self.per_class)]
-        return pictures.grid(pictures.visible(torch.cat(rows).cpu()), self.per_class)
+        return pictures.grid(pictures.as_colours(torch.cat(rows).cpu()), self.per_class)
 
     def publish(self, trainer: pl.Trainer, images_seen: int, name: str, tag: str, grid: Tensor) -> None:
         """Writes the picture as a file called `name` and shows it in the loggers as `tag`."""

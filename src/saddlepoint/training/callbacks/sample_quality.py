@@ -69,6 +69,9 @@ class SampleQuality(Looks, pl.Callback):
         self.best: Value | None = None
         self.measured_at, self.seconds = -1, 0.0
         self.latent_spaces = latent_spaces(context.module.networks["generator"])
+        if metrics and typed is None and (reason := reason_against(extractor, data)):
+            self.evaluator.metrics = metrics = {}
+            print(f"note: {self.setting} measures nothing: {reason}", file=sys.stderr)
         if metrics:
             self.real, self.num_workers = data.images_to_compare_with(split).limited(num_real), data.num_workers
             self.class_names = data.class_names if context.module.draws_labels else ()
@@ -95,10 +98,6 @@ class SampleQuality(Looks, pl.Callback):
     def leave_out(self, context: EvaluationContext) -> None:
         """Leaves out metrics that nobody asked for and that cannot be measured, takes KID in the place of FID if that
         can be, and says so."""
-        if reason := reason_against(self.evaluator.extractor, context.data):
-            self.evaluator.metrics = {}
-            print(f"note: {self.setting} measures nothing: {reason}", file=sys.stderr)
-            return
         setup = self.setup_against(self.real)
         if problems := self.evaluator.problems(setup):
             metrics = {name: metric for name, metric in self.evaluator.metrics.items() if name not in problems}
