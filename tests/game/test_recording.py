@@ -170,6 +170,14 @@ def test_every_trick_with_settings_that_change(name):
     assert not game.refusals
 
 
+def test_draws_that_are_repeated_within_an_update():
+    made = settings(*DIGITS, "model.discriminator.dropout=0.3", "trick=[spectral_norm,augment,finite_difference]",
+                    "tricks.finite_difference.every=2")
+    game = played_each_way(made, 2)
+    assert game.recorder.device.played >= 4
+    assert not game.refusals
+
+
 @pytest.mark.parametrize("turns", [
     {"generator_steps": 2}, {"generator_batch_multiple": 2}, {"fake_batch_multiple": 2}, {"scoring": "together"},
     {"order": "simultaneous"}, {"share_latents": True}, {"fakes_in_eval": True}, {"discriminator_warmup_images": 4}])

@@ -15,7 +15,8 @@ POINTS = ["contest", "discriminator_input", "targets", "discriminator_loss", "af
 ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},
     "wgan_gp": {"discriminator_loss"}, "dragan": {"discriminator_loss"}, "r1": {"discriminator_loss"},
-    "r2": {"discriminator_loss"}, "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
+    "r2": {"discriminator_loss"}, "finite_difference": {"discriminator_loss"},
+    "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
     "auxiliary_classifier": {"discriminator_loss", "generator_loss"},
     "ema": {"after_generator_step", "sampling_generator"}, "packing": {"contest"}, "consensus": {"both_losses"},
     "feature_matching": {"generator_loss"}, "mode_seeking": {"generator_loss"}, "path_length": {"generator_loss"},

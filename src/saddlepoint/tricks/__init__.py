@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "consistency": "Consistency",
     "ema": "ExponentialMovingAverage",
     "feature_matching": "FeatureMatching",
+    "finite_difference": "FiniteDifference",
     "gradient_penalty": "Dragan GradientPenalty R1 R2 WassersteinGradientPenalty",
     "historical_averaging": "HistoricalAveraging",
     "instance_noise": "InstanceNoise",
