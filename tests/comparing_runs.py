@@ -18,6 +18,7 @@ NARROW = ("model.generator.width=4", "model.discriminator.width=4")
 FAMILIES = {
     "dcgan, moving average, averaged rows": (*NARROW, *WATCHED, "trick=[augment,lecam,instance_noise,ema]",
                                              "tricks.augment.policy=ada_all", "tricks.augment.probability.images=400",
+                                             "tricks.ema.also={short:{half_life_images:24},power:{sigma_rel:0.2}}",
                                              "callbacks.scalars.average=true"),
     "wgan-gp with three critic steps": (*NARROW, "callbacks=none", "model=resnet", "loss=wasserstein",
                                         "trick=[wgan_gp]", "model.turns.discriminator_steps=3",

@@ -144,7 +144,8 @@ def test_every_experiment(name):
 
 
 DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none", *QUIET)
-TRICKS = {"auxiliary_classifier": ("model=acgan",), "ema": ("tricks.ema.rampup=null",), "r1": ("tricks.r1.every=2",),
+TRICKS = {"auxiliary_classifier": ("model=acgan",),
+          "ema": ("tricks.ema.rampup=null", "tricks.ema.also={power:{sigma_rel:0.1}}"), "r1": ("tricks.r1.every=2",),
           "consensus": ("model.turns.order=simultaneous",), "pull_away": ("model=ebgan", "loss=ebgan"),
           "path_length": ("tricks.path_length.every=2", "tricks.path_length.shrink=1")}
 
