@@ -24,7 +24,7 @@ ACTS_AT = {
     "unrolled": {"opponent", "generator_loss"}, "pull_away": {"generator_loss"},
     "augment": {"discriminator_input", "discriminator_loss", "after_discriminator_step"},
     "consistency": {"discriminator_loss", "generator_loss"}, "lecam": {"discriminator_loss"},
-    "top_k": {"generator_sides"},
+    "top_k": {"generator_sides"}, "orthogonal": {"weights_loss"},
 }
 PLAIN = Targets(real=torch.tensor(1.0), fake=torch.tensor(0.0))
 

@@ -28,6 +28,7 @@ from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
 from saddlepoint.tricks.lecam import LeCam
 from saddlepoint.tricks.mode_seeking import ModeSeeking
+from saddlepoint.tricks.orthogonal import Orthogonal
 from saddlepoint.tricks.packing import Packing
 from saddlepoint.tricks.path_length import PathLength
 from saddlepoint.tricks.pull_away import PullAway
@@ -44,7 +45,7 @@ TRICKS = {
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
     "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus, "pull_away": PullAway,
     "feature_matching": FeatureMatching, "historical_averaging": HistoricalAveraging, "mode_seeking": ModeSeeking,
-    "path_length": PathLength, "unrolled": Unrolled,
+    "path_length": PathLength, "unrolled": Unrolled, "orthogonal": Orthogonal,
     "augment": lambda: Augment(DiffAugment()), "consistency": lambda: Consistency(DiffAugment()), "lecam": LeCam,
     "top_k": lambda: TopK(0.5),
 }

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy(__name__, {
     "labels": "LabelFlip LabelSmoothing",
     "mode_seeking": "ModeSeeking",
     "lecam": "LeCam",
+    "orthogonal": "Orthogonal",
     "packing": "Packing",
     "path_length": "PathLength",
     "unrolled": "Unrolled",
