@@ -111,6 +111,20 @@ def test_it_is_measured_at_the_side_it_is_on():
         torch.testing.assert_close(term, slopes.square().mean(), rtol=0.02, atol=0)
 
 
+def test_all_parts_of_a_side_are_changed():
+    """D(x, c) = w'x + v'c, as where D judges pairs of an image and its latents"""
+    class OfPairs(Linear):
+        def forward(self, images: Tensor, codes: Tensor, labels: Tensor) -> Tensor:
+            return super().forward(images, labels) + codes.sum(1)
+
+    pair = (images(8, seed=1), torch.zeros(8, 6))
+    term = FiniteDifference(gamma=2, sides="real").discriminator_loss(step(OfPairs(WEIGHT), real=pair, fake=pair))
+    draws = RandomStreams(seed=0, step=0)
+    of_images, of_codes = (draws.normal("finite_difference", tuple(part.shape)) for part in pair)
+    expected = (of_images.flatten(1) @ WEIGHT + of_codes.sum(1)).square().mean()
+    torch.testing.assert_close(term, expected, rtol=1e-3, atol=0)
+
+
 def test_its_gradient_is_that_of_its_formula():
     critic = Linear(WEIGHT.clone())
     FiniteDifference(gamma=3, sides="real").discriminator_loss(step(critic)).backward()
