@@ -29,11 +29,13 @@ DRAWING = (nn.modules.dropout._DropoutNd, nn.RReLU)  # layers that draw random n
 class FiniteDifference(ZeroGradientPenalty):
     """gamma/2 * E[(D(x + sigma e) - D(x))^2] / sigma^2, e ~ N(0, I), at reals, at fakes, or the sum of both.
 
-    Lin et al. 2025 (APT), https://arxiv.org/abs/2501.08316, at reals and not divided by sigma^2; at both, and divided,
-    in Lin et al. 2025 (adversarial flow models), https://arxiv.org/abs/2511.22475. For small sigma its mean over e is
-    E||grad D(x)||^2, that of R1 and R2, so gamma means the same. For D(x) = x'Ax/2 the mean is larger by
-    sigma^2/4 (tr(A)^2 + 2||A||_F^2); for a linear D it is equal, and one image's value has a standard deviation of
-    sqrt(2) times its mean.
+    "Scalable GANs with transformers" (GAT), https://arxiv.org/abs/2509.24935; Lin et al. 2025 (APT), without dividing by
+    sigma^2, https://arxiv.org/abs/2501.08316; "Adversarial flow models", whose sigma is 0.01 and whose share of images is
+    a quarter, https://arxiv.org/abs/2511.22475.
+
+    For small sigma the mean over e is E||grad D(x)||^2, that of R1 and R2, so gamma means the same. For D(x) = x'Ax/2
+    it is larger by sigma^2/4 (tr(A)^2 + 2||A||_F^2); for a linear D it is equal, and one image's value has a standard
+    deviation of sqrt(2) times its mean.
 
     D is run twice more and differentiated once, which compiled code, fused attention and checkpointed activations
     allow. Both passes have the same dropout, augmentation and noise, start from the same buffers (e.g. vectors of
