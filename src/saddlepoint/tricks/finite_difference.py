@@ -29,9 +29,9 @@ DRAWING = (nn.modules.dropout._DropoutNd, nn.RReLU)  # layers that draw random n
 class FiniteDifference(ZeroGradientPenalty):
     """gamma/2 * E[(D(x + sigma e) - D(x))^2] / sigma^2, e ~ N(0, I), at reals, at fakes, or the sum of both.
 
-    "Scalable GANs with transformers" (GAT), https://arxiv.org/abs/2509.24935; Lin et al. 2025 (APT), without dividing by
-    sigma^2, https://arxiv.org/abs/2501.08316; "Adversarial flow models", whose sigma is 0.01 and whose share of images is
-    a quarter, https://arxiv.org/abs/2511.22475.
+    "Scalable GANs with transformers" (GAT), https://arxiv.org/abs/2509.24935; Lin et al. 2025 (APT), not divided by
+    sigma^2, https://arxiv.org/abs/2501.08316; "Adversarial flow models", with sigma 0.01 and a quarter of the
+    images, https://arxiv.org/abs/2511.22475.
 
     For small sigma the mean over e is E||grad D(x)||^2, that of R1 and R2, so gamma means the same. For D(x) = x'Ax/2
     it is larger by sigma^2/4 (tr(A)^2 + 2||A||_F^2); for a linear D it is equal, and one image's value has a standard
