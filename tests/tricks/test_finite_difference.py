@@ -80,6 +80,23 @@ def test_many_draws_come_to_r1():
     torch.testing.assert_close(term, WEIGHT.square().sum(), rtol=5 * (2 / 8192) ** 0.5, atol=0)
 
 
+def test_the_noise_of_its_gradient_grows_with_the_number_of_pixels():
+    """A linear D with weights for each image has one gradient for each: (e'w)e of d = 24 numbers, whose mean is w and
+    whose variance, summed over the numbers, is (d + 1)|w|^2."""
+    count = 8192
+
+    class Apart(Linear):
+        def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+            return (images.flatten(1) * self.weight).sum(1)
+
+    critic = Apart(WEIGHT.repeat(count, 1))
+    update = step(critic, real=images(count), fake=images(count))
+    FiniteDifference(gamma=count, sigma=0.1, sides="real").discriminator_loss(update).backward()
+    variance = (critic.weight.grad - WEIGHT).square().sum(1).mean() / WEIGHT.square().sum()
+    torch.testing.assert_close(critic.weight.grad.mean(0), WEIGHT, rtol=0, atol=0.15)
+    assert variance.item() == pytest.approx(25, rel=0.1)
+
+
 def test_a_small_change_of_patches_is_the_derivative_along_the_noise():
     """A conditional D: images keep their labels, and the logits of an image's patches are summed."""
     torch.manual_seed(3)
