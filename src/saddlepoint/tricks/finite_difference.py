@@ -36,8 +36,8 @@ class FiniteDifference(ZeroGradientPenalty):
     For small sigma the mean over e is E||grad D(x)||^2, that of R1 and R2, so gamma means the same. For D(x) = x'Ax/2
     it is larger by sigma^2/4 (tr(A)^2 + 2||A||_F^2); for a linear D it is equal.
 
-    The price is noise. For a linear D of images of d numbers, n in a batch, the deviation of the term is sqrt(2/n) times
-    its mean, and that of its gradient sqrt((d + 1)/n) times: 8 times for 16 images of 32 x 32 pixels. Small batches of
+    The price is noise. For a linear D of d numbers and n images in a batch, the term deviates by sqrt(2/n) times
+    its mean, and its gradient by sqrt((d + 1)/n) times: 8 times for 16 images of 32 x 32 pixels. Small batches of
     pixels want a smaller gamma, or R1 itself.
 
     D is run twice more and differentiated once, which compiled code, fused attention and checkpointed activations
