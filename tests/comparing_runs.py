@@ -18,6 +18,7 @@ NARROW = ("model.generator.width=4", "model.discriminator.width=4")
 FAMILIES = {
     "dcgan, moving average, averaged rows": (*NARROW, *WATCHED, "trick=[augment,lecam,instance_noise,ema]",
                                              "tricks.augment.policy=ada_all", "tricks.augment.probability.images=400",
+                                             "tricks.ema.also={short:{half_life_images:24},power:{sigma_rel:0.2}}",
                                              "callbacks.scalars.average=true"),
     "wgan-gp with three critic steps": (*NARROW, "callbacks=none", "model=resnet", "loss=wasserstein",
                                         "trick=[wgan_gp]", "model.turns.discriminator_steps=3",
@@ -27,8 +28,8 @@ FAMILIES = {
     "conditional, dropout": ("model=cgan", "callbacks=none", "model.discriminator.dropout=0.3",
                              "model.turns.scoring=half", "model.generator.widths=[16,16]",
                              "model.discriminator.widths=[16,16]"),
-    "spectral norm, hinge": (*NARROW, "callbacks=none", "loss=hinge", "trick=[spectral_norm,packing]",
-                             "model.discriminator.normalization=none"),
+    "spectral norm, hinge": (*NARROW, "callbacks=none", "loss=hinge", "model.discriminator.normalization=none",
+                             "trick=[spectral_norm,packing,finite_difference,orthogonal]"),
     "codes, of infogan, watched": (*NARROW, "model=infogan", "data.image_size=28", "trick=[ema]",
                                    "callbacks.image_grid.every_images=48", "callbacks.image_grid.count=4",
                                    "callbacks.sample_quality.metric=[]", "callbacks.codes.every_images=32",

@@ -58,7 +58,7 @@ class Studio:
         checkpoint.save(directory / "checkpoints" / "last.ckpt", {})
 
     def draw(self, generator: SamplingGenerator, *overrides: str) -> None:
-        self.monkeypatch.setattr(drawing, "load_generator", lambda run: generator)
+        self.monkeypatch.setattr(drawing, "load_generator", lambda run, weights=None: generator)
         config, _ = composed(f"run='{self.run}'", *overrides, config="sample")
         drawing.draw(checked_settings(OmegaConf.create(config), OF_COMMANDS["sample"]))
 

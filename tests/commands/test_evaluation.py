@@ -4,11 +4,12 @@ import json
 from importlib import resources
 
 import jsonschema
+import numpy
 import pytest
 import torch
 from PIL import Image
 
-from saddlepoint.commands import evaluation
+from saddlepoint.commands import drawing, evaluation
 from saddlepoint.config.check import checked_settings
 from saddlepoint.data import pixels
 from saddlepoint.errors import Diverged, RequestError
@@ -201,6 +202,41 @@ def test_an_average_that_was_not_kept_is_refused(tmp_path):
     plain = train(settings(*TINY, "trick=[]"), tmp_path / "plain")
     with pytest.raises(RequestError, match="weights=ema: this run kept no average.* type weights=raw"):
         evaluated(f"run='{plain}'", "weights=ema")
+
+
+def test_every_average_is_measured_in_training_and_draws_where_it_is_named(tmp_path):
+    """Of short half-lives, so that after eight updates the three are far apart"""
+    quality = ("callbacks=default", "callbacks.sample_quality.num_fake=150", "callbacks.sample_quality.metric=[fid]",
+               "callbacks.health.every_images=null", "callbacks.image_grid.every_images=null")
+    averages = ("tricks.ema.also={short:{half_life_images:4},power:{sigma_rel:0.2}}", "tricks.ema.rampup=null")
+    run = train(settings(*TINY, *quality, *averages), tmp_path / "run")
+    in_training = written(run / "metrics.json")
+    assert [*in_training] == ["fid_random", "fid_random/short", "fid_random/power"]
+    assert "quality/fid_random/short" in (run / "metrics.csv").read_text().splitlines()[0]
+    drawn = {}
+    for weights, name in ((None, "fid_random"), ("short", "fid_random/short"), ("power", "fid_random/power")):
+        typed = () if weights is None else (f"weights={weights}",)
+        evaluated(f"run='{run}'", "metric=[fid]", "resamples=0", *typed, f"output={tmp_path / f'{weights}.json'}")
+        again = written(tmp_path / f"{weights}.json")
+        assert [*again] == [name]
+        assert again[name]["value"] == pytest.approx(in_training[name]["value"], rel=1e-6)
+        assert again[name]["protocol"] == in_training[name]["protocol"] and again[name]["protocol"]["ema"]
+        drawn[weights] = loading.load_generator(run, weights=weights).sample(2)
+    saved = checkpoint.load(run / "checkpoints" / "last.ckpt")["module"]
+    short = loading.load_generator(run, weights="short").generator.state_dict()
+    raw = loading.load_generator(run, weights="raw").generator.state_dict()
+    for key in short:
+        assert torch.equal(short[key], saved[f"tricks.ema.also.short.generator.{key}"])
+        assert torch.equal(raw[key], saved[f"generator.{key}"])
+    assert not any(torch.equal(drawn[None], drawn[each]) for each in ("short", "power"))
+    config, _ = composed(f"run='{run}'", "weights=short", "count=2", config="sample")
+    [picture] = drawing.draw(checked_settings(config))
+    assert picture.name == "last_short_seed0_count2.png"
+    with Image.open(picture) as file:
+        shown = numpy.array(file)[:32, :32]
+    assert numpy.array_equal(shown, pixels.to_bytes(drawn["short"])[0].squeeze().numpy())
+    with pytest.raises(RequestError, match="weights=long: .* type one of raw, ema, short, power"):
+        loading.load_generator(run, weights="long")
 
 
 def test_a_generator_that_diverged_has_no_score(run, tmp_path):

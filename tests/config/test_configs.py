@@ -62,6 +62,7 @@ NEEDS = {
     ("tricks", "dragan"): ("model.discriminator.normalization=layer",),
     ("tricks", "r1"): ("model.discriminator.normalization=layer",),
     ("tricks", "r2"): ("model.discriminator.normalization=layer",),
+    ("tricks", "finite_difference"): ("model.discriminator.normalization=layer",),
     ("tricks", "auxiliary_classifier"): ("model=acgan_dcgan",),
     ("tricks", "consensus"): ("model.turns.order=simultaneous",),
     ("tricks", "pull_away"): ("model=ebgan", "loss=ebgan"),

@@ -11,14 +11,16 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from saddlepoint.errors import RequestError
 from saddlepoint.game import compiling
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.compiling import compile_networks, compiled_code_of, torchs_settings
 from saddlepoint.game.modes import switched_off
-from saddlepoint.game.networks import called_in_training
+from saddlepoint.game.networks import called_in_training, networks_of
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import RelativisticAverage, Wasserstein
 from saddlepoint.tricks.ema import ExponentialMovingAverage
+from saddlepoint.tricks.finite_difference import FiniteDifference
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, GradientPenalty, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.weights import SpectralNorm
@@ -77,6 +79,12 @@ GAMES = {
     "wgan_gp, dropout": lambda: {"tricks": {"wgan_gp": WassersteinGradientPenalty()}, "loss": Wasserstein(),
                                  "discriminator": Critic(dropout=0.5), "turns": Turns(2)},
     "spectral norm, dragan": lambda: {"tricks": {"dragan": Dragan(), "spectral_norm": SpectralNorm(generator=True)}},
+    "finite differences, noise": lambda: {"tricks": {
+        "instance_noise": InstanceNoise(0.3), "finite_difference": FiniteDifference(3.0, every=2)}},
+    "finite differences, spectral norm": lambda: {"tricks": {
+        "spectral_norm": SpectralNorm(), "finite_difference": FiniteDifference(3.0, one_image_in=2)}},
+    "finite differences as they are, dropout": lambda: {
+        "tricks": {"finite_difference": FiniteDifference(3.0)}, "discriminator": Critic(dropout=0.5)},
     "noise, r1 as it is, simultaneous": lambda: {"tricks": {"instance_noise": InstanceNoise(0.3), "r1": R1(3.0)},
                                                  "turns": Turns(order="simultaneous")},
 }
@@ -100,7 +108,10 @@ def buffers(network: nn.Module) -> list[Tensor]:
 def test_a_compiled_game_is_the_game(name):
     """In float64, so that a few roundings in three steps differ by less than any change of a loss."""
     eager, other = (small(GAMES[name]) for _ in range(2))
-    assert not compiled(other, penalties="instance_noise" not in other.tricks)
+    networks = networks_of(other.discriminator, "discriminator")
+    assert not compiled(other, penalties=not any(
+        trick.reason_against_compiling(other.tricks, networks) for trick in other.tricks.values()
+        if isinstance(trick, GradientPenalty)))
     play(eager, batches(3))
     with torchs_settings(other.turns.order == "simultaneous"):
         play(other, batches(3))
@@ -126,6 +137,22 @@ def test_each_contest_has_its_own_penalty():
     for module in (eager, other):
         play(module, batches(2))
     same((other.generator, eager.generator), (other.discriminator, eager.discriminator))
+
+
+class Dropping(Critic):
+    """Draws otherwise than by a layer"""
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        return super().forward(torch.nn.functional.dropout(images, 0.5), labels)
+
+
+def test_compiled_code_that_draws_for_itself_is_refused_where_draws_must_be_repeated():
+    module = small(lambda: {"tricks": {"finite_difference": FiniteDifference()}, "discriminator": Dropping()})
+    compiled(module)
+    with pytest.raises(RequestError, match="let it draw by nn.Dropout, or type trainer.compile=false"):
+        play(module, batches(1))
+    module = small(lambda: {"tricks": {"finite_difference": FiniteDifference()}, "discriminator": Dropping()})
+    play(module, batches(1))
 
 
 class Remembering(Critic):

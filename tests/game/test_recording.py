@@ -149,7 +149,8 @@ def test_every_experiment(name):
 
 
 DIGITS = ("model=mlp", "data=mnist5k", "model.discriminator.normalization=none", *QUIET)
-TRICKS = {"auxiliary_classifier": ("model=acgan",), "ema": ("tricks.ema.rampup=null",), "r1": ("tricks.r1.every=2",),
+TRICKS = {"auxiliary_classifier": ("model=acgan",),
+          "ema": ("tricks.ema.rampup=null", "tricks.ema.also={power:{sigma_rel:0.1}}"), "r1": ("tricks.r1.every=2",),
           "consensus": ("model.turns.order=simultaneous",), "pull_away": ("model=ebgan", "loss=ebgan"),
           "path_length": ("tricks.path_length.every=2", "tricks.path_length.shrink=1")}
 
@@ -172,6 +173,14 @@ def test_every_trick_with_settings_that_change(name):
     game = played_each_way(made, kinds=2, prepare=lambda module: changed.append(with_changing_numbers(module)))
     assert changed[0] or name in ("spectral_norm", "packing", "unrolled")
     assert game.recorder.device.played >= (4 if made["model"]["turns"]["order"] == "alternating" else 2)
+    assert not game.refusals
+
+
+def test_draws_that_are_repeated_within_an_update():
+    made = settings(*DIGITS, "model.discriminator.dropout=0.3", "trick=[spectral_norm,augment,finite_difference]",
+                    "tricks.finite_difference.every=2")
+    game = played_each_way(made, 2)
+    assert game.recorder.device.played >= 4
     assert not game.refusals
 
 

@@ -15,7 +15,8 @@ POINTS = ["contest", "discriminator_input", "targets", "discriminator_loss", "af
 ACTS_AT = {
     "label_smoothing": {"targets"}, "label_flip": {"targets"}, "instance_noise": {"discriminator_input"},
     "wgan_gp": {"discriminator_loss"}, "dragan": {"discriminator_loss"}, "r1": {"discriminator_loss"},
-    "r2": {"discriminator_loss"}, "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
+    "r2": {"discriminator_loss"}, "finite_difference": {"discriminator_loss"},
+    "weight_clipping": {"after_discriminator_step"}, "spectral_norm": set(),
     "auxiliary_classifier": {"discriminator_loss", "generator_loss"},
     "ema": {"after_generator_step", "sampling_generator"}, "packing": {"contest"}, "consensus": {"both_losses"},
     "feature_matching": {"generator_loss"}, "mode_seeking": {"generator_loss"}, "path_length": {"generator_loss"},
@@ -23,7 +24,7 @@ ACTS_AT = {
     "unrolled": {"opponent", "generator_loss"}, "pull_away": {"generator_loss"},
     "augment": {"discriminator_input", "discriminator_loss", "after_discriminator_step"},
     "consistency": {"discriminator_loss", "generator_loss"}, "lecam": {"discriminator_loss"},
-    "top_k": {"generator_sides"},
+    "top_k": {"generator_sides"}, "orthogonal": {"weights_loss"},
 }
 PLAIN = Targets(real=torch.tensor(1.0), fake=torch.tensor(0.0))
 

@@ -17,6 +17,11 @@ def test_a_metric_is_better_where_it_says_so(option):
     assert greater_is_better(f"{metric.name}_digits", "digits") is expected
 
 
+def test_a_further_average_of_the_generator_has_the_metrics_direction():
+    directions = [greater_is_better(f"{metric}_digits/short", "digits") for metric in ("fid", "recall")]
+    assert directions == [False, True]
+
+
 def test_every_measure_of_enlarged_images_has_its_direction():
     schema = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
     names = schema["properties"]["image_quality"]["items"]["properties"]["name"]["enum"]

@@ -39,6 +39,10 @@ FAMILIES = {
     "relativistic average": (*DIGITS, "loss=relativistic_average"),
     "packs, noise, consensus": (*DIGITS, "trick=[packing,instance_noise,consensus]", "tricks.consensus.gamma=0.1",
                                 "model.turns.order=simultaneous"),
+    "finite differences, orthogonal filters, averages": (
+        *DIGITS, "trick=[spectral_norm,instance_noise,finite_difference,orthogonal,ema]", "loss=hinge",
+        "tricks.finite_difference.one_image_in=2", "model.discriminator.normalization=none",
+        "tricks.ema.also={power:{sigma_rel:0.2}}"),
     "codes": (*DIGITS, "model=infogan", "model.generator.hidden=6", "model.discriminator.hidden=6"),
     "a stochastic encoder": (*DIGITS, "model=bigan", "model.encoder.width=4", "model.encoder.stochastic=true",
                              "trick=[ema]"),

@@ -31,6 +31,8 @@ RECIPES = {
     "r1, r2, ema": (*DIGITS, "loss=relativistic", "trick=[r1,r2,ema]", "model.discriminator.normalization=none"),
     "acgan, dropout, r1": (*DIGITS, "model=acgan_dcgan", "trick=[auxiliary_classifier,r1]",
                            "model.discriminator.normalization=none", "model.discriminator.dropout=0.3"),
+    "finite differences": (*DIGITS, "loss=relativistic", "trick=[instance_noise,finite_difference]",
+                           "model.discriminator.normalization=none"),
     "bigan, r1": (*DIGITS, "model=bigan", "model.encoder.width=4", "model.encoder.stochastic=true", "trick=[r1]",
                   "model.discriminator.normalization=none"),
     "infogan": (*DIGITS, "model=infogan", "data.image_size=28", "model.generator.hidden=8",
@@ -44,7 +46,8 @@ RECIPES = {
                  "optimizer=sgd"),
 }
 
-SAID = {"wgan-gp": "compiling: generator, discriminator, the gradients of wgan_gp; the first steps"}
+SAID = {"wgan-gp": "compiling: generator, discriminator, the gradients of wgan_gp; the first steps",
+        "finite differences": "compiling: generator, discriminator, the passes of finite_difference; the first steps"}
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +108,16 @@ def test_a_layer_with_running_statistics_is_named():
     assert "the gradients of r1, as InstanceNorm2d (model.discriminator, blocks.1.1) updates" in line
     compiling.compile_game(module)
     assert not module.tricks["r1"].is_compiled and compiled_code_of(module.discriminator)
+
+
+def test_dropout_keeps_the_passes_of_finite_differences_from_compiled_code():
+    module = build.module(settings(*DIGITS, "trick=[r1,finite_difference]", "model.discriminator.dropout=0.3",
+                                   "model.discriminator.normalization=none"))
+    compiled, reason = compiling.description(module)
+    assert "the gradients of r1; the first steps" in compiled
+    assert reason.startswith("not compiled: the passes of finite_difference, as Dropout (model.discriminator, ")
+    compiling.compile_game(module)
+    assert module.tricks["r1"].is_compiled and not module.tricks["finite_difference"].is_compiled
 
 
 def test_without_a_compiler_a_run_is_refused_before_anything_is_written(tmp_path, monkeypatch):

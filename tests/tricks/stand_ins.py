@@ -21,12 +21,14 @@ from saddlepoint.tricks.consensus import Consensus
 from saddlepoint.tricks.consistency import Consistency
 from saddlepoint.tricks.ema import ExponentialMovingAverage
 from saddlepoint.tricks.feature_matching import FeatureMatching
+from saddlepoint.tricks.finite_difference import FiniteDifference
 from saddlepoint.tricks.gradient_penalty import R1, R2, Dragan, WassersteinGradientPenalty
 from saddlepoint.tricks.historical_averaging import HistoricalAveraging
 from saddlepoint.tricks.instance_noise import InstanceNoise
 from saddlepoint.tricks.labels import LabelFlip, LabelSmoothing
 from saddlepoint.tricks.lecam import LeCam
 from saddlepoint.tricks.mode_seeking import ModeSeeking
+from saddlepoint.tricks.orthogonal import Orthogonal
 from saddlepoint.tricks.packing import Packing
 from saddlepoint.tricks.path_length import PathLength
 from saddlepoint.tricks.pull_away import PullAway
@@ -39,10 +41,11 @@ IMAGE = (2, 3, 4)
 TRICKS = {
     "label_smoothing": LabelSmoothing, "label_flip": LabelFlip, "instance_noise": lambda: InstanceNoise(0.1),
     "wgan_gp": WassersteinGradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2,
+    "finite_difference": FiniteDifference,
     "weight_clipping": WeightClipping, "auxiliary_classifier": AuxiliaryClassifier, "spectral_norm": SpectralNorm,
     "ema": ExponentialMovingAverage, "packing": Packing, "consensus": Consensus, "pull_away": PullAway,
     "feature_matching": FeatureMatching, "historical_averaging": HistoricalAveraging, "mode_seeking": ModeSeeking,
-    "path_length": PathLength, "unrolled": Unrolled,
+    "path_length": PathLength, "unrolled": Unrolled, "orthogonal": Orthogonal,
     "augment": lambda: Augment(DiffAugment()), "consistency": lambda: Consistency(DiffAugment()), "lecam": LeCam,
     "top_k": lambda: TopK(0.5),
 }

@@ -1,12 +1,13 @@
 import copy
 import io
 
+import numpy
 import pytest
 import torch
 from torch import nn
 
 from saddlepoint.game.schedule import Linear as LinearSchedule
-from saddlepoint.tricks.ema import ExponentialMovingAverage
+from saddlepoint.tricks.ema import Average, ExponentialMovingAverage, gamma_of
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import Generator, Patches, built, update
 
@@ -32,7 +33,7 @@ def started(generator: nn.Module, **settings) -> ExponentialMovingAverage:
     return ema
 
 
-def value_of(ema: ExponentialMovingAverage) -> float:
+def value_of(ema: Average) -> float:
     values = torch.cat([parameter.flatten() for parameter in ema.generator.parameters()])
     torch.testing.assert_close(values, values[0].expand_as(values))
     return values[0].item()
@@ -116,6 +117,120 @@ def test_the_half_life_follows_its_schedule():
     assert ema.schedules() == {"half_life_images": schedule}
 
 
+# The power function profile.
+
+@pytest.mark.parametrize("sigma_rel", [0.28, 0.2, 0.1, 0.05, 0.01])
+def test_the_exponent_belongs_to_the_relative_width(sigma_rel):
+    """The width of the density (gamma + 1) s^gamma on [0, 1], by integration over a fine grid"""
+    gamma = gamma_of(sigma_rel)
+    points = (numpy.arange(200_000) + 0.5) / 200_000
+    density = (gamma + 1) * points**gamma / 200_000
+    mean = (density * points).sum()
+    assert density.sum() == pytest.approx(1, rel=1e-6)
+    assert (density * (points - mean) ** 2).sum() ** 0.5 == pytest.approx(sigma_rel, rel=1e-5)
+
+
+def test_an_exponent_of_0_counts_all_weights_alike():
+    assert gamma_of(12**-0.5) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("discriminator_steps", [1, 5])
+@pytest.mark.parametrize("sigma_rel", [0.25, 0.1])
+def test_the_weights_of_time_s_count_like_a_power_of_s(sigma_rel, discriminator_steps):
+    """After T updates those of update k have the share (k^a - (k-1)^a) / T^a, a = gamma + 1: the integral of the
+    profile over the k-th part of training. A ramp w_k = k comes to their sum, and a constant stays one."""
+    steps, ramp, constant = 12, filled(Generator(), 0.0), filled(Generator(), 0.75)
+    of_ramp, of_constant = (started(each, sigma_rel=sigma_rel) for each in (ramp, constant))
+    power = gamma_of(sigma_rel) + 1
+    for number in range(1, steps + 1):
+        images_seen = (number * discriminator_steps - 1) * BATCH  # before the last batch of a round
+        updated(of_ramp, filled(ramp, float(number)), images_seen)
+        updated(of_constant, constant, images_seen)
+    expected = sum(number * (number**power - (number - 1) ** power) for number in range(1, steps + 1)) / steps**power
+    assert value_of(of_ramp) == pytest.approx(expected, rel=1e-5)
+    assert value_of(of_constant) == 0.75
+
+
+def test_the_profile_after_many_updates_has_the_relative_width():
+    """The standard deviation of the time from which weights come, of a ramp and of its square, in parts of training"""
+    steps, shares = 4000, numpy.zeros(4000)
+    ema = started(Generator(), sigma_rel=0.1)
+    for number in range(steps):
+        share = ema.live_share(number * BATCH, BATCH)
+        shares *= 1 - share
+        shares[number] = share
+    times = (numpy.arange(steps) + 0.5) / steps
+    mean = (shares * times).sum()
+    assert shares.sum() == pytest.approx(1)
+    assert (shares * (times - mean) ** 2).sum() ** 0.5 == pytest.approx(0.1, rel=1e-3)
+
+
+# Several averages.
+
+FURTHER = {"short": {"half_life_images": 2 * BATCH, "rampup": None}, "power": {"sigma_rel": 0.1}}
+
+
+def test_each_average_is_the_one_that_it_would_be_alone():
+    generator = filled(Generator(), 0.0)
+    all_of_them = started(generator, half_life_images=8 * BATCH, rampup=None, also=FURTHER)
+    alone = [started(generator, half_life_images=8 * BATCH, rampup=None), started(generator, **FURTHER["short"]),
+             started(generator, **FURTHER["power"])]
+    for number in range(6):
+        filled(generator, float(number % 4))
+        for ema in (all_of_them, *alone):
+            updated(ema, generator, number * BATCH)
+    together = [all_of_them, *all_of_them.also.values()]
+    assert [value_of(each) for each in together] == [value_of(each) for each in alone]
+    assert len({value_of(each) for each in alone}) == 3
+
+
+def test_an_update_that_was_left_out_counts_for_no_average():
+    for left_out in (0.0, 1.0):
+        generator = filled(Generator(), 0.0)
+        ema = started(generator, also=FURTHER)
+        updated(ema, generator, 0)
+        updated(ema, filled(generator, 1.0), BATCH, torch.tensor(left_out))
+        assert [value_of(each) == 0 for each in (ema, *ema.also.values())] == [left_out == 1] * 3
+
+
+def test_all_averages_are_saved_and_restored():
+    generator = filled(Generator(), 0.0)
+    one, other = (started(generator, also=FURTHER) for _ in range(2))
+    for number, value in enumerate((0.0, 1.0, 0.5)):
+        updated(one, filled(generator, value), number * BATCH)
+    file = io.BytesIO()
+    torch.save(one.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    for ema in (one, other):
+        updated(ema, filled(generator, 2.0), 3 * BATCH)
+    for mine, theirs in zip((one, *one.also.values()), (other, *other.also.values()), strict=True):
+        assert value_of(mine) == value_of(theirs)
+
+
+def test_images_are_drawn_from_the_average_that_is_named():
+    generator = filled(Generator(), 0.0)
+    stack = built({"ema": ExponentialMovingAverage(also=FURTHER)}, generator, Patches())
+    assert {*stack.averages()} == {"short", "power"}
+    for name, expected in ((None, stack["ema"].generator), ("short", stack["ema"].also["short"].generator),
+                           ("raw", generator)):
+        stack.drawn = name
+        assert stack.sampling_generator(generator) is expected
+
+
+@pytest.mark.parametrize(("also", "message"), [
+    ({"Short": {}}, "tricks.ema.also.Short: a name has small letters"),
+    ({"raw": {}}, "tricks.ema.also.raw: a name has small letters, digits and _, begins with a letter and is"),
+    ({"short": {"decay": 0.9}}, "tricks.ema.also.short.decay=0.9 is no setting of an average: type half_life_images"),
+    ({"short": {"half_life_images": 0}}, "tricks.ema.also.short.half_life_images"),
+    ({"short": {"sigma_rel": 0.4}}, "tricks.ema.also.short.sigma_rel=0.4 must be above 0 and at most 0.28"),
+    ({"short": {"sigma_rel": 0.1, "rampup": 0.1}}, "tricks.ema.also.short has sigma_rel and rampup: an average has"),
+])
+def test_a_further_average_that_cannot_be_is_named(also, message):
+    with pytest.raises(ValueError, match=message):
+        ExponentialMovingAverage(also=also)
+
+
 def test_running_statistics_are_copied():
     generator = Generator().train()
     ema = started(generator, half_life_images=10**9, rampup=None)
@@ -169,3 +284,5 @@ def test_a_setting_out_of_range_is_named():
         ExponentialMovingAverage(half_life_images=0)
     with pytest.raises(ValueError, match="tricks.ema.rampup"):
         ExponentialMovingAverage(rampup=0)
+    with pytest.raises(ValueError, match="tricks.ema.sigma_rel=0.3 must be above 0 and at most 0.28"):
+        ExponentialMovingAverage(sigma_rel=0.3)

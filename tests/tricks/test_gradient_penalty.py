@@ -150,7 +150,7 @@ def test_a_penalty_is_measured_through_the_input_tricks():
 
 # What is refused.
 
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("name", [*PENALTIES, "finite_difference"])
 def test_a_penalty_refuses_a_discriminator_that_mixes_images(name):
     penalty = TRICKS[name]()
     (problem,) = penalty.problems(recipe({"ema": TRICKS["ema"](), name: penalty},
@@ -160,7 +160,7 @@ def test_a_penalty_refuses_a_discriminator_that_mixes_images(name):
     assert not list(penalty.problems(recipe({name: penalty}, discriminator=Patches(nn.GroupNorm(1, 5)))))
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("name", [*PENALTIES, "finite_difference"])
 def test_a_penalty_refuses_half_batches(name):
     penalty = TRICKS[name]()
     (problem,) = penalty.problems(recipe({name: penalty}, scoring="half"))

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from saddlepoint.game.optimizers import without_schedules
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.trick import Trick
-from saddlepoint.tricks.gradient_penalty import GradientPenalty
+from saddlepoint.tricks.gradient_penalty import GradientPenalty, ZeroGradientPenalty
 from saddlepoint.tricks.labels import TargetTrick
 from tests.in_conf import classes, concrete
 from tests.tricks.stand_ins import TRICKS
@@ -43,7 +43,7 @@ def test_every_trick_has_its_settings_in_all(composed):
 def test_every_trick_is_among_the_stand_ins_and_an_option():
     offered = classes("tricks")
     assert {name: type(make()) for name, make in TRICKS.items()} == offered
-    assert {*offered.values()} == concrete(Trick) - {TargetTrick, GradientPenalty}
+    assert {*offered.values()} == concrete(Trick) - {TargetTrick, GradientPenalty, ZeroGradientPenalty}
 
 
 @pytest.mark.parametrize("name", TRICKS)

@@ -86,7 +86,7 @@ def test_an_update_that_the_optimizer_left_out_is_not_followed_by_clipping():
             assert torch.equal(now, weight if left_out else weight.clamp(-0.05, 0.05))
 
 
-@pytest.mark.parametrize("penalty", ["wgan_gp", "dragan", "r1", "r2"])
+@pytest.mark.parametrize("penalty", ["wgan_gp", "dragan", "r1", "r2", "finite_difference"])
 def test_clipping_refuses_a_gradient_penalty(penalty):
     clipping = WeightClipping()
     alone = {"weight_clipping": clipping, "ema": TRICKS["ema"]()}

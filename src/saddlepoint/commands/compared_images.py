@@ -25,7 +25,7 @@ from saddlepoint.metrics.sources import holds_images
 from saddlepoint.metrics.stored_reference import StoredReference, is_stored, stored_reference
 from saddlepoint.runs import saved_settings
 from saddlepoint.runs.data_identity import changes, classes_of
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis
+from saddlepoint.sampling.loading import checkpoint_of, draw_from, home_of, load_synthesis
 from saddlepoint.sampling.truncation import truncate
 
 Settings = Mapping[str, Any]
@@ -41,6 +41,7 @@ class Fakes:
     name: str  # in the file name of the output
     home: Path  # folder of the output where output= is not typed
     ema: bool | None = None
+    average: str | None = None  # the name of a further one (tricks.ema.also)
     batchnorm: str = "none"
     quantisation: str = "8 bits, rounded"
     truncation: str | None = None  # of latents or styles; None: none
@@ -56,9 +57,9 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     trained = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     refuse_voxels(path, trained["data"])
     device = device_named(settings["device"])
-    generator, ema = weights_of(module, settings["weights"])
-    generator = finished(generator).to(device, memory_format=torch.channels_last)
-    latents, truncation = module.sampling_latents if ema else module.latents, None
+    draw_from(module, settings["weights"])
+    generator = finished(module.sampling_generator).to(device, memory_format=torch.channels_last)
+    latents, truncation = module.sampling_latents, None
     if settings["truncation"] is not None:
         generator, latents, truncation, explanation = truncate(generator, latents, settings["truncation"])
         print(f"truncation={settings['truncation']:g}: {explanation}", file=sys.stderr)
@@ -93,10 +94,12 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     fakes = Fakes(
         GeneratedImages(generator, latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES,
                         quantisation.to_bytes),
-        quantisation=quantisation.title, truncation=truncation, name=path.stem, home=home / "evaluations", ema=ema,
+        quantisation=quantisation.title, truncation=truncation, name=path.stem, home=home / "evaluations",
+        ema=module.has_average,
         images_seen=saved["images_seen"],
         batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
-        class_names=data.class_names if module.draws_labels else ())
+        class_names=data.class_names if module.draws_labels else (),
+        average=settings["weights"] if settings["weights"] in module.tricks.averages() else None)
     return real, fakes, trained.get("extractor")
 
 
@@ -120,15 +123,6 @@ def data_here(trained: Settings, typed: Settings) -> dict[str, Any]:
     cache = expanded(trained.get("cache") or ".", "data.cache")
     no_cache = {} if not trained.get("cache") or cache.is_dir() and os.access(cache, os.W_OK) else {"cache": None}
     return {**trained, **no_cache, **{name: place for name, place in typed.items() if place}}
-
-
-def weights_of(module: Any, typed: str | None) -> tuple[torch.nn.Module, bool]:
-    """Returns the generator that weights= chooses, and whether its weights are an average."""
-    has_average = module.has_average
-    if typed == "ema" and not has_average:
-        raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type weights=raw")
-    average = has_average and typed != "raw"
-    return (module.sampling_generator if average else module.networks["generator"]), average
 
 
 def of_files(settings: Settings) -> tuple[RealImages, Fakes | None, None]:

@@ -51,7 +51,7 @@ def draw(settings: Settings) -> list[Path]:
         output = output or default_output(settings, f"training_{settings['training']}")
         with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
-    generator = truncated(load_generator(settings["run"]), settings["truncation"])
+    generator = truncated(load_generator(settings["run"], weights=settings["weights"]), settings["truncation"])
     if generator.edge:
         shapes = voxel_samples.compose(generator, settings)
         output = output or default_output(settings, shapes.name)
@@ -221,6 +221,9 @@ def refuse_contradictions(settings: Settings) -> None:
                                "training") if settings[name]]
     if len(kinds) > 1:
         raise RequestError(f"{kinds[0]}= and {kinds[1]}= are two pictures: type one of them")
+    if settings["weights"] and settings["training"]:
+        raise RequestError(f"weights={settings['weights']} chooses what draws, and training= shows pictures that were "
+                           "drawn in training: leave weights= out")
     if len(settings["interpolate"]) == 1:
         raise RequestError(f"interpolate={settings['interpolate']} is one seed, and a walk needs two: e.g. [3,8]")
     if len(settings["interpolate_class"]) == 1:
@@ -293,5 +296,6 @@ def default_output(settings: Settings, name: str) -> Path:
     if settings["training"]:
         return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
     checkpoint, truncation = checkpoint_of(run), settings["truncation"]
+    weights = f"{settings['weights']}_" if settings["weights"] else ""
     how = "" if truncation is None else f"_truncation{truncation:g}"
-    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{name}{how}.{kind}"
+    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{weights}{name}{how}.{kind}"

@@ -24,7 +24,7 @@ from saddlepoint.metrics.images import EvaluationBlocks, GeneratedImages, images
 from saddlepoint.metrics.metric import Sample
 from saddlepoint.metrics.neighbours import closest_training_images
 from saddlepoint.metrics.path_length import latent_spaces
-from saddlepoint.metrics.provenance import Value, format_table, protocol, values
+from saddlepoint.metrics.provenance import Value, format_table, of_average, protocol, values
 from saddlepoint.metrics.published_protocol import published_protocol
 from saddlepoint.metrics.stored_reference import StoredReference
 from saddlepoint.parallel.collectives import join_processes
@@ -240,12 +240,14 @@ def conclude(settings: Settings, evaluator: Evaluator, real: RealImages, referen
                    fakes.quantisation, fakes.framing, fakes.truncation)
     measured = values(evaluator.measure(reference, sample, fakes.class_names), how, fakes.images_seen,
                       own_fields(settings, evaluator, reference, sample.count))
+    measured = of_average(fakes.average, measured) if fakes.average else measured
     with refusing_unwritable(f"output={output}"):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, {"metrics": [value.as_json() for value in measured],
                             "command": command()})
         pictured = picture(real, reference, fakes, sample, picture_of(output))
     weights = {True: "EMA weights", False: "raw weights", None: "files"}[fakes.ema]
+    weights = f"average {fakes.average}" if fakes.average else weights
     against = f"{how.num_real:,} images" if how.num_real else "an unknown number of images"
     print(f"{sample.count:,} fakes ({weights}, BatchNorm {fakes.batchnorm}) against {against} of "
           f"{real.name} ({real.split}), extractor {evaluator.extractor.name}\n{format_table(measured)}\n"

@@ -58,6 +58,8 @@ ADDED: dict[str, Any] = {
     "saddlepoint.data.sources.mnist5k.PairsFromDigits.rare_images": 50,
     "torch.optim.SGD.fused": False,
     "saddlepoint.training.callbacks.sample_quality.SampleQuality.split": "train",
+    "saddlepoint.tricks.ema.ExponentialMovingAverage.sigma_rel": None,
+    "saddlepoint.tricks.ema.ExponentialMovingAverage.also": None,
     # Where images are kept changes no bit of them.
     "saddlepoint.data.sources.mnist5k.MNIST5k.on_device": "auto",
     "saddlepoint.data.sources.mnist5k.PairsFromDigits.on_device": "auto",

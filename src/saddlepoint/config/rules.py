@@ -90,6 +90,8 @@ class MappingOf:
     def __call__(self, value: Any) -> str | None:
         if isinstance(value, Mapping) and not any(map(self.rule, value.values())):
             return None
+        if isinstance(self.rule, MappingOf):
+            return f"a mapping, e.g. {{a: {{b: 1}}}}, each number in it {self.rule.rule(object())}"
         return f"a mapping, e.g. {{a: 1}}, each value {self.rule(object())}"
 
 

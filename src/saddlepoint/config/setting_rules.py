@@ -139,7 +139,7 @@ RULES: dict[str, Rule] = {
     "num_fake": optional(COUNT),
     "num_real": optional(COUNT),
     "resamples": optional(either(one_of(0), integer(10))),
-    "weights": one_of("ema", "raw", None),
+    "weights": optional(text),  # ema, raw, or the name of an average in tricks.ema.also
     "batchnorm": one_of("running", "standing", "batch"),
     "standing_batches": COUNT,
     "protocol": optional(text),

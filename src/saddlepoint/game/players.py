@@ -1,6 +1,7 @@
 """The two players of a game: their networks, optimizers, tricks, random numbers, counters and what is saved of them."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import pytorch_lightning as pl
@@ -159,6 +160,15 @@ class Players(pl.LightningModule):
     def sampling_generator(self) -> nn.Module:
         """The network that draws images for grids, metrics and files: the one called generator."""
         return self.sampling_networks["generator"]
+
+    @contextmanager
+    def drawing_from(self, average: str | None) -> Iterator[None]:
+        """Lets images be drawn from an average of that name, or from `raw` weights, for a while; None: as ever."""
+        before, self.tricks.drawn = self.tricks.drawn, average
+        try:
+            yield
+        finally:
+            self.tricks.drawn = before
 
     @property
     def has_average(self) -> bool:

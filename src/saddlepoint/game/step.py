@@ -126,7 +126,11 @@ class Step(Changing):
 
     def score(self, shown: Shown, labels: Tensor) -> Tensor:
         """Returns D's logits [n] or [n, 1, h, w] of n rows, input tricks included; float32 whatever D computes in."""
-        return exact(self.discriminator(*parts(self.prepare(shown)), labels))
+        return self.logits(self.prepare(shown), labels)
+
+    def logits(self, prepared: Shown, labels: Tensor) -> Tensor:
+        """Returns what `score` does, of rows that went through the input tricks already."""
+        return exact(self.discriminator(*parts(prepared), labels))
 
     def named(self, term: str) -> str:
         """Returns the name of a term of this contest's loss, e.g. adversarial, or target.adversarial."""

@@ -136,6 +136,10 @@ class Trick(nn.Module):
         """Returns the player that draws images for grids, metrics and files in place of the one given."""
         return generator
 
+    def averages(self) -> Mapping[str, nn.Module]:
+        """Returns further players that can draw images, by name (weights=NAME)."""
+        return {}
+
 
 POINTS = ("discriminator_settings", "build", "contest", "discriminator_input", "targets", "discriminator_loss",
           "after_discriminator_step", "opponent", "generator_sides", "generator_loss",
@@ -157,6 +161,8 @@ class TrickStack(nn.ModuleDict):
 
     Each point has a list of the tricks that override it, so a point that no trick uses costs nothing in the step.
     """
+
+    drawn: str | None = None  # what `sampling_generator` returns: an average's name, or raw; None: what tricks choose
 
     def __init__(self, tricks: Mapping[str, Trick]):
         super().__init__(dict(tricks))
@@ -259,10 +265,20 @@ class TrickStack(nn.ModuleDict):
             if trick.trained_with == player:
                 yield from trick.named_parameters(f"tricks.{name}")
 
+    def averages(self) -> dict[str, nn.Module]:
+        return {name: player for trick in self.values() for name, player in trick.averages().items()}
+
     def sampling_generator(self, generator: nn.Module) -> nn.Module:
+        if self.drawn == RAW:
+            return generator
+        if self.drawn is not None:
+            return self.averages()[self.drawn].eval()
         for trick in self.values():
             generator = trick.sampling_generator(generator)
         return generator
+
+
+RAW = "raw"  # the weights that are trained
 
 
 def _refuse_untrained(name: str, trick: Trick, of_players: Container[int]) -> None:

@@ -6,8 +6,7 @@ from typing import Annotated, NamedTuple
 import torch
 
 from saddlepoint.config.rules import Count, WholeNumber, number, one_of, optional
-from saddlepoint.game.precision import exact
-from saddlepoint.game.step import Side, Step, each_part, parts
+from saddlepoint.game.step import Side, Step, each_part
 
 ORDERS = ("alternating", "simultaneous")
 IN_ONE_PASS = {"discriminator_steps": 1, "generator_steps": 1, "fakes_in_eval": False, "generator_warmup_images": 0,
@@ -23,7 +22,7 @@ def score_together(step: Step) -> tuple[Side, ...]:
     """Scores reals and fakes as one batch, so that they share BatchNorm's statistics."""
     real, fake = step.prepare(step.real), step.prepare(step.fake)  # in turn: noise goes by place in a batch
     both = each_part(lambda *sides: torch.cat(sides), real, fake)
-    logits = exact(step.discriminator(*parts(both), torch.cat([step.real_labels, step.fake_labels])))
+    logits = step.logits(both, torch.cat([step.real_labels, step.fake_labels]))
     real_logits, fake_logits = logits.split([len(step.real_labels), len(step.fake_labels)])
     return (Side("real", step.real, step.real_labels, real_logits),
             Side("fake", step.fake, step.fake_labels, fake_logits))

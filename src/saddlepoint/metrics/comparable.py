@@ -42,7 +42,9 @@ def perfect_value(details: Mapping[str, Any]) -> float | None:
 def greater_is_better(name: str, extractor: str = "") -> bool | None:
     """Returns whether a greater value of a metric is better; None if neither direction is, or the metric is unknown.
 
-    `name` is as in metrics.json, with the extractor at its end, e.g. fid_digits.
+    `name` is as in metrics.json, with the extractor at its end, e.g. fid_digits, or fid_digits/short of an average of
+    the generator called short.
     """
+    name = name.partition("/")[0]
     metric = name.removesuffix(f"_{extractor}") if extractor else name
     return GREATER_IS_BETTER.get(metric)

@@ -142,6 +142,12 @@ def values(measurements: Mapping[str, Measurement], protocol: Protocol, images_s
             for metric, measurement in measurements.items()]
 
 
+def of_average(name: str, measured_values: Iterable[Value]) -> list[Value]:
+    """Returns the values of a further average of the generator (tricks.ema.also) with its name, e.g. fid_digits/short,
+    so that they are ranked among each other only."""
+    return [replace(value, name=f"{value.name}/{name}") for value in measured_values]
+
+
 def _value(metric: str, measurement: Measurement, protocol: Protocol, images_seen: int | None,
            fields: Mapping[str, Any]) -> Value:
     settings = dict(measurement.settings)

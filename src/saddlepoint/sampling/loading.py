@@ -22,16 +22,36 @@ if TYPE_CHECKING:
 OF_THE_GAME = ("model", "loss", "optimizer", "tricks")  # settings from which objects are built
 
 
-def load_generator(run: str | Path, extensions: Sequence[str] = ()) -> SamplingGenerator:
+def load_generator(run: str | Path, extensions: Sequence[str] = (), weights: str | None = None) -> SamplingGenerator:
     """Loads the sampling generator of a run, ready to call. `run` is a run directory or a checkpoint file; `extensions`
-    are folders of packages of your own, as in extensions=[...] on the command line.
+    are folders of packages of your own, as in extensions=[...] on the command line. `weights` are `ema`, `raw` or a
+    further average's name; None: the average when the run kept one.
 
     It is rebuilt from the checkpoint alone; nothing in the file is executed. A conditional generator knows its classes:
     sample(16) draws them as often as training did, sample(16, labels="cat") or sample(16, labels=3) draws one of them.
     """
     if extensions:
         extension_packages.use(extensions)
-    return sampling_generator(*load_synthesis(checkpoint_of(expanded(str(run), "run"))))
+    module, saved = load_synthesis(checkpoint_of(expanded(str(run), "run")))
+    draw_from(module, weights)
+    return sampling_generator(module, saved)
+
+
+def draw_from(module: "SynthesisModule", weights: str | None) -> None:
+    """Lets a game draw from the weights that weights= chooses. Raises a RequestError if the run kept none such."""
+    from saddlepoint.game.trick import RAW  # here, since it imports torch
+
+    if weights == "ema":
+        if not module.has_average:
+            raise RequestError("weights=ema: this run kept no average of its weights (trick=[ema] does): type "
+                               "weights=raw")
+        return
+    averages = [*module.tricks.averages()]
+    if weights not in (None, RAW, *averages):
+        known = ["raw", *(["ema"] if module.has_average else []), *averages]
+        raise RequestError(f"weights={weights}: this run kept no average of that name (tricks.ema.also): type one of "
+                           f"{', '.join(known)}")
+    module.tricks.drawn = weights
 
 
 def sampling_generator(module: "SynthesisModule", saved: Mapping[str, Any]) -> SamplingGenerator:

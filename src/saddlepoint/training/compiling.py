@@ -13,7 +13,7 @@ from saddlepoint.game.compiling import compile_networks, first_line
 from saddlepoint.game.networks import networks_of
 from saddlepoint.game.trick import overrides
 from saddlepoint.parallel.first import is_first
-from saddlepoint.tricks.gradient_penalty import GradientPenalty, reason_against_compiling
+from saddlepoint.tricks.gradient_penalty import GradientPenalty
 
 BACKEND = "inductor"  # of torch.compile; tests take one that needs no C++ compiler and no minutes
 TWICE = "does not currently support double backward"
@@ -39,19 +39,18 @@ def compile_game(module: AdversarialModule) -> None:
         raise RequestError(f"trainer.compile=true: trick=[{','.join(twice)}] differentiates networks twice, and "
                            "compiled code cannot be differentiated twice: type trainer.compile=false")
     compile_networks(module, BACKEND, _tell)
-    for trick in _penalties(module).values():
-        trick.is_compiled = _reason(module) is None
+    reasons = _reasons(module)
+    for name, trick in _penalties(module).items():
+        trick.is_compiled = reasons[name] is None
 
 
 def description(module: AdversarialModule) -> list[str]:
     """Returns the lines that say what of the game is compiled and what is not."""
-    names, penalties = [*module.networks], [*_penalties(module)]
-    reason = _reason(module) if penalties else None
-    compiled = [*names, *([] if reason else [f"the gradients of {name}" for name in penalties])]
-    lines = [f"compiling: {', '.join(compiled)}; the first steps take longer, minutes for large networks"]
-    if reason:
-        lines.append(f"not compiled: the gradients of {', '.join(penalties)}, as {reason}")
-    return lines
+    reasons = _reasons(module)
+    computed = {name: f"the {trick.computes} of {name}" for name, trick in _penalties(module).items()}
+    compiled = [*module.networks, *(words for name, words in computed.items() if reasons[name] is None)]
+    return [f"compiling: {', '.join(compiled)}; the first steps take longer, minutes for large networks",
+            *(f"not compiled: {computed[name]}, as {reason}" for name, reason in reasons.items() if reason)]
 
 
 def refusal(error: BaseException) -> RequestError | None:
@@ -70,9 +69,10 @@ def _penalties(module: AdversarialModule) -> dict[str, GradientPenalty]:
     return {name: trick for name, trick in module.tricks.items() if isinstance(trick, GradientPenalty)}
 
 
-def _reason(module: AdversarialModule) -> str | None:
-    """Returns why the penalties of a game are not compiled; None: they are."""
-    return reason_against_compiling(module.tricks, networks_of(module.discriminator, "discriminator"))
+def _reasons(module: AdversarialModule) -> dict[str, str | None]:
+    """Returns for each penalty of a game why it is not compiled; None: it is."""
+    networks = networks_of(module.discriminator, "discriminator")
+    return {name: trick.reason_against_compiling(module.tricks, networks) for name, trick in _penalties(module).items()}
 
 
 def _tell(sentence: str) -> None:

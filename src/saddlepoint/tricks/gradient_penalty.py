@@ -74,7 +74,8 @@ def _for_each_row(numbers: Tensor, part: Tensor) -> Tensor:
 class GradientPenalty(Trick):
     """A trick whose term of D's loss depends on ||grad_x D(x)||^2, with the input tricks as part of D."""
 
-    is_compiled = False  # whether the gradient is computed by compiled code where D is compiled
+    computes: ClassVar[str] = "gradients"  # of D, in the lines that say what is compiled
+    is_compiled = False  # whether these are computed by compiled code where D is compiled
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         name = self.name_in(recipe)
@@ -101,6 +102,18 @@ class GradientPenalty(Trick):
                        f"{network}.{layer.setting}={layer.group} an image is in the scores of its whole group, as in "
                        "ProGAN and StyleGAN")
 
+    def reason_against_compiling(self, tricks: TrickStack, discriminators: Mapping[str, nn.Module]) -> str | None:
+        """Returns why the gradients of these discriminators cannot be compiled; None: they can, as far as is known."""
+        if changing := [name for name, _ in tricks.acting_at("discriminator_input")]:
+            return (f"trick=[{','.join(changing)}] changes what the discriminator is shown, by random numbers from "
+                    "outside of it")
+        for name, network in discriminators.items():
+            for place, layer in network.named_modules():
+                if getattr(layer, "running_mean", None) is not None:
+                    return (f"{type(layer).__name__} (model.{name}, {place}) updates its running statistics in each "
+                            "pass, which torch.func.grad does not allow")
+        return None
+
     def squared_norms(self, step: Step, shown: Shown, labels: Tensor) -> Tensor:
         """Returns ||grad_x D(x)||^2 of each row [n] of what D is shown, which has these labels [n]."""
         code, precision = compiled_code_of(step.discriminator), precision_of(step.discriminator)
@@ -116,19 +129,6 @@ class GradientPenalty(Trick):
                     self.is_compiled = False
             with switched_off(code):
                 return squared_gradient_norm(lambda shown: step.score(shown, labels), shown)
-
-
-def reason_against_compiling(tricks: TrickStack, discriminators: Mapping[str, nn.Module]) -> str | None:
-    """Returns why the gradients of these discriminators cannot be compiled; None: they can be, as far as is known."""
-    if changing := [name for name, _ in tricks.acting_at("discriminator_input")]:
-        return (f"trick=[{','.join(changing)}] changes what the discriminator is shown, by random numbers from outside "
-                "of it")
-    for name, network in discriminators.items():
-        for place, layer in network.named_modules():
-            if getattr(layer, "running_mean", None) is not None:
-                return (f"{type(layer).__name__} (model.{name}, {place}) updates its running statistics in each pass, "
-                        "which torch.func.grad does not allow")
-    return None
 
 
 class _UnitGradientPenalty(GradientPenalty):
@@ -191,7 +191,7 @@ class Dragan(_UnitGradientPenalty):
         return each_part(perturbed, step.real)
 
 
-class _ZeroGradientPenalty(GradientPenalty):
+class ZeroGradientPenalty(GradientPenalty):
     """gamma/2 * E||grad_x D(x)||^2, at the images that a subclass chooses.
 
     Mescheder, Geiger and Nowozin 2018, https://arxiv.org/abs/1801.04406, section 4.1. With `every` > 1 only one D step
@@ -222,11 +222,14 @@ class _ZeroGradientPenalty(GradientPenalty):
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
         if not step.variant(self):
             return None
-        norms = self.squared_norms(step, *self.images(step))
-        return step.value(lambda images_seen: self.every * self.gamma(images_seen) / 2) * norms.mean()
+        return step.value(lambda images_seen: self.every * self.gamma(images_seen) / 2) * self.mean_squared_norm(step)
+
+    def mean_squared_norm(self, step: DiscriminatorStep) -> Tensor:
+        """Returns E||grad_x D(x)||^2 []."""
+        return self.squared_norms(step, *self.images(step)).mean()
 
 
-class R1(_ZeroGradientPenalty):
+class R1(ZeroGradientPenalty):
     """gamma/2 * E||grad D(x)||^2 at real images (Mescheder et al. 2018, eq. 9)."""
 
     setting = "r1"
@@ -235,7 +238,7 @@ class R1(_ZeroGradientPenalty):
         return step.real, step.real_labels
 
 
-class R2(_ZeroGradientPenalty):
+class R2(ZeroGradientPenalty):
     """gamma/2 * E||grad D(G(z))||^2 at fakes (Mescheder et al. 2018, eq. 10)."""
 
     setting = "r2"

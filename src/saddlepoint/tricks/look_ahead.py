@@ -4,7 +4,7 @@ become is a function of all that the updates were made of.
 P numbers are trained, in one vector [P].
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -36,6 +36,10 @@ class Elsewhere(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return functional_call(self.network, self.tensors, inputs)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Yields the buffers that are computed with here."""
+        return (self.tensors[name] for name, _ in self.network.named_buffers(recurse=recurse))
 
     def __getattr__(self, name: str) -> Any:
         """Returns a method or another attribute of the network that is not one of nn.Module's."""

@@ -23,7 +23,7 @@ from saddlepoint.metrics.images import GeneratedImages, as_measured
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Sample, Setup
 from saddlepoint.metrics.path_length import latent_spaces
-from saddlepoint.metrics.provenance import Value, differing_fields, protocol, values
+from saddlepoint.metrics.provenance import Value, differing_fields, of_average, protocol, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
@@ -120,8 +120,8 @@ class SampleQuality(Looks, pl.Callback):
 
     def arithmetic(self, module: SynthesisModule) -> float:
         """Returns about how many additions and multiplications a measurement takes."""
-        images = as_measured(generated(module))
-        return self.num_fake * (arithmetic_of_drawing(module) + arithmetic(self.evaluator.extractor, images))
+        images, drawn = as_measured(generated(module)), 1 + len(module.tricks.averages())
+        return drawn * self.num_fake * (arithmetic_of_drawing(module) + arithmetic(self.evaluator.extractor, images))
 
     def look_at_real(self, trainer: pl.Trainer) -> None:
         """Passes the training images through the extractor. If unreadable files leave too few images for some metrics,
@@ -160,18 +160,12 @@ class SampleQuality(Looks, pl.Callback):
         self.best, self.seconds = state_dict["best"] and Value(**state_dict["best"]), state_dict["seconds"]
 
     def measure(self, trainer: pl.Trainer, module: SynthesisModule) -> None:
-        """Makes fakes, measures all metrics, and in the first process writes the values."""
+        """Measures what draws and each further average, and in the first process writes the values."""
         started = time.perf_counter()
-        generator = module.sampling_generator
-        with evaluating(generator):
-            classes = module.class_distribution if module.draws_labels else None
-            fakes = GeneratedImages(generator, module.sampling_latents, classes, self.seed, self.num_fake)
-            sample = self.evaluator.look_at_fakes(fakes)
-        measured_values = values(
-            self.evaluator.measure(self.reference, sample, self.class_names),
-            protocol(self.evaluator.extractor, self.real, self.reference, self.num_fake, self.seed,
-                     ema=module.has_average, batchnorm=kind_of_batchnorm(generator)),
-            module.images_seen)
+        measured_values = self.values_of(module)
+        for average in module.tricks.averages():
+            with module.drawing_from(average):
+                measured_values += of_average(average, self.values_of(module))
         self.measured_at = module.images_seen
         if trainer.is_global_zero:
             self.keep_best(trainer, module, measured_values[0])
@@ -179,6 +173,19 @@ class SampleQuality(Looks, pl.Callback):
             self.write(trainer, measured_values)
             texts = ", ".join(value.in_words() for value in measured_values)
             tqdm.write(f"{module.images_seen:,} images: {texts}", file=sys.stderr)
+
+    def values_of(self, module: SynthesisModule) -> list[Value]:
+        """Makes fakes and measures all metrics."""
+        generator = module.sampling_generator
+        with evaluating(generator):
+            classes = module.class_distribution if module.draws_labels else None
+            fakes = GeneratedImages(generator, module.sampling_latents, classes, self.seed, self.num_fake)
+            sample = self.evaluator.look_at_fakes(fakes)
+        return values(
+            self.evaluator.measure(self.reference, sample, self.class_names),
+            protocol(self.evaluator.extractor, self.real, self.reference, self.num_fake, self.seed,
+                     ema=module.has_average, batchnorm=kind_of_batchnorm(generator)),
+            module.images_seen)
 
     def keep_best(self, trainer: pl.Trainer, module: SynthesisModule, value: Value) -> None:
         """Writes checkpoints/best.ckpt if the value is the best so far under its protocol."""
