@@ -58,6 +58,7 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     refuse_voxels(path, trained["data"])
     device = device_named(settings["device"])
     draw_from(module, settings["weights"])
+    ema = module.has_average  # asked now, as it sets the generator evaluating
     generator = finished(module.sampling_generator).to(device, memory_format=torch.channels_last)
     latents, truncation = module.sampling_latents, None
     if settings["truncation"] is not None:
@@ -94,8 +95,7 @@ def of_run(settings: Settings) -> tuple[RealImages, Fakes, Mapping[str, Any] | N
     fakes = Fakes(
         GeneratedImages(generator, latents, classes, settings["seed"], settings["num_fake"] or MOST_FAKES,
                         quantisation.to_bytes),
-        quantisation=quantisation.title, truncation=truncation, name=path.stem, home=home / "evaluations",
-        ema=module.has_average,
+        quantisation=quantisation.title, truncation=truncation, name=path.stem, home=home / "evaluations", ema=ema,
         images_seen=saved["images_seen"],
         batchnorm=batchnorm.kind_of_batchnorm(generator, kind, settings["standing_batches"]), framing=framing,
         class_names=data.class_names if module.draws_labels else (),
