@@ -120,7 +120,7 @@ def content(run: Path, name: str = "last.ckpt") -> dict[str, object]:
     """What a checkpoint holds, flat, without clocks, its place, the length of visits, and the code's revision, which
     may change meanwhile"""
     return {path: value for path, value in flat(checkpoint.load(run / "checkpoints" / name))
-            if not path.endswith((".seconds", ".revision"))
+            if not path.endswith((".seconds", ".processor_seconds", ".revision"))
             and not path.startswith((".settings.run", ".settings.resume", ".settings.trainer.steps_a_visit"))}
 
 

@@ -262,10 +262,11 @@ def test_a_run_on_a_gpu_says_once_what_makes_resuming_exact(device, is_said, tmp
 
 def test_the_peak_of_a_gpu_stands_beside_that_of_the_host(monkeypatch):
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 12345)
-    of_a_card = results.cost(playing.game(), 2.0, torch.device("cuda", 0))
-    of_the_cpu = results.cost(playing.game(), 2.0, CPU)
+    of_a_card = results.cost(playing.game(), 2.0, 1.5, torch.device("cuda", 0))
+    of_the_cpu = results.cost(playing.game(), 2.0, None, CPU)
     assert of_a_card["peak_device_memory_bytes"] == 12345 and of_the_cpu["peak_device_memory_bytes"] is None
     assert of_a_card["peak_host_memory_bytes"] > 10**7
+    assert (of_a_card["processor_seconds"], of_the_cpu["processor_seconds"]) == (1.5, None)
 
 
 @pytest.mark.parametrize(("device", "initialized", "resets"), [

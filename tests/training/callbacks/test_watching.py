@@ -1,6 +1,7 @@
 """Callbacks look and change nothing; their pictures, files and lines are as promised."""
 
 import json
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from saddlepoint.data import pixels
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.loading import load_generator
+from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.train import train
 from tests.composing import settings
 
@@ -73,6 +75,7 @@ def test_a_run_leaves_what_the_manual_says(runs):
         "samples", "status.json"]
     cost = json.loads((run / "metrics.json").read_text())["cost"]
     assert cost["seconds"] > 0 and cost["images_per_second"] == pytest.approx(96 / cost["seconds"])
+    assert cost["processor_seconds"] > 0
     assert cost["parameters"] == {"generator": sum(p.numel() for p in load_generator(run).parameters()),
                                   "discriminator": cost["parameters"]["discriminator"]}
     assert cost["peak_host_memory_bytes"] > 1e8 and cost["peak_device_memory_bytes"] is None
@@ -87,3 +90,15 @@ def test_the_exported_weights_are_those_that_draw(runs):
     assert exported.keys() == drawing.keys()
     assert all(torch.equal(exported[name], drawing[name]) for name in exported)
     assert any(not torch.equal(exported[name], live[f"generator.{name}"]) for name in exported)  # EMA, not the live one
+
+
+def test_processor_seconds_go_on_with_a_run_and_are_unknown_where_they_were_not_counted():
+    callback = Checkpointing(None)
+    callback.load_state_dict({"seconds": 5.0, "processor_seconds": 3.0})
+    callback.on_train_start(None, None)
+    before = time.process_time()
+    sum(range(10**6))
+    assert 3 + time.process_time() - before <= callback.processor_seconds() < 4
+    assert 3 < callback.state_dict()["processor_seconds"] < 4
+    callback.load_state_dict({"seconds": 5.0})
+    assert callback.processor_seconds() is None and callback.state_dict()["processor_seconds"] is None
