@@ -11,8 +11,9 @@ from saddlepoint.game.batches import ImageBatch
 from saddlepoint.game.latents import Latents
 from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
+from saddlepoint.game.step import DiscriminatorStep
 from saddlepoint.game.synthesis import SynthesisModule
-from saddlepoint.game.turns import Turns
+from saddlepoint.game.turns import Turns, score_apart
 from saddlepoint.losses.adversarial import Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from saddlepoint.tricks.gradient_penalty import R1, R2, WassersteinGradientPenalty
 from saddlepoint.tricks.instance_noise import InstanceNoise
@@ -134,8 +135,9 @@ def test_penalties_differentiate_with_respect_to_every_part_of_a_pair():
         module.tricks.build(module.generator, module.discriminator)
         random = RandomStreams(5, 0, player="discriminator")
         [contest] = module.contests(batches(1)[0], 8, random)
-        step = module.step(contest.detached(), batches(1)[0], random)
-        torch.testing.assert_close(trick.discriminator_loss(step).double(), expected, rtol=1e-6, atol=0)
+        step = module.tricks.differentiable(module.step(contest.detached(), batches(1)[0], random))
+        scored = DiscriminatorStep(**vars(step), sides=score_apart(step))
+        torch.testing.assert_close(trick.discriminator_loss(scored).double(), expected, rtol=1e-6, atol=0)
 
 
 class PointGenerator(nn.Module):

@@ -75,7 +75,7 @@ class AdversarialModule(Task, Players):
         with torch.set_grad_enabled(shares), evaluating(self.generator, self.turns.fakes_in_eval):
             contests = self.contests(batch, self.turns.discriminator_fakes(len(batch.real)), random)
         shown = self.for_discriminator([contest.detached() for contest in contests], random)
-        steps = [self.step(contest, batch, random) for contest in shown]
+        steps = [self.tricks.differentiable(self.step(contest, batch, random)) for contest in shown]
         targets, summed = self.targets(steps), Terms()  # over all updates: two where D scores half a batch at a time
         for score in SCORINGS[self.turns.scoring]:
             self.guard.begin_update(self)

@@ -148,9 +148,13 @@ def exact_float32() -> AbstractContextManager[None]:
     return tf32(False)
 
 
+def is_under_autocast(device: torch.device) -> bool:
+    """Returns whether operations on a device choose their precision themselves (torch.autocast)."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
 @contextmanager
 def in_float32(device: torch.device) -> Iterator[None]:
     """Computes in exact float32 on a device for a while, whatever precision the code around it chose."""
-    autocast = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
-    with exact_float32(), torch.autocast(device.type, enabled=False) if autocast else nullcontext():
+    with exact_float32(), torch.autocast(device.type, enabled=False) if is_under_autocast(device) else nullcontext():
         yield

@@ -14,7 +14,17 @@ from torch import Tensor, nn
 from saddlepoint.errors import RequestError
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.schedule import Schedule
-from saddlepoint.game.step import Contest, DiscriminatorStep, GeneratorStep, Side, Step, Targets, Update, total_of
+from saddlepoint.game.step import (
+    Contest,
+    DiscriminatorStep,
+    GeneratorStep,
+    Side,
+    Step,
+    Targets,
+    Update,
+    each_part,
+    total_of,
+)
 
 if TYPE_CHECKING:
     from saddlepoint.game.players import Players
@@ -93,6 +103,11 @@ class Trick(nn.Module):
     def targets(self, targets: Targets, step: Step) -> Targets:
         """Returns the targets of D's loss in place of those given."""
         return targets
+
+    def differentiates(self, step: Step) -> Iterable[str]:
+        """Returns the sides, `real` and `fake`, by whose images `discriminator_loss` will differentiate the logits of
+        this update, so that D need not score them again for that."""
+        return ()
 
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
         """Returns a term [] to add to D's loss, or None in a step without one."""
@@ -210,6 +225,12 @@ class TrickStack(nn.ModuleDict):
         for _, trick in self._targets:
             targets = trick.targets(targets, step)
         return targets
+
+    def differentiable(self, step: Step) -> Step:
+        """Returns D's step with those sides by which tricks differentiate its logits as leaves of their graph."""
+        sides = {side for _, trick in self._discriminator_losses for side in trick.differentiates(step)}
+        return replace(step, **{side: each_part(lambda part: part.detach().requires_grad_(), getattr(step, side))
+                                for side in sorted(sides)}) if sides else step
 
     def discriminator_losses(self, step: DiscriminatorStep) -> dict[str, Tensor]:
         """Returns the terms [] that tricks add to D's loss in this step, by the trick's name."""

@@ -13,7 +13,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 from saddlepoint.config.rules import Count, NonNegative
 from saddlepoint.game.compiling import compiled_code_of, first_line
-from saddlepoint.game.modes import switched_off
+from saddlepoint.game.modes import is_under_autocast, switched_off
 from saddlepoint.game.precision import precision_of
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
@@ -200,6 +200,7 @@ class ZeroGradientPenalty(GradientPenalty):
     """
 
     setting: ClassVar[str]
+    side: ClassVar[str | None] = None  # at whose images the gradient is taken: real or fake; None: a subclass knows
 
     def __init__(self, gamma: Schedule | NonNegative = 10.0, every: Count = 1):
         super().__init__()
@@ -210,7 +211,7 @@ class ZeroGradientPenalty(GradientPenalty):
 
     def images(self, step: Step) -> tuple[Shown, Tensor]:
         """Returns the n images at which the gradient is taken, and their labels [n]."""
-        raise TypeError(f"{type(self).__name__} does not say where the gradient is measured")
+        return getattr(step, self.side), getattr(step, f"{self.side}_labels")
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"gamma": self.gamma}
@@ -224,24 +225,34 @@ class ZeroGradientPenalty(GradientPenalty):
             return None
         return step.value(lambda images_seen: self.every * self.gamma(images_seen) / 2) * self.mean_squared_norm(step)
 
+    def differentiates(self, step: Step) -> Iterable[str]:
+        return (self.side,) if self.side and step.variant(self) and logits_serve(step, self.images(step)[0]) else ()
+
     def mean_squared_norm(self, step: DiscriminatorStep) -> Tensor:
-        """Returns E||grad_x D(x)||^2 []."""
+        """Returns E||grad_x D(x)||^2 [], of the logits of D's loss where these were scored for it (`differentiates`),
+        else of others of the same images."""
+        for side in step.sides:
+            if side.name == self.side and all(part.is_leaf and part.requires_grad for part in parts(side.shown)):
+                gradients = torch.autograd.grad(side.logits.sum(), parts(side.shown), create_graph=True)
+                return _squares(gradients).mean()
         return self.squared_norms(step, *self.images(step)).mean()
+
+
+def logits_serve(step: Step, shown: Shown) -> bool:
+    """Returns whether the gradient of the very logits that D's loss is of serves a penalty: D computed them in float32
+    throughout, and not by compiled code, which torch cannot differentiate twice."""
+    return (compiled_code_of(step.discriminator) is None and precision_of(step.discriminator) is None
+            and not is_under_autocast(parts(shown)[0].device)
+            and all(part.dtype in (torch.float32, torch.float64) for part in parts(shown)))
 
 
 class R1(ZeroGradientPenalty):
     """gamma/2 * E||grad D(x)||^2 at real images (Mescheder et al. 2018, eq. 9)."""
 
-    setting = "r1"
-
-    def images(self, step: Step) -> tuple[Shown, Tensor]:
-        return step.real, step.real_labels
+    setting, side = "r1", "real"
 
 
 class R2(ZeroGradientPenalty):
     """gamma/2 * E||grad D(G(z))||^2 at fakes (Mescheder et al. 2018, eq. 10)."""
 
-    setting = "r2"
-
-    def images(self, step: Step) -> tuple[Shown, Tensor]:
-        return step.fake, step.fake_labels
+    setting, side = "r2", "fake"
