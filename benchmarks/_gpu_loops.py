@@ -1,10 +1,9 @@
 """Loops written by hand on a GPU, with which gpu.py compares train.py's path."""
 
-import copy
 from typing import ClassVar
 
 import torch
-from _hand_written import HandWritten
+from _hand_written import HandWritten, Regularised
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -71,22 +70,5 @@ class WithPenalty(Recordable):
         return slope.square().sum((1, 2, 3)) + 1e-12
 
 
-class Regularised(WithPenalty):
-    """R3GAN's loss: paired logits, R1 and R2, and a moving average of G."""
-
-    def __init__(self, *given):
-        super().__init__(*given)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        difference = self.discriminator(fake, self.labels) - self.discriminator(real, self.labels)
-        slopes = [self.squared_slope(each.detach().requires_grad_()).mean() for each in (real, fake)]
-        return F.softplus(difference).mean() + 5 * sum(slopes)
-
-    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
-        return F.softplus(self.discriminator(real, self.labels) - self.discriminator(fake, self.labels)).mean()
-
-    @torch.no_grad()
-    def after(self) -> None:
-        torch._foreach_lerp_([*self.average.parameters()], [*self.generator.parameters()], 0.002)
-        torch._foreach_copy_([*self.average.buffers()], [*self.generator.buffers()])
+class RegularisedOnDevice(Regularised, Recordable):
+    """R3GAN's loss, where the networks are."""

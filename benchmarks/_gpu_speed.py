@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from _gpu_cases import Case, Machine, Outcome, numerics
-from _gpu_loops import BATCH, BatchesOnDevice, Hinge, OnDevice, Recordable, Regularised, WithPenalty
+from _gpu_loops import BATCH, BatchesOnDevice, Hinge, OnDevice, Recordable, RegularisedOnDevice, WithPenalty
 from PIL import Image
 from torch import Tensor, nn
 from training import ours
@@ -39,7 +39,7 @@ class Game(NamedTuple):
 NO_NORM = "model.discriminator.normalization=none"
 GAMES = {
     "DCGAN 32x32": Game(("model=dcgan", *DIGITS), Recordable, compiled=True),
-    "R1+R2+EMA": Game(("model=dcgan", *DIGITS, NO_NORM, "loss=relativistic", "trick=[r1,r2,ema]"), Regularised,
+    "R1+R2+EMA": Game(("model=dcgan", *DIGITS, NO_NORM, "loss=relativistic", "trick=[r1,r2,ema]"), RegularisedOnDevice,
                       compiled=True),
     "SNGAN": Game(("model=resnet", *DIGITS, NO_NORM, "loss=hinge", "trick=[spectral_norm]",
                    "model.turns.discriminator_steps=1"), Hinge, compiled=False),

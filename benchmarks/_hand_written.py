@@ -1,5 +1,6 @@
 """The loops that people write by hand, for benchmarks to compare with: no logging, no bar, data in memory."""
 
+import copy
 import time
 from typing import ClassVar
 
@@ -58,6 +59,30 @@ class HandWritten:
         if self.freezes_discriminator:
             for parameter in self.discriminator.parameters():
                 parameter.requires_grad_(learns)
+
+
+class Regularised(HandWritten):
+    """R3GAN's loss: paired logits, R1 and R2 of the same logits, and a moving average of G."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        sides = [each.detach().requires_grad_() for each in (real, fake)]
+        of_real, of_fake = (self.discriminator(each, self.labels) for each in sides)
+        slopes = [torch.autograd.grad(logits.sum(), each, create_graph=True)[0].square().sum((1, 2, 3)).mean()
+                  for logits, each in zip((of_real, of_fake), sides, strict=True)]
+        return F.softplus(of_fake - of_real).mean() + 5 * sum(slopes)
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        return F.softplus(self.discriminator(real, self.labels) - self.discriminator(fake, self.labels)).mean()
+
+    @torch.no_grad()
+    def after(self) -> None:
+        torch._foreach_lerp_([*self.average.parameters()], [*self.generator.parameters()], 0.002)
+        if buffers := [*self.average.buffers()]:
+            torch._foreach_copy_(buffers, [*self.generator.buffers()])
 
 
 class AsDocumented(HandWritten):

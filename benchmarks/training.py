@@ -1,6 +1,7 @@
 """Images per second of train.py's path against hand-written loops, in one run, in turn; medians of the ratios.
 
     python benchmarks/training.py root=FOLDER_OF_FASHION_MNIST_IDX_FILES rounds=5
+    python benchmarks/training.py only=R3GAN                      # what has this in its name
 
 Ours runs as train.py does: Lightning, run directory, TensorBoard and metrics.csv, progress, checkpoints. The first
 comparison has the same networks, fused Adam, order of operations, memory layout and threads. The second is the way
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from _arguments import read_arguments
-from _hand_written import AsDocumented, HandWritten, seconds_from_loader, seconds_from_memory
+from _hand_written import AsDocumented, HandWritten, Regularised, seconds_from_loader, seconds_from_memory
 from torchvision import datasets, transforms
 
 ROOT = Path(__file__).parent.parent
@@ -32,9 +33,10 @@ A1 = ("model=mlp", "data.image_size=28", "data.batch_size=100", "model.generator
       "model.generator.activate_output=true",
       "model.discriminator.widths=[256,100]", "model.discriminator.activate_output=true",
       "model.discriminator.dropout=[0.0,0.2,0.2]")
-CASES = {  # overrides, padding to the image size, steps, warm-up steps
-    "MLP (A1), batch 100": (A1, 0, 600, 50),
-    "DCGAN 32x32, batch 64": (("model=dcgan", "data.batch_size=64"), 2, 40, 4),
+CASES = {  # overrides, padding to the image size, steps, warm-up steps, the loop by hand
+    "MLP (A1), batch 100": (A1, 0, 600, 50, HandWritten),
+    "DCGAN 32x32, batch 64": (("model=dcgan", "data.batch_size=64"), 2, 40, 4, HandWritten),
+    "small R3GAN, batch 16": (("experiment=r3gan_mnist5k", "data.batch_size=16"), 2, 40, 4, Regularised),
 }
 
 
@@ -99,23 +101,25 @@ def torchvision_loader(data: pl.LightningDataModule, batch_size: int, directory:
 
 
 def main() -> None:
-    root, rounds = read_arguments({"root": "", "rounds": 5}).values()
+    root, rounds, only = read_arguments({"root": "", "rounds": 5, "only": ""}).values()
     where = ["data=fashion_mnist", f"data.root='{root}'"] if root else ["data=mnist5k"]
     data = build.data(settings(*where))
     data.prepare_data()
     data.setup("fit")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {data.name}")
-    for name, (overrides, padding, steps, warm_up) in CASES.items():
+    for name, (overrides, padding, steps, warm_up, loop) in CASES.items():
+        if only not in name:
+            continue
         overrides = [*where, *overrides]
         rows = []
         for _ in range(rounds):
             rows.append([ours(overrides, steps, warm_up),
-                         seconds_from_memory(by_hand(overrides), data.images(), padding, steps, warm_up)])
+                         seconds_from_memory(by_hand(overrides, loop), data.images(), padding, steps, warm_up)])
             if not padding:
                 with tempfile.TemporaryDirectory() as directory:
-                    loop = by_hand(overrides, AsDocumented)
-                    loader = torchvision_loader(data, loop.batch_size, directory)
-                    rows[-1].append(seconds_from_loader(loop, loader, steps, warm_up))
+                    documented = by_hand(overrides, AsDocumented)
+                    loader = torchvision_loader(data, documented.batch_size, directory)
+                    rows[-1].append(seconds_from_loader(documented, loader, steps, warm_up))
             print("  seconds for", steps, "steps:", " ".join(f"{each:.2f}" for each in rows[-1]), flush=True)
         report(name, rows, steps)
 
