@@ -293,6 +293,9 @@ def test_a_subset_of_scenes_has_some_of_each_file_once(scenes):
     places = [str(place) for place in data.files()]
     assert len(places) == data.num_images == 7 and len({*places} & whole) == 7
     assert data.left_out == ["4 images by data.subset_size=7"]
+    whole = data.images_to_compare_with("whole")
+    assert len(whole.files) == 11 and len(data.images_to_compare_with("train").files) == 7
+    assert whole.identity() == lsun(scenes, categories=["bedroom", "tower"]).images_to_compare_with("train").identity()
     assert data.identity() != lsun(scenes, categories=["bedroom", "tower"]).identity()
 
 

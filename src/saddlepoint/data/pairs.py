@@ -132,6 +132,9 @@ class PairFolder(ImageFolder):
         raise RequestError(f"data={self.name} is pairs of images for super-resolution: its models are judged by PSNR "
                            "and SSIM of whole images (callbacks=super_resolution), not by metrics of samples")
 
+    def whole_training_part(self) -> EvaluationImages:
+        return self.evaluation_images()
+
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
         low_images = LowImages(self.scale, self.partners, load) if self.degraded is None else None
         return CroppedPairs(train, labels, EndlessOrder(len(train), self.seed), load, self.horizontal_flip, unreadable,

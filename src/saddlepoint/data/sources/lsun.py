@@ -71,7 +71,15 @@ class LSUN(ImageFolder):
             self._parts[split] = self._stored(split)
         files = self._parts[split]
         unreadable = [*self._dataset.unreadable] if split == "train" else []
-        files = files.some(numpy.delete(numpy.arange(len(files)), unreadable))
+        return self._evaluated(split, files.some(numpy.delete(numpy.arange(len(files)), unreadable)))
+
+    def whole_training_part(self) -> EvaluationFiles:
+        if self.subset_size is None:
+            return self.evaluation_images("train")
+        self.setup()
+        return self._evaluated("train", self._stored("train"))
+
+    def _evaluated(self, split: str, files: StoredImages) -> EvaluationFiles:
         return EvaluationFiles(self.name, split, PlacesOf(files), self._labels(files),
                                self.loader(self.evaluation_framing()))
 
