@@ -69,6 +69,7 @@ def test_a_row_that_takes_longer_is_read_where_the_shortest_ends(tmp_path):
     assert after(few, rows[1].completed[0], rows[1], 5.0) == pytest.approx(20.0)
     assert after(few, rows[1].completed[0], rows[1], 1.0) is None  # 50 images, before the first measurement
     assert after(few, rows[1].completed[0], rows[1], 7.0) == pytest.approx((10.0 * 3.0) ** 0.5)  # 350: up to the end
+    assert after(few, rows[1].completed[0], rows[1], 6.5) == pytest.approx(10.0**0.75 * 3.0**0.25)  # 325 images
     assert after(few, rows[1].completed[0], rows[1], None) is None
 
 
