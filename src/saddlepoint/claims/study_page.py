@@ -73,6 +73,7 @@ def minutes(row: Repeated) -> float | None:
 
 
 def shortest(rows: Sequence[Repeated]) -> float | None:
+    """Returns the minutes of the row whose runs take least; None if none is known."""
     return min((time for row in rows if (time := minutes(row)) is not None), default=None)
 
 
