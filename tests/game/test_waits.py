@@ -6,7 +6,6 @@ of the right shape. No optimizer is fused there, so SGD stands for all; what a f
 in test_guard.py. Autocast does not know the device, and is only switched off in a step.
 """
 
-import math
 from collections import Counter
 from contextlib import nullcontext
 from functools import partial
@@ -15,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -148,18 +148,24 @@ def batch_of(made, kind):
 
 def operations(module: AdversarialModule, batch: tuple) -> Counter:
     """Plays at the start of training, and a round after all warm-ups -> the operations of the round"""
-    turns = module.turns
-    turns.discriminator_steps = min(turns.discriminator_steps, 2)  # the others would be the same
-    module.training_step(batch, 0)
-    module.images_seen = max(turns.generator_warmup_images, turns.discriminator_warmup_images) + 10**6
-    if turns.discriminator_steps == 1:
+    begin(module, batch)
+    if module.turns.discriminator_steps == 1:
         module.training_step(batch, 0)  # the first after the warm-ups, whose operations nobody counts
     with Operations() as played:
-        for _ in range(turns.discriminator_steps):
+        for _ in range(module.turns.discriminator_steps):
             module.training_step(batch, 0)
     assert module.discriminator_steps_taken and module.generator_steps_taken
     assert not played.of_host
     return played.number
+
+
+def begin(module: AdversarialModule, batch: tuple) -> None:
+    """Plays a round at the start of training; what comes next is after all warm-ups."""
+    turns = module.turns
+    turns.discriminator_steps = min(turns.discriminator_steps, 2)  # the others would be the same
+    for _ in range(turns.discriminator_steps):
+        module.training_step(batch, 0)
+    module.images_seen = max(turns.generator_warmup_images, turns.discriminator_warmup_images) + 10**6
 
 
 def refusals(module: AdversarialModule, batch: tuple) -> list[str]:
@@ -168,10 +174,14 @@ def refusals(module: AdversarialModule, batch: tuple) -> list[str]:
     for pool in getattr(module, "pools", {}).values():
         pool.size = len(pool.images)  # full, after which all steps are of one kind
     module.recorder = Recorder(SimpleNamespace(working=nullcontext), said.append)
-    for _ in range(2 * module.turns.discriminator_steps):
+    kinds = module.recorder.kinds
+    for played in range(1, 10):
         module.training_step(batch, 0)
-    assert all(kind.count == 2 or kind.is_refused for kind in module.recorder.kinds.values())
-    return said
+        for kind in kinds.values():
+            kind.is_refused |= kind.count == 2  # it is rehearsed, and nothing is here to record it
+        if played >= 2 * module.turns.discriminator_steps and all(kind.is_refused for kind in kinds.values()):
+            return said
+    pytest.fail(f"{[kind.is_refused for kind in kinds.values()]}: kinds of steps that were rehearsed")
 
 
 @pytest.fixture(autouse=True)
@@ -179,10 +189,20 @@ def without_autocast(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())
 
 
+@pytest.fixture(autouse=True)
+def one_iteration_at_first(monkeypatch):
+    """Spectral norm begins with 15 power iterations, which would take longer than all steps."""
+    iterate = _SpectralNorm._power_method
+    monkeypatch.setattr(_SpectralNorm, "_power_method", lambda self, weight, number: iterate(self, weight, 1))
+
+
 @pytest.mark.parametrize("name", [*EXPERIMENTS, *TRICKS])
 def test_a_step_never_waits(name):
     module, batch = game(*(EXPERIMENTS | TRICKS)[name])
-    assert on_the_device(operations(module, batch)) <= LIMITS.get(name, math.inf)
+    if name in LIMITS:
+        assert on_the_device(operations(module, batch)) <= LIMITS[name]
+    else:
+        begin(module, batch)
     assert not refusals(module, batch)
 
 
