@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from saddlepoint import build, load_generator
+from saddlepoint import load_generator, making
 from saddlepoint.commands import description, drawing, evaluation
 from saddlepoint.comparison.rows import group_by_recipe
 from saddlepoint.config import former
@@ -233,8 +233,8 @@ def test_every_former_class_is_there_and_takes_its_settings(commit):
     """A failure: enter a class that moved in former.CLASSES, a setting in former.RENAMED or former.DROPPED."""
     for target, names in (of_commit(commit)["classes"] | FURTHER).items():
         today, settings_of_today = in_todays_words(target, names)
-        found = build.target_class({"_target_": today}, target)
-        assert settings_of_today <= build.arguments(found), f"{target}, today {today}"
+        found = making.target_class({"_target_": today}, target)
+        assert settings_of_today <= making.arguments(found), f"{target}, today {today}"
 
 
 @pytest.mark.parametrize("commit", COMMITS)

@@ -19,14 +19,15 @@ FLOORS = (
     ("downloads", "game", "networks", "runs"),
     ("data", "losses", "tricks"),
     ("metrics", "preparing", "probing"),
-    ("build", "comparison"),
-    ("sampling", "sweeps"),
-    ("claims", "upscaling"),
+    ("comparison", "making"),
+    ("build", "sweeps"),
+    ("claims", "sampling"),
+    ("upscaling",),
     ("training",),
     ("commands",),
 )
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
-LOOSE = {"build", "checks", "downloads", "environment", "errors", "exports"}  # single files at the root
+LOOSE = {"build", "checks", "downloads", "environment", "errors", "exports", "making"}  # single files at the root
 
 
 def modules() -> dict[str, Path]:

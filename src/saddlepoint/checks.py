@@ -1,6 +1,6 @@
 """Checks of constructor arguments. Each raises a ValueError with the setting, its value and what it must be.
 
-`build.make` turns the ValueError into a RequestError, whose text the user reads.
+`making.make` turns the ValueError into a RequestError, whose text the user reads.
 """
 
 from collections.abc import Mapping

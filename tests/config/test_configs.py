@@ -9,7 +9,7 @@ from shutil import copytree
 import pytest
 from omegaconf import OmegaConf
 
-from saddlepoint import build
+from saddlepoint import making
 from saddlepoint.config.setting_rules import RULES, rule_for
 from saddlepoint.config.signatures import signature_of
 from saddlepoint.data.array_images import ArrayImages
@@ -165,9 +165,9 @@ def target_nodes_of_ours() -> list:
 @pytest.mark.parametrize("node", target_nodes_of_ours())
 def test_a_yaml_file_holds_the_arguments_of_its_class(node):
     """All of them, so that each can be overridden, except those that build.py hands over as objects."""
-    target = build.target_class(node, "here")
-    arguments = build.arguments(target)
-    of_the_game = build.arguments(SynthesisModule) | {"content"}
+    target = making.target_class(node, "here")
+    arguments = making.arguments(target)
+    of_the_game = making.arguments(SynthesisModule) | {"content"}
     handed_over = of_the_game if issubclass(target, AdversarialModule) else {"context", "data", "extractor"}
     assert node.keys() - {"_target_", "defaults", "adversarial_weight"} == (
         arguments - handed_over - ITS_OWN.get(target, set()))
@@ -238,9 +238,9 @@ def test_every_rule_of_the_table_is_for_a_setting():
 @pytest.mark.parametrize("target", sorted({param.values[0]["_target_"] for param in target_nodes_of_ours()}))
 def test_the_source_text_of_a_constructor_is_read_as_python_reads_it(target):
     """Names alone: what rules say is tried by settings, in test_check.py."""
-    signature, kind = signature_of(target), build.target_class({"_target_": target}, "here")
+    signature, kind = signature_of(target), making.target_class({"_target_": target}, "here")
     assert signature.name == kind.__name__ and not signature.more
-    assert signature.arguments.keys() == build.arguments(kind) - ITS_OWN.get(kind, set())
+    assert signature.arguments.keys() == making.arguments(kind) - ITS_OWN.get(kind, set())
 
 
 def of_experiments() -> set[tuple[str, str]]:

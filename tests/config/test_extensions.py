@@ -11,7 +11,7 @@ import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from saddlepoint import build
+from saddlepoint import build, making
 from saddlepoint.commands.command_line import help_text, refuse_arguments, take_extensions_into_use
 from saddlepoint.config import extensions, folders, signatures, source
 from saddlepoint.config.hydra_errors import explain
@@ -93,7 +93,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path, distr
 def test_a_folder_brings_classes_and_yaml_files(lab):
     extensions.use([str(lab)])
     chosen = settings(f"extensions=['{lab}']", "loss=mine")
-    loss = build.make(chosen["loss"], Hinge, "loss")
+    loss = making.make(chosen["loss"], Hinge, "loss")
     assert (type(loss).__module__, loss.slope) == ("lab_a.losses", 2.0)
     assert "mine" in folders.options("loss")
     assert re.search(r"loss: .*hinge, .*, mine, ", help_text("train", []))
@@ -118,7 +118,7 @@ def test_an_installed_package_needs_no_word(monkeypatch, tmp_path, lab):
     found, = extensions.in_use()
     assert (found.name, found.folder, found.version) == ("lab_a", lab, "1.2")
     assert extensions.typed() == []
-    assert type(build.make(settings("loss=mine")["loss"], Hinge, "loss")).__name__ == "Mine"
+    assert type(making.make(settings("loss=mine")["loss"], Hinge, "loss")).__name__ == "Mine"
 
 
 def test_two_of_one_name_are_refused_and_both_named(monkeypatch, tmp_path, lab):
@@ -176,7 +176,7 @@ def test_code_that_fails_while_it_is_imported_is_one_sentence(lab):
     extensions.use([str(lab)])
     chosen = settings(f"extensions=['{lab}']", "loss=mine")
     with pytest.raises(RequestError) as refusal:
-        build.make(chosen["loss"], Hinge, "loss")
+        making.make(chosen["loss"], Hinge, "loss")
     assert str(refusal.value) == (
         "loss._target_=lab_a.losses.Mine cannot be used, as lab_a.losses fails while it is imported: "
         f"{lab / 'losses.py'}, line 3: ValueError: math domain error")
@@ -191,7 +191,7 @@ def test_other_failures_say_what_and_where(lab, code, words):
     package(lab, losses=code)
     extensions.use([str(lab)])
     with pytest.raises(RequestError) as refusal:
-        build.make(settings(f"extensions=['{lab}']", "loss=mine")["loss"], Hinge, "loss")
+        making.make(settings(f"extensions=['{lab}']", "loss=mine")["loss"], Hinge, "loss")
     assert words in str(refusal.value) and "loss._target_=lab_a.losses.Mine" in str(refusal.value)
 
 
@@ -203,13 +203,13 @@ def test_a_yaml_file_without_target_is_one_sentence(lab):
     assert str(refusal.value) == ("loss={...} must be a component, whose yaml file names its class: it lacks a line "
                                   "such as _target_: mylab.losses.Mine")
     with pytest.raises(RequestError, match="loss has no _target_, which names its class"):
-        build.make({"slope": 2.0}, Hinge, "loss")
+        making.make({"slope": 2.0}, Hinge, "loss")
 
 
 def test_a_package_that_nobody_named_stays_closed(lab, monkeypatch):
     monkeypatch.syspath_prepend(str(lab.parent))  # it could be imported, and is not
     with pytest.raises(RequestError, match=r"type extensions=\[FOLDER\] with its folder, or install it"):
-        build.make({"_target_": "lab_a.losses.Mine"}, Hinge, "loss")
+        making.make({"_target_": "lab_a.losses.Mine"}, Hinge, "loss")
     assert "lab_a" not in sys.modules
 
 
@@ -349,7 +349,7 @@ def test_a_loss_that_is_not_whole_is_a_sentence(lab, code, words):
     extensions.use([str(lab)])
     chosen = {"_target_": "lab_a.losses.Mine"} | ({"slope": 2.0} if "slope" in code else {})
     with pytest.raises(RequestError) as refusal:
-        build.make(chosen, AdversarialLoss, "loss")
+        making.make(chosen, AdversarialLoss, "loss")
     assert words in str(refusal.value)
 
 

@@ -6,8 +6,9 @@ import shlex
 import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pytorch_lightning.loggers import Logger
 
-from saddlepoint import build
+from saddlepoint import making
 from saddlepoint.config.hydra_errors import UNRESOLVED, explain, unresolved
 from saddlepoint.config.hydra_settings import refuse
 from saddlepoint.config.overrides import parse, prepare
@@ -86,8 +87,8 @@ def test_what_is_still_to_be_given_is_said():
 
 @pytest.mark.parametrize("name", ["x/${USER}", r"a\${x}", "${", "plain", "ends\\", r"a\b${c}"])
 def test_a_name_that_holds_an_interpolation_reaches_a_constructor(name):
-    made = build.make({"_target_": "pytorch_lightning.loggers.CSVLogger", "save_dir": name, "name": [name]},
-                      build.Logger, "logger.csv")
+    made = making.make({"_target_": "pytorch_lightning.loggers.CSVLogger", "save_dir": name, "name": [name]},
+                       Logger, "logger.csv")
     assert made.save_dir == name and made.name == [name]
 
 

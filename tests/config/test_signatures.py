@@ -6,7 +6,7 @@ from textwrap import dedent
 
 import pytest
 
-from saddlepoint import build
+from saddlepoint import making
 from saddlepoint.config import signatures, source
 from saddlepoint.config.component_checks import complaints, complaints_of_constructors
 from saddlepoint.config.signatures import signature_of
@@ -222,7 +222,7 @@ def test_build_holds_settings_to_the_same_rules():
     """They may come out of a checkpoint, which no command has checked."""
     turns = {"_target_": "saddlepoint.game.turns.Turns", "scoring": "halves", "generator_steps": 0}
     with pytest.raises(RequestError) as refusal:
-        build.make(turns, Turns, "model.turns")
+        making.make(turns, Turns, "model.turns")
     assert str(refusal.value).splitlines() == [
         "model.turns.scoring=halves must be one of separate, together, half: did you mean half?",
         "model.turns.generator_steps=0 must be a whole number of at least 1"]

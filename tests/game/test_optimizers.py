@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from saddlepoint import build
+from saddlepoint import making
 from saddlepoint.config.component_checks import complaints
 from saddlepoint.errors import RequestError
 from saddlepoint.game.optimizers import Optimizers
@@ -92,7 +92,7 @@ def typed(**betas):
 
 def test_a_schedule_in_a_list_is_made_and_held_to_the_rules_of_its_number():
     assert [*complaints(typed())] == []
-    made = build.make(typed()["optimizer"]["generator"], torch.optim.Optimizer, "optimizer.generator")
+    made = making.make(typed()["optimizer"]["generator"], torch.optim.Optimizer, "optimizer.generator")
     optimizers = Optimizers(made, adam())
     assert optimizers.present(100)[0]["betas"] == (0.0, pytest.approx(0.99))
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saddlepoint import build
+from saddlepoint import build, making
 from saddlepoint.losses.content import PerceptualLoss, PixelLoss, TotalVariation
 from saddlepoint.losses.perceptual import RandomFeatures, vgg_layers
 from tests.composing import settings
@@ -42,7 +42,7 @@ def test_content_is_what_the_settings_say_and_nothing_of_weight_0(model):
 
 
 def test_esrgan_plays_basicsrs_game_and_real_esrgan_turns_no_crop():
-    esrgan = build.make(settings("experiment=esrgan_x4")["loss"], object, "loss")
+    esrgan = making.make(settings("experiment=esrgan_x4")["loss"], object, "loss")
     real, fake = torch.tensor([1.0, 3.0], requires_grad=True), torch.tensor([0.5, -1.0], requires_grad=True)
     esrgan.discriminator(real, fake, None).backward()
     cross_entropy = torch.nn.BCEWithLogitsLoss()

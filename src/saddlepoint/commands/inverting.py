@@ -10,7 +10,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from saddlepoint import build
+from saddlepoint import build, making
 from saddlepoint.commands.drawing import one_class
 from saddlepoint.config.rules import nearest
 from saddlepoint.config.typed_paths import expanded
@@ -138,7 +138,8 @@ def inverter_of(module: Any, generator: SamplingGenerator, image_shape: torch.Si
         features = inversion_features.of_discriminator(module, image_shape)
         module.networks["discriminator"].to(device)
     elif settings["features"] == "perceptual":
-        features = inversion_features.of_network(build.make(settings["perceptual"], nn.Module, "perceptual").to(device))
+        perceptual = making.make(settings["perceptual"], nn.Module, "perceptual")
+        features = inversion_features.of_network(perceptual.to(device))
     search = Search(**{name: settings[name] for name in ("method", "steps", "lr", "restarts", "prior_weight",
                                                          "feature_weight", "seed")})
     begins_at_codes = settings["start"] == "encoder"

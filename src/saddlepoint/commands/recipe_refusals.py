@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from saddlepoint import build
+from saddlepoint import build, making
 from saddlepoint.commands import command_line
 from saddlepoint.config.paths import changed
 from saddlepoint.errors import RequestError
@@ -65,7 +65,7 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
 
     model, data = settings["model"], settings["data"]
     attempt("module", lambda: build.task(settings))
-    attempt("data", lambda: build.target_class(data, "data"))
+    attempt("data", lambda: making.target_class(data, "data"))
     kind = parts.pop("data", None)
     if problems := problems or [*parts["module"].data_problems(getattr(kind, "yields", ImageBatch))]:
         return None, problems  # of another task: problems of its networks with the data would mislead
@@ -73,11 +73,11 @@ def read_recipe(settings: Mapping[str, Any]) -> tuple[Recipe | None, list[Proble
     with torch.device("meta"):
         for name in names:
             attempt(name, partial(build.network, settings, name))
-    attempt("loss", lambda: build.make(settings["loss"], AdversarialLoss, "loss"))
+    attempt("loss", lambda: making.make(settings["loss"], AdversarialLoss, "loss"))
     attempt("tricks", lambda: build.tricks(settings))
-    attempt("turns", lambda: build.make(model["turns"], Turns, "model.turns"))
+    attempt("turns", lambda: making.make(model["turns"], Turns, "model.turns"))
     if "latents" in model:
-        attempt("latents", lambda: build.make(model["latents"], Latents, "model.latents"))
+        attempt("latents", lambda: making.make(model["latents"], Latents, "model.latents"))
     if problems:
         return None, problems
     return Recipe({name: parts.pop(name) for name in names}, **{"latents": None} | parts,

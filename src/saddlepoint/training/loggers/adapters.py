@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from torch import Tensor
 
-from saddlepoint import build
+from saddlepoint import making
 from saddlepoint.config.spelling import readable
 from saddlepoint.errors import RequestError
 from saddlepoint.parallel.first import is_first
@@ -72,7 +72,7 @@ def make_loggers(settings: Mapping[str, Any], directory: Path, images_seen: int 
     for name, each in _settings_by_name(settings).items():
         adapter = _adapter(name, each)
         with adapter.contact(each):
-            loggers.append(build.make(each, Logger, f"logger.{name}", **adapter.arguments(directory, images_seen)))
+            loggers.append(making.make(each, Logger, f"logger.{name}", **adapter.arguments(directory, images_seen)))
     return loggers
 
 
@@ -100,4 +100,4 @@ def _settings_by_name(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any
 
 
 def _adapter(name: str, settings: Mapping[str, Any]) -> LoggerAdapter:
-    return adapter_of(build.target_class(settings, f"logger.{name}"))
+    return adapter_of(making.target_class(settings, f"logger.{name}"))
