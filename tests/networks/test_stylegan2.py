@@ -11,11 +11,10 @@ from saddlepoint.networks.stylegan2 import (
     ConditionalStyleGAN2Discriminator,
     ConditionalStyleGAN2Generator,
     DownBlock,
-    Mapping,
-    StyledConvolution,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
 )
+from saddlepoint.networks.styles import Mapping, StyledConvolution
 from tests.networks.counting import trainable
 
 SMALL = {"most_maps": 8, "maps_times_side": 128}
