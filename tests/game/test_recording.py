@@ -20,7 +20,8 @@ from saddlepoint.game.guard import FiniteGuard
 from saddlepoint.game.networks import PLAYERS
 from saddlepoint.game.recording import Recorder
 from saddlepoint.game.schedule import Constant, Linear
-from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.trick import Trick
+from saddlepoint.game.trick_stack import TrickStack
 from saddlepoint.game.turns import Turns
 from saddlepoint.game.visits import Visit
 from tests.composing import options, settings

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from saddlepoint.game.step import Targets, Update
-from saddlepoint.game.trick import Trick, TrickStack, overrides
+from saddlepoint.game.trick import Trick, overrides
+from saddlepoint.game.trick_stack import TrickStack
 from saddlepoint.tricks.weights import SpectralNorm
 from tests.tricks.stand_ins import TRICKS, Generator, Patches, built, images, step
 

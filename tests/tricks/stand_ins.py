@@ -11,7 +11,8 @@ from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Recipe
 from saddlepoint.game.step import DiscriminatorStep, Shown, Side, Update, parts
 from saddlepoint.game.synthesis import SynthesisModule
-from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.trick import Trick
+from saddlepoint.game.trick_stack import TrickStack
 from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.tricks.augment import Augment

@@ -17,7 +17,8 @@ from saddlepoint.game.optimizers import Optimizers
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recording import Eager
 from saddlepoint.game.step import DiscriminatorStep, Update
-from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.trick import Trick
+from saddlepoint.game.trick_stack import TrickStack
 from saddlepoint.game.visits import Visit
 
 COUNTERS = ("images_seen", "discriminator_steps_taken", "generator_steps_taken")

@@ -19,7 +19,7 @@ from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.repeated_draws import KeptDraws, position
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, Shown, Step, each_part, parts
-from saddlepoint.game.trick import TrickStack
+from saddlepoint.game.trick_stack import TrickStack
 from saddlepoint.tricks.gradient_penalty import ZeroGradientPenalty
 
 SIDES = {"real": ("real",), "fake": ("fake",), "both": ("real", "fake")}

@@ -18,7 +18,8 @@ from saddlepoint.game.precision import precision_of
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, Shown, Step, each_part, parts
-from saddlepoint.game.trick import Trick, TrickStack
+from saddlepoint.game.trick import Trick
+from saddlepoint.game.trick_stack import TrickStack
 
 # The slope of sqrt(s) is infinite at s = 0. That of sqrt(s + UNDER_ROOT) is finite, and from s = 1e-4 on both roots are
 # equal in float32.
