@@ -131,7 +131,7 @@ def played_each_way(made: dict, kinds: int | None = None,
 QUIET = ("callbacks=none", "logger=none", "trainer=cpu")
 NARROW = ("model.generator.width=4", "model.discriminator.width=4")
 BETAS = ("optimizer.generator.betas=[0.0,0.99]", "optimizer.discriminator.betas=[0.0,0.99]")
-SMALLER = {"r3gan_mnist5k": BETAS, "r3gan_cifar10": (*BETAS, *NARROW),
+SMALLER = {"r3gan_cifar10": (*BETAS, *NARROW),
            "biggan_cifar10": NARROW, "sagan_cifar10": NARROW,
            "stylegan2_cifar10": ("model.generator.most_maps=4", "model.generator.style_size=8",
                                  "model.discriminator.most_maps=4"),
