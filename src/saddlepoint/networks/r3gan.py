@@ -16,7 +16,7 @@ from saddlepoint.checks import require, require_whole_numbers
 from saddlepoint.config.image_sizes import Sides
 from saddlepoint.config.rules import Count, ImageSize, WholeNumber
 from saddlepoint.networks.layers import doublings, outputs_of_each, require_classes
-from saddlepoint.networks.resampling import Resampling
+from saddlepoint.networks.resampling import Doubling, Halving
 
 SLOPE = 0.2  # of leaky ReLU below 0
 BLOCK_LAYERS = 3  # convolutions of a block
@@ -57,10 +57,15 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1, bias=False)
 
 
-def _transition(inputs: int, outputs: int, doubles: bool) -> list[nn.Module]:
-    """Returns what lies between two stages: a 1x1 convolution where their widths differ, at the smaller side."""
-    change = [_convolution(inputs, outputs)] if inputs != outputs else []
-    return [*change, Resampling(True)] if doubles else [Resampling(False), *change]
+def _change(inputs: int, outputs: int) -> list[nn.Module]:
+    """Returns what lies between two stages beside a resampling, at the smaller side."""
+    return [_convolution(inputs, outputs)] if inputs != outputs else []
+
+
+def _sides(image_size: ImageSize) -> list[Sides]:
+    """Returns the sides of the maps of each stage, from the smallest to the image's."""
+    levels, smallest = doublings(image_size)
+    return [Sides(*(side * 2**level for side in smallest)) for level in range(levels + 1)]
 
 
 def _widths(player: str, width: int, full_width: int, group: int, image_size: ImageSize) -> list[int]:
@@ -125,9 +130,10 @@ class R3GANGenerator(nn.Module):
                                "model.generator.blocks": blocks})
         widths = _widths("generator", width, full_width_up_to, maps_per_group, image_size)
         self.latent_dim = latent_dim
-        first: list[nn.Module] = [Basis(latent_dim, widths[0], doublings(image_size)[1])]
-        transitions = [_transition(before, after, doubles=True)
-                       for before, after in zip(widths, widths[1:], strict=False)]
+        sides = _sides(image_size)
+        first: list[nn.Module] = [Basis(latent_dim, widths[0], sides[0])]
+        transitions = [[*_change(before, after), Doubling(smaller)]
+                       for before, after, smaller in zip(widths, widths[1:], sides, strict=False)]
         self.layers = nn.Sequential(*(
             nn.Sequential(*start, *(Block(maps, maps_per_group) for _ in range(blocks)))
             for start, maps in zip([first, *transitions], widths, strict=True)))
@@ -183,13 +189,14 @@ class R3GANDiscriminator(nn.Module):
         super().__init__()
         require_whole_numbers({"data.channels": channels, "model.discriminator.blocks": blocks})
         widths = _widths("discriminator", width, full_width_up_to, maps_per_group, image_size)[::-1]
-        ends = [_transition(before, after, doubles=False) for before, after in zip(widths, widths[1:], strict=False)]
+        sides = _sides(image_size)[::-1]
+        ends = [[Halving(larger), *_change(before, after)]
+                for before, after, larger in zip(widths, widths[1:], sides, strict=False)]
         self.image = _convolution(channels, widths[0])
         self.layers = nn.Sequential(*(
             nn.Sequential(*(Block(maps, maps_per_group) for _ in range(blocks)), *end)
             for maps, end in zip(widths, [*ends, []], strict=True)))
-        sides = doublings(image_size)[1]
-        self.places = nn.Conv2d(widths[-1], widths[-1], tuple(sides), groups=widths[-1], bias=False)
+        self.places = nn.Conv2d(widths[-1], widths[-1], tuple(sides[-1]), groups=widths[-1], bias=False)
         self.logit = nn.Linear(widths[-1], self.outputs_of(widths[-1]), bias=False)
         _initialise(self)
 

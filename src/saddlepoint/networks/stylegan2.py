@@ -16,7 +16,7 @@ from saddlepoint.config.rules import Count, ImageSize, Probability, WholeNumber
 from saddlepoint.networks.equalised import EqualisedConvolution, EqualisedLinear, activated
 from saddlepoint.networks.layers import outputs_of_each, require_classes
 from saddlepoint.networks.minibatch import Group, MinibatchDeviation
-from saddlepoint.networks.resampling import Resampling, blurred
+from saddlepoint.networks.resampling import Blur, Halving
 from saddlepoint.networks.styles import Mapping, StyledBlock
 from saddlepoint.parallel.collectives import global_mean
 
@@ -132,15 +132,16 @@ class DownBlock(nn.Module):
     [N, outputs, s/2, s/2]; with a residual connection their sum with a 1x1 convolution of the filtered maps, over
     sqrt(2)."""
 
-    def __init__(self, inputs: int, outputs: int, residual: bool):
+    def __init__(self, inputs: int, outputs: int, side: int, residual: bool):
         super().__init__()
         self.first = EqualisedConvolution(inputs, inputs, 3)
         self.second = EqualisedConvolution(inputs, outputs, 3, stride=2, padding=0)
         self.shortcut = EqualisedConvolution(inputs, outputs, 1, bias=False) if residual else None
-        self.halve = Resampling(doubles=False)
+        self.blur = Blur(sides_of(side), margin=2)
+        self.halve = Halving(sides_of(side)) if residual else None
 
     def forward(self, maps: Tensor) -> Tensor:
-        halved = activated(self.second(blurred(activated(self.first(maps)), margin=2)))
+        halved = activated(self.second(self.blur(activated(self.first(maps)))))
         if self.shortcut is None:
             return halved
         return (halved + self.shortcut(self.halve(maps))) / math.sqrt(2)
@@ -165,8 +166,8 @@ class StyleGAN2Discriminator(nn.Module):
         sides = _sides(image_size)
         maps = _maps("discriminator", sides, most_maps, maps_times_side)[::-1]
         self.image = EqualisedConvolution(channels, maps[0], 1)
-        self.blocks = nn.Sequential(*(DownBlock(inputs, outputs, residual)
-                                      for inputs, outputs in zip(maps, maps[1:], strict=False)))
+        self.blocks = nn.Sequential(*(DownBlock(inputs, outputs, side, residual) for inputs, outputs, side
+                                      in zip(maps, maps[1:], sides[:0:-1], strict=False)))
         self.comparing = nn.Sequential(*([MinibatchDeviation(minibatch_stddev)] if minibatch_stddev else []))
         self.last = EqualisedConvolution(maps[-1] + len(self.comparing), maps[-1], 3)
         self.hidden = EqualisedLinear(maps[-1] * 4 * 4, maps[-1])

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.networks.equalised import EqualisedLinear, activated, unit_length
-from saddlepoint.networks.resampling import Resampling, blurred
+from saddlepoint.networks.resampling import Blur, Doubling
 
 MAPPING_RATE = 0.01  # the learning rate of mappings, as a share of that of other layers
 EPSILON = 1e-8
@@ -49,23 +50,24 @@ class StyledConvolution(nn.Module):
 
     Inputs and outputs are scaled in the place of weights, which computes the same with one convolution of the batch.
 
-    doubles: the side, by a transposed convolution and the filter 1-3-3-1
+    doubles: the side of the maps, which is doubled by a transposed convolution and the filter 1-3-3-1; None: it is kept
     """
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int, style_size: int, demodulates: bool = True,
-                 doubles: bool = False):
+                 doubles: int | None = None):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel_size, kernel_size))
         self.scales = EqualisedLinear(style_size, inputs, bias=1.0)
         self.gain = 1 / math.sqrt(inputs * kernel_size**2)
-        self.demodulates, self.doubles = demodulates, doubles
+        self.demodulates = demodulates
+        self.blur = Blur(sides_of(2 * doubles + 1), margin=1, gain=2.0) if doubles else None
 
     def forward(self, maps: Tensor, styles: Tensor) -> Tensor:
         """maps [N, inputs, H, W], styles [N, W] -> [N, outputs, H, W], or [N, outputs, 2H, 2W] if it doubles"""
         scales, weight = self.scales(styles), self.weight * self.gain
         maps = maps * scales[:, :, None, None]
-        if self.doubles:
-            maps = 4 * blurred(F.conv_transpose2d(maps, weight.transpose(0, 1), stride=2), margin=1)
+        if self.blur is not None:
+            maps = self.blur(F.conv_transpose2d(maps, weight.transpose(0, 1), stride=2))
         else:
             maps = F.conv2d(maps, weight, padding=self.weight.shape[2] // 2)
         if not self.demodulates:
@@ -82,7 +84,7 @@ class StyledLayer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, side: int, style_size: int, doubles: bool = False):
         super().__init__()
-        self.convolution = StyledConvolution(inputs, outputs, 3, style_size, doubles=doubles)
+        self.convolution = StyledConvolution(inputs, outputs, 3, style_size, doubles=side // 2 if doubles else None)
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise", torch.randn(1, 1, side, side))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -106,7 +108,7 @@ class StyledBlock(nn.Module):
         self.second = StyledLayer(outputs, outputs, side, style_size)
         self.image = StyledConvolution(outputs, channels, 1, style_size, demodulates=False)
         self.image_bias = nn.Parameter(torch.zeros(channels))
-        self.enlarge = Resampling(doubles=True)
+        self.enlarge = Doubling(sides_of(side // 2)) if inputs else None
 
     def forward(self, maps: Tensor, image: Tensor | None, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """maps [N, inputs, h, w], the image so far [N, C, h, w], styles [N, W] of each layer and of the image's layer

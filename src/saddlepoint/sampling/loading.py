@@ -39,7 +39,7 @@ def load_generator(run: str | Path, extensions: Sequence[str] = (), weights: str
 
 def draw_from(module: "SynthesisModule", weights: str | None) -> None:
     """Lets a game draw from the weights that weights= chooses. Raises a RequestError if the run kept none such."""
-    from saddlepoint.game.trick import RAW  # here, since it imports torch
+    from saddlepoint.game.trick_stack import RAW  # here, since it imports torch
 
     if weights == "ema":
         if not module.has_average:
