@@ -58,7 +58,7 @@ EVERY_STEP = ("tricks.r1.every=1", "tricks.augment.probability.every=1")
 SAME_STEPS = {  # as those of another experiment, which has other data, widths or depths
     "biggan_mnist5k", "cyclegan_horses", "dcgan_celeba64", "gan3d_voxels", "lapgan_cifar10", "lecture_cgan_256",
     "notebook_vanilla", "pacgan_grid", "pix2pix_edges", "r3gan_ffhq64", "r3gan_ffhq256", "r3gan_imagenet32",
-    "r3gan_imagenet64", "sagan_mnist5k"}
+    "r3gan_imagenet64", "sagan_mnist5k", "stylegan2_mnist5k"}
 EXPERIMENTS = {name: (f"experiment={name}", *(SHALLOW if name.endswith("_x4") else ()),
                       *(SHALLOW[1:] if name.startswith("cyclegan") else ()),
                       *(MOVES_ALWAYS if name.startswith("gan3d") else ()),
