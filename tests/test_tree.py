@@ -110,6 +110,32 @@ def test_nothing_imports_in_a_circle(level):
     assert len(list(TopologicalSorter(graph).static_order())) > 20
 
 
+def names_of(module: str) -> set[str]:
+    """Returns what a module defines or imports at its top, and the modules inside it."""
+    found = {other.rpartition(".")[2] for other in MODULES if other.rpartition(".")[0] == module}
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+    return found
+
+
+def test_every_name_that_is_imported_exists():
+    """Inside functions too, where nobody looks before they are called."""
+    names, looked_up = {module: names_of(module) for module in MODULES}, 0
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in MODULES:
+                loaded = "__getattr__" in names[node.module]  # on demand (saddlepoint.exports)
+                lacking = {alias.name for alias in node.names} - names[node.module]
+                assert loaded or not lacking, f"{path.name}, line {node.lineno}"
+                looked_up += len(node.names)
+    assert looked_up > 1000
+
+
 def test_the_architecture_shows_these_floors():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| (.+?) \|", page, re.MULTILINE)
