@@ -42,9 +42,14 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> Iterator[str]:
     """Yields the modules of ours that a file imports: at its top, inside functions, and for type checkers."""
-    yield from imports_below(ast.parse(path.read_text(encoding="utf-8")))
+    yield from imports_below(tree(path))
 
 
 def imports_below(root: ast.AST) -> Iterator[str]:
@@ -59,8 +64,7 @@ def imports_below(root: ast.AST) -> Iterator[str]:
 
 def for_type_checkers(path: Path) -> set[str]:
     """Returns what a file imports under `if TYPE_CHECKING:` only, which no run ever follows."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    checks = [node for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    checks = [node for node in tree(path).body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     return {name for node in checks for name in imports_below(node)}
 
 
@@ -113,7 +117,7 @@ def test_nothing_imports_in_a_circle(level):
 def names_of(module: str) -> set[str]:
     """Returns what a module defines or imports at its top, and the modules inside it."""
     found = {other.rpartition(".")[2] for other in MODULES if other.rpartition(".")[0] == module}
-    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(MODULES[module])):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -127,7 +131,7 @@ def test_every_name_that_is_imported_exists():
     """Inside functions too, where nobody looks before they are called."""
     names, looked_up = {module: names_of(module) for module in MODULES}, 0
     for path in MODULES.values():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.ImportFrom) and node.module in MODULES:
                 loaded = "__getattr__" in names[node.module]  # on demand (saddlepoint.exports)
                 lacking = {alias.name for alias in node.names} - names[node.module]
