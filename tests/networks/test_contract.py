@@ -30,7 +30,8 @@ from tests.networks.every_network import (
 every_generator = pytest.mark.parametrize("name", ALL_GENERATORS)
 every_discriminator = pytest.mark.parametrize("name", ALL_DISCRIMINATORS)
 WITHOUT_TANH = [name for name in OWN_GENERATORS if name != "biggan"]
-OUTPUTS_CHOSEN = ["mlp", "dcgan", "resnet", "cgan", "projection", "acgan_dcgan", "biggan"]  # with tanh or without
+OUTPUTS_CHOSEN = ["mlp", "dcgan", "resnet", "cgan", "projection", "acgan_dcgan", "biggan", "r3gan", "r3gan_conditional",
+                  "stylegan2", "stylegan2_conditional"]  # with tanh or without
 
 
 @every_generator
@@ -63,7 +64,7 @@ def test_images_come_near_minus_one_and_one_and_stay_within_with_tanh(name):
 @pytest.mark.parametrize("name", OUTPUTS_CHOSEN)
 def test_without_tanh_a_generator_makes_what_tanh_would_be_given(name):
     torch.manual_seed(0)
-    generator = ALL_GENERATORS[name]()
+    generator = ALL_GENERATORS[name](output_activation="tanh")
     other = ALL_GENERATORS[name](output_activation="none")
     other.load_state_dict(generator.state_dict())
     latents = torch.randn(6, generator.latent_dim)

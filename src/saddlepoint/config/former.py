@@ -90,6 +90,10 @@ ADDED: dict[str, Any] = {
         "biggan.BigGANGenerator", "conditional_dcgan.ConditionalDCGANGenerator", "dcgan.DCGANGenerator",
         "conditional_mlp.ConditionalMLPGenerator", "conditional_resnet.ConditionalResNetGenerator", "mlp.MLPGenerator",
         "resnet.ResNetGenerator")},
+    # Generators of these kinds ended in nothing.
+    **{f"saddlepoint.networks.{name}.output_activation": "none" for name in (
+        "r3gan.R3GANGenerator", "r3gan.ConditionalR3GANGenerator", "stylegan2.StyleGAN2Generator",
+        "stylegan2.ConditionalStyleGAN2Generator")},
     # Files were decoded whole.
     "saddlepoint.data.folders.ImageFolder.draft": False,
     "saddlepoint.data.paired_files.PairedFolders.draft": False,

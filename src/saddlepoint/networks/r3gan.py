@@ -15,7 +15,13 @@ from torch.nn import functional as F
 from saddlepoint.checks import require, require_whole_numbers
 from saddlepoint.config.image_sizes import Sides
 from saddlepoint.config.rules import Count, ImageSize, WholeNumber
-from saddlepoint.networks.layers import doublings, outputs_of_each, require_classes
+from saddlepoint.networks.layers import (
+    OutputActivation,
+    activation_of_output,
+    doublings,
+    outputs_of_each,
+    require_classes,
+)
 from saddlepoint.networks.resampling import Doubling, Halving
 
 SLOPE = 0.2  # of leaky ReLU below 0
@@ -112,7 +118,7 @@ def _initialise(network: nn.Module) -> None:
 class R3GANGenerator(nn.Module):
     """Stages of residual blocks from the smallest maps to the image's size, and a 1x1 convolution to the image.
 
-    There is no tanh: colours outside [-1, 1] are cut off where images are shown, stored or measured.
+    The paper's has no tanh: colours outside [-1, 1] are cut off where images are shown, stored or measured.
 
     latent_dim: numbers in the latents of an image, 1 or more
     channels: of the images, 1 or more
@@ -121,10 +127,12 @@ class R3GANGenerator(nn.Module):
     full_width_up_to: pixels, a power of two from 4 to 256
     blocks: residual blocks of each stage, 1 or more
     maps_per_group: of the 3x3 convolutions, a divisor of twice the width; where there are fewer maps, all are one group
+    output_activation: none, for any numbers, or tanh, for images in [-1, 1]
     """
 
     def __init__(self, latent_dim: Count, channels: Count, image_size: ImageSize, width: Count = 768,
-                 full_width_up_to: Count = 32, blocks: Count = 2, maps_per_group: Count = 16):
+                 full_width_up_to: Count = 32, blocks: Count = 2, maps_per_group: Count = 16,
+                 output_activation: OutputActivation = "none"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.blocks": blocks})
@@ -138,11 +146,13 @@ class R3GANGenerator(nn.Module):
             nn.Sequential(*start, *(Block(maps, maps_per_group) for _ in range(blocks)))
             for start, maps in zip([first, *transitions], widths, strict=True)))
         self.image = _convolution(widths[-1], channels)
+        self.output_activation = output_activation
+        self.output = nn.Sequential(*activation_of_output(output_activation))
         _initialise(self)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] (ignored) -> images [N, C, H, W], mostly in [-1, 1]"""
-        return self.image(self.layers(latents))
+        return self.output(self.image(self.layers(latents)))
 
     @property
     def stages(self) -> list[nn.Module]:

@@ -14,7 +14,7 @@ from saddlepoint.checks import require, require_whole_numbers
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.rules import Count, ImageSize, Probability, WholeNumber
 from saddlepoint.networks.equalised import EqualisedConvolution, EqualisedLinear, activated
-from saddlepoint.networks.layers import outputs_of_each, require_classes
+from saddlepoint.networks.layers import OutputActivation, activation_of_output, outputs_of_each, require_classes
 from saddlepoint.networks.minibatch import Group, MinibatchDeviation
 from saddlepoint.networks.resampling import Blur, Halving
 from saddlepoint.networks.styles import Mapping, StyledBlock
@@ -40,7 +40,7 @@ def _maps(player: str, sides: list[int], most_maps: int, maps_times_side: int) -
 class MappedGenerator(nn.Module):
     """A mapping of latents to styles, and the synthesis of images from styles.
 
-    Colours outside [-1, 1] are cut off where images are shown, stored or measured: there is no tanh.
+    The paper's has no tanh: colours outside [-1, 1] are cut off where images are shown, stored or measured.
 
     num_classes: K, 0 for a network that ignores labels
     latent_dim: numbers in the latents of an image, 1 or more
@@ -52,11 +52,13 @@ class MappedGenerator(nn.Module):
     maps_times_side: a layer of larger maps has this many over their side, 1 or more
     style_mixing: the share of images, 0 to 1, whose later layers have the style of other latents in training (Karras et
         al. 2019, section 3.1, https://arxiv.org/abs/1812.04948; there 0.9)
+    output_activation: none, for any numbers, or tanh, for images in [-1, 1]
     """
 
     def __init__(self, num_classes: int, /, latent_dim: Count, channels: Count, image_size: ImageSize,
                  style_size: Count = 512, mapping_layers: Count = 8, most_maps: Count = 512,
-                 maps_times_side: Count = 16384, style_mixing: Probability = 0.0):
+                 maps_times_side: Count = 16384, style_mixing: Probability = 0.0,
+                 output_activation: OutputActivation = "none"):
         super().__init__()
         require_whole_numbers({"model.latents.size": latent_dim, "data.channels": channels,
                                "model.generator.style_size": style_size,
@@ -70,6 +72,8 @@ class MappedGenerator(nn.Module):
         self.first = nn.Parameter(torch.randn(maps[0], 4, 4))
         self.blocks = nn.ModuleList(StyledBlock(inputs, outputs, channels, side, style_size)
                                     for inputs, outputs, side in zip([None, *maps[:-1]], maps, sides, strict=True))
+        self.output_activation = output_activation
+        self.output = nn.Sequential(*activation_of_output(output_activation))
 
     def mapping(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] -> styles [N, style_size]"""
@@ -88,7 +92,7 @@ class MappedGenerator(nn.Module):
         maps, image = self.first.expand(styles.shape[0], -1, -1, -1), None
         for number, block in enumerate(self.blocks):  # the style of a block's image is that of the next block's first
             maps, image = block(maps, image, each[max(2 * number - 1, 0):2 * number + 2])
-        return image
+        return self.output(image)
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
         """latents [N, latent_dim], labels [N] -> images [N, C, S, S], mostly in [-1, 1]"""
