@@ -41,7 +41,7 @@ def test_what_draws_is_exported_with_its_average_and_classes(tmp_path, capsys):
     generator = load_generator(run)
     latents, labels = torch.randn(4, generator.latents.size), torch.arange(4)
     torch.testing.assert_close(network(latents, labels), generator(latents, labels), rtol=1e-4, atol=1e-6)
-    assert (facts["weights"], facts["run"], json.loads(facts["latents"])["size"]) == ("averaged", "run", 100)
+    assert (facts["weights"], facts["run"], json.loads(facts["latents"])["size"]) == ("ema", "run", 100)
     said = capsys.readouterr().out
     assert str(path) in said and "latents [N, 100] and labels [N] -> images; they differ from the run's by" in said
 

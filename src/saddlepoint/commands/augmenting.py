@@ -20,7 +20,14 @@ from saddlepoint.files.outputs import refusing_unwritable, require_writable
 from saddlepoint.metrics.extractors.classifier import Classifier, Digits, LoadedClassifier
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.generator import SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis, sampling_generator
+from saddlepoint.sampling.loading import (
+    checkpoint_of,
+    draw_from,
+    home_of,
+    load_synthesis,
+    sampling_generator,
+    weights_of,
+)
 
 Settings = Mapping[str, Any]
 MANIFEST = "manifest.json"
@@ -70,6 +77,7 @@ def augment(settings: Settings) -> Path:
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
     module, saved = load_synthesis(path)
+    draw_from(module, settings["weights"])
     generator = sampling_generator(module, saved)
     generator.require_colours(f"run={settings['run']}: classes are filled with images")
     source, name = source_of(generator, saved, settings)
@@ -81,7 +89,7 @@ def augment(settings: Settings) -> Path:
     entry = {
         "class": name, "count": count, "run": str(home_of(path)), "checkpoint": path.name,
         "images_seen": saved["images_seen"], "seed": settings["seed"], "drawn": drawn, "numbers": numbers,
-        "averaged_weights": module.has_average,
+        "weights": weights_of(module),
         "classifier": None if source.classifier is None else {
             "name": source.classifier.name, "digest": source.classifier.digest,
             "least_probability": source.least_probability},

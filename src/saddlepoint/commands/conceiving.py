@@ -25,7 +25,15 @@ from saddlepoint.sampling import concepts
 from saddlepoint.sampling.concepts import Concept
 from saddlepoint.sampling.directions import deviation, require_plain
 from saddlepoint.sampling.generator import SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis, sampling_generator
+from saddlepoint.sampling.loading import (
+    checkpoint_of,
+    draw_from,
+    home_of,
+    load_synthesis,
+    sampling_generator,
+    stem_of,
+    weights_of,
+)
 from saddlepoint.training.classifier import examples
 
 Settings = Mapping[str, Any]
@@ -44,6 +52,7 @@ def concept(settings: Settings) -> Path:
         torch.set_num_threads(settings["threads"])
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
     module, saved = load_synthesis(checkpoint)
+    draw_from(module, settings["weights"])
     trained = saved_settings.require_parts(saved, checkpoint, saved_settings.OF_DATA)
     generator = sampling_generator(module, saved)
     generator = generator.with_parts(generator.generator, module.latents)
@@ -55,11 +64,14 @@ def concept(settings: Settings) -> Path:
     label = None if extractor is None else class_of(extractor, settings["positive"])
     vector, record, words = (of_folders(settings, generator, trained) if label is None else
                              of_classes(settings, generator, extractor, label))
-    record |= {"run": home_of(checkpoint).resolve().name, "images_seen": saved["images_seen"], "command": command(),
-               "device": name_of(device_named(settings["device"])), "versions": versions(), "revision": revision()}
+    record |= {"run": home_of(checkpoint).resolve().name, "images_seen": saved["images_seen"],
+               "weights": weights_of(module), "command": command(), "device": name_of(device_named(settings["device"])),
+               "versions": versions(), "revision": revision()}
     with refusing_unwritable(f"output={output}"):
         concepts.write(output, Concept(vector, record))
-    print(words, f"{output}: type {line_of('sample', f'run={checkpoint}', f'concept={output}')}", sep="\n")
+    chosen = [f"weights={settings['weights']}"] if settings["weights"] else []
+    then = line_of("sample", f"run={checkpoint}", *chosen, f"concept={output}")
+    print(words, f"{output}: type {then}", sep="\n")
     return output
 
 
@@ -173,5 +185,6 @@ def output_path(settings: Settings, checkpoint: Path) -> Path:
             raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
         return output
     positive, negative = (Path(str(each)).name for each in (settings["positive"], settings["negative"] or "others"))
-    name = f"{checkpoint.stem}_{positive}_minus_{negative}_count{settings['count']}_seed{settings['seed']}.npz"
+    stem = stem_of(checkpoint, settings["weights"])
+    name = f"{stem}_{positive}_minus_{negative}_count{settings['count']}_seed{settings['seed']}.npz"
     return home_of(checkpoint) / "concepts" / name

@@ -25,7 +25,7 @@ from saddlepoint.sampling import compositions, concepts, directions, films, late
 from saddlepoint.sampling.compositions import Picture
 from saddlepoint.sampling.films import Film
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_generator
+from saddlepoint.sampling.loading import checkpoint_of, home_of, load_generator, stem_of
 from saddlepoint.upscaling.in_memory import ImageUpscaler
 
 Settings = Mapping[str, Any]
@@ -296,6 +296,5 @@ def default_output(settings: Settings, name: str) -> Path:
     if settings["training"]:
         return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
     checkpoint, truncation = checkpoint_of(run), settings["truncation"]
-    weights = f"{settings['weights']}_" if settings["weights"] else ""
     how = "" if truncation is None else f"_truncation{truncation:g}"
-    return home_of(checkpoint) / "drawn" / f"{checkpoint.stem}_{weights}{name}{how}.{kind}"
+    return home_of(checkpoint) / "drawn" / f"{stem_of(checkpoint, settings['weights'])}_{name}{how}.{kind}"

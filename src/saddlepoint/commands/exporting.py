@@ -9,7 +9,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.files.outputs import is_taken, require_writable
 from saddlepoint.sampling import exporting
-from saddlepoint.sampling.loading import checkpoint_of, home_of
+from saddlepoint.sampling.loading import checkpoint_of, home_of, stem_of
 
 
 def export(settings: Mapping[str, Any]) -> Path:
@@ -21,12 +21,12 @@ def export(settings: Mapping[str, Any]) -> Path:
     if kind == "onnx":
         exporting.refuse_missing_packages()
     checkpoint = checkpoint_of(expanded(settings["run"], "run"))
-    path = output_path(settings) or default_output(checkpoint, settings["network"], kind, settings["truncation"])
+    path = output_path(settings) or default_output(checkpoint, settings)
     require_writable(path, f"output={path}")
-    what = exporting.exportable(checkpoint, settings["network"], settings["truncation"])
+    what = exporting.exportable(checkpoint, settings["network"], settings["truncation"], settings["weights"])
     difference = exporting.write(what, path, kind)
     called = " and ".join(f"{name} {shape(what, name)}" for name in what.free)
-    print(f"{settings['network']} of {checkpoint} ({what.facts['weights']} weights, {what.facts['images_seen']:,} "
+    print(f"{settings['network']} of {checkpoint} (weights={what.facts['weights']}, {what.facts['images_seen']:,} "
           f"images seen): {path}\n{called} -> {what.output}; they differ from the run's by {difference:.1g} at most")
     return path
 
@@ -49,8 +49,10 @@ def output_path(settings: Mapping[str, Any]) -> Path | None:
     return output
 
 
-def default_output(checkpoint: Path, network: str, kind: str, truncation: float | None) -> Path:
-    """Returns a path in the run's folder `exported`, named after checkpoint, network and truncation: the same export
-    replaces it."""
+def default_output(checkpoint: Path, settings: Mapping[str, Any]) -> Path:
+    """Returns a path in the run's folder `exported`, named after checkpoint, weights, network and truncation: the same
+    export replaces it."""
+    truncation = settings["truncation"]
     how = "" if truncation is None else f"_truncation{truncation:g}"
-    return home_of(checkpoint) / "exported" / f"{checkpoint.stem}_{network}{how}.{kind}"
+    name = f"{stem_of(checkpoint, settings['weights'])}_{settings['network']}{how}.{settings['format']}"
+    return home_of(checkpoint) / "exported" / name

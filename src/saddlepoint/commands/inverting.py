@@ -29,7 +29,15 @@ from saddlepoint.sampling.anomalies import auroc
 from saddlepoint.sampling.generator import SamplingGenerator
 from saddlepoint.sampling.inversion import Features, Inversion, Search, psnr
 from saddlepoint.sampling.inversion import invert as latents_of
-from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis, sampling_generator
+from saddlepoint.sampling.loading import (
+    checkpoint_of,
+    draw_from,
+    home_of,
+    load_synthesis,
+    sampling_generator,
+    stem_of,
+    weights_of,
+)
 
 Settings = Mapping[str, Any]
 BLOCK = 256  # images that are read at once
@@ -79,6 +87,7 @@ def invert(settings: Settings) -> Path:
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
     module, saved = load_synthesis(path)
+    draw_from(module, settings["weights"])
     generator = sampling_generator(module, saved)
     generator.require_colours(f"run={settings['run']} is to give latents of images")
     sides = [read(saved["settings"], settings, side) for side in ("images", "anomalies") if settings[side]]
@@ -87,7 +96,7 @@ def invert(settings: Settings) -> Path:
     found = [inverter(side.images) for side in sides]
     with refusing_unwritable(f"output={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-        summary = summary_of(sides, found, settings, path, saved)
+        summary = summary_of(sides, found, settings, path, saved) | {"weights": weights_of(module)}
         write_errors(folder / "errors.csv", sides, found, generator)
         write_latents(folder / "latents.npz", sides, found)
         for side, inversion in zip(sides, found, strict=True):
@@ -118,7 +127,7 @@ def refuse_contradictions(settings: Settings) -> None:
 def output_folder(path: Path, settings: Settings) -> Path:
     """Returns the folder of the results; refuses one that was typed and holds some already."""
     images = expanded(settings["images"], "images").resolve()
-    folder = home_of(path) / "inverted" / f"{path.stem}_{images.stem}"
+    folder = home_of(path) / "inverted" / f"{stem_of(path, settings['weights'])}_{images.stem}"
     if settings["output"]:
         folder = expanded(settings["output"], "output")
         if (folder / SUMMARY).exists() and not settings["overwrite"]:

@@ -21,7 +21,14 @@ from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.sampling import archives
 from saddlepoint.sampling.compositions import class_prefix, describe_class
 from saddlepoint.sampling.generator import EVERY_CLASS, SamplingGenerator
-from saddlepoint.sampling.loading import checkpoint_of, draw_from, home_of, load_synthesis, sampling_generator
+from saddlepoint.sampling.loading import (
+    checkpoint_of,
+    draw_from,
+    home_of,
+    load_synthesis,
+    sampling_generator,
+    weights_of,
+)
 
 Settings = Mapping[str, Any]
 FORMATS = tuple(archives.WRITERS)
@@ -86,7 +93,7 @@ def compose(settings: Settings, label_of: Callable[[SamplingGenerator, Any], int
               "images_seen": saved["images_seen"], "seed": seed, "images": count,
               "truncation": settings["truncation"], "class": None if label is None else generator.class_names[label],
               "class_names": list(generator.class_names), "ema": module.has_average,
-              "weights": module.tricks.drawn or ("ema" if module.has_average else "raw"),
+              "weights": weights_of(module),
               "batchnorm": kind_of_batchnorm(network), "quantisation": quantisation, "device": name_of(device),
               "versions": versions(), "revision": revision()}
     return Samples(f"{class_prefix(label)}seed{seed}_count{count}",

@@ -45,7 +45,7 @@ def translate(settings: Settings) -> list[Path]:
     device = device_named(settings["device"])
     if settings["threads"]:
         torch.set_num_threads(settings["threads"])
-    network, image_size = load_translator(expanded(settings["run"], "run"), settings["direction"])
+    network, image_size = load_translator(expanded(settings["run"], "run"), settings["direction"], settings["weights"])
     refuse_channels(network, settings)
     for sentence in batch.describe_left_out(chosen, len(planned) - len(new_jobs)):
         say(sentence)

@@ -23,7 +23,14 @@ from saddlepoint.game.modes import finished
 from saddlepoint.game.networks import Encoder, HasMeanStyle
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.runs import saved_settings
-from saddlepoint.sampling.loading import home_of, load_module, translates, with_plain_weights
+from saddlepoint.sampling.loading import (
+    draw_from,
+    home_of,
+    load_module,
+    translates,
+    weights_of,
+    with_plain_weights,
+)
 from saddlepoint.sampling.truncation import truncate
 
 if TYPE_CHECKING:
@@ -57,11 +64,13 @@ class Unlabelled(nn.Module):
         return self.network(values, torch.zeros(values.shape[0], dtype=torch.long))
 
 
-def exportable(path: Path, name: str, truncation: float | None = None) -> Exportable:
-    """Returns the network called `name` of a checkpoint, with averaged weights if the run has them, and its styles
-    truncated by psi = truncation unless that is None. Raises a RequestError if there is no such network, if it is not
-    known how to call it, or if it has no styles to truncate."""
+def exportable(path: Path, name: str, truncation: float | None = None, weights: str | None = None) -> Exportable:
+    """Returns the network called `name` of a checkpoint, with the weights that `weights` names (ema, raw or a further
+    average; None: averaged if the run has them), and its styles truncated by psi = truncation unless that is None.
+    Raises a RequestError if there is no such network or average, if it is not known how to call it, or if it has no
+    styles to truncate."""
     module, saved = load_module(path)
+    draw_from(module, weights)
     networks = module.sampling_networks
     if name not in networks:
         raise RequestError(f"network={name} is none that can be exported of this run: type one of "
@@ -73,7 +82,7 @@ def exportable(path: Path, name: str, truncation: float | None = None) -> Export
                                facts={"truncation": truncation, **found.facts})
     return found._replace(facts={
         "run": home_of(path).resolve().name, "network": name, "class": type(network).__name__,
-        "weights": "averaged" if module.has_average else "raw", "images_seen": saved["images_seen"],
+        "weights": weights_of(module), "images_seen": saved["images_seen"],
         "saddlepoint": versions()["saddlepoint"], "revision": revision(), **found.facts})
 
 

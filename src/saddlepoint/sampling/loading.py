@@ -37,7 +37,7 @@ def load_generator(run: str | Path, extensions: Sequence[str] = (), weights: str
     return sampling_generator(module, saved)
 
 
-def draw_from(module: "SynthesisModule", weights: str | None) -> None:
+def draw_from(module: "AdversarialModule", weights: str | None) -> None:
     """Lets a game draw from the weights that weights= chooses. Raises a RequestError if the run kept none such."""
     from saddlepoint.game.trick_stack import RAW  # here, since it imports torch
 
@@ -52,6 +52,11 @@ def draw_from(module: "SynthesisModule", weights: str | None) -> None:
         raise RequestError(f"weights={weights}: this run kept no average of that name (tricks.ema.also): type one of "
                            f"{', '.join(known)}")
     module.tricks.drawn = weights
+
+
+def weights_of(module: "AdversarialModule") -> str:
+    """Returns which weights a game draws from: ema, raw or a further average's name."""
+    return module.tricks.drawn or ("ema" if module.has_average else "raw")
 
 
 def sampling_generator(module: "SynthesisModule", saved: Mapping[str, Any]) -> SamplingGenerator:
@@ -106,6 +111,11 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
 def home_of(checkpoint: Path) -> Path:
     """Returns the run directory of a checkpoint; the folder that it lies in where that is none."""
     return checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+
+
+def stem_of(checkpoint: Path, weights: str | None) -> str:
+    """Returns how names of files begin that are made of a checkpoint with the weights that weights= chooses."""
+    return checkpoint.stem if weights is None else f"{checkpoint.stem}_{weights}"
 
 
 def with_plain_weights(network: "nn.Module") -> "nn.Module":

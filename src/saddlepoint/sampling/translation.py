@@ -17,19 +17,20 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import device_of, evaluating
 from saddlepoint.game.recipe import batch_norms
 from saddlepoint.runs import saved_settings
-from saddlepoint.sampling.loading import checkpoint_of, load_module, translates
+from saddlepoint.sampling.loading import checkpoint_of, draw_from, load_module, translates
 
 BLOCK = 16  # images translated at once
 LEAST = 8  # pixels of a side: networks that mirror their maps, a quarter as large, at the borders need two of them
 NETWORKS = {"forward": "generator", "back": "inverse_generator"}  # by direction
 
 
-def load_translator(run: Path, direction: str = "forward") -> tuple[nn.Module, ImageSize]:
-    """Loads the network that translates in a direction, with averaged weights if the run has them; returns it and the
-    size of the images it was trained on. Raises a RequestError if the run does not translate, or not in this direction.
+def load_translator(run: Path, direction: str = "forward", weights: str | None = None) -> tuple[nn.Module, ImageSize]:
+    """Loads the network that translates in a direction; returns it and the size of the images it was trained on. Raises
+    a RequestError if the run does not translate, not in this direction, or keeps no such weights.
 
     run: a run directory, whose newest undamaged checkpoint is taken, or a checkpoint
     direction: forward, from source to target, or back
+    weights: ema, raw or a further average's name; None: the average when the run kept one
     """
     path = checkpoint_of(run)
     module, saved = load_module(path)
@@ -39,6 +40,7 @@ def load_translator(run: Path, direction: str = "forward") -> tuple[nn.Module, I
         instead = command("sample", f"run={run}") if drawing else command("upscale", f"weights={run}", "input=IMAGES")
         raise RequestError(f"run={run} is of a model that {what}, and translates none: type {instead}")
     settings = saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
+    draw_from(module, weights)
     networks = module.sampling_networks
     if NETWORKS[direction] not in networks:
         raise RequestError(f"direction={direction}: the model of run={run} translates from source to target alone: "
