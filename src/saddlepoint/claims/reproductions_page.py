@@ -86,10 +86,10 @@ def _ours(summary: Summary | None) -> str:
 def _pair(pair: Pair) -> str:
     """Returns a sentence on whether two rows are in the paper's order here."""
     order_of = "as in the paper" if pair.as_published else "**unlike in the paper**"
-    clear = ""
+    interval = ""
     if pair.interval:
         low, high = pair.interval
-        clear = f", 95 % {span(pair.interval)}" + (": not clear of 0" if low <= 0 <= high else "")
-    return f"{pair.better} against {pair.worse}: {order_of} (difference {figure(pair.difference)}{clear})."
-
-
+        interval = f", 95 % {span(pair.interval)}"
+        if low <= 0 <= high:
+            order_of = "**not told apart**, where the paper has the first ahead"
+    return f"{pair.better} against {pair.worse}: {order_of} (difference {figure(pair.difference)}{interval})."
