@@ -125,6 +125,16 @@ def test_a_concept_is_of_the_latents_of_their_images(weights, runs, monkeypatch,
     assert (f"weights={weights}" in capsys.readouterr().out) == (weights is not None)
 
 
+def test_a_translator_has_the_weights_of_the_checkpoint(runs):
+    saved = checkpoint.load(runs["pix2pix"] / "checkpoints" / "last.ckpt")["module"]
+    chosen = {weights: load_translator(runs["pix2pix"], weights=weights)[0].state_dict() for weights in CHOICES}
+    key = next(key for key in chosen["raw"] if key.endswith("weight"))
+    assert torch.equal(chosen["raw"][key], saved[f"generator.{key}"])
+    assert torch.equal(chosen["short"][key], saved[f"tricks.ema.also.short.generator.{key}"])
+    assert torch.equal(chosen[None][key], chosen["ema"][key])
+    assert not any(torch.equal(chosen["ema"][key], chosen[other][key]) for other in ("raw", "short"))
+
+
 @pytest.mark.parametrize("weights", CHOICES)
 def test_images_are_translated_by_them(weights, runs):
     source = torch.randint(0, 256, (16, 16, 3), dtype=torch.uint8)
