@@ -4,9 +4,12 @@ import json
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from saddlepoint.claims.claim import Claim, read_claims
 from saddlepoint.claims.results import Result
 from saddlepoint.claims.typed_words import effective
+from tests.composing import settings
 from tests.runs.made_runs import make_run, score
 
 COMMON = "settings: [threads=1, budget.images=100]\nseeds: 3\n"
@@ -62,10 +65,11 @@ def results(of: Claim, *values: dict[str, float | list[float] | str], **more: ob
 
 
 def made_run(path: Path, words: str, seed: int, value: float, revision: str, started: str = LATER, **more) -> Path:
-    """Makes the directory of a run with these typed words and this fid_digits."""
+    """Makes the directory of a run with these typed words, the settings that they make, and this fid_digits."""
     changes = more.pop("changes", [])
     run = make_run(path, score(value=value, images=100), seed=seed, images=100, environment={
         "command": f"train.py {words} seed={seed} run.dir={path}", "revision": revision, "changes": changes}, **more)
+    (run / "config.yaml").write_text(yaml.safe_dump(settings(*words.split(), f"seed={seed}")))
     status = json.loads((run / "status.json").read_text())
     (run / "status.json").write_text(json.dumps(status | {"started": started}))
     return run

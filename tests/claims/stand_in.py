@@ -1,4 +1,5 @@
-"""Leaves the files of a run as train.py does, and trains nothing. With the word `stops`, it is stopped at first."""
+"""Leaves the files of a run as train.py does, without its recipe, and trains nothing. With the word `stops`, it is
+stopped at first."""
 
 import json
 import os
@@ -20,7 +21,7 @@ environment = {"command": shlex.join(["train.py", *sys.argv[1:]]), "revision": o
 value = (5.0 if settings.get("trick") == "[r1]" else 10.0) * (1 + seed / 100)
 metrics = {"metrics": [{"name": "fid_digits", "value": value, "images_seen": 100, "protocol": {}}],
            "cost": {"seconds": 60.0}}
-for name, content in (("config.yaml", {"seed": seed, "words": sys.argv[1:-1], "trick": []}),  # JSON is yaml
+for name, content in (("config.yaml", {"seed": seed}),  # JSON is yaml
                       ("environment.json", environment), ("metrics.json", {} if stops else metrics),
                       ("status.json", status)):
     (run / name).write_text(json.dumps(content))

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from saddlepoint.claims import measuring, running
 from saddlepoint.claims.results import read_results
@@ -14,7 +15,7 @@ from saddlepoint.config.setting_rules import OF_COMMANDS
 from saddlepoint.errors import EndOfRun, RequestError
 from saddlepoint.sweeps import runner
 from tests.claims.registries import COMMON, RATIO, WORDS, commit, git, made_run, registry
-from tests.composing import composed
+from tests.composing import composed, settings
 
 OTHER = RATIO.replace("number: 1", "number: 2").replace('R1: ["trick=[r1]"]', 'EMA: ["trick=[ema]"]')  # shares `none`
 
@@ -116,6 +117,27 @@ def test_older_runs_are_refused_with_the_reason_and_made_again(claims, capsys):
         patch.setenv("REVISION", git(claims, "rev-parse", "HEAD"))
         assert "R1 5.05; none 10.1" in called(claims)
     assert len(jobs(claims)) == 6
+
+
+def test_runs_whose_recipe_has_changed_are_refused_with_the_setting_and_made_again_beside_them(claims, capsys):
+    """As if conf/tricks had changed after the first sweep, whose folder is the second one's too."""
+    called(claims)
+    for job in jobs(claims):
+        if "trick=[r1]" in job["overrides"]:
+            recipe = settings(*job["overrides"])
+            recipe["tricks"]["r1"]["gamma"] = 0.125
+            directory = Path(job["directory"])
+            (directory / "config.yaml").write_text(yaml.safe_dump(recipe))
+            status = json.loads((directory / "status.json").read_text())
+            (directory / "status.json").write_text(json.dumps(status | {"started": "2099-01-01T00:00:00+01:00"}))
+    (claims / "results.jsonl").unlink()
+    capsys.readouterr()
+    page = called(claims)
+    said = capsys.readouterr().out
+    assert said.count("trick=[r1], seed") == said.count("tricks.r1.gamma was 0.125 and is 10.0") == 3
+    assert len(jobs(claims)) == 9 and {job["state"] for job in jobs(claims)} == {"completed"}
+    assert {job["starts"] for job in jobs(claims)} == {1} and "R1 5.05; none 10.1" in page
+    assert called(claims) == page and len(jobs(claims)) == 9
 
 
 def test_of_several_runs_of_a_seed_the_first_counts(claims):

@@ -5,6 +5,7 @@ import pytest
 from saddlepoint.claims.claim import Effect, read_claims
 from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.deciding import decide
+from saddlepoint.claims.recipes import change
 from saddlepoint.claims.reproduction import PAGE, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import read_results
@@ -60,6 +61,13 @@ def test_rows_that_are_repeated_are_those_of_their_tables(reproductions):
             assert found == value
         if published.images and not length.direction_only:
             assert composed["budget"]["images"] == published.images
+
+
+def test_runs_have_the_recipe_that_their_words_make_today():
+    """A change of conf/ that changes a recipe costs its runs: delete their lines, and call the command for new ones."""
+    results = read_results(CLAIMS / "results.jsonl")
+    assert all(each.recipe for each in results)
+    assert [why for each in results if (why := change(each))] == []
 
 
 def test_the_pages_are_what_the_results_say(claims, reproductions):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from saddlepoint.claims.measures import Measure, read_all
+from saddlepoint.claims.recipes import recorded
 from saddlepoint.claims.results import COMPLETED, Result
 from saddlepoint.claims.typed_words import Words, effective, of_command, of_recipe
 from saddlepoint.environment import processor
@@ -49,4 +50,4 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
         run.changes if run.changes is not None else None if changed else (),
         *(each / 60 if each is not None else None for each in (run.cost.seconds, run.cost.processor_seconds)),
         run.processor or (processor() if run.host == platform.node() else ""), run.devices, dict(run.versions),
-        {**final, **values}, lacking, floors)
+        {**final, **values}, lacking, floors, recorded(run.settings))

@@ -1,10 +1,12 @@
 """Keeps what was measured of each run in a file of one line a run (claims/results.jsonl), so that pages can be written
-where the runs are not."""
+where the runs are not. A recipe has a line of its own before its first run, since all of its seeds share it."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from saddlepoint.claims.measures import Values
 from saddlepoint.claims.typed_words import Words
@@ -37,6 +39,7 @@ class Result:
     values: Mapping[str, Values] = field(default_factory=dict)  # by the keys of measures, e.g. fid_digits
     lacking: Mapping[str, str] = field(default_factory=dict)  # key of a value that it lacks -> why
     floors: Mapping[str, float] = field(default_factory=dict)  # metric -> what a perfect generator scores
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # the settings that change what is learnt; {}: not recorded
 
     @property
     def is_over(self) -> bool:
@@ -63,24 +66,39 @@ def read_results(path: Path) -> list[Result]:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"results={path} cannot be read: {error}. Choose the file that this command has "
                            "written") from error
-    return [_result(line, f"results={path}: line {number}") for number, line in enumerate(lines, 1)]
+    recipes: dict[str, Mapping[str, Any]] = {}
+    read = [_result(line, f"results={path}: line {number}", recipes) for number, line in enumerate(lines, 1)]
+    return [each for each in read if each]
 
 
-def _result(line: str, where: str) -> Result:
+def _result(line: str, where: str, recipes: dict[str, Mapping[str, Any]]) -> Result | None:
+    """Returns the run of a line; None for the line of a recipe, which is added to `recipes`."""
     try:
         content = json.loads(line)
+        if "settings" in content:
+            if _digest(content["settings"]) != content["recipe"]:
+                raise ValueError("it is not the recipe that its name says")
+            recipes[content["recipe"]] = content["settings"]
+            return None
+        if "recipe" in content:
+            content["recipe"] = recipes[content["recipe"]]
         for name in ("words", "devices", "changes"):
             if content.get(name) is not None:
                 content[name] = tuple(map(str, content[name]))
         return Result(**content)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RequestError(f"{where} cannot be used ({error}): delete the line, and the run is looked for and made "
                            "again") from error
 
 
 def write_results(path: Path, results: Iterable[Result]) -> None:
     """Writes the results, a line each, in an order that does not depend on when they were found."""
-    lines = [json.dumps(_content(each), ensure_ascii=False) for each in sorted(results, key=lambda each: each.order)]
+    lines: dict[str, None] = {}  # in order, a recipe once
+    for each in sorted(results, key=lambda each: each.order):
+        if each.recipe:
+            of_recipe = {"recipe": _digest(each.recipe), "settings": each.recipe}
+            lines[json.dumps(of_recipe, ensure_ascii=False, sort_keys=True)] = None
+        lines[json.dumps(_content(each), ensure_ascii=False)] = None
     with refusing_unwritable(f"results={path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8"))
@@ -90,7 +108,12 @@ def _content(result: Result) -> dict:
     """Returns the entries of a line; those that are as a result has them by default are left out."""
     defaults = {each.name: each.default_factory() if callable(each.default_factory) else each.default
                 for each in fields(Result)}
-    return {name: value for name, value in asdict(result).items() if value != defaults[name]}
+    content = {name: value for name, value in asdict(result).items() if value != defaults[name]}
+    return content | ({"recipe": _digest(result.recipe)} if result.recipe else {})
+
+
+def _digest(recipe: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def merged(before: Iterable[Result], found: Iterable[Result]) -> list[Result]:

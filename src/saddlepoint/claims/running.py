@@ -15,6 +15,7 @@ from saddlepoint.sweeps.sweep import Request, sweep
 
 TRAIN = (sys.executable, "-P", "-m", "saddlepoint.commands.train")
 HANG_MINUTES = 120  # without a new row of metrics.csv or a checkpoint, as hydra/launcher=processes has it
+FOUND_WANTING = ("completed", "diverged")  # ends of runs that count, unless what they were made for has changed
 RUNNING = "running"  # the state of a run whose process is there
 
 Wanted = tuple[Words, int]  # words as they are typed, and the seed
@@ -31,14 +32,15 @@ def missing(wanted: Iterable[Wanted], results: Sequence[Result], exact: bool) ->
 
 def make(runs: Sequence[Wanted], folder: Path, jobs_at_once: int | None, again: Sequence[str]) -> EndOfRun | None:
     """Makes runs below a folder, and returns the end to report: None if all are completed. Runs that a signal ended in
-    the middle go on from their checkpoints.
+    the middle go on from their checkpoints. One that is there to its end, and is still asked for, does not count (its
+    claim or its recipe has changed since): it stays, and is made once more beside it.
 
     jobs_at_once: None for one on each core
     again: states, e.g. failed: a run that ended so is tried once more
     """
     places = machine.places(jobs_at_once or machine.cores(), [], 1, machine.cores())
     request = Request(folder, TRAIN, program("claims"), [], places, Limits(hang_minutes=HANG_MINUTES), list(again),
-                      typed(), lambda directory: None, place="runs", repeats="again")
+                      typed(), lambda directory: None, place="runs", repeats="again", anew=FOUND_WANTING)
     _, end = sweep(request, [[*without_repetition(words), f"seed={seed}"] for words, seed in runs])
     return end
 

@@ -12,6 +12,7 @@ from saddlepoint.claims.commitments import Commitments
 from saddlepoint.claims.deciding import Decision, decide
 from saddlepoint.claims.measures import Measure
 from saddlepoint.claims.measuring import measure
+from saddlepoint.claims.recipes import change
 from saddlepoint.claims.repeated_rows import repeated
 from saddlepoint.claims.reproduction import PAGE, Length, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
@@ -60,6 +61,7 @@ class Registry:
         if not self.places["claims"].is_dir():
             raise RequestError(f"claims={self.places['claims']} is no folder: name that of a checkout, whose git "
                                "history says when thresholds were committed")
+        self.changed: list[tuple[Result, str]] = []
         self.claims = read_claims(self.places["claims"])
         self.reproductions = read_reproductions(self.places["reproductions"], read_tables(published_file()))
 
@@ -87,8 +89,12 @@ class Registry:
         return found
 
     def collected(self) -> list[Result]:
-        """Returns what the runs of the results file and of the folder of runs came to."""
-        return merged(read_results(self.places["results"]), find_results(self.places["runs"], self.measures()))
+        """Returns what the runs of the results file and of the folder of runs came to, without those whose words make
+        another recipe today, which `changed` has with the reason."""
+        every = merged(read_results(self.places["results"]), find_results(self.places["runs"], self.measures()))
+        self.changed = [(each, why) for each in every if (why := change(each))]
+        outdated = {each.order for each, _ in self.changed}
+        return [each for each in every if each.order not in outdated]
 
     def missing(self, claims: Sequence[Claim], lengths: Sequence[Length], results: Sequence[Result],
                 commitments: Commitments) -> list[tuple[Words, int]]:
@@ -103,7 +109,8 @@ class Registry:
 
     def write(self, decisions: Sequence[Decision], results: Sequence[Result], commitments: Commitments) -> None:
         """Writes the results that count and both pages, and prints what became of each claim."""
-        refused = refusals(self.claims, results, commitments)
+        refused = [f"{' '.join(run.words)}, {_when(run)}: {why}" for run, why in self.changed]
+        refused += refusals(self.claims, results, commitments)
         used = [run for each in decisions for run in each.runs.values()]
         used += [run for each in self.reproductions for length in each.lengths for row in repeated(length, results)
                  for run in row.runs.values()]
@@ -151,7 +158,11 @@ def counting(claim: Claim, results: Sequence[Result], commitments: Commitments) 
 
 def refusals(claims: Sequence[Claim], results: Sequence[Result], commitments: Commitments) -> list[str]:
     """Returns a sentence for each run that has the words of a claim and does not count for it, with the reason."""
-    return [f"{claim.name}, {arm.name}, seed {run.seed} of {run.started or 'an unknown time'}: {why}"
+    return [f"{claim.name}, {arm.name}, {_when(run)}: {why}"
             for claim in claims for arm in claim.arms for run in results
             if run.words == effective(arm.words) and run.seed < claim.seeds
             and (why := commitments.refusal(claim, run))]
+
+
+def _when(run: Result) -> str:
+    return f"seed {run.seed} of {run.started or 'an unknown time'}"

@@ -1,6 +1,6 @@
 """Keeps summary.json, which says how every job of a sweep ended, and prints the same as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,10 @@ class Summary:
                                "it, or choose another directory") from error
         self.started = content.get("started", now())
 
-    def take_up(self, override_lists: Sequence[Sequence[str]]) -> list[Job]:
+    def take_up(self, override_lists: Sequence[Sequence[str]], anew: Container[str] = ()) -> list[Job]:
         """Returns a job for each list of overrides. A job of the summary that has the same overrides is used again,
-        whatever its number; otherwise a new one is added."""
-        known = {tuple(sorted(job.overrides)): job for job in self.jobs}
+        whatever its number; otherwise a new one is added. `anew`: states of jobs that are not used again"""
+        known = {tuple(sorted(job.overrides)): job for job in self.jobs if job.state not in anew}
         number = max((job.number for job in self.jobs), default=-1)
         jobs = []
         for overrides in override_lists:

@@ -40,6 +40,7 @@ class Request:
     write_page: Callable[[Path], Path | None]  # directory of the sweep -> the page that compares its runs, or None
     place: str = "hydra.sweep.dir"  # the setting that names the directory
     repeats: str = "hydra.launcher.again"  # the one that has the states of `again`
+    anew: Sequence[str] = ()  # states: a job that ended so is left as it is, and made once more in another directory
 
     def command(self, job: Job) -> list[str]:
         """Returns the command line of a job. A job that has a directory already resumes its run."""
@@ -60,7 +61,7 @@ def sweep(request: Request, override_lists: Sequence[Sequence[str]]) -> tuple[li
     user: None if all are completed."""
     with locking(request.directory, request.place):
         summary = Summary(request.directory, request.line)
-        requested = summary.take_up(override_lists)
+        requested = summary.take_up(override_lists, request.anew)
         jobs = list({job.number: job for job in requested}.values())
         missing = [job for job in jobs if is_missing(job, request.again)]
         if len(missing) < len(jobs):
