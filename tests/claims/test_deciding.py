@@ -1,12 +1,14 @@
 """Planted effects are found, planted nulls are not, and reverses are contradicted."""
 
+from dataclasses import replace
 from math import exp, log
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from saddlepoint.claims.deciding import CONTRADICTED, HOLDS, NOT_RUN, UNDECIDED, decide, holm, p_beyond
+from saddlepoint.claims.claims_page import claims_page
+from saddlepoint.claims.deciding import CONTRADICTED, HOLDS, NOT_RUN, UNDECIDED, Decision, decide, holm, p_beyond
 from tests.claims.registries import RATIO, claim, results
 
 SEEDS = RATIO + "seeds: 6\n"
@@ -113,6 +115,17 @@ def test_holm_as_worked_by_hand():
 def test_holm_never_decides_less_than_bonferroni_nor_more_than_one_test():
     ps = np.random.default_rng(1).uniform(size=20).tolist()
     assert all(p <= each <= min(1, 20 * p) for p, each in zip(ps, holm(ps), strict=True))
+
+
+def test_the_page_says_how_many_hold_in_the_company_of_the_others(tmp_path):
+    """Two claims hold with p = 0.001 and 0.04: twice that and 0.04 by Holm; beside a third with 0.5, 0.003 and 0.08."""
+    def decision(name: str, p: float | None, verdict: str) -> Decision:
+        return replace(decide(claim(tmp_path), {}), claim=replace(claim(tmp_path), name=name), p=p, verdict=verdict)
+
+    two = [decision("one", 0.001, HOLDS), decision("two", 0.04, HOLDS)]
+    assert "hold, 2 of 2 pass 5 % after Holm's correction." in claims_page(two)
+    assert "hold, 1 of 2 pass 5 %" in claims_page([*two, decision("three", 0.5, UNDECIDED)])
+    assert "Of those that hold" not in claims_page([decision("three", 0.5, UNDECIDED), decision("four", None, HOLDS)])
 
 
 def test_p_of_values_that_all_agree_is_all_or_nothing():

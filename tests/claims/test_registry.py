@@ -1,5 +1,7 @@
 """The claims and reproductions of this project, and the pages that were written of them."""
 
+import shutil
+
 import pytest
 
 from saddlepoint.claims.claim import Effect, read_claims
@@ -40,6 +42,15 @@ def reproductions():
 def test_claims_are_read_with_their_thresholds(claims):
     assert [claim.number for claim in claims] == [*range(1, 18)]
     assert sum(isinstance(claim.holds_if, Effect) for claim in claims) == 16
+
+
+def test_the_example_of_the_documents_can_be_added_to_the_claims(tmp_path):
+    example = (ROOT / "docs" / "comparing.md").read_text().split("```yaml\n# Who says so")[1].split("```")[0]
+    shutil.copytree(CLAIMS, tmp_path / "claims")
+    (tmp_path / "claims" / "mine.yaml").write_text(f"# Who says so{example}")
+    [mine] = [each for each in read_claims(tmp_path / "claims") if each.name == "mine"]
+    for arm in mine.arms:
+        assert settings(*arm.words)["model"]["discriminator"]["normalization"] == "none"
 
 
 def test_the_runs_of_the_claim_on_the_decisive_ring_are_rows_of_its_table(claims, reproductions):

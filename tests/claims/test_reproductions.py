@@ -1,5 +1,7 @@
 """Published tables beside runs: which agree, in which order rows stand, and what the page says."""
 
+from dataclasses import replace
+
 import pytest
 
 from saddlepoint.claims.repeated_rows import DIRECTION_ONLY, NOT_RUN, order, repeated, verdict
@@ -127,8 +129,20 @@ def test_the_page_has_paper_ours_seeds_floor_and_verdict_and_says_what_was_not_r
     assert "| rarest_class_digits | packed | 7.9 ± 0.1 \\[7.67, 8.13\\] | – | 0 | – | no run has a value |" in page
     assert "400 updates of D. 5 runs, 10.0 hours" in page and "packed, seed 0: diverged" in page
     assert "40 updates of D, direction only. Not run here; `only=[rings/short]` would make these runs:" in page
-    assert "    python train.py experiment=ring budget.images=4000 seed=0\n" in page
+    assert "    # GAN\n    python train.py experiment=ring budget.images=4000 seed=0\n    # packed\n" in page
     assert page.endswith("Both agree.\n")
+
+
+def test_seeds_are_those_of_a_metrics_values_and_who_lacks_one_is_named(rings):
+    """The mean of a metric that the worst runs lack is not one of all runs."""
+    full = rings.lengths[0]
+    whole, other = runs(full.rows[0], 6.0, 7.0)
+    lacking = {"fid_digits": "fid_digits has no value: no fakes"}
+    page = reproductions_page([rings], [whole, replace(other, values={"rarest_class_digits": 7.0}, lacking=lacking)])
+    assert "| 6.5 \\[0.147, 12.9\\] | 2 |" in page and "| 4 | 1 |" in page
+    assert "Without a value: GAN, seed 1: fid_digits has no value: no fakes." in page
+    unmeasured = reproductions_page([rings], [replace(other, values={"fid_digits": 3.0})])
+    assert "Without a value: GAN, seed 1: rarest_class_digits was not measured." in unmeasured
 
 
 def test_a_page_of_a_direction_says_which_row_is_better(rings):

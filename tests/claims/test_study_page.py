@@ -86,6 +86,8 @@ def test_the_page_has_a_table_for_each_set_and_lines_for_those_without_runs(tmp_
     assert cells["plain"][0].startswith("6 ") and cells["plain"][2].startswith("6 ")
     assert cells["plain"][3:] == ["5", "2"]
     assert cells["slow"] == ["3", "–", "20", "8", "1"]
+    assert "Without a value: plain, seed 0: neighbour_distance_digits was not measured." in page
+    assert "    # plain\n    python train.py" in page
     assert "Not run here; `only=[helps/clothes]` would make these runs:" in page
     assert "python train.py threads=1 extractor=classifier data=fashion_mnist seed=0" in page
 

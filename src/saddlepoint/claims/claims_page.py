@@ -21,11 +21,12 @@ from saddlepoint.claims.texts import (
 )
 from saddlepoint.comparison.layout import NOTHING
 
+ALPHA = 0.05
 HEAD = """# Claims
 
 `python -m saddlepoint.commands.claims` has written this page (of an installation: `saddlepoint-claims`). Each claim is
-a file in [claims/](../claims/common.yaml), committed with its threshold before any of its runs was made; a run whose
-revision had another claim, or none, does not count. What every run came to is in
+a file in [claims/](../claims/common.yaml), committed with its threshold before the runs that decide it were made; a run
+whose revision had another claim, or none, does not count. What every run came to is in
 [results.jsonl](../claims/results.jsonl), so that a fresh clone can write the page without runs.
 [Comparing runs](comparing.md#claims) says how to add a claim.
 
@@ -34,7 +35,8 @@ revision had another claim, or none, does not count. What every run came to is i
 - **{contradicted}**: it lies wholly on the other side of no effect (ratio 1, difference 0). Of a pattern: no run shows
   it.
 - **{undecided}**: neither. A claim without all of its runs is not decided, so that nobody stops at a lucky seed.
-- p is one-sided, of a t test against the threshold; Holm's correction is for all claims below that have a p.
+- p is one-sided, of a t test against the threshold; Holm's correction is for all claims below that have a p. Verdicts
+  are each claim's own, without it.
 """
 
 
@@ -47,13 +49,27 @@ def claims_page(decisions: Sequence[Decision]) -> str:
     runs = [*{run.order: run for each in decisions for run in each.made}.values()]
     took = (f" {len(runs)} runs took {duration(total_minutes(runs))}, added up, each on one core: {made_on(runs)}."
             if runs else "")
-    sections = [f"{head}\nOf {len(decisions)} claims: {counted}.{took}", _overview(decisions)]
+    sections = [f"{head}\nOf {len(decisions)} claims: {counted}.{_together(decisions)}{took}", _overview(decisions)]
     return "\n\n".join([*sections, *map(_section, decisions)]) + "\n"
 
 
-def _overview(decisions: Sequence[Decision]) -> str:
+def _corrected(decisions: Sequence[Decision]) -> dict[str, float]:
+    """Returns claim -> its p after Holm's correction."""
     tested = [each for each in decisions if each.p is not None]
-    corrected = {each.claim.name: p for each, p in zip(tested, holm([each.p for each in tested]), strict=True)}
+    return {each.claim.name: p for each, p in zip(tested, holm([each.p for each in tested]), strict=True)}
+
+
+def _together(decisions: Sequence[Decision]) -> str:
+    """Returns how many of the claims that hold do so in the company of the others."""
+    corrected = _corrected(decisions)
+    ps = [corrected[each.claim.name] for each in decisions if each.verdict == HOLDS and each.claim.name in corrected]
+    if not ps:
+        return ""
+    return f" Of those that hold, {sum(p < ALPHA for p in ps)} of {len(ps)} pass 5 % after Holm's correction."
+
+
+def _overview(decisions: Sequence[Decision]) -> str:
+    corrected = _corrected(decisions)
     header = ("#", "claim", "medians", "effect [95 %]", "holds if", "verdict", "p", "p (Holm)", "minutes")
     return table(header, [(
         str(each.claim.number), each.claim.statement, _medians(each), _effect(each), each.claim.holds_if.words,

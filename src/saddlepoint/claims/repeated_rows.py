@@ -25,9 +25,13 @@ class Repeated:
     def completed(self) -> list[Result]:
         return [run for _, run in sorted(self.runs.items()) if run.state == COMPLETED]
 
+    def values(self, metric: str) -> list[float]:
+        """Returns the values of a metric of those runs that have one."""
+        return [run.values[metric] for run in self.completed if metric in run.values]
+
     def summary(self, metric: str) -> Summary | None:
         """Returns mean and interval of a metric; None if no run has it."""
-        values = [run.values[metric] for run in self.completed if metric in run.values]
+        values = self.values(metric)
         return summarise(values) if values else None
 
     def floor(self, metric: str) -> float | None:
@@ -54,6 +58,21 @@ def repeated(length: Length, results: Sequence[Result]) -> list[Repeated]:
         same = [each for each in results if of_recipe(each.words) == of_recipe(row.words) and each.seed < row.seeds]
         rows.append(Repeated(row, first_of_each_seed(same)))
     return rows
+
+
+def without_value(rows: Sequence[Repeated], metrics: Sequence[str]) -> dict[tuple[str, int], str]:
+    """Returns row and seed -> why the run has no value, or lacks that of some metrics, whose means are then those of
+    the other runs, which may be the better ones."""
+    reasons = {}
+    for row in rows:
+        for seed, run in sorted(row.runs.items()):
+            lacking = [run.lacking.get(metric, f"{metric} was not measured") for metric in metrics
+                       if metric not in run.values]
+            if run.state != COMPLETED:
+                reasons[row.row.name, seed] = f"{run.state}: {run.reason}"
+            elif lacking:
+                reasons[row.row.name, seed] = "; ".join(lacking)
+    return reasons
 
 
 def verdict(reproduction: Reproduction, length: Length, row: Repeated, metric: str) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from saddlepoint.claims.repeated_rows import Pair, Repeated, order, repeated, verdict
+from saddlepoint.claims.repeated_rows import Pair, Repeated, order, repeated, verdict, without_value
 from saddlepoint.claims.reproduction import Length, Reproduction
-from saddlepoint.claims.results import COMPLETED, Result
-from saddlepoint.claims.texts import command, duration, failures, figure, made_on, span, table, total_minutes
+from saddlepoint.claims.results import Result
+from saddlepoint.claims.texts import commands, duration, failures, figure, made_on, span, table, total_minutes
 from saddlepoint.comparison.layout import NOTHING
 from saddlepoint.comparison.published import described
 from saddlepoint.comparison.published_tables import FAILS
@@ -25,7 +25,9 @@ HEAD = """# Published tables, repeated here
 - One seed has no interval. It is compared with the range in which one more run of the paper's would lie (95 %
   prediction interval).
 - **direction only**: shorter runs than the paper's. No value is compared, only which row is the better one.
-- The floor is what a perfect generator scores with so many samples: a value on its better side is no better than that.
+- Seeds are the runs that have a value; why others have none stands below the table.
+- The floor is what as many samples score that are drawn from the real ones with which the run was compared: a value on
+  its better side is no better than that.
 """
 
 
@@ -49,23 +51,22 @@ def _length(reproduction: Reproduction, length: Length, rows: Sequence[Repeated]
     title = f"### {length.title}"
     there = [run for row in rows for run in row.completed]
     words = f"{length.steps:,} updates of D{', direction only' * length.direction_only}."
-    lines = [command(row.row.words) for row in rows]
+    lines = commands((row.row.name, row.row.words) for row in rows)
     if not any(row.runs for row in rows):
-        return [title, f"{words} Not run here; `only=[{name}]` would make these runs:", "\n".join(lines)]
+        return [title, f"{words} Not run here; `only=[{name}]` would make these runs:", lines]
     took = f"{len(there)} runs, {duration(total_minutes(there))}: {made_on(there)}." if there else ""
     body = [metric for each in length.metrics if (metric := _metric(reproduction, length, rows, each))]
     header = ("metric", "row", "paper", "ours [95 %]", "seeds", "floor", "verdict")
-    without = {(row.row.name, seed): f"{run.state}: {run.reason}" for row in rows
-               for seed, run in sorted(row.runs.items()) if run.state != COMPLETED}
-    return [title, f"{words} {took}".rstrip(), table(header, [line for lines in body for line in lines], words=7),
+    without = without_value(rows, length.metrics)
+    return [title, f"{words} {took}".rstrip(), table(header, [line for each in body for line in each], words=7),
             *filter(None, [" ".join(map(_pair, order(reproduction, rows))),
                            "Without a value: " + " ".join(failures(without)) if without else ""]),
-            "One run of each row, seed 0:", "\n".join(lines)]
+            "One run of each row, seed 0:", lines]
 
 
 def _metric(reproduction: Reproduction, length: Length, rows: Sequence[Repeated], metric: str) -> list[list[str]]:
     return [[metric, row.row.name, _published(reproduction, row, metric), _ours(row.summary(metric)),
-             str(len(row.completed)) if row.runs else NOTHING, figure(row.floor(metric)),
+             str(len(row.values(metric))) if row.runs else NOTHING, figure(row.floor(metric)),
              verdict(reproduction, length, row, metric) or NOTHING] for row in rows]
 
 

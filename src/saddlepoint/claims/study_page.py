@@ -7,10 +7,10 @@ from itertools import pairwise
 from statistics import fmean
 
 from saddlepoint.claims.measures import ValueAt
-from saddlepoint.claims.repeated_rows import Repeated, repeated
+from saddlepoint.claims.repeated_rows import Repeated, repeated, without_value
 from saddlepoint.claims.reproduction import Length, Reproduction
-from saddlepoint.claims.results import COMPLETED, Result
-from saddlepoint.claims.texts import command, duration, failures, figure, made_on, span, table, total_minutes
+from saddlepoint.claims.results import Result
+from saddlepoint.claims.texts import commands, duration, failures, figure, made_on, span, table, total_minutes
 from saddlepoint.comparison.layout import NOTHING
 from saddlepoint.comparison.statistics import Summary, summarise
 
@@ -35,12 +35,11 @@ def study_page(study: Reproduction, results: Sequence[Result]) -> str:
 
 def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> list[str]:
     there = [run for row in rows for run in row.completed]
-    lines = "\n".join(command(row.row.words) for row in rows)
+    lines = commands((row.row.name, row.row.words) for row in rows)
     title = f"## {length.title}"
     if not there:
         return [title, f"Not run here; `only=[{study.name}/{length.name}]` would make these runs:", lines]
-    without = {(row.row.name, seed): f"{run.state}: {run.reason}" for row in rows
-               for seed, run in sorted(row.runs.items()) if run.state != COMPLETED}
+    without = without_value(rows, length.metrics)
     took = f"{len(there)} runs, {duration(total_minutes(there))}: {made_on(there)}."
     return [title, table(_header(length), [_line(length, row, shortest(rows)) for row in rows]), took,
             *filter(None, ["Without a value: " + " ".join(failures(without)) if without else ""]),

@@ -46,6 +46,11 @@ def command(words: Words, seed: int = 0) -> str:
     return f"    {line(['python', 'train.py', *without_repetition(words), f'seed={seed}'])}"
 
 
+def commands(rows: Iterable[tuple[str, Words]]) -> str:
+    """Returns the lines that make one run of each row, below the row's name."""
+    return "\n".join(f"    # {name}\n{command(words)}" for name, words in rows)
+
+
 def duration(minutes: float) -> str:
     """Returns a time of several runs: 45 minutes, 3.2 hours."""
     if minutes < 90:
