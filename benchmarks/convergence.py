@@ -176,7 +176,8 @@ This page is written by `python benchmarks/convergence.py`, tables and picture i
 The smallest GAN has two numbers. The data is one point, 0. G makes one point, theta. D is a straight line, D(x) = psi
 x. (For least squares D(x) = psi x + 1/2: its losses are indifferent at 1/2.) The only equilibrium is theta = psi = 0:
 the fake lies on the data, and D says nothing. This is the Dirac-GAN of Mescheder, Geiger and Nowozin 2018 ([arXiv
-1801.04406](https://arxiv.org/abs/1801.04406)). What does not converge here is not to be trusted in a larger game.
+1801.04406](https://arxiv.org/abs/1801.04406)). What does not converge here has no reason of its own to converge in a
+larger game, though it may train well there.
 
     python train.py experiment=dirac loss=hinge 'trick=[r1]' tricks.r1.gamma=0.3
 
@@ -191,7 +192,9 @@ plays it and draws the path of both numbers over their vector field, in `samples
   away. Imaginary parts let them circle. With a real part of 0 they decide nothing. *Predicted* is the papers' formula,
   *ours* is automatic differentiation.
 - **The flow** follows the field in continuous time, like training with steps of size 0. The column has the mean
-  distance from the equilibrium in the last tenth of {time:g} units of time, from (1, 1), whose distance is 1.41.
+  distance from the equilibrium in the last tenth of {time:g} units of time, from (1, 1), whose distance is 1.41. The
+  words compare it with the second tenth: *approaches* below 0.8 of that, *moves away* above 1.25, *keeps its
+  distance* between; *converges* is below a distance of 0.01.
 - **Simultaneous and alternating** are real trainings (SGD, rate {rate:g}, {steps:,} updates, which is the same time).
   *Largest* is the largest absolute eigenvalue of one update's matrix, I + hJ or the product of both players' halves:
   above 1 the distance grows with each update.
@@ -204,14 +207,15 @@ plays it and draws the path of both numbers over their vector field, in `samples
 
 ## What it says
 
-- **Without a penalty nothing draws the players in.** All seven losses have eigenvalues on the imaginary axis: ± i
-  f'(0), where f' is 1/2 for a logistic loss. The relativistic average has two such terms (`loss.reduction=sum`), hinge
-  and Wasserstein have slope 1.
-- **Who moves when matters.** Simultaneous updates multiply the distance by the root of 1 + h² f'(0)², so they spiral
-  outwards. Alternating ones, the default, have determinant 1: they stay on a ring around the equilibrium.
+- **Without a penalty nothing draws the players in, to first order.** All seven losses have eigenvalues on the imaginary
+  axis: ± i f'(0), where f' is 1/2 for a logistic loss. The relativistic average has two such terms
+  (`loss.reduction=sum`), hinge and Wasserstein have slope 1.
+- **Who moves when matters.** Near the equilibrium simultaneous updates multiply the distance by the root of
+  1 + h² f'(0)², so they spiral outwards. Alternating ones, the default, have determinant 1: they stay on a ring around
+  it. Farther out four of the losses bend, which draws the players in, ever more slowly.
 - **Non-saturating spirals inwards, but only like 1 over the root of t.** Its eigenvalues are those of minimax; terms of
-  higher order decide. From 1.41 the flow comes to {middle:.3f} at t = 500 and {end:.3f} at t = 2,000 (published:
-  0.063), which is t to the power of {power:.3f}.
+  higher order decide. From 1.41 the flow comes to {middle:.3f} at t = 500 and {end:.3f} at t = 2,000 (an independent
+  solver: 0.063), which is t to the power of {power:.3f}.
 - **R1 and R2 converge**: -gamma/2 ± the root of gamma²/4 - f'(0)². They are one and the same term here, as D's slope is
   the same everywhere. Beyond gamma = 2 f'(0) the eigenvalues are real, and a larger gamma makes the slower of the two
   slower.

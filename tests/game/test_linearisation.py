@@ -231,7 +231,7 @@ def test_the_non_saturating_flow_spirals_inwards_like_one_over_the_root_of_time(
     found = integrate.solve_ivp(closed, (0, 2000), [1, 1], "DOP853", times, rtol=1e-8, atol=1e-10).y
     squares = (found ** 2).sum(0)
     assert squares[0] ** 0.5 == pytest.approx(1.41, abs=0.005)
-    assert squares[2] ** 0.5 == pytest.approx(0.063, abs=0.0005)  # published
+    assert squares[2] ** 0.5 == pytest.approx(0.063, abs=0.0005)
     assert math.log(squares[1] / squares[2]) / math.log(4) / 2 == pytest.approx(0.5, abs=0.01)  # the exponent
 
 
