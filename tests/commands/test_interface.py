@@ -215,7 +215,7 @@ def test_an_interrupt_ends_a_run_with_a_checkpoint_and_the_next_one_trains(tmp_p
 
 
 def test_an_error_in_training_leaves_no_handler_behind(tmp_path, monkeypatch):
-    handler = signal.getsignal(signal.SIGINT)
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
 
     def fail(self, *arguments):
         raise RuntimeError("a bug")
@@ -224,7 +224,7 @@ def test_an_error_in_training_leaves_no_handler_behind(tmp_path, monkeypatch):
         patch.setattr("saddlepoint.training.callbacks.stopping.Budget.on_train_batch_end", fail)
         with pytest.raises(RuntimeError, match="a bug"):
             saddlepoint.train(*TYPED, run={"dir": tmp_path / "failed"})
-    assert signal.getsignal(signal.SIGINT) == handler
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert saddlepoint.load_run(tmp_path / "failed").state == "failed"
 
 

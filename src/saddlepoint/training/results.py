@@ -1,6 +1,7 @@
 """Prints the lines about a run at its beginning and end, and writes its results beside checkpoints and curves."""
 
 import resource
+import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,10 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.recording import Recorder
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
-from saddlepoint.parallel.collectives import largest
+from saddlepoint.parallel.collectives import is_alone, largest
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training import compiling
-from saddlepoint.training.callbacks.stopping import StopOnSignal
+from saddlepoint.training.callbacks.stopping import StopOnSignal, exit_code_of
 
 
 @rank_zero_only
@@ -53,6 +54,16 @@ def conclude(run: RunDirectory, module: AdversarialModule, stop: StopOnSignal) -
         f"  curves:      {run.path / 'metrics.csv'} (tensorboard --logdir {word(str(run.path.parent))} shows them)\n"
         f"  checkpoint:  {run.last}\n"
         f"  {next_command(module, run)}")
+
+
+def stopped_at_once(run: RunDirectory, received: signal.Signals) -> Stopped:
+    """Returns the end of a run that a signal ended outside a whole step, so that there was nothing to save."""
+    end = (f"{run.last} holds the run as it was last saved. To go on, type "
+           f"{spelling.command('train', f'resume={run.path}')}" if run.last.exists() else
+           "there is no checkpoint of the run yet")
+    stopped = Stopped(f"Stopped by {received.name} at once; {end}", exit_code_of(received))
+    stopped.of_all = stopped.agreed = is_alone()
+    return stopped
 
 
 def next_command(module: AdversarialModule, run: RunDirectory) -> str:

@@ -32,10 +32,10 @@ from saddlepoint.runs.resuming import Continuation
 from saddlepoint.training import arithmetic, compiling, restoring
 from saddlepoint.training.callbacks.checkpointing import Checkpointing
 from saddlepoint.training.callbacks.looking import LookingTime
-from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal
+from saddlepoint.training.callbacks.stopping import Budget, StopOnSignal, signal_behind
 from saddlepoint.training.first_weights import initialise
 from saddlepoint.training.loggers import adapters
-from saddlepoint.training.results import announce, conclude, cost, export, reset_peak_memory
+from saddlepoint.training.results import announce, conclude, cost, export, reset_peak_memory, stopped_at_once
 from saddlepoint.training.stepping import in_visits, record
 
 
@@ -122,14 +122,16 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         stop.call_former_handler()
         raise
     except BaseException as error:
-        end = arithmetic.explained(error, settings, trainer.strategy.root_device, run)
+        received = signal_behind(error)
+        end = (stopped_at_once(run, received) if received
+               else arithmetic.explained(error, settings, trainer.strategy.root_device, run))
         reason = end or disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
-        run.write_status("failed", str(reason), module.images_seen)
+        run.write_status("stopped" if received else "failed", str(reason), module.images_seen)
         if end:
             raise end from error
         raise
     finally:
-        stop.restore()  # also where an error ended training: this process may go on with something else
+        stop.leave()  # this process may go on with something else
         run.close()
     return run.path
 

@@ -3,8 +3,10 @@
 import math
 import signal
 import threading
+from collections.abc import Mapping
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.parallel.collectives import Agreement, is_alone
@@ -43,18 +45,17 @@ class StopOnSignal(pl.Callback):
         self.received: signal.Signals | None = None
         self.agreement = Agreement()
         self.former_handlers: dict[signal.Signals, object] = {}
-        requeue = signal.getsignal(signal.SIGUSR2)
+        self.before_the_run = {each: signal.getsignal(each) for each in (*SIGNALS, signal.SIGUSR2)}
+        requeue = self.before_the_run[signal.SIGUSR2]
         self.requeue = requeue if callable(requeue) else None
-        self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
-        """Sets the handlers, after Lightning has set its own. Signals come to the main thread; another one, in which a
-        program may train, may set none."""
-        if threading.current_thread() is not threading.main_thread():
+        """Sets the handlers, after Lightning has set its own."""
+        if not _may_set_handlers():
             return
         handlers = dict.fromkeys(SIGNALS, self.note)
         if self.requeue:
-            handlers |= {signal.SIGTERM: self.on_sigterm, signal.SIGUSR2: self.note}
+            handlers |= {signal.SIGTERM: self.before_the_run[signal.SIGTERM], signal.SIGUSR2: self.note}
         self.trainer = trainer
         self.former_handlers = {each: signal.signal(each, handler) for each, handler in handlers.items()}
 
@@ -78,9 +79,14 @@ class StopOnSignal(pl.Callback):
         self.restore()
 
     def restore(self) -> None:
-        for each, handler in self.former_handlers.items():
-            signal.signal(each, handler if handler is not None else signal.SIG_DFL)
+        _set_handlers(self.former_handlers)
         self.former_handlers = {}
+
+    def leave(self) -> None:
+        """Sets the handlers that were there before the run, however it ended. Lightning leaves its own behind: after a
+        SIGINT, say, which it ignores from then on."""
+        if _may_set_handlers():
+            _set_handlers(self.before_the_run)
 
     def call_former_handler(self) -> None:
         """Calls the handler of SIGUSR2 that was there before, if this signal ended training. It may end the process, so
@@ -92,4 +98,27 @@ class StopOnSignal(pl.Callback):
     def exit_code(self) -> int:
         """Returns the exit code, as in shells 128 + the number of the signal. SIGUSR1 and SIGUSR2, with which
         schedulers warn, count as SIGTERM."""
-        return 130 if self.received == signal.SIGINT else 143
+        return exit_code_of(self.received)
+
+
+def _may_set_handlers() -> bool:
+    """Returns whether this is the main thread, to which signals come; a program may train in another one."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def _set_handlers(handlers: Mapping[signal.Signals, object]) -> None:
+    for each, handler in handlers.items():
+        signal.signal(each, handler if handler is not None else signal.SIG_DFL)
+
+
+def exit_code_of(received: signal.Signals) -> int:
+    return 130 if received == signal.SIGINT else 143
+
+
+def signal_behind(error: BaseException) -> signal.Signals | None:
+    """Returns the signal that ended a run at once: before its first step, or as the second one in the middle of a step;
+    None if the error is another one. Lightning exits with code 1 on a KeyboardInterrupt."""
+    if isinstance(error, SIGTERMException):
+        return signal.SIGTERM
+    cause = error.__context__ if isinstance(error, SystemExit) else error
+    return signal.SIGINT if isinstance(cause, KeyboardInterrupt) else None
