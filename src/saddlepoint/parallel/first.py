@@ -8,12 +8,18 @@ from pathlib import Path
 
 from saddlepoint.errors import EndOfRun
 
-NUMBERS = ("RANK", "SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")  # set by torchrun, SLURM and Lightning's launcher
+AMONG_ALL = ("RANK", "SLURM_PROCID")  # set by torchrun and by SLURM
+NUMBERS = (*AMONG_ALL, "NODE_RANK", "LOCAL_RANK")  # the last two are all that Lightning's launcher sets
 
 
 def process_number() -> str:
-    """Returns the number of this process for messages, from the first of these variables that is set."""
-    return next((os.environ[name] for name in NUMBERS if name in os.environ), "0")
+    """Returns the number of this process among all, from 0, for messages; where Lightning started processes on several
+    machines, e.g. `1 of machine 2`."""
+    for name in AMONG_ALL:
+        if name in os.environ:
+            return os.environ[name]
+    machine, number = os.environ.get("NODE_RANK", "0"), os.environ.get("LOCAL_RANK", "0")
+    return number if machine == "0" else f"{number} of machine {machine}"
 
 
 def is_first() -> bool:
