@@ -14,6 +14,7 @@ from pathlib import Path
 
 CALLED = "SADDLEPOINT_CALLED_BY"  # the environment variable that jobs of a sweep inherit
 JOBS_ON_GPU = "SADDLEPOINT_JOBS_ON_GPU"  # the one that says how many jobs share the GPU of this one
+CHANGED = "+changes"  # how a revision ends where files differ from it
 PACKAGES = ("saddlepoint", "torch", "torchvision", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics",
             "torch-fidelity", "numpy", "pillow")
 FUNCTIONS = ("train", "sample", "evaluate", "compare", "export", "translate", "invert", "augment", "upscale",
@@ -120,17 +121,17 @@ def _version(name: str) -> str:
 
 @functools.cache
 def revision() -> str:
-    """Returns the git revision of the code, with +changes if files of its repository differ from it."""
+    """Returns the git revision of the code, with CHANGED if files of its repository differ from it."""
     return revision_of(Path(__file__).parent)
 
 
 def revision_of(folder: Path, *within: str) -> str:
     """Returns the git revision of a folder; empty outside a checkout.
 
-    It ends in +changes if files differ from it: those of the whole repository, or only those `within` these paths.
+    It ends in CHANGED if files differ from it: those of the whole repository, or only those `within` these paths.
     """
     try:
-        return git(folder, "rev-parse", "HEAD") + ("+changes" if git(folder, "status", "--porcelain", "--", *within)
+        return git(folder, "rev-parse", "HEAD") + (CHANGED if git(folder, "status", "--porcelain", "--", *within)
                                                    else "")
     except (OSError, subprocess.CalledProcessError):
         return ""

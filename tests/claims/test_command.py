@@ -1,14 +1,15 @@
 """The command from yaml files to pages: what is made, what counts, and what is kept."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from saddlepoint.claims import measuring, running
-from saddlepoint.claims.results import read_results
+from saddlepoint.claims import commitments, measuring, running
+from saddlepoint.claims.results import Result, read_results, write_results
 from saddlepoint.commands import claiming
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.setting_rules import OF_COMMANDS
@@ -27,6 +28,8 @@ def claims(tmp_path, monkeypatch):
         monkeypatch.setattr(runner, name, value)
     folder = registry(tmp_path / "checkout", r1=RATIO)
     monkeypatch.setenv("REVISION", git(folder, "rev-parse", "HEAD"))
+    monkeypatch.setattr(commitments, "revision", lambda: os.environ["REVISION"])  # of the code that would run
+    monkeypatch.setattr(commitments, "changes", list)
     return folder
 
 
@@ -55,9 +58,9 @@ def test_what_is_missing_is_made_once_and_the_claim_is_decided(claims, capsys):
     assert called(claims) == page and {job["starts"] for job in jobs(claims)} == {1}
 
 
-def test_runs_that_claims_share_are_made_once(claims):
+def test_runs_that_claims_share_are_made_once(claims, monkeypatch):
     (claims / "ema.yaml").write_text(OTHER)
-    commit(claims)
+    monkeypatch.setenv("REVISION", commit(claims))
     called(claims, "only=[ema]")
     assert sorted(" ".join(job["overrides"]) for job in jobs(claims)) == sorted(
         f"threads=1 budget.images=100 loss=hinge{trick} seed={seed}" for trick in ("", " trick=[ema]")
@@ -74,9 +77,9 @@ def test_the_page_is_written_from_the_results_alone_and_is_the_same(claims, tmp_
     assert not (tmp_path / "fresh" / "runs").exists()
 
 
-def test_a_sweep_that_was_stopped_goes_on(claims, capsys):
+def test_a_sweep_that_was_stopped_goes_on(claims, capsys, monkeypatch):
     (claims / "common.yaml").write_text(COMMON.replace("threads=1", "stops=1"))
-    commit(claims)
+    monkeypatch.setenv("REVISION", commit(claims))
     with pytest.raises(EndOfRun, match=r"To run what is missing:\n.*claims.*runs=") as end:
         called(claims)
     assert end.value.exit_code == 1 and "hydra" not in str(end.value)
@@ -141,6 +144,24 @@ def test_runs_whose_recipe_has_changed_are_refused_with_the_setting_and_made_aga
     assert called(claims) == page and len(jobs(claims)) == 9
 
 
+@pytest.mark.parametrize(("revision", "changes", "why"), [
+    ("HEAD+changes", ["src/a.py", "notes"], "its code differed from its revision in src/a.py. Commit, or"),
+    ("", [], "it has not recorded the git revision of its code. Commit, or"),
+    ("0" * 40, [], "its revision 00000000 is not in this repository"),
+])
+def test_runs_that_would_not_count_are_not_made(revision, changes, why, claims, monkeypatch):
+    """Otherwise the command would make them again whenever it is called."""
+    called(claims)
+    (claims / "results.jsonl").unlink()
+    for file in (claims.parent / "runs").glob("*/environment.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"changes": ["src/a.py"]}))
+    monkeypatch.setattr(commitments, "revision", lambda: revision.replace("HEAD", os.environ["REVISION"]))
+    monkeypatch.setattr(commitments, "changes", lambda: changes)
+    with pytest.raises(RequestError, match=f"A run for claims/r1.yaml that began now would not count: {why}"):
+        called(claims)
+    assert len(jobs(claims)) == 6 and "not run yet" in called(claims, "train=false")
+
+
 def test_of_several_runs_of_a_seed_the_first_counts(claims):
     revision = git(claims, "rev-parse", "HEAD")
     for number, started in enumerate(("2099-01-03T00:00:00+00:00", "2099-01-02T00:00:00+00:00")):
@@ -174,3 +195,12 @@ def test_a_line_of_the_results_that_cannot_be_read_is_named(claims):
         (claims / "results.jsonl").write_text(f"{line}\n")
         with pytest.raises(RequestError, match="results.jsonl: line 1 cannot be used"):
             called(claims, "train=false")
+
+
+def test_a_run_whose_recipe_has_lost_its_line_is_named(claims):
+    write_results(claims / "results.jsonl", [Result(("a=1",), 0, "completed", recipe={"loss": "hinge"})])
+    recipe, run = (claims / "results.jsonl").read_text().splitlines()
+    (claims / "results.jsonl").write_text(run)
+    with pytest.raises(RequestError, match=r"line 1 cannot be used \(no line before it has its recipe, "
+                                           f"{json.loads(recipe)['recipe']}; if one was deleted, take it back"):
+        called(claims, "train=false")

@@ -65,7 +65,8 @@ def _together(decisions: Sequence[Decision]) -> str:
     ps = [corrected[each.claim.name] for each in decisions if each.verdict == HOLDS and each.claim.name in corrected]
     if not ps:
         return ""
-    return f" Of those that hold, {sum(p < ALPHA for p in ps)} of {len(ps)} pass 5 % after Holm's correction."
+    passing = sum(p < ALPHA for p in ps)
+    return f" Of those that hold, {passing} of {len(ps)} pass {100 * ALPHA:g} % after Holm's correction."
 
 
 def _overview(decisions: Sequence[Decision]) -> str:

@@ -8,12 +8,10 @@ from saddlepoint.claims.measures import Measure, read_all
 from saddlepoint.claims.recipes import recorded
 from saddlepoint.claims.results import COMPLETED, Result
 from saddlepoint.claims.typed_words import Words, effective, of_command, of_recipe
-from saddlepoint.environment import processor
+from saddlepoint.environment import CHANGED, processor
 from saddlepoint.metrics.comparable import perfect_value
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run
-
-CHANGED = "+changes"  # how a recorded revision ends where files differed from it
 
 
 def find_results(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list[Result]:

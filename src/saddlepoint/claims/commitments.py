@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 
 from saddlepoint.claims.claim import COMMON, Claim, Common, read_claim
-from saddlepoint.claims.results import Result
-from saddlepoint.environment import git
+from saddlepoint.claims.results import RUNNING, Result
+from saddlepoint.environment import CHANGED, changes, git, revision
 from saddlepoint.errors import RequestError
+from saddlepoint.files.json_files import now
 
 CODE = ("src/", "conf/")  # a run whose code had changes there cannot be made again from its revision
 PARTS = {"arms": "the arms, their settings or what is measured", "seeds": "the number of seeds",
@@ -42,6 +43,13 @@ class Commitments:
                 uncommitted.append(f"claims/{COMMON}.yaml")
             raise RequestError(f"{', '.join(uncommitted)}: the newest commit has them otherwise or not at all, and a "
                                f"claim is committed before its runs. Commit {' '.join(uncommitted)} first")
+
+    def refuse_to_run(self, claim: Claim) -> None:
+        """Raises a RequestError if no run of this code that begins now would count for a claim."""
+        run = Result((), 0, RUNNING, started=now(), revision=revision().partition(CHANGED)[0], changes=tuple(changes()))
+        if why := self.refusal(claim, run):
+            raise RequestError(f"A run for claims/{claim.name}.yaml that began now would not count: {why}. Commit, or "
+                               "call this command in a clean checkout of the claims' repository")
 
     def refusal(self, claim: Claim, result: Result) -> str:
         """Returns why a run does not count for a claim; an empty text if it does."""
@@ -96,8 +104,8 @@ class Commitments:
         """Returns when the claim as it is now was first committed, since which commits have not changed it."""
         listing = git(self.folder, "log", "--format=%H %aI", "--", f"{claim.name}.yaml", f"{COMMON}.yaml")
         since = None
-        for revision, date in (line.split() for line in listing.splitlines()):
-            if self._at(revision, claim.name) != claim.committed_part:
+        for each, date in (line.split() for line in listing.splitlines()):
+            if self._at(each, claim.name) != claim.committed_part:
                 break
             since = datetime.fromisoformat(date)
         return since

@@ -16,6 +16,7 @@ from saddlepoint.files.outputs import refusing_unwritable
 
 COMPLETED = "completed"
 FAILED = "failed"
+RUNNING = "running"  # its process is there
 OVER = (COMPLETED, "diverged", "collapsed", FAILED)
 
 
@@ -81,6 +82,9 @@ def _result(line: str, where: str, recipes: dict[str, Mapping[str, Any]]) -> Res
             recipes[content["recipe"]] = content["settings"]
             return None
         if "recipe" in content:
+            if content["recipe"] not in recipes:
+                raise ValueError(f"no line before it has its recipe, {content['recipe']}; if one was deleted, take it "
+                                 "back from the git history instead")
             content["recipe"] = recipes[content["recipe"]]
         for name in ("words", "devices", "changes"):
             if content.get(name) is not None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from saddlepoint.claims.results import Result
+from saddlepoint.claims.results import RUNNING, Result
 from saddlepoint.claims.typed_words import Words, effective, of_recipe
 from saddlepoint.environment import program, typed
 from saddlepoint.errors import EndOfRun
@@ -16,7 +16,6 @@ from saddlepoint.sweeps.sweep import Request, sweep
 TRAIN = (sys.executable, "-P", "-m", "saddlepoint.commands.train")
 HANG_MINUTES = 120  # without a new row of metrics.csv or a checkpoint, as hydra/launcher=processes has it
 FOUND_WANTING = ("completed", "diverged")  # ends of runs that count, unless what they were made for has changed
-RUNNING = "running"  # the state of a run whose process is there
 
 Wanted = tuple[Words, int]  # words as they are typed, and the seed
 

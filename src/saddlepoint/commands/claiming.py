@@ -16,8 +16,8 @@ from saddlepoint.claims.recipes import change
 from saddlepoint.claims.repeated_rows import repeated
 from saddlepoint.claims.reproduction import PAGE, Length, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
-from saddlepoint.claims.results import Result, first_of_each_seed, merged, read_results, write_results
-from saddlepoint.claims.running import RUNNING, make, missing
+from saddlepoint.claims.results import RUNNING, Result, first_of_each_seed, merged, read_results, write_results
+from saddlepoint.claims.running import make, missing
 from saddlepoint.claims.study_page import study_page
 from saddlepoint.claims.typed_words import Words, effective
 from saddlepoint.comparison.published_tables import read_tables
@@ -98,11 +98,15 @@ class Registry:
 
     def missing(self, claims: Sequence[Claim], lengths: Sequence[Length], results: Sequence[Result],
                 commitments: Commitments) -> list[tuple[Words, int]]:
-        """Returns words and seed of the runs to be made, those of several claims once."""
+        """Returns words and seed of the runs to be made, those of several claims once. Raises a RequestError for a
+        claim for which they would not count."""
         wanted = []
         for claim in claims:
             counted = [each for each in results if not commitments.refusal(claim, each)]
-            wanted += missing([(arm.words, seed) for arm in claim.arms for seed in range(claim.seeds)], counted, True)
+            lacking = missing([(arm.words, seed) for arm in claim.arms for seed in range(claim.seeds)], counted, True)
+            if lacking:
+                commitments.refuse_to_run(claim)
+            wanted += lacking
         for length in lengths:
             wanted += missing([(row.words, seed) for row in length.rows for seed in range(row.seeds)], results, False)
         return [*{(effective(words), seed): (words, seed) for words, seed in wanted}.values()]

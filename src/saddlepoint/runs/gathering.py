@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from saddlepoint.environment import CHANGED
 from saddlepoint.runs import reading
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.finding import Finder
@@ -172,7 +173,7 @@ def _report_version(of: str, versions: Mapping[Path, str], runs: list[Run], prob
 
 def _short_revision(revision: str) -> str:
     """Returns eight digits of a git revision and whether the code had changes; `not known` if there is none."""
-    digits, changes, _ = revision.partition("+changes")
+    digits, changes, _ = revision.partition(CHANGED)
     return digits[:8] + changes or "not known"
 
 
