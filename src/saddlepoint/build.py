@@ -70,6 +70,7 @@ def network(settings: Settings, name: str) -> nn.Module:
     return built
 
 
+@torch.no_grad()
 def give_reference_batch(network: nn.Module, latents: Latents, seed: int) -> None:
     """Gives a generator that needs one its reference batch: latents that are drawn once, by the seed, and all classes
     in turn."""

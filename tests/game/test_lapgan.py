@@ -18,6 +18,8 @@ from saddlepoint.game.turns import Turns
 from saddlepoint.losses.adversarial import NonSaturating
 from saddlepoint.networks.lapgan import LaplacianDiscriminator, LaplacianGenerator
 from saddlepoint.tricks.ema import ExponentialMovingAverage
+from saddlepoint.tricks.lecam import LeCam
+from saddlepoint.tricks.unrolled import Unrolled
 from saddlepoint.tricks.weights import WeightClipping
 from tests.composing import settings
 from tests.game.playing import moved, play, same, sgd, weights
@@ -108,6 +110,15 @@ def test_the_averages_of_all_levels_draw():
     drawn = module.sampling_generator(torch.zeros(2, LATENTS, dtype=torch.float64), LABELS[:2])
     assert drawn.shape == (2, 1, 16, 16) and drawn.abs().max() <= 1
     assert not torch.equal(weights(module.sampling_generator), weights(module.generator))
+
+
+def test_each_levels_discriminator_has_its_own_means_and_the_look_ahead_moves_none():
+    plain, ahead = (game(tricks={"lecam": LeCam(decay=0.5), **more}) for more in ({}, {"unrolled": Unrolled(2, "sgd")}))
+    for module in (plain, ahead):
+        play(module, [batch()])
+    means = plain.tricks["lecam"].real_means
+    assert len({*means.tolist()}) == 3 and plain.tricks["lecam"].real_updates.tolist() == [1, 1, 1]
+    torch.testing.assert_close(ahead.tricks["lecam"].real_means, means, rtol=0, atol=0)
 
 
 def test_what_wraps_networks_for_training_wraps_the_levels_that_it_calls():

@@ -164,6 +164,10 @@ def test_a_preset_on_images_of_another_size_is_refused_in_one_sentence_with_the_
 
 
 @pytest.mark.parametrize(("overrides", "words"), [
+    ("model=stylegan2 data.image_size=32 model.latents.distribution=uniform",
+     "model.generator.style_mixing=0.9 mixes in styles of latents of N(0, I), and model.latents.distribution=uniform"),
+    ("model=stylegan2 data.image_size=32 loss=wasserstein trick=[spectral_norm]",
+     "Discriminator (model.discriminator) has none whose weights are not scaled already"),
     ("model=stylegan2 data.image_size=[32,64]", "data.image_size=[32,64] must be a power of two"),
     ("model=biggan data.image_size=[32,64]", "data.image_size=[32,64] must be 32, 64 or 128"),
     ("model=sagan model.generator.attention_at=24", "or null for none: type model.generator.attention_at=16"),

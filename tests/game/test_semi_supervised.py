@@ -80,6 +80,13 @@ def test_an_update_of_each_player_is_the_papers_written_out_by_hand(labelled, un
     assert module.latest["discriminator/classes"].item() == pytest.approx(labelled * supervised.item())
 
 
+def test_a_mixture_of_latents_keeps_the_term_of_its_scales():
+    module, given = game(), batch()
+    contests = module.contests(given, 8, RandomStreams(5, 0))
+    module.latents = Latents(LATENTS, "mixture", components=2, scale=0.2, scale_weight=0.5)
+    assert module.generator_terms(given, contests)["latent_scales"].item() == pytest.approx(0.5 * (1 - 0.2) ** 2)
+
+
 def test_without_the_unlabelled_loss_d_learns_from_the_labels_alone():
     module, replayed, given = game(unlabelled_weight=0.0), game(), batch()
     play(module, [given._replace(real=torch.zeros_like(given.real))])
@@ -108,6 +115,8 @@ def test_the_distance_of_mean_features_is_of_the_means_and_ignores_what_images_d
     ((*FEW, "loss=hinge"), "loss=hinge does not take D(x) for the logit of a probability"),
     ((*FEW, "loss=least_squares"), "loss=least_squares does not take"),
     ((*FEW, "trick=[auxiliary_classifier]"), r"trick=[auxiliary_classifier] teaches the discriminator the classes"),
+    ((*FEW, "trick=[feature_matching]"), "type its weight as model.module.matching_weight"),
+    ((*FEW, "trick=[spectral_norm]"), "has none whose weights are not scaled already"),
     ((*FEW, "model.turns.scoring=half"), "model.turns.scoring=half makes two updates of the discriminator"),
     ((*FEW, "model.discriminator.num_classes=4"), "gives 4 class logits an image and the data has 10 classes")])
 def test_what_cannot_train_is_refused_in_a_sentence(overrides, sentence):

@@ -133,17 +133,22 @@ ADAPTIVE = ("trick=[augment]", "tricks.augment.policy=ada_upright")
 
 
 @pytest.mark.parametrize(("typed", "reason"), [
-    (("loss=relativistic", *ADAPTIVE), "loss=relativistic only differences of logits count.* type a number, e.g. "
+    (("loss=relativistic", *ADAPTIVE), "loss=relativistic no logit lies between real and fake.* type a number, e.g. "
      "tricks.augment.probability=0.3"),
-    (("loss=wasserstein", "trick=[augment,spectral_norm]", "tricks.augment.policy=ada"), "loss=wasserstein only diff"),
+    (("loss=wasserstein", "trick=[augment,spectral_norm]", "tricks.augment.policy=ada"), "loss=wasserstein no logit"),
     (("data=ring", "model=points", "trick=[augment]"), "augments images, and the data are points"),
     (("trick=[augment,packing]",), r"trick=\[packing\] shows the discriminator packs"),
     (("trick=[packing,consistency]",), r"trick=\[consistency\] augments single images"),
     (("model=pix2pix", "data=photo_edges", "trick=[augment]"), "model.discriminator is shown .* beside"),
+    (("model=lapgan", "trick=[augment]"), "the levels of model.discriminator are shown differences beside"),
+    (("model=lapgan", "trick=[consistency]"), "the levels of model.discriminator are shown differences beside"),
+    (("loss=ebgan", "model=ebgan", *ADAPTIVE), "loss=ebgan no logit lies between"),
     (("model=bigan", "trick=[augment]"), "model.discriminator is shown .* beside "),
     (("data=stacked_digits", "data.image_size=32", "trick=[augment]", "tricks.augment.policy=ada"), None),
     (("trick=[consistency]", "tricks.consistency.latents_generator=0.5", "model=infogan", "data.image_size=28"),
-     "changes the latents of fakes"),
+     "hold codes, which would be none any more"),
+    (("trick=[consistency]", "tricks.consistency.latents_generator=0.5", "model=semi_supervised",
+      "data=partly_labelled_digits"), None),
     (("trick=[consistency]", "tricks.consistency.latents_generator=0.5", "model.turns.fakes_in_eval=true"),
      "made the others in evaluation mode"),
     (("trick=[top_k]", "loss=relativistic"), "compares each fake with a real image"),

@@ -220,6 +220,9 @@ def test_path_length_trains_in_a_game_and_leaves_running_statistics_alone():
 
 
 @pytest.mark.parametrize(("typed", "words", "instead"), [
+    ("trick=[feature_matching] tricks.feature_matching.layer=3 model=lapgan",
+     "tricks.feature_matching.layer=3 is no hidden layer of LaplacianDiscriminator (model.discriminator), level 1, "
+     "which has: 0 of", {"tricks.feature_matching.layer": -1}),
     ("trick=[feature_matching] tricks.feature_matching.layer=2 model=dcgan_small data.image_size=16",
      "tricks.feature_matching.layer=2 is no hidden layer of DCGANDiscriminator (model.discriminator), which has: 0 of",
      {"tricks.feature_matching.layer": -1}),

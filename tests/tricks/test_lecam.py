@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from saddlepoint.tricks.lecam import LeCam
+from saddlepoint.tricks.look_ahead import with_own_buffers
 from tests.tricks.stand_ins import Quadratic, step
 
 REAL, FAKE = torch.tensor([2.0, -1.0, 0.5, 1.0]), torch.tensor([-2.0, 1.5, 0.0, -1.5])
@@ -65,6 +66,16 @@ def test_each_discriminator_has_its_means_and_a_side_alone_its_term():
     assert trick.real_means.tolist() == pytest.approx([0.625, 1.625])
     term = trick.discriminator_loss(of(one, sides=("real",)))  # against the mean of fakes of the update before
     assert term.item() == pytest.approx(0.3 * sum(each ** 2 for each in (2.5, -0.5, 1.0, 1.5)) / 4)
+
+
+def test_updates_that_are_only_tried_have_the_term_and_move_no_mean():
+    critic = Quadratic()
+    trick = lecam(critic)
+    expected = trick.discriminator_loss(of(critic)).item()
+    given = of(critic)
+    tried = type(given)(**vars(given) | {"discriminator": with_own_buffers(critic)})
+    assert trick.discriminator_loss(tried).item() == pytest.approx(expected)
+    assert trick.real_means.item() == pytest.approx(0.625) and trick.real_updates.item() == 1
 
 
 def test_the_term_pulls_confident_logits_back():

@@ -72,6 +72,14 @@ class HasMeanStyle(HasMapping, Protocol):
 
 
 @runtime_checkable
+class MixesStyles(HasMapping, Protocol):
+    """A generator with a mapping that in training gives later layers the styles of other latents, which it draws
+    itself, from N(0, I)."""
+
+    style_mixing: float  # the share of images, 0 to 1
+
+
+@runtime_checkable
 class HasFeatures(Protocol):
     """A discriminator that returns the activations of its hidden layers, which feature matching compares."""
 

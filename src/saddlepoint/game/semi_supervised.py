@@ -15,6 +15,8 @@ from saddlepoint.game.step import Contest, DiscriminatorStep, Targets
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.parallel.collectives import global_mean
 
+TERM = "feature_matching"  # of G's loss
+
 
 class SemiSupervisedModule(SynthesisModule):
     """Synthesis in which D learns K classes as well: of the labelled images which class, of all others that they are of
@@ -53,7 +55,8 @@ class SemiSupervisedModule(SynthesisModule):
         with torch.no_grad():
             real = contest.discriminator.features(contest.real, contest.real_labels)[-1]
         fake = contest.discriminator.features(contest.fake, contest.fake_labels)[-1]
-        return {"feature_matching": self.matching_weight * mean_feature_distance(exact(real), exact(fake))}
+        return super().generator_terms(batch, contests) | {
+            TERM: self.matching_weight * mean_feature_distance(exact(real), exact(fake))}
 
     @classmethod
     def data_problems(cls, yields: type) -> Iterator[Problem]:
@@ -87,6 +90,10 @@ def classifier_problems(recipe: Recipe) -> Iterator[Problem]:
         tricks = [each for each, trick in recipe.tricks.items() if "class_terms" in trick.provides]
         yield Problem(f"trick=[{','.join(tricks)}] teaches the discriminator the classes of all images, and here most "
                       "labels are unknown: leave it out", {"trick": recipe.trick_list(without=tricks)})
+    if TERM in recipe.tricks:
+        yield Problem(f"trick=[{TERM}] would add the term that this model's generator has already, under the same "
+                      "name: leave it out, and type its weight as model.module.matching_weight",
+                      {"trick": recipe.trick_list(without=[TERM])})
     if not isinstance(discriminator, HasClassLogits) or not isinstance(discriminator, HasFeatures):
         yield Problem(f"{name} (model.discriminator) must give class_logits and features, from which this model learns "
                       "classes and G learns: use saddlepoint.networks.semi_supervised.MLPClassifierDiscriminator, as "

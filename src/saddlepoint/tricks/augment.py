@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import Count, Probability, null_unless_chosen
+from saddlepoint.game.networks import HasLevels
 from saddlepoint.game.recipe import Problem, Recipe, size_of
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, Step, Update
@@ -93,7 +94,7 @@ class Augment(Trick):
         if self.is_adaptive and recipe.loss.boundary is None:
             yield Problem(
                 "tricks.augment.probability is adaptive: it follows the sign of the discriminator's logits of reals, "
-                f"and with loss={recipe.loss_name} only differences of logits count, so that a sign means nothing: "
+                f"and with loss={recipe.loss_name} no logit lies between real and fake, so that a sign means nothing: "
                 "type a number, e.g. tricks.augment.probability=0.3, or another loss, e.g. loss=nonsaturating",
                 {"tricks.augment.probability": 0.3})
 
@@ -144,7 +145,11 @@ def image_problems(trick: Trick, recipe: Recipe, policy: Policy) -> Iterable[Pro
     if packs:
         yield Problem(f"trick=[{name}] augments single images, and trick=[{','.join(packs)}] shows the discriminator "
                       "packs of them in one: leave out one of the two", {"trick": recipe.trick_list(without=packs)})
-    for network in recipe.discriminators:
+    for network, discriminator in recipe.discriminators.items():
+        if isinstance(discriminator, HasLevels):
+            yield Problem(f"trick=[{name}] augments images alone, and the levels of model.{network} are shown "
+                          "differences beside images, which would no longer fit: leave the trick out", without)
+            continue
         *shown, _ = recipe.module.example_inputs(recipe)[network]
         if len(shown) != 1 or shown[0].ndim != 4:
             what = " beside ".join(size_of(part.shape[1:]) for part in shown)

@@ -13,6 +13,7 @@ from saddlepoint.config.rules import NonNegative, null_unless_chosen
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, GeneratorStep, Side, Step
+from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.game.trick import Trick
 from saddlepoint.tricks.augment import character_warnings, image_problems
 from saddlepoint.tricks.augmentation.policy import Policy
@@ -67,9 +68,12 @@ class Consistency(Trick):
         name = self.name_in(recipe)
         off = {f"tricks.{name}.{weight}": 0 for weight in of_latents}
         typed = " and ".join(f"tricks.{name}.{weight}" for weight in of_latents)
-        if not recipe.module.can_be_packed:
+        if not recipe.module.fakes_are_of_latents or recipe.module.shares_fakes or recipe.latents is None:
             yield Problem(f"{typed} changes the latents of fakes, and {recipe.module.__name__} (model.module) does not "
                           "make its fakes from noise alone: type 0 for them", off)
+        elif isinstance(recipe.latents, StructuredLatents):
+            yield Problem(f"{typed} changes the latents of fakes a little, and those of {recipe.module.__name__} "
+                          "(model.module) hold codes, which would be none any more: type 0 for them", off)
         if recipe.turns.fakes_in_eval:
             yield Problem(f"{typed} makes fakes once more, as the generator trains, and "
                           "model.turns.fakes_in_eval=true made the others in evaluation mode: they would differ for "
@@ -96,7 +100,7 @@ class Consistency(Trick):
                 augmented = self.policy(side.shown, 1.0, step.random, "consistency")
                 terms.append(step.value(getattr(self, side.name)) * distance(side, step.score(augmented, side.labels)))
             if side.name == "fake" and counts["latents_discriminator"]:
-                with torch.set_grad_enabled(step.fake.requires_grad):  # as the fakes themselves were made
+                with torch.set_grad_enabled(step.fake.grad_fn is not None):  # as the fakes themselves were made
                     neighbours = self.neighbours(step)
                 terms.append(step.value(self.latents_discriminator)
                              * distance(side, step.score(neighbours, side.labels)))

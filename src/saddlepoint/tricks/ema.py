@@ -23,7 +23,7 @@ Further = Annotated[Mapping[str, Settings] | None, optional(mapping_of(mapping_o
 
 
 class Average(nn.Module):
-    """w_avg <- w + (w_avg - w) beta, after each update of G.
+    """w_avg <- w + (w_avg - w) beta, after each update of G; of several on one batch, after the first one.
 
     beta = 2^(-n / half_life), n the real images since the last update: Yazici et al. 2019,
     https://arxiv.org/abs/1806.04498. The half-life is in images, and at most `rampup` * images seen, so that the first,
@@ -139,12 +139,16 @@ class ExponentialMovingAverage(Average, Trick):
 def further(name: str, settings: Settings) -> Average:
     """Returns an average of tricks.ema.also. Raises a ValueError if it cannot be called so or has other settings."""
     where = f"tricks.ema.also.{name}"
-    if not re.fullmatch("[a-z][a-z0-9_]*", str(name)) or name in RESERVED:
+    if not re.fullmatch("[a-z][a-z0-9_]*", str(name)) or name in RESERVED or hasattr(nn.ModuleDict, name):
         raise ValueError(f"{where}: a name has small letters, digits and _, begins with a letter and is none of "
-                         f"{', '.join(RESERVED)}, e.g. short")
+                         f"{', '.join(RESERVED)}, nor one that torch has for itself, as half and train: type another, "
+                         "e.g. short")
     if unknown := [each for each in settings if each not in SETTINGS]:
         raise ValueError(f"{where}.{unknown[0]}={as_typed(settings[unknown[0]])} is no setting of an average: type "
                          f"{', '.join(SETTINGS)}")
+    if "half_life_images" in settings and settings["half_life_images"] is None:
+        raise ValueError(f"{where}.half_life_images=null must be real images, 1 or more: type a number, or leave it "
+                         "out for 10000")
     if settings.get("sigma_rel") is not None and len(settings) > 1:
         raise ValueError(f"{where} has sigma_rel and {', '.join(each for each in settings if each != 'sigma_rel')}: an "
                          "average has a half-life or a relative width, so type one of the two")

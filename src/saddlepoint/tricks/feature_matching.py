@@ -1,13 +1,14 @@
 """Feature matching: G makes fakes that D's hidden layer takes for reals on average."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import NonNegative, integer
-from saddlepoint.game.networks import HasFeatures
+from saddlepoint.game.networks import HasFeatures, called_in_training
 from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe, size_of
 from saddlepoint.game.schedule import Schedule, as_schedule
@@ -42,12 +43,14 @@ class FeatureMatching(Trick):
                 yield Problem(f"{typed} compares what a hidden layer of the discriminator computes, and {where} does "
                               "not show its own: give it a method `features`, choose another model, e.g. model=dcgan, "
                               "or leave the trick out", {"trick": recipe.trick_list(without=[self.name_in(recipe)])})
-            elif (shapes := shapes_of_layers(recipe, name)) is not None and not (
-                    -len(shapes) <= self.layer < len(shapes)):
-                layers = ", ".join(f"{place} of {size_of(shape)}" for place, shape in enumerate(shapes)) or "none"
-                yield Problem(f"tricks.feature_matching.layer={self.layer} is no hidden layer of {where}, which has: "
-                              f"{layers}", {"tricks.feature_matching.layer": -1} if shapes else {
-                                  "trick": recipe.trick_list(without=[self.name_in(recipe)])})
+                continue
+            for part, shapes in shapes_of_layers(recipe, name).items():
+                if not -len(shapes) <= self.layer < len(shapes):
+                    layers = ", ".join(f"{place} of {size_of(shape)}" for place, shape in enumerate(shapes)) or "none"
+                    yield Problem(f"tricks.feature_matching.layer={self.layer} is no hidden layer of {where}{part}, "
+                                  f"which has: {layers}", {"tricks.feature_matching.layer": -1} if shapes else {
+                                      "trick": recipe.trick_list(without=[self.name_in(recipe)])})
+                    break
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"weight": self.weight}
@@ -66,12 +69,22 @@ def layers_of(features: Sequence[Tensor] | Tensor) -> Sequence[Tensor]:
     return [features] if isinstance(features, Tensor) else features
 
 
-def shapes_of_layers(recipe: Recipe, name: str) -> list[tuple[int, ...]] | None:
-    """Returns the shapes of the layers that model.<name> shows, without the batch; None: it does not fit the data."""
+def shapes_of_layers(recipe: Recipe, name: str) -> dict[str, list[tuple[int, ...]]]:
+    """Returns for each part of model.<name> that training calls, `` or e.g. `, level 2`, the shapes of the layers that
+    it shows, without the batch; {} of a network that does not fit the data."""
     network: nn.Module = recipe.networks[name]
+    parts, shapes = called_in_training(network, ""), {}
+    observed = [part.register_forward_pre_hook(partial(_observe, shapes, name)) for name, part in parts.items()]
     try:
         with torch.no_grad():
-            return [tuple(layer.shape[1:]) for layer in layers_of(network.features(
-                *recipe.module.example_inputs(recipe)[name]))]
+            network(*recipe.module.example_inputs(recipe)[name])
     except (KeyError, RuntimeError, TypeError, ValueError):  # which the check of shapes says in its own words
-        return None
+        return {}
+    finally:
+        for each in observed:
+            each.remove()
+    return shapes
+
+
+def _observe(shapes: dict[str, list[tuple[int, ...]]], name: str, part: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    shapes[name] = [tuple(layer.shape[1:]) for layer in layers_of(part.features(*inputs))]

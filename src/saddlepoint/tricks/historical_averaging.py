@@ -16,9 +16,10 @@ from saddlepoint.tricks.ema import move_towards
 class HistoricalAveraging(Trick):
     """weight * ||theta - 1/t sum_{i=1..t} theta_i||^2 in a player's loss, theta_1, ..., theta_t its weights so far.
 
-    Salimans et al. 2016, section 3.2, https://arxiv.org/abs/1606.03498. theta_1 are the first weights, and each update
-    of the player adds the next; theta_t are those of now. The mean is a constant of the loss. It takes as much memory
-    as the player. All weights of all networks of a player are one vector, and the term counts once in an update.
+    Salimans et al. 2016, section 3.2, https://arxiv.org/abs/1606.03498. theta_1 are the first weights, and each turn
+    of the player on a batch adds the next, also one in which it rests; theta_t are those of now. The mean is a constant
+    of the loss. It takes as much memory as the player. All weights of all networks of a player are one vector, and the
+    term counts once in an update.
 
     generator_weight, discriminator_weight: 0 or more; a player with the weight 0 (a number, no schedule) has no mean
     """

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from saddlepoint.config.rules import BelowOne, NonNegative, WholeNumber, one_of
-from saddlepoint.game.networks import networks_of
+from saddlepoint.game.networks import called_in_training, networks_of
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep
 from saddlepoint.game.trick import Trick
 from saddlepoint.parallel.collectives import global_mean
+from saddlepoint.tricks.look_ahead import Elsewhere
 
 FORMS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "equation": lambda distance: distance}
 
@@ -24,11 +25,12 @@ class LeCam(Trick):
     real.
 
     a <- decay * a + (1 - decay) * mean of the batch, over all processes, before the term is computed. Until `start`
-    there is no term and a is the newest mean. In a game of several contests each discriminator has its own means.
+    there is no term and a is the newest mean. In a game of several contests each discriminator has its own means. In
+    updates that are only tried (trick=unrolled) they stay where they are.
 
     weight: 0 or more, 0.3 in the authors' code for BigGAN on CIFAR-10
     decay: 0 or more and below 1
-    start: real images seen, 0 or more; the authors' 1,000 updates of 64 are 64000
+    start: real images seen, 0 or more; the authors' 1,000 updates of G are 200000, with 4 batches of 50 for D in each
     """
 
     def __init__(self, weight: Schedule | NonNegative = 0.3, decay: BelowOne = 0.99, start: WholeNumber = 0,
@@ -47,8 +49,9 @@ class LeCam(Trick):
         return {"weight": self.weight}
 
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
-        self.number_of = {id(network): number for number, network in enumerate(
-            networks_of(discriminator, "discriminator").values())}
+        parts = [part for name, network in networks_of(discriminator, "discriminator").items()
+                 for part in called_in_training(network, name).values()]
+        self.number_of = {id(part): number for number, part in enumerate(parts)}
         for side in ("real", "fake"):
             self.register_buffer(f"{side}_means", torch.zeros(len(self.number_of)))
             self.register_buffer(f"{side}_updates", torch.zeros(len(self.number_of)))
@@ -58,8 +61,10 @@ class LeCam(Trick):
         return images_seen >= self.start
 
     def discriminator_loss(self, step: DiscriminatorStep) -> Tensor | None:
-        number, has_begun = self.number_of[id(step.discriminator)], step.variant(self)
-        for side in step.sides:
+        is_tried = isinstance(step.discriminator, Elsewhere)
+        judge = step.discriminator.network if is_tried else step.discriminator
+        number, has_begun = self.number_of[id(judge)], step.variant(self)
+        for side in () if is_tried else step.sides:
             self.follow(f"{side.name}_means", f"{side.name}_updates", number, side.logits, has_begun)
         if not has_begun:
             return None

@@ -32,7 +32,8 @@ class Unrolled(Trick):
     L_D is D's whole loss, with penalties and other terms of tricks, on the reals and fakes of G's update, the same in
     all k updates. psi_k depends on theta, and so does D's term on reals there, which the paper's G maximises as well:
     with `reals` it is subtracted from G's loss (`generator/unrolled`), unless that has the reals already. With
-    loss=minimax G's loss is then the paper's. In a game of several contests D looks ahead in each by itself.
+    loss=minimax and loss.reduction=sum (mean halves the term on reals alone) G's loss is then the paper's. In a game of
+    several contests D looks ahead in each by itself.
 
     Buffers of D, such as running statistics and the vectors of spectral normalisation, go on in a copy for these
     updates. The look-ahead is not clipped, and has no terms of the task.

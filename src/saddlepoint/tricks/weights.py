@@ -70,6 +70,14 @@ class SpectralNorm(Trick):
             raise ValueError(f"tricks.spectral_norm.power_iterations={power_iterations} must be at least 1")
         self.generator, self.power_iterations = generator, power_iterations
 
+    def problems(self, recipe: Recipe) -> Iterable[Problem]:
+        for name, network in recipe.discriminators.items():
+            if not any(map(is_normalised, network.modules())):
+                yield Problem(f"trick=[{self.name_in(recipe)}] normalises convolutions, linear layers and embeddings "
+                              f"of torch, and {type(network).__name__} (model.{name}) has none whose weights are not "
+                              "scaled already: leave it out, or choose another model, e.g. model=dcgan",
+                              {"trick": recipe.trick_list(without=[self.name_in(recipe)])})
+
     def warnings(self, recipe: Recipe) -> Iterable[str]:
         if mixing := recipe.discriminators_that_mix_images:
             unbounded = " and ".join(f"model.{network}.normalization=none" for network in mixing)
@@ -83,6 +91,11 @@ class SpectralNorm(Trick):
     def build(self, generator: nn.Module, discriminator: nn.Module) -> None:
         for network in (generator, discriminator) if self.generator else (discriminator,):
             for layer in list(network.modules()):
-                # A weight that is parametrised already is no longer a parameter of its layer, and is left as it is.
-                if isinstance(layer, nn.Linear | _ConvNd | nn.Embedding) and "weight" in layer._parameters:
+                if is_normalised(layer):
                     spectral_norm(layer, n_power_iterations=self.power_iterations)
+
+
+def is_normalised(layer: nn.Module) -> bool:
+    """Returns whether spectral normalisation takes a layer. A weight that is parametrised already is no longer a
+    parameter of its layer, and is left as it is."""
+    return isinstance(layer, nn.Linear | _ConvNd | nn.Embedding) and "weight" in layer._parameters
