@@ -1,4 +1,4 @@
-"""All checks of saddlepoint that need a GPU, meant to take six minutes: the CPU's numbers, exact resuming, speed.
+"""All checks of saddlepoint that need a GPU, meant to take about six minutes: the CPU's numbers, exact resuming, speed.
 
     python benchmarks/gpu.py seconds=470 only=parity,resume out=FOLDER
 
