@@ -14,7 +14,8 @@ ADAM = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 1e-3}
     "os.system", "builtins.eval", "subprocess.Popen", "torch.hub.load", "torch.load", "torch.os.system",
     "torchvision.datasets.utils.download_url", "torch.utils.data.Dataset.__class__", "saddlepoint.runs.checkpoint.Path",
     "pytorch_lightning.Trainer", "torch.serialization.os.system", "torchnot.Module", "nowhere.Thing", "", None, 7,
-    "torch.nn.NoSuchLayer", "torch.nn.init.normal_",
+    "torchmetrics.image.fid.FrechetInceptionDistance", "torchvision.datasets.LSUNClass", "torchvision.datasets.CIFAR10",
+    "pytorch_lightning.demos.mnist_datamodule.MNISTDataModule", "torch.nn.NoSuchLayer", "torch.nn.init.normal_",
 ])
 def test_a_target_that_is_not_a_known_class_is_refused(target):
     with pytest.raises(RequestError, match="_target_"):
@@ -28,6 +29,12 @@ def test_a_hostile_target_inside_an_argument_runs_nothing(tmp_path):
         with pytest.raises(RequestError, match="os.system"):
             making.make(ADAM | where, torch.optim.Optimizer, "optimizer.generator")
     assert not marker.exists()
+
+
+def test_a_class_that_may_unpickle_a_file_is_refused_inside_an_argument_too():
+    within = {"_target_": "torch.nn.Sequential", "net": {"_target_": "torchmetrics.image.fid.NoTrainInceptionV3"}}
+    with pytest.raises(RequestError, match="NoTrainInceptionV3 is refused: of torch, .* only classes of torch.nn, "):
+        making.check_targets({"network": within["net"]}, "model.generator")
 
 
 @pytest.mark.parametrize("key", ["_args_", "_recursive_", "_convert_", "_class_path"])

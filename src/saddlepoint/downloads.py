@@ -34,6 +34,9 @@ def download(address: str, path: Path, sha256: str, megabytes: int) -> None:
 def _fetch(address: str, path: Path, sha256: str) -> None:
     with urllib.request.urlopen(address, timeout=SILENCE) as response, path.open("wb") as file:
         shutil.copyfileobj(response, file)
+        size, promised = file.tell(), response.headers["Content-Length"]
+    if promised is not None and size != int(promised):  # a connection that ends early is no error of urllib's
+        raise OSError(f"{address} sent {size:,} of {int(promised):,} bytes")
     with path.open("rb") as file:
         if not hashlib.file_digest(file, "sha256").hexdigest().startswith(sha256):
             raise OSError(f"{address} has another file, or it did not arrive whole")

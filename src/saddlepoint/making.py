@@ -29,8 +29,14 @@ from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.turns import Turns
 from saddlepoint.metrics.metric import Metric
 
+FOREIGN_PACKAGES = extensions.OURS[1:]
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
          Schedule, Latents)
+
+# What may be made of the packages that are not ours. Constructors elsewhere in them unpickle files, e.g. torchmetrics'
+# FrechetInceptionDistance its weights and torchvision's LSUN a cache in the working directory.
+FOREIGN = ("torch.nn", "torch.optim", "torch.utils.data.dataset", "torchvision.models", "torchvision.ops",
+           "torchvision.transforms", "pytorch_lightning.callbacks", "pytorch_lightning.loggers")
 
 Settings = Mapping[str, Any]  # a resolved configuration: plain dictionaries, lists, numbers, strings
 
@@ -114,6 +120,10 @@ def target_class(settings: Settings, where: str) -> type:
     if not trusted or not issubclass(target, KINDS):
         raise RequestError(f"{where}._target_={path} is refused: it must be a class of "
                            f"{', '.join(extensions.trusted())}, and a {_kind_name(KINDS)}")
+    if package in FOREIGN_PACKAGES and not f"{target.__module__}.".startswith(tuple(f"{each}." for each in FOREIGN)):
+        raise RequestError(f"{where}._target_={path} is refused: of {', '.join(FOREIGN_PACKAGES)} only classes of "
+                           f"{', '.join(FOREIGN)} are made, as others may read files that run code. Make it in a class "
+                           "of your own package (docs/extensions.md), and name that")
     return target
 
 

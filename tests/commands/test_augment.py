@@ -15,6 +15,7 @@ from saddlepoint.config.composing import settings_of
 from saddlepoint.data import pixels
 from saddlepoint.data.folders import ImageFolder
 from saddlepoint.errors import RequestError
+from saddlepoint.files.json_files import write_json
 from saddlepoint.metrics.extractors.extractor import Embedding
 from saddlepoint.runs import checkpoint
 from tests.composing import settings
@@ -95,6 +96,33 @@ def test_several_classes_share_a_folder_that_data_and_train_classifier_read(runs
     augment(f"run={runs['cgan']}", "class=7", "count=2", "output=filled", "overwrite=true")
     assert [(entry["class"], entry["count"]) for entry in manifest(Path("filled"))] == [("2", 3), ("7", 2)]
     assert len([*Path("filled/7").iterdir()]) == 2
+
+
+def test_only_images_that_it_drew_are_replaced_and_the_manifest_forgets_them_first(runs, monkeypatch):
+    augment(f"run={runs['cgan']}", "class=7", "count=3", "output=filled")
+    (Path("filled/7") / "mine.png").write_bytes(b"of the user")
+
+    def fail(*arguments):
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(augmenting.pictures, "write_png", fail)
+        augment(f"run={runs['cgan']}", "class=7", "count=2", "output=filled", "overwrite=true")
+    assert manifest(Path("filled")) == [] and [path.name for path in Path("filled/7").iterdir()] == ["mine.png"]
+    augment(f"run={runs['cgan']}", "class=7", "count=2", "output=filled")
+    assert {path.name for path in Path("filled/7").iterdir()} == {"mine.png", "000000.png", "000001.png"}
+
+
+@pytest.mark.parametrize(("name", "sentence"), [
+    ("..", "class=7 is called '..', which no folder can be called"), ("", "class=7 is called ''"),
+    ("A/2", "output=filled has images of class a_2 in A_2/, which would be that of class A/2 too")])
+def test_a_class_whose_folder_would_be_another_is_refused(name, sentence, runs, monkeypatch):
+    Path("filled").mkdir()
+    write_json(Path("filled/manifest.json"), {"images": [{"class": "a_2"}]})
+    source = augmenting.source_of
+    monkeypatch.setattr(augmenting, "source_of", lambda *given: (source(*given)[0], name))
+    with pytest.raises(RequestError) as refusal:
+        augment(f"run={runs['cgan']}", "class=7", "count=2", "output=filled")
+    assert sentence in str(refusal.value)
 
 
 def test_a_classifier_picks_from_a_run_without_classes(runs, monkeypatch, capsys):

@@ -190,6 +190,16 @@ def test_files_that_are_fewer_than_the_protocol_has_depart_from_it(images):
     assert PublishedProtocol("adm").departures(typed, COUNT) == [f"num_fake={COUNT}"]
 
 
+def test_fewer_real_images_than_the_protocol_has_depart_from_it():
+    """num_real= is a bound, so the setting does not tell: 1,000 test digits are not the 10,000 images of the papers."""
+    typed = checked_settings(composed("protocol=sngan", "run=runs/any", config="evaluate")[0])
+    sngan = PublishedProtocol("sngan")
+    assert sngan.departures(typed, 5_000, 1_000) == ["num_real=1000"]
+    assert sngan.departures(typed, 5_000, 10_000) == sngan.departures(typed, 5_000, None) == []
+    whole = checked_settings(composed("protocol=stylegan", "run=runs/any", config="evaluate")[0])
+    assert PublishedProtocol("stylegan").departures(whole, 50_000, 50_000) == []
+
+
 def test_values_carry_the_name_of_a_protocol_only_if_they_follow_it(images, tmp_path, monkeypatch, capsys):
     sides = f"real={images / 'real'}", f"fake={images / 'fake'}", "protocol=clean", "extractor=random"
     departed = evaluated(tmp_path / "a.json", *sides, "metric=[fid,precision]")

@@ -1,6 +1,5 @@
 """Fills a rare class with images of a run, for saddlepoint-augment. K classes."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +94,11 @@ def augment(settings: Settings) -> Path:
             "least_probability": source.least_probability},
         "command": command(), "revision": revision(), "versions": versions()}
     with refusing_unwritable(f"output={folder}"):
-        shutil.rmtree(folder / folder_name(name), ignore_errors=True)  # of a run with overwrite=true, or one cut short
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / MANIFEST, {"images": before})  # until the images of this class are all there
+        for image in (folder / folder_name(name)).glob("*.png"):  # of a run with overwrite=true, or one cut short
+            if image.stem.isdigit():
+                image.unlink()
         for number, image in zip(numbers, images, strict=True):
             pictures.write_png(folder / folder_name(name) / f"{number:06d}.png", image)
         write_json(folder / MANIFEST, {"images": [*before, entry]})
@@ -159,6 +162,14 @@ def entries(folder: Path, name: str, settings: Settings) -> list[dict[str, Any]]
     if manifest is None and folder.exists() and any(folder.iterdir()):
         raise RequestError(f"output={folder} holds files, and no {MANIFEST} of ours: choose another folder")
     listed = manifest["images"] if manifest else []
+    place = folder_name(name)
+    if not place.strip("."):
+        raise RequestError(f"class={settings['class']} is called {name!r}, which no folder can be called: rename the "
+                           "class in the data")
+    if twins := [each["class"] for each in listed
+                 if each["class"] != name and folder_name(each["class"]).casefold() == place.casefold()]:
+        raise RequestError(f"output={folder} has images of class {twins[0]} in {place}/, which would be that of class "
+                           f"{name} too: choose another folder with output=")
     if any(each["class"] == name for each in listed) and not settings["overwrite"]:
         raise RequestError(f"output={folder} has images of class {name} already: choose another folder with output=, "
                            "or add overwrite=true to replace them")

@@ -220,7 +220,7 @@ def own_fields(settings: Settings, evaluator: Evaluator, reference: Sample, num_
     """
     fields: dict[str, dict[str, Any]] = {name: {} for name in evaluator.metrics}
     if published := published_protocol(settings):
-        departures = published.departures(settings, num_fake)
+        departures = published.departures(settings, num_fake, reference.count)
         if departures:
             print(f"note: {', '.join(departures)} is not as protocol={published.name} has it, so these values are not "
                   "of that protocol", file=sys.stderr)

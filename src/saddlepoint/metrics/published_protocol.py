@@ -29,14 +29,17 @@ class PublishedProtocol:
                   for group, choice in each.items() if group.endswith("extractor")]
         self.extractor: str | None = chosen[0] if chosen else None
 
-    def departures(self, settings: Settings, num_fake: int | None = None) -> list[str]:
+    def departures(self, settings: Settings, num_fake: int | None = None, num_real: int | None = None) -> list[str]:
         """Returns in what the settings differ from the protocol, e.g. `num_fake=5000`; empty if they follow it.
 
         num_fake: how many fakes there are; of files it is their number
+        num_real: how many real images there are, if the protocol has a number of them; None: nobody knows
         """
         actual = {path: at(settings, path) for path in self.fixes}
         if num_fake is not None and "num_fake" in actual:
             actual["num_fake"] = num_fake
+        if num_real and self.fixes.get("num_real"):  # num_real= is a bound: the data may have fewer
+            actual["num_real"] = num_real
         if settings["real"]:
             actual.pop("split", None)  # a folder or a file has none
         if settings["fake"]:

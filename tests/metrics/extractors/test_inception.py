@@ -3,6 +3,7 @@ import io
 import pickle
 import socket
 import sys
+import threading
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -168,6 +169,22 @@ def test_a_download_of_something_else_leaves_nothing(hub, server, content, why):
     if content:
         server.write_bytes(content)
     assert why in refusal_of_download(hub)
+
+
+def test_a_connection_that_ends_early_leaves_nothing_even_of_a_file_without_a_digest(hub, monkeypatch):
+    def cut_short(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\n" + 100 * b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        served_from(monkeypatch, f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        monkeypatch.setattr(inception, "FILE", replace(inception.FILE, sha256=""))
+        thread = threading.Thread(target=cut_short, args=(listening,))
+        thread.start()
+        assert "sent 100 of 1,000 bytes" in refusal_of_download(hub)
+        thread.join()
 
 
 def test_a_server_that_never_answers_is_given_up(hub, monkeypatch):
