@@ -61,6 +61,18 @@ def test_a_stopped_sweep_hands_the_signal_on_and_goes_on_with_what_is_missing(nu
     assert starts() == [1, 2, 1]
 
 
+def test_a_terminal_that_is_closed_may_say_so_twice(monkeypatch):
+    ask_to_end = Process.ask_to_end
+
+    def again_before_the_job_has_heard_it(*given) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        threading.Timer(0.5, ask_to_end, given).start()
+    monkeypatch.setattr(Process, "ask_to_end", again_before_the_job_has_heard_it)
+    send_when(lambda: holds(SWEEP / "0_seed=0,job=patient.log"), signal.SIGHUP)
+    assert swept("patient")[1].exit_code == 143 and states() == ["stopped"]
+    assert (SWEEP / "0_seed=0,job=patient" / "checkpoints" / "last.ckpt").is_file()
+
+
 def test_a_second_signal_ends_jobs_that_are_deaf_to_the_first(monkeypatch):
     asked, ask_to_end = [], Process.ask_to_end
     monkeypatch.setattr(Process, "ask_to_end", lambda *arguments: asked.append(ask_to_end(*arguments)))

@@ -145,6 +145,7 @@ def test_threads_are_cores_over_processes_and_a_single_one_chooses_itself():
 def test_visible_gpus_are_those_that_cuda_visible_devices_names(monkeypatch):
     assert gpus({"CUDA_VISIBLE_DEVICES": "3, GPU-1f"}) == ["3", "GPU-1f"]
     assert gpus({"CUDA_VISIBLE_DEVICES": ""}) == gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
+    assert gpus({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}) == [] and gpus({"CUDA_VISIBLE_DEVICES": "1,-1,2"}) == ["1"]
     Path("nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho 'GPU 1: B (UUID: y)'\n")
     Path("nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{Path.cwd()}:{os.environ['PATH']}")

@@ -38,8 +38,8 @@ def make(runs: Sequence[Wanted], folder: Path, jobs_at_once: int | None, again: 
     again: states, e.g. failed: a run that ended so is tried once more
     """
     places = machine.places(jobs_at_once or machine.cores(), [], 1, machine.cores())
-    request = Request(folder, TRAIN, program("claims"), [], places, Limits(hang_minutes=HANG_MINUTES), list(again),
-                      typed(), lambda directory: None, place="runs", repeats="again", anew=FOUND_WANTING)
+    request = Request(folder, TRAIN, program("claims"), [], places, Limits(hang_minutes=HANG_MINUTES, place=""),
+                      list(again), typed(), lambda directory: None, place="runs", repeats="again", anew=FOUND_WANTING)
     _, end = sweep(request, [[*without_repetition(words), f"seed={seed}"] for words, seed in runs])
     return end
 

@@ -4,9 +4,11 @@ import math
 import os
 import subprocess
 from collections.abc import Mapping
+from itertools import takewhile
 
 from saddlepoint.environment import JOBS_ON_GPU
 
+NONE = ("", "-1", "NoDevFiles")  # the last is what SLURM sets for a job without GPUs
 CORES_EACH = 4  # small networks gain little from more threads, and each job takes memory of its own
 
 
@@ -19,7 +21,8 @@ def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Returns the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; [] if there are none."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+        names = [name.strip() for name in visible.split(",")]
+        return [*takewhile(lambda name: name not in NONE, names)]  # as CUDA, which reads no further
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):

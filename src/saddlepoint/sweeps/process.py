@@ -6,9 +6,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from saddlepoint.files.json_files import now, read_json, write_json
+from saddlepoint.files.json_files import read_json
 from saddlepoint.sweeps.jobs import Job, outcome
 from saddlepoint.sweeps.run_files import RunFiles
 
@@ -77,16 +77,7 @@ class Process:
         self.job.state, self.job.reason = outcome(self.job.exit_code, output, status, self.request_to_end)
         has_no_end = status.get("state") == "running" and self.job.state in ("killed", "hung", "stopped")
         if has_no_end or self.job.state == "pruned":
-            self._write_end(status)
-
-    def _write_end(self, status: Mapping[str, Any]) -> None:
-        """Writes the end into the run's status.json for a run that had no time to do so, since others would take it
-        for running, and for a pruned one, which does not know the reason."""
-        state = "stopped" if self.job.state in ("stopped", "pruned") else "failed"
-        reason = f"pruned: {self.job.reason}" if self.job.state == "pruned" else self.job.reason
-        end = {"state": state, "reason": reason, "images_seen": self.job.images_seen, "ended": now()}
-        with suppress(OSError):  # the summary has it too
-            write_json(self.files.path / "status.json", {**status, **end})
+            self.files.write_end(status)
 
     def _own_status(self) -> dict:
         """Returns the status.json that this start wrote, or that of a run which an earlier start has completed; else

@@ -2,10 +2,12 @@
 
 import csv
 import math
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.files.json_files import read_json
+from saddlepoint.files.json_files import now, read_json, write_json
 from saddlepoint.runs.reading import Unreadable, count, mapping, read_settings
 from saddlepoint.sweeps.jobs import Job
 
@@ -17,7 +19,7 @@ class RunFiles:
 
     def __init__(self, job: Job):
         self.job, self.path = job, Path(job.directory)
-        self.last_stamps = self.stamps()
+        self.last_stamps: tuple | None = self.stamps()
 
     def stamps(self) -> tuple:
         """Returns numbers, sizes and times of the files that a run writes as it goes on; they are equal as long as it
@@ -39,12 +41,22 @@ class RunFiles:
 
     def conclude(self, status: dict[str, Any]) -> None:
         """Updates the job, whose run has ended, to the numbers in the run's last files. `status`: its status.json."""
+        self.last_stamps = None  # what was written before this process looked is read too
         self.refresh()
         if status.get("state") in ("completed", "stopped", "diverged", "failed"):
             self.job.images_seen = status.get("images_seen") or self.job.images_seen
         if status.get("state") == "completed":
             cost = (read_json(self.path / "metrics.json") or {}).get("cost", {})
             self.job.images_per_second = cost.get("images_per_second", self.job.images_per_second)
+
+    def write_end(self, status: Mapping[str, Any]) -> None:
+        """Writes the job's end into the run's status.json (`status`: its content) for a run that had no time to do so,
+        since others would take it for running, and for a pruned one, which does not know the reason."""
+        state = "stopped" if self.job.state in ("stopped", "pruned") else "failed"
+        reason = f"pruned: {self.job.reason}" if self.job.state == "pruned" else self.job.reason
+        end = {"state": state, "reason": reason, "images_seen": self.job.images_seen, "ended": now()}
+        with suppress(OSError):  # the summary has it too
+            write_json(self.path / "status.json", {**status, **end})
 
     def _budget(self) -> int | None:
         try:

@@ -24,6 +24,7 @@ class Limits:
     hang_minutes: float | None = None  # without progress; None: no limit
     limit_minutes: float | None = None  # for one start of a job; None: no limit
     grace_seconds: float = 120  # between asking a job to end and killing it, for its checkpoint
+    place: str = "hydra.launcher."  # of their settings, as typed; empty: they cannot be set
 
 
 class Watcher(Protocol):
@@ -166,14 +167,17 @@ class Runner:
         """Returns a phrase that names the limit which a job has exceeded, or None."""
         now, limits = time.monotonic(), self.limits
         if limits.hang_minutes and now - process.progressed > 60 * limits.hang_minutes:
-            return f"no progress for {limits.hang_minutes:g} minutes (hydra.launcher.hang_minutes)"
+            return f"no progress for {limits.hang_minutes:g} minutes{self._setting('hang_minutes')}"
         if limits.limit_minutes and now - process.started > 60 * limits.limit_minutes:
-            return f"not over after {limits.limit_minutes:g} minutes (hydra.launcher.limit_minutes)"
+            return f"not over after {limits.limit_minutes:g} minutes{self._setting('limit_minutes')}"
         return None
+
+    def _setting(self, name: str) -> str:
+        return f" ({self.limits.place}{name})" if self.limits.place else ""
 
     def _handle_signals(self) -> None:
         """Passes the first signal on to the running jobs, so that they can write a checkpoint; kills them at the
-        second."""
+        second. A terminal that is closed may send SIGHUP twice, or after another one, and means it once."""
         if not self.received:
             return
         if self.stopped_by is None:
@@ -182,7 +186,7 @@ class Runner:
             for process in self.running.values():
                 process.ask_to_end(passed_on, self.limits.grace_seconds, "stopped",
                                    f"stopped by {signal_name(self.stopped_by)}, with the sweep")
-        elif len(self.received) > 1:
+        elif any(number != signal.SIGHUP for number in self.received[1:]):
             for process in self.running.values():
                 process.kill()
 

@@ -1,6 +1,9 @@
 """What a search leaves, goes on from, and refuses to go on with."""
 
+import errno
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from saddlepoint.errors import RequestError, RunDirectoryInUse
+from saddlepoint.files.json_files import read_json, write_json
+from saddlepoint.sweeps.search.study import Study
 from saddlepoint.sweeps.sweep import locking
 from tests.sweeps.search.searching import SEARCH, X, objective, searched, study, summary, trials
 from tests.sweeps.search.stand_in import fid
@@ -51,6 +56,49 @@ def test_an_interrupted_search_goes_on_to_the_same_end(number):
     values = [float(own[0].partition("=")[2]) for own, _, _ in interrupted]
     assert [value for _, _, value in interrupted] == [fid(x, 80) for x in values]
     assert len({job["directory"] for job in summary()["jobs"]}) == len(summary()["jobs"])
+
+
+def test_a_trial_that_was_to_be_pruned_when_its_search_died_is_pruned():
+    """As after a power failure between the decision and the end of the run."""
+    pruning = {"pruner": "percentile", "pruner_startup_trials": 1, "trials": 6}
+    searched(X, **pruning)
+    expected = trials()
+    number = next(number for number, (_, state, _) in enumerate(expected) if state == "pruned")
+    assert number > 0
+    journal, content = SEARCH / "study.journal", summary()
+    lines = journal.read_text().splitlines(keepends=True)
+    decided = next(place for place, line in enumerate(map(json.loads, lines))
+                   if line.get("trial_id") == number and "pruned" in line.get("user_attr", {}))
+    journal.write_text("".join(lines[:decided + 1]))
+    content["jobs"] = content["jobs"][:number + 1]
+    content["jobs"][number] |= {"state": "running", "reason": ""}
+    write_json(SEARCH / "summary.json", content)
+    run = Path(content["jobs"][number]["directory"])
+    write_json(run / "status.json", {"state": "running", "started": "2026-01-01", "images_seen": 0})
+    for job in summary()["jobs"][number + 1:]:
+        shutil.rmtree(job["directory"])
+    for other in SEARCH.iterdir():
+        if other.is_dir() and int(other.name.partition("_")[0]) > number:
+            shutil.rmtree(other)
+    assert searched(X, **pruning)[1] is None
+    assert trials() == expected
+    assert read_json(run / "status.json")["state"] == "stopped"
+
+
+def test_a_full_disk_lets_the_running_jobs_end_and_the_search_goes_on_to_the_same_end(monkeypatch):
+    tell, full = Study.tell, [True]
+
+    def telling(self, *given):
+        if full:
+            full.clear()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        tell(self, *given)
+    monkeypatch.setattr(Study, "tell", telling)
+    with pytest.raises(OSError, match="No space left"):
+        searched(X, "pause=0.1", at_once=2)
+    assert {job["state"] for job in summary()["jobs"]} == {"completed"} and len(summary()["jobs"]) == 2
+    assert searched(X, "pause=0.1")[1] is None and len(trials()) == 6
+    assert {state for _, state, _ in trials()} == {"completed"}
 
 
 def is_alive(pid: str) -> bool:

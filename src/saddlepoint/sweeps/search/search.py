@@ -1,8 +1,8 @@
 """Runs a search: each trial is a job of a sweep, trials with the same settings share one job."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, Trial
 
 from saddlepoint.errors import EndOfRun, RequestError
-from saddlepoint.files.json_files import now
+from saddlepoint.files.json_files import now, read_json
 from saddlepoint.sweeps.display import Lines, LiveTable
 from saddlepoint.sweeps.jobs import ENDED, Job
 from saddlepoint.sweeps.naming import directory_name, setting
+from saddlepoint.sweeps.run_files import RunFiles
 from saddlepoint.sweeps.runner import Runner
 from saddlepoint.sweeps.search.ending import end_of, table
 from saddlepoint.sweeps.search.objective import Objective
@@ -50,6 +51,7 @@ class Search:
         # number of a job -> its trials whose end the study does not know; the first is followed, the others repeat it
         self.open: dict[int, list[Trial]] = {}
         self.first: dict[int, int] = {}  # number of a job -> number of its first trial
+        self.failure: OSError | None = None  # of a write to the study: no trial is asked for after it
         self.display = LiveTable(self.jobs, sys.stderr) if sys.stderr.isatty() else Lines(self.jobs, sys.stderr,
                                                                                          plan.trials)
 
@@ -72,8 +74,18 @@ class Search:
                 job.state, job.reason = "waiting", ""
                 missing.append(job)
             else:
-                self.conclude(job)
+                self.conclude_of_earlier(job)
         return missing
+
+    def conclude_of_earlier(self, job: Job) -> None:
+        """Concludes a job of an earlier search. One that was to be pruned when that search died counts as ended, as it
+        would have then."""
+        if job.state not in ENDED:
+            job.state, job.reason = "stopped", "its search ended"
+            self.conclude(job)
+            RunFiles(job).write_end(read_json(Path(job.directory) / "status.json") or {})
+        else:
+            self.conclude(job)
 
     def job_of(self, trial: FrozenTrial | Trial) -> Job:
         """Returns the job with a trial's settings, a new one if there is none yet."""
@@ -96,7 +108,7 @@ class Search:
     def next(self) -> Job | None:
         """Asks the study for trials until one has settings that no job has had, and returns its job; None if there are
         enough trials."""
-        while self.wants_more():
+        while self.wants_more() and not self.failure:
             trial = self.study.ask()
             job = self.job_of(trial)
             is_new = self.first[job.number] == trial.number
@@ -116,11 +128,13 @@ class Search:
 
     def reason_to_end(self, job: Job) -> str | None:
         name, points = self.plan.objective.points(job.directory)
-        return self.study.follow(self.open[job.number][0], points, name, job.budget_images)
+        with self.waiting_for_the_others():
+            return self.study.follow(self.open[job.number][0], points, name, job.budget_images)
 
     def on_change(self, job: Job) -> None:
         if job.state in ENDED:
-            self.conclude(job)
+            with self.waiting_for_the_others():
+                self.conclude(job)
         with suppress(OSError):  # a full disk is reported at the end, so that the running jobs can end first
             self.save()
         with suppress(OSError):  # the reader of the stream has gone
@@ -129,6 +143,14 @@ class Search:
     def on_refresh(self) -> None:
         with suppress(OSError):
             self.display.on_refresh()
+
+    @contextmanager
+    def waiting_for_the_others(self) -> Iterator[None]:
+        """Notes an error of writing, e.g. to a full disk, which is raised when the running jobs have ended."""
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error
 
     # How a job ended
 
@@ -188,6 +210,8 @@ def search(request: Request, plan: Plan) -> tuple[Sequence[Job], EndOfRun | None
         values = steering.values()
         message, end = end_of(steering.jobs, values, plan.objective, request, stopped_by, len(steering.study.trials))
         try:
+            if steering.failure:
+                raise steering.failure
             steering.save(ended=now(), exit_code=end.exit_code if end else 0)
         finally:
             print(table(steering.jobs, values, plan.objective), flush=True)
