@@ -65,6 +65,11 @@ def test_number_wording_and_discussion_decide_nothing_and_everything_else_does(t
     ("metric: fid_digits", "measured_by: {command: probe, of: {R1: a}}", "measured_by: of lacks none"),
     ("metric: fid_digits", "curve: a", "over must be the images seen"),
     ("metric: fid_digits", "metric: fid_digits\nat: {never: 5}", "at must say after how many images"),
+    ("metric: fid_digits", "curve: a\nover: [0, 5]\nat: {none: 5}", "at says at what of a metric to look, and this "
+                                                                    "claim has curve: leave it out"),
+    ("metric: fid_digits", "metric: fid_digits\nover: [0, 5]", "over says at what of a curve to look"),
+    ("metric: fid_digits", "metric: fid_digits\nseeds: 1", "seeds=1 can never decide it: 2 are the fewest"),
+    ("settings: [loss=hinge]", "own_settings: true\nsettings: []", "arms: none has no words"),
     ("number", "[", "cut off or corrupt"),
 ])
 def test_what_a_claim_may_not_hold_is_refused_in_a_sentence(tmp_path, old, new, words):

@@ -28,8 +28,9 @@ def claims(tmp_path, monkeypatch):
         monkeypatch.setattr(runner, name, value)
     folder = registry(tmp_path / "checkout", r1=RATIO)
     monkeypatch.setenv("REVISION", git(folder, "rev-parse", "HEAD"))
-    monkeypatch.setattr(commitments, "revision", lambda: os.environ["REVISION"])  # of the code that would run
-    monkeypatch.setattr(commitments, "changes", list)
+    # of the code that would run
+    monkeypatch.setattr(commitments.environment, "revision", lambda: os.environ["REVISION"])
+    monkeypatch.setattr(commitments.environment, "changes", list)
     return folder
 
 
@@ -155,8 +156,8 @@ def test_runs_that_would_not_count_are_not_made(revision, changes, why, claims, 
     (claims / "results.jsonl").unlink()
     for file in (claims.parent / "runs").glob("*/environment.json"):
         file.write_text(json.dumps(json.loads(file.read_text()) | {"changes": ["src/a.py"]}))
-    monkeypatch.setattr(commitments, "revision", lambda: revision.replace("HEAD", os.environ["REVISION"]))
-    monkeypatch.setattr(commitments, "changes", lambda: changes)
+    monkeypatch.setattr(commitments.environment, "revision", lambda: revision.replace("HEAD", os.environ["REVISION"]))
+    monkeypatch.setattr(commitments.environment, "changes", lambda: changes)
     with pytest.raises(RequestError, match=f"A run for claims/r1.yaml that began now would not count: {why}"):
         called(claims)
     assert len(jobs(claims)) == 6 and "not run yet" in called(claims, "train=false")

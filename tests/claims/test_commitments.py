@@ -91,6 +91,23 @@ def test_a_run_that_does_not_say_what_it_was_made_with_does_not_count(repository
     assert refusal(repository, "1" * 40) == "its revision 11111111 is not in this repository"
 
 
+def test_all_starts_of_a_run_must_have_the_claim_and_the_code_of_a_commit(repository):
+    first = head(repository)
+    (repository / "claims" / "r1.yaml").write_text(RATIO.replace("0.9", "0.95"))
+    second = commit(repository)
+    assert refusal(repository, second) == ""
+    assert refusal(repository, second, earlier_revisions=(first,)).startswith(
+        f"claims/r1.yaml was another at its revision {first[:8]}: the threshold")
+    assert "begun with code whose git revision" in refusal(repository, second, earlier_revisions=("",))
+    assert "changes" not in refusal(repository, second, earlier_revisions=(second,))
+
+
+def test_a_threshold_that_was_amended_is_as_old_as_the_amendment(repository):
+    """An amended commit keeps the date of its author."""
+    git(repository, "commit", "-q", "--amend", "-m", "again", "--date", "2001-01-01T00:00:00Z")
+    assert "began at 2002" in refusal(repository, head(repository), started="2002-01-01T00:00:00+00:00")
+
+
 def test_a_run_that_began_before_the_claim_and_went_on_after_it_does_not_count(repository):
     assert refusal(repository, head(repository), started="2020-01-01T00:00:00+00:00") == (
         "it began at 2020-01-01T00:00:00+00:00, before claims/r1.yaml was committed")

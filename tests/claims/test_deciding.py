@@ -88,6 +88,19 @@ def test_a_run_without_a_value_is_named_and_its_pair_left_out(tmp_path):
     assert (one.verdict, one.interval, len(one.failures)) == (UNDECIDED, None, 2)
 
 
+def test_a_run_that_the_machine_failed_is_missing_and_decides_nothing(tmp_path):
+    of = claim(tmp_path)
+    decision = decide(of, results(of, *[{"R1": 1.0, "none": 10.0}] * 2, {"R1": "failed", "none": 10.0},
+                                  reason="no progress for 120 minutes"))
+    assert (decision.verdict, decision.missing) == (NOT_RUN, 1)
+
+
+def test_a_seed_of_which_there_is_no_ratio_is_named(tmp_path):
+    of = claim(tmp_path)
+    decision = decide(of, results(of, {"R1": 1.0, "none": 10.0}, {"R1": 1.1, "none": 10.0}, {"R1": 0.0, "none": 10.0}))
+    assert [*decision.effects] == [0, 1] and decision.failures == {("R1", 2): "there is no ratio of 0"}
+
+
 def test_arms_that_share_their_runs_have_them_once(tmp_path):
     of = claim(tmp_path, RATIO.replace('["trick=[r1]"]', "[]") + "at: {none: 50}\n")
     assert decide(of, {}).missing == 3

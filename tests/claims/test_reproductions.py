@@ -101,6 +101,25 @@ def test_runs_count_whatever_watched_them_and_whatever_they_ran_on(rings):
     assert [*rows[0].runs] == [0]
 
 
+def test_a_run_that_was_measured_otherwise_is_another(rings):
+    full = rings.lengths[0]
+    for word in ("callbacks.sample_quality.num_fake=100", "callbacks.health.on_nonfinite=roll_back"):
+        [row, *_] = repeated(full, [Result(effective((*full.rows[0].words, word)), 0, "completed")])
+        assert not row.runs
+    for word in ("callbacks.sample_quality.every_images=null", "callbacks.image_grid.columns=3", "logger=none"):
+        [row, *_] = repeated(full, [Result(effective((*full.rows[0].words, word)), 0, "completed")])
+        assert [*row.runs] == [0]
+
+
+def test_a_row_is_compared_with_all_that_are_alike_and_come_next(rings):
+    table = replace(rings.table, rows={name: replace(row, values=rings.table.rows["GAN"].values) if name == "lost"
+                                       else row for name, row in rings.table.rows.items()})
+    alike = replace(rings, table=table)
+    made = rows_of(rings.lengths[1], GAN=[4.0, 4.2], packed=[8.0, 8.1], lost=[6.0, 6.0])
+    pairs = order(alike, repeated(rings.lengths[1], sum(made.values(), [])))
+    assert sorted((pair.better, pair.worse) for pair in pairs) == [("packed", "GAN"), ("packed", "lost")]
+
+
 def test_the_order_of_rows_is_told_with_its_interval(rings):
     short = rings.lengths[1]
     made = rows_of(short, GAN=[4.0, 4.2], packed=[8.0, 8.1], lost=[6.0, 6.0])
@@ -172,6 +191,8 @@ def test_a_table_that_nobody_published_has_no_verdict(tmp_path):
     ("title: Rings", "title: Rings\nordered_by: kid_digits", "ordered_by=kid_digits must be one of metrics"),
     ("    steps: 400\n", "", "full lacks steps"),
     ("seeds: 5}", "seeds: five}", "seeds=five must be a whole number of at least 0"),
+    ("title: Rings", "title: Rings\npage: claims", "page=claims must be the name of a page of its own"),
+    ("title: Rings", "title: Rings\npage: ../README", "page=../README must be the name of a page"),
     ("metrics: [", "metrics: fid_digits\nother: [", "other is not known"),
 ])
 def test_what_a_reproduction_may_not_hold_is_refused(tmp_path, old, new, words):

@@ -10,6 +10,7 @@ import pytest
 
 from saddlepoint.environment import changes, changes_of, processor, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
+from saddlepoint.runs import directory
 from saddlepoint.runs.directory import RunDirectory, new_path
 from saddlepoint.training import train
 from tests.claims.registries import commit, git
@@ -77,6 +78,21 @@ def test_the_environment_says_what_ran_where(tmp_path):
     assert bool(changes()) == revision().endswith("+changes")
     assert environment["processor"] == processor() != ""
     assert (run.path / "config.yaml").read_text() == "seed: 3\n"
+
+
+def test_a_resumed_run_keeps_what_it_was_begun_with(tmp_path, monkeypatch):
+    run = RunDirectory.create(tmp_path / "run")
+    for typed, code in (("a", "1"), ("a", "1"), ("b", "2"), ("a", "1"), ("b", "2")):
+        monkeypatch.setattr(directory, "command", lambda typed=typed: f"train.py {typed}")
+        monkeypatch.setattr(directory, "revision", lambda code=code: code)
+        run.describe("seed: 3\n", seed=3, threads=2)
+        environment = json.loads((run.path / "environment.json").read_text())
+        earlier = [(each["command"], each["revision"]) for each in environment["earlier_starts"]]
+        assert (environment["command"], environment["revision"]) == (f"train.py {typed}", code)
+        if code == "1" and not earlier:
+            continue
+        assert earlier[0] == ("train.py a", "1") and len(earlier) == len({*earlier})
+    assert earlier == [("train.py a", "1"), ("train.py b", "2")]
 
 
 def test_changes_beside_a_revision_are_named_one_by_one(tmp_path):

@@ -108,9 +108,25 @@ def read_claim(path: Path, common: Common) -> Claim:
     arms = entry.part("arms", names)
     effect = _threshold(entry, kind)
     _refuse_number_of_arms(entry, len(names), effect)
+    _refuse_without_effect(entry, kind)
+    seeds = entry.count("seeds", common.seeds)
+    least = effect.value if isinstance(effect, SeedCount) else 2
+    if seeds < least:
+        raise RequestError(f"{entry.where}: seeds={seeds} can never decide it: {least} are the fewest")
+    for name in names:
+        if not effective((*settings, *arms.words(name))):
+            raise RequestError(f"{entry.where}: arms: {name} has no words, nor have settings, and a run is known by "
+                               "those that were typed: name one, e.g. [loss=nonsaturating]")
     return Claim(path.stem, entry.count("number"), entry.text("statement"),
                  tuple(Arm(name, (*settings, *arms.words(name)), measures[name]) for name in names),
-                 entry.count("seeds", common.seeds), effect, entry.text("discussion", "").strip())
+                 seeds, effect, entry.text("discussion", "").strip())
+
+
+def _refuse_without_effect(entry: Entry, kind: str) -> None:
+    for name, of in (("at", "metric"), ("over", "curve")):
+        if name in entry and kind != of:
+            raise RequestError(f"{entry.where}: {name} says at what of a {of} to look, and this claim has {kind}: "
+                               "leave it out")
 
 
 def _last_values(entry: Entry) -> dict[str, Measure]:

@@ -26,7 +26,7 @@ HEAD = """# Claims
 
 `python -m saddlepoint.commands.claims` has written this page (of an installation: `saddlepoint-claims`). Each claim is
 a file in [claims/](../claims/common.yaml), committed with its threshold before the runs that decide it were made; a run
-whose revision had another claim, or none, does not count. What every run came to is in
+whose revision had another claim, or none, does not count. What every run that counts came to is in
 [results.jsonl](../claims/results.jsonl), so that a fresh clone can write the page without runs.
 [Comparing runs](comparing.md#claims) says how to add a claim.
 
@@ -37,6 +37,8 @@ whose revision had another claim, or none, does not count. What every run came t
 - **{undecided}**: neither. A claim without all of its runs is not decided, so that nobody stops at a lucky seed.
 - p is one-sided, of a t test against the threshold; Holm's correction is for all claims below that have a p. Verdicts
   are each claim's own, without it.
+- Minutes are by the clock. Where the machine was shared or a run suspended, they are many more than the run took: in
+  the tables of seeds such a run stands out beside the others of its arm.
 """
 
 

@@ -11,7 +11,7 @@ from saddlepoint.claims.typed_words import Words, effective, of_command, of_reci
 from saddlepoint.environment import CHANGED, processor
 from saddlepoint.metrics.comparable import perfect_value
 from saddlepoint.runs.gathering import gather
-from saddlepoint.runs.record import Run
+from saddlepoint.runs.record import Run, Start
 
 
 def find_results(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list[Result]:
@@ -28,7 +28,7 @@ def find_runs(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list
     by_recipe = {of_recipe(words): words for words in measures}
     runs = []
     for run in (*gathered.runs, *gathered.duplicates):  # two that were watched otherwise count as duplicates there
-        typed = of_command(run.command)
+        typed = of_command(run.first_command)
         wanted = typed if typed in measures else by_recipe.get(of_recipe(typed))
         if typed and wanted is not None and run.seed is not None:
             runs.append((run, measures[wanted]))
@@ -42,10 +42,19 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
     values, lacking = read_all(run, measures) if is_completed else ({}, {})
     perfect = {score.name: perfect_value(score.details) for score in run.metrics if is_completed}
     floors = {name: value for name, value in perfect.items() if value is not None}
-    revision, changed, _ = run.revision.partition(CHANGED)
+    starts = [*run.earlier_starts, Start(run.command, run.revision, run.changes)]
+    revisions = [each.revision.partition(CHANGED)[0] for each in starts]
     return Result(
-        effective(of_command(run.command)), run.seed, run.state, run.reason, run.images_seen, run.started, revision,
-        run.changes if run.changes is not None else None if changed else (),
+        effective(of_command(run.first_command)), run.seed, run.state, run.reason, run.images_seen, run.started,
+        revisions[-1], changes_of(starts),
         *(each / 60 if each is not None else None for each in (run.cost.seconds, run.cost.processor_seconds)),
         run.processor or (processor() if run.host == platform.node() else ""), run.devices, dict(run.versions),
-        {**final, **values}, lacking, floors, recorded(run.settings))
+        {**final, **values}, lacking, floors, recorded(run.settings),
+        tuple(sorted({*revisions[:-1]} - {revisions[-1]})))
+
+
+def changes_of(starts: Sequence[Start]) -> Words | None:
+    """Returns the files that differed from the revision at any start; None if one of them has not recorded which."""
+    changes = [each.changes if each.changes is not None else None if each.revision.endswith(CHANGED) else ()
+               for each in starts]
+    return None if None in changes else tuple(sorted({file for files in changes for file in files}))

@@ -7,9 +7,10 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from saddlepoint import environment
 from saddlepoint.claims.claim import COMMON, Claim, Common, read_claim
 from saddlepoint.claims.results import RUNNING, Result
-from saddlepoint.environment import CHANGED, changes, git, revision
+from saddlepoint.environment import CHANGED, git
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import now
 
@@ -46,7 +47,8 @@ class Commitments:
 
     def refuse_to_run(self, claim: Claim) -> None:
         """Raises a RequestError if no run of this code that begins now would count for a claim."""
-        run = Result((), 0, RUNNING, started=now(), revision=revision().partition(CHANGED)[0], changes=tuple(changes()))
+        run = Result((), 0, RUNNING, started=now(), revision=environment.revision().partition(CHANGED)[0],
+                     changes=tuple(environment.changes()))
         if why := self.refusal(claim, run):
             raise RequestError(f"A run for claims/{claim.name}.yaml that began now would not count: {why}. Commit, or "
                                "call this command in a clean checkout of the claims' repository")
@@ -60,15 +62,18 @@ class Commitments:
             return "it has not recorded the git revision of its code"
         if changed := [name for name in result.changes if self._decides(name)]:
             return f"its code differed from its revision in {', '.join(changed[:3])}{', ...' * (len(changed) > 3)}"
-        if not self._has(result.revision):
-            return f"its revision {result.revision[:8]} is not in this repository"
-        then = self._at(result.revision, claim.name)
-        if then is None:
-            return f"{file} was not yet committed at its revision {result.revision[:8]}"
-        if then != claim.committed_part:
-            differing = [words for part, words in PARTS.items()
-                         if getattr(then, part) != getattr(claim.committed_part, part)]
-            return f"{file} was another at its revision {result.revision[:8]}: {', '.join(differing)}"
+        for revision in (result.revision, *result.earlier_revisions):  # of all its starts, in any order
+            if not revision:
+                return "it was begun with code whose git revision it has not recorded"
+            if not self._has(revision):
+                return f"its revision {revision[:8]} is not in this repository"
+            then = self._at(revision, claim.name)
+            if then is None:
+                return f"{file} was not yet committed at its revision {revision[:8]}"
+            if then != claim.committed_part:
+                differing = [words for part, words in PARTS.items()
+                             if getattr(then, part) != getattr(claim.committed_part, part)]
+                return f"{file} was another at its revision {revision[:8]}: {', '.join(differing)}"
         since, began = self._since(claim), moment(result.started)
         if since and began and began < since:
             return f"it began at {result.started}, before {file} was committed"
@@ -102,7 +107,7 @@ class Commitments:
 
     def _find_since(self, claim: Claim) -> datetime | None:
         """Returns when the claim as it is now was first committed, since which commits have not changed it."""
-        listing = git(self.folder, "log", "--format=%H %aI", "--", f"{claim.name}.yaml", f"{COMMON}.yaml")
+        listing = git(self.folder, "log", "--format=%H %cI", "--", f"{claim.name}.yaml", f"{COMMON}.yaml")
         since = None
         for each, date in (line.split() for line in listing.splitlines()):
             if self._at(each, claim.name) != claim.committed_part:

@@ -33,7 +33,8 @@ class Decision:
     @property
     def missing(self) -> int:
         """Returns how many runs are still to be made; arms with the same words share theirs."""
-        return len({effective(arm.words) for arm in self.claim.arms}) * self.claim.seeds - len(self.made)
+        wanted = len({effective(arm.words) for arm in self.claim.arms}) * self.claim.seeds
+        return wanted - sum(run.stands for run in self.made)
 
     @property
     def made(self) -> list[Result]:
@@ -44,13 +45,19 @@ class Decision:
     def failures(self) -> dict[tuple[str, int], str]:
         """Returns arm and seed -> why this run has no value: it did not complete, or nothing was measured."""
         return {(arm.name, seed): why for arm in self.claim.arms for seed in range(self.claim.seeds)
-                if (run := self.runs.get((arm.name, seed))) and (why := _why_no_value(run, arm))}
+                if (run := self.runs.get((arm.name, seed)))
+                and (why := _why_no_value(run, arm) or self._why_no_ratio(run, arm))}
+
+    def _why_no_ratio(self, run: Result, arm: Arm) -> str:
+        is_ratio = isinstance(self.claim.holds_if, Effect) and self.claim.holds_if.quantity == "ratio"
+        value = value_of(run, arm)
+        return f"there is no ratio of {value:g}" if is_ratio and value <= 0 else ""
 
 
 def decide(claim: Claim, runs: Runs) -> Decision:
     """Returns what the runs say. Before all of a claim's runs are over it is not decided, so that nobody stops at a
-    lucky number of seeds."""
-    is_whole = len(runs) == len(claim.arms) * claim.seeds
+    lucky number of seeds. A run that the machine failed is none that is over."""
+    is_whole = len(runs) == len(claim.arms) * claim.seeds and all(run.stands for run in runs.values())
     if isinstance(claim.holds_if, Effect):
         decision = _of_effect(claim, claim.holds_if, runs)
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from saddlepoint.claims.entries import is_greater_better
 from saddlepoint.claims.reproduction import Length, Reproduction, RowOfRuns
@@ -89,7 +89,7 @@ def verdict(reproduction: Reproduction, length: Length, row: Repeated, metric: s
 def order(reproduction: Reproduction, rows: Sequence[Repeated]) -> list[Pair]:
     """Returns the rows that follow each other in the paper's order and have runs here, the better first, by the metric
     that the reproduction is ordered by. A row that fails in the paper is the worst; rows alike there are in no
-    order."""
+    order, and each is compared with each of those that follow."""
     if not reproduction.table:
         return []
     metric = reproduction.ordered_by
@@ -99,7 +99,8 @@ def order(reproduction: Reproduction, rows: Sequence[Repeated]) -> list[Pair]:
              for published in [values[metric]]}
     ours = {row.row.name: row.summary(metric) for row in rows}
     known = sorted((name for name in there if ours[name]), key=lambda name: -there[name])
-    return [_pair(better, worse, ours, sign) for better, worse in pairwise(known) if there[better] > there[worse]]
+    alike = [[*names] for _, names in groupby(known, key=there.get)]
+    return [_pair(better, worse, ours, sign) for upper, lower in pairwise(alike) for better in upper for worse in lower]
 
 
 def _pair(better: str, worse: str, ours: Mapping[str, Summary], sign: float) -> Pair:

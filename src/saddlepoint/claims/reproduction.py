@@ -1,6 +1,7 @@
 """Reads which published tables are repeated here (reproductions/*.yaml): the lines to type for each row, how long their
 runs are, and how many there are to be. What papers report stands in conf/published.yaml."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from saddlepoint.errors import RequestError
 KEYS = ("number", "title", "table", "page", "metrics", "ordered_by", "settings", "lengths", "discussion")
 KEYS_OF_A_LENGTH = ("title", "steps", "direction_only", "metrics", "settings", "along", "rows")
 PAGE = "reproductions"
+OTHER_PAGES = ("claims",)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ def read_reproductions(folder: Path, tables: Mapping[str, PublishedTable]) -> li
     tables: those of conf/published.yaml
     """
     found = [_read(path, tables) for path in sorted(folder.glob("*.yaml"))]
+    for each in found:
+        if each.page != PAGE and [other.page for other in found].count(each.page) > 1:
+            raise RequestError(f"{folder.name}/{each.name}.yaml: page={each.page} is that of another one too: give "
+                               "each a page of its own")
     return sorted(found, key=lambda each: (each.number, each.name))
 
 
@@ -79,7 +85,11 @@ def _read(path: Path, tables: Mapping[str, PublishedTable]) -> Reproduction:
         raise RequestError(f"{entry.where}: ordered_by={ordered_by} must be one of metrics, {', '.join(metrics)}")
     names = [name for name, _ in entry.items("lengths")]
     lengths = entry.part("lengths", names)
-    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, entry.text("page", PAGE), metrics,
+    page = entry.text("page", PAGE)
+    if page in OTHER_PAGES or not re.fullmatch(r"[\w-]+", page):
+        raise RequestError(f"{entry.where}: page={page} must be the name of a page of its own in docs/, without .md, "
+                           f"of letters, digits, _ and -, and none of {', '.join(OTHER_PAGES)}")
+    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, page, metrics,
                         ordered_by, tuple(_length(lengths, name, settings, table, metrics) for name in names),
                         entry.text("discussion", "").strip())
 

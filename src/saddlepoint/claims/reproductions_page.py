@@ -15,7 +15,7 @@ HEAD = """# Published tables, repeated here
 
 `python -m saddlepoint.commands.claims` has written this page (of an installation: `saddlepoint-claims`) from
 [reproductions/](../reproductions/{first}.yaml), the papers' values in `conf/published.yaml`, and
-[results.jsonl](../claims/results.jsonl), which has a line for every run.
+[results.jsonl](../claims/results.jsonl), which has a line for every run that counts.
 [Comparing runs](comparing.md#published-tables) says how to add a table.
 
 - The paper's values are mean ± standard error [95 % interval of the mean, Student's t]; ours are the mean over seeds

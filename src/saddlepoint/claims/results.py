@@ -41,6 +41,7 @@ class Result:
     lacking: Mapping[str, str] = field(default_factory=dict)  # key of a value that it lacks -> why
     floors: Mapping[str, float] = field(default_factory=dict)  # metric -> what a perfect generator scores
     recipe: Mapping[str, Any] = field(default_factory=dict)  # the settings that change what is learnt; {}: not recorded
+    earlier_revisions: Words = ()  # of the code with which it was begun, if it was resumed with another one
 
     @property
     def is_over(self) -> bool:
@@ -86,7 +87,7 @@ def _result(line: str, where: str, recipes: dict[str, Mapping[str, Any]]) -> Res
                 raise ValueError(f"no line before it has its recipe, {content['recipe']}; if one was deleted, take it "
                                  "back from the git history instead")
             content["recipe"] = recipes[content["recipe"]]
-        for name in ("words", "devices", "changes"):
+        for name in ("words", "devices", "changes", "earlier_revisions"):
             if content.get(name) is not None:
                 content[name] = tuple(map(str, content[name]))
         return Result(**content)

@@ -18,7 +18,7 @@ HEAD = """# {title}
 
 `python -m saddlepoint.commands.claims` has written this page (of an installation: `saddlepoint-claims`) from
 [reproductions/{name}.yaml](../reproductions/{name}.yaml) and [results.jsonl](../claims/results.jsonl), which has a line
-for every run. `only=[{name}]` makes the runs that are missing.
+for every run that counts. `only=[{name}]` makes the runs that are missing.
 """
 READING = """Values are means over seeds, with the 95 % interval of Student's t. Minutes are those that a processor
 spent on one run, which other programs on the machine change little. Under "equal time" each run is read where it had

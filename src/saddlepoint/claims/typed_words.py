@@ -9,6 +9,8 @@ from saddlepoint.sweeps.naming import setting
 Words = tuple[str, ...]
 OF_ONE_RUN = ("seed", "run.dir", "resume", "hydra")  # its seed, its place and its sweep
 ONLY_WATCHES = ("callbacks", "logger", "threads", "trainer")  # and what it is computed on
+PICTURES = ("image_grid",)  # callbacks
+WHEN_OR_WHICH = ("every_images", "moments", "metric")  # settings of callbacks that measure
 
 
 def effective(words: Iterable[str]) -> Words:
@@ -20,8 +22,16 @@ def effective(words: Iterable[str]) -> Words:
 
 
 def of_recipe(words: Iterable[str]) -> Words:
-    """Returns the effective words that may change what is learnt: none for what only watches, nor for the device."""
-    return tuple(word for word in effective(words) if setting(word).partition(".")[0] not in ONLY_WATCHES)
+    """Returns the effective words that may change what is learnt or measured: none of what only watches, nor of the
+    device."""
+    return tuple(word for word in effective(words) if not _only_watches(setting(word)))
+
+
+def _only_watches(name: str) -> bool:
+    """Returns whether a setting changes no value. Of callbacks, these say when they act and which values there are."""
+    group, *place = name.split(".")
+    acts = group == "callbacks" and len(place) > 1 and place[0] not in PICTURES and place[-1] not in WHEN_OR_WHICH
+    return group in ONLY_WATCHES and not acts
 
 
 def of_command(line: str) -> Words:

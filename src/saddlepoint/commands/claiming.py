@@ -24,9 +24,10 @@ from saddlepoint.comparison.published_tables import read_tables
 from saddlepoint.comparison.report.writing import published_file, write
 from saddlepoint.config.rules import nearest
 from saddlepoint.config.typed_paths import expanded
-from saddlepoint.errors import RequestError
+from saddlepoint.errors import RequestError, Stopped
 
 CHECKOUT = Path(__file__).parents[3]
+WRITTEN = "has written this page"  # in every page
 MOST_NAMED = 20  # runs that are refused, in words
 
 
@@ -42,7 +43,8 @@ def decide_and_repeat(settings: Mapping[str, Any]) -> None:
         wanted = registry.missing(chosen, lengths, results, commitments)
         if wanted:
             end = make(wanted, registry.places["runs"], settings["jobs_at_once"], settings["again"])
-        measure(find_runs(registry.places["runs"], measures_of(chosen)))
+        if not isinstance(end, Stopped):
+            measure(find_runs(registry.places["runs"], measures_of(chosen)))
         results = registry.collected()
     decisions = [decide(claim, counting(claim, results, commitments)) for claim in registry.claims]
     registry.write(decisions, results, commitments)
@@ -54,16 +56,27 @@ class Registry:
     """The claims and reproductions of a checkout, where their runs and results are, and where pages go."""
 
     def __init__(self, settings: Mapping[str, Any]):
-        self.places = {name: expanded(settings[name], name) if settings[name] else CHECKOUT / default
-                       for name, default in {"claims": "claims", "reproductions": "reproductions",
-                                             "runs": "runs/claims", "results": "claims/results.jsonl",
-                                             "pages": "docs"}.items()}
+        claims = expanded(settings["claims"], "claims") if settings["claims"] else CHECKOUT / "claims"
+        around = claims.parent  # results and pages of other claims would replace those of the checkout's
+        self.places = {"claims": claims} | {
+            name: expanded(settings[name], name) if settings[name] else default for name, default in {
+                "reproductions": around / "reproductions", "runs": around / "runs" / "claims",
+                "results": claims / "results.jsonl", "pages": around / "docs"}.items()}
         if not self.places["claims"].is_dir():
             raise RequestError(f"claims={self.places['claims']} is no folder: name that of a checkout, whose git "
                                "history says when thresholds were committed")
         self.changed: list[tuple[Result, str]] = []
         self.claims = read_claims(self.places["claims"])
         self.reproductions = read_reproductions(self.places["reproductions"], read_tables(published_file()))
+        self.refuse_foreign_pages()
+
+    def refuse_foreign_pages(self) -> None:
+        """Raises a RequestError for a page that is there and that this command has not written."""
+        for name in {each.page for each in self.reproductions}:
+            path = self.places["pages"] / f"{name}.md"
+            if path.is_file() and WRITTEN not in path.read_text(encoding="utf-8", errors="replace"):
+                raise RequestError(f"page={name} is {path}, which this command has not written: type another name in "
+                                   "the yaml file, or another pages=")
 
     def chosen(self, only: Sequence[str] | None) -> tuple[list[Claim], list[Length]]:
         """Returns the claims and the lengths of reproductions whose runs are to be made: those named in `only`, else

@@ -15,7 +15,8 @@ import filelock
 from saddlepoint.config import extensions
 from saddlepoint.environment import changes, command, processor, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
-from saddlepoint.files.json_files import now, write_json
+from saddlepoint.files.atomic import write_atomically
+from saddlepoint.files.json_files import now, read_json, write_json
 from saddlepoint.parallel.collectives import place
 
 FILES_OF_A_RUN = ("config.yaml", "status.json", "metrics.csv", "metrics.json", "hparams.yaml", "diagnosis.json",
@@ -117,10 +118,12 @@ class RunDirectory:
     def describe(self, config_yaml: str, seed: int, threads: int, data: Mapping[str, Any] | None = None,
                  device: Mapping[str, Any] | None = None, first_weights: Mapping[str, Any] | None = None) -> None:
         """Writes config.yaml, and environment.json with command, machine, device, versions, the identity of the data
-        and where first weights come from."""
-        (self.path / "config.yaml").write_text(config_yaml, encoding="utf-8")
+        and where first weights come from. Of a run that is resumed, `earlier_starts` keeps the commands and the code of
+        the starts before."""
+        write_atomically(self.path / "config.yaml", lambda file: file.write_text(config_yaml, encoding="utf-8"))
+        start = {"command": command(), "revision": revision(), "changes": changes()}
         write_json(self.path / "environment.json", {
-            "command": command(),
+            "command": start["command"],
             "seed": seed,
             "threads": threads,
             "python": platform.python_version(),
@@ -131,12 +134,23 @@ class RunDirectory:
             "processes": place()[1],
             "device": device,
             "versions": versions(),
-            "revision": revision(),
-            "changes": changes(),
+            "revision": start["revision"],
+            "changes": start["changes"],
+            "earlier_starts": self._earlier_starts(start),
             "extensions": [each.provenance() for each in extensions.in_use()],
             "data": data,
             "first_weights": first_weights or {},
         })
+
+    def _earlier_starts(self, start: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Returns command, revision and changes of the starts before this one, those alike once."""
+        before = read_json(self.path / "environment.json")
+        if before is None:
+            return []
+        last = {name: before.get(name) for name in start}
+        earlier = [*before.get("earlier_starts", ())]
+        earlier += [last] if last not in earlier else []
+        return [] if earlier == [start] else earlier
 
     def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
         """Writes status.json. `state`: running, completed, diverged, stopped or failed."""

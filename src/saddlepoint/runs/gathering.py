@@ -13,7 +13,7 @@ from saddlepoint.runs import reading
 from saddlepoint.runs.data_identity import ASSUMED, digest
 from saddlepoint.runs.finding import Finder
 from saddlepoint.runs.recipe import recipe_key, with_digests_of_first_weights
-from saddlepoint.runs.record import Cost, Gathered, Problem, Run, score, scores
+from saddlepoint.runs.record import Cost, Gathered, Problem, Run, Start, score, scores
 
 
 def gather(paths: Iterable[str | Path]) -> Gathered:
@@ -75,8 +75,9 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
         revision=reading.text(environment, "revision"),
         host=reading.text(environment, "host"),
         threads=reading.count(environment, "threads"),
-        changes=reading.texts(environment, "changes") if "changes" in environment else None,
+        changes=_changes(environment),
         started=reading.text(status, "started"),
+        earlier_starts=tuple(map(_start, reading.mappings(environment, "earlier_starts"))),
         processor=reading.text(environment, "processor"),
         devices=reading.texts(reading.mapping(environment, "device"), "devices"),
         data=reading.mapping(environment, "data"),
@@ -94,6 +95,14 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
 def _versions(environment: Mapping[str, Any]) -> dict[str, str]:
     python = {"python": reading.text(environment, "python")} if reading.text(environment, "python") else {}
     return python | {str(name): str(version) for name, version in reading.mapping(environment, "versions").items()}
+
+
+def _start(content: Mapping[str, Any]) -> Start:
+    return Start(reading.text(content, "command"), reading.text(content, "revision"), _changes(content))
+
+
+def _changes(content: Mapping[str, Any]) -> tuple[str, ...] | None:
+    return reading.texts(content, "changes") if content.get("changes") is not None else None
 
 
 def _process_is_gone(environment: Mapping[str, Any]) -> bool:

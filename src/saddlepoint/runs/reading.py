@@ -99,6 +99,12 @@ def texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
+def mappings(content: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
+    """Returns the mappings in the list of that name; none if the content has no such list."""
+    value = content.get(name)
+    return tuple(each for each in value if isinstance(each, Mapping)) if isinstance(value, list) else ()
+
+
 def mapping(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Returns the mapping of that name, or {} if the content has none."""
     value = content.get(name)

@@ -60,6 +60,15 @@ class Cost:
     peak_device_memory_bytes: int | None = None  # None also where there was no GPU
 
 
+@dataclass(frozen=True)
+class Start:
+    """A start of a run before its newest one."""
+
+    command: str
+    revision: str
+    changes: tuple[str, ...] | None  # as of a Run
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A run as its files describe it. Curves, evaluations and pictures are read when they are first needed."""
@@ -72,7 +81,7 @@ class Run:
     reason: str  # why it ended so; empty if completed
     images_seen: int | None  # None: not recorded
     seed: int | None
-    command: str
+    command: str  # of its newest start
     versions: Mapping[str, str]  # library -> version
     revision: str  # of the code, from git; empty outside a checkout
     host: str
@@ -85,6 +94,12 @@ class Run:
     metrics: tuple[Score, ...] = ()  # the newest of each metric
     best: Score | None = None  # of the first metric: what checkpoints/best.ckpt scored
     cost: Cost = field(default_factory=Cost)
+    earlier_starts: tuple["Start", ...] = ()  # in order, those alike once; (): it was not resumed, or did not record it
+
+    @property
+    def first_command(self) -> str:
+        """The command that the run was started with."""
+        return self.earlier_starts[0].command if self.earlier_starts else self.command
 
     @cached_property
     def _curve_points(self) -> dict[str, list[tuple[int, float]]]:

@@ -81,8 +81,8 @@ def run_details(rows: Sequence[PageRow], protocols: Protocols) -> list[RunDetail
 
 def command(run: Run) -> str:
     """Returns the command line that a run was started with."""
-    is_script = run.command and run.command.split()[0].endswith(".py")
-    return f"python {run.command}" if is_script else run.command
+    command = run.first_command
+    return f"python {command}" if command and command.split()[0].endswith(".py") else command
 
 
 def outcome(run: Run, protocols: Protocols) -> list[Fact]:

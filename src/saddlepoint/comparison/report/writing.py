@@ -9,6 +9,7 @@ from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.config.folders import settings_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.files import disk_space
+from saddlepoint.files.atomic import write_atomically
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Gathered
 
@@ -52,8 +53,12 @@ def write(path: Path, text: str, setting: str) -> None:
     DiskFull if the disk is full."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with disk_space.report_full_disk(path):
-            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        def write_to(file: Path) -> None:
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        if path.exists() and not path.is_file():  # a pipe, or /dev/stdout
+            write_to(path)
+        else:
+            write_atomically(path, write_to)
     except OSError as error:
         if disk_space.find_full_disk(error):
             raise
