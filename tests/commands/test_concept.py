@@ -71,11 +71,13 @@ def test_two_folders_are_inverted(run, tmp_path, monkeypatch):
         for number, level in enumerate(bright):
             Image.fromarray(numpy.full((32, 32), level, numpy.uint8)).save(tmp_path / name / f"{number}.png")
 
-    def invert(generator, images):
+    def invert(generator, images, search):
+        assert search.seed == 7
         brightness = images.mean((1, 2, 3))
         return SimpleNamespace(latents=brightness[:, None] * torch.eye(100)[0], errors=brightness.square())
-    monkeypatch.setitem(sys.modules, "saddlepoint.sampling.inversion", SimpleNamespace(invert=invert))
-    file = concept(f"run={run}", f"positive={tmp_path / 'light'}", f"negative={tmp_path / 'dark'}",
+    monkeypatch.setitem(sys.modules, "saddlepoint.sampling.inversion", SimpleNamespace(
+        invert=invert, Search=lambda seed: SimpleNamespace(seed=seed)))
+    file = concept(f"run={run}", f"positive={tmp_path / 'light'}", f"negative={tmp_path / 'dark'}", "seed=7",
                    f"output={tmp_path / 'it.npz'}")
     read = concepts.read(file)
     assert read.vector[0].item() == pytest.approx((225 - 25) / 127.5, rel=1e-4) and not read.vector[1:].any()

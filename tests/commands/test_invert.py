@@ -130,6 +130,33 @@ def test_features_of_a_random_network_are_compared(runs):
     assert len(table(folder)) == 2 and all(row["score"] != row["error"] for row in table(folder))
 
 
+def test_files_that_cannot_be_read_are_said_and_none_at_all_is_refused(runs, capsys):
+    drawn(runs["mlp"], "photos", 2)
+    cut = Path("photos/0.png").read_bytes()
+    Path("photos/0.png").write_bytes(cut[:cut.index(b"IDAT") + 6])  # its header is whole
+    folder = invert(f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1")
+    assert [row["file"] for row in table(folder)] == ["1.png"]
+    assert "warning: of images= 1 file cannot be read and left out, e.g. photos/0.png: " in capsys.readouterr().err
+    Path("photos/1.png").write_bytes(Path("photos/0.png").read_bytes())
+    with pytest.raises(RequestError, match="images=photos: no image can be read .*photos/0.png"):
+        invert(f"run={runs['mlp']}", "images=photos", "steps=1")
+
+
+def test_results_are_replaced_whole_or_not_at_all(runs, monkeypatch):
+    drawn(runs["mlp"], "photos", 2)
+    typed = f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1", "output=found", "overwrite=true"
+    invert(*typed)
+    before = {path.name: path.read_bytes() for path in Path("found").iterdir()}
+
+    def fail(*arguments, **more):
+        raise KeyboardInterrupt
+    for module, name in ((inverting.csv, "writer"), (inverting.numpy, "savez")):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(module, name, fail)
+            invert(*typed)
+        assert {path.name: path.read_bytes() for path in Path("found").iterdir()} == before
+
+
 @pytest.mark.parametrize(("run", "typed", "sentence"), [
     ("mlp", [], "images is not set"),
     ("mlp", ["images=photos", "steps=0"], "steps=0 with start=latents leaves drawn latents as they are"),

@@ -281,6 +281,18 @@ def test_zip_bombs_are_neither_unpacked_nor_believed(tmp_path):
         member.read_bytes()
 
 
+@pytest.mark.parametrize("length", [10_000, 1 << 62])
+def test_a_file_that_would_reach_beyond_the_archive_is_refused(length, tmp_path, monkeypatch):
+    """As the directory at the archive's end may say; reading so much would end in a MemoryError."""
+    path = write_zip(tmp_path / "set.zip", {"a.png": png(pixels(1)[0]), "b.png": png(pixels(1)[0])},
+                     zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path) as opened:
+        infos = opened.infolist()
+    infos[1].compress_size = length
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda self: infos)
+    refused(path, "says of b.png that it has .* bytes in the archive, which ends before: it is damaged")
+
+
 def test_a_picture_of_too_many_pixels_is_left_out_before_it_is_decoded(tmp_path):
     files = {"a.png": png_bytes(numpy.zeros((9000, 1125)), 0, 1, 9000), "b.png": png(pixels(1)[0])}
     assert archived(write_zip(tmp_path / "set.zip", files, zipfile.ZIP_DEFLATED)).skipped == ["a.png"]

@@ -53,6 +53,18 @@ def test_a_damaged_or_hostile_archive_leaves_nothing(change, sentence, tmp_path)
     assert {file.name for file in tmp_path.rglob("*")} == {"root", "set.tar.gz"}
 
 
+def test_a_folder_that_another_process_has_unpacked_meanwhile_is_taken(tmp_path, monkeypatch):
+    path, write = archive(tmp_path, GOOD), unpacking._write
+
+    def slow(*given) -> None:
+        write(*given)
+        (tmp_path / "set").mkdir()
+        (tmp_path / "set" / "a.bin").write_bytes(GOOD[2])
+    monkeypatch.setattr(unpacking, "_write", slow)
+    assert unpacking.unpack(path, "set") == tmp_path / "set"
+    assert {file.name for file in tmp_path.iterdir()} == {"set", "set.tar.gz"}
+
+
 def test_a_disk_without_room_or_a_folder_in_the_way_is_said(tmp_path, monkeypatch):
     path = archive(tmp_path, GOOD)
     (tmp_path / "set").write_text("in the way")

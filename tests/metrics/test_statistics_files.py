@@ -1,6 +1,7 @@
 """Files of statistics: what other programs write is read, they read what we write, and no file runs anything."""
 
 import io
+import json
 import os
 import pickle
 import sys
@@ -107,6 +108,13 @@ def test_what_is_no_statistics_is_refused_with_the_reason(arrays, words, tmp_pat
         read(saved(tmp_path / "file.npz", **arrays))
 
 
+def test_provenance_of_another_kind_is_none(tmp_path):
+    written = json.dumps({"num_images": "many", "digest": 5, "split": "train"})
+    path = saved(tmp_path / "file.npz", mu=numpy.zeros(3), sigma=numpy.eye(3),
+                 **{statistics_files.PROVENANCE: numpy.array(written)})
+    assert read(path).about == {"split": "train"}
+
+
 def test_a_file_that_breaks_off_anywhere_is_refused_in_a_sentence(tmp_path):
     statistics_files.write(tmp_path / "whole.npz", Moments.of(FEATURES), None, {})
     whole, cut = (tmp_path / "whole.npz").read_bytes(), tmp_path / "cut.npz"
@@ -194,6 +202,8 @@ class Runs:
     (lambda path: {"fid": {"mu": [1], "sigma": [[1]]}}, "its `fid.mu` must be an array of numbers"),
     (lambda path: {"raw_mean": numpy.zeros(2), "raw_cov": numpy.eye(2), "num_items": 0}, "must be the number of"),
     (lambda path: {"mu": numpy.zeros(2), "sigma": numpy.eye(3)}, r"they are \[2\] and \[3, 3\]"),
+    (lambda path: {"raw_mean": numpy.zeros(2), "raw_cov": numpy.eye(3), "num_items": 5}, r"are \[2\] and \[3, 3\]"),
+    (lambda path: {"all_features": [numpy.zeros((2, 3)), numpy.zeros((2, 4))]}, r"shapes \[2, 3\], \[2, 4\]"),
 ])
 def test_pickles_that_run_code_or_hold_something_else_are_refused(content, words, tmp_path):
     marker = tmp_path / "it ran"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from saddlepoint.commands.interface import audit
 from saddlepoint.errors import RequestError
-from saddlepoint.preparing import duplicates
+from saddlepoint.preparing import audit_report, duplicates, findings
 from tests.data.formats import photo
 
 
@@ -177,3 +177,18 @@ def test_a_film_of_one_scene_neither_fills_memory_nor_goes_on_for_ever(monkeypat
     still = numpy.asarray(scene(0).convert("L").resize((16, 16)))
     pairs = duplicates.near_pairs(numpy.repeat(still[None], 300, axis=0), 4)
     assert 1000 <= len(pairs.first) <= 44_850 - 1  # fewer than all
+
+
+def test_that_not_all_near_duplicates_were_looked_for_is_said(monkeypatch):
+    nothing = {"groups": 0, "images": 0, "examples": []}
+    between = [{"images_of": "b", "also_in": "a", "exact": 0, "near": 0, "examples": []}]
+    found = {"exact": nothing, "near": {"groups": 1, "images": 2, "examples": [["c", "d"]]}, "of_two_classes": nothing,
+             "all_near_looked_for": True, "between": between}
+    assert "No overlap: no image of b is in a" in [*audit_report.of_duplicates(found)]
+    said = "\n".join(audit_report.of_duplicates(found | {"all_near_looked_for": False}))
+    assert "No overlap" not in said and "not all: after 2,000,000 pairs no more were looked for" in said
+    monkeypatch.setattr(findings, "MOST_PAIRS", 3)
+    for count, are_all in ((2, True), (3, False)):
+        pairs = duplicates.Pairs(*(numpy.zeros(count, int) for _ in range(3)))
+        twins = findings.Twins([], [], pairs)
+        assert findings.describe_twins([], twins, [])["all_near_looked_for"] is are_all

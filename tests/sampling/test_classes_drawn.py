@@ -156,6 +156,10 @@ def test_no_class_asked_for_means_classes_as_they_come(studio):
     (4, ("arithmetic='1-2'",), "arithmetic=1-2 needs one class, since it adds latents"),
     (4, ("class=-1",), "class=-1 is not a class of this run. Type a number from 0 to 3 or a name: cat,"),
     (4, ("class=1.5",), "class=1.5 is not a class of this run. Type a number from 0 to 3 or a name: cat,"),
+    (4, ("interpolate=[1,2]", "columns=5"), "columns=5: the picture of interpolate= has its own columns"),
+    (4, ("interpolate=[1,2]", "count=5"), "count=5: interpolate= says which images are drawn"),
+    (4, ("arithmetic='1-2'", "count=5"), "count=5: arithmetic= says which images are drawn"),
+    (4, ("steps=5",), "steps=5 is of walks: type interpolate="),
     (4, ("layout=row",), "layout=row must be one of rows, columns: did you mean rows?"),
 ])
 def test_an_impossible_wish_is_answered_with_the_fix(studio, num_classes, overrides, words):

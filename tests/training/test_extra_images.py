@@ -1,5 +1,6 @@
 """More images for a classifier: from a folder, and by repetition."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def test_folders_that_are_no_classes_are_refused(data, names, sentence):
     with pytest.raises(RequestError) as refusal:
         with_extra(numbered(0), "more", data)
     assert sentence in str(refusal.value)
+
+
+def test_an_archive_is_refused(data):
+    with zipfile.ZipFile("more.zip", "w") as archive:
+        archive.writestr("3/a.png", b"")
+    with pytest.raises(RequestError, match="extra=more.zip must be a folder .*unpack an archive first"):
+        with_extra(numbered(0), "more.zip", data)
 
 
 def test_a_file_that_cannot_be_read_is_refused(data):

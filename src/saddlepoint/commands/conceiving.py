@@ -147,11 +147,12 @@ def of_folders(settings: Settings, generator: SamplingGenerator,
     if settings["negative"] is None:
         raise RequestError(f"positive={settings['positive']} is a folder, and needs another to be compared with: type "
                            "negative=FOLDER, images without the property")
-    from saddlepoint.sampling.inversion import invert  # the search for latents, which classes do not need
+    from saddlepoint.sampling.inversion import Search, invert  # the search for latents, which classes do not need
 
     groups, mistakes = [], []
     for name in ("positive", "negative"):
-        inversion = invert(generator, read_folder(settings, name, trained))
+        inversion = invert(generator, read_folder(settings, name, trained),
+                           search=Search(seed=settings["seed"]))
         groups.append(inversion.latents)
         mistakes.append(inversion.errors.mean().item())
     sizes = [*map(len, groups)]

@@ -52,6 +52,7 @@ def draw(settings: Settings) -> list[Path]:
         with refusing_unwritable(f"output={output}"):
             return filming.write_training(output, settings)
     generator = truncated(load_generator(settings["run"], weights=settings["weights"]), settings["truncation"])
+    refuse_files_beside(output, generator, settings)
     if generator.edge:
         shapes = voxel_samples.compose(generator, settings)
         output = output or default_output(settings, shapes.name)
@@ -240,6 +241,17 @@ def refuse_contradictions(settings: Settings) -> None:
         if settings[name] and settings["columns"]:
             raise RequestError(f"columns={settings['columns']}: with {name}= each column is a {column}. Leave columns= "
                                "out")
+    for name in ("interpolate", "interpolate_class", "arithmetic"):
+        if settings[name] and settings["columns"] and not filming.is_film(settings):
+            raise RequestError(f"columns={settings['columns']}: the picture of {name}= has its own columns. Leave "
+                               "columns= out")
+    if settings["count"] and (settings["arithmetic"] or settings["interpolate"] and not filming.is_film(settings)):
+        name = "arithmetic" if settings["arithmetic"] else "interpolate"
+        raise RequestError(f"count={settings['count']}: {name}= says which images are drawn. Leave count= out")
+    if settings["steps"] and not any(settings[name] for name in ("interpolate", "interpolate_class", "codes",
+                                                                 "directions")):
+        raise RequestError(f"steps={settings['steps']} is of walks: type interpolate=, interpolate_class=, codes= or "
+                           "directions= as well, or count=N for N images")
     if settings["class"] is not None and settings["interpolate_class"]:
         raise RequestError(f"{typed_classes('class', settings)} and interpolate_class= both choose classes: leave "
                            "class= out")
@@ -288,6 +300,19 @@ def refuse_places(output: Path, settings: Settings) -> None:
         if settings["output"] and not settings["overwrite"] and any(folder.glob("*.png")):
             raise RequestError(f"{typed} files=true: {folder} holds pictures already: choose another file, whose "
                                "folder is called like it, or add overwrite=true")
+
+
+def refuse_files_beside(output: Path | None, generator: SamplingGenerator, settings: Settings) -> None:
+    """Refuses a typed output beside which there are files already that would be replaced: numbers, and meshes."""
+    if output is None or settings["overwrite"]:
+        return
+    has_numbers = generator.edge or generator.dimensions or generator.standardisation
+    beside = [output.with_suffix(".npy")] if has_numbers else []
+    if generator.edge and settings["mesh"]:
+        beside += sorted(output.with_suffix("").glob(f"*.{settings['mesh']}"))
+    if taken := [each for each in beside if is_taken(each)]:
+        raise RequestError(f"output={output}: {taken[0]}, which belongs to it, exists: choose another file or add "
+                           "overwrite=true")
 
 
 def default_output(settings: Settings, name: str) -> Path:

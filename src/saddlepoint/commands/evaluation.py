@@ -265,6 +265,6 @@ def picture(real: RealImages, reference: Sample, fakes: Fakes, sample: Sample, p
         return ""
     fake_numbers, real_numbers, _ = closest_training_images(reference, sample, NEIGHBOURS)
     left, right = images_at(fakes.images, fake_numbers), images_at(EvaluationBlocks(real), real_numbers)
-    pairs = torch.stack([left, right], 1).flatten(0, 1)
+    pairs = pictures.as_colours(torch.stack([left, right], 1).flatten(0, 1))
     pictures.write_png(path, pictures.grid(pairs, columns=8))
     return f"\n{path}: the fakes nearest to real images, each beside its real image"

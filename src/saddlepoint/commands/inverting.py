@@ -1,6 +1,7 @@
 """Inverts images by a run's generator, for saddlepoint-invert. N images of C channels and H x W pixels."""
 
 import csv
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from saddlepoint.data import pixels
 from saddlepoint.data.describing import counted
 from saddlepoint.environment import command, revision
 from saddlepoint.errors import RequestError
+from saddlepoint.files.atomic import write_atomically
 from saddlepoint.files.json_files import write_json
 from saddlepoint.files.outputs import refusing_unwritable, require_writable
 from saddlepoint.game.modes import device_named, device_of
@@ -164,7 +166,14 @@ def read(trained: Settings, settings: Settings, side: str) -> Pictures:
                            f"; type resize=short_side or resize=stretch to frame {side}= otherwise than the run's data"
                            ).limited(settings["count"])
     blocks = [images.block(range(first, min(first + BLOCK, len(images)))) for first in range(0, len(images), BLOCK)]
-    unreadable = {name for block in blocks for name in block.unreadable}
+    unreadable = {name: why for block in blocks for name, why in block.unreadable.items()}
+    if len(unreadable) == len(images):
+        name, why = next(iter(unreadable.items()))
+        raise RequestError(f"{side}={settings[side]}: no image can be read ({name}: {why}): name a folder of others")
+    if unreadable:
+        name, why = next(iter(unreadable.items()))
+        print(f"warning: of {side}= {counted(len(unreadable), 'file')} cannot be read and left out, e.g. {name}: {why}",
+              file=sys.stderr)
     root = expanded(settings[side], side)
     names = [str(file) for file in images.files if str(file) not in unreadable]
     names = [name.removeprefix(f"{root}/") for name in names]
@@ -183,13 +192,16 @@ def chosen(pictures_read: Pictures, names: list[str]) -> list[int]:
 
 def write_errors(path: Path, sides: list[Pictures], found: list[Inversion], generator: SamplingGenerator) -> None:
     """Writes a line for each image: its error (mean square, pixels in [-1, 1]), PSNR in dB, score and class."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["side", "file", "error", "psnr", "score", "class"])
-        for side, inversion in zip(sides, found, strict=True):
-            labels = [generator.class_names[label] if generator.num_classes else "" for label in inversion.labels]
-            columns = [inversion.errors.tolist(), psnr(inversion.errors).tolist(), inversion.scores.tolist()]
-            table.writerows(zip([side.side] * len(side.names), side.names, *columns, labels, strict=True))
+    rows = [("side", "file", "error", "psnr", "score", "class")]
+    for side, inversion in zip(sides, found, strict=True):
+        labels = [generator.class_names[label] if generator.num_classes else "" for label in inversion.labels]
+        columns = [inversion.errors.tolist(), psnr(inversion.errors).tolist(), inversion.scores.tolist()]
+        rows += zip([side.side] * len(side.names), side.names, *columns, labels, strict=True)
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+    write_atomically(path, write, durably=False)
 
 
 def write_latents(path: Path, sides: list[Pictures], found: list[Inversion]) -> None:
@@ -198,7 +210,11 @@ def write_latents(path: Path, sides: list[Pictures], found: list[Inversion]) -> 
     for side, inversion in zip(sides, found, strict=True):
         arrays |= {f"{side.side}_latents": inversion.latents.numpy(), f"{side.side}_labels": inversion.labels.numpy(),
                    f"{side.side}_files": numpy.array(side.names)}
-    numpy.savez(path, **arrays)
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # by its name numpy would add an ending
+            numpy.savez(file, **arrays)
+    write_atomically(path, write, durably=False)
 
 
 def write_pairs(path: Path, originals: Tensor, results: Tensor, shown: int) -> None:

@@ -77,7 +77,7 @@ def probe(settings: Settings) -> dict[str, float]:
     record = {
         "metrics": [row.as_json() for row in rows],
         "protocol": {
-            "network": name, "layers": settings["layers"] or "all", "labels": settings["labels"],
+            "network": name, "weights": "raw", "layers": settings["layers"] or "all", "labels": settings["labels"],
             "repeats": settings["repeats"], "classifier": settings["classifier"], "seed": settings["seed"],
             "data": data.identity(), "labelled_from": len(labelled_pool.labels), "held_out": held_out_name,
             "held_out_images": len(held_out.labels), "run": home_of(checkpoint).resolve().name,

@@ -157,6 +157,9 @@ def _members(file: RandomAccessFile, infos: Iterable[zipfile.ZipInfo], where: st
         if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
             raise RequestError(f"{where} says of {name} that it has {info.file_size:,} bytes and is stored as "
                                f"{info.compress_size:,}: the archive is damaged. Get or make it again")
+        if info.header_offset + info.compress_size > file.size:
+            raise RequestError(f"{where} says of {name} that it has {info.compress_size:,} bytes in the archive, which "
+                               f"ends before: it is damaged. Get or make it again")
         members[name] = Member(file, info, name)
     return members
 

@@ -29,6 +29,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.metrics.sums import Moments
 
+PROVENANCE_KINDS = {"num_images": int, "digest": str, "extractor": str}  # what is of another kind is no provenance
 MEANS = ("mu", "sigma")
 SPATIAL = ("mu_s", "sigma_s")
 FEATURES = ("feats", "reps")  # clean-fid's, dgm-eval's
@@ -165,7 +166,8 @@ def _about(arrays: Any) -> dict[str, Any]:
         about = json.loads(str(arrays[PROVENANCE]))
     except ValueError:
         return {}
-    return about if isinstance(about, dict) else {}
+    return {name: value for name, value in about.items() if isinstance(value, PROVENANCE_KINDS.get(name, object))
+            } if isinstance(about, dict) else {}
 
 
 def moments_of(found: Mapping[str, numpy.ndarray], names: tuple[str, str], count: int, typed: str) -> StoredMoments:

@@ -53,12 +53,19 @@ def _of_stylegan(content: Mapping[str, Any], path: Path) -> Converted:
     """Returns mean and covariance of StyleGAN's sums. Like its own code, it divides the covariance by N, not N - 1."""
     features = content.get("all_features")
     if features is not None:
-        rows = numpy.concatenate([numpy.atleast_2d(_array(each, "all_features", path)) for each in (
-            features if isinstance(features, list) else [features])]).astype(numpy.float64)
+        parts = [numpy.atleast_2d(_array(each, "all_features", path)) for each in (
+            features if isinstance(features, list) else [features])]
+        if len({each.shape[1:] for each in parts}) != 1 or parts[0].ndim != 2:
+            raise RequestError(f"input={path}: its `all_features` must be rows of as many numbers each, and have the "
+                               f"shapes {', '.join(str([*each.shape]) for each in parts[:3])}")
+        rows = numpy.concatenate(parts).astype(numpy.float64)
         count, total, outer = len(rows), rows.sum(0), rows.T @ rows
     else:
         count = _count(content.get("num_items"))
         total, outer = (_array(content.get(name), name, path) for name in ("raw_mean", "raw_cov"))
+        if total.ndim != 1 or outer.shape != (len(total), len(total)):
+            raise RequestError(f"input={path}: `raw_mean` must be [D] and `raw_cov` [D, D] for D features, and they "
+                               f"are {[*total.shape]} and {[*outer.shape]}")
     if not count:
         raise RequestError(f"input={path}: its `num_items` must be the number of images, and is "
                            f"{content.get('num_items')!r}")

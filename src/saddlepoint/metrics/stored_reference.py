@@ -1,5 +1,6 @@
 """Lets a file of statistics take the place of real images in a comparison."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,5 +114,8 @@ def is_stored(settings: Settings) -> bool:
 def stored_reference(settings: Settings, channels: int, image_size: int,
                      images: EvaluationImages | None = None) -> StoredReference:
     """Returns the statistics of real=, for fakes of this shape."""
-    path = expanded(settings["real"], "real")
+    path, wanted = expanded(settings["real"], "real"), settings.get("num_real")
+    if wanted and images is None:
+        print(f"note: num_real={wanted} is of images, and real={settings['real']} holds statistics: they are used as "
+              "they are", file=sys.stderr)
     return StoredReference(path, f"real={settings['real']}", channels, image_size, settings["reference"], images)

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from saddlepoint.data.decoding import Limits, Unreadable, decode
 from saddlepoint.data.describing import classes, counted, listed
 from saddlepoint.files.atomic import write_atomically
+from saddlepoint.preparing.duplicates import MOST_PAIRS
 from saddlepoint.preparing.findings import Picture, Twins
 
 PAIRS, SIDE, GAP, TEXT = 24, 144, 12, 12  # pairs in the picture; pixels of an image, between pairs, and of letters
@@ -75,6 +76,9 @@ def of_duplicates(found: Mapping[str, Any]) -> Iterator[str]:
     if near["groups"]:
         yield (f"Near duplicates: {counted(near['images'], 'file')} in {counted(near['groups'], 'group')}, e.g. "
                f"{' ~ '.join(near['examples'][0][:3])}")
+    if not found["all_near_looked_for"]:
+        yield (f"  not all: after {MOST_PAIRS:,} pairs no more were looked for. Leave out what is one film or one "
+               "picture, or type a smaller distance=, and audit again")
     if mixed := found["of_two_classes"]["groups"]:
         yield (f"{counted(mixed, 'of these groups has', 'of these groups have')} images of more than one class, e.g. "
                f"{' ~ '.join(found['of_two_classes']['examples'][0][:3])}")
@@ -83,8 +87,11 @@ def of_duplicates(found: Mapping[str, Any]) -> Iterator[str]:
             yield (f"Overlap: of {each['images_of']}, {counted(each['exact'], 'image')} "
                    f"{is_or_are(each['exact'])} in {each['also_in']} too, and {each['near']:,} nearly so, e.g. "
                    f"{' ~ '.join(each['examples'][0])}")
-        else:
+        elif found["all_near_looked_for"]:
             yield f"No overlap: no image of {each['images_of']} is in {each['also_in']}"
+        else:
+            yield (f"No image of {each['images_of']} has the same pixels as one of {each['also_in']}; whether any is "
+                   "nearly the same is not known")
 
 
 def is_or_are(count: int) -> str:

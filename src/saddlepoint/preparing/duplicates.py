@@ -23,7 +23,7 @@ MOST_PAIRS = 2_000_000  # more are not looked for: a set of so many is one film,
 
 
 class Pairs(NamedTuple):
-    """Pairs of pictures, by their numbers."""
+    """Pairs of pictures, by their numbers. There may be more where there are MOST_PAIRS."""
 
     first: numpy.ndarray  # [K] int64, smaller than second
     second: numpy.ndarray  # [K] int64

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy
 
 from saddlepoint.data import class_folders
-from saddlepoint.preparing.duplicates import FLAT, Pairs, groups_of, near_pairs
+from saddlepoint.preparing.duplicates import FLAT, MOST_PAIRS, Pairs, groups_of, near_pairs
 from saddlepoint.preparing.looking import Look
 
 EXAMPLES = 20  # files or groups that are named of each kind; the counts are of all
@@ -30,6 +30,11 @@ class Twins(NamedTuple):
     exact: list[numpy.ndarray]  # groups of files with the same pixels
     near: list[numpy.ndarray]  # groups that near duplicates connect, with those of the same pixels
     pairs: Pairs  # of near duplicates; of files with the same pixels only the first is in them
+
+    @property
+    def are_all(self) -> bool:
+        """Whether near duplicates were looked for among all pictures."""
+        return len(self.pairs.first) < MOST_PAIRS
 
 
 def describe_set(pictures: Sequence[Picture]) -> dict[str, Any]:
@@ -97,7 +102,8 @@ def find_twins(pictures: Sequence[Picture], distance: int) -> Twins:
 
 def describe_twins(pictures: Sequence[Picture], twins: Twins, sets: Sequence[str]) -> dict[str, Any]:
     """Returns how many pictures are the same, within sets and between them, and of which classes."""
-    found: dict[str, Any] = {"exact": {}, "near": {}, "of_two_classes": {}, "between": []}
+    found: dict[str, Any] = {"exact": {}, "near": {}, "all_near_looked_for": twins.are_all, "of_two_classes": {},
+                             "between": []}
     for kind, groups in (("exact", twins.exact), ("near", twins.near)):
         names = [[pictures[number].name for number in group[:EXAMPLES].tolist()] for group in groups[:EXAMPLES]]
         found[kind] = {"groups": len(groups), "images": sum(map(len, groups)), "examples": names}

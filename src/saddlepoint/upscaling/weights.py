@@ -18,6 +18,7 @@ from saddlepoint.config.rules import nearest
 from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
+from saddlepoint.files.safetensors_files import is_safetensors
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.loading import load_module, translates
@@ -26,7 +27,6 @@ from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
 from saddlepoint.upscaling.tiling import COLOUR, GREY
 
 ENDINGS = (".pth", ".pt", ".safetensors", ".ckpt")
-LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors library
 
 
 class Weights(NamedTuple):
@@ -100,7 +100,7 @@ def _build(state: Mapping[str, Any], typed: str) -> nn.Module:
 def read_tensors(path: Path) -> Mapping[str, Any]:
     """Reads a file of tensors in plain containers. Nothing in the file is executed."""
     try:
-        if _is_safetensors(path):
+        if is_safetensors(path):
             return safetensors.torch.load_file(path)
         # Opened here, since torch would judge a name by its ending. It warns of newer pickles, which it reads.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
@@ -121,11 +121,3 @@ def is_ours(path: Path) -> bool:
         return path.is_file() and checkpoint.is_signed(path)
     except OSError:  # reading it raises the same error, which is reported there
         return False
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Returns whether the file is safetensors: it begins with the length of its header in eight bytes, then the header,
-    which is JSON. No file of torch begins so."""
-    with path.open("rb") as file:
-        length, brace = int.from_bytes(file.read(8), "little"), file.read(1)
-    return brace == b"{" and length <= LONGEST_HEADER

@@ -1,5 +1,6 @@
 """Unpacks the tar archives of data sets beside them: the whole of an archive's folder or nothing."""
 
+import errno
 import gzip
 import shutil
 import tarfile
@@ -36,7 +37,8 @@ def unpack(archive: Path, top: str) -> Path:
         try:
             (staging / top).rename(place)
         except OSError as error:
-            raise _writing_error(archive, error) from error
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process has just unpacked the same
+                raise _writing_error(archive, error) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return place

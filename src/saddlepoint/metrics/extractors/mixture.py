@@ -63,7 +63,9 @@ class MixtureExtractor(Extractor):
                 raise ValueError(f"extractor.deviations={deviations:g} must be larger for data.mixture, of whose own "
                                  f"points {self.share_within(self.deviations):.1%} are as near as that to their modes: "
                                  f"type extractor.deviations={self.usual_deviations():.4g}")
-            words = (f"within {self.deviations:.4g} standard deviations ({RULES[rule]}) of the nearest of "
+            short = f"{self.deviations:.4g}"  # two that are typed and differ have different words
+            exactly = short if deviations is None or float(short) == self.deviations else repr(self.deviations)
+            words = (f"within {exactly} standard deviations ({RULES[rule]}) of the nearest of "
                      f"{mixture.modes} centres")
             self.mode_rule = ModeRule(words, mixture.modes, leaves_out=True)
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from saddlepoint.errors import RequestError
+from saddlepoint.files.safetensors_files import is_safetensors
 
 MOST_NAMED = 3  # weights in one sentence
 
@@ -22,7 +23,7 @@ def read(path: Path, where: str, needed: str) -> dict[str, Tensor]:
     """Returns the tensors of a file, of .safetensors or of torch, in float32; nothing in it is executed. Raises a
     RequestError that begins with `where`, the file in words that the user knows, and names what is needed."""
     try:
-        if path.suffix == ".safetensors":
+        if is_safetensors(path):
             content = load_file(path)
         else:
             with warnings.catch_warnings(action="ignore", category=UserWarning):  # of TorchScript, refused below
