@@ -32,9 +32,17 @@ def test_a_hostile_target_inside_an_argument_runs_nothing(tmp_path):
 
 
 def test_a_class_that_may_unpickle_a_file_is_refused_inside_an_argument_too():
-    within = {"_target_": "torch.nn.Sequential", "net": {"_target_": "torchmetrics.image.fid.NoTrainInceptionV3"}}
+    hostile = {"_target_": "torchmetrics.image.fid.NoTrainInceptionV3"}
     with pytest.raises(RequestError, match="NoTrainInceptionV3 is refused: of torch, .* only classes of torch.nn, "):
-        making.check_targets({"network": within["net"]}, "model.generator")
+        making.check_targets({"network": hostile}, "model.generator")
+
+
+def test_such_a_class_is_refused_under_another_packages_name_too(monkeypatch):
+    """As an extension's module has it that imports the class for itself."""
+    from torchmetrics.image import fid
+    monkeypatch.setattr(making, "Reexported", fid.NoTrainInceptionV3, raising=False)
+    with pytest.raises(RequestError, match="saddlepoint.making.Reexported is refused: of torch,"):
+        making.check_targets({"_target_": "saddlepoint.making.Reexported"}, "model.generator")
 
 
 @pytest.mark.parametrize("key", ["_args_", "_recursive_", "_convert_", "_class_path"])

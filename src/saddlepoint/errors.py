@@ -53,7 +53,7 @@ class Collapsed(Diverged):
 
 
 class Stopped(EndOfRun):
-    """A signal ended the run, after a checkpoint was written."""
+    """A signal ended the run: after a whole step and a checkpoint, or at once, if it came before or again."""
 
     of_all = agreed = True
 

@@ -120,7 +120,8 @@ def target_class(settings: Settings, where: str) -> type:
     if not trusted or not issubclass(target, KINDS):
         raise RequestError(f"{where}._target_={path} is refused: it must be a class of "
                            f"{', '.join(extensions.trusted())}, and a {_kind_name(KINDS)}")
-    if package in FOREIGN_PACKAGES and not f"{target.__module__}.".startswith(tuple(f"{each}." for each in FOREIGN)):
+    module = f"{target.__module__}."
+    if module.partition(".")[0] in FOREIGN_PACKAGES and not module.startswith(tuple(f"{each}." for each in FOREIGN)):
         raise RequestError(f"{where}._target_={path} is refused: of {', '.join(FOREIGN_PACKAGES)} only classes of "
                            f"{', '.join(FOREIGN)} are made, as others may read files that run code. Make it in a class "
                            "of your own package (docs/extensions.md), and name that")

@@ -136,7 +136,7 @@ def test_files_that_cannot_be_read_are_said_and_none_at_all_is_refused(runs, cap
     Path("photos/0.png").write_bytes(cut[:cut.index(b"IDAT") + 6])  # its header is whole
     folder = invert(f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1")
     assert [row["file"] for row in table(folder)] == ["1.png"]
-    assert "warning: of images= 1 file cannot be read and left out, e.g. photos/0.png: " in capsys.readouterr().err
+    assert "warning: 1 file of images= left out, as unreadable, e.g. photos/0.png: " in capsys.readouterr().err
     Path("photos/1.png").write_bytes(Path("photos/0.png").read_bytes())
     with pytest.raises(RequestError, match="images=photos: no image can be read .*photos/0.png"):
         invert(f"run={runs['mlp']}", "images=photos", "steps=1")

@@ -221,7 +221,7 @@ def test_images_are_drawn_from_the_average_that_is_named():
 @pytest.mark.parametrize(("also", "message"), [
     ({"Short": {}}, "tricks.ema.also.Short: a name has small letters"),
     ({"raw": {}}, "tricks.ema.also.raw: a name has small letters, digits and _, begins with a letter and is"),
-    ({"train": {}}, "tricks.ema.also.train: a name .* nor one that torch has for itself"),
+    ({"training": {}}, "tricks.ema.also.training: a name .* nor one that torch has for itself"),
     ({"short": {"half_life_images": None}}, "tricks.ema.also.short.half_life_images=null must be real images"),
     ({"short": {"decay": 0.9}}, "tricks.ema.also.short.decay=0.9 is no setting of an average: type half_life_images"),
     ({"short": {"half_life_images": 0}}, "tricks.ema.also.short.half_life_images"),

@@ -226,7 +226,7 @@ def test_a_loss_that_scores_reals_already_is_not_given_them_again():
     ("optimizer=sgd tricks.unrolled.optimizer=sgd optimizer.discriminator.momentum=0.9",
      r"plain SGD, and optimizer.discriminator.momentum=0.9"),
     ("tricks.unrolled.optimizer=sgd optimizer.discriminator.weight_decay=0.1",
-     r"optimizer.discriminator.weight_decay=0.1 is more than that"),
+     r"optimizer=sgd looks ahead by plain gradient descent, and optimizer.discriminator.weight_decay=0.1 is more than"),
 ])
 def test_optimizers_that_it_cannot_follow_are_refused(typed, words):
     with pytest.raises(RequestError, match=words):

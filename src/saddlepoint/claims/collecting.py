@@ -28,11 +28,18 @@ def find_runs(folder: Path, measures: Mapping[Words, Sequence[Measure]]) -> list
     by_recipe = {of_recipe(words): words for words in measures}
     runs = []
     for run in (*gathered.runs, *gathered.duplicates):  # two that were watched otherwise count as duplicates there
-        typed = of_command(run.first_command)
+        typed = words_of(run)
         wanted = typed if typed in measures else by_recipe.get(of_recipe(typed))
         if typed and wanted is not None and run.seed is not None:
             runs.append((run, measures[wanted]))
     return runs
+
+
+def words_of(run: Run) -> Words:
+    """Returns the effective words of a run: those that it was started with, and those of later starts, which come in
+    their places."""
+    return effective([word for line in (*(each.command for each in run.earlier_starts), run.command)
+                      for word in of_command(line)])
 
 
 def result_of(run: Run, measures: Sequence[Measure]) -> Result:
@@ -45,7 +52,7 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
     starts = [*run.earlier_starts, Start(run.command, run.revision, run.changes)]
     revisions = [each.revision.partition(CHANGED)[0] for each in starts]
     return Result(
-        effective(of_command(run.first_command)), run.seed, run.state, run.reason, run.images_seen, run.started,
+        words_of(run), run.seed, run.state, run.reason, run.images_seen, run.started,
         revisions[-1], changes_of(starts),
         *(each / 60 if each is not None else None for each in (run.cost.seconds, run.cost.processor_seconds)),
         run.processor or (processor() if run.host == platform.node() else ""), run.devices, dict(run.versions),

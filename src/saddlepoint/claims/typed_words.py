@@ -9,7 +9,8 @@ from saddlepoint.sweeps.naming import setting
 Words = tuple[str, ...]
 OF_ONE_RUN = ("seed", "run.dir", "resume", "hydra")  # its seed, its place and its sweep
 ONLY_WATCHES = ("callbacks", "logger", "threads", "trainer")  # and what it is computed on
-PICTURES = ("image_grid",)  # callbacks
+LOOK_ONLY = ("image_grid", "point_clouds", "voxel_pictures", "reconstructions", "realest_and_fakest", "histograms",
+             "scalars", "progress", "checkpointing")  # callbacks
 WHEN_OR_WHICH = ("every_images", "moments", "metric")  # settings of callbacks that measure
 
 
@@ -30,7 +31,7 @@ def of_recipe(words: Iterable[str]) -> Words:
 def _only_watches(name: str) -> bool:
     """Returns whether a setting changes no value. Of callbacks, these say when they act and which values there are."""
     group, *place = name.split(".")
-    acts = group == "callbacks" and len(place) > 1 and place[0] not in PICTURES and place[-1] not in WHEN_OR_WHICH
+    acts = group == "callbacks" and len(place) > 1 and place[0] not in LOOK_ONLY and place[-1] not in WHEN_OR_WHICH
     return group in ONLY_WATCHES and not acts
 
 

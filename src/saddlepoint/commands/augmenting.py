@@ -163,7 +163,7 @@ def entries(folder: Path, name: str, settings: Settings) -> list[dict[str, Any]]
         raise RequestError(f"output={folder} holds files, and no {MANIFEST} of ours: choose another folder")
     listed = manifest["images"] if manifest else []
     place = folder_name(name)
-    if not place.strip("."):
+    if place in ("", ".", ".."):
         raise RequestError(f"class={settings['class']} is called {name!r}, which no folder can be called: rename the "
                            "class in the data")
     if twins := [each["class"] for each in listed

@@ -57,7 +57,7 @@ class Registry:
 
     def __init__(self, settings: Mapping[str, Any]):
         claims = expanded(settings["claims"], "claims") if settings["claims"] else CHECKOUT / "claims"
-        around = claims.parent  # results and pages of other claims would replace those of the checkout's
+        around = claims.absolute().parent  # results and pages of other claims would replace those of the checkout's
         self.places = {"claims": claims} | {
             name: expanded(settings[name], name) if settings[name] else default for name, default in {
                 "reproductions": around / "reproductions", "runs": around / "runs" / "claims",
@@ -72,7 +72,7 @@ class Registry:
 
     def refuse_foreign_pages(self) -> None:
         """Raises a RequestError for a page that is there and that this command has not written."""
-        for name in {each.page for each in self.reproductions}:
+        for name in {"claims", *(each.page for each in self.reproductions)}:
             path = self.places["pages"] / f"{name}.md"
             if path.is_file() and WRITTEN not in path.read_text(encoding="utf-8", errors="replace"):
                 raise RequestError(f"page={name} is {path}, which this command has not written: type another name in "

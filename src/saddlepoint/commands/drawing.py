@@ -306,7 +306,8 @@ def refuse_files_beside(output: Path | None, generator: SamplingGenerator, setti
     """Refuses a typed output beside which there are files already that would be replaced: numbers, and meshes."""
     if output is None or settings["overwrite"]:
         return
-    has_numbers = generator.edge or generator.dimensions or generator.standardisation
+    has_numbers = generator.edge or generator.dimensions or (
+        generator.standardisation and not filming.is_film(settings))
     beside = [output.with_suffix(".npy")] if has_numbers else []
     if generator.edge and settings["mesh"]:
         beside += sorted(output.with_suffix("").glob(f"*.{settings['mesh']}"))

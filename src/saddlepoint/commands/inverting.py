@@ -172,7 +172,7 @@ def read(trained: Settings, settings: Settings, side: str) -> Pictures:
         raise RequestError(f"{side}={settings[side]}: no image can be read ({name}: {why}): name a folder of others")
     if unreadable:
         name, why = next(iter(unreadable.items()))
-        print(f"warning: of {side}= {counted(len(unreadable), 'file')} cannot be read and left out, e.g. {name}: {why}",
+        print(f"warning: {counted(len(unreadable), 'file')} of {side}= left out, as unreadable, e.g. {name}: {why}",
               file=sys.stderr)
     root = expanded(settings[side], side)
     names = [str(file) for file in images.files if str(file) not in unreadable]

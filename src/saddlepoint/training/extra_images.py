@@ -30,7 +30,7 @@ def with_extra(training: Examples, typed: str, data: ImageDataModule) -> tuple[E
     for each class, named after it, as saddlepoint-augment makes it; images are framed as those of the data. Raises a
     RequestError for a folder of another name, and for a file that cannot be read."""
     settings = READING | {"extra": typed}
-    if not expanded(typed, "extra").is_dir():
+    if expanded(typed, "extra").is_file():
         raise RequestError(f"extra={typed} must be a folder with a folder of images for each class, as "
                            "saddlepoint-augment makes it: unpack an archive first")
     images = open_source(settings, "extra").images(loader_like(data, None, limits(settings)))

@@ -127,6 +127,8 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
                else arithmetic.explained(error, settings, trainer.strategy.root_device, run))
         reason = end or disk_space.find_full_disk(error) or f"{type(error).__name__}: {error}"
         run.write_status("stopped" if received else "failed", str(reason), module.images_seen)
+        if received:
+            adapters.finish(trainer.loggers, settings, run, "stopped", module.images_seen)
         if end:
             raise end from error
         raise

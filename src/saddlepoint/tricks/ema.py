@@ -139,7 +139,7 @@ class ExponentialMovingAverage(Average, Trick):
 def further(name: str, settings: Settings) -> Average:
     """Returns an average of tricks.ema.also. Raises a ValueError if it cannot be called so or has other settings."""
     where = f"tricks.ema.also.{name}"
-    if not re.fullmatch("[a-z][a-z0-9_]*", str(name)) or name in RESERVED or hasattr(nn.ModuleDict, name):
+    if not re.fullmatch("[a-z][a-z0-9_]*", str(name)) or name in RESERVED or hasattr(nn.ModuleDict(), str(name)):
         raise ValueError(f"{where}: a name has small letters, digits and _, begins with a letter and is none of "
                          f"{', '.join(RESERVED)}, nor one that torch has for itself, as half and train: type another, "
                          "e.g. short")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.optim import Adam, Optimizer
+from torch.optim import SGD, Adam, Optimizer
 
 from saddlepoint.config.rules import as_typed
 from saddlepoint.errors import RequestError
@@ -111,6 +111,7 @@ class AdamFromHere:
 
 RULES: dict[str, tuple[type[Optimizer] | None, type[Rule]]] = {"adam": (Adam, AdamFromHere),
                                                                "sgd": (None, GradientDescent)}
+UNKNOWN_OF_ANY = ("weight_decay", "maximize")  # that change what an update is for
 UNKNOWN = ("weight_decay", "amsgrad", "maximize", "momentum", "nesterov")  # of an optimizer, to the rules
 
 
@@ -124,7 +125,10 @@ def refuse_unlike(name: str, optimizer: Optimizer, setting: str) -> None:
     if needed and not isinstance(optimizer, needed):
         raise RequestError(f"{typed} goes on with the averages of D's own {needed.__name__}, and optimizer."
                            f"discriminator is {kind}: type {setting}=sgd, or optimizer=adam")
-    if unlike := [each for each in UNKNOWN if optimizer.param_groups[0].get(each)]:
+    known = isinstance(optimizer, Adam if name == "adam" else SGD)
+    unknown = UNKNOWN if known else UNKNOWN_OF_ANY
+    if unlike := [each for each in unknown if optimizer.param_groups[0].get(each)]:
+        kind = kind if known else "gradient descent"
         value, where = optimizer.param_groups[0][unlike[0]], f"optimizer.discriminator.{unlike[0]}"
         raise RequestError(f"{typed} looks ahead by plain {kind}, and {where}={as_typed(value)} is more than that: "
                            f"type {where}={'false' if value is True else 0}")

@@ -71,10 +71,10 @@ def test_a_trial_that_was_to_be_pruned_when_its_search_died_is_pruned():
                    if line.get("trial_id") == number and "pruned" in line.get("user_attr", {}))
     journal.write_text("".join(lines[:decided + 1]))
     content["jobs"] = content["jobs"][:number + 1]
-    content["jobs"][number] |= {"state": "running", "reason": ""}
+    content["jobs"][number] |= {"state": "running", "reason": "", "images_seen": 0}
     write_json(SEARCH / "summary.json", content)
     run = Path(content["jobs"][number]["directory"])
-    write_json(run / "status.json", {"state": "running", "started": "2026-01-01", "images_seen": 0})
+    write_json(run / "status.json", {"state": "stopped", "started": "2026-01-01", "images_seen": 20})
     for job in summary()["jobs"][number + 1:]:
         shutil.rmtree(job["directory"])
     for other in SEARCH.iterdir():
@@ -82,18 +82,19 @@ def test_a_trial_that_was_to_be_pruned_when_its_search_died_is_pruned():
             shutil.rmtree(other)
     assert searched(X, **pruning)[1] is None
     assert trials() == expected
-    assert read_json(run / "status.json")["state"] == "stopped"
+    status = read_json(run / "status.json")
+    assert (status["state"], status["images_seen"], status["reason"].partition(":")[0]) == ("stopped", 20, "pruned")
 
 
-def test_a_full_disk_lets_the_running_jobs_end_and_the_search_goes_on_to_the_same_end(monkeypatch):
-    tell, full = Study.tell, [True]
+@pytest.mark.parametrize("written", ["tell", "ask"])
+def test_a_full_disk_lets_the_running_jobs_end_and_the_search_goes_on_to_the_same_end(written, monkeypatch):
+    write, full = getattr(Study, written), [False] * (written == "ask") * 2 + [True]  # two jobs may be asked for
 
-    def telling(self, *given):
-        if full:
-            full.clear()
+    def writing(self, *given):
+        if full and full.pop(0):
             raise OSError(errno.ENOSPC, "No space left on device")
-        tell(self, *given)
-    monkeypatch.setattr(Study, "tell", telling)
+        return write(self, *given)
+    monkeypatch.setattr(Study, written, writing)
     with pytest.raises(OSError, match="No space left"):
         searched(X, "pause=0.1", at_once=2)
     assert {job["state"] for job in summary()["jobs"]} == {"completed"} and len(summary()["jobs"]) == 2

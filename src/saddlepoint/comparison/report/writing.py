@@ -55,10 +55,10 @@ def write(path: Path, text: str, setting: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         def write_to(file: Path) -> None:
             file.write_text(text, encoding="utf-8", errors="backslashreplace")
-        if path.exists() and not path.is_file():  # a pipe, or /dev/stdout
+        if path.exists() and not path.is_file():  # a pipe
             write_to(path)
         else:
-            write_atomically(path, write_to)
+            write_atomically(path.resolve(), write_to)  # a link stays one
     except OSError as error:
         if disk_space.find_full_disk(error):
             raise

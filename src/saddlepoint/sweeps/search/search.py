@@ -80,12 +80,14 @@ class Search:
     def conclude_of_earlier(self, job: Job) -> None:
         """Concludes a job of an earlier search. One that was to be pruned when that search died counts as ended, as it
         would have then."""
-        if job.state not in ENDED:
-            job.state, job.reason = "stopped", "its search ended"
+        if job.state in ENDED:
             self.conclude(job)
-            RunFiles(job).write_end(read_json(Path(job.directory) / "status.json") or {})
-        else:
-            self.conclude(job)
+            return
+        files, status = RunFiles(job), read_json(Path(job.directory) / "status.json") or {}
+        files.conclude(status)
+        job.state, job.reason = "stopped", "its search ended"
+        self.conclude(job)
+        files.write_end(status)
 
     def job_of(self, trial: FrozenTrial | Trial) -> Job:
         """Returns the job with a trial's settings, a new one if there is none yet."""
@@ -109,14 +111,15 @@ class Search:
         """Asks the study for trials until one has settings that no job has had, and returns its job; None if there are
         enough trials."""
         while self.wants_more() and not self.failure:
-            trial = self.study.ask()
-            job = self.job_of(trial)
-            is_new = self.first[job.number] == trial.number
-            self.open.setdefault(job.number, []).append(trial)
-            if is_new:
-                return job
-            if self.study.trials[self.first[job.number]].state.is_finished():
-                self.repeat(job)
+            with self.waiting_for_the_others():
+                trial = self.study.ask()
+                job = self.job_of(trial)
+                is_new = self.first[job.number] == trial.number
+                self.open.setdefault(job.number, []).append(trial)
+                if is_new:
+                    return job
+                if self.study.trials[self.first[job.number]].state.is_finished():
+                    self.repeat(job)
         return None
 
     def wants_more(self) -> bool:

@@ -86,7 +86,8 @@ class StopOnSignal(pl.Callback):
         """Sets the handlers that were there before the run, however it ended. Lightning leaves its own behind: after a
         SIGINT, say, which it ignores from then on."""
         if _may_set_handlers():
-            _set_handlers(self.before_the_run)
+            _set_handlers({each: handler for each, handler in self.before_the_run.items()
+                           if handler is not None and signal.getsignal(each) != handler})  # None: not set by Python
 
     def call_former_handler(self) -> None:
         """Calls the handler of SIGUSR2 that was there before, if this signal ended training. It may end the process, so
