@@ -1,5 +1,6 @@
 """Builds the objects that a configuration describes: networks, losses, tricks, data, metrics, callbacks."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -213,4 +214,11 @@ def callbacks(settings: Settings, data: ImageDataModule, module: AdversarialModu
             more = {"data": data}
         built.append(make(each, pl.Callback, where, **more))
         built[-1].setting = where
+    for name, count in Counter(type(each).__name__ for each in built
+                               if type(each).state_dict is not pl.Callback.state_dict).items():
+        if count > 1:
+            settings_of = " and ".join(each.setting for each in built if type(each).__name__ == name)
+            raise RequestError(f"{settings_of} are all of a class called {name}, by which checkpoints keep what a "
+                               "callback remembers: leave all but one out, or give each a class of its own "
+                               "(class Mine(Theirs))")
     return built

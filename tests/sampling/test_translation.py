@@ -8,6 +8,8 @@ from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import evaluating
 from saddlepoint.networks.resnet_translator import ResNetTranslator
 from saddlepoint.networks.unet import UNet
+from saddlepoint.parallel import batchnorm
+from saddlepoint.parallel.batchnorm import synchronise_batchnorm
 from saddlepoint.sampling.translation import load_translator, mirror_to_multiple, translate
 from tests.translation_runs import translation_run
 
@@ -40,6 +42,19 @@ def test_with_dropout_an_image_depends_on_its_number_and_the_seed_alone():
     assert not torch.allclose(translate(network, SOURCE[:5]), whole[:5])
     assert torch.equal(torch.random.get_rng_state(), state)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_with_dropout_no_other_process_is_asked_for_its_statistics(monkeypatch):
+    """Callbacks look in the first process alone, where a collective would wait for ever or meet another one."""
+    network = u_net()
+    expected = translate(network, SOURCE[:3], dropout=True)
+    synchronise_batchnorm(network)
+    asked = []
+    monkeypatch.setattr(batchnorm, "global_mean", lambda values: asked.append(values) or values)
+    torch.testing.assert_close(translate(network, SOURCE[:3], dropout=True), expected)
+    assert not asked
+    network(SOURCE, torch.zeros(20, dtype=torch.long))
+    assert asked  # training goes on with those of all
 
 
 def test_with_dropout_batch_norm_uses_the_statistics_of_each_image_alone():

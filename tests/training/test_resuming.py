@@ -192,6 +192,43 @@ def test_what_would_change_the_run_is_refused_and_named(broken):
     assert not (run / ".lock").exists(), "the refusal gave the lock back"
 
 
+def test_a_choice_within_a_trick_is_refused_too(tmp_path):
+    run = tmp_path / "run"
+    typed = ("trick=[augment]", *SMALL, *NARROW, "callbacks=none", "budget.images=16")
+    go_on(settings(*typed), run)
+    other = settings(*typed, "tricks.augment.policy=ada_upright")
+    line = "tricks/augment/policy@tricks.augment=ada_upright"  # as Hydra has it
+    with pytest.raises(RequestError, match=r"tricks.augment.policy=ada_upright \(it is diffaugment\)"):
+        go_on(other, run, line)
+
+
+def test_a_schedule_that_ends_with_the_old_budget_is_said(tmp_path, capsys):
+    typed = (*SMALL, *NARROW, "callbacks=none", "optimizer=adam_wgan_gp")
+    go_on(settings(*typed, "budget.images=16"), tmp_path)
+    go_on(settings(*typed, "budget.images=24"), tmp_path, "budget.images=24")
+    said = capsys.readouterr().err
+    assert ("warning: optimizer.schedule is a schedule over the 16 images of the old budget and stays one: from there "
+            "on it has its last value (0.0)") in said
+    go_on(settings(*typed, "budget.images=32", "optimizer=adam"), tmp_path / "plain")
+    go_on(settings(*typed, "budget.images=40", "optimizer=adam"), tmp_path / "plain", "budget.images=40")
+    assert "old budget" not in capsys.readouterr().err
+
+
+def test_only_pictures_of_the_run_are_taken_again_and_a_later_best_checkpoint_goes(broken, capsys):
+    made, run = broken
+    mine = [run / "samples" / name for name in ("face_2x.png", "face_20251225.png")]
+    for path in (*mine, run / "samples" / "images_0000000080.png"):
+        path.touch()
+    early, late = (checkpoint.load(run / "checkpoints" / "last.ckpt") | {"images_seen": images} for images in (8, 80))
+    checkpoint.save(run / "checkpoints" / "best.ckpt", early)
+    resuming.delete_later_results(RunDirectory(run), 72)
+    assert (run / "checkpoints" / "best.ckpt").exists()
+    checkpoint.save(run / "checkpoints" / "best.ckpt", late)
+    resuming.delete_later_results(RunDirectory(run), 72)
+    assert not (run / "checkpoints" / "best.ckpt").exists() and "it begins anew" in capsys.readouterr().err
+    assert all(path.exists() for path in mine) and not (run / "samples" / "images_0000000080.png").exists()
+
+
 def test_a_run_under_way_is_not_gone_on_with(broken):
     made, run = broken
     held = RunDirectory.reopen(run)

@@ -77,3 +77,5 @@ def test_before_the_first_checkpoint_there_is_nothing_to_go_back_to(losing_its_w
     with pytest.raises(Diverged, match="nothing to roll back to"):
         train(tmp_path)
     assert not (tmp_path / ".lock").exists()
+    found = status(tmp_path)
+    assert found["state"] == "diverged" and "nothing to roll back to" in found["reason"] and found["images_seen"] == 8

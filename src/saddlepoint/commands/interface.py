@@ -47,13 +47,12 @@ def train(*settings: str, extensions: Extensions = (), **values: object) -> Path
         from saddlepoint.runs import resuming
         from saddlepoint.training import train as training
         going_on = resuming.continuation(request.settings, request.typed, None)
+        if going_on is None:  # also of resume="auto" where there is nothing to go on with
+            refuse_without_effect({**request.settings, "resume": None}, request.typed)
         request_of_run = going_on.settings if going_on else request.settings
-        try:
+        with resuming.closed_where_it_ends(going_on) as keep_open:
             recipe_refusals.refuse(request_of_run, "train", request.typed)
-        except BaseException:
-            if going_on:
-                going_on.run.close()
-            raise
+            keep_open()
         with _torch_as_before():
             return training.train(request_of_run, None, going_on)
 

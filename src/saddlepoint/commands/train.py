@@ -23,18 +23,22 @@ def train(config: DictConfig) -> None:
             hydra_state = HydraConfig.get()
             settings = checked_settings(config) | {"choices": chosen(hydra_state.runtime.choices, config)}
             typed, sweeping = list(hydra_state.overrides.task), hydra_state.mode == RunMode.MULTIRUN
-            refuse_without_effect(settings, typed, sweeping or is_job_of_a_sweep())
+            refuse_without_effect(settings, typed, sweeping or is_job_of_a_sweep())  # before torch comes
             from saddlepoint.commands import recipe_refusals  # torch comes after the settings are known to be good
             from saddlepoint.runs import resuming
             from saddlepoint.training import train as training
             directory = Path(hydra_state.runtime.output_dir) if sweeping else None
             going_on = resuming.continuation(settings, typed, directory)
-            settings = going_on.settings if going_on else settings
-            recipe_refusals.refuse(settings, "train", typed)
-            if settings["describe"]:
-                from saddlepoint.commands import description
-                description.describe(settings)
-                return
+            if going_on is None:  # also of resume=auto where there is nothing to go on with
+                refuse_without_effect(settings | {"resume": None}, typed, sweeping or is_job_of_a_sweep())
+            with resuming.closed_where_it_ends(going_on) as keep_open:
+                settings = going_on.settings if going_on else settings
+                recipe_refusals.refuse(settings, "train", typed)
+                if settings["describe"]:
+                    from saddlepoint.commands import description
+                    description.describe(settings)
+                    return
+                keep_open()
         training.train(settings, directory, going_on)
 
 

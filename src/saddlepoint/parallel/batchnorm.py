@@ -9,14 +9,17 @@ from saddlepoint.parallel.collectives import global_mean, place
 
 class SynchronisedBatchNorm(_BatchNorm):
     """A BatchNorm that in training computes mean and variance, with gradient, over the batches of all processes, which
-    must be equally large. Statistics are float32 at least, as torch's are. In evaluation it is as torch's BatchNorm."""
+    must be equally large. Statistics are float32 at least, as torch's are. In evaluation it is as torch's BatchNorm,
+    and in training too where one process alone looks (`synchronises` is false)."""
+
+    synchronises = True
 
     def _check_input_dim(self, values: Tensor) -> None:
         """Accepts [N, C] and [N, C, ...] alike."""
 
     def forward(self, values: Tensor) -> Tensor:
         """[N, C, ...] -> the same shape"""
-        if not self.training:
+        if not (self.training and self.synchronises):
             return super().forward(values)
         axes = [0, *range(2, values.ndim)]
         exact = values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,7 +1,7 @@
 """Merges the saved settings of a run with those typed when it is resumed, and refuses what must not change."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from saddlepoint.config.paths import at, changed, leaves
@@ -15,6 +15,7 @@ MAY_CHANGE = (*choices.MAY_CHANGE, "budget", "threads", "run", "resume", "descri
 # Files and folders may have moved, so one path may replace another. A path instead of null changes what is learnt.
 PLACES = ("data.root", "data.low_root", "data.source_root", "data.validation_root", "data.validation_source_root",
           "data.label_array", "extractor.weights")
+SCHEDULES = "saddlepoint.game.schedule."  # their classes
 
 
 def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
@@ -28,8 +29,9 @@ def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]
         before, after = at(saved, key), at(new, key)
         if key.startswith("choices."):
             section = key.removeprefix("choices.")
+            before, after = (each["choices"].get(section) for each in (saved, new))  # a section may have dots
             if before != after and section not in MAY_CHANGE:
-                refused.append(f"{section}={after} (it is {before})")
+                refused.append(f"{section.partition('@')[0].replace('/', '.')}={after} (it is {before})")
             elif before != after:
                 changes.append(f"{section}={after} (was {before})")
                 result = changed(result, {section: new[section], key: after})
@@ -45,7 +47,23 @@ def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]
                            "many workers read it (data.num_workers)")
     if changes:
         print(f"changed on resuming: {', '.join(changes)}", file=sys.stderr)
+    for sentence in _schedules_of_the_old_budget(saved, result):
+        print(f"warning: {sentence}", file=sys.stderr)
     return result
+
+
+def _schedules_of_the_old_budget(saved: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each schedule that ends where the budget did, and does not go on with a larger one."""
+    old, new = at(saved, "budget.images"), at(result, "budget.images")
+    unused = tuple(f"tricks.{name}." for name in result.get("tricks", {}) if name not in result["trick"])
+    for path in leaves(result) if old and new and new > old else ():
+        holder, _, name = path.rpartition(".")
+        target = str(at(result, f"{holder}._target_"))
+        if (name == "images" and at(result, path) == old and target.startswith(SCHEDULES)
+                and not path.startswith(unused)):
+            yield (f"{holder} is a schedule over the {old:,} images of the old budget and stays one: from there on it "
+                   f"has its last value ({as_typed(at(result, f'{holder}.end'))}). A new run has it over the whole of "
+                   f"budget.images={new}")
 
 
 def _may_change(key: str, before: Any, after: Any) -> bool:
@@ -58,7 +76,8 @@ def _typed_paths(new: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
     value."""
     keys = []
     for override in typed:
-        name = override.split("=")[0].lstrip("+~").split("@")[0]
+        whole = override.split("=")[0].lstrip("+~")
+        name = whole if whole in new["choices"] else whole.split("@")[0]
         if name in ("resume", "run.dir", "describe", "extensions"):
             continue
         if name in new["choices"]:

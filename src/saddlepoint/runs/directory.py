@@ -153,7 +153,7 @@ class RunDirectory:
         return [] if earlier == [start] else earlier
 
     def write_status(self, state: str, reason: str = "", images_seen: int = 0) -> None:
-        """Writes status.json. `state`: running, completed, diverged, stopped or failed."""
+        """Writes status.json. `state`: running, completed, diverged, collapsed, rollback, stopped or failed."""
         write_json(self.path / "status.json", {
             "state": state, "reason": reason, "images_seen": images_seen, "started": self.started,
             "ended": None if state == "running" else now(),

@@ -10,7 +10,8 @@ from saddlepoint.runs import data_identity
 
 # Where a run lies, how fast it is, what watches and what measures it. Values measured otherwise have another protocol.
 NOT_THE_RECIPE = ("seed", "run", "resume", "extensions", "threads", "describe", "trainer", "logger", "callbacks",
-                  "metrics", "extractor", "data.root", "data.low_root", "data.validation_root", "data.cache",
+                  "metrics", "extractor", "data.root", "data.low_root", "data.source_root", "data.validation_root",
+                  "data.validation_source_root", "data.cache",
                   "data.label_array", "data.num_workers", "data.on_device", "data.memory_megabytes", "choices")
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # values of callbacks.health with which it only watches
 

@@ -3,7 +3,8 @@
 import csv
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import Diverged, RequestError, RollBack
 from saddlepoint.files import atomic
 from saddlepoint.parallel.first import is_first
-from saddlepoint.runs import checkpoint, saved_settings
+from saddlepoint.runs import checkpoint, reading, saved_settings
 from saddlepoint.runs.checkpoint import FORMAT
 from saddlepoint.runs.continued_settings import merge
 from saddlepoint.runs.directory import Onlooker, RunDirectory
@@ -61,6 +62,15 @@ def continuation(settings: Mapping[str, Any], typed: Sequence[str], directory: P
     except BaseException:
         run.close()
         raise
+
+
+@contextmanager
+def closed_where_it_ends(continuation: Continuation | None) -> Iterator[Callable[[], object]]:
+    """Unlocks the run at the end of the block, also by an error, unless what it yields was called."""
+    with ExitStack() as stack:
+        if continuation:
+            stack.callback(continuation.run.close)
+        yield stack.pop_all
 
 
 def is_requeued() -> bool:
@@ -118,9 +128,22 @@ def delete_later_results(run: RunDirectory, images_seen: int) -> None:
     table = run.path / "metrics.csv"
     if table.is_file():
         _delete_later_rows(table, images_seen)
-    for picture in run.samples.glob("*_[0-9]*.png"):
-        if int(picture.stem.rpartition("_")[2]) > images_seen:
+    for picture in run.samples.glob("*.png"):
+        match = reading.PICTURE.fullmatch(picture.name)
+        if match and int(match[2]) > images_seen:
             picture.unlink()
+    best = run.checkpoints / "best.ckpt"
+    if best.is_file() and _images_seen(best) > images_seen:
+        best.unlink()
+        print(f"note: {best} was of a later step, which is made again: it begins anew", file=sys.stderr)
+
+
+def _images_seen(path: Path) -> int:
+    """Returns after how many images a checkpoint was written; 0 if it cannot be read, which who needs it says."""
+    try:
+        return checkpoint.load(path)["images_seen"]
+    except RequestError:
+        return 0
 
 
 def _delete_later_rows(table: Path, images_seen: int) -> None:

@@ -51,19 +51,20 @@ def load_translator(run: Path, direction: str = "forward", weights: str | None =
 @contextmanager
 def as_in_training(network: nn.Module) -> Iterator[nn.Module]:
     """Yields the network in training mode, in which it draws dropout and BatchNorm uses each batch's own statistics,
-    but with running statistics that stay as they are. Then each layer has its mode back."""
+    but with running statistics that stay as they are. Other processes are not asked for theirs: they may not be
+    looking. Then each layer has its mode back."""
     modes = [(layer, layer.training) for layer in network.modules()]
     tracked = [(norm, norm.track_running_stats) for norm in batch_norms(network)]
     network.train()
     for norm, _ in tracked:
-        norm.track_running_stats = False
+        norm.track_running_stats = norm.synchronises = False
     try:
         yield network
     finally:
         for layer, training in modes:
             layer.training = training
         for norm, tracks in tracked:
-            norm.track_running_stats = tracks
+            norm.track_running_stats, norm.synchronises = tracks, True
 
 
 @torch.no_grad()

@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def train(settings: Mapping[str, Any], directory: Path | None = None, continuati
                 try:
                     return _train(settings, trainer, directory, continuation)
                 except RollBack as end:
-                    with only_the_first_speaks():
+                    with only_the_first_speaks(), _ending_as_diverged(settings, trainer):
                         continuation = resuming.roll_back(trainer.run.path, settings, end)
                 trainer = make_trainer(settings, sweeping=directory is not None)
     finally:
@@ -136,6 +136,18 @@ def _train(settings: Mapping[str, Any], trainer: Trainer, directory: Path | None
         stop.leave()  # this process may go on with something else
         run.close()
     return run.path
+
+
+@contextmanager
+def _ending_as_diverged(settings: Mapping[str, Any], trainer: Trainer) -> Iterator[None]:
+    """Notes that a run whose roll-back fails in the block has diverged: until then it says that it rolls back."""
+    try:
+        yield
+    except Diverged as end:
+        images_seen = trainer.lightning_module.images_seen
+        trainer.run.write_status("diverged", str(end), images_seen)
+        adapters.finish(trainer.loggers, settings, trainer.run, "diverged", images_seen)
+        raise
 
 
 def note_end(trainer: Trainer, end: EndOfRun) -> None:

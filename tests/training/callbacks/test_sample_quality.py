@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -159,6 +160,12 @@ def quality(metric, extractor=None, count=100):
     return SampleQuality(context, metric, every_images=None, moments=[], num_fake=100, num_real=None, seed=0)
 
 
+def best_file(run: Path) -> None:
+    """Without it, whatever comes next is the best that there is."""
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "best.ckpt").touch()
+
+
 @pytest.mark.parametrize(("metric", "offered", "kept"), [
     (["fid"], [3.0, float("nan"), 2.0, float("inf"), 2.5], [3.0, 2.0]),
     (["is"], [float("nan"), 3.0, 2.0, 5.0], [3.0, 5.0]),
@@ -167,6 +174,7 @@ def test_the_best_is_never_a_number_that_is_none(metric, offered, kept, monkeypa
     written = []
     callback = quality(metric)
     monkeypatch.setattr("saddlepoint.training.callbacks.sample_quality.state", lambda module: {})
+    best_file(tmp_path)
     monkeypatch.setattr(checkpoint, "save", lambda path, content: written.append(content["best"]["value"]))
 
     class Trainer:
@@ -181,6 +189,7 @@ def test_a_best_of_another_protocol_is_not_ranked_with_what_comes_after(monkeypa
     """The run goes on with more images, whose FID is another number: 3 after 2 is the best of its kind."""
     written, callback = [], quality(["fid"])
     monkeypatch.setattr("saddlepoint.training.callbacks.sample_quality.state", lambda module: {})
+    best_file(tmp_path)
     monkeypatch.setattr(checkpoint, "save", lambda path, content: written.append(content["best"]["value"]))
 
     class Trainer:

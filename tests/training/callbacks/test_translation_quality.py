@@ -71,7 +71,9 @@ def callback(data, extractor=None, **more) -> TranslationQuality:
 def measured(tmp_path, monkeypatch):
     """-> a function that measures at the start of a run: metrics.json's translations by name"""
     saved = []
-    monkeypatch.setattr("saddlepoint.training.callbacks.translation_quality.state", lambda module: {})
+    monkeypatch.setattr("saddlepoint.training.callbacks.best.state", lambda module: {})
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").touch()  # without it, whatever comes next is the best that there is
     monkeypatch.setattr(checkpoint, "save", lambda path, content: saved.append(content["best"]["value"]))
 
     def measure(callback, game):

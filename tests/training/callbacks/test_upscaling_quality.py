@@ -20,6 +20,7 @@ from saddlepoint.data.bicubic import resize
 from saddlepoint.networks.srresnet import SRResNet
 from saddlepoint.networks.srvgg import SRVGGNetCompact
 from saddlepoint.runs import checkpoint
+from saddlepoint.training.callbacks.best import keep_greatest
 from saddlepoint.training.callbacks.upscaling_quality import GAP, UpscalingQuality
 from saddlepoint.training.train import train
 from tests.composing import settings
@@ -101,7 +102,7 @@ def measuring(tmp_path, monkeypatch):
     data = pair_folder(tmp_path / "photos", validation_root=str(tmp_path / "photos"))
     callback = UpscalingQuality(data, every_images=None, moments=[0], most_images=10, pictures=1, picture_size=50)
     saved = []
-    monkeypatch.setattr("saddlepoint.training.callbacks.upscaling_quality.state", lambda module: {})
+    monkeypatch.setattr("saddlepoint.training.callbacks.best.state", lambda module: {})
     monkeypatch.setattr(checkpoint, "save", lambda path, content: saved.append(content["best"]))
 
     def measured(generator):
@@ -156,9 +157,21 @@ def test_the_protocol_says_what_was_measured(measuring):
 
 def test_the_best_is_the_highest_psnr_on_y_of_those_that_are_numbers(measuring):
     callback, measured, saved = measuring
+    (callback.data.root / "checkpoints").mkdir()
+    (callback.data.root / "checkpoints" / "best.ckpt").touch()
+
+    def keep(value: float, measured_on: str = "these") -> None:
+        keep_greatest(callback, Trainer(callback.data.root), Module(Bicubic()), "psnr_y", value, measured_on)
     for value in (20.0, math.nan, 19.0, math.inf, 21.0):
-        callback.keep_best(Trainer(callback.data.root), Module(Bicubic()), value)
+        keep(value)
     assert [best["value"] for best in saved] == [20.0, 21.0]
+    keep(11.0, "other images")  # does not compare
+    keep(12.0, "other images")
+    keep(11.0, "other images")
+    assert [best["value"] for best in saved] == [20.0, 21.0, 11.0, 12.0]
+    (callback.data.root / "checkpoints" / "best.ckpt").unlink()  # of a step that a resumed run has not made
+    keep(5.0, "other images")
+    assert saved[-1]["value"] == callback.best == 5.0
 
 
 def test_pictures_show_bicubic_ours_and_the_truth_side_by_side_cut_to_their_middle(measuring, tmp_path):

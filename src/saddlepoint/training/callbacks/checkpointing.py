@@ -68,6 +68,7 @@ class Checkpointing(pl.Callback):
     def write(self, trainer: pl.Trainer, module: AdversarialModule) -> None:
         """Writes last.ckpt in the first process, with the states of all processes."""
         module.settle()
+        self.agreement.end()  # what processes named in this step would let them write once more in the next
         self.written = time.monotonic()
         own_state = {"callbacks": states(trainer), "data": data_state(trainer), "latest": module.latest}
         states_of_processes = gather_objects(own_state)

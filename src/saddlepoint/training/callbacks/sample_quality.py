@@ -196,9 +196,9 @@ class SampleQuality(Looks, pl.Callback):
             tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
                        "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)
             self.best = None
-        if self.best is None or sign * value.value > sign * self.best.value:
+        path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
+        if self.best is None or sign * value.value > sign * self.best.value or not path.exists():
             self.best = value
-            path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
             checkpoint.save(path, state(module) | {"best": value.as_json()})
 
     def write(self, trainer: pl.Trainer, measured_values: list[Value]) -> None:

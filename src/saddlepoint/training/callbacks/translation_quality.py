@@ -4,7 +4,6 @@ N images of K channels (the source) or C channels (the target), H x W pixels.
 """
 
 import hashlib
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -25,12 +24,11 @@ from saddlepoint.game.translation import TranslationModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.metrics.translation import Quality, against_truth, kept_class, mean_error
-from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.translation import translate
 from saddlepoint.training.callbacks.at_moments import AtMoments
-from saddlepoint.training.callbacks.checkpointing import state
+from saddlepoint.training.callbacks.best import keep_greatest
 from saddlepoint.training.callbacks.pace import Pace
 from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
@@ -74,6 +72,7 @@ class TranslationQuality(AtMoments):
             raise RequestError(f"callbacks.translation_quality.kept_class=true needs a classifier, and extractor="
                                f"{self.extractor.name} knows no classes: type extractor=digits, or kept_class=false")
         self.best: float | None = None
+        self.best_of: str | None = None
         self.seconds = 0.0
 
     def begin(self, trainer: pl.Trainer, module: TranslationModule) -> None:
@@ -81,11 +80,12 @@ class TranslationQuality(AtMoments):
             self.extractor.to(module.device)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds} | super().state_dict()
+        return {"best": self.best, "best_of": self.best_of, "seconds": self.seconds} | super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+        self.best_of = state_dict.get("best_of")  # earlier versions did not keep it
 
     def act(self, trainer: pl.Trainer, module: TranslationModule) -> None:
         """Translates the images, measures them, draws some and writes the values."""
@@ -99,7 +99,8 @@ class TranslationQuality(AtMoments):
         if self.num_pictures:
             self.draw(trainer, module, translated, there_and_back)
         if BEST in values:
-            self.keep_best(trainer, module, values[BEST].value)
+            measured_on = digest_of(self.images) + " with dropout" * self.dropout
+            keep_greatest(self, trainer, module, BEST, values[BEST].value, measured_on)
         self.seconds += time.perf_counter() - started
         self.write(trainer, module, values)
 
@@ -135,14 +136,6 @@ class TranslationQuality(AtMoments):
         path = Path(trainer.default_root_dir) / "samples" / f"{name}_{self.acted_at:010d}.png"
         pictures.write_png(path, grid)
         show(trainer.loggers, f"samples/{name}", grid, self.acted_at)
-
-    def keep_best(self, trainer: pl.Trainer, module: TranslationModule, value: float) -> None:
-        """Writes checkpoints/best.ckpt if the value is the best so far."""
-        if math.isfinite(value) and (self.best is None or value > self.best):
-            self.best = value
-            path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
-            checkpoint.save(path, state(module) | {
-                "best": {"name": BEST, "value": value, "images_seen": self.acted_at}})
 
     def write(self, trainer: pl.Trainer, module: TranslationModule, values: dict[str, Quality]) -> None:
         """Writes the values into metrics.json with their protocol, as curves, and as a line on stderr."""

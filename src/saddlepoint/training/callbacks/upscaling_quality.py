@@ -25,11 +25,10 @@ from saddlepoint.game.modes import evaluating
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.metrics.enlargement import Enlargement
 from saddlepoint.metrics.provenance import finite_or_none
-from saddlepoint.runs import checkpoint
 from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.at_moments import AtMoments
-from saddlepoint.training.callbacks.checkpointing import state
+from saddlepoint.training.callbacks.best import keep_greatest
 from saddlepoint.training.callbacks.pace import Pace
 from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
@@ -61,6 +60,7 @@ class UpscalingQuality(AtMoments):
         self.measures = Enlargement(more)
         self.data, self.pairs = data, whole_pairs(data, most_images, self.measures)
         self.best: float | None = None
+        self.best_of: str | None = None
         self.seconds, self.tile = 0.0, TILE
 
     def begin(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
@@ -68,11 +68,12 @@ class UpscalingQuality(AtMoments):
             self.bicubic, self.bicubic_shown = self.averages(map(enlarge_bicubic, self.pairs))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "seconds": self.seconds} | super().state_dict()
+        return {"best": self.best, "best_of": self.best_of, "seconds": self.seconds} | super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+        self.best_of = state_dict.get("best_of")  # earlier versions did not keep it
 
     def act(self, trainer: pl.Trainer, module: SuperResolutionModule) -> None:
         """Measures all images, draws some and writes the values."""
@@ -82,7 +83,7 @@ class UpscalingQuality(AtMoments):
         with torch.inference_mode(), evaluating(module.sampling_generator) as generator:
             values, shown = self.measure_generator(generator)
         self.draw(trainer, shown)
-        self.keep_best(trainer, module, values["psnr_y"])
+        keep_greatest(self, trainer, module, "psnr_y", values["psnr_y"], digest_of(self.pairs))
         self.seconds += time.perf_counter() - started
         self.write(trainer, module, values)
 
@@ -117,14 +118,6 @@ class UpscalingQuality(AtMoments):
             name = f"{pair.name}_{self.acted_at:010d}.png"
             pictures.write_png(Path(trainer.default_root_dir) / "samples" / name, row)
             show(trainer.loggers, f"samples/bicubic_ours_truth/{pair.name}", row, self.acted_at)
-
-    def keep_best(self, trainer: pl.Trainer, module: SuperResolutionModule, value: float) -> None:
-        """Writes checkpoints/best.ckpt if the value is the best so far."""
-        if math.isfinite(value) and (self.best is None or value > self.best):
-            self.best = value
-            path = Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt"
-            best = {"name": "psnr_y", "value": value, "images_seen": self.acted_at}
-            checkpoint.save(path, state(module) | {"best": best})
 
     def write(self, trainer: pl.Trainer, module: SuperResolutionModule, values: dict[str, float]) -> None:
         """Writes the values into metrics.json with their protocol, as curves, and as a line on stderr."""
