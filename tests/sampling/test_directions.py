@@ -7,6 +7,7 @@ from torch import nn
 from saddlepoint.data import pixels
 from saddlepoint.errors import RequestError
 from saddlepoint.game.latents import Latents
+from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.networks.conditional_dcgan import ConditionalDCGANGenerator
 from saddlepoint.networks.dcgan import DCGANGenerator
 from saddlepoint.networks.mlp import MLPGenerator
@@ -92,6 +93,23 @@ def test_latents_move_by_standard_deviations_and_uniform_ones_stay_in_their_rang
     assert along(base, directions, torch.tensor([2.0]), uniform).max() == 1
     drawn = uniform.of_images(0, 0, 3000)
     assert abs(drawn.std().item() / deviation(uniform) - 1) < 0.02 and deviation(Latents(2)) == 1
+
+
+def test_a_learned_mixture_has_a_deviation_and_a_range_of_its_own():
+    torch.manual_seed(0)
+    mixture = Latents(8, "mixture", components=40, scale=0.3)
+    drawn = mixture.draw(RandomStreams(0, 0), 20_000).detach()
+    assert deviation(mixture) == pytest.approx(drawn.var(0).mean().sqrt().item(), rel=0.02)
+    far = along(drawn[:3], torch.eye(8)[:2], torch.tensor([-100.0, 100.0]), mixture)
+    low, high = mixture.limits()
+    assert (far >= low).all() and (far <= high).all() and (far == low).any() and (far == high).any()
+
+
+def test_shapes_are_no_images():
+    generator = painting_generator(0)
+    generator.edge = 8
+    with pytest.raises(RequestError, match="run=RUN is inverted, and this run makes shapes: name a run of images"):
+        generator.require_colours("run=RUN is inverted")
 
 
 @pytest.fixture

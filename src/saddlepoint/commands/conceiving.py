@@ -55,7 +55,6 @@ def concept(settings: Settings) -> Path:
     draw_from(module, settings["weights"])
     trained = saved_settings.require_parts(saved, checkpoint, saved_settings.OF_DATA)
     generator = sampling_generator(module, saved)
-    generator = generator.with_parts(generator.generator, module.latents)
     refuse_generator(generator, settings)
     generator.to(device_named(settings["device"]))
     output = output_path(settings, checkpoint)

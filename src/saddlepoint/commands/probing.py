@@ -108,13 +108,13 @@ def network_named(typed: str | None, networks: Mapping[str, nn.Module]) -> str:
 def open_data(settings: Settings, trained: Settings, saved: Mapping[str, Any]) -> ImageDataModule:
     """Returns the data of data=, or those of the run, read; raises a RequestError if they have no classes, or images of
     another shape than the run's."""
+    if "channels" not in trained["data"]:
+        raise RequestError("run= is of points or shapes, and a probe looks at images: name a run of images")
     is_other = "_target_" in settings["data"]
     if is_other:
         without_root = {name: value for name, value in settings["data"].items() if (name, value) != ("root", None)}
         data = build.data({"data": without_root})
     else:
-        if "dimensions" in trained["data"]:
-            raise RequestError("run= is of points, and a probe looks at images: name a run of images")
         data = build.data({"data": data_here(trained["data"], settings["data"])})
         data.expected_classes = classes_of(saved)
     if data.dimensions is not None or not data.bounded:

@@ -83,14 +83,18 @@ def require_plain(latents: Latents, typed: str) -> None:
 
 def along(base: Tensor, directions: Tensor, amounts: Tensor, latents: Latents) -> Tensor:
     """Returns latents [N D S, Z]: each of `base` [N, Z] moved along each of `directions` [D, Z] by each of `amounts`
-    [S]. Uniform latents stay in their range."""
+    [S]. Latents that have a range stay in it."""
     moved = base[:, None, None] + amounts[:, None] * directions[None, :, None]
     points = moved.flatten(0, 2)
-    return points.clamp(latents.low, latents.high) if latents.distribution == "uniform" else points
+    return points if (limits := latents.limits()) is None else points.clamp(*limits)
 
 
 def deviation(latents: Latents) -> float:
-    """Returns the standard deviation of latents along a unit vector."""
+    """Returns the standard deviation of latents along a unit vector, of a mixture the mean over all axes."""
+    if latents.mixture is not None:
+        with torch.no_grad():
+            means, scales = latents.mixture.means, latents.mixture.scales
+            return (means.var(0, correction=0).mean() + scales.square().mean()).sqrt().item()
     return (latents.high - latents.low) / 12**0.5 if latents.distribution == "uniform" else 1.0
 
 

@@ -135,10 +135,10 @@ class SamplingGenerator(nn.Module):
         return torch.cat([draw(*(each.to(device) for each in block)).cpu() for block in blocks])[:count]
 
     def require_colours(self, what: str) -> None:
-        """Raises a RequestError if the generator makes points or stored latents. `what`: the sentence about images that
-        then is no use, e.g. `run=RUN is inverted`."""
-        if self.dimensions or self.standardisation:
-            things = "points" if self.dimensions else "latents of an autoencoder"
+        """Raises a RequestError if the generator makes points, shapes of voxels or stored latents. `what`: the sentence
+        about images that then is no use, e.g. `run=RUN is inverted`."""
+        if self.dimensions or self.edge or self.standardisation:
+            things = "points" if self.dimensions else "shapes" if self.edge else "latents of an autoencoder"
             raise RequestError(f"{what}, and this run makes {things}: name a run of images")
 
     def require_classes(self, typed: str) -> None:
