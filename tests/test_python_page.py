@@ -22,13 +22,14 @@ SMALLER = {
     "train": ["trainer=cpu", "logger=none", "data.batch_size=8", "extractor=random"],
     "evaluate": ["extractor=random", "num_fake=200", "num_real=200", "resamples=0", "remember=false",
                  "metrics.kid.subset_size=100"],
-    "sample": ["steps=3"],
 }
 IMAGES = 3000  # of the page, for one here
 
 
 def smaller_settings_of(typed: Sequence[str], command: str) -> dict:
     settings = settings_of([*typed, *SMALLER.get(command, ())], command)
+    if command == "sample" and settings["interpolate"]:
+        settings["steps"] = 3
     if command == "train":
         settings["budget"]["images"] = max(settings["budget"]["images"] // IMAGES, 2)
         looking = {name: settings["callbacks"][name] for name in ("image_grid", "sample_quality")

@@ -18,7 +18,7 @@ def test_files_beside_the_picture_are_not_replaced_unless_that_is_typed(made, ty
     (tmp_path / there).parent.mkdir(exist_ok=True)
     (tmp_path / there).touch()
     generator = SimpleNamespace(**{"edge": None, "dimensions": None, "standardisation": None, **made})
-    settings = {"overwrite": False, "mesh": None, **typed}
+    settings = {"overwrite": False, "mesh": None, "output": "shapes.png", "format": None, **typed}
     with pytest.raises(RequestError, match=f"{there}, which belongs to it, exists") if refused else nullcontext():
         drawing.refuse_files_beside(tmp_path / "shapes.png", generator, settings)
     drawing.refuse_files_beside(None, generator, settings)  # a place in the run's folder, where pictures are replaced

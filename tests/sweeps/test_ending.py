@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from saddlepoint.sweeps.process import Process
 from saddlepoint.sweeps.run_files import RunFiles
-from saddlepoint.sweeps.runner import Limits
+from saddlepoint.sweeps.runner import Limits, Runner
 from tests.sweeps.sweeping import SWEEP, an_hour_passes, starts, states, summary, swept
 
 
@@ -61,16 +62,20 @@ def test_a_stopped_sweep_hands_the_signal_on_and_goes_on_with_what_is_missing(nu
     assert starts() == [1, 2, 1]
 
 
-def test_a_terminal_that_is_closed_may_say_so_twice(monkeypatch):
-    ask_to_end = Process.ask_to_end
-
-    def again_before_the_job_has_heard_it(*given) -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
-        threading.Timer(0.5, ask_to_end, given).start()
-    monkeypatch.setattr(Process, "ask_to_end", again_before_the_job_has_heard_it)
-    send_when(lambda: holds(SWEEP / "0_seed=0,job=patient.log"), signal.SIGHUP)
-    assert swept("patient")[1].exit_code == 143 and states() == ["stopped"]
-    assert (SWEEP / "0_seed=0,job=patient" / "checkpoints" / "last.ckpt").is_file()
+def test_a_terminal_that_is_closed_may_say_so_twice():
+    """Or after another signal, and kills nobody who writes a checkpoint; another signal does."""
+    said = []
+    process = SimpleNamespace(ask_to_end=lambda number, *given: said.append(number), kill=lambda: said.append("killed"))
+    runner = Runner(lambda job: [], [], Limits(), watcher=None)
+    runner.running[0] = process
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGHUP):
+        runner.received.append(number)
+        runner._handle_signals()
+        runner._handle_signals()
+    assert said == [signal.SIGINT]
+    runner.received.append(signal.SIGTERM)
+    runner._handle_signals()
+    assert said == [signal.SIGINT, "killed"]
 
 
 def test_a_second_signal_ends_jobs_that_are_deaf_to_the_first(monkeypatch):

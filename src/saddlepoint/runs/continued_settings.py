@@ -31,7 +31,8 @@ def merge(new: Mapping[str, Any], saved: Mapping[str, Any], typed: Sequence[str]
             section = key.removeprefix("choices.")
             before, after = (each["choices"].get(section) for each in (saved, new))  # a section may have dots
             if before != after and section not in MAY_CHANGE:
-                refused.append(f"{section.partition('@')[0].replace('/', '.')}={after} (it is {before})")
+                group, at_place, _ = section.partition("@")  # tricks/augment/policy@tricks.augment
+                refused.append(f"{group.replace('/', '.') if at_place else group}={after} (it is {before})")
             elif before != after:
                 changes.append(f"{section}={after} (was {before})")
                 result = changed(result, {section: new[section], key: after})
