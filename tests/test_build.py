@@ -35,6 +35,14 @@ def test_a_model_has_the_networks_that_its_game_plays_with_and_no_others():
         build.networks(chosen)
 
 
+def test_two_callbacks_of_one_class_would_have_one_state(monkeypatch):
+    chosen = settings("callbacks=none")
+    health = settings()["callbacks"]["health"]
+    chosen["callbacks"] = {"one": health, "other": health}
+    with pytest.raises(RequestError, match="callbacks.one and callbacks.other are all of a class called Health"):
+        build.callbacks(chosen, build.data(chosen), None)
+
+
 class StartsAtRandom(Trick):
     trained_with = "generator"
 

@@ -29,11 +29,11 @@ from saddlepoint.game.schedule import Schedule
 from saddlepoint.game.turns import Turns
 from saddlepoint.metrics.metric import Metric
 
-FOREIGN_PACKAGES = extensions.OURS[1:]
 KINDS = (nn.Module, Optimizer, Dataset, pl.LightningDataModule, pl.Callback, Logger, Metric, AdversarialLoss, Turns,
          Schedule, Latents)
 
-# What may be made of the packages that are not ours. Constructors elsewhere in them unpickle files, e.g. torchmetrics'
+FOREIGN_PACKAGES = extensions.OURS[1:]
+# What may be made of them. Constructors elsewhere in them unpickle files, e.g. torchmetrics'
 # FrechetInceptionDistance its weights and torchvision's LSUN a cache in the working directory.
 FOREIGN = ("torch.nn", "torch.optim", "torch.utils.data.dataset", "torchvision.models", "torchvision.ops",
            "torchvision.transforms", "pytorch_lightning.callbacks", "pytorch_lightning.loggers")

@@ -13,7 +13,7 @@ from saddlepoint.claims.results import Result, read_results, write_results
 from saddlepoint.commands import claiming
 from saddlepoint.config.check import checked_settings
 from saddlepoint.config.setting_rules import OF_COMMANDS
-from saddlepoint.errors import EndOfRun, RequestError
+from saddlepoint.errors import EndOfRun, RequestError, Stopped
 from saddlepoint.sweeps import runner
 from tests.claims.registries import COMMON, RATIO, WORDS, commit, git, made_run, registry
 from tests.composing import composed, settings
@@ -91,6 +91,32 @@ def test_a_sweep_that_was_stopped_goes_on(claims, capsys, monkeypatch):
         patch.setenv("REVISION", git(claims, "rev-parse", "HEAD"))
         assert "| holds |" in called(claims)
     assert {job["starts"] for job in jobs(claims)} == {2} and refused not in capsys.readouterr().out
+
+
+def test_after_a_signal_nothing_more_is_measured_and_the_pages_are_written(claims, monkeypatch):
+    monkeypatch.setattr(claiming, "make", lambda *given: Stopped("Stopped by SIGINT", 130))
+    monkeypatch.setattr(claiming, "measure", lambda runs: pytest.fail("it goes on"))
+    with pytest.raises(Stopped):
+        called(claims)
+    assert "not run yet" in (claims.parent / "docs" / "claims.md").read_text()
+
+
+def test_a_page_that_somebody_else_wrote_is_not_replaced(claims):
+    called(claims, "train=false")
+    called(claims, "train=false")
+    (claims.parent / "docs" / "claims.md").write_text("# My own claims")
+    with pytest.raises(RequestError, match="page=claims is .*docs/claims.md, which this command has not written"):
+        called(claims)
+    assert (claims.parent / "docs" / "claims.md").read_text() == "# My own claims" and not (claims / "runs").exists()
+
+
+@pytest.mark.parametrize("typed", ["claims", "."])
+def test_other_claims_have_results_runs_and_pages_beside_themselves(typed, claims, monkeypatch):
+    monkeypatch.chdir(claims.parent if typed == "claims" else claims)
+    words = [f"claims={typed}", "train=false"]
+    claiming.decide_and_repeat(checked_settings(composed(*words, config="claims")[0], OF_COMMANDS["claims"]))
+    assert (claims / "results.jsonl").read_text() == ""
+    assert (claims.parent / "docs" / "claims.md").is_file() and not (claims / "docs").exists()
 
 
 def test_values_that_a_command_measures_are_made_after_the_runs(claims, monkeypatch):

@@ -181,6 +181,12 @@ def test_a_place_that_cannot_run_is_refused_before_there_is_a_directory(tmp_path
     assert not any(tmp_path.iterdir())
 
 
+def test_auto_that_begins_anew_refuses_settings_without_effect(tmp_path):
+    done = warm.typed(f"train.py {TINY} resume=auto run.dir=run tricks.ema.half_life_images=5", tmp_path)
+    assert_refused(done, "tricks.ema.half_life_images=5 has no effect, as trick=[] does not play ema")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_signal_reaches_the_workers_too_and_the_run_ends_with_a_checkpoint(tmp_path):
     """As a terminal sends it to all processes, and a scheduler others, for which workers have the same handler"""
     write_photo_folder(tmp_path / "photos")

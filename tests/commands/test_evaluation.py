@@ -2,6 +2,7 @@
 
 import json
 from importlib import resources
+from types import SimpleNamespace
 
 import jsonschema
 import numpy
@@ -70,6 +71,18 @@ def test_pairs_of_fakes_and_their_nearest_real_images_are_drawn(run, tmp_path):
     evaluated(f"run='{run}'", "metric=[neighbour_distance]", f"output={tmp_path / 'near.json'}")
     drawn = Image.open(tmp_path / "near.neighbours.png")
     assert drawn.size == (8 * 32 + 7 * pictures.GAP, 4 * 32 + 3 * pictures.GAP)  # 16 pairs, 4 in a row
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGB")])
+def test_the_picture_of_a_stack_shows_its_first_channels(channels, mode, tmp_path, monkeypatch):
+    blocks = torch.randint(256, (4, channels, 8, 8), dtype=torch.uint8)
+    monkeypatch.setattr(evaluation, "closest_training_images", lambda *given: ([0], [0], None))
+    monkeypatch.setattr(evaluation, "images_at", lambda *given: blocks)
+    monkeypatch.setattr(evaluation, "EvaluationBlocks", lambda real: real)
+    sample = SimpleNamespace(count=1, features=torch.zeros(1, 1))
+    real = type("Real", (), {"dimensions": None, "__len__": lambda self: 1})()
+    evaluation.picture(real, sample, SimpleNamespace(images=SimpleNamespace(count=1)), sample, tmp_path / "near.png")
+    assert Image.open(tmp_path / "near.png").mode == mode
 
 
 @pytest.mark.parametrize(("overrides", "field", "value"), [

@@ -200,6 +200,14 @@ def test_clocks():
     assert [clock(seconds) for seconds in (None, 0.4, 59.6, 3599, 86400)] == ["", "0:00", "1:00", "59:59", "24:00:00"]
 
 
+def test_what_a_run_wrote_before_anybody_looked_is_read_at_its_end(tmp_path):
+    """As of a job that ended while its sweep was dead."""
+    (tmp_path / "metrics.csv").write_text("images_seen,quality/fid_x\n40,9.5\n80,7.5\n")
+    job = Job(0, ["seed=0"], str(tmp_path))
+    RunFiles(job).conclude({"state": "completed", "images_seen": 80})
+    assert job.score == {"name": "fid_x", "value": 7.5} and job.images_seen == 80
+
+
 @pytest.mark.parametrize("typed", ["run.dir=x", "+run.dir=x", "resume=auto", "describe=true", "hydra.sweep.subdir=x"])
 def test_what_one_run_has_and_a_sweep_has_not_is_refused(typed):
     with pytest.raises(RequestError, match="^" + typed.partition("=")[0].lstrip("+") + "= "):

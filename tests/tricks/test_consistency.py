@@ -95,6 +95,15 @@ def test_ds_term_leaves_no_gradient_in_g():
     assert generator.layer.weight.grad is None and critic.weight.grad is not None
 
 
+def test_a_penalty_that_asks_for_the_gradient_of_fakes_gives_g_none_either():
+    """trick=r2 makes the fakes leaves that require a gradient; G's own graph would be walked for nothing."""
+    generator = LinearGenerator()
+    trick = Consistency(Brighter(), real=0.0, latents_discriminator=5.0)
+    fake = images(8, seed=7).requires_grad_()
+    trick.discriminator_loss(scored(Linear(WEIGHT.clone()), generator=generator, fake=fake)).backward()
+    assert generator.layer.weight.grad is None
+
+
 def test_a_policy_of_nothing_and_negative_noise_are_named():
     with pytest.raises(ValueError, match="tricks.consistency.policy=null .*flip_and_shift"):
         Consistency(None)

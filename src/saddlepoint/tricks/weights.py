@@ -72,8 +72,7 @@ class SpectralNorm(Trick):
 
     def problems(self, recipe: Recipe) -> Iterable[Problem]:
         for name, network in recipe.discriminators.items():
-            of_generator = self.generator and any(map(is_normalised, recipe.generator.modules()))
-            if not of_generator and not any(map(is_normalised, network.modules())):
+            if not any(map(is_normalised, network.modules())):  # also with generator=true: it `provides` a bound of D
                 yield Problem(f"trick=[{self.name_in(recipe)}] normalises convolutions, linear layers and embeddings "
                               f"of torch, and {type(network).__name__} (model.{name}) has none whose weights are not "
                               "scaled already: leave it out, or choose another model, e.g. model=dcgan",

@@ -12,7 +12,7 @@ from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 from torchvision.transforms.functional import to_pil_image
 
 from saddlepoint.errors import RequestError
-from saddlepoint.metrics.extractors import dinov2, weight_files
+from saddlepoint.metrics.extractors import dinov2, vision_transformers, weight_files
 from saddlepoint.metrics.extractors.dinov2 import ARCHITECTURES, DinoV2
 from tests.metrics.extractors.examples import noise
 from tests.metrics.extractors.reference_transformer import WIDTH, class_token, places_of, random_weights
@@ -128,6 +128,12 @@ def test_the_same_weights_have_the_same_digest_in_both_formats_and_it_is_told(di
     assert one.digest == other.digest and torch.equal(one(noise(1, 3)).features, other(noise(1, 3)).features)
     told = f"={dinov2_file}: its weights have the SHA-256 {one.digest}; there is none to compare it with"
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("save", "name"), [(save_file, "w.pt"), (torch.save, "w.safetensors")])
+def test_a_file_is_read_by_what_it_holds_and_not_by_its_name(save, name, tmp_path):
+    save({"a": torch.ones(2)}, tmp_path / name)
+    assert vision_transformers.read(tmp_path / name, "here", "weights")["a"].tolist() == [1, 1]
 
 
 def test_building_one_draws_nothing(dinov2_file):

@@ -25,6 +25,12 @@ def test_a_point_belongs_to_the_nearest_mode_within_three_deviations_or_to_none(
     assert MixtureExtractor(PLANE)(at).modes.tolist() == [3, -1, 0, -1, -1, 1]
 
 
+def test_typed_deviations_that_differ_are_another_rule():
+    one, other = (MixtureExtractor(PLANE, deviations=deviations).mode_rule for deviations in (3.0, 3.00001))
+    assert one.words != other.words and one == MixtureExtractor(PLANE, deviations=3).mode_rule
+    assert one.words == MixtureExtractor(PLANE).mode_rule.words
+
+
 def test_by_axes_the_corners_of_a_square_belong_to_it_too():
     at = points((-1.25, -1.25), (-1.29, -0.71), (-1.31, -1.0))  # the first two are further than 3 deviations
     assert MixtureExtractor(PLANE, rule="per_axis")(at).modes.tolist() == [0, 0, -1]

@@ -83,8 +83,10 @@ class Impatient(StopOnSignal):
     (signal.SIGINT, "on_fit_start", 130), (signal.SIGINT, "on_train_start", 130),
     (signal.SIGTERM, "on_train_start", 143)])
 def test_a_run_that_has_not_begun_is_stopped_and_begins_anew(number, hook, exit_code, tmp_path, monkeypatch):
-    before = signal.getsignal(number)
+    before, told = signal.getsignal(number), []
+    monkeypatch.setattr(train.adapters, "finish", lambda loggers, given, run, state, images: told.append(state))
     end = stop_by(number, tmp_path / "run", monkeypatch, partial(SenderAtStart, hook=hook))
+    assert told == ["stopped"]
     assert end.exit_code == exit_code
     assert str(end) == f"Stopped by {signal.Signals(number).name} at once; there is no checkpoint of the run yet"
     assert signal.getsignal(number) == before

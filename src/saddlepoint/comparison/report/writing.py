@@ -53,6 +53,7 @@ def write(path: Path, text: str, setting: str) -> None:
     DiskFull if the disk is full."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+
         def write_to(file: Path) -> None:
             file.write_text(text, encoding="utf-8", errors="backslashreplace")
         if path.exists() and not path.is_file():  # a pipe

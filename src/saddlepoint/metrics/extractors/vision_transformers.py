@@ -26,8 +26,9 @@ def read(path: Path, where: str, needed: str) -> dict[str, Tensor]:
         if is_safetensors(path):
             content = load_file(path)
         else:
-            with warnings.catch_warnings(action="ignore", category=UserWarning):  # of TorchScript, refused below
-                content = torch.load(path, map_location="cpu", weights_only=True)
+            # Opened here, since torch would judge a name by its ending. It warns of TorchScript, refused below.
+            with path.open("rb") as file, warnings.catch_warnings(action="ignore", category=UserWarning):
+                content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise RequestError(f"{where} cannot be read ({error.strerror or error}): it must be {needed}") from error
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
