@@ -1,5 +1,6 @@
 """saddlepoint-concept without a process of its own: a run and two kinds of images in, a vector out."""
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 import numpy
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 from torch import nn
 
@@ -52,7 +54,8 @@ def by_one_pixel(monkeypatch):
 
 def test_generated_images_are_sorted_and_the_vector_is_of_their_latents(run, by_one_pixel, capsys):
     file = concept(f"run={run}", "positive=light", "count=100", "strengths=[0,2]")
-    assert file == run / "concepts" / "last_light_minus_others_count100_seed0.npz"
+    assert file.parent == run / "concepts"
+    assert re.fullmatch("last_light_minus_others_count100_seed0_[0-9a-f]{6}.npz", file.name)
     generator, read = load_generator(run), concepts.read(file)
     latents = generator.latents.of_images(0, 0, 100)
     is_light = generator.of_latents(latents)[:, 0, 16, 16] > 0
@@ -84,6 +87,27 @@ def test_two_folders_are_inverted(run, tmp_path, monkeypatch):
     assert read.record["images"] == [2, 2] and len(read.record["inversion_errors"]) == 2
 
 
+def test_other_concepts_have_other_files_and_the_same_one_its_own(run, tmp_path, monkeypatch):
+    def output(**changed):
+        typed = OmegaConf.to_container(composed(f"run={run}", config="concept")[0])
+        return conceiving.output_path(typed | changed, run / "checkpoints" / "last.ckpt")
+
+    (tmp_path / "one" / "smiling").mkdir(parents=True)
+    (tmp_path / "other" / "smiling").mkdir(parents=True)
+    first = output(positive="light")
+    assert first == output(positive="light", device="gpu", overwrite=True, threads=2)
+    others = [output(positive="light", confidence=0.8), output(positive="light", extractor={"weights": "mine"}),
+              *(output(positive=str(folder / "smiling")) for folder in (tmp_path / "one", tmp_path / "other"))]
+    assert len({first, *others}) == 5
+    monkeypatch.chdir(tmp_path)
+    assert output(positive="one/smiling") == others[2]
+
+
+def test_defaults_of_classes_are_those_of_the_yaml_file():
+    config = composed(config="concept")[0]
+    assert {name: config[name] for name in conceiving.OF_CLASSES} == conceiving.OF_CLASSES
+
+
 @pytest.mark.parametrize(("typed", "sentence"), [
     ([], "positive is not set"),
     (["positive=grey"], "positive=grey is neither a class that the extractor of this run knows nor a folder"),
@@ -91,6 +115,8 @@ def test_two_folders_are_inverted(run, tmp_path, monkeypatch):
     (["positive=light", "negative=1"], "negative=1 is the class of positive="),
     (["positive=light", "count=5"], "of 5 generated images . are of that kind .* and 10 are needed"),
     (["positive=."], "positive=. is a folder, and needs another"),
+    (["positive=.", "negative=..", "confidence=0.8"], "positive=. is a folder, and confidence= would sort generated"),
+    (["positive=.", "negative=..", "strengths=[0,1]"], "strengths= would sort generated images into classes"),
     (["positive=light", "output=it.png"], "must be an .npz file: type output=it.png.npz"),
 ])
 def test_what_cannot_be_made_is_refused(run, by_one_pixel, typed, sentence):

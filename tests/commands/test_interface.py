@@ -149,7 +149,7 @@ def test_a_full_disk_and_a_long_name_are_the_ends_that_they_are_for_commands(run
     def fail(*arguments):
         raise OSError(number, os.strerror(number), "somewhere")
 
-    monkeypatch.setattr("saddlepoint.commands.drawing.refuse_places", fail)
+    monkeypatch.setattr("saddlepoint.commands.drawing_requests.refuse_places", fail)
     with pytest.raises(end, match=why):
         saddlepoint.sample(run=run)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy
@@ -61,7 +62,7 @@ def test_images_of_the_run_are_found_and_written_with_their_errors(runs, capsys)
     originals = drawn(runs["mlp"], "photos")
     folder = invert(f"run={runs['mlp']}", "images=photos", "method=lbfgs", "steps=60", "prior_weight=0", "restarts=3",
                     "walk=[0.png,2.png]", "walk_steps=4")
-    assert folder == runs["mlp"] / "inverted" / "last_photos"
+    assert folder.parent == runs["mlp"] / "inverted" and re.fullmatch("last_photos_[0-9a-f]{6}", folder.name)
     found = numpy.load(folder / "latents.npz")
     assert found["images_files"].tolist() == ["0.png", "1.png", "2.png"]
     generator = saddlepoint.load_generator(runs["mlp"])
@@ -155,6 +156,27 @@ def test_results_are_replaced_whole_or_not_at_all(runs, monkeypatch):
             patch.setattr(module, name, fail)
             invert(*typed)
         assert {path.name: path.read_bytes() for path in Path("found").iterdir()} == before
+
+
+def test_another_request_has_another_folder_and_the_same_one_its_own(runs):
+    quick = f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1"
+    for folder in ("photos", "others/photos"):
+        drawn(runs["mlp"], folder, 2)
+    folder = invert(*quick)
+    assert invert(*quick, "device=cpu") == folder
+    others = [invert(*quick, "seed=1"), invert(*quick, "anomalies=others/photos"), invert(*quick[:1], *quick[2:],
+                                                                                          "images=others/photos")]
+    assert len({folder, *others}) == 4
+
+
+def test_no_picture_of_an_earlier_request_stays_beside_the_results_of_this_one(runs):
+    drawn(runs["mlp"], "photos", 2)
+    quick = f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1", "output=found", "overwrite=true"
+    invert(*quick, "anomalies=photos", "walk=[0.png,1.png]")
+    assert Path("found/anomalies.png").exists() and Path("found/walk.png").exists()
+    invert(*quick)
+    assert sorted(path.name for path in Path("found").iterdir()) == ["errors.csv", "images.png", "inversion.json",
+                                                                     "latents.npz"]
 
 
 @pytest.mark.parametrize(("run", "typed", "sentence"), [

@@ -11,10 +11,11 @@ from torch import Tensor
 from saddlepoint import build
 from saddlepoint.config.spelling import command as line_of
 from saddlepoint.config.typed_paths import expanded, is_there
+from saddlepoint.data.describing import listed
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError
-from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
+from saddlepoint.files.outputs import digest_of, is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.devices import name_of
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics.extractors.extractor import Extractor
@@ -39,6 +40,8 @@ from saddlepoint.training.classifier import examples
 Settings = Mapping[str, Any]
 FEW = 10  # latents whose mean says something
 OTHERS = 200  # images that are moved along the concept, to see what it does
+WITHOUT_EFFECT = ("run", "output", "overwrite", "threads", "device", "extensions", "choices")  # on the concept
+OF_CLASSES = {"confidence": 0.9, "strengths": [0, 1, 2, 3]}  # settings for generated images, and their defaults
 READING = {"image_extensions": None, "max_pixels": 50_000_000, "white": None}  # of folders, as evaluate.py has them
 
 
@@ -143,6 +146,11 @@ def of_folders(settings: Settings, generator: SamplingGenerator,
         raise RequestError(f"positive={settings['positive']} is neither a class that the extractor of this run knows "
                            "nor a folder: type one of them, or extractor=classifier extractor.weights=FILE for one "
                            "that knows it")
+    chosen = ["extractor="] if settings.get("extractor") else []
+    chosen += [f"{name}=" for name, default in OF_CLASSES.items() if settings[name] != default]
+    if chosen:
+        raise RequestError(f"positive={settings['positive']} is a folder, and {listed(chosen)} would sort generated "
+                           f"images into classes: leave {listed(chosen)} out, or type a class that the extractor knows")
     if settings["negative"] is None:
         raise RequestError(f"positive={settings['positive']} is a folder, and needs another to be compared with: type "
                            "negative=FOLDER, images without the property")
@@ -175,8 +183,8 @@ def read_folder(settings: Settings, side: str, trained: Settings) -> Tensor:
 
 
 def output_path(settings: Settings, checkpoint: Path) -> Path:
-    """Returns the path of output=, or one in the run's folder `concepts`, named after what the concept is of: the same
-    concept replaces its file."""
+    """Returns the path of output=, or one in the run's folder `concepts`, named after what the concept is of and, as a
+    digest, after all that decides it: the same concept replaces its file, and any other does not."""
     if settings["output"]:
         output = expanded(settings["output"], "output")
         if output.suffix != ".npz":
@@ -186,5 +194,8 @@ def output_path(settings: Settings, checkpoint: Path) -> Path:
         return output
     positive, negative = (Path(str(each)).name for each in (settings["positive"], settings["negative"] or "others"))
     stem = stem_of(checkpoint, settings["weights"])
-    name = f"{stem}_{positive}_minus_{negative}_count{settings['count']}_seed{settings['seed']}.npz"
+    sides = {side: str(expanded(str(settings[side]), side).resolve()) for side in ("positive", "negative")
+             if settings[side] is not None and is_there(str(settings[side]))}  # folders may be called alike
+    name = (f"{stem}_{positive}_minus_{negative}_count{settings['count']}_seed{settings['seed']}"
+            f"_{digest_of(settings | sides, WITHOUT_EFFECT)}.npz")
     return home_of(checkpoint) / "concepts" / name

@@ -1,6 +1,5 @@
 """Measures a run or a folder of fakes against real images with one extractor, for evaluate.py."""
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.downloads import cache_folder
 from saddlepoint.environment import command
 from saddlepoint.errors import RequestError
-from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
+from saddlepoint.files.outputs import digest_of, is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics import statistics_files
 from saddlepoint.metrics.evaluator import Evaluator, without
@@ -180,9 +179,7 @@ def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
     protocol_name = f"{extractor}{against}_seed{settings['seed']}_fakes{fakes.images.count}"
     options = "".join(f"_{option}" for option in (settings["weights"], settings["batchnorm"])
                       if settings["run"] and option not in (None, "running"))
-    rest = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
-    digest = hashlib.sha256(repr(sorted(rest.items())).encode(errors="surrogateescape")).hexdigest()[:6]
-    return fakes.home / f"{fakes.name}_{protocol_name}{options}_{digest}.json"
+    return fakes.home / f"{fakes.name}_{protocol_name}{options}_{digest_of(settings, WITHOUT_EFFECT)}.json"
 
 
 def picture_of(output: Path) -> Path:

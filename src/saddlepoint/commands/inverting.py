@@ -21,7 +21,7 @@ from saddlepoint.environment import command, revision
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.files.json_files import write_json
-from saddlepoint.files.outputs import refusing_unwritable, require_writable
+from saddlepoint.files.outputs import digest_of, refusing_unwritable, require_writable
 from saddlepoint.game.modes import device_named, device_of
 from saddlepoint.metrics.fitting import loader_like
 from saddlepoint.metrics.provenance import finite_or_none
@@ -44,7 +44,8 @@ from saddlepoint.sampling.loading import (
 Settings = Mapping[str, Any]
 BLOCK = 256  # images that are read at once
 PAIRS_IN_A_ROW = 8
-SUMMARY = "inversion.json"
+SUMMARY, WALK = "inversion.json", "walk.png"
+WITHOUT_EFFECT = ("run", "output", "overwrite", "threads", "device", "extensions", "choices")  # on what is found
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,12 @@ def invert(settings: Settings) -> Path:
         summary = summary_of(sides, found, settings, path, saved) | {"weights": weights_of(module)}
         write_errors(folder / "errors.csv", sides, found, generator)
         write_latents(folder / "latents.npz", sides, found)
+        for stale in ("anomalies.png", WALK):  # of a request before this one, with overwrite=true
+            (folder / stale).unlink(missing_ok=True)
         for side, inversion in zip(sides, found, strict=True):
             write_pairs(folder / f"{side.side}.png", side.images, inversion.images, settings["shown"])
         if ends:
-            write_walk(folder / "walk.png", generator, found[0], ends, settings["walk_steps"])
+            write_walk(folder / WALK, generator, found[0], ends, settings["walk_steps"])
         write_json(folder / SUMMARY, summary)
     print(*sentences(summary, folder), sep="\n")
     return folder
@@ -127,9 +130,11 @@ def refuse_contradictions(settings: Settings) -> None:
 
 
 def output_folder(path: Path, settings: Settings) -> Path:
-    """Returns the folder of the results; refuses one that was typed and holds some already."""
-    images = expanded(settings["images"], "images").resolve()
-    folder = home_of(path) / "inverted" / f"{stem_of(path, settings['weights'])}_{images.stem}"
+    """Returns the folder of the results: that of output=, else one in the run's folder `inverted`, named after what is
+    inverted and, as a digest, after all that decides the results. Refuses one that was typed and holds some already."""
+    sides = {side: str(expanded(settings[side], side).resolve()) for side in ("images", "anomalies") if settings[side]}
+    name = f"{Path(sides['images']).stem}_{digest_of(settings | sides, WITHOUT_EFFECT)}"
+    folder = home_of(path) / "inverted" / f"{stem_of(path, settings['weights'])}_{name}"
     if settings["output"]:
         folder = expanded(settings["output"], "output")
         if (folder / SUMMARY).exists() and not settings["overwrite"]:

@@ -1,6 +1,5 @@
 """Probes what a run's discriminator or encoder knows of classes, for saddlepoint-probe."""
 
-import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import write_json
-from saddlepoint.files.outputs import is_taken, refusing_unwritable, require_writable
+from saddlepoint.files.outputs import digest_of, is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.devices import name_of
 from saddlepoint.game.modes import device_named
 from saddlepoint.probing import linear
@@ -195,9 +194,7 @@ def output_path(settings: Settings, checkpoint: Path, network: str) -> Path:
         if is_taken(output) and not settings["overwrite"]:
             raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
         return output
-    deciding = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
-    digest = hashlib.sha256(repr(sorted(deciding.items())).encode(errors="surrogateescape")).hexdigest()[:6]
     data = settings["data"].get("name")
     of_data = f"_{data}" if data else ""
     return home_of(checkpoint) / "probes" / (f"{checkpoint.stem}_{network}{of_data}_labels{settings['labels']}"
-                                             f"_seed{settings['seed']}_{digest}.json")
+                                             f"_seed{settings['seed']}_{digest_of(settings, WITHOUT_EFFECT)}.json")

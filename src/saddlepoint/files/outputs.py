@@ -1,10 +1,12 @@
 """Checks whether a file can be written, before hours are spent on computing it. Imports no torch."""
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files import disk_space
@@ -57,6 +59,13 @@ def is_taken(path: Path) -> bool:
     """Returns whether there is a file or folder at the path; False too if the name is too long to be one, which
     `require_writable` refuses."""
     return os.path.exists(path)  # noqa: PTH110  Path.exists raises then
+
+
+def digest_of(settings: Mapping[str, Any], without: Collection[str]) -> str:
+    """Returns six hexadecimal digits for the names of results, which depend on all settings but those named: the same
+    request replaces its file, and any other does not."""
+    deciding = sorted((name, value) for name, value in settings.items() if name not in without)
+    return hashlib.sha256(repr(deciding).encode(errors="surrogateescape")).hexdigest()[:6]
 
 
 def _try_to_write(path: Path) -> None:
