@@ -237,7 +237,7 @@ def test_what_a_checkpoint_restored_follows_the_module_to_its_device(monkeypatch
              "waiting": [{"steps": [0], "tensors": {name: tensor[None] for name, tensor in left.items()}}]}
     state = {"latest": left, "data": {}, "callbacks": {"Scalars": means}}
     saved = {"module": module.state_dict(), "optimizers": [], "processes": [state]}
-    restoring.restore(module, None, [writer], saved)
+    restoring.restore(module, None, [writer], saved, "run")
     module.to("meta")
     trainer = pl.Trainer(logger=False, accelerator="cpu", default_root_dir=tmp_path)
     monkeypatch.setattr(module.players_optimizers, "listen_to", lambda trainer: None)

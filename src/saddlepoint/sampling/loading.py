@@ -9,7 +9,7 @@ from saddlepoint.config.spelling import command
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.standardisation import standardisation_of
 from saddlepoint.errors import RequestError
-from saddlepoint.runs import checkpoint, saved_settings
+from saddlepoint.runs import checkpoint, module_state, saved_settings
 from saddlepoint.sampling.generator import SamplingGenerator
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def load_module(path: Path) -> "tuple[AdversarialModule, dict[str, Any]]":
         saved_settings.require_parts(saved, path, saved_settings.OF_DATA)
     try:
         module = build.module(only_networks(settings))
-        module.load_state_dict(saved["module"])
     except RequestError as error:
         raise RequestError(f"{path} holds settings that cannot be: {error}") from error
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise RequestError(f"{path} does not fit this version of saddlepoint: {error}") from error
+    module_state.put(saved, module, str(path))
     return module, saved
 
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.game.networks import PLAYERS, networks_of
+from saddlepoint.runs.module_state import differences, shape_in, shortened
 from saddlepoint.sampling.loading import checkpoint_of, load_module, with_plain_weights
 from saddlepoint.upscaling import weights
 
 AUTO = "auto"  # model.initialise_discriminator: as model.initialise, where that is a run
 SETTINGS = {"generator": "model.initialise", "discriminator": "model.initialise_discriminator"}
-MOST_NAMED = 3  # differences and layers that a sentence names
 
 
 class Source(NamedTuple):
@@ -142,21 +142,14 @@ def fit_networks(networks: Mapping[str, nn.Module], source: Source, partly: bool
 
 
 def fit_tensors(own: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Fit:
-    differing = {name for name in {**own, **there} if shape_in(there, name) != shape_in(own, name)}
-    phrases = [f"{name} is {shape_in(there, name)} there and {shape_in(own, name)} here"
-               for name in {**own, **there} if name in differing]
+    changed = {layer_of(name) for name in own if shape_in(there, name) != shape_in(own, name)}
     layers = [*dict.fromkeys(map(layer_of, own))]
-    random = [layer for layer in layers if any(layer_of(name) == layer and name in own for name in differing)]
-    tensors = {name: there[name] for name in own if layer_of(name) not in random}
-    return Fit(tensors, layers, random, phrases)
+    tensors = {name: there[name] for name in own if layer_of(name) not in changed}
+    return Fit(tensors, layers, [layer for layer in layers if layer in changed], differences(own, there))
 
 
 def layer_of(tensor_name: str) -> str:
     return tensor_name.rpartition(".")[0]
-
-
-def shape_in(state: Mapping[str, Tensor], name: str) -> str:
-    return str([*state[name].shape]) if name in state else "missing"
 
 
 def describe(network: nn.Module) -> str:
@@ -170,11 +163,6 @@ def describe_start(name: str, fit: Fit, source: Source) -> str:
         return f"first weights: model.{name} starts from {source}"
     return (f"first weights: model.{name} takes {len(fit.layers) - len(fit.random)} of {len(fit.layers)} layers of "
             f"{source}; at random: {shortened(fit.random, ', ', most=20)}")
-
-
-def shortened(phrases: list[str], separator: str, most: int = MOST_NAMED) -> str:
-    more = f"{separator}and {len(phrases) - most} more" if len(phrases) > most else ""
-    return separator.join(phrases[:most]) + more
 
 
 def digest(fits: Mapping[str, Fit]) -> str:

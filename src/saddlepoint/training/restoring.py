@@ -10,16 +10,17 @@ import torch
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.errors import RequestError
 from saddlepoint.parallel.collectives import place
-from saddlepoint.runs import data_identity
+from saddlepoint.runs import data_identity, module_state
 from saddlepoint.training import arithmetic
 
 
-def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any]) -> None:
+def restore(module, data, callbacks: Sequence, saved: Mapping[str, Any], where: str) -> None:
     """Restores game, data and callbacks to the state in which the checkpoint with the content `saved` was written.
+    `where` names it in messages.
 
     All tensors are on the CPU then, where Lightning finds them; those that are no buffers follow the module to its
     device when training starts (`Players.on_train_start`, the callbacks' `on_train_start`)."""
-    module.load_state_dict(saved["module"])
+    module_state.put(saved, module, where)
     module.saved_optimizers = saved["optimizers"]
     own_state = _state_of_this_process(saved)
     module.latest = dict(own_state["latest"])

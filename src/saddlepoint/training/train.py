@@ -204,7 +204,7 @@ def prepare(settings: Mapping[str, Any], trainer: Trainer, continuation: Continu
     data.refuse_unequal_shares(trainer.world_size, module.tricks.images_of_a_pack)
     module.provenance["device"] = arithmetic.description(settings, trainer.strategy.root_device)
     if continuation:
-        restoring.restore(module, data, callbacks, continuation.saved)
+        restoring.restore(module, data, callbacks, continuation.saved, str(continuation.run.path))
         restoring.warn_of_threads(continuation.saved)
         restoring.warn_of_device(continuation.saved, module.provenance["device"])
         trainer.precision_plugin.load_state_dict(continuation.saved["precision"])
