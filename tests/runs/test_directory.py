@@ -6,12 +6,14 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import filelock
 import pytest
 
 from saddlepoint.environment import changes, changes_of, processor, revision, versions
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.runs import directory
 from saddlepoint.runs.directory import RunDirectory, new_path
+from saddlepoint.sweeps.sweep import locking
 from saddlepoint.training import train
 from tests.claims.registries import commit, git
 from tests.composing import SMALL, settings
@@ -51,6 +53,23 @@ def test_a_run_under_way_is_told_from_one_that_is_over(tmp_path):
     assert "RunDirectoryInUse" in second() and (run.path / ".lock").exists()
     run.close()
     assert "is not empty" in second() and not (run.path / ".lock").exists()
+
+
+def test_a_lock_file_is_gone_before_the_lock_is(tmp_path, monkeypatch):
+    """Between the two another process could lock the file that is about to go, and a third one a new file."""
+    held, remove = [], Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        held.append(filelock.FileLock(path, is_singleton=False, timeout=0))
+        with pytest.raises(filelock.Timeout):
+            held[-1].acquire()
+        remove(path, missing_ok)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    RunDirectory.create(tmp_path / "run").close()
+    with locking(tmp_path / "sweep"):
+        pass
+    assert [Path(lock.lock_file).parent.name for lock in held] == ["run", "sweep"]
+    assert not (tmp_path / "run" / ".lock").exists() and not (tmp_path / "sweep" / ".lock").exists()
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path):

@@ -171,8 +171,8 @@ class RunDirectory:
 
     def close(self) -> None:
         if self.lock.is_locked:
+            self.lock_file.unlink(missing_ok=True)  # before others may lock it, who would lose the file they locked
             self.lock.release()
-            self.lock_file.unlink(missing_ok=True)
 
 
 class Onlooker(RunDirectory):

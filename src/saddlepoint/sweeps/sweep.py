@@ -154,5 +154,5 @@ def locking(directory: Path, place: str = "hydra.sweep.dir") -> Iterator[None]:
     try:
         yield
     finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # before others may lock it, as in RunDirectory.close
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
