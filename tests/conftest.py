@@ -19,7 +19,7 @@ settings.load_profile("no clock")
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Called in processes that run tests, before they import any. What they import stays, so nothing is gained by
-    looking through it for garbage, neither now nor in each collection that comes later."""
+    looking through it for garbage, neither now nor in each collection that comes later, of which there are fewer."""
     import torch
     torch.set_num_threads(1)
     gc.disable()
@@ -27,6 +27,7 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
         gc.enable()
 
 
@@ -42,11 +43,11 @@ def cache(tmp_path_factory):
 def files_are_read_once():
     from tests.digits import read_digits_once
     from tests.hydra_once import compose_once
-    from tests.lightning_once import look_for_callbacks_once
+    from tests.lightning_once import look_around_once
     with pytest.MonkeyPatch.context() as patch:
         compose_once(patch)
         read_digits_once(patch)
-        look_for_callbacks_once(patch)
+        look_around_once(patch)
         yield
 
 

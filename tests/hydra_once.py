@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import groupby
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
+import hydra.version
 import omegaconf._utils
 import omegaconf.base
 import pytest
@@ -44,7 +45,9 @@ def compose_once(patch: pytest.MonkeyPatch) -> None:
     """Lets this process remember what it composed. What is remembered is a pickle, of which a copy is made six times as
     fast as by deepcopy; Hydra changes what it is given."""
     read_files_once(patch)
+    copy_definitions_fast(patch)
     choose_once(patch)
+    list_defaults_fast(patch)
     merge_once(patch)
     leave_out_unused_choices(patch)
     define_groups_once(patch)
@@ -68,6 +71,39 @@ def read_files_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ConfigRepository, "load_config", load_config)
 
 
+def copy_definitions_fast(patch: pytest.MonkeyPatch) -> None:
+    """Hydra gives a copy of what is defined in Python, of its own settings above all, whenever it is asked for it."""
+    remembered = {}
+
+    def load(store: ConfigStore, config_path: str) -> ConfigNode:
+        defined = store._load(config_path)
+        if remembered.get(config_path, (None,))[0] is not defined:
+            remembered[config_path] = defined, pickle.dumps(defined)
+        return pickle.loads(remembered[config_path][1])
+
+    patch.setattr(ConfigStore, "load", load)
+
+
+class ReadOnly:
+    """A repository for who only looks at what it holds, as the search for defaults does: without a copy"""
+    loaded: ClassVar[dict[tuple[str, str], Any]] = {}
+
+    def __init__(self, repository: CachingConfigRepository):
+        self.repository, self.folder = repository, str(settings_folder())
+
+    def load_config(self, config_path: str) -> Any:
+        key = self.folder, config_path
+        if key in self.loaded:
+            return self.loaded[key]
+        found = self.repository.load_config(config_path)
+        if stays(self.repository.delegate._find_object_source(config_path, ObjectType.CONFIG)):
+            self.loaded[key] = found
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.repository, name)
+
+
 def choose_once(patch: pytest.MonkeyPatch) -> None:
     """Which files a command and its choices (`model=dcgan`) mean"""
     find, remembered = defaults_list.create_defaults_list, {}
@@ -80,12 +116,20 @@ def choose_once(patch: pytest.MonkeyPatch) -> None:
         if not all_stay(repo):
             return find(repo, config_name, overrides_list, prepend_hydra, skip_missing)
         if key not in remembered:
-            remembered[key] = pickle.dumps(find(repo, config_name, choices, prepend_hydra, skip_missing))
+            remembered[key] = pickle.dumps(find(ReadOnly(repo), config_name, choices, prepend_hydra, skip_missing))
         found = pickle.loads(remembered[key])
         found.config_overrides = found.overrides.config_overrides = typed
         return found
 
     patch.setattr(config_loader_impl, "create_defaults_list", create_defaults_list)
+
+
+def list_defaults_fast(patch: pytest.MonkeyPatch) -> None:
+    """Of each of fifty files Hydra copies the list of defaults, of which it changes the entries and not what they
+    hold; and for each entry it asks several times which of its own versions it is to be compatible with."""
+    patch.setattr(defaults_list, "copy", SimpleNamespace(
+        copy=copy.copy, deepcopy=lambda defaults: defaults and [*map(copy.copy, defaults)]))
+    patch.setattr(hydra.version, "_get_version", cache(hydra.version._get_version))
 
 
 def merge_once(patch: pytest.MonkeyPatch) -> None:
@@ -110,8 +154,7 @@ def merge_once(patch: pytest.MonkeyPatch) -> None:
         groups[:start] = [sum(groups[:start], [])]  # Hydra's own, and the command's file
         first, *others = [once(group, partial(merge, loader, group, repo)) for group in groups]
         with flag_override(first, "no_deepcopy_set_nodes", True):
-            for other in others:
-                first.merge_with(other)
+            first.merge_with(*others)
         return first
 
     patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", compose)
@@ -123,7 +166,7 @@ def leave_out_unused_choices(patch: pytest.MonkeyPatch) -> None:
     of_hydra = defaults_list._create_interpolation_map
 
     def choices(overrides: Overrides, defaults: list[InputDefault], self_added: bool) -> DictConfig:
-        refers = any(each.is_interpolation() for each in defaults)
+        refers = any("${" in each.get_config_path() for each in defaults)
         return of_hydra(overrides, defaults, self_added) if refers else DictConfig({})
 
     patch.setattr(defaults_list, "_create_interpolation_map", choices)

@@ -20,7 +20,7 @@ from saddlepoint.config.composing import composed
 from saddlepoint.data.sources import mnist5k
 from tests.digits import read_digits_once
 from tests.hydra_once import compose_once
-from tests.lightning_once import look_for_callbacks_once
+from tests.lightning_once import look_around_once
 
 for _, name, _ in walk_packages(saddlepoint.__path__, "saddlepoint."):
     if not name.startswith("saddlepoint.compat."):  # basicsr stays where it is asked for
@@ -29,7 +29,7 @@ hydra.core.plugins.Plugins.instance()  # looks through hydra_plugins
 PIL.Image.preinit()
 compose_once(pytest.MonkeyPatch())
 read_digits_once(pytest.MonkeyPatch())
-look_for_callbacks_once(pytest.MonkeyPatch())
+look_around_once(pytest.MonkeyPatch())
 threads = torch.get_num_threads()
 torch.set_num_threads(1)  # a process that has used several cannot be copied
 mnist5k.read_all()
