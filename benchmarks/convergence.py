@@ -58,7 +58,6 @@ class Method:
     """
 
     name: str
-    typed: str
     loss: AdversarialLoss
     tricks: Mapping[str, Trick] = field(default_factory=dict)
     trace: float | None = 0.0
@@ -75,25 +74,25 @@ class Method:
 
 
 METHODS = [
-    Method("minimax", "loss=minimax", Minimax()),
-    Method("non-saturating", "loss=nonsaturating", NonSaturating()),
-    Method("least squares", "loss=least_squares", LeastSquares()),
-    Method("relativistic, paired", "loss=relativistic", Relativistic()),
-    Method("relativistic average", "loss=relativistic_average", RelativisticAverage(), determinant=1.0),
-    Method("hinge", "loss=hinge", Hinge(), determinant=1.0),
-    Method("Wasserstein", "loss=wasserstein", Wasserstein(), determinant=1.0),
-    Method("non-saturating, R1 0.3", "trick=[r1]", NonSaturating(), {"r1": R1(0.3)}, trace=-0.3),
-    Method("non-saturating, R2 0.3", "trick=[r2]", NonSaturating(), {"r2": R2(0.3)}, trace=-0.3),
-    Method("non-saturating, R1 2", "trick=[r1]", NonSaturating(), {"r1": R1(2.0)}, trace=-2.0),
-    Method("paired, R1 and R2 0.3", "trick=[r1,r2]", Relativistic(), {"r1": R1(0.3), "r2": R2(0.3)}, trace=-0.6),
-    Method("non-saturating, instance noise 0.7", "trick=[instance_noise]", NonSaturating(),
+    Method("minimax", Minimax()),
+    Method("non-saturating", NonSaturating()),
+    Method("least squares", LeastSquares()),
+    Method("relativistic, paired", Relativistic()),
+    Method("relativistic average", RelativisticAverage(), determinant=1.0),
+    Method("hinge", Hinge(), determinant=1.0),
+    Method("Wasserstein", Wasserstein(), determinant=1.0),
+    Method("non-saturating, R1 0.3", NonSaturating(), {"r1": R1(0.3)}, trace=-0.3),
+    Method("non-saturating, R2 0.3", NonSaturating(), {"r2": R2(0.3)}, trace=-0.3),
+    Method("non-saturating, R1 2", NonSaturating(), {"r1": R1(2.0)}, trace=-2.0),
+    Method("paired, R1 and R2 0.3", Relativistic(), {"r1": R1(0.3), "r2": R2(0.3)}, trace=-0.6),
+    Method("non-saturating, instance noise 0.7", NonSaturating(),
            {"instance_noise": InstanceNoise(0.7)}, trace=-0.7 ** 2 / 2),
-    Method("minimax, consensus 1", "trick=[consensus]", Minimax(), {"consensus": Consensus(1.0)}, trace=-0.5,
+    Method("minimax, consensus 1", Minimax(), {"consensus": Consensus(1.0)}, trace=-0.5,
            determinant=0.25 + 0.25 ** 2, orders=("simultaneous",)),
-    Method("Wasserstein, WGAN-GP 0.3", "trick=[wgan_gp]", Wasserstein(),
+    Method("Wasserstein, WGAN-GP 0.3", Wasserstein(),
            {"wgan_gp": WassersteinGradientPenalty(0.3)}, trace=None),
-    Method("non-saturating, DRAGAN 0.3", "trick=[dragan]", NonSaturating(), {"dragan": Dragan(0.3)}, trace=None),
-    Method("Wasserstein, clipping 0.5", "trick=[weight_clipping]", Wasserstein(),
+    Method("non-saturating, DRAGAN 0.3", NonSaturating(), {"dragan": Dragan(0.3)}, trace=None),
+    Method("Wasserstein, clipping 0.5", Wasserstein(),
            {"weight_clipping": WeightClipping(0.5)}, trace=None, flows=False),
 ]
 DRAWN = {"minimax", "non-saturating", "Wasserstein, WGAN-GP 0.3", "non-saturating, R1 0.3",

@@ -60,6 +60,7 @@ def test_number_wording_and_discussion_decide_nothing_and_everything_else_does(t
     ("{at_most: 0.9}", "{at_most: 0}", "at_most=0 must be above 0"),
     ("number: 1", "number: one", "number=one must be a whole number"),
     ("[loss=hinge]", "[hinge]", "settings=\\['hinge'\\] must be a list of settings as they are typed"),
+    ('R1: ["trick=[r1]"]', "R1: [loss=hinge]", "R1 and none are the same runs, as their words are"),
     ("none: []", "none: null", "arms: none=None must be a list of settings"),
     ("metric: fid_digits", "measured_by: {command: draw, of: {R1: a, none: b}}", "command=draw must be one of probe"),
     ("metric: fid_digits", "measured_by: {command: probe, of: {R1: a}}", "measured_by: of lacks none"),

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 import yaml
 
@@ -39,6 +40,7 @@ def called(claims: Path, *typed: str) -> str:
     places = {"claims": claims, "reproductions": claims, "runs": claims.parent / "runs",
               "results": claims / "results.jsonl", "pages": claims.parent / "docs"}
     places["reproductions"] = claims.parent / "none"
+    places["reproductions"].mkdir(exist_ok=True)
     words = [f"{name}={place}" for name, place in places.items()]
     claiming.decide_and_repeat(checked_settings(composed(*words, *typed, config="claims")[0], OF_COMMANDS["claims"]))
     return (claims.parent / "docs" / "claims.md").read_text()
@@ -53,7 +55,7 @@ def test_what_is_missing_is_made_once_and_the_claim_is_decided(claims, capsys):
     assert len(jobs(claims)) == 6 and {job["starts"] for job in jobs(claims)} == {1}
     assert "r1: holds" in capsys.readouterr().out
     assert "| 1 | R1 helps. | R1 5.05; none 10.1 | 0.5 \\[0.5, 0.5\\] | ratio ≤ 0.9 | holds |" in page
-    assert ("Of 1 claims: 1 holds. Of those that hold, 1 of 1 pass 5 % after Holm's correction. "
+    assert ("Of 1 claims: 1 holds. Of those that hold, 1 of 1 pass 2.5 % after Holm's correction. "
             "6 runs took 6 minutes, added up, each on one core: made;") in page
     assert "    python train.py threads=1 budget.images=100 loss=hinge 'trick=[r1]' seed=0\n" in page
     assert called(claims) == page and {job["starts"] for job in jobs(claims)} == {1}
@@ -203,13 +205,14 @@ def test_a_diverged_run_is_named_and_not_made_again(claims, capsys):
     made_run(claims.parent / "runs" / "nan", WORDS["R1"], 1, 1.0, revision, state="diverged", reason="a loss is nan")
     page = called(claims)
     assert len(jobs(claims)) == 5
-    assert "| holds (1 of 6 runs without a value, see below) |" in page
+    assert "| undecided (1 of 6 runs without a value, see below) |" in page
     assert "Without a value: R1, seed 1: diverged: a loss is nan." in page and "| 1 | diverged | 10.1 | – |" in page
 
 
 @pytest.mark.parametrize("typed, words", [
     (["only=[r11]"], r"only=r11 is neither a claim nor a reproduction: did you mean r1\? \(there are r1\)"),
     (["claims=nowhere"], "claims=nowhere is no folder"),
+    (["reproductions=nowhere"], "reproductions=nowhere is no folder: name that of a checkout, or leave"),
 ])
 def test_names_and_places_that_there_are_not_are_refused(claims, typed, words, monkeypatch):
     monkeypatch.chdir(claims)
@@ -218,10 +221,57 @@ def test_names_and_places_that_there_are_not_are_refused(claims, typed, words, m
 
 
 def test_a_line_of_the_results_that_cannot_be_read_is_named(claims):
-    for line in ("[]", '{"words": ["a=1"], "seed": 0}', '{"words": ["a=1"], "seed": 0, "state": "x", "odd": 1}', "{"):
+    for line in ("[]", '{"words": ["a=1"], "seed": 0}', '{"words": ["a=1"], "seed": "0", "state": "completed"}',
+                 '{"words": "a=1", "seed": 0, "state": "completed"}', '{"words": ["a=1"], "seed": 0, "state": 1}',
+                 '{"words": ["a=1"], "seed": 0, "state": "completed", "values": [1]}',
+                 '{"words": ["a=1"], "seed": 0, "state": "x", "odd": 1}', "{"):
         (claims / "results.jsonl").write_text(f"{line}\n")
         with pytest.raises(RequestError, match="results.jsonl: line 1 cannot be used"):
             called(claims, "train=false")
+
+
+def test_results_of_files_that_are_not_read_this_time_are_kept(claims, capsys):
+    other = Result(("loss=wasserstein",), 0, "completed", values={"fid_digits": 3.0}, changes=())
+    write_results(claims / "results.jsonl", [other])
+    called(claims)
+    kept = read_results(claims / "results.jsonl")
+    assert len(kept) == 7 and other in kept
+    assert "kept: 1 results of which no claim and no table here asks anything" in capsys.readouterr().out
+
+
+def test_what_another_command_has_written_meanwhile_is_not_lost(claims, monkeypatch):
+    """It has found a run elsewhere while this one made its own."""
+    make = claiming.make
+    def slowly(*given):
+        run = Result(("loss=wasserstein",), 0, "completed", changes=())
+        write_results(claims / "results.jsonl", [run])
+        return make(*given)
+    monkeypatch.setattr(claiming, "make", slowly)
+    called(claims)
+    assert len(read_results(claims / "results.jsonl")) == 7
+
+
+def test_results_are_written_by_one_command_at_a_time(claims, monkeypatch):
+    written = []
+    def write(path, results):
+        with pytest.raises(filelock.Timeout):
+            filelock.FileLock(path.with_name(".results.jsonl.lock"), is_singleton=False).acquire(timeout=0)
+        written.append(path)
+    monkeypatch.setattr(claiming, "write_results", write)
+    called(claims, "train=false")
+    assert written == [claims / "results.jsonl"] and not (claims / ".results.jsonl.lock").exists()
+
+
+def test_no_run_of_a_table_is_made_by_code_that_differs_from_its_revision(claims, monkeypatch):
+    (claims.parent / "none").mkdir()
+    (claims.parent / "none" / "rings.yaml").write_text(
+        "number: 1\ntitle: Rings\nmetrics: [fid_digits]\nsettings: [loss=hinge]\nlengths:\n  short: {title: Short, "
+        "steps: 4, rows: {GAN: {words: [budget.images=200], seeds: 1}}}\n")
+    monkeypatch.setattr(commitments.environment, "changes", lambda: ["conf/a.yaml"])
+    with pytest.raises(RequestError, match="A run of Short that began now would not count: its code differed from its "
+                                           "revision in conf/a.yaml. Commit, or call this command in a clean checkout"):
+        called(claims, "only=[rings]")
+    assert not (claims.parent / "runs").exists()
 
 
 def test_a_run_whose_recipe_has_lost_its_line_is_named(claims):

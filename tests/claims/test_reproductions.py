@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from saddlepoint.claims.repeated_rows import DIRECTION_ONLY, NOT_RUN, order, repeated, verdict
+from saddlepoint.claims.repeated_rows import DIRECTION_ONLY, FAILED_THERE, NOT_RUN, order, repeated, verdict
 from saddlepoint.claims.reproduction import named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
 from saddlepoint.claims.results import Result
@@ -63,9 +63,12 @@ def read(folder, text):
     return one
 
 
+CODE = {"revision": "0" * 40, "changes": ()}  # that can be had again
+
+
 def runs(row, *modes, floor=0.1, **more):
     return [Result(effective(row.words), seed, values={"rarest_class_digits": mode, "fid_digits": 10 - mode},
-                   floors={"rarest_class_digits": floor}, minutes=120.0, **{"state": "completed", **more})
+                   floors={"rarest_class_digits": floor}, minutes=120.0, **{**CODE, "state": "completed", **more})
             for seed, mode in enumerate(modes)]
 
 
@@ -96,18 +99,25 @@ def test_runs_count_whatever_watched_them_and_whatever_they_ran_on(rings):
     full = rings.lengths[0]
     words = effective((*full.rows[0].words, "threads=8", "trainer=gpu", "callbacks.health.every_images=9"))
     other = effective((*full.rows[0].words, "loss=hinge"))
-    rows = repeated(full, [Result(words, 0, "completed"), Result(other, 1, "completed"),
-                           Result(words, 5, "completed"), Result(words, 2, "stopped")])
+    rows = repeated(full, [Result(words, 0, "completed", **CODE), Result(other, 1, "completed", **CODE),
+                           Result(words, 5, "completed", **CODE), Result(words, 2, "stopped", **CODE)])
     assert [*rows[0].runs] == [0]
+
+
+@pytest.mark.parametrize("code", [{"changes": ("src/a.py",)}, {"changes": None}, {"revision": ""}])
+def test_a_run_of_code_that_cannot_be_had_again_counts_for_no_row(rings, code):
+    full = rings.lengths[0]
+    [changed, whole] = (runs(full.rows[0], 6.0, **{**CODE, **each})[0] for each in (code, {"changes": ("README.md",)}))
+    assert not repeated(full, [changed])[0].runs and repeated(full, [whole])[0].runs == {0: whole}
 
 
 def test_a_run_that_was_measured_otherwise_is_another(rings):
     full = rings.lengths[0]
     for word in ("callbacks.sample_quality.num_fake=100", "callbacks.health.on_nonfinite=roll_back"):
-        [row, *_] = repeated(full, [Result(effective((*full.rows[0].words, word)), 0, "completed")])
+        [row, *_] = repeated(full, [Result(effective((*full.rows[0].words, word)), 0, "completed", **CODE)])
         assert not row.runs
     for word in ("callbacks.sample_quality.every_images=null", "callbacks.image_grid.columns=3", "logger=none"):
-        [row, *_] = repeated(full, [Result(effective((*full.rows[0].words, word)), 0, "completed")])
+        [row, *_] = repeated(full, [Result(effective((*full.rows[0].words, word)), 0, "completed", **CODE)])
         assert [*row.runs] == [0]
 
 
@@ -174,6 +184,21 @@ def test_a_page_of_a_direction_says_which_row_is_better(rings):
     assert "packed against GAN: **not told apart**, where the paper has the first ahead (difference 1.05, 95 % [" in (
         reproductions_page([rings], sum(wide.values(), [])))
     assert "| rarest_class_digits | lost | fails | 7 \\[7, 7\\] | 2 | 0.1 | direction only |" in page
+    single = reproductions_page([rings], sum(rows_of(short, GAN=[4.0], packed=[8.0, 9.0], lost=[4.0]).values(), []))
+    assert "packed against GAN: as in the paper (difference 4.5, of too few seeds to be tested)." in single
+    assert "GAN against lost: alike, where the paper has the first ahead (difference 0, of too few seeds" in single
+
+
+def test_a_row_that_fails_in_the_paper_has_no_value_to_agree_with(tmp_path):
+    rings = read(tmp_path, RINGS.replace("    direction_only: true\n", ""))
+    rows = repeated(rings.lengths[1], runs(rings.lengths[1].rows[2], 7.0, 7.1))
+    assert verdict(rings, rings.lengths[1], rows[2], "rarest_class_digits") == FAILED_THERE
+    assert verdict(rings, rings.lengths[1], rows[2], "fid_digits") == ""
+
+
+def test_rows_of_the_same_runs_are_refused(tmp_path):
+    with pytest.raises(RequestError, match="short: GAN and lost are the same runs, as their words are"):
+        read(tmp_path, RINGS.replace('lost: {words: ["trick=[r1]", budget', "lost: {words: [threads=2, budget"))
 
 
 def test_a_table_that_nobody_published_has_no_verdict(tmp_path):

@@ -45,7 +45,7 @@ def read(folder, text=STUDY):
 
 def run(row, seed, last, processor_minutes, curve=CURVE):
     values = {f"fid_digits after {images} images": value for images, value in curve.items()}
-    return Result(effective(row.words), seed, "completed", images_seen=400, minutes=9.0,
+    return Result(effective(row.words), seed, "completed", images_seen=400, minutes=9.0, revision="0" * 40, changes=(),
                   processor_minutes=processor_minutes, values={"fid_digits": last, **values})
 
 

@@ -124,6 +124,20 @@ def test_shorter_runs_and_other_protocols_are_not_compared(file, tmp_path):
     assert row.cells[0].verdict == "not compared: other num fake"
 
 
+def test_what_is_told_of_one_metric_binds_its_values_alone(file, tmp_path):
+    file.write_text(FILE.replace("protocol: {num_fake: 2000}",
+                                 "protocol: {num_fake: 2000, fid_digits: {settings.logarithm: natural}}"))
+    table = read_tables(file)["rings"]
+    assert table.protocol_of("fid_digits") == {"num_fake": 2000, "settings.logarithm": "natural"}
+    assert table.protocol_of("modes_digits") == {"num_fake": 2000}
+    verdicts = []
+    for base in ("natural", 10):
+        gathered = rings(tmp_path / str(base), (6.0, {"protocol": {"settings": {"logarithm": base}}}))
+        [row] = tabulate(gathered.runs, Question(), published.read(file)).rows
+        verdicts.append(row.cells[0].verdict)
+    assert verdicts == [ONE_WITHIN, "not compared: other settings.logarithm"]
+
+
 def test_the_notes_say_what_the_numbers_behind_a_published_value_are(file, tmp_path):
     rings(tmp_path / "runs", (6.0, {}))
     gathered = gather([tmp_path / "runs"])
@@ -135,6 +149,8 @@ def test_the_notes_say_what_the_numbers_behind_a_published_value_are(file, tmp_p
 
 @pytest.mark.parametrize("old, new, words", [
     ("source: A paper", "sauce: A paper", "must have exactly data, protocol, rows, runs, source, where"),
+    ("num_fake: 2000", "fid_digits: 2000", "protocol, fid_digits must be a value, or names with values under"),
+    ("num_fake: 2000", "num_fakes: {a: 1}", "protocol, num_fakes must be a value, or names with values under"),
     ("runs: 10", "runs: ten", "runs how many there were"),
     ("[6.3, 0.5]", "[6.3, -0.5]", r"rings, GAN, fid_digits must be a mean, or \[mean, standard error\] of several"),
     ("[6.3, 0.5]", "failed", "rings, GAN, fid_digits must be a mean"),

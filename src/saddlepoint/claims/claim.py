@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saddlepoint.claims.entries import Entry, is_count
+from saddlepoint.claims.entries import Entry, is_count, refuse_equal
 from saddlepoint.claims.measures import CurveMean, LastValue, Measure, Turns, ValueAt
 from saddlepoint.claims.measuring import FOLDERS, CommandValue
 from saddlepoint.claims.typed_words import Words, effective
@@ -117,9 +117,10 @@ def read_claim(path: Path, common: Common) -> Claim:
         if not effective((*settings, *arms.words(name))):
             raise RequestError(f"{entry.where}: arms: {name} has no words, nor have settings, and a run is known by "
                                "those that were typed: name one, e.g. [loss=nonsaturating]")
-    return Claim(path.stem, entry.count("number"), entry.text("statement"),
-                 tuple(Arm(name, (*settings, *arms.words(name)), measures[name]) for name in names),
-                 seeds, effect, entry.text("discussion", "").strip())
+    made = tuple(Arm(name, (*settings, *arms.words(name)), measures[name]) for name in names)
+    refuse_equal(entry.where, ((arm.name, (effective(arm.words), arm.measure)) for arm in made))
+    return Claim(path.stem, entry.count("number"), entry.text("statement"), made, seeds, effect,
+                 entry.text("discussion", "").strip())
 
 
 def _refuse_without_effect(entry: Entry, kind: str) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from saddlepoint import environment
 from saddlepoint.claims.claim import COMMON, Claim, Common, read_claim
-from saddlepoint.claims.results import RUNNING, Result
+from saddlepoint.claims.results import CODE, RUNNING, Result, code_refusal
 from saddlepoint.environment import CHANGED, git
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import now
 
-CODE = ("src/", "conf/")  # a run whose code had changes there cannot be made again from its revision
 PARTS = {"arms": "the arms, their settings or what is measured", "seeds": "the number of seeds",
          "holds_if": "the threshold"}
 
@@ -56,12 +55,8 @@ class Commitments:
     def refusal(self, claim: Claim, result: Result) -> str:
         """Returns why a run does not count for a claim; an empty text if it does."""
         file = f"claims/{claim.name}.yaml"
-        if result.changes is None:
-            return "its code differed from its revision, and it has not recorded where"
-        if not result.revision:
-            return "it has not recorded the git revision of its code"
-        if changed := [name for name in result.changes if self._decides(name)]:
-            return f"its code differed from its revision in {', '.join(changed[:3])}{', ...' * (len(changed) > 3)}"
+        if why := code_refusal(result, self._decides):
+            return why
         for revision in (result.revision, *result.earlier_revisions):  # of all its starts, in any order
             if not revision:
                 return "it was begun with code whose git revision it has not recorded"
@@ -114,6 +109,15 @@ class Commitments:
                 break
             since = datetime.fromisoformat(date)
         return since
+
+
+def refuse_changed_code(what: str) -> None:
+    """Raises a RequestError if no run of this code that begins now would count for a published table, `what`."""
+    run = Result((), 0, RUNNING, revision=environment.revision().partition(CHANGED)[0],
+                 changes=tuple(environment.changes()))
+    if why := code_refusal(run):
+        raise RequestError(f"A run of {what} that began now would not count: {why}. Commit, or call this command in a "
+                           "clean checkout")
 
 
 def moment(text: str) -> datetime | None:

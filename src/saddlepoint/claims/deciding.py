@@ -56,7 +56,7 @@ class Decision:
 
 def decide(claim: Claim, runs: Runs) -> Decision:
     """Returns what the runs say. Before all of a claim's runs are over it is not decided, so that nobody stops at a
-    lucky number of seeds. A run that the machine failed is none that is over."""
+    lucky number of seeds, nor if one of them has no effect. A run that the machine failed is none that is over."""
     is_whole = len(runs) == len(claim.arms) * claim.seeds and all(run.stands for run in runs.values())
     if isinstance(claim.holds_if, Effect):
         decision = _of_effect(claim, claim.holds_if, runs)
@@ -92,9 +92,10 @@ def _of_effect(claim: Claim, threshold: Effect, runs: Runs) -> Decision:
         return Decision(claim, runs, UNDECIDED, effects)
     summary, bound = summarise([*differences.values()]), scale(threshold.value)
     low, high = summary.interval
-    p = p_beyond([*differences.values()], bound, threshold.is_lower)
-    return Decision(claim, runs, _verdict(low, high, bound, threshold), effects, back(summary.mean),
-                    (back(low), back(high)), p)
+    verdict, p = _verdict(low, high, bound, threshold), p_beyond([*differences.values()], bound, threshold.is_lower)
+    if len(differences) < claim.seeds:  # those that have no value may be the worst of their arm
+        verdict, p = UNDECIDED, None
+    return Decision(claim, runs, verdict, effects, back(summary.mean), (back(low), back(high)), p)
 
 
 def _verdict(low: float, high: float, bound: float, threshold: Effect) -> str:

@@ -1,6 +1,6 @@
 """Reads the yaml files of claims and reproductions, and refuses what they may not hold in sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,14 @@ def is_count(value: Any, least: int = 0) -> bool:
 
 def are_words(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(word, str) and OVERRIDE.match(word) for word in value)
+
+
+def refuse_equal(where: str, named: Iterable[tuple[str, Hashable]]) -> None:
+    """Raises a RequestError for two names of the same runs, with which nothing can be compared."""
+    names: dict[Hashable, str] = {}
+    for name, runs in named:
+        if (other := names.setdefault(runs, name)) != name:
+            raise RequestError(f"{where}: {other} and {name} are the same runs, as their words are: change one of them")
 
 
 def refuse_unknown_metric(metric: str, where: str, words: Sequence[str] = ()) -> None:

@@ -6,12 +6,12 @@ from itertools import groupby, pairwise
 
 from saddlepoint.claims.entries import is_greater_better
 from saddlepoint.claims.reproduction import Length, Reproduction, RowOfRuns
-from saddlepoint.claims.results import COMPLETED, Result, first_of_each_seed
+from saddlepoint.claims.results import COMPLETED, Result, code_refusal, first_of_each_seed
 from saddlepoint.claims.typed_words import of_recipe
 from saddlepoint.comparison.published import agreement
 from saddlepoint.comparison.statistics import Summary, difference_of_means, summarise
 
-NOT_RUN, DIRECTION_ONLY = "not run here", "direction only"
+NOT_RUN, DIRECTION_ONLY, FAILED_THERE = "not run here", "direction only", "fails in the paper"
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,12 @@ class Pair:
 
 
 def repeated(length: Length, results: Sequence[Result]) -> list[Repeated]:
-    """Returns the rows of a length with those of the results that have their recipe and one of their seeds."""
+    """Returns the rows of a length with those of the results that have their recipe and one of their seeds, and that
+    can be made again."""
     rows = []
     for row in length.rows:
-        same = [each for each in results if of_recipe(each.words) == of_recipe(row.words) and each.seed < row.seeds]
+        same = [each for each in results if of_recipe(each.words) == of_recipe(row.words) and each.seed < row.seeds
+                and not code_refusal(each)]
         rows.append(Repeated(row, first_of_each_seed(same)))
     return rows
 
@@ -80,10 +82,12 @@ def verdict(reproduction: Reproduction, length: Length, row: Repeated, metric: s
     ours = row.summary(metric)
     if ours is None:
         return NOT_RUN if not row.runs else "no run has a value"
-    published = reproduction.table.rows[row.row.name].values.get(metric) if reproduction.table else None
-    if length.direction_only or published is None:
+    values = reproduction.table.rows[row.row.name].values if reproduction.table else {}
+    if length.direction_only:
         return DIRECTION_ONLY if reproduction.table else ""
-    return agreement(ours, published)
+    if metric not in values:
+        return ""
+    return agreement(ours, values[metric]) if values[metric] else FAILED_THERE
 
 
 def order(reproduction: Reproduction, rows: Sequence[Repeated]) -> list[Pair]:

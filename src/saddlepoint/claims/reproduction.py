@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from saddlepoint.claims.entries import Entry, is_count, refuse_unknown_metric
+from saddlepoint.claims.entries import Entry, is_count, refuse_equal, refuse_unknown_metric
 from saddlepoint.claims.measures import LastValue, Measure, ValueAt
-from saddlepoint.claims.typed_words import Words
+from saddlepoint.claims.typed_words import Words, of_recipe
 from saddlepoint.comparison.published_tables import PublishedTable
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
@@ -129,6 +129,7 @@ def _length(lengths: Entry, name: str, settings: Words, table: PublishedTable | 
                                f"(its rows are {', '.join(table.rows)})")
         content = part.part("rows", [each for each, _ in part.items("rows")]).part(row, ("words", "seeds"))
         rows.append(RowOfRuns(row, (*settings, *content.words("words")), content.count("seeds", least=0)))
+    refuse_equal(part.where, ((row.name, of_recipe(row.words)) for row in rows))
     return Length(name, part.text("title"), part.count("steps"), part.flag("direction_only"), tuple(rows), metrics,
                   tuple(along))
 

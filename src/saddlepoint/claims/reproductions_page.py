@@ -87,8 +87,12 @@ def _ours(summary: Summary | None) -> str:
 def _pair(pair: Pair) -> str:
     """Returns a sentence on whether two rows are in the paper's order here."""
     order_of = "as in the paper" if pair.as_published else "**unlike in the paper**"
+    if not pair.difference:
+        order_of = "alike, where the paper has the first ahead"
     interval = ""
-    if pair.interval:
+    if not pair.interval:
+        interval = ", of too few seeds to be tested"
+    else:
         low, high = pair.interval
         interval = f", 95 % {span(pair.interval)}"
         if low <= 0 <= high:

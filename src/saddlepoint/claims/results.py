@@ -3,7 +3,7 @@ where the runs are not. A recipe has a line of its own before its first run, sin
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ COMPLETED = "completed"
 FAILED = "failed"
 RUNNING = "running"  # its process is there
 OVER = (COMPLETED, "diverged", "collapsed", FAILED)
+CODE = ("src/", "conf/")  # a run whose code had changes there cannot be made again from its revision
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,20 @@ class Result:
         return self.words, self.seed, self.started, self.revision
 
 
+def code_refusal(result: Result, decides: Callable[[str], bool] = lambda name: name.startswith(CODE)) -> str:
+    """Returns why a run cannot be made again from the revision of its code; an empty text if it can.
+
+    decides: whether a run may change with a file of the repository
+    """
+    if result.changes is None:
+        return "its code differed from its revision, and it has not recorded where"
+    if not result.revision:
+        return "it has not recorded the git revision of its code"
+    changed = [name for name in result.changes if decides(name)]
+    return (f"its code differed from its revision in {', '.join(changed[:3])}{', ...' * (len(changed) > 3)}"
+            if changed else "")
+
+
 def read_results(path: Path) -> list[Result]:
     """Returns the results in a file, none if there is no file; raises a RequestError that names a line that cannot be
     used."""
@@ -88,9 +103,15 @@ def _result(line: str, where: str, recipes: dict[str, Mapping[str, Any]]) -> Res
                                  "back from the git history instead")
             content["recipe"] = recipes[content["recipe"]]
         for name in ("words", "devices", "changes", "earlier_revisions"):
-            if content.get(name) is not None:
+            if isinstance(content.get(name), list):
                 content[name] = tuple(map(str, content[name]))
-        return Result(**content)
+        result = Result(**content)
+        if type(result.seed) is not int or not isinstance(result.state, str) or not isinstance(content["words"], tuple):
+            raise ValueError("words must be a list, seed a whole number and state a text")
+        if not all(isinstance(each, Mapping) for each in (result.values, result.lacking, result.floors,
+                                                          result.versions)):
+            raise ValueError("values, lacking, floors and versions must be names with values")
+        return result
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RequestError(f"{where} cannot be used ({error}): delete the line, and the run is looked for and made "
                            "again") from error

@@ -1,14 +1,17 @@
 """Finds and makes the runs of claims and published tables, keeps what they came to, and writes the two pages."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from saddlepoint.claims.claim import Claim, read_claims
 from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.collecting import find_results, find_runs
-from saddlepoint.claims.commitments import Commitments
+from saddlepoint.claims.commitments import Commitments, refuse_changed_code
 from saddlepoint.claims.deciding import Decision, decide
 from saddlepoint.claims.measures import Measure
 from saddlepoint.claims.measuring import measure
@@ -16,15 +19,24 @@ from saddlepoint.claims.recipes import change
 from saddlepoint.claims.repeated_rows import repeated
 from saddlepoint.claims.reproduction import PAGE, Length, named, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
-from saddlepoint.claims.results import RUNNING, Result, first_of_each_seed, merged, read_results, write_results
+from saddlepoint.claims.results import (
+    RUNNING,
+    Result,
+    code_refusal,
+    first_of_each_seed,
+    merged,
+    read_results,
+    write_results,
+)
 from saddlepoint.claims.running import make, missing
 from saddlepoint.claims.study_page import study_page
-from saddlepoint.claims.typed_words import Words, effective
+from saddlepoint.claims.typed_words import Words, effective, of_recipe
 from saddlepoint.comparison.published_tables import read_tables
 from saddlepoint.comparison.report.writing import published_file, write
 from saddlepoint.config.rules import nearest
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError, Stopped
+from saddlepoint.files.outputs import refusing_unwritable
 
 CHECKOUT = Path(__file__).parents[3]
 WRITTEN = "has written this page"  # in every page
@@ -45,9 +57,10 @@ def decide_and_repeat(settings: Mapping[str, Any]) -> None:
             end = make(wanted, registry.places["runs"], settings["jobs_at_once"], settings["again"])
         if not isinstance(end, Stopped):
             measure(find_runs(registry.places["runs"], measures_of(chosen)))
+    with registry.alone():
         results = registry.collected()
-    decisions = [decide(claim, counting(claim, results, commitments)) for claim in registry.claims]
-    registry.write(decisions, results, commitments)
+        decisions = [decide(claim, counting(claim, results, commitments)) for claim in registry.claims]
+        registry.write(decisions, results, commitments)
     if end:
         raise end
 
@@ -65,10 +78,27 @@ class Registry:
         if not self.places["claims"].is_dir():
             raise RequestError(f"claims={self.places['claims']} is no folder: name that of a checkout, whose git "
                                "history says when thresholds were committed")
+        if settings["reproductions"] and not self.places["reproductions"].is_dir():
+            raise RequestError(f"reproductions={self.places['reproductions']} is no folder: name that of a checkout, "
+                               "or leave reproductions= out")
         self.changed: list[tuple[Result, str]] = []
         self.claims = read_claims(self.places["claims"])
         self.reproductions = read_reproductions(self.places["reproductions"], read_tables(published_file()))
         self.refuse_foreign_pages()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Lets no other command write the results meanwhile, as what it had found since would be lost."""
+        path = self.places["results"]
+        with refusing_unwritable(f"results={path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+            lock.acquire()
+        try:
+            yield
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)  # before others may lock it, as in RunDirectory.close
+            lock.release()
 
     def refuse_foreign_pages(self) -> None:
         """Raises a RequestError for a page that is there and that this command has not written."""
@@ -109,6 +139,14 @@ class Registry:
         outdated = {each.order for each, _ in self.changed}
         return [each for each in every if each.order not in outdated]
 
+    def unread(self, results: Sequence[Result]) -> list[Result]:
+        """Returns the results that have the words of no claim and of no row: they may be of other files than those
+        that are read this time."""
+        words = {effective(arm.words) for claim in self.claims for arm in claim.arms}
+        recipes = {of_recipe(row.words) for each in self.reproductions for length in each.lengths
+                   for row in length.rows}
+        return [each for each in results if each.words not in words and of_recipe(each.words) not in recipes]
+
     def missing(self, claims: Sequence[Claim], lengths: Sequence[Length], results: Sequence[Result],
                 commitments: Commitments) -> list[tuple[Words, int]]:
         """Returns words and seed of the runs to be made, those of several claims once. Raises a RequestError for a
@@ -120,25 +158,36 @@ class Registry:
             if lacking:
                 commitments.refuse_to_run(claim)
             wanted += lacking
+        counted = [each for each in results if not code_refusal(each)]
         for length in lengths:
-            wanted += missing([(row.words, seed) for row in length.rows for seed in range(row.seeds)], results, False)
+            rows = missing([(row.words, seed) for row in length.rows for seed in range(row.seeds)], counted, False)
+            if rows:
+                refuse_changed_code(length.title)
+            wanted += rows
         return [*{(effective(words), seed): (words, seed) for words, seed in wanted}.values()]
 
     def write(self, decisions: Sequence[Decision], results: Sequence[Result], commitments: Commitments) -> None:
         """Writes the results that count and both pages, and prints what became of each claim."""
         refused = [f"{' '.join(run.words)}, {_when(run)}: {why}" for run, why in self.changed]
         refused += refusals(self.claims, results, commitments)
+        refused += [f"{length.title}, {row.name}, {_when(run)}: {why}" for each in self.reproductions
+                    for length in each.lengths for row in length.rows for run in results
+                    if of_recipe(run.words) == of_recipe(row.words) and run.seed < row.seeds
+                    and (why := code_refusal(run))]
         used = [run for each in decisions for run in each.runs.values()]
         used += [run for each in self.reproductions for length in each.lengths for row in repeated(length, results)
                  for run in row.runs.values()]
         counted = [*{each.order: each for each in used}.values()]
-        write_results(self.places["results"], counted)
+        unread = self.unread(results)
+        write_results(self.places["results"], [*counted, *unread])
         pages = {"claims.md": claims_page(decisions)}
         if tables := [each for each in self.reproductions if each.page == PAGE]:
             pages[f"{PAGE}.md"] = reproductions_page(tables, counted)
         pages |= {f"{each.page}.md": study_page(each, counted) for each in self.reproductions if each.page != PAGE}
         for name, text in pages.items():
             write(self.places["pages"] / name, text, "pages")
+        if unread:
+            print(f"kept: {len(unread)} results of which no claim and no table here asks anything")
         for line in refused[:MOST_NAMED]:
             print(f"refused: {line}")
         if refused[MOST_NAMED:]:

@@ -107,8 +107,8 @@ def _of_table(table: PublishedTable) -> Iterator[Published]:
     for row in table.rows.values():
         for metric, summary in row.values.items():
             if row.where is not None and summary:
-                yield Published(row.where, metric, summary.mean, None, table.protocol, f"{table.source}, {row.name}",
-                                summary, row.images)
+                yield Published(row.where, metric, summary.mean, None, table.protocol_of(metric),
+                                f"{table.source}, {row.name}", summary, row.images)
 
 
 def _entry(entry: Any, where: str) -> Published:

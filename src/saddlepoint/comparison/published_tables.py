@@ -36,8 +36,13 @@ class PublishedTable:
     name: str
     source: str
     data: tuple[str, ...]  # names of the real images
-    protocol: Mapping[str, Any]
+    protocol: Mapping[str, Any]  # of all values; those of a metric alone are a mapping by its name
     rows: Mapping[str, TableRow]
+
+    def protocol_of(self, metric: str) -> dict[str, Any]:
+        """Returns what the paper tells of the protocol of a metric's values."""
+        shared = {name: value for name, value in self.protocol.items() if name not in self.metrics}
+        return shared | dict(self.protocol.get(metric, {}))
 
     @property
     def metrics(self) -> list[str]:
@@ -68,7 +73,12 @@ def _table(name: str, table: Any, where: str) -> PublishedTable:
                            "of each row, and rows names with values")
     rows = {str(row): _row(str(row), content, mappings[0], runs, f"{where}, {row}")
             for row, content in mappings[2].items()}
-    return PublishedTable(name, source, tuple(data), mappings[1], rows)
+    made = PublishedTable(name, source, tuple(data), mappings[1], rows)
+    for metric, own in made.protocol.items():
+        if (metric in made.metrics) != isinstance(own, Mapping):
+            raise RequestError(f"{where}: protocol, {metric} must be a value, or names with values under the name of "
+                               "one of the table's metrics")
+    return made
 
 
 def _row(name: str, content: Any, shared: Mapping[str, Any], runs: int, where: str) -> TableRow:

@@ -78,7 +78,7 @@ def _of_table(table: PublishedTable) -> Iterator[Yardstick]:
         for metric, summary in row.values.items():
             if row.where is None and summary:
                 yield Yardstick(row.name, tuple(name.lower() for name in table.data), metric, summary.mean,
-                                table.protocol, table.source)
+                                table.protocol_of(metric), table.source)
 
 
 def _entries(table: Any, where: str) -> Iterator[Yardstick]:
