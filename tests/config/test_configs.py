@@ -302,3 +302,8 @@ def test_every_option_trains_two_batches(group, option, tmp_path):
     run = train(settings(*overrides), tmp_path / "run")
     assert read_yaml(run / "status.json")["state"] == "completed"
     assert read_yaml(run / "status.json")["images_seen"] == 16
+
+
+def test_the_optimizer_of_sagans_own_game_is_not_overruled_by_its_experiment():
+    made = settings("experiment=sagan_cifar10", "optimizer=two_timescale", "model.turns.discriminator_steps=1")
+    assert made["optimizer"] == settings("optimizer=two_timescale")["optimizer"]

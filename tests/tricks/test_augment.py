@@ -174,6 +174,8 @@ def test_images_of_other_channels_have_no_colours_to_change():
         channels=4, loss=Hinge())
     [problem] = trick.problems(recipe)
     assert "data.channels=4: type tricks.augment.policy=diffaugment" in problem.reason
+    recipe.tricks["augment"] = Augment(ADA(brightness=0, contrast=0, luma_flip=0, hue=0, saturation=0))
+    assert [*recipe.tricks["augment"].problems(recipe)] == []
 
 
 def test_flips_and_turns_of_characters_are_warned_of_with_what_to_type():

@@ -16,6 +16,7 @@ from saddlepoint.game import recipe_check
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.trick import Trick
 from saddlepoint.game.turns import Turns
+from saddlepoint.networks.stylegan2 import StyleGAN2Generator
 from saddlepoint.training.compiling import compile_game
 from saddlepoint.tricks.feature_matching import FeatureMatching
 from saddlepoint.tricks.mode_seeking import ModeSeeking
@@ -180,6 +181,21 @@ def test_lengths_of_a_linear_generator_are_those_of_its_matrix(kind):
     assert trick.state_dict()["mean_length"].item() == pytest.approx(mean)
 
 
+def test_each_layer_of_stylegan2_has_a_slope_of_its_own():
+    """sqrt(mean over layers of |J_l^T y|^2), by a Jacobian [pixels, layers, W] of each image"""
+    torch.manual_seed(0)
+    generator = StyleGAN2Generator(4, 1, 16, style_size=3, mapping_layers=1, most_maps=2)
+    update = of_fakes(generator, 3)
+    lengths = PathLength().lengths(update, update.latents, update.fake_labels)
+    styles = generator.of_layers(generator.mapping(update.latents, update.fake_labels)).detach()
+    y = RandomStreams(0, 0).normal("path_length", (3, 1, 16, 16)).flatten(1) / 16
+    for image in range(3):
+        jacobian = torch.autograd.functional.jacobian(
+            lambda each: generator.synthesis(each[None]).flatten(), styles[image])
+        slopes = torch.einsum("p,plw->lw", y[image], jacobian)
+        torch.testing.assert_close(lengths[image], slopes.square().sum(1).mean().sqrt(), rtol=1e-4, atol=1e-6)
+
+
 def test_the_mean_square_of_lengths_is_that_of_the_jacobian_per_pixel():
     generator = LinearGenerator()
     update = of_fakes(generator, 4000)
@@ -200,13 +216,13 @@ def test_one_of_gs_turns_in_so_many_has_the_term_and_it_is_as_many_times_as_stro
 
 
 def test_a_generator_that_ignores_its_latents_has_length_0_and_finite_gradients():
-    class Constant(LinearGenerator):
-        def forward(self, latents, labels):
-            return self.matrix.flatten()[:24].expand(len(latents), -1).view(-1, 2, 3, 4)
-
-    generator = Constant()
+    """A root has an infinite slope at 0, and here the length is 0 where a weight that it depends on is."""
+    generator = LinearGenerator()
+    generator.matrix.data.zero_()
     loss = joined(PathLength()).generator_loss(of_fakes(generator, 8))
     assert loss.item() == pytest.approx(0, abs=1e-9)
+    [slope] = torch.autograd.grad(loss, generator.matrix)
+    assert slope.isfinite().all()
 
 
 def test_path_length_trains_in_a_game_and_leaves_running_statistics_alone():
@@ -232,6 +248,10 @@ def test_path_length_trains_in_a_game_and_leaves_running_statistics_alone():
      {"trick": []}),
     ("trick=[path_length] model=pix2pix data=photo_edges", "made of other images (Pix2PixModule", {"trick": []}),
     ("trick=[mode_seeking] model=mlp data.batch_size=1", "compares two fakes", {"data.batch_size": 2}),
+    ("trick=[mode_seeking] model=stylegan2_conditional model.generator.style_mixing=0.9", "gives them styles of yet",
+     {"model.generator.style_mixing": 0}),
+    ("trick=[consistency] model=stylegan2 model.generator.style_mixing=0.9 tricks.consistency.latents_generator=0.5",
+     "gives them styles of other latents", {"model.generator.style_mixing": 0}),
     ("trick=[path_length] data.batch_size=4 tricks.path_length.shrink=4", "tricks.path_length.shrink=4 leaves Batch",
      {"tricks.path_length.shrink": 1}),
     ("trick=[weight_clipping,unrolled] model=mlp", "trick=[weight_clipping] cuts its weights off",

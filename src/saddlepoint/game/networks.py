@@ -72,11 +72,24 @@ class HasMeanStyle(HasMapping, Protocol):
 
 
 @runtime_checkable
+class HasStylesOfLayers(HasMapping, Protocol):
+    """A generator with a mapping whose layers may have styles of their own."""
+
+    def of_layers(self, styles: Tensor) -> Tensor:
+        """styles [N, W] -> the same one for each layer [N, layers, W], which synthesis takes as well"""
+
+
+@runtime_checkable
 class MixesStyles(HasMapping, Protocol):
     """A generator with a mapping that in training gives later layers the styles of other latents, which it draws
     itself, from N(0, I)."""
 
     style_mixing: float  # the share of images, 0 to 1
+
+
+def mixes_styles(generator: nn.Module) -> bool:
+    """Returns whether a generator makes other images of the same latents whenever it is called in training."""
+    return isinstance(generator, MixesStyles) and generator.style_mixing > 0
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from saddlepoint.config.rules import set_by
 from saddlepoint.game.adversarial import AdversarialModule, Terms
 from saddlepoint.game.batches import ImageBatch, PartlyLabelledBatch, PointBatch, VoxelBatch
 from saddlepoint.game.latents import Latents, classes_at
-from saddlepoint.game.networks import MixesStyles, networks_of
+from saddlepoint.game.networks import mixes_styles, networks_of
 from saddlepoint.game.random_streams import RandomStreams
 from saddlepoint.game.recipe import Problem, Recipe, discriminator_problems, in_words
 from saddlepoint.game.step import Contest
@@ -131,8 +131,7 @@ def generator_problems(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(f"the generator makes {in_words(generated_shape)} and the data has "
                       f"{in_words(recipe.sample_shape).rpartition(' of ')[2]}: model.generator and "
                       f"{recipe.shape_settings} must agree")
-    elif (isinstance(recipe.generator, MixesStyles) and recipe.generator.style_mixing > 0
-            and recipe.latents.distribution != "normal"):
+    elif mixes_styles(recipe.generator) and recipe.latents.distribution != "normal":
         yield Problem(f"model.generator.style_mixing={recipe.generator.style_mixing:g} mixes in styles of latents of "
                       f"N(0, I), and model.latents.distribution={recipe.latents.distribution} has others: take normal "
                       "ones, or mix no styles",

@@ -83,12 +83,14 @@ class MappedGenerator(nn.Module):
                 self.mean_style.lerp_(global_mean(styles.detach().mean(0)).to(self.mean_style), 1 - AVERAGE_KEEPS)
         return styles
 
+    def of_layers(self, styles: Tensor) -> Tensor:
+        """styles [N, style_size] -> the same one for each layer [N, num_styles, style_size]"""
+        return styles[:, None].expand(-1, self.num_styles, -1)
+
     def synthesis(self, styles: Tensor) -> Tensor:
         """styles [N, style_size], or one for each layer [N, num_styles, style_size] -> images [N, C, S, S], mostly in
         [-1, 1]"""
-        if styles.ndim == 2:
-            styles = styles[:, None].expand(-1, self.num_styles, -1)
-        each = styles.unbind(1)
+        each = (self.of_layers(styles) if styles.ndim == 2 else styles).unbind(1)
         maps, image = self.first.expand(styles.shape[0], -1, -1, -1), None
         for number, block in enumerate(self.blocks):  # the style of a block's image is that of the next block's first
             maps, image = block(maps, image, each[max(2 * number - 1, 0):2 * number + 2])

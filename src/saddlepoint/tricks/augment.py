@@ -72,8 +72,9 @@ class Augment(Trick):
     https://arxiv.org/abs/2006.06676. G learns the distribution of the data, and not that of T, if T's distribution can
     be undone: turns by 0 to 270 degrees with a probability below 1 can, as most images are left upright.
 
-    Every image that is scored has random numbers of its own, in a penalty as well, whose gradient is with respect to
-    the image before it is augmented. Images that nothing hits stay as they are, bit for bit.
+    Every image that is scored has random numbers of its own, those of penalties as well unless they differentiate
+    the logits that D gave already (R1 and R2 in float32); a penalty's gradient is with respect to the image before it
+    is augmented. Images that nothing hits stay as they are, bit for bit.
 
     policy: which transformations, and how strong
     probability: 0 to 1, of each transformation: a number, a schedule, or AdaptiveProbability

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from saddlepoint.config.rules import NonNegative, null_unless_chosen
+from saddlepoint.game.networks import mixes_styles
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
 from saddlepoint.game.step import DiscriminatorStep, GeneratorStep, Side, Step
@@ -31,8 +32,8 @@ class Consistency(Trick):
 
     T is a random augmentation, e ~ N(0, latent_noise^2). CR is Zhang et al. 2020, https://arxiv.org/abs/1910.12027:
     real=10 alone. bCR is Zhao et al. 2021, https://arxiv.org/abs/2002.04724: real=10 and fake=10. Their zCR is
-    latents_discriminator=5 and latents_generator=0.5, and ICR all four. Logits of patches are averaged over an image,
-    as T moves them.
+    real=0, latents_discriminator=5 and latents_generator=0.5, and ICR all four. Logits of patches are averaged over an
+    image, as T moves them.
 
     D is run once more for each term, on reals or on fakes. G's last term has no lower bound unless pixels have one,
     as after tanh.
@@ -74,6 +75,10 @@ class Consistency(Trick):
         elif isinstance(recipe.latents, StructuredLatents):
             yield Problem(f"{typed} changes the latents of fakes a little, and those of {recipe.module.__name__} "
                           "(model.module) hold codes, which would be none any more: type 0 for them", off)
+        if mixes_styles(recipe.generator):
+            yield Problem(f"{typed} makes fakes once more of near latents, and model.generator.style_mixing="
+                          f"{recipe.generator.style_mixing:g} gives them styles of other latents: they would be other "
+                          "images", {"model.generator.style_mixing": 0})
         if recipe.turns.fakes_in_eval:
             yield Problem(f"{typed} makes fakes once more, as the generator trains, and "
                           "model.turns.fakes_in_eval=true made the others in evaluation mode: they would differ for "

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from saddlepoint.config.rules import NonNegative, Positive
+from saddlepoint.game.networks import mixes_styles
 from saddlepoint.game.precision import exact
 from saddlepoint.game.recipe import Problem, Recipe
 from saddlepoint.game.schedule import Schedule, as_schedule
@@ -41,6 +42,10 @@ class ModeSeeking(Trick):
         if (fakes := recipe.turns.generator_fakes(reals)) < 2:
             yield Problem(f"trick=[{self.name_in(recipe)}] compares two fakes of an update, and data.batch_size="
                           f"{recipe.batch_size} gives the generator {fakes}", {"data.batch_size": 2})
+        if mixes_styles(recipe.generator) and getattr(recipe.generator, "num_classes", 0):
+            yield Problem(f"trick=[{self.name_in(recipe)}] makes images once more of the latents of others, and "
+                          f"model.generator.style_mixing={recipe.generator.style_mixing:g} gives them styles of yet "
+                          "other latents", {"model.generator.style_mixing": 0})
 
     def schedules(self) -> Mapping[str, Schedule]:
         return {"weight": self.weight}

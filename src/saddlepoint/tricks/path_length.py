@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from saddlepoint.config.rules import Count, NonNegative, number
 from saddlepoint.game.modes import switched_off
-from saddlepoint.game.networks import HasMapping
+from saddlepoint.game.networks import HasMapping, HasStylesOfLayers
 from saddlepoint.game.precision import exact, precision_of
 from saddlepoint.game.recipe import Problem, Recipe, batch_norms
 from saddlepoint.game.schedule import Schedule, as_schedule
@@ -31,9 +31,11 @@ class PathLength(Trick):
     of the lengths ||J^T y||: a <- a + decay * (E||J^T y|| - a) before the term is computed, from 0 on, and a constant
     of the loss. So lengths are drawn to 0 at first, as in the authors' code. a is a buffer, one for all contests.
 
-    The latents are those of G's update, z; of a generator with a mapping the styles w are differentiated, and the
-    length of several styles of an image is the root of their mean square. The images are made again, in float32, from
-    every `shrink`-th latent. With BatchNorm in G, J^T y is that of the batch as a whole; running statistics stay.
+    The latents are those of G's update, z; of a generator with a mapping the styles w are differentiated. Where layers
+    have styles of their own (model=stylegan2) the length is the root of the mean square over layers, as in the
+    authors' code, to which their weight belongs; in the paper's J all layers share one w. The images are made again, in
+    float32, from every `shrink`-th latent. With BatchNorm in G, J^T y is that of the batch as a whole; running
+    statistics stay.
 
     weight: 0 or more; the authors' is 2
     every: rounds of turns, 1 or more: one of G's turns in so many has the term, so many times as strong
@@ -93,10 +95,12 @@ class PathLength(Trick):
 
 
 def images_of(generator: nn.Module, latents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns what the generator's images are differentiated in, latents [N, L] or styles [N, ..., L], and the images
-    [N, C, H, W]."""
+    """Returns what the generator's images are differentiated in, latents [N, L] or styles [N, ..., L], of each layer
+    where layers have their own, and the images [N, C, H, W]."""
     apart, latents = with_own_buffers(generator), latents.detach().requires_grad_()
     if isinstance(generator, HasMapping):
         styles = apart.mapping(latents, labels)
+        if isinstance(generator, HasStylesOfLayers):
+            styles = generator.of_layers(styles)
         return styles, apart.synthesis(styles)
     return latents, apart(latents, labels)

@@ -50,8 +50,6 @@ class ADA(Policy):
     turns of them, keep the frame.
     """
 
-    channels = (1, 3)
-
     def __init__(self, x_flip: Probability = 1.0, quarter_turn: Probability = 1.0, shift: Probability = 1.0,
                  scale: Probability = 1.0, rotation: Probability = 1.0, stretch: Probability = 1.0,
                  fractional_shift: Probability = 1.0, brightness: Probability = 1.0, contrast: Probability = 1.0,
@@ -84,6 +82,10 @@ class ADA(Policy):
 
     def uses(self, *names: str) -> bool:
         return any(self.multipliers[name] for name in names)
+
+    @property
+    def channels(self) -> tuple[int, ...] | None:
+        return (1, 3) if self.uses(*COLOURS) else None
 
     def reorienting(self) -> Iterator[str]:
         yield from (name for name in ("x_flip", "quarter_turn") if self.uses(name))
