@@ -58,14 +58,19 @@ def test_steps_in_bfloat16_are_those_of_float32_to_its_rounding_and_compile(type
     assert (compiled - half).norm() < (half - exact).norm() / 8
 
 
-def test_the_same_request_in_three_ways(steps):
-    """All stages of a network whose other layers are a single one, or the network, or all networks."""
+def test_the_same_request_in_several_ways(steps):
+    """All stages of a network whose other layers are a single one, or the network, or all networks; and stages by
+    their places from either end."""
     assert torch.equal(steps("bf16.generator=all", "bf16.discriminator=all"), steps("precision=bf16-mixed"))
+    assert torch.equal(steps("bf16.generator=[-1]"), steps("bf16.generator=[1]"))
+    assert not torch.equal(steps("bf16.generator=[-2]"), steps("bf16.generator=[1]"))
 
 
 @pytest.mark.parametrize(("typed", "answer"), [
     (("bf16.discriminator=[0,7]",), r"bf16.discriminator=\[0, 7\]: DCGANDiscriminator \(model.discriminator\) has 2 "
-                                    r"stages, from 0 at its input to 1: type bf16.discriminator=\[0, 1\]"),
+                                    r"stages, from 0 at its input to 1, or from -2 to -1: type "
+                                    r"bf16.discriminator=\[0, 1\]"),
+    (("bf16.generator=[-3]",), r"bf16.generator=\[-3\]: DCGANGenerator \(model.generator\) has 2 stages, from 0"),
     (("bf16.generator=[0]", "model=mlp", "model.generator.widths=[8]", "model.discriminator.widths=[8]"),
      r"MLPGenerator \(model.generator\) does not say what its stages are.*bf16.generator=all"),
     (("bf16.generator=all", "precision=bf16-mixed"), "precision=bf16-mixed computes all networks in half precision, and"

@@ -44,7 +44,7 @@ RULES: dict[str, Rule] = {
     "budget.images": COUNT,
     "describe": boolean,
     "precision": one_of("32-true", "bf16-mixed", "16-mixed"),
-    "bf16.*": either(one_of("all", None), list_of(integer(0))),
+    "bf16.*": either(one_of("all", None), list_of(integer())),
     "threads": optional(COUNT),
     "run.dir": optional(path),
     "resume": optional(path),

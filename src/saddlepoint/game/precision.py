@@ -34,11 +34,11 @@ class Bfloat16:
 
     def __init__(self, network: nn.Module, stages: Sequence[int] | None = None):
         """network: has the attribute `stages` (HasStages) unless all of it computes in bfloat16; stages: their numbers,
-        from 0; None: all of the network"""
+        from 0 at the input, or from -1 at the output; None: all of the network"""
         if stages is None:
             for name in ("forward", *(name for name in METHODS if hasattr(network, name))):
                 setattr(network, name, _InBfloat16(self, network, name, is_last=True))
-        for number in stages or ():
+        for number in {number % len(network.stages) for number in stages or ()}:
             layers = layers_of(network.stages[number])
             for layer in layers:
                 layer.forward = _InBfloat16(self, layer, "forward", is_last=layer is layers[-1])
@@ -98,6 +98,7 @@ def _require_stages(player: str, name: str, network: nn.Module, numbers: Sequenc
         raise RequestError(f"{typed}: {type(network).__name__} (model.{name}) does not say what its stages are, as it "
                            f"has no attribute `stages`: type bf16.{player}=all, or bf16.{player}=null for float32")
     count = len(network.stages)
-    if any(number >= count for number in numbers):
+    if not all(-count <= number < count for number in numbers):
         raise RequestError(f"{typed}: {type(network).__name__} (model.{name}) has {count} stages, from 0 at its input "
-                           f"to {count - 1}: type bf16.{player}={as_typed(list(range(count)))} or some of these")
+                           f"to {count - 1}, or from -{count} to -1: type "
+                           f"bf16.{player}={as_typed(list(range(count)))} or some of these")
