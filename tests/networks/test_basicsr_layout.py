@@ -6,7 +6,7 @@ from torch import nn
 
 from saddlepoint.compat import basicsr
 from saddlepoint.errors import RequestError
-from saddlepoint.networks.basicsr_layout import build, recognise
+from saddlepoint.networks.basicsr_layout import build, recognise, untold
 from saddlepoint.networks.rrdb import RRDBNet, UnfoldedRRDBNet
 from saddlepoint.networks.srresnet import MSRResNet, SRResNet
 from saddlepoint.networks.srvgg import SRVGGNetCompact
@@ -21,9 +21,10 @@ NETWORKS = [
       for channels, scale, layers in ((3, 4, 3), (3, 1, 12), (1, 2, 1))),
     *((MSRResNet, {"channels": 3, "scale": scale, "width": 8, "num_blocks": 2}) for scale in (2, 3, 4)),
     *((SRResNet, {"channels": 1, "scale": scale, "width": 4, "num_blocks": 11, "upsampling": upsampling,
-                  "normalization": normalization})
-      for scale, upsampling, normalization in ((4, "pixel_shuffle", "batch"), (3, "pixel_shuffle", "none"),
-                                               (8, "transposed", "batch"), (3, "transposed", "none"))),
+                  "normalization": normalization, "skip": skip})
+      for scale, upsampling, normalization, skip in (
+          (4, "pixel_shuffle", "batch", False), (3, "pixel_shuffle", "none", True), (8, "transposed", "batch", True),
+          (3, "transposed", "none", False))),
 ]
 LAST = {"conv_first": "0", "conv_up1": "3", "conv_up2": "6", "conv_hr": "8", "conv_last": "10"}
 BSRGAN = {"conv_body": "trunk_conv", "conv_up1": "upconv1", "conv_up2": "upconv2", "conv_hr": "HRconv"}
@@ -53,8 +54,9 @@ def as_bsrgan(state):
 
 @pytest.mark.parametrize(("network", "arguments"), NETWORKS)
 def test_each_network_is_found_with_the_arguments_it_was_made_with(network, arguments):
-    state = network(**arguments).state_dict()
-    recognised = recognise(state)
+    original = network(**arguments)
+    state = original.state_dict()
+    recognised = recognise(state, untold(original))
     assert (recognised.network, recognised.arguments) == (network, arguments)
     assert list(recognised.state) == list(state)
 
@@ -64,9 +66,15 @@ def test_what_is_built_computes_what_was_saved(network, arguments):
     torch.manual_seed(0)
     original = with_large_weights(network(**arguments))
     low = torch.rand(1, original.channels, 8, 4)
-    rebuilt = build(original.state_dict()).eval()
+    rebuilt = build(original.state_dict(), untold(original)).eval()
     torch.testing.assert_close(rebuilt(low), original(low))
     assert rebuilt.scale == original.scale
+
+
+@pytest.mark.parametrize("metadata", [{}, {"skip": "maybe"}])
+def test_an_srresnet_whose_file_does_not_tell_of_the_skip_is_refused(metadata):
+    with pytest.raises(RequestError, match=r"does not say .*model\.generator\.skip.*weights=RUN.*metadata"):
+        build(SRResNet(width=4, num_blocks=1).state_dict(), metadata)
 
 
 def test_a_file_of_half_precision_gives_a_network_of_float32():

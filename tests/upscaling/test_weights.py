@@ -148,12 +148,16 @@ def test_a_run_of_another_kind_is_refused(tmp_path):
             weights.load(str(typed))
 
 
+def super_resolution_run(path: Path, *more: str) -> Path:
+    return train(settings("model=srgan", "data=sr_folder", "perceptual=random", "trick=[ema]", "callbacks=none",
+                          "logger=none", "trainer=cpu", "budget.images=4", "data.batch_size=2", "data.subset_size=2",
+                          "data.image_size=32", "model.generator.width=4", "model.generator.num_blocks=1",
+                          "model.discriminator.width=4", *more), path)
+
+
 def test_a_super_resolution_run_gives_the_generator_it_samples_with(tmp_path):
     """The average of its weights, when it kept one."""
-    run = train(settings("model=srgan", "data=sr_folder", "perceptual=random", "trick=[ema]", "callbacks=none",
-                         "logger=none", "trainer=cpu", "budget.images=4", "data.batch_size=2", "data.subset_size=2",
-                         "data.image_size=32", "model.generator.width=4", "model.generator.num_blocks=1",
-                         "model.discriminator.width=4"), tmp_path / "run (1)")
+    run = super_resolution_run(tmp_path / "run (1)")
     state = checkpoint.load(run / "checkpoints" / "last.ckpt")["module"]
     (tmp_path / "mine.pth").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes())
     for typed, name in ((run, "run (1)"), (run / "checkpoints" / "last.ckpt", "last"), (tmp_path / "mine.pth", "mine")):
@@ -161,6 +165,14 @@ def test_a_super_resolution_run_gives_the_generator_it_samples_with(tmp_path):
         assert found.name == name and found.network.scale == 4
         for parameter, value in found.network.state_dict().items():
             assert torch.equal(value, state[f"tricks.ema.generator.{parameter}"])
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_the_file_that_a_super_resolution_run_leaves_computes_what_the_run_computes(skip, tmp_path):
+    run = super_resolution_run(tmp_path / "run", f"model.generator.skip={str(skip).lower()}")
+    network = weights.load(str(run)).network
+    assert network.skip == skip
+    assert_same(weights.load(str(run / "generator.safetensors")).network.eval(), network.eval())
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):

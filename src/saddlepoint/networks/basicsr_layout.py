@@ -2,13 +2,16 @@
 
 Reads files of BasicSR and Real-ESRGAN, of the first ESRGAN (https://github.com/xinntao/ESRGAN), of BSRGAN and RealSR,
 and of saddlepoint's SRResNet. The tensors may be inside other dictionaries (`params_ema`, `state_dict`), and all names
-may begin with one prefix (`module.`). The names and shapes must then be exactly those of the network.
+may begin with one prefix (`module.`). The names and shapes must then be exactly those of the network. What they do not
+tell of it stands in the metadata of a file that saddlepoint wrote.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,6 +27,7 @@ KNOWN = ("RRDBNet (ESRGAN, Real-ESRGAN, BSRGAN), SRVGGNetCompact or MSRResNet in
          "first ESRGAN's, SRResNet in saddlepoint's")
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net", "net_g", "netG")
 AVERAGED = "params_ema"  # preferred where a file has other weights too, and so first in WRAPPERS
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
 DEEPEST = 5  # most dictionaries or prefixes around the weights
 DRAWS = ("normal_", "uniform_", "kaiming_uniform_")  # functions of tensors and torch.nn.init that draw weights
 _FIRST_ESRGAN = (
@@ -54,28 +58,36 @@ class Recognised:
     """The network that a file of weights fits, with the weights under our names."""
 
     network: type[nn.Module]
-    arguments: dict[str, int | str]  # of its constructor
+    arguments: dict[str, int | str | bool]  # of its constructor
     state: dict[str, Tensor]  # under our names
     layout: str  # whose names the file has
 
 
-def recognise(state: Mapping[str, Tensor]) -> Recognised:
-    """Returns the network that a state dict, or a dict that contains one, fits exactly; refuses all others."""
+def recognise(state: Mapping[str, Tensor], metadata: Mapping[str, str] = NO_METADATA) -> Recognised:
+    """Returns the network that a state dict, or a dict that contains one, fits exactly; refuses all others.
+
+    metadata: as `untold` returns it
+    """
     weights = _without_prefixes(_unwrapped(state))
     for layout, (signature, names, read_arguments) in _LAYOUTS.items():
         if signature in weights:
             patterns = names(weights) if callable(names) else names
             weights = {_translated(name, patterns): values for name, values in weights.items()}
-            network, arguments = read_arguments(_Shapes(weights))
+            network, arguments = read_arguments(_Shapes(weights, metadata))
             _require_fit(network, arguments, weights)
             return Recognised(network, arguments, weights, layout)
     raise RequestError(f"These weights fit no network known here ({KNOWN}): {_list_tensors(weights)}. Type "
                        "weights=realesrgan_x4plus, or give a file of one of these networks")
 
 
-def build(state: Mapping[str, Tensor]) -> nn.Module:
-    """Builds the network that a file of weights fits and loads them, in float32 on the CPU."""
-    recognised = recognise(state)
+def untold(network: nn.Module) -> dict[str, str]:
+    """Returns the arguments of a network that its tensors do not tell, as JSON, for the metadata of their file."""
+    return {"skip": json.dumps(network.skip)} if isinstance(network, SRResNet) else {}
+
+
+def build(state: Mapping[str, Tensor], metadata: Mapping[str, str] = NO_METADATA) -> nn.Module:
+    """Builds the network that a file of weights fits and loads them, in float32 on the CPU. metadata: see recognise."""
+    recognised = recognise(state, metadata)
     network = _without_weights(recognised.network, recognised.arguments)
     copies = {name: recognised.state[name].to("cpu", values.dtype, copy=True)
               for name, values in network.state_dict().items()}
@@ -92,17 +104,18 @@ class _NoDraws(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def _without_weights(network: type[nn.Module], arguments: dict[str, int | str]) -> nn.Module:
+def _without_weights(network: type[nn.Module], arguments: dict[str, int | str | bool]) -> nn.Module:
     """Builds the network without memory for its weights, so that a small file cannot claim a huge network."""
     with torch.device("meta"), _NoDraws():
         return network(**arguments)
 
 
 class _Shapes:
-    """The sizes of a file's tensors. Refuses a file that lacks a convolution, or has it with other dimensions."""
+    """The sizes of a file's tensors, and its metadata. Refuses a file that lacks a convolution, or has it with other
+    dimensions."""
 
-    def __init__(self, weights: Mapping[str, Tensor]):
-        self.weights = weights
+    def __init__(self, weights: Mapping[str, Tensor], metadata: Mapping[str, str]):
+        self.weights, self.metadata = weights, metadata
 
     def convolution(self, name: str) -> tuple[int, int, int]:
         """Returns (outputs, inputs, kernel size) of a convolution; inputs come first for a transposed one."""
@@ -148,6 +161,11 @@ def _msrresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
 
 
 def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
+    if (skip := shapes.metadata.get("skip")) not in ("true", "false"):
+        raise RequestError("These weights are those of an SRResNet, and the file does not say whether it adds the "
+                           "enlarged input to its output (model.generator.skip): type weights=RUN, the directory of "
+                           "the run that wrote them, or save them by safetensors with the metadata "
+                           '{"skip": "true"} or {"skip": "false"}')
     width, channels, _ = shapes.convolution("first.0")
     outputs, _, kernel_size = shapes.convolution("upsampling.0.0")
     shuffled = kernel_size == 3  # a transposed convolution's kernel is its factor + 2
@@ -155,7 +173,8 @@ def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
     return SRResNet, {"channels": channels, "scale": factor ** shapes.count(r"upsampling\.\d+\."), "width": width,
                       "num_blocks": shapes.count(r"body\.\d+\.0\."),
                       "upsampling": "pixel_shuffle" if shuffled else "transposed",
-                      "normalization": "batch" if shapes.count(r".*\.running_mean") else "none"}
+                      "normalization": "batch" if shapes.count(r".*\.running_mean") else "none",
+                      "skip": json.loads(skip)}
 
 
 # By layout: a tensor that only it has; patterns from its names to ours; the function that reads the constructor's

@@ -20,6 +20,7 @@ from saddlepoint.game.adversarial import AdversarialModule
 from saddlepoint.game.recording import Recorder
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.game.translation import TranslationModule
+from saddlepoint.networks.basicsr_layout import untold
 from saddlepoint.parallel.collectives import is_alone, largest
 from saddlepoint.runs.directory import RunDirectory
 from saddlepoint.training import compiling
@@ -78,9 +79,11 @@ def next_command(module: AdversarialModule, run: RunDirectory) -> str:
 @rank_zero_only
 def export(module: AdversarialModule, run: RunDirectory) -> None:
     """Writes <network>.safetensors for each network of the generator's player, with its weights alone, for other
-    programs. generator.safetensors is the one that draws."""
+    programs. generator.safetensors is the one that draws. What the weights of an upscaling network do not tell of it is
+    in the metadata."""
     for name, network in module.sampling_networks.items():
-        content = save({key: tensor.contiguous() for key, tensor in network.state_dict().items()})
+        content = save({key: tensor.contiguous() for key, tensor in network.state_dict().items()},
+                       untold(network) or None)
         write_atomically(run.path / f"{name}.safetensors", partial(_write, content))
 
 

@@ -20,6 +20,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.files.safetensors_files import is_safetensors
 from saddlepoint.networks import basicsr_layout
+from saddlepoint.networks.basicsr_layout import NO_METADATA
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.loading import load_module, translates
 from saddlepoint.upscaling import releases
@@ -37,8 +38,11 @@ class Weights(NamedTuple):
     source: str  # where they come from, to be printed
 
 
-def load(weights: str) -> Weights:
-    """Loads what weights= names. Raises a RequestError if there is no such network or it cannot be read."""
+def load(weights: str, untold: Mapping[str, str] = NO_METADATA) -> Weights:
+    """Loads what weights= names. Raises a RequestError if there is no such network or it cannot be read.
+
+    untold: what a file's tensors do not tell of the network, for a file that does not say it in its metadata
+    """
     if weights in OFFICIAL:
         return load_official(weights)
     path = expanded(weights, "weights")
@@ -48,7 +52,8 @@ def load(weights: str) -> Weights:
         near = nearest(weights, OFFICIAL) or "."
         raise RequestError(f"weights={weights} is neither a name known here nor a file{near} Type one of "
                            f"{', '.join(OFFICIAL)}, or a file ({', '.join(ENDINGS)}), or a run directory")
-    return Weights(_build(read_tensors(path), f"weights={weights}"), path.stem, str(path))
+    state, metadata = read_tensors(path), {**untold, **read_metadata(path)}
+    return Weights(_build(state, f"weights={weights}", metadata), path.stem, str(path))
 
 
 def load_official(name: str) -> Weights:
@@ -85,9 +90,9 @@ def _load_release(name: str, path: Path) -> Weights:
     return Weights(_build(read_tensors(path), f"weights={name} ({path})"), name, str(path))
 
 
-def _build(state: Mapping[str, Any], typed: str) -> nn.Module:
+def _build(state: Mapping[str, Any], typed: str, metadata: Mapping[str, str] = NO_METADATA) -> nn.Module:
     try:
-        network = basicsr_layout.build(state)
+        network = basicsr_layout.build(state, metadata)
     except RequestError as error:
         raise RequestError(f"{typed}: {error}") from error
     if network.channels not in (GREY, COLOUR):
@@ -113,6 +118,14 @@ def read_tensors(path: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise RequestError(f"weights={path} holds a {type(content).__name__} instead of tensors with names")
     return content
+
+
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """Returns the metadata of a file that `read_tensors` could read. Only files of safetensors have any."""
+    if not is_safetensors(path):
+        return NO_METADATA
+    with safetensors.safe_open(path, framework="pt") as file:
+        return file.metadata() or NO_METADATA
 
 
 def is_ours(path: Path) -> bool:
