@@ -6,7 +6,8 @@ import zlib
 
 import numpy
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+import tifffile
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from saddlepoint.data.decoding import decode
 from saddlepoint.image_files.endings import ENDINGS
@@ -95,6 +96,36 @@ def test_the_comment_of_a_jpeg_stays_in_a_jpeg_and_is_missed_elsewhere(tmp_path)
     picture = read_picture(tmp_path / "x.jpg", LIMITS)
     assert written(tmp_path, picture, "jpg")[0].info["comment"] == b"by hand"
     assert written(tmp_path, picture, "png")[1].notes == ("left out its comment, for which PNG has no place",)
+
+
+@pytest.mark.parametrize("dtype", [numpy.uint8, numpy.uint16])  # Pillow reads the one, tifffile the other
+def test_what_only_holds_for_a_tiffs_own_pixels_is_left_out_and_said(tmp_path, dtype):
+    layers, scale, place, nodata = 37724, 33550, 33922, 42113
+    tags = [(layers, "B", 4, b"8BIM"), (scale, "d", 3, (0.5, 0.5, 0.0)), (place, "d", 6, (0.0,) * 6),
+            (nodata, "s", 0, "0"), (315, "s", 0, "Artist")]
+    tifffile.imwrite(tmp_path / "x.tiff", random_pixels(3, dtype), photometric="rgb", metadata=None,
+                     extratags=[(*tag, True) for tag in tags])
+    picture = read_picture(tmp_path / "x.tiff", LIMITS)
+    assert picture.notes == (
+        "its Photoshop or IPTC block was left out",
+        "its map coordinates (GeoTIFF, GDAL) were left out, as they are those of its own pixels")
+    for kind in ("png", "tiff"):
+        exif = written(tmp_path, picture, kind)[0].getexif()
+        assert exif[315] == "Artist" and not {layers, scale, place, nodata} & {*exif}
+
+
+def test_exif_data_in_a_text_of_a_png_turns_the_picture_once(tmp_path):
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "Maker"
+    data = exif.tobytes()
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(data):8}\n{data.hex()}\n", zip=True)
+    (tmp_path / "x.png").write_bytes(content(photo(9, 7), "PNG", pnginfo=info))
+    picture = read_picture(tmp_path / "x.png", LIMITS)
+    assert picture.size == (7, 9)
+    image, _ = written(tmp_path, picture, "png")
+    assert ImageOps.exif_transpose(image).size == (7, 9) and image.getexif()[271] == "Maker"
+    assert "Raw profile type exif" not in image.info
 
 
 def test_a_profile_of_grey_stays_in_grey_files_and_goes_into_none_with_colours(tmp_path):

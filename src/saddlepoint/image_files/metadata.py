@@ -14,13 +14,17 @@ from saddlepoint.image_files.errors import DAMAGED
 from saddlepoint.image_files.source import ORIENTATION, Source
 
 EXIF_DIRECTORIES = (0x8769, 0x8825)  # tags of EXIF data's own directories: the camera's settings, the place
-# Tags that say how a TIFF file is laid out, or hold IPTC, Photoshop or XMP blocks; Pillow counts them as EXIF data.
+PHOTOSHOP = {33723, 34377, 37724, 50255}  # tags of a TIFF: IPTC, resources, layers, annotations
+COORDINATES = {33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113}  # tags of GeoTIFF and of GDAL
+# Tags of a TIFF that say how it is laid out, or are true of its own pixels only, or hold XMP or a colour profile;
+# Pillow counts them as EXIF data.
 LAYOUT = {*range(254, 269), *range(273, 282), 284, *range(286, 296), *range(297, 305), *range(317, 348),
-          *range(512, 533), 700, 33723, 34377, 34675}
+          *range(512, 533), 700, 34675, *PHOTOSHOP, *COORDINATES}
 DESCRIPTION = 270
 DESCRIBES_LAYOUT = ('{"shape":', "ImageJ=")  # how tifffile's and ImageJ's descriptions begin; OME's are XML
 PNG_COLOURS = (b"cHRM", b"gAMA", b"cICP", b"sRGB", b"mDCV", b"cLLI")  # chunks that say which colours the levels are
 XMP_IN_PNG = b"XML:com.adobe.xmp"
+EXIF_IN_PNG = b"Raw profile type exif\0"  # how texts begin in which older programs store EXIF data; Pillow reads them
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,20 @@ def read_metadata(source: Source) -> tuple[Metadata, list[str]]:
     """Reads the metadata of a file; returns them and sentences about what is left out. May decode the file."""
     notes = []
     info = source.image.info if source.image is not None else {}
+    tags: set[int] = set()
     try:
-        exif = without_layout(exif_of(source))
+        exif = exif_of(source)
+        tags = {*exif}
+        exif = without_layout(exif)
     except DAMAGED:
         exif = Image.Exif()
         notes.append("its EXIF data is damaged and was left out")
     if source.stored_profile and not source.profile:
         notes.append("its colour profile, which is one of other colours, was left out")
-    if info.get("photoshop") or source.image is not None and source.image.format == "TIFF" and \
-            {33723, 34377} & {*source.image.tag_v2}:
+    if info.get("photoshop") or PHOTOSHOP & tags:
         notes.append("its Photoshop or IPTC block was left out")
+    if COORDINATES & tags:
+        notes.append("its map coordinates (GeoTIFF, GDAL) were left out, as they are those of its own pixels")
     chunks = tuple(_png_chunks(source.path)) if source.image is not None and source.image.format == "PNG" else ()
     profile = None if source.mode else source.profile
     xmp = info.get("xmp") or source.tiff and source.tiff.xmp
@@ -111,7 +119,8 @@ def _png_chunks(path: Path) -> Iterator[tuple[bytes, bytes]]:
     with path.open("rb") as stream:
         stream.seek(len(png.SIGNATURE))
         for chunk in png.chunks(stream):
-            keep = chunk.name in PNG_COLOURS or chunk.name in png.TEXTS and not chunk.data.startswith(XMP_IN_PNG)
+            keep = chunk.name in PNG_COLOURS or \
+                chunk.name in png.TEXTS and not chunk.data.startswith((XMP_IN_PNG, EXIF_IN_PNG))
             if keep and chunk.is_whole:
                 yield chunk.name, chunk.data
 
