@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from saddlepoint.data.pair_making import Edges, NextFrame
+from saddlepoint.data.pair_making import Edges, Grey, NextFrame
 from saddlepoint.data.paired_files import PairedFolders, PairedHalves, PairsFromFolder
 from saddlepoint.data.unpaired_folders import UnpairedFolders
 from saddlepoint.errors import RequestError
@@ -84,6 +84,25 @@ def test_validation_pairs_are_those_beside_training_or_held_out_and_the_same_for
     assert torch.equal(pairs[0][1], torch.stack(expected)) and torch.equal(pairs[0][0], 255 - pairs[0][1])
     assert f"validation: images of {tmp_path / 'T' / 'val'}" in data[0].describe()
     assert data[0].identity()["validation"]["images"] == 4 and data[0].identity()["source"]["images"] == 3
+
+
+@pytest.mark.parametrize("made_of", [PairedFolders, UnpairedFolders, PairsFromFolder])
+def test_validation_images_that_cannot_be_read_are_counted_and_refused_if_none_is_left(made_of, tmp_path, caplog):
+    for domain in "AB":
+        for part in ("train", "val"):
+            write_levels(tmp_path / domain / part, range(4))
+    more = {"pair": Grey(), "source_channels": 1} if made_of is PairsFromFolder else {
+        "source_root": tmp_path / "A" / "train"}
+    data = of_files(made_of, tmp_path / "B" / "train", **more)
+    read = data.validation_images if made_of is UnpairedFolders else data.validation_pairs
+    files = sorted((tmp_path / "B" / "val").iterdir())
+    files[2].write_bytes(b"no image")
+    assert len(read(9)[1]) == 3
+    assert f"1 of 4 validation images of data={made_of.__name__} cannot be read: {files[2]} (" in caplog.text
+    for file in files:
+        file.write_bytes(b"no image")
+    with pytest.raises(RequestError, match="4 of 4 validation images .* None is left"):
+        read(9)
 
 
 def test_the_part_that_is_held_out_is_not_trained_on(tmp_path):

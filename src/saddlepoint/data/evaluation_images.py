@@ -4,6 +4,7 @@ N images of C channels and H x W pixels.
 """
 
 import hashlib
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,10 +17,14 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from saddlepoint.config.image_sizes import Sides
+from saddlepoint.data import describing
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.data.loading import ImageLoader
 from saddlepoint.data.sampling import fixed_subset
+from saddlepoint.errors import RequestError
 from saddlepoint.image_files.packed import Packed, Place
+
+log = logging.getLogger(__name__)
 
 
 class Block(NamedTuple):
@@ -66,6 +71,19 @@ class EvaluationImages(ABC):
     @abstractmethod
     def block(self, indices: range) -> Block:
         """Reads the images of these indices."""
+
+    def for_validation(self) -> Tensor:
+        """Returns all images [N, C, H, W] uint8, without those that cannot be read, of which it warns. Raises a
+        RequestError if none is left."""
+        block = self.block(range(len(self)))
+        if block.unreadable:
+            reasons = describing.listed([f"{file} ({why})" for file, why in block.unreadable.items()])
+            message = (f"{len(block.unreadable)} of {len(self)} validation images of data={self.name} cannot be read: "
+                       f"{reasons}")
+            if not len(block.images):
+                raise RequestError(f"{message}. None is left to validate with: mend these files, or replace them")
+            log.warning("%s. They are left out.", message)
+        return block.images
 
     @abstractmethod
     def identity(self) -> str:

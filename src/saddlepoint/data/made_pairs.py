@@ -64,8 +64,7 @@ class MadePairs(ImageDataModule):
 
         They are none that is trained on if `held_out_images` has others.
         """
-        images = self.held_out_images().limited(count)
-        joined = to_unit_range(images.block(range(len(images))).images)
+        joined = to_unit_range(self.held_out_images().limited(count).for_validation())
         with torch.no_grad():
             source, target = self.pair(joined, generators(VALIDATION_SEED, "data/validation_pair", range(len(joined))))
         return to_bytes(source), to_bytes(target)

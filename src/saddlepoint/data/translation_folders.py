@@ -130,11 +130,9 @@ class FilePairs(TranslationFolder):
     def validation_pairs(self, count: int) -> tuple[Tensor, Tensor]:
         """Returns at most `count` sources [n, K, H, W] and targets [n, C, H, W], uint8 on the CPU, always the same.
 
-        They are none that is trained on, unless there is neither a validation folder nor a held-out part. Files that
-        cannot be read are left out.
+        They are none that is trained on, unless there is neither a validation folder nor a held-out part.
         """
-        images = self.held_out_images().limited(count)
-        joined = images.block(range(len(images))).images
+        joined = self.held_out_images().limited(count).for_validation()
         return joined[:, self.channels:].contiguous(), joined[:, :self.channels].contiguous()
 
     def on_after_batch_transfer(self, batch: tuple, dataloader_idx: int) -> TranslationBatch:

@@ -86,8 +86,8 @@ class UnpairedFolders(TranslationFolder):
 
         They are none that is trained on, unless a folder has neither one for validation nor a held-out part.
         """
-        sources, targets = (images.limited(count) for images in (self.source.held_out_images(), self.held_out_images()))
-        return sources.block(range(len(sources))).images, targets.block(range(len(targets))).images, None
+        sources, targets = (data.held_out_images().limited(count).for_validation() for data in (self.source, self))
+        return sources, targets, None
 
     def other_files(self) -> dict[str, list[ImageFile]]:
         validation = [file for each in (self, self.source) if (folder := each.validation_folder)
