@@ -5,8 +5,10 @@ import zlib
 
 import numpy
 import pytest
+from PIL import EpsImagePlugin
 
 from saddlepoint.data.decoding import decode, header_of
+from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.opening import Limits
 from saddlepoint.upscaling.picture import read_picture
 from tests.data.formats import png_bytes
@@ -33,6 +35,19 @@ def test_the_grey_that_stands_for_transparent_is_counted_in_the_bits_of_the_png(
     assert numpy.array_equal(picture.colours[0].numpy(), values.astype(int) * 255 // white)
     seen = numpy.where(values == 1, 0, values.astype(int) * 255 // white)
     assert numpy.array_equal(numpy.asarray(decode(tmp_path / "x.png", 1, LIMITS)), seen)
+
+
+@pytest.mark.parametrize("beginning", [b"", struct.pack("<4s6IH", b"\xc5\xd0\xd3\xc6", 30, 67, 0, 0, 0, 0, 0xFFFF)],
+                         ids=["plain", "binary"])
+def test_postscript_under_another_name_is_refused_and_not_run(tmp_path, monkeypatch, beginning):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("Ghostscript was started"))
+    (tmp_path / "x.png").write_bytes(
+        beginning + b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n")
+    for read in (header_of, read_picture):
+        with pytest.raises(Unreadable, match="it is a PostScript file, which is not read: save it as PNG or TIFF"):
+            read(tmp_path / "x.png", LIMITS)
+    with pytest.raises(Unreadable, match="PostScript"):
+        decode(tmp_path / "x.png", 3, LIMITS)
 
 
 def psd(channels: numpy.ndarray, depth: int, mode: int) -> bytes:

@@ -24,7 +24,8 @@ from saddlepoint.image_files.tiff import MAGIC, TiffPage, is_picture, pillow_rea
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS  # 89,478,485: beyond, Pillow warns of decompression bombs, then refuses
 PLUGINS = {"pillow_heif": "register_heif_opener", "pillow_jxl": None}  # packages; what to call once imported
 SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder"}
-NOT_READ = {b"P7": "a PAM file", b"PF": "a PFM file in colours", b"8BPS": "a PSD file of other than 8 bits a colour",
+NOT_READ = {b"%!PS": "a PostScript file", b"\xc5\xd0\xd3\xc6": "a PostScript file", b"P7": "a PAM file",
+            b"PF": "a PFM file in colours", b"8BPS": "a PSD file of other than 8 bits a colour",
             b"\xff\xd8\xff": "a JPEG file of 12 or 16 bits, or a damaged one"}
 PSD_CHANNELS = slice(12, 14)  # in a PSD file's header: how many there are, alpha and spot colours among them
 
@@ -81,6 +82,8 @@ def _read_header(path: Place, stream: BinaryIO) -> Source:
         if beginning.startswith(MAGIC):
             return Source(path, None, TiffPage(path), [])
         image, damaged = _open_damaged_png_or_plugin(stream, beginning)
+    if image.format == "EPS":  # to read it, Pillow would let Ghostscript run the program that it is
+        raise Image.UnidentifiedImageError
     if image.format == "TIFF" and not (_seek_picture_in_full_size(image) and pillow_reads_all(image.tag_v2)):
         return Source(path, image, TiffPage(path), damaged)
     return Source(path, image, None, damaged, _correct_header(image))
