@@ -120,6 +120,33 @@ def test_the_same_command_goes_on_with_the_rest(net, tmp_path, capsys):
     assert Image.open(tmp_path / "in_x4" / "a.png").size == (32, 32)
 
 
+@pytest.mark.parametrize("done", ["a.png", "a_compare.png"])
+def test_of_a_result_and_its_comparison_the_missing_one_is_made_and_the_other_left_alone(done, net, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    saved(tmp_path / "in" / "a.png", photo(8, 8))
+    [other] = {"a.png", "a_compare.png"} - {done}
+    (tmp_path / "in_x4").mkdir()
+    (tmp_path / "in_x4" / done).write_bytes(b"precious")
+    upscale("input=in", f"weights={net}", "compare=true")
+    assert (tmp_path / "in_x4" / done).read_bytes() == b"precious"
+    Image.open(tmp_path / "in_x4" / other).verify()
+    assert f"-> in_x4/{other}: " in capsys.readouterr().out
+
+
+def test_an_interruption_before_the_comparison_costs_no_comparison(net, tmp_path, monkeypatch):
+    saved(tmp_path / "a.png", photo(8, 8))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(batch, "side_by_side", interrupted)
+        upscale("input=a.png", f"weights={net}", "compare=true")
+    assert only(tmp_path) == {"a.png", "a_x4.png"}
+    upscale("input=a.png", f"weights={net}", "compare=true")
+    assert (tmp_path / "a_x4_compare.png").exists()
+
+
 def test_ctrl_c_says_how_far_it_came_and_leaves_whole_files_only(net, tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     for name in ("a.png", "b.png", "c.png"):

@@ -163,11 +163,13 @@ def test_an_input_is_never_overwritten_by_any_road():
 
 
 def test_existing_results_are_left_alone_unless_asked():
-    files("in/a.png", "in/b.png", "in_x4/a.png", "in_x4/b_compare.png")
+    files("in/a.png", "in/b.png", "in_x4/a.png")
     planned = plan_jobs(find_sources("in", False), None, None, "_x4")
     assert select_new(planned, compare=False, overwrite=False) == planned[1:]
     assert select_new(planned, compare=False, overwrite=True) == planned
+    assert select_new(planned, compare=True, overwrite=False) == planned  # comparisons are missing
+    files("in_x4/b.png")
     with pytest.raises(RequestError, match="All 2 results exist in in_x4: .*overwrite=true"):
-        select_new(planned, compare=True, overwrite=False)
+        select_new(planned, compare=False, overwrite=False)
     with pytest.raises(RequestError, match=r"in_x4/a.png exists: type output= .*overwrite=true"):
         select_new(planned[:1], compare=False, overwrite=False)

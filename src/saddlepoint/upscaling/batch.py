@@ -160,11 +160,13 @@ class Batch(FileBatch):
         return low, enlarge(low, self.upscaler, self.settings["scale"], progress.tile)
 
     def written(self, job: Job, low: Picture, high: Picture) -> str:
-        """Writes the result and the comparison; returns the line to print."""
+        """Writes the result and the comparison, or the one of them that is missing; returns the line to print."""
         high = writing.fit_to_format(high, job.kind)
-        self.write(job.target, high, job.kind)
-        if self.settings["compare"]:
+        files = planning.files_to_write(job, self.settings["compare"], self.settings["overwrite"])
+        if job.target in files:
+            self.write(job.target, high, job.kind)
+        if job.comparison in files:
             self.write(job.comparison, side_by_side(low, high, self.name), "png")
         sizes = " -> ".join(f"{width} x {height}" for width, height in (low.size, high.size))
         notes = f" ({'; '.join(high.notes)})" if high.notes else ""
-        return f"{job.source} -> {job.target}: {sizes}{notes}"
+        return f"{job.source} -> {next(iter(files), job.target)}: {sizes}{notes}"

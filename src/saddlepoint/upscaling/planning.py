@@ -107,17 +107,19 @@ def refuse_to_overwrite_inputs(planned: Iterable[Job]) -> None:
 
 
 def select_new(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[Job]:
-    """Returns the jobs whose results do not exist yet, or all jobs if `overwrite` is true. Raises a RequestError if
-    none is left. `compare`: comparisons count as results too."""
-    def existing_result(job: Job) -> Path | None:
-        return next((path for path in (job.target, job.comparison)[:1 + compare] if path.is_file()), None)
-
-    remaining = [job for job in planned if overwrite or not existing_result(job)]
+    """Returns the jobs of which something is to be written. Raises a RequestError if there is none."""
+    remaining = [job for job in planned if files_to_write(job, compare, overwrite)]
     if not remaining:
-        existing = (f"{existing_result(planned[0])} exists" if len(planned) == 1
+        existing = (f"{planned[0].target} exists" if len(planned) == 1
                     else f"All {len(planned)} results exist in {planned[0].target.parent}")
         raise RequestError(f"{existing}: type output= for another place, or overwrite=true to replace what is there")
     return remaining
+
+
+def files_to_write(job: Job, compare: bool, overwrite: bool) -> list[Path]:
+    """Returns which files of a job do not exist yet, or all of them if `overwrite` is true. `compare`: the comparison
+    is one of them."""
+    return [path for path in (job.target, job.comparison)[:1 + compare] if overwrite or not path.is_file()]
 
 
 def _as_stored(path: Path) -> Path:
