@@ -114,6 +114,13 @@ def test_decoded_images_are_kept_up_to_memory_megabytes(tmp_path):
         assert len(data._dataset.recent.images) == num_images
 
 
+def test_workers_share_memory_megabytes(tmp_path):
+    write_noise(tmp_path)
+    for num_workers, megabytes in ((0, 100), (1, 100), (4, 25)):
+        dataset = pair_folder(tmp_path, memory_megabytes=100, num_workers=num_workers)._dataset
+        assert dataset.recent.memory == megabytes * 10**6
+
+
 def test_files_that_cannot_be_read_or_are_too_small_are_named_and_others_take_their_place(tmp_path, caplog):
     paths = write_noise(tmp_path)
     write_noise(tmp_path, ("small",), 40, 15)

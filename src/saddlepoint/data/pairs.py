@@ -70,7 +70,8 @@ class PairFolder(ImageFolder):
     low_root: a folder of low-resolution images; None: they are made
     rotate: whether crops are turned by quarters; with horizontal_flip all eight orientations are as likely
     validation_root: a folder of whole images for validation
-    memory_megabytes: decoded photographs that each process that loads keeps in memory, 1 or more
+    memory_megabytes: decoded photographs that a process that trains keeps in memory, its num_workers together, 1 or
+        more; each worker keeps at least one
     degradation: makes low-resolution crops; None: bicubic reduction or low_root
     degradation_crop: pixels of a side that are degraded before image_size of them are cropped, image_size or more;
         None: image_size
@@ -137,8 +138,9 @@ class PairFolder(ImageFolder):
 
     def dataset(self, train: list[ImageFile], labels: Tensor, load: ImageLoader, unreadable: dict[int, str]) -> Dataset:
         low_images = LowImages(self.scale, self.partners, load) if self.degraded is None else None
+        memory = self.memory_megabytes * 10**6 // max(1, self.num_workers)
         return CroppedPairs(train, labels, EndlessOrder(len(train), self.seed), load, self.horizontal_flip, unreadable,
-                            rotate=self.rotate, low_images=low_images, memory=self.memory_megabytes * 10**6)
+                            rotate=self.rotate, low_images=low_images, memory=memory)
 
     def training_dataset(self) -> Dataset:
         crops = super().training_dataset()
