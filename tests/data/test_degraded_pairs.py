@@ -142,6 +142,8 @@ def test_images_smaller_than_what_is_degraded_are_left_out_in_its_name(tmp_path,
 @pytest.mark.parametrize(("changes", "sentence"), [
     ({**DEGRADED, "low_root": "low"}, "data.low_root=low and a degradation both say .* type data.low_root=null or deg"),
     ({**DEGRADED, "image_size": 32}, "data.degradation_crop=24 must be at least data.image_size=32"),
+    ({**DEGRADED, "degradation_crop": 26}, "data.degradation_crop=26 must be a multiple of data.scale=4.* type "
+                                           "data.degradation_crop=24 or 28"),
     ({**DEGRADED, "pair_pool": 3}, "data.pair_pool=3 must be 0 .none. or at least data.batch_size=4"),
     ({**DEGRADED, "scale": 2}, "data.degradation.scale=4 must equal data.scale=2"),
     ({"pair_pool": 8}, "data.pair_pool=8 belongs to a degradation, and there is none: add degradation=real_esrgan"),

@@ -73,8 +73,8 @@ class PairFolder(ImageFolder):
     memory_megabytes: decoded photographs that a process that trains keeps in memory, its num_workers together, 1 or
         more; each worker keeps at least one
     degradation: makes low-resolution crops; None: bicubic reduction or low_root
-    degradation_crop: pixels of a side that are degraded before image_size of them are cropped, image_size or more;
-        None: image_size
+    degradation_crop: pixels of a side that are degraded before image_size of them are cropped, image_size or more and a
+        multiple of s; None: image_size
     pair_pool: degraded pairs that are mixed with those of other batches, 0 or at least batch_size
     sharpen_target: whether `target`, with which content losses compare, is sharpened
 
@@ -126,6 +126,10 @@ class PairFolder(ImageFolder):
         if crop is not None and crop < self.image_size:
             raise ValueError(f"data.degradation_crop={crop} must be at least data.image_size={self.image_size}, which "
                              "is cut out of it: type data.degradation_crop=null for the same")
+        if crop is not None and (beyond := crop % self.scale):
+            raise ValueError(f"data.degradation_crop={crop} must be a multiple of data.scale={self.scale}, or its two "
+                             f"images would be shifted against each other: type data.degradation_crop={crop - beyond} "
+                             f"or {crop - beyond + self.scale}")
         if pool and pool < self.batch_size:
             raise ValueError(f"data.pair_pool={pool} must be 0 (none) or at least data.batch_size={self.batch_size}")
 
