@@ -94,6 +94,23 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(runs, capsys):
     assert end.value.exit_code == 1 and Path("done/a.png").is_file()
 
 
+def test_want_of_memory_for_one_picture_says_what_to_type_and_does_not_stop_the_others(runs, monkeypatch, capsys):
+    def greedy(network, source, *arguments):
+        if source.shape[-1] > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(network, source, *arguments)
+
+    real = translating.translations
+    monkeypatch.setattr(translating, "translations", greedy)
+    Path("photos").mkdir()
+    photo(16, 16).save("photos/a.png")
+    photo(32, 32).save("photos/b.png")
+    with pytest.raises(EndOfRun, match="1 of 2 images could not be translated: photos/b.png"):
+        translate("input=photos", f"run={runs['pix2pix']}", "size=own", "output=done")
+    assert "photos/b.png was left out: not enough memory: type size=training\n" in capsys.readouterr().err
+    assert Path("done/a.png").is_file()
+
+
 def test_results_that_exist_stay_and_a_folder_without_a_name_has_its_results_within(runs, capsys):
     photo(16, 16).save("a.png")
     translate("input=.", f"run={runs['pix2pix']}")

@@ -79,6 +79,26 @@ def test_a_bug_with_one_file_keeps_its_traceback_and_the_others_their_results(ne
     assert "in/a.png was left out: RuntimeError: Failed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [
+    MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you "
+                                "tried to allocate 16 bytes. Error code 12 (Cannot allocate memory)")])
+def test_want_of_memory_beside_the_tiles_is_no_bug(error, net, folder, monkeypatch, capsys):  # noqa: F811
+    real = batch.enlarge
+
+    def enlarge(low, *arguments):
+        if not enlarged:
+            enlarged.append(low)
+            raise error
+        return real(low, *arguments)
+
+    enlarged = []
+    monkeypatch.setattr(batch, "enlarge", enlarge)
+    with pytest.raises(EndOfRun, match="1 of 2 images could not be upscaled: in/a.png"):
+        upscale("input=in", f"weights={net}")
+    assert only(folder.parent / "in_x4") == {"c.png"}
+    assert "in/a.png was left out: not enough memory: type a smaller scale=" in capsys.readouterr().err
+
+
 def test_a_closed_pipe_is_no_failure_of_pictures(net, folder, monkeypatch):  # noqa: F811
     reading, writing_end = os.pipe()
     os.close(reading)

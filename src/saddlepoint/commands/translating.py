@@ -18,7 +18,7 @@ from saddlepoint.data import pixels
 from saddlepoint.data.decoding import decode
 from saddlepoint.data.resizing import ResizeAndCrop
 from saddlepoint.errors import RequestError
-from saddlepoint.game.modes import device_named
+from saddlepoint.game.modes import device_named, device_of
 from saddlepoint.metrics.extractors.preparing import COLOURS
 from saddlepoint.sampling.translation import load_translator
 from saddlepoint.sampling.translation import translate as translations
@@ -92,6 +92,11 @@ class Translations(FileBatch):
 
     def refuse(self, job: Job, size: tuple[int, int]) -> None:
         """Refuses nothing: the header's limits hold for the result too, which is no larger."""
+
+    def way_to_less_memory(self) -> str:
+        ways = (["size=training"] if self.settings["size"] == "own" else []) + (
+            ["device=cpu"] if device_of(self.network).type == "cuda" else [])
+        return f"type {' or '.join(ways)}" if ways else ""
 
     def convert(self, job: Job, progress: Progress) -> str:
         image = decode(job.source, self.network.source_channels, headers.limits_of(self.settings))

@@ -140,6 +140,9 @@ class Batch(FileBatch):
     def refuse(self, job: Job, size: tuple[int, int]) -> None:
         self.refuse_too_large(size_after(*size, self.scale), job.kind)
 
+    def way_to_less_memory(self) -> str:
+        return "type a smaller scale=, as the whole result has to fit"
+
     def refuse_too_large(self, size: tuple[int, int], kind: str) -> None:
         """Raises Unreadable if a result of this size has too many pixels, or more on a side than its format allows."""
         width, height = size

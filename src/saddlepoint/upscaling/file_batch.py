@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from saddlepoint.data.decoding import Unreadable
 from saddlepoint.errors import DiskFull, EndOfRun, RequestError, Stopped
+from saddlepoint.game.devices import is_out_of_memory
 from saddlepoint.upscaling import headers, writing
 from saddlepoint.upscaling.picture import Picture
 from saddlepoint.upscaling.planning import Job
@@ -41,6 +42,10 @@ class FileBatch(ABC):
     @abstractmethod
     def convert(self, job: Job, progress: Progress) -> str:
         """Makes one result and returns the line to print about it."""
+
+    def way_to_less_memory(self) -> str:
+        """Returns what to type so that a job needs less memory; an empty text if nothing helps."""
+        return ""
 
     def run(self, planned: Sequence[Job]) -> None:
         """Does all jobs. When it is interrupted or the disk is full, the error says how many are done."""
@@ -75,11 +80,14 @@ class FileBatch(ABC):
             if getattr(full.__cause__, "errno", None) != errno.EFBIG:  # larger than any file may be
                 raise
             self.note_failure(job, str(full))
-        except (Unreadable, RequestError, OSError, MemoryError) as error:
-            self.note_failure(job, getattr(error, "strerror", None) or str(error) or "not enough memory")
-        except Exception as bug:
-            self.bugs.append(bug)
-            self.note_failure(job, f"{type(bug).__name__}: {bug}")
+        except (Unreadable, RequestError, OSError) as error:
+            self.note_failure(job, getattr(error, "strerror", None) or str(error))
+        except Exception as error:
+            if is_out_of_memory(error):
+                self.note_failure(job, ": ".join(filter(None, ("not enough memory", self.way_to_less_memory()))))
+                return
+            self.bugs.append(error)
+            self.note_failure(job, f"{type(error).__name__}: {error}")
 
     def size_of(self, job: Job) -> tuple[int, int] | None:
         """Returns an input's width and height from its header. If that shows that the job cannot be done, notes the
