@@ -118,3 +118,16 @@ def test_more_exif_data_than_a_jpeg_takes_is_said_in_a_sentence(tmp_path):
     assert not list(tmp_path.iterdir())
     write(tmp_path / "x.png", picture, "png")
     assert Image.open(tmp_path / "x.png").getexif()[270] == exif[270]
+
+
+def test_more_exif_data_than_a_jpeg_takes_is_left_out_and_said(tmp_path):
+    exif = Image.Exif()
+    exif[270] = "x"
+    exif.get_ifd(0x8769)  # which reading a file does too, and takes some bytes
+    exif[270] = "x" * (65_533 - len(exif.tobytes()) - 2)  # as many as fit, with the zero at their end
+    for more, notes in ((0, ()), (2, ("left out its EXIF, for which JPEG has no place",))):
+        exif[270] += "x" * more
+        fitted = fit_to_format(picture_of(random_pixels(3), Metadata(exif)), "jpg")
+        write(tmp_path / "x.jpg", fitted, "jpg")
+        assert fitted.notes == notes and len(Image.open(tmp_path / "x.jpg").getexif()) == (0 if notes else 2)
+    assert not fit_to_format(picture_of(random_pixels(3), Metadata(exif)), "png").notes

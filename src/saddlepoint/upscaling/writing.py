@@ -25,7 +25,7 @@ ENDINGS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".jfif": "jpg", ".webp"
 MOST_PIXELS = {"jpg": 65500, "webp": 16383}  # of a side
 LOSSY = ("jpg", "webp")
 QUALITY = 95
-MOST_XMP = 65_502  # bytes that a JPEG has room for
+MOST_EXIF, MOST_XMP = 65_533, 65_502  # bytes that a JPEG has room for
 STRIP = 1 << 18  # bytes of pixels that are compressed together
 EXIF_WIDTH, EXIF_HEIGHT = 0xA002, 0xA003  # tags
 PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour type by number of channels
@@ -57,6 +57,9 @@ def _storable_metadata(metadata: Metadata, kind: str) -> tuple[Metadata, list[st
     if kind != "jpg" and metadata.comment:
         left_out.append("comment")
         metadata = replace(metadata, comment=None)
+    if kind == "jpg" and len(metadata.exif) and len(metadata.exif.tobytes()) > MOST_EXIF:
+        left_out.append("EXIF")
+        metadata = replace(metadata, exif=Image.Exif())
     if kind == "jpg" and metadata.xmp and len(metadata.xmp) > MOST_XMP:
         left_out.append("XMP")
         metadata = replace(metadata, xmp=None)
