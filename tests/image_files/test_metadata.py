@@ -14,7 +14,7 @@ from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.image_files.errors import Unreadable
 from saddlepoint.image_files.opening import Limits
 from saddlepoint.image_files.png import SIGNATURE
-from saddlepoint.upscaling.picture import Picture, read_picture
+from saddlepoint.upscaling.picture import Picture, read_picture, to_eight_bits
 from saddlepoint.upscaling.side_by_side import side_by_side
 from saddlepoint.upscaling.writing import fit_to_format, write
 from tests.data.formats import photo
@@ -80,6 +80,27 @@ def test_other_formats_keep_xmp_and_say_what_they_have_no_place_for(tmp_path, ki
     assert image.info["xmp"] == UPRIGHT_XMP
     named = {"jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}[kind]
     assert picture.notes == (f"left out its gAMA, cHRM, cICP, tEXt, for which {named} has no place",)
+
+
+def test_chunks_of_hdr_stay_in_a_png_of_16_bits_and_are_missed_in_one_of_8(tmp_path):
+    brightness = (b"cLLI", struct.pack(">2I", 10_000_000, 2_000_000))
+    (tmp_path / "x.png").write_bytes(deep_png(random_pixels(3, numpy.uint16), brightness))
+    picture = read_picture(tmp_path / "x.png", LIMITS)
+    for each, notes in ((picture, ()), (to_eight_bits(picture), (
+            "left out its cLLI, which are written into PNG files of 16 bits only",))):
+        assert written(tmp_path, each, "png")[1].notes == notes
+        assert (b"".join(brightness) in (tmp_path / "y.png").read_bytes()) is not bool(notes)
+
+
+@pytest.mark.parametrize("in_exif", [False, True])
+def test_webp_has_a_resolution_in_exif_data_only_and_misses_others(tmp_path, in_exif):
+    exif = Image.Exif()
+    if in_exif:
+        exif[282], exif[283], exif[296] = 300, 300, 2
+    (tmp_path / "x.png").write_bytes(content(photo(9, 7), "PNG", dpi=(300, 300), exif=exif))
+    image, picture = written(tmp_path, read_picture(tmp_path / "x.png", LIMITS), "webp")
+    assert picture.notes == (() if in_exif else ("left out its resolution, for which WEBP has no place",))
+    assert image.getexif().get(282) == (300 if in_exif else None)
 
 
 def test_xmp_goes_from_every_format_to_every_format(tmp_path):

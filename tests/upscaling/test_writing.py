@@ -63,6 +63,16 @@ def test_what_a_tiff_says_of_its_layout_goes_into_no_other_file(tmp_path):
     assert numpy.array_equal(seen_by_opencv(tmp_path / "y.tiff"), numpy.asarray(photo(8, 8)))
 
 
+def test_the_directory_within_exif_data_is_whole_in_every_format(tmp_path):
+    exif = exif_with(1)
+    exif.get_ifd(0x8769)[0xA005] = {1: "R98"}  # Interoperability
+    photo(8, 8).save(tmp_path / "x.jpg", exif=exif)
+    for kind in writing.FORMATS:
+        write(tmp_path / f"y.{kind}", read_picture(tmp_path / "x.jpg", Limits(100)), kind)
+        written = Image.open(tmp_path / f"y.{kind}").getexif()
+        assert written.get_ifd(0xA005) == {1: "R98"} and written.get_ifd(0x8769)[33434] == 0.5, kind
+
+
 def test_a_picture_without_anything_to_say_is_written_too(tmp_path):
     for kind in writing.FORMATS:
         write(tmp_path / f"x.{kind}", picture_of(random_pixels(1)), kind)

@@ -27,7 +27,9 @@ LOSSY = ("jpg", "webp")
 QUALITY = 95
 MOST_EXIF, MOST_XMP = 65_533, 65_502  # bytes that a JPEG has room for
 STRIP = 1 << 18  # bytes of pixels that are compressed together
-EXIF_WIDTH, EXIF_HEIGHT = 0xA002, 0xA003  # tags
+X_RESOLUTION, EXIF_WIDTH, EXIF_HEIGHT = 0x011A, 0xA002, 0xA003  # tags
+INTEROPERABILITY = 0xA005  # the tag of a directory within that of the camera's settings
+HDR_CHUNKS = (b"mDCV", b"cLLI")  # of a PNG: for which screen its colours were mastered, and how bright they are
 PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # PNG's colour type by number of channels
 
 
@@ -45,6 +47,9 @@ def fit_to_format(picture: Picture, kind: str) -> Picture:
         picture = to_three_channels(replace(picture, notes=()))
         notes += picture.notes
     metadata, left_out = _storable_metadata(picture.metadata, kind)
+    if kind == "png" and picture.colours.element_size() == 1:
+        metadata, unwritten = _without_hdr_chunks(metadata)
+        left_out += unwritten
     return Picture(picture.colours, picture.alpha, metadata, (*notes, *left_out))
 
 
@@ -57,6 +62,10 @@ def _storable_metadata(metadata: Metadata, kind: str) -> tuple[Metadata, list[st
     if kind != "jpg" and metadata.comment:
         left_out.append("comment")
         metadata = replace(metadata, comment=None)
+    if kind == "webp" and metadata.dpi:
+        if X_RESOLUTION not in metadata.exif:
+            left_out.append("resolution")
+        metadata = replace(metadata, dpi=None)
     if kind == "jpg" and len(metadata.exif) and len(metadata.exif.tobytes()) > MOST_EXIF:
         left_out.append("EXIF")
         metadata = replace(metadata, exif=Image.Exif())
@@ -65,6 +74,15 @@ def _storable_metadata(metadata: Metadata, kind: str) -> tuple[Metadata, list[st
         metadata = replace(metadata, xmp=None)
     names = ", ".join(dict.fromkeys(left_out))
     return metadata, [f"left out its {names}, for which {FORMATS[kind]} has no place"] if left_out else []
+
+
+def _without_hdr_chunks(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """Removes the chunks that Pillow, which writes PNG of 8 bits, cannot write; returns a sentence about them, if
+    any."""
+    names = [name.decode() for name, _ in metadata.png_chunks if name in HDR_CHUNKS]
+    kept = tuple(chunk for chunk in metadata.png_chunks if chunk[0] not in HDR_CHUNKS)
+    return (replace(metadata, png_chunks=kept),
+            [f"left out its {', '.join(names)}, which are written into PNG files of 16 bits only"] if names else [])
 
 
 def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -> None:
@@ -169,7 +187,8 @@ def _write_tiff(file: BinaryIO, pixels: numpy.ndarray, metadata: Metadata) -> No
         directory[tag] = metadata.exif[tag]
     for tag in EXIF_DIRECTORIES:
         if entries := metadata.exif.get_ifd(tag):
-            directory[tag] = entries
+            nested = {INTEROPERABILITY: metadata.exif.get_ifd(INTEROPERABILITY)} if INTEROPERABILITY in entries else {}
+            directory[tag] = {**entries, **nested}
     directory[256], directory[257] = width, height
     directory[258] = (pixels.itemsize * 8,) * channels
     directory[259], directory[317] = 8, 2  # deflate, differences
