@@ -8,6 +8,8 @@ from saddlepoint.parallel import first
 @pytest.mark.parametrize(("variables", "number"), [
     ({}, "0"),
     ({"RANK": "3", "LOCAL_RANK": "1"}, "3"),  # torchrun
+    ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "1"}, "0"),  # torchrun on the second machine of a SLURM job
+    ({"RANK": "1", "LOCAL_RANK": "1", "SLURM_PROCID": "0"}, "1"),
     ({"SLURM_PROCID": "5"}, "5"),
     ({"NODE_RANK": "0", "LOCAL_RANK": "1"}, "1"),  # Lightning
     ({"NODE_RANK": "2", "LOCAL_RANK": "0"}, "0 of machine 2")])

@@ -10,6 +10,7 @@ from saddlepoint.errors import EndOfRun
 
 AMONG_ALL = ("RANK", "SLURM_PROCID")  # set by torchrun and by SLURM
 NUMBERS = (*AMONG_ALL, "NODE_RANK", "LOCAL_RANK")  # the last two are all that Lightning's launcher sets
+OF_TORCHRUN = ("RANK", "LOCAL_RANK")  # in a SLURM job, SLURM_PROCID numbers what runs torchrun
 
 
 def process_number() -> str:
@@ -23,7 +24,8 @@ def process_number() -> str:
 
 
 def is_first() -> bool:
-    return all(os.environ.get(name, "0") == "0" for name in NUMBERS)
+    numbers = OF_TORCHRUN if "RANK" in os.environ else NUMBERS
+    return all(os.environ.get(name, "0") == "0" for name in numbers)
 
 
 def print_end(end: EndOfRun) -> None:

@@ -34,7 +34,7 @@ def trainer_arguments(settings: Mapping[str, Any], sweeping: bool = False) -> di
                 "takes them as they are")
         devices, num_nodes = started
     devices = devices or _count_gpus(trainer["accelerator"])
-    plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None  # we handle the signals
+    plugins = _slurm_plugin()
     if devices * (num_nodes or 1) == 1:
         return {"devices": 1, "plugins": plugins}
     if sweeping and not started:
@@ -53,6 +53,20 @@ def count_started() -> tuple[int, int] | None:
         num_nodes = int(os.environ.get("SLURM_NNODES", "1"))
         return int(os.environ["SLURM_NTASKS"]) // num_nodes, num_nodes
     return None
+
+
+def _slurm_plugin() -> list[SLURMEnvironment] | None:
+    """Returns Lightning's plugin for processes that SLURM started; None for others, also those that torchrun started in
+    a SLURM job, whose numbers are torchrun's."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return None
+    try:
+        return [SLURMEnvironment(auto_requeue=False)]  # we handle the signals
+    except RuntimeError as error:
+        count = os.environ["SLURM_NTASKS"]
+        raise RequestError(f"SLURM started {count} processes and was not told how many on each machine: instead of "
+                           "--ntasks, type --nodes and --ntasks-per-node, e.g. on one machine srun --nodes 1 "
+                           f"--ntasks-per-node {count} python train.py trainer=ddp ...") from error
 
 
 def count_here() -> int:
