@@ -93,6 +93,14 @@ def test_features_in_a_file_serve_every_metric(images, tmp_path):
     assert found["fid_random"]["protocol"]["num_real"] == COUNT and found["precision_random"]["value"] is not None
 
 
+def test_features_in_a_file_do_not_tell_the_classes_of_images(images, tmp_path, capsys):
+    numpy.savez(tmp_path / "feats.npz", feats=numpy.random.default_rng(0).normal(size=(COUNT, 64)).astype("float32"))
+    found = evaluated(tmp_path / "a.json", f"real={tmp_path / 'feats.npz'}", f"fake={images / 'fake'}",
+                      "extractor=digits")
+    assert "fid_digits" in found and "class_shares_digits" not in found
+    assert "left out: class_shares needs the classes of the real images, and a file" in capsys.readouterr().err
+
+
 def test_an_adm_reference_has_statistics_of_all_images_and_a_few_of_these(images, tmp_path):
     some = numpy.stack([numpy.asarray(Image.open(path)) for path in sorted((images / "real").iterdir())[:30]])
     with numpy.load(images / "statistics.npz") as arrays:

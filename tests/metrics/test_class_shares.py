@@ -61,7 +61,7 @@ def test_a_class_that_no_real_image_has_makes_chi_square_infinite_and_is_said():
 
 def test_it_needs_classes_and_the_real_images_themselves():
     assert "needs an extractor that knows classes" in ClassShares().problem(setup(num_classes=0))
-    assert "a file of statistics has none" in ClassShares().problem(setup(stored=True))
+    assert "a file of statistics has none" in ClassShares().problem(setup(from_file=True))
     assert ClassShares().problem(setup()) is None
 
 

@@ -266,7 +266,7 @@ def test_high_quality_needs_a_rule_that_leaves_something_out():
     rule = StackedDigits(1).mode_rule
     assert Modes().problem(setup(mode_rule=rule)) is None
     assert "assigns each to one, whatever its quality" in HighQuality().problem(setup(mode_rule=rule))
-    assert "a file of statistics has none" in Modes().problem(setup(mode_rule=rule, stored=True))
+    assert "a file of statistics has none" in Modes().problem(setup(mode_rule=rule, from_file=True))
 
 
 def test_settings_that_name_no_divergence_are_refused():

@@ -49,7 +49,7 @@ class EvaluationImages(ABC):
     dimensions: int | None = None  # D, coordinates of a point; None: these are images
     image_size: int | Sides  # pixels of a side of squares, or H and W
     framing: str  # how the images were brought to this size, in words
-    is_stored = False  # not statistics of images, but images
+    is_stored = from_file = False  # not statistics of images, but images
     has_spatial = True  # any features can be computed of them
 
     def __init__(self, name: str, split: str, labels: Tensor):

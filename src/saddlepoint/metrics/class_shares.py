@@ -7,7 +7,7 @@ from torch import Tensor
 
 from saddlepoint.config.rules import one_of
 from saddlepoint.metrics.extractors.extractor import ModeRule
-from saddlepoint.metrics.metric import Measurement, Sample, Setup
+from saddlepoint.metrics.metric import Measurement, Sample
 from saddlepoint.metrics.mode_coverage import CountedModes, counts_of
 
 DISTANCES = ("total_variation", "chi_square")
@@ -40,11 +40,6 @@ class ClassShares(CountedModes):
         if distance not in DISTANCES:
             raise ValueError(f"metrics.class_shares.distance={distance} must be {' or '.join(DISTANCES)}")
         self.distance = distance
-
-    def problem(self, setup: Setup) -> str | None:
-        if (problem := super().problem(setup)) or not setup.stored:
-            return problem
-        return f"{self.name} needs the classes of the real images, and a file of statistics has none"
 
     def measure(self, real: Sample, fake: Sample, seed: int, resamples: int) -> Measurement:
         rule = ModeRule(WORDS, fake.logits.shape[1])

@@ -53,7 +53,8 @@ class Evaluator:
         extractor, same_classes = self.extractor, tuple(class_names) == tuple(self.extractor.class_names)
         return Setup(extractor.name, extractor.num_features, extractor.num_classes, num_real, num_fake,
                      extractor.num_spatial, latent_spaces, bool(class_names), same_classes, counts, real.is_stored,
-                     real.has_spatial, extractor.mode_rule, "" if extractor.mode_rule else extractor.why_no_modes)
+                     real.has_spatial, extractor.mode_rule, "" if extractor.mode_rule else extractor.why_no_modes,
+                     real.from_file)
 
     def setup_of(self, real: Sample, fake: Sample, class_names: Sequence[str] = ()) -> Setup:
         """Returns the same for images that were looked at: some files may have been unreadable, and the numbers of

@@ -37,6 +37,7 @@ class Sample:
     latent_spaces: tuple[str, ...] = ()  # of that generator, see Setup
     digest: str = ""  # SHA-256 of the images and their labels, in order; of stored statistics that of these
     unreadable: Mapping[str, str] = field(default_factory=dict)  # file -> why it could not be read
+    from_file: bool = False  # real images of which a file holds statistics or features, and nothing else is known
 
     @property
     def count(self) -> int:
@@ -89,6 +90,7 @@ class Setup:
     real_spatial: bool = True  # False: that file has none of spatial features
     mode_rule: ModeRule | None = None  # of the extractor
     why_no_modes: str = ""  # where it has none, for the end of a sentence
+    from_file: bool = False  # of the real images there is only a file of statistics or features: no logits, no modes
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,10 @@ class Metric(ABC):
             return f"{self.name} needs an extractor that knows classes, and {setup.extractor} knows none"
         if self.needs_modes and setup.mode_rule is None:
             return f"{self.name} needs an extractor that tells modes apart, and {setup.why_no_modes}"
-        if self.needs_modes and setup.stored:
+        if self.needs_modes and setup.from_file:
             return f"{self.name} needs the modes of the real images, and a file of statistics has none"
+        if self.needs_real_logits and setup.from_file:
+            return f"{self.name} needs the classes of the real images, and a file of statistics has none"
         if self.needs_spatial and not setup.num_spatial:
             return (f"{self.name} needs an extractor with spatial features, and {setup.extractor} has none: type "
                     "extractor=inception or extractor=random")

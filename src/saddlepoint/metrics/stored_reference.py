@@ -34,6 +34,7 @@ class StoredReference:
     """
 
     dimensions = None  # it is of images
+    from_file = True
 
     def __init__(self, path: Path, typed: str, channels: int, image_size: int, told: Settings,
                  images: EvaluationImages | None = None):
@@ -74,7 +75,7 @@ class StoredReference:
             features = evaluator.look_at_real(self.images, num_workers).features
         labels = torch.zeros(0 if features is None else len(features), dtype=torch.long)
         return Sample(self.statistics.moments, features=features, labels=labels, digest=self.statistics.digest,
-                      spatial=self.statistics.spatial)
+                      spatial=self.statistics.spatial, from_file=True)
 
     @property
     def is_stored(self) -> bool:
