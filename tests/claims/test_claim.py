@@ -98,4 +98,6 @@ def test_runs_are_the_same_by_the_words_that_have_an_effect():
         "lr=2", "threads=1", "trick=[r1,ema]")
     watched = ["threads=1", "callbacks.health.every_images=9", "logger=none", "trainer=gpu", "lr=2"]
     assert of_recipe(watched) == ("lr=2",)
+    each_alone = "trainer.synchronise_batchnorm=false"
+    assert of_recipe([*watched, each_alone]) == ("lr=2", each_alone)
     assert of_command("an 'unfinished line") == ()

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable
 
 from saddlepoint.config.overrides import overrides_in
+from saddlepoint.runs.recipe import SYNCHRONISE_BATCHNORM
 from saddlepoint.sweeps.naming import setting
 
 Words = tuple[str, ...]
@@ -30,6 +31,8 @@ def of_recipe(words: Iterable[str]) -> Words:
 
 def _only_watches(name: str) -> bool:
     """Returns whether a setting changes no value. Of callbacks, these say when they act and which values there are."""
+    if name == SYNCHRONISE_BATCHNORM:
+        return False
     group, *place = name.split(".")
     acts = group == "callbacks" and len(place) > 1 and place[0] not in LOOK_ONLY and place[-1] not in WHEN_OR_WHICH
     return group in ONLY_WATCHES and not acts

@@ -13,6 +13,7 @@ NOT_THE_RECIPE = ("seed", "run", "resume", "extensions", "threads", "describe", 
                   "metrics", "extractor", "data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "data.cache",
                   "data.label_array", "data.num_workers", "data.on_device", "data.memory_megabytes", "choices")
+SYNCHRONISE_BATCHNORM = "trainer.synchronise_batchnorm"
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # values of callbacks.health with which it only watches
 
 
@@ -23,7 +24,7 @@ def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
         values.pop("data.seed", None)
     values = {path: None if is_null_today(path, value) else value for path, value in values.items()}
-    return values | _health_settings(settings)
+    return values | _health_settings(settings) | _batchnorm_settings(settings)
 
 
 def data_settings(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,3 +66,11 @@ def _health_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(health, Mapping) or all(health.get(name, value) == value for name, value in HARMLESS.items()):
         return {}
     return {f"callbacks.health.{path}": at(health, path) for path in leaves(health)}
+
+
+def _batchnorm_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns trainer.synchronise_batchnorm if it changes what is learnt: where each of several processes has a
+    BatchNorm over its own images; else {}, as processes that synchronise it learn what one alone does."""
+    one_process = at(settings, "trainer.devices") == 1 and (at(settings, "trainer.num_nodes") or 1) == 1
+    each_alone = at(settings, SYNCHRONISE_BATCHNORM) is False and not one_process
+    return {SYNCHRONISE_BATCHNORM: False} if each_alone else {}
