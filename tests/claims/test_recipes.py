@@ -28,6 +28,13 @@ def test_a_run_has_the_recipe_of_its_words_whatever_its_seed_and_its_threads():
 
 
 @pytest.mark.parametrize("words", [
+    ("data.seed=0",), ("data.seed=3",), ("data=stacked_digits", "extractor=stacked_digits", "data.stack_seed=${seed}")])
+def test_a_seed_among_the_words_is_that_of_the_run(words):
+    assert change(result(*words)) == ""
+    assert "data.batch_size was 7 and is" in change(result(*words, **{"data.batch_size": 7}))
+
+
+@pytest.mark.parametrize("words", [
     ("experiment=r3gan_mnist5k", "model=r3gan_conditional"), ("experiment=pacgan_ring", "trick=[packing]"),
     ("experiment=pix2pix_facades",), ("trick=[ema,augment]", "tricks.augment.policy=ada"), ("model=infogan",)])
 def test_recipes_of_any_kind_are_kept_whole(words):

@@ -16,6 +16,23 @@ def test_seeds_share_a_row_and_what_only_looks_makes_no_row(tmp_path):
     assert (row.cells[0].summary.mean, row.cells[0].summary.count, row.settings) == (12.0, 2, ())
 
 
+def test_seeds_share_a_row_where_all_draw_their_data_by_the_same_seed(tmp_path):
+    for seed in (0, 1, 2):
+        make_run(tmp_path / f"of_0_{seed}", seed=seed, data__seed=0)
+        make_run(tmp_path / f"of_2_{seed}", seed=seed, data__seed=2)
+    found = table(tmp_path)
+    assert found.differences.settings == ("data.seed",)
+    assert [(row.settings, [run.seed for run in row.runs]) for row in found.rows] == [
+        (("0",), [0, 1, 2]), (("2",), [0, 1, 2])]
+
+
+def test_a_run_whose_data_follow_its_seed_stays_with_those_of_other_seeds_whose_data_do(tmp_path):
+    for seed in (0, 1):
+        make_run(tmp_path / f"following_{seed}", seed=seed)
+        make_run(tmp_path / f"of_0_{seed}", seed=seed + 2, data__seed=0)
+    assert [[run.seed for run in row.runs] for row in table(tmp_path).rows] == [[0, 1], [2, 3]]
+
+
 def test_rows_are_named_by_what_differs_and_not_by_what_a_choice_brings_along(tmp_path):
     resnet = {"model": {"generator": {"_target_": "R", "blocks": 3}, "discriminator": {"_target_": "S"}}}
     make_run(tmp_path / "a")

@@ -46,7 +46,9 @@ def change(result: Result) -> str:
     if not result.recipe or any(setting(word) == "extensions" for word in result.words):
         return ""
     try:
-        today = _of_words(result.words)
+        # composing takes a second, and few words make another recipe of another seed
+        seed = (f"seed={result.seed}",) if any("seed" in word for word in result.words) else ()
+        today = _of_words((*result.words, *seed))
     except (RequestError, HydraException, OmegaConfBaseException) as error:
         return f"its words make no recipe today ({str(error).strip().splitlines()[0]})"
     then = _counting(in_todays_words(result.recipe))

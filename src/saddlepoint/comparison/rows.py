@@ -10,7 +10,7 @@ from typing import Any
 
 from saddlepoint.config.paths import at
 from saddlepoint.config.rules import as_typed
-from saddlepoint.runs.recipe import data_settings, recipe, recipe_key
+from saddlepoint.runs.recipe import DATA_SEED, data_settings, key_with_data_seed, recipe, recipe_key
 from saddlepoint.runs.record import Run
 
 ALWAYS_CHOSEN = ("experiment", "model", "data", "loss", "optimizer")
@@ -35,11 +35,26 @@ class Differences:
 
 
 def group_by_recipe(runs: Iterable[Run]) -> list[list[Run]]:
-    """Returns the runs of each recipe, sorted by seed; recipes keep the order in which `runs` has them."""
+    """Returns the runs of each recipe, sorted by seed; recipes keep the order in which `runs` has them.
+
+    A run with seed=0 and data.seed=0 may be one of data.seed=0 or one whose data follow its seed. It counts as the
+    former if other seeds have data.seed=0 too, and if that is so of all runs that may be of the latter.
+    """
+    keyed = [(run, recipe_key(run.settings, run.data)) for run in runs]
+    seeds: dict[Any, set[int | None]] = {}
+    for run, key in keyed:
+        seeds.setdefault(key, set()).add(run.seed)
     groups: dict[Any, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(recipe_key(run.settings, run.data), []).append(run)
+    for run, key in keyed:
+        all_fixed = all(key_with_data_seed(key, seed) in seeds for seed in seeds[key])
+        groups.setdefault(key_with_data_seed(key, run.seed) if all_fixed else key, []).append(run)
     return [sorted(group, key=lambda run: (run.seed is None, run.seed, run.name)) for group in groups.values()]
+
+
+def representative(group: Sequence[Run]) -> Run:
+    """Returns a run whose settings tell the recipe of a group: the first one, or the first whose data.seed is not its
+    seed."""
+    return max(group, key=lambda run: at(run.settings, DATA_SEED) != run.seed)
 
 
 def find_differences(recipes: Sequence[Run]) -> Differences:

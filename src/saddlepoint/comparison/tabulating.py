@@ -7,7 +7,7 @@ from saddlepoint.comparison import statistics
 from saddlepoint.comparison.baseline import find_baseline, with_difference
 from saddlepoint.comparison.columns import Column, Measurement, group_into_columns
 from saddlepoint.comparison.published import Published
-from saddlepoint.comparison.rows import find_differences, group_by_recipe
+from saddlepoint.comparison.rows import find_differences, group_by_recipe, representative
 from saddlepoint.comparison.selection import select_measurements
 from saddlepoint.comparison.table import Cell, Question, Row, Table
 from saddlepoint.metrics.comparable import greater_is_better
@@ -17,7 +17,7 @@ from saddlepoint.runs.record import Run
 def tabulate(runs: Sequence[Run], question: Question, published: Sequence[Published] = ()) -> Table:
     """Returns the table that answers a question about runs. Raises a RequestError for what no run or row has."""
     groups = group_by_recipe(runs)
-    differences = find_differences([group[0] for group in groups])
+    differences = find_differences([*map(representative, groups)])
     columns = group_into_columns(select_measurements(runs, question), question.across)
     cells = [_with_ranks(column, [_cell(group, column, published) for group in groups]) for column in columns]
     rows = [Row(number, settings, tuple(group), tuple(column[number - 1] for column in cells))

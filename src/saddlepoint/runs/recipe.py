@@ -13,16 +13,19 @@ NOT_THE_RECIPE = ("seed", "run", "resume", "extensions", "threads", "describe", 
                   "metrics", "extractor", "data.root", "data.low_root", "data.source_root", "data.validation_root",
                   "data.validation_source_root", "data.cache",
                   "data.label_array", "data.num_workers", "data.on_device", "data.memory_megabytes", "choices")
+DATA_SEED = "data.seed"
 SYNCHRONISE_BATCHNORM = "trainer.synchronise_batchnorm"
 HARMLESS = {"on_nonfinite": "stop", "on_collapse": "warn"}  # values of callbacks.health with which it only watches
+
+Key = tuple[tuple[str, str], ...]  # dotted path, value as text
 
 
 def recipe(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns dotted path -> value of all settings that change what is learnt; of tricks, only those in use."""
     tricks = settings.get("trick") if isinstance(settings.get("trick"), list) else []
     values = {path: at(settings, path) for path in leaves(settings) if _counts(path, tricks)}
-    if values.get("data.seed") == settings.get("seed"):  # it is ${seed} unless typed
-        values.pop("data.seed", None)
+    if values.get(DATA_SEED) == settings.get("seed"):  # it is ${seed} unless typed
+        values.pop(DATA_SEED, None)
     values = {path: None if is_null_today(path, value) else value for path, value in values.items()}
     return values | _health_settings(settings) | _batchnorm_settings(settings)
 
@@ -35,10 +38,16 @@ def data_settings(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {"data.images": identity.get("images"), "data.digest": data_identity.digest(identity)[:8]}
 
 
-def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> tuple[tuple[str, str], ...]:
+def recipe_key(settings: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> Key:
     """Returns a key that is equal for runs of one recipe, and only for them. `data`: the identity of a run's data."""
     values = recipe(settings) | data_settings(data or {})
     return tuple(sorted((path, repr(value)) for path, value in values.items()))
+
+
+def key_with_data_seed(key: Key, seed: int | None) -> Key:
+    """Returns the key of the same recipe with this data.seed, where `key` is that of one whose data.seed is the run's
+    seed."""
+    return tuple(sorted((*key, (DATA_SEED, repr(seed)))))
 
 
 def with_digests_of_first_weights(settings: Mapping[str, Any], first_weights: Mapping[str, Any]) -> Mapping[str, Any]:
