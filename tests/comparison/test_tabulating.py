@@ -99,6 +99,14 @@ def test_seed_versions_revision_and_a_generator_without_batchnorm_do_not_keep_va
     assert means(found) == [[10.0], [8.0]] and [row.cells[0].rank for row in found.rows] == [2, 1]
 
 
+def test_labels_that_follow_from_the_seed_do_not_keep_values_apart_but_how_many_they_are_does(tmp_path):
+    for seed, (value, digest) in enumerate(((0.1, "ab" * 32), (0.3, "cd" * 32))):
+        known = {"labelled_per_class": 10, "labelling_seed": seed, "labelling": digest}
+        make_run(tmp_path / str(seed), score("classification_error", value, **known), seed=seed)
+    make_run(tmp_path / "more", score("classification_error", 0.01, labelled_per_class=20), seed=2)
+    assert means(table(tmp_path)) == [[pytest.approx(0.2), 0.01]]
+
+
 def test_across_puts_them_in_one_column_and_says_so(tmp_path):
     seeded(tmp_path / "a", [10.0])
     seeded(tmp_path / "b", [8.0], protocol={"ema": True}, images=90000, **R1)

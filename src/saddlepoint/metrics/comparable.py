@@ -8,8 +8,8 @@ from typing import Any
 # Fields of a protocol that may differ between values that are compared. A CPU and a GPU that does not round to TF32
 # agree to about 1e-4 of a value, which is less than another seed changes it by. Metrics always switch TF32 off since
 # it is recorded; before, it was on in the convolutions of a GPU, and nothing says so. The name of a published protocol
-# adds nothing to the fields that it fixes.
-MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32", "name")
+# adds nothing to the fields that it fixes. Which labels a run of few labels knows follows from its seed.
+MAY_DIFFER = ("seed", "versions", "revision", "device", "tf32", "name", "labelling_seed", "labelling")
 # Fields that follow from others: shares of modes from the real images.
 FOLLOWING = ("settings.shares_of_data",)
 
