@@ -112,6 +112,10 @@ def test_across_puts_them_in_one_column_and_says_so(tmp_path):
     seeded(tmp_path / "b", [8.0], protocol={"ema": True}, images=90000, **R1)
     assert means(table(tmp_path, across=["ema", "images_seen"])) == [[10.0], [8.0]]
     assert "values of one column may differ in ema, images_seen" in said(tmp_path, across=["ema", "images_seen"])
+    make_run(tmp_path / "c", score("kid_digits", 1.0, settings={"degree": 2}), seed=1)
+    make_run(tmp_path / "d", score("kid_digits", 3.0, settings={"degree": 3}), seed=2)
+    assert [column.title for column in table(tmp_path, metric=["kid"], across=["settings.degree"]).columns] == [
+        "kid_digits"]
     with pytest.raises(RequestError, match="across=emma is not a part.*did you mean ema"):
         table(tmp_path, across=["emma"])
 

@@ -79,7 +79,7 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
     """
     flat: dict[str, Any] = {}
     for name, value in protocol.items():
-        if name not in MAY_DIFFER and name not in across:
+        if name not in MAY_DIFFER:
             flat |= {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, Mapping) else {
                 name: value}
     if flat.get("batchnorm") == "none":
@@ -87,7 +87,7 @@ def binding_fields(protocol: Mapping[str, Any], across: Sequence[str] = ()) -> d
     for name in ("fake_framing", "reference_resize", "truncation"):
         if flat.get(name) is None:
             flat.pop(name, None)
-    return {name: value for name, value in flat.items() if name not in FOLLOWING}
+    return {name: value for name, value in flat.items() if name not in (*FOLLOWING, *across)}
 
 
 def describe_difference(one: Column, other: Column, across: Sequence[str] = ()) -> str:
