@@ -11,11 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from saddlepoint.data.folders import ImageFolder
 from saddlepoint.data.identity import fingerprint
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint
 from saddlepoint.runs.data_identity import changes, continued_identity, digest, refuse_other_classes
+from tests.data.archive_files import archived, array, pixels, stylegan_files, write_zip
 from tests.data.folder_data import folder, write_grey_levels
 from tests.data.formats import write_photo_folder
 from tests.data.memory_data import numbered
@@ -88,6 +90,32 @@ def test_a_part_painted_over_changes_the_identity_of_uncompressed_files(ending, 
         changed.save(tmp_path / "set" / f"a.{ending}")
         digests.add(digest(identity(tmp_path / "set", num_classes=0, extensions=[ending])))
     assert len(digests) == 5
+
+
+def zip_with_labels(folder: Path, labels: list[int]) -> ImageFolder:
+    return archived(write_zip(folder / "a.zip", stylegan_files(pixels(4), labels)), num_classes=2)
+
+
+def array_with_labels(folder: Path, labels: list[int]) -> ImageFolder:
+    numpy.savez(folder / "a.npz", pixels(4), labels)
+    return array(folder / "a.npz", num_classes=2)
+
+
+def array_with_a_file_of_labels(folder: Path, labels: list[int]) -> ImageFolder:
+    numpy.save(folder / "a.npy", pixels(4))
+    numpy.save(folder / "labels.npy", labels)
+    return array(folder / "a.npy", label_array=str(folder / "labels.npy"), num_classes=2)
+
+
+@pytest.mark.parametrize("with_labels", [zip_with_labels, array_with_labels, array_with_a_file_of_labels])
+def test_labels_beside_the_images_change_the_identity_and_are_not_missed_in_former_runs(with_labels, tmp_path):
+    one, same, other = (with_labels(tmp_path, labels).identity()
+                        for labels in ([0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1]))
+    assert digest(one) == digest(same) != digest(other) and one["classes"] == other["classes"]
+    assert changes(one, same) == "" and changes(one, other) == "images as before with other labels"
+    former = {key: value for key, value in one.items() if key != "labels"}
+    assert changes(former, other) == "" and continued_identity(former, other) == other
+    assert continued_identity(one, other)["earlier"] == [one]
 
 
 def test_only_what_is_trained_on_changes_the_identity(tmp_path):

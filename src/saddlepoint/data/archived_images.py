@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from pathlib import Path
+from typing import ClassVar
 
 from saddlepoint.data import describing, labels
 from saddlepoint.data.archives import LABELS, Archive, is_archive, open_archive
@@ -29,6 +30,8 @@ class ArchivedImages(ImageFolder):
 
     See ImageFolder for the other settings.
     """
+
+    labels_come_beside: ClassVar[bool] = True
 
     def _list_files(self) -> list[ImageFile]:
         if self.root is None:

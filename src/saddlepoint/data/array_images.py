@@ -39,7 +39,7 @@ class ArrayImages(ImageFolder):
     See ImageFolder for the other settings, of which those about files have no meaning here.
     """
 
-    corrupt_things, remedy = "images", "Get or make the file again."
+    corrupt_things, remedy, labels_come_beside = "images", "Get or make the file again.", True
 
     def __init__(self, root: Annotated[str | Sequence[str] | None,
                                        rules.optional(rules.either(rules.path, rules.list_of(rules.path)))],

@@ -1,5 +1,6 @@
 """A data set of the image files in a folder."""
 
+import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+import numpy
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -74,6 +76,7 @@ class ImageFolder(ImageDataModule):
     corrupt_things: ClassVar[str] = "image files"  # what cannot be used, in a message
     remedy: ClassVar[str] = "Mend or remove them, or type data.corrupt=skip to train on the others."
     way_to_fixed_crops: ClassVar[str] = ", or data.crop=center"  # what else can be typed, in a message
+    labels_come_beside: ClassVar[bool] = False  # labels may change while the names of all files stay as they are
 
     def __init__(self, root: TypedPath | None,
                  extensions: Annotated[Sequence[str] | None, rules.optional(rules.list_of(rules.text))] = None,
@@ -265,6 +268,8 @@ class ImageFolder(ImageDataModule):
         digests = fingerprint_of_all.as_plain()
         others = {role: fingerprint(group) for role, group in self.other_files().items() if group}
         self.contents = {"names": digests["names"], "contents": digests["contents"], **others}
+        if self.labels_come_beside and self.num_classes:
+            self.contents["labels"] = hashlib.sha256(numpy.array(labels, "<i8").tobytes()).hexdigest()
         return unreadable
 
     def _report(self, unreadable: dict[int, str]) -> None:

@@ -8,6 +8,7 @@ An identity is a mapping of plain containers with the keys
 - `names`: a digest of the files' names and sizes,
 - `standardisation`: mean and standard deviation of each channel, where networks see other numbers than are stored,
 - `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
+- `labels`: a digest of the labels in the order of the files, where these come beside the images,
 - `low`, `source`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
 - `earlier`: identities of what the run was trained on before it was continued on these data.
 
@@ -24,6 +25,8 @@ from saddlepoint.errors import RequestError
 ASSUMED = "assumed"  # key that marks an identity that a run did not record, and that was taken from elsewhere
 
 ONLY_MEASURED = ("held_out", "validation")  # images that are measured with, and not learnt from
+
+LATER = ("labels",)  # keys that runs of earlier versions lack
 
 NO_IMAGES = ("name", "earlier", ASSUMED)  # keys that say nothing about the images
 
@@ -81,7 +84,10 @@ def _change(before: Identity, now: Identity, kind: str) -> str:
     if before.get("names") != now.get("names"):
         return f"{now['images']:,} {kind} as before, of other names or sizes"
     same_names = " of the same names" if "names" in now else ""
-    return f"{kind}{same_names} with other contents" if before["contents"] != now["contents"] else ""
+    if before["contents"] != now["contents"]:
+        return f"{kind}{same_names} with other contents"
+    labels = {identity["labels"] for identity in (before, now) if "labels" in identity}
+    return f"{kind} as before with other labels" if len(labels) > 1 else ""
 
 
 def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
@@ -107,5 +113,10 @@ def continued_identity(before: Identity | None, now: dict[str, Any]) -> dict[str
     now = now | ({ASSUMED: True} if before.get(ASSUMED) else {})
     earlier = list(before.get("earlier", ()))
     past = {key: value for key, value in before.items() if key != "earlier"}
-    earlier += [past] if digest(past) != digest(now) else []
+    earlier += [past] if digest(past) != digest(_as_recorded_in(past, now)) else []
     return now | ({"earlier": earlier} if earlier else {})
+
+
+def _as_recorded_in(past: Identity, now: Identity) -> dict[str, Any]:
+    """Returns the identity `now` without what an earlier version did not record in `past`."""
+    return {key: value for key, value in now.items() if key not in LATER or key in past}
