@@ -78,18 +78,46 @@ def test_a_single_pixel_of_a_large_png_changes_the_identity(tmp_path):
     assert a["names"] == b["names"] and a["contents"] != b["contents"]
 
 
-@pytest.mark.parametrize("ending", ["bmp", "ppm", "tif"])
+def with_parts_painted_over(side: int = 200) -> list[Image.Image]:
+    images = [Image.new("RGB", (side, side), (10, 20, 30)) for _ in range(5)]
+    for image, top in zip(images[1:], (0, 30, 110, 190), strict=True):
+        image.paste((255, 0, 0), (0, top * side // 200, side, (top + 10) * side // 200))
+    return images
+
+
+@pytest.mark.parametrize("ending", ["bmp", "ppm", "tif", "tga", "dib"])
 def test_a_part_painted_over_changes_the_identity_of_uncompressed_files(ending, tmp_path):
     (tmp_path / "set").mkdir()
-    image = Image.new("RGB", (200, 200), (10, 20, 30))
     digests = set()
-    for top in (None, 0, 30, 110, 190):
-        changed = image.copy()
-        if top is not None:
-            changed.paste((255, 0, 0), (0, top, 200, top + 10))
-        changed.save(tmp_path / "set" / f"a.{ending}")
+    for image in with_parts_painted_over():
+        image.save(tmp_path / "set" / f"a.{ending}")
         digests.add(digest(identity(tmp_path / "set", num_classes=0, extensions=[ending])))
     assert len(digests) == 5
+
+
+@pytest.mark.parametrize("save", [numpy.savez, numpy.savez_compressed])
+@pytest.mark.parametrize("side", [40, 200, 400])
+def test_a_part_painted_over_changes_the_identity_of_arrays(side, save, tmp_path):
+    digests = set()
+    for image in with_parts_painted_over(side):
+        save(tmp_path / "a.npz", numpy.asarray(image)[None])
+        digests.add(digest(array(tmp_path / "a.npz").identity()))
+    assert len(digests) == 5
+
+
+def test_runs_that_recorded_fewer_bytes_of_uncompressed_files_are_not_said_to_be_of_other_data(tmp_path):
+    (tmp_path / "set").mkdir()
+    identities = []
+    for image in with_parts_painted_over()[:2]:
+        for name in ("a", "b"):
+            image.save(tmp_path / "set" / f"{name}.tga")
+        identities.append(identity(tmp_path / "set", num_classes=0, extensions=["tga"], train_fraction=0.5))
+    now, other = identities
+    former = {key: value for key, value in now.items() if key != "spread"}
+    former["held_out"] = {key: value for key, value in now["held_out"].items() if key != "spread"}
+    assert changes(former, now) == "" and continued_identity(former, now) == now
+    assert changes(now, other) == ("images of the same names with other contents; held-out images of the same names "
+                                   "with other contents")
 
 
 def zip_with_labels(folder: Path, labels: list[int]) -> ImageFolder:

@@ -61,7 +61,7 @@ class Shard:
     def read(self, row: int, begin: int, length: int) -> bytes:
         """Returns bytes of a row. Raises Unreadable if the file is not what it was."""
         if self.unpacked is not None:
-            return self.unpacked[row].tobytes()[begin:begin + length]
+            return self.unpacked[row].reshape(-1).view(numpy.uint8)[begin:begin + length].tobytes()
         self.array.file.require_unchanged()
         return self.array.file.read(self.array.begin + row * self.row_bytes + begin, length)
 
@@ -77,6 +77,7 @@ class Row(Packed):
     """An image in an array; its bytes are its numbers."""
 
     __slots__ = ("number", "shard", "size")
+    is_plain = True
 
     def __init__(self, shard: Shard, number: int):
         self.shard, self.number, self.size = shard, number, shard.row_bytes

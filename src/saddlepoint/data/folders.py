@@ -267,7 +267,7 @@ class ImageFolder(ImageDataModule):
         unreadable |= {index: why for index, why in broken.items() if labels[index] in unproven}
         digests = fingerprint_of_all.as_plain()
         others = {role: fingerprint(group) for role, group in self.other_files().items() if group}
-        self.contents = {"names": digests["names"], "contents": digests["contents"], **others}
+        self.contents = {key: value for key, value in digests.items() if key != "images"} | others
         if self.labels_come_beside and self.num_classes:
             self.contents["labels"] = hashlib.sha256(numpy.array(labels, "<i8").tobytes()).hexdigest()
         return unreadable

@@ -3,7 +3,7 @@
 import io
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 SMALL = 1 << 16  # bytes that are read at once, even if a header alone is asked for
 
@@ -14,10 +14,12 @@ class Packed(ABC):
     What reads a `Path` with `open` or `read_bytes` reads these bytes too. `str` says where they are.
 
     size: how many bytes there are
+    is_plain: whether they are pixels as they are, not of a format that may compress them
     """
 
     __slots__ = ()
     size: int
+    is_plain: ClassVar[bool] = False
 
     @abstractmethod
     def read_bytes(self) -> bytes:

@@ -8,6 +8,7 @@ An identity is a mapping of plain containers with the keys
 - `names`: a digest of the files' names and sizes,
 - `standardisation`: mean and standard deviation of each channel, where networks see other numbers than are stored,
 - `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
+- `spread`: a digest of more bytes of files that hold pixels as they are, where `contents` is of a few of them,
 - `labels`: a digest of the labels in the order of the files, where these come beside the images,
 - `low`, `source`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
 - `earlier`: identities of what the run was trained on before it was continued on these data.
@@ -26,7 +27,7 @@ ASSUMED = "assumed"  # key that marks an identity that a run did not record, and
 
 ONLY_MEASURED = ("held_out", "validation")  # images that are measured with, and not learnt from
 
-LATER = ("labels",)  # keys that runs of earlier versions lack
+LATER = ("spread", "labels")  # keys that runs of earlier versions lack
 
 NO_IMAGES = ("name", "earlier", ASSUMED)  # keys that say nothing about the images
 
@@ -84,10 +85,13 @@ def _change(before: Identity, now: Identity, kind: str) -> str:
     if before.get("names") != now.get("names"):
         return f"{now['images']:,} {kind} as before, of other names or sizes"
     same_names = " of the same names" if "names" in now else ""
-    if before["contents"] != now["contents"]:
+    if before["contents"] != now["contents"] or _both_have_other("spread", before, now):
         return f"{kind}{same_names} with other contents"
-    labels = {identity["labels"] for identity in (before, now) if "labels" in identity}
-    return f"{kind} as before with other labels" if len(labels) > 1 else ""
+    return f"{kind} as before with other labels" if _both_have_other("labels", before, now) else ""
+
+
+def _both_have_other(key: str, before: Identity, now: Identity) -> bool:
+    return key in before and key in now and before[key] != now[key]
 
 
 def _counts(before: Mapping[str, int], now: Mapping[str, int]) -> str:
@@ -119,4 +123,5 @@ def continued_identity(before: Identity | None, now: dict[str, Any]) -> dict[str
 
 def _as_recorded_in(past: Identity, now: Identity) -> dict[str, Any]:
     """Returns the identity `now` without what an earlier version did not record in `past`."""
-    return {key: value for key, value in now.items() if key not in LATER or key in past}
+    return {key: _as_recorded_in(past[key], value) if isinstance(value, Mapping) and key in past else value
+            for key, value in now.items() if key not in LATER or key in past}
