@@ -156,6 +156,15 @@ def test_versions_that_differ_are_named_with_their_runs(tmp_path):
     assert "00000000 (2 runs), ffffffff (run2)" in code.text and libraries.kind == code.kind == "of another version"
 
 
+def test_code_of_an_extension_that_differs_is_named_and_runs_without_the_extension_are_not(tmp_path):
+    for seed, code in enumerate(("a" * 16, "a" * 16, "b" * 16, "", None)):
+        recorded = {} if code is None else {"extensions": [{"name": "mylab", "version": "0.3", "code": code}]}
+        make_run(tmp_path / f"run{seed}", seed=seed, environment=recorded)
+    [problem] = gather([tmp_path]).problems
+    assert "the extension mylab: code aaaaaaa (2 runs), code bbbbbbb (run2)" in problem.text
+    assert problem.kind == "of another version" and problem.paths == (tmp_path / "run2",)
+
+
 def test_a_curve_that_was_cut_off_keeps_its_whole_lines(tmp_path):
     path = make_run(tmp_path / "run")
     (path / "metrics.csv").write_text("images_seen,a,b\n200,1.5,\n100,2,nan\n300,x,0.25\n400,0.1")

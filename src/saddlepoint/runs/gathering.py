@@ -76,6 +76,7 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
         host=reading.text(environment, "host"),
         threads=reading.count(environment, "threads"),
         changes=_changes(environment),
+        extensions=_extensions(environment),
         started=reading.text(status, "started"),
         earlier_starts=tuple(map(_start, reading.mappings(environment, "earlier_starts"))),
         processor=reading.text(environment, "processor"),
@@ -95,6 +96,11 @@ def _make_run(path: Path, name: str, config: Mapping, status: Mapping, environme
 def _versions(environment: Mapping[str, Any]) -> dict[str, str]:
     python = {"python": reading.text(environment, "python")} if reading.text(environment, "python") else {}
     return python | {str(name): str(version) for name, version in reading.mapping(environment, "versions").items()}
+
+
+def _extensions(environment: Mapping[str, Any]) -> dict[str, str]:
+    recorded = reading.mappings(environment, "extensions")
+    return {reading.text(each, "name"): reading.text(each, "code") for each in recorded if reading.text(each, "code")}
 
 
 def _start(content: Mapping[str, Any]) -> Start:
@@ -155,13 +161,16 @@ def _separate_duplicates(runs: list[Run], problems: list[Problem]) -> tuple[list
 
 
 def _report_versions(runs: list[Run], problems: list[Problem]) -> None:
-    """Adds a problem for each library, and for the code, of which runs had different versions."""
+    """Adds a problem for each library, for the code, and for each extension, of which runs had different versions."""
     libraries = sorted({library for run in runs for library in run.versions})
     recorded = [run for run in runs if run.versions]
     for library in libraries:
         _report_version(library, {run.path: run.versions.get(library, "none") for run in recorded}, runs, problems)
     _report_version("the code (git revision)", {run.path: _short_revision(run.revision) for run in recorded}, runs,
                     problems)
+    for extension in sorted({extension for run in runs for extension in run.extensions}):
+        codes = {run.path: f"code {run.extensions[extension][:7]}" for run in runs if extension in run.extensions}
+        _report_version(f"the extension {extension}", codes, runs, problems)
 
 
 def _report_version(of: str, versions: Mapping[Path, str], runs: list[Run], problems: list[Problem]) -> None:

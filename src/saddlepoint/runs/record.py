@@ -87,6 +87,7 @@ class Run:
     host: str
     threads: int | None
     changes: tuple[str, ...] | None = None  # files of the code that differed from the revision; None: not recorded
+    extensions: Mapping[str, str] = field(default_factory=dict)  # name -> digest of its code
     started: str = ""  # when its first start was, in UTC, e.g. 2026-01-31T12:00:00+00:00
     processor: str = ""  # its model; empty: not recorded
     devices: tuple[str, ...] = ()  # of its processes: cards, or CPU; (): not recorded
