@@ -182,9 +182,9 @@ def test_a_protocol_is_followed_until_something_that_it_fixes_is_typed(name):
     protocol = PublishedProtocol(name)
     followed = checked_settings(composed(f"protocol={name}", *run, config="evaluate")[0])
     assert followed["protocol"] == name and protocol.departures(followed) == []
-    typed = ("quantisation=stretched",)
-    departed = checked_settings(composed(f"protocol={name}", *typed, *run, config="evaluate")[0])
-    assert protocol.departures(departed) == [*typed]
+    for typed in ("quantisation=stretched", "batchnorm=batch", "truncation=0.7"):
+        departed = checked_settings(composed(f"protocol={name}", typed, *run, config="evaluate")[0])
+        assert protocol.departures(departed) == [typed]
     shipped = checked_settings(composed(f"protocol={name}", "extractor=random", *run, config="evaluate")[0])
     assert protocol.departures(shipped)[0].startswith("extractor=random")
     more = checked_settings(composed(f"protocol={name}", "metric=[kid]", *run, config="evaluate")[0])

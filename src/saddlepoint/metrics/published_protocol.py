@@ -10,6 +10,7 @@ from saddlepoint.config import folders
 from saddlepoint.config.paths import at, leaves
 
 APART = ("protocol", "metric", "defaults")  # its name, what it measures, and a choice that is looked at apart
+UNLESS_FIXED = {"batchnorm": "running", "truncation": None}  # of fakes whose protocol does not speak of them
 Settings = Mapping[str, Any]
 
 
@@ -23,8 +24,8 @@ class PublishedProtocol:
         self.name = name
         content = _read(next(folders.files_of("protocol", name)))
         self.metrics: tuple[str, ...] = tuple(content.get("metric") or ())
-        self.fixes: dict[str, Any] = {path: at(content, path) for path in leaves(content)
-                                      if path.split(".")[0] not in APART}
+        self.fixes: dict[str, Any] = UNLESS_FIXED | {path: at(content, path) for path in leaves(content)
+                                                     if path.split(".")[0] not in APART}
         chosen = [choice for each in content.get("defaults") or () if isinstance(each, Mapping)
                   for group, choice in each.items() if group.endswith("extractor")]
         self.extractor: str | None = chosen[0] if chosen else None
@@ -43,7 +44,7 @@ class PublishedProtocol:
         if settings["real"]:
             actual.pop("split", None)  # a folder or a file has none
         if settings["fake"]:
-            for of_a_run in ("batchnorm", "standing_batches", "quantisation"):
+            for of_a_run in (*UNLESS_FIXED, "standing_batches", "quantisation"):
                 actual.pop(of_a_run, None)  # files are what they are
         return [*self._other_extractor(settings),
                 *(f"{path}={value}" for path, value in actual.items() if value != self.fixes[path])]
