@@ -15,10 +15,12 @@ from PIL import Image
 from saddlepoint import build
 from saddlepoint.commands import evaluation
 from saddlepoint.config.check import checked_settings
+from saddlepoint.config.image_sizes import Sides
 from saddlepoint.data.memory import resized
 from saddlepoint.data.pixels import to_bytes
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.fitting import Fit
+from saddlepoint.metrics.sides import images_alone, real_and_fake_images
 from saddlepoint.metrics.sources import list_images
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling import pictures
@@ -180,6 +182,40 @@ def test_settings_of_folders_that_a_run_does_not_follow_are_refused(of_digits, t
 
 
 # Two folders.
+
+
+STORED = {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+          8: Image.Transpose.ROTATE_270}  # EXIF's orientation -> how an upright image is turned to be stored
+
+
+def written_turned(file: Path, upright: Image.Image, orientation: int) -> None:
+    """Stores an image as a camera that was held on its side does."""
+    stored = upright.transpose(STORED[orientation])
+    exif = Image.Exif()
+    exif[274] = orientation
+    file.parent.mkdir(exist_ok=True)
+    stored.save(file, exif=exif, quality=100)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_images_that_are_stored_turned_have_the_sides_that_they_have_upright(ending, orientation, tmp_path, capsys):
+    upright = Image.linear_gradient("L").resize((16, 24))
+    for index in range(3):
+        written_turned(tmp_path / "turned" / f"{index}.{ending}", upright, orientation)
+        pictures.write_png(tmp_path / "upright" / f"{index}.png", torch.from_numpy(numpy.array(upright))[None])
+    typed = f"real='{tmp_path / 'turned'}'", f"fake='{tmp_path / 'upright'}'"
+    real, fake = real_and_fake_images(checked_settings(composed(*typed, config="evaluate")[0]))
+    assert real.image_size == fake.image_size == Sides(24, 16) and real.framing == fake.framing == "none"
+    assert (real.block(range(3)).images.int() - fake.block(range(3)).images.int()).abs().max() <= 2 * (ending == "jpg")
+    assert "note:" not in capsys.readouterr().err
+
+
+def test_images_of_the_same_stored_sides_are_not_of_one_size_if_only_some_are_turned(tmp_path):
+    written_turned(tmp_path / "set" / "a.jpg", Image.new("L", (16, 24)), 6)
+    Image.new("L", (24, 16)).save(tmp_path / "set" / "b.jpg")
+    with pytest.raises(RequestError, match=r"one size: .*a\.jpg is 16 x 24; .*b\.jpg is 24 x 16\. Type image_size=16"):
+        images_alone(checked_settings(composed(f"real='{tmp_path / 'set'}'", config="evaluate")[0]), "real")
 
 
 def advice(photos: Path, fakes: Path, where: Path) -> list[list[str]]:

@@ -18,12 +18,13 @@ from saddlepoint.image_files.packed import Place
 from saddlepoint.image_files.source import ORIENTATION, UPRIGHT, Source
 
 __all__ = ["MODES", "MOST_PIXELS", "Draft", "Header", "Limits", "Unreadable", "decode", "decode_opened", "drafted",
-           "header_of"]
+           "header_of", "upright_sides"]
 
 MODES = {1: "L", 3: "RGB"}  # by number of channels
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
               5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
               8: Image.Transpose.ROTATE_90}  # as stored -> upright, by EXIF's number
+SIDEWAYS = (5, 6, 7, 8)  # those of which width and height are stored in each other's place
 
 
 class Header(NamedTuple):
@@ -48,6 +49,18 @@ def header_of(path: Place, limits: Limits) -> Header:
         if source.has_several:
             losses.append("of several pictures in a file the first is used")
         return Header(*source.size, 1 if source.is_grey else 3, tuple(losses))
+
+
+def upright_sides(path: Place, header: Header, limits: Limits) -> tuple[int, int]:
+    """Returns the width and height that `decode` gives. Decodes files that are neither square nor JPEG, whose EXIF data
+    may follow the pixels. Raises Unreadable."""
+    sides = header.width, header.height
+    if header.width == header.height:
+        return sides
+    with open_image(path, limits) as source:
+        is_jpeg = source.image is not None and source.image.format == "JPEG"
+        number = _orientation_in_header(source.image) if is_jpeg else source.orientation()
+    return sides[::-1] if number in SIDEWAYS else sides
 
 
 def decode(path: Place, channels: int, limits: Limits) -> Image.Image:

@@ -17,7 +17,7 @@ from saddlepoint.data import class_folders, describing
 from saddlepoint.data.archives import is_archive, open_archive
 from saddlepoint.data.array_files import is_array_file
 from saddlepoint.data.arrays import RowLoader, Scale, has_images, open_images, rows_of
-from saddlepoint.data.decoding import Limits, Unreadable, header_of
+from saddlepoint.data.decoding import Limits, Unreadable, header_of, upright_sides
 from saddlepoint.data.evaluation_images import EvaluationFiles
 from saddlepoint.data.listing import ImageFile, listing
 from saddlepoint.data.loading import ImageLoader
@@ -37,7 +37,7 @@ class Source:
 
     side: str  # real or fake
     typed: str  # the path as the user typed it
-    files: dict[Place, tuple[int, int, int]]  # width, height and channels of each image that can be read
+    files: dict[Place, tuple[int, int, int]]  # upright width and height, and channels, of each image that can be read
     unreadable: dict[str, str]  # file -> reason
     loader: type[ImageLoader] = ImageLoader  # what loads its images
 
@@ -104,7 +104,7 @@ def _files(settings: Settings, side: str) -> tuple[Source, Counter[str]]:
     for file in list_images(settings, side):
         try:
             header = header_of(file.path, limits(settings))
-            files[file.path] = header[:3]
+            files[file.path] = (*upright_sides(file.path, header, limits(settings)), header.channels)
             losses.update(header.losses)
         except Unreadable as error:
             unreadable[str(file.path)] = str(error)
