@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy
@@ -177,6 +179,26 @@ def test_no_picture_of_an_earlier_request_stays_beside_the_results_of_this_one(r
     invert(*quick)
     assert sorted(path.name for path in Path("found").iterdir()) == ["errors.csv", "images.png", "inversion.json",
                                                                      "latents.npz"]
+
+
+def test_a_file_name_that_is_not_utf_8_costs_no_inversion(runs):
+    drawn(runs["mlp"], "photos", 2)
+    Path("photos/1.png").rename(Path("photos", os.fsdecode(b"caf\xe9.png")))
+    folder = invert(f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1")
+    assert [row["file"] for row in table(folder)] == ["0.png", "caf\\udce9.png"]
+    assert (folder / "inversion.json").exists()
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_an_image_is_chosen_by_its_name_in_either_form_of_unicode(runs, stored, typed):
+    drawn(runs["mlp"], "photos", 2)
+    Path("photos/1.png").rename(Path("photos", unicodedata.normalize(stored, "é.png")))
+    walk = unicodedata.normalize(typed, "walk=['é.png',0.png]")
+    folder = invert(f"run={runs['mlp']}", "images=photos", "steps=1", "restarts=1", walk, "walk_steps=3")
+    walked, pairs = (numpy.array(Image.open(folder / name)) for name in ("walk.png", "images.png"))
+    found = {name: pairs[:, 10 + 20 * place:18 + 20 * place] for place, name in enumerate(("0", "é"))}  # by pairs
+    assert (walked[:, :8] == found["é"]).all() and (walked[:, -8:] == found["0"]).all()
 
 
 @pytest.mark.parametrize(("run", "typed", "sentence"), [

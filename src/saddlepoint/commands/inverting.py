@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from saddlepoint import build, making
 from saddlepoint.commands.drawing import one_class
 from saddlepoint.config.rules import nearest
+from saddlepoint.config.spelling import readable
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data import pixels
 from saddlepoint.data.describing import counted
@@ -21,6 +22,7 @@ from saddlepoint.environment import command, revision
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.files.json_files import write_json
+from saddlepoint.files.names import to_nfc
 from saddlepoint.files.outputs import digest_of, refusing_unwritable, require_writable
 from saddlepoint.game.modes import device_named, device_of
 from saddlepoint.metrics.fitting import loader_like
@@ -187,12 +189,14 @@ def read(trained: Settings, settings: Settings, side: str) -> Pictures:
 
 def chosen(pictures_read: Pictures, names: list[str]) -> list[int]:
     """Returns the numbers of the images of walk=; refuses names that are none of images=."""
+    places = {to_nfc(name): place for place, name in enumerate(pictures_read.names)}  # as an accent may be typed
+    places |= {name: place for place, name in enumerate(pictures_read.names)}
     for name in names:
-        if name not in pictures_read.names:
+        if to_nfc(name) not in places:
             near = nearest(name, pictures_read.names) or "."
             raise RequestError(f"walk={name} is not among the images{near} Type the names of two or more in images=, "
                                f"e.g. walk=[{','.join(pictures_read.names[:2])}]")
-    return [pictures_read.names.index(name) for name in names]
+    return [places.get(name, places[to_nfc(name)]) for name in names]
 
 
 def write_errors(path: Path, sides: list[Pictures], found: list[Inversion], generator: SamplingGenerator) -> None:
@@ -201,7 +205,7 @@ def write_errors(path: Path, sides: list[Pictures], found: list[Inversion], gene
     for side, inversion in zip(sides, found, strict=True):
         labels = [generator.class_names[label] if generator.num_classes else "" for label in inversion.labels]
         columns = [inversion.errors.tolist(), psnr(inversion.errors).tolist(), inversion.scores.tolist()]
-        rows += zip([side.side] * len(side.names), side.names, *columns, labels, strict=True)
+        rows += zip([side.side] * len(side.names), map(readable, side.names), *columns, labels, strict=True)
 
     def write(temporary: Path) -> None:
         with temporary.open("w", newline="", encoding="utf-8") as file:
