@@ -101,6 +101,9 @@ def test_other_concepts_have_other_files_and_the_same_one_its_own(run, tmp_path,
     assert len({first, *others}) == 5
     monkeypatch.chdir(tmp_path)
     assert output(positive="one/smiling") == others[2]
+    before = output(positive="light", extractor={"weights": "mine"})
+    monkeypatch.chdir(tmp_path / "one")
+    assert output(positive="light", extractor={"weights": "mine"}) != before
 
 
 def test_defaults_of_classes_are_those_of_the_yaml_file():

@@ -282,6 +282,20 @@ def test_evaluations_of_other_protocols_do_not_replace_each_other(run):
     assert len(set((run / "evaluations").glob("*.json")) - before) == 2
 
 
+@pytest.mark.parametrize("typed", ["real=photos", "fake=photos", "data.root=photos",
+                                   "extractor=classifier extractor.weights=mine.safetensors"])
+def test_evaluations_typed_alike_in_two_folders_do_not_replace_each_other(typed, tmp_path, monkeypatch):
+    def output(folder, *words):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        fakes = SimpleNamespace(home=tmp_path, name="last", images=SimpleNamespace(count=3))
+        return evaluation.output_for(checked_settings(composed(*words, config="evaluate")[0]), fakes, "random")
+
+    words = typed.split()
+    assert output("one", *words) == output("one", *words) != output("other", *words)
+    assert output("one", "seed=3") == output("other", "seed=3")
+
+
 def test_a_split_the_data_does_not_have_is_refused(run):
     with pytest.raises(RequestError, match="has no test images"):
         evaluated(f"run='{run}'", "split=test")

@@ -181,6 +181,17 @@ def test_no_picture_of_an_earlier_request_stays_beside_the_results_of_this_one(r
                                                                      "latents.npz"]
 
 
+def test_weights_typed_alike_in_two_folders_have_two_folders_of_results(runs, tmp_path, monkeypatch):
+    def output(folder):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        typed = settings_of([f"images={tmp_path}", "features=perceptual", "perceptual=vgg19",
+                             "perceptual.weights=vgg19.pth"], "invert")
+        return inverting.output_folder(runs["mlp"] / "checkpoints" / "last.ckpt", typed)
+
+    assert output("one") == output("one") != output("other")
+
+
 def test_a_file_name_that_is_not_utf_8_costs_no_inversion(runs):
     drawn(runs["mlp"], "photos", 2)
     Path("photos/1.png").rename(Path("photos", os.fsdecode(b"caf\xe9.png")))

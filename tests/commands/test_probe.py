@@ -56,6 +56,19 @@ def test_the_same_probe_replaces_its_file_and_has_the_same_errors(run):
     assert [each["features"] for each in content["metrics"]] == [16 * (2 + 8), 1024]
 
 
+def test_data_typed_alike_in_two_folders_have_two_files(run, tmp_path, monkeypatch):
+    def output(folder, *words):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        typed = checked_settings(composed(*words, config="probe")[0], OF_COMMANDS["probe"])
+        return probing.output_path(typed, run / "checkpoints" / "last.ckpt", "discriminator")
+
+    for words in (["data.root=photos"], ["data=array", "data.root=[a.npy,b.npy]", "data.num_classes=2"]):
+        assert output("one", *words) == output("one", *words) != output("other", *words)
+    assert output("one", f"data.root={tmp_path / 'one' / 'photos'}") == output("one", "data.root=photos")
+    assert output("one", "labels=20") == output("other", "labels=20")
+
+
 def test_numbers_that_tell_the_class_leave_no_error():
     examples = probing.Examples(torch.arange(4, dtype=torch.uint8).repeat(15).view(-1, 1, 1, 1),
                                 torch.arange(4).repeat(15))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from saddlepoint import build
 from saddlepoint.config.spelling import command as line_of
-from saddlepoint.config.typed_paths import expanded, is_there
+from saddlepoint.config.typed_paths import expanded, is_there, with_whole_paths
 from saddlepoint.data.describing import listed
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.environment import command, revision, versions
@@ -197,5 +197,5 @@ def output_path(settings: Settings, checkpoint: Path) -> Path:
     sides = {side: str(expanded(str(settings[side]), side).resolve()) for side in ("positive", "negative")
              if settings[side] is not None and is_there(str(settings[side]))}  # folders may be called alike
     name = (f"{stem}_{positive}_minus_{negative}_count{settings['count']}_seed{settings['seed']}"
-            f"_{digest_of(settings | sides, WITHOUT_EFFECT)}.npz")
+            f"_{digest_of(with_whole_paths(settings | sides, 'extractor.weights'), WITHOUT_EFFECT)}.npz")
     return home_of(checkpoint) / "concepts" / name

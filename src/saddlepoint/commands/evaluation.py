@@ -11,7 +11,7 @@ import torch
 from saddlepoint import build
 from saddlepoint.commands import compared_images
 from saddlepoint.commands.compared_images import Fakes, RealImages
-from saddlepoint.config.typed_paths import expanded
+from saddlepoint.config.typed_paths import expanded, with_whole_paths
 from saddlepoint.downloads import cache_folder
 from saddlepoint.environment import command
 from saddlepoint.errors import RequestError
@@ -179,7 +179,8 @@ def output_for(settings: Settings, fakes: Fakes, extractor: str) -> Path:
     protocol_name = f"{extractor}{against}_seed{settings['seed']}_fakes{fakes.images.count}"
     options = "".join(f"_{option}" for option in (settings["weights"], settings["batchnorm"])
                       if settings["run"] and option not in (None, "running"))
-    return fakes.home / f"{fakes.name}_{protocol_name}{options}_{digest_of(settings, WITHOUT_EFFECT)}.json"
+    decides = with_whole_paths(settings, "real", "fake", "extractor.weights", "data.root")
+    return fakes.home / f"{fakes.name}_{protocol_name}{options}_{digest_of(decides, WITHOUT_EFFECT)}.json"
 
 
 def picture_of(output: Path) -> Path:

@@ -15,7 +15,7 @@ from saddlepoint import build, making
 from saddlepoint.commands.drawing import one_class
 from saddlepoint.config.rules import nearest
 from saddlepoint.config.spelling import readable
-from saddlepoint.config.typed_paths import expanded
+from saddlepoint.config.typed_paths import expanded, with_whole_paths
 from saddlepoint.data import pixels
 from saddlepoint.data.describing import counted
 from saddlepoint.environment import command, revision
@@ -135,7 +135,8 @@ def output_folder(path: Path, settings: Settings) -> Path:
     """Returns the folder of the results: that of output=, else one in the run's folder `inverted`, named after what is
     inverted and, as a digest, after all that decides the results. Refuses one that was typed and holds some already."""
     sides = {side: str(expanded(settings[side], side).resolve()) for side in ("images", "anomalies") if settings[side]}
-    name = f"{Path(sides['images']).stem}_{digest_of(settings | sides, WITHOUT_EFFECT)}"
+    decides = with_whole_paths(settings | sides, "perceptual.weights")
+    name = f"{Path(sides['images']).stem}_{digest_of(decides, WITHOUT_EFFECT)}"
     folder = home_of(path) / "inverted" / f"{stem_of(path, settings['weights'])}_{name}"
     if settings["output"]:
         folder = expanded(settings["output"], "output")

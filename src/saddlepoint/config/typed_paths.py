@@ -2,8 +2,11 @@
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from saddlepoint.config.paths import at, changed
 from saddlepoint.errors import RequestError
 
 
@@ -14,6 +17,18 @@ def expanded(typed: str | Path, setting: str) -> Path:
     if problem := must_be(typed):
         raise RequestError(f"{setting}={typed} must be {problem}")
     return Path(_at_home(typed))
+
+
+def with_whole_paths(settings: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Returns the settings with these paths, by their dotted names, as they are from any folder: what is typed alike in
+    two folders may be two files."""
+    typed = {name: path for name in names if (path := at(settings, name)) is not None}
+    return changed(settings, {name: [_whole(each, name) for each in path] if isinstance(path, list) else
+                              _whole(path, name) for name, path in typed.items()})
+
+
+def _whole(typed: str, setting: str) -> str:
+    return str(expanded(typed, setting).resolve())
 
 
 def must_be(typed: object) -> str | None:
