@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import groupby
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import hydra.version
 import omegaconf._utils
@@ -22,7 +22,7 @@ from hydra._internal.config_repository import CachingConfigRepository, ConfigRep
 from hydra._internal.defaults_list import DefaultsList, Overrides
 from hydra._internal.instantiate import _instantiate2
 from hydra.core.config_store import ConfigNode, ConfigStore
-from hydra.core.default_element import InputDefault, ResultDefault
+from hydra.core.default_element import GroupDefault, InputDefault, ResultDefault
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -85,11 +85,11 @@ def copy_definitions_fast(patch: pytest.MonkeyPatch) -> None:
 
 
 class ReadOnly:
-    """A repository for who only looks at what it holds, as the search for defaults does: without a copy"""
-    loaded: ClassVar[dict[tuple[str, str], Any]] = {}
+    """A repository for who only looks at what it holds, as the search for defaults does: without a copy. `loaded`: what
+    was read before"""
 
-    def __init__(self, repository: CachingConfigRepository):
-        self.repository, self.folder = repository, str(settings_folder())
+    def __init__(self, repository: CachingConfigRepository, loaded: dict[tuple[str, str], Any]):
+        self.repository, self.loaded, self.folder = repository, loaded, str(settings_folder())
 
     def load_config(self, config_path: str) -> Any:
         key = self.folder, config_path
@@ -106,7 +106,7 @@ class ReadOnly:
 
 def choose_once(patch: pytest.MonkeyPatch) -> None:
     """Which files a command and its choices (`model=dcgan`) mean"""
-    find, remembered = defaults_list.create_defaults_list, {}
+    find, remembered, loaded = defaults_list.create_defaults_list, {}, {}
 
     def create_defaults_list(repo: IConfigRepository, config_name: str | None, overrides_list: list[Override],
                              prepend_hydra: bool, skip_missing: bool) -> DefaultsList:
@@ -116,7 +116,8 @@ def choose_once(patch: pytest.MonkeyPatch) -> None:
         if not all_stay(repo):
             return find(repo, config_name, overrides_list, prepend_hydra, skip_missing)
         if key not in remembered:
-            remembered[key] = pickle.dumps(find(ReadOnly(repo), config_name, choices, prepend_hydra, skip_missing))
+            found = find(ReadOnly(repo, loaded), config_name, choices, prepend_hydra, skip_missing)
+            remembered[key] = pickle.dumps(found)
         found = pickle.loads(remembered[key])
         found.config_overrides = found.overrides.config_overrides = typed
         return found
@@ -128,7 +129,7 @@ def list_defaults_fast(patch: pytest.MonkeyPatch) -> None:
     """Of each of fifty files Hydra copies the list of defaults, of which it changes the entries and not what they
     hold; and for each entry it asks several times which of its own versions it is to be compatible with."""
     patch.setattr(defaults_list, "copy", SimpleNamespace(
-        copy=copy.copy, deepcopy=lambda defaults: defaults and [*map(copy.copy, defaults)]))
+        copy=copy.copy, deepcopy=lambda defaults: None if defaults is None else [*map(copy.copy, defaults)]))
     patch.setattr(hydra.version, "_get_version", cache(hydra.version._get_version))
 
 
@@ -166,7 +167,8 @@ def leave_out_unused_choices(patch: pytest.MonkeyPatch) -> None:
     of_hydra = defaults_list._create_interpolation_map
 
     def choices(overrides: Overrides, defaults: list[InputDefault], self_added: bool) -> DictConfig:
-        refers = any("${" in each.get_config_path() for each in defaults)
+        refers = any("${" in each.get_config_path() for each in defaults
+                     if not (isinstance(each, GroupDefault) and each.is_options()))
         return of_hydra(overrides, defaults, self_added) if refers else DictConfig({})
 
     patch.setattr(defaults_list, "_create_interpolation_map", choices)

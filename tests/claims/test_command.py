@@ -231,12 +231,14 @@ def test_a_line_of_the_results_that_cannot_be_read_is_named(claims):
 
 
 def test_results_of_files_that_are_not_read_this_time_are_kept(claims, capsys):
-    other = Result(("loss=wasserstein",), 0, "completed", values={"fid_digits": 3.0}, changes=())
-    write_results(claims / "results.jsonl", [other])
+    others = [Result(("loss=wasserstein",), 0, "completed", values={"fid_digits": 3.0}, changes=()),
+              Result(tuple(WORDS["none"].split()), 3, "completed", changes=())]  # another has four seeds of an arm
+    write_results(claims / "results.jsonl", others)
+    made_run(claims.parent / "runs" / "mine", "loss=wasserstein", 1, 5.0, git(claims, "rev-parse", "HEAD"))
     called(claims)
     kept = read_results(claims / "results.jsonl")
-    assert len(kept) == 7 and other in kept
-    assert "kept: 1 results of which no claim and no table here asks anything" in capsys.readouterr().out
+    assert len(kept) == 8 and all(other in kept for other in others)
+    assert "kept: 2 results of which no claim and no table here asks anything" in capsys.readouterr().out
 
 
 def test_what_another_command_has_written_meanwhile_is_not_lost(claims, monkeypatch):
@@ -257,16 +259,33 @@ def test_results_are_written_by_one_command_at_a_time(claims, monkeypatch):
         with pytest.raises(filelock.Timeout):
             filelock.FileLock(path.with_name(".results.jsonl.lock"), is_singleton=False).acquire(timeout=0)
         written.append(path)
+    remove = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: (  # it is locked to the end
+        write(claims / "results.jsonl", []) if path.suffix == ".lock" else None, remove(path, missing_ok)))
     monkeypatch.setattr(claiming, "write_results", write)
     called(claims, "train=false")
-    assert written == [claims / "results.jsonl"] and not (claims / ".results.jsonl.lock").exists()
+    assert written == [claims / "results.jsonl"] * 2 and not (claims / ".results.jsonl.lock").exists()
 
 
-def test_no_run_of_a_table_is_made_by_code_that_differs_from_its_revision(claims, monkeypatch):
+@pytest.fixture
+def rings(claims):
     (claims.parent / "none").mkdir()
     (claims.parent / "none" / "rings.yaml").write_text(
         "number: 1\ntitle: Rings\nmetrics: [fid_digits]\nsettings: [loss=hinge]\nlengths:\n  short: {title: Short, "
-        "steps: 4, rows: {GAN: {words: [budget.images=200], seeds: 1}}}\n")
+        "steps: 4, rows: {GAN: {words: [budget.images=100], seeds: 1}}}\n")
+
+
+def test_a_run_of_a_table_whose_code_differed_from_its_revision_is_refused_and_made_again(rings, claims, capsys):
+    made_run(claims.parent / "runs" / "odd", "budget.images=100 loss=hinge", 0, 7.0, git(claims, "rev-parse", "HEAD"),
+             "2098-01-01T00:00:00+00:00", changes=["conf/a.yaml"])
+    called(claims, "only=[rings]")
+    assert "refused: Short, GAN, seed 0 of 2098" in (said := capsys.readouterr().out) and "conf/a.yaml" in said
+    assert len(jobs(claims)) == 1
+    assert [each.values["fid_digits"] for each in read_results(claims / "results.jsonl")] != [7.0]
+    assert "| 10 | 1 |" in (claims.parent / "docs" / "reproductions.md").read_text()
+
+
+def test_no_run_of_a_table_is_made_by_code_that_differs_from_its_revision(rings, claims, monkeypatch):
     monkeypatch.setattr(commitments.environment, "changes", lambda: ["conf/a.yaml"])
     with pytest.raises(RequestError, match="A run of Short that began now would not count: its code differed from its "
                                            "revision in conf/a.yaml. Commit, or call this command in a clean checkout"):

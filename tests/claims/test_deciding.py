@@ -120,6 +120,7 @@ def test_a_pattern_holds_if_enough_runs_show_it_and_is_contradicted_if_none_does
         verdicts[count] = decision.verdict
         assert decision.estimate == sum(decision.effects.values()) == count and decision.p is None
     assert verdicts == {0: CONTRADICTED, 1: UNDECIDED, 2: HOLDS, 3: HOLDS}
+    assert decide(of, results(of, *[{"none": other}] * 2, {"none": "diverged"})).verdict == UNDECIDED
 
 
 def test_holm_as_worked_by_hand():

@@ -68,6 +68,8 @@ def test_rows_that_are_repeated_are_those_of_their_tables(reproductions):
     for published, row, length in rows:
         composed = settings(*row.words)
         for name, value in published.where.items():
+            if length.direction_only and name == "data/digits":
+                continue  # 5,000 digits for the paper's 70,000
             found = composed["choices"][name] if name in composed["choices"] else at(composed, name)
             assert found == value
         if published.images and not length.direction_only:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from saddlepoint import build
 from saddlepoint.comparison import published, yardsticks
 from saddlepoint.comparison.frame import as_frame
 from saddlepoint.comparison.layout import sheet
@@ -23,7 +24,7 @@ from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.errors import RequestError
 from saddlepoint.runs.gathering import gather
 from tests.comparison.tables import said
-from tests.composing import CONF
+from tests.composing import CONF, settings
 from tests.runs.made_runs import make_run, score
 
 FILE = """published: []
@@ -130,6 +131,8 @@ def test_what_is_told_of_one_metric_binds_its_values_alone(file, tmp_path):
     table = read_tables(file)["rings"]
     assert table.protocol_of("fid_digits") == {"num_fake": 2000, "settings.logarithm": "natural"}
     assert table.protocol_of("modes_digits") == {"num_fake": 2000}
+    [ali] = [each for each in yardsticks.read(file) if each.system == "ALI" and each.metric == "fid_digits"]
+    assert ali.protocol == table.protocol_of("fid_digits")
     verdicts = []
     for base in ("natural", 10):
         gathered = rings(tmp_path / str(base), (6.0, {"protocol": {"settings": {"logarithm": base}}}))
@@ -160,6 +163,14 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_place(file, old, new, w
     file.write_text(FILE.replace(old, new))
     with pytest.raises(RequestError, match=words):
         read_tables(file)
+
+
+@pytest.mark.parametrize("data", ["ring", "grid"])
+def test_pacgans_rule_is_the_one_that_our_points_are_measured_by(data):
+    made = settings(f"experiment=pacgan_{data}")
+    rule = build.extractor(made).mode_rule.words
+    table = read_tables(CONF / "published.yaml")[f"pacgan_{data}"]
+    assert {table.protocol_of(metric)["settings.rule"] for metric in table.metrics} == {rule}
 
 
 def test_those_that_come_with_the_project_have_all_rows_of_pacgan():

@@ -230,6 +230,15 @@ def test_the_non_saturating_flow_spirals_inwards_like_one_over_the_root_of_time(
     torch.testing.assert_close(distances ** -2, 0.2 ** -2 + times / 8, rtol=0.01, atol=0)
 
 
+def test_what_the_document_says_of_its_long_flow_by_an_independent_solver():
+    times = [0, 500, 2000]
+    found = integrate.solve_ivp(lambda _, point: CLOSED[NonSaturating](*point), (0, 2000), [1, 1], "DOP853", times,
+                                rtol=1e-8, atol=1e-10).y
+    distances = (found ** 2).sum(0) ** 0.5
+    assert [round(distance, 3) for distance in distances] == [1.414, 0.126, 0.063]
+    assert math.log(distances[1] / distances[2]) / math.log(4) == pytest.approx(0.498, abs=0.001)  # the exponent
+
+
 def test_our_flow_is_that_of_an_independent_solver():
     ours = linearisation.flow(dirac_field(NonSaturating()), START, 0.2, 100)[-1]
     solved = integrate.solve_ivp(lambda _, point: CLOSED[NonSaturating](*point), (0, 20), [1, 1], rtol=1e-10,

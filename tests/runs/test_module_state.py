@@ -30,20 +30,26 @@ def test_the_first_of_what_differs_is_named():
     assert str(refusal.value).startswith(
         "run=mine does not fit the networks that its settings make here: 0.weight is [4, 3] there and [5, 3] here; "
         "0.bias is missing there and [5] here; 1.weight is [1, 4] there and [1, 5] here; and 1 more. "
-        "The code of a network has changed since: use what wrote it")
+        "The code of a network has changed since: install what wrote it")
 
 
 def test_an_extension_that_changed_is_named(monkeypatch):
     monkeypatch.setattr(extensions, "changes_of_version", lambda recorded: [f"{recorded} became lab 2"])
-    with pytest.raises(RequestError, match=r"In fact \['lab 1'\] became lab 2: use what wrote it"):
+    with pytest.raises(RequestError, match=r"Note that \['lab 1'\] became lab 2: install what wrote it"):
         module_state.put(of_layers(4) | {"extensions": ["lab 1"]}, nn.Sequential(nn.Linear(3, 5)), "run")
 
 
-def test_other_errors_of_torch_are_not_hidden():
+def test_other_reasons_are_told_as_torch_has_them():
     module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
     module.register_load_state_dict_pre_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("something else")))
-    with pytest.raises(RuntimeError, match="something else"):
+    with pytest.raises(RequestError, match="run does not fit this version of saddlepoint: something else"):
         module_state.put(of_layers(4), module, "run")
+
+
+@pytest.mark.parametrize("saved", [{}, {"module": None}, {"module": {}}])
+def test_a_checkpoint_that_lacks_the_state_is_refused(saved):
+    with pytest.raises(RequestError, match="run does not fit "):
+        module_state.put(saved, nn.Linear(3, 4), "run")
 
 
 def test_a_run_with_another_network_is_neither_gone_on_with_nor_drawn_from(tmp_path):

@@ -127,7 +127,8 @@ def _of_pattern(claim: Claim, runs: Runs) -> Decision:
     shown = {seed: float(turns.shows(means)) for (_, seed), run in runs.items()
              if (means := value_of(run, arm)) is not None}
     count = sum(shown.values())
-    verdict = HOLDS if count >= claim.holds_if.value else CONTRADICTED if not count and shown else UNDECIDED
+    none_does = not count and len(shown) == claim.seeds
+    verdict = HOLDS if count >= claim.holds_if.value else CONTRADICTED if none_does else UNDECIDED
     return Decision(claim, runs, verdict, dict(sorted(shown.items())), count)
 
 

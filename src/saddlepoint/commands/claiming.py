@@ -1,5 +1,6 @@
 """Finds and makes the runs of claims and published tables, keeps what they came to, and writes the two pages."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,12 +94,18 @@ class Registry:
         with refusing_unwritable(f"results={path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-            lock.acquire()
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                print(f"another command is writing {path}: waiting for it", file=sys.stderr)
+                lock.acquire()
         try:
             yield
         finally:
-            Path(lock.lock_file).unlink(missing_ok=True)  # before others may lock it, as in RunDirectory.close
-            lock.release()
+            try:
+                Path(lock.lock_file).unlink(missing_ok=True)  # before others may lock it, as in RunDirectory.close
+            finally:
+                lock.release()
 
     def refuse_foreign_pages(self) -> None:
         """Raises a RequestError for a page that is there and that this command has not written."""
@@ -139,13 +146,15 @@ class Registry:
         outdated = {each.order for each, _ in self.changed}
         return [each for each in every if each.order not in outdated]
 
-    def unread(self, results: Sequence[Result]) -> list[Result]:
-        """Returns the results that have the words of no claim and of no row: they may be of other files than those
+    def unread(self) -> list[Result]:
+        """Returns what the results file has of runs that no claim and no row has: they may be of other files than those
         that are read this time."""
-        words = {effective(arm.words) for claim in self.claims for arm in claim.arms}
-        recipes = {of_recipe(row.words) for each in self.reproductions for length in each.lengths
-                   for row in length.rows}
-        return [each for each in results if each.words not in words and of_recipe(each.words) not in recipes]
+        asked = {(effective(arm.words), seed) for claim in self.claims for arm in claim.arms
+                 for seed in range(claim.seeds)}
+        of_rows = {(of_recipe(row.words), seed) for each in self.reproductions for length in each.lengths
+                   for row in length.rows for seed in range(row.seeds)}
+        return [each for each in read_results(self.places["results"]) if (each.words, each.seed) not in asked
+                and (of_recipe(each.words), each.seed) not in of_rows]
 
     def missing(self, claims: Sequence[Claim], lengths: Sequence[Length], results: Sequence[Result],
                 commitments: Commitments) -> list[tuple[Words, int]]:
@@ -178,7 +187,7 @@ class Registry:
         used += [run for each in self.reproductions for length in each.lengths for row in repeated(length, results)
                  for run in row.runs.values()]
         counted = [*{each.order: each for each in used}.values()]
-        unread = self.unread(results)
+        unread = self.unread()
         write_results(self.places["results"], [*counted, *unread])
         pages = {"claims.md": claims_page(decisions)}
         if tables := [each for each in self.reproductions if each.page == PAGE]:

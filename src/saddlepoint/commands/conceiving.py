@@ -15,7 +15,7 @@ from saddlepoint.data.describing import listed
 from saddlepoint.data.pixels import to_unit_range
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError
-from saddlepoint.files.outputs import digest_of, is_taken, refusing_unwritable, require_writable
+from saddlepoint.files.outputs import OF_THE_CALL, digest_of, is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.devices import name_of
 from saddlepoint.game.modes import device_named
 from saddlepoint.metrics.extractors.extractor import Extractor
@@ -40,7 +40,7 @@ from saddlepoint.training.classifier import examples
 Settings = Mapping[str, Any]
 FEW = 10  # latents whose mean says something
 OTHERS = 200  # images that are moved along the concept, to see what it does
-WITHOUT_EFFECT = ("run", "output", "overwrite", "threads", "device", "extensions", "choices")  # on the concept
+WITHOUT_EFFECT = (*OF_THE_CALL, "strengths")  # on the concept
 OF_CLASSES = {"confidence": 0.9, "strengths": [0, 1, 2, 3]}  # settings for generated images, and their defaults
 READING = {"image_extensions": None, "max_pixels": 50_000_000, "white": None}  # of folders, as evaluate.py has them
 

@@ -23,7 +23,7 @@ from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
 from saddlepoint.files.json_files import write_json
 from saddlepoint.files.names import to_nfc
-from saddlepoint.files.outputs import digest_of, refusing_unwritable, require_writable
+from saddlepoint.files.outputs import OF_THE_CALL, digest_of, refusing_unwritable, require_writable
 from saddlepoint.game.modes import device_named, device_of
 from saddlepoint.metrics.fitting import loader_like
 from saddlepoint.metrics.provenance import finite_or_none
@@ -47,7 +47,6 @@ Settings = Mapping[str, Any]
 BLOCK = 256  # images that are read at once
 PAIRS_IN_A_ROW = 8
 SUMMARY, WALK = "inversion.json", "walk.png"
-WITHOUT_EFFECT = ("run", "output", "overwrite", "threads", "device", "extensions", "choices")  # on what is found
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def output_folder(path: Path, settings: Settings) -> Path:
     inverted and, as a digest, after all that decides the results. Refuses one that was typed and holds some already."""
     sides = {side: str(expanded(settings[side], side).resolve()) for side in ("images", "anomalies") if settings[side]}
     decides = with_whole_paths(settings | sides, "perceptual.weights")
-    name = f"{Path(sides['images']).stem}_{digest_of(decides, WITHOUT_EFFECT)}"
+    name = f"{Path(sides['images']).stem}_{digest_of(decides, OF_THE_CALL)}"
     folder = home_of(path) / "inverted" / f"{stem_of(path, settings['weights'])}_{name}"
     if settings["output"]:
         folder = expanded(settings["output"], "output")

@@ -19,7 +19,7 @@ from saddlepoint.data.images import ImageDataModule
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import write_json
-from saddlepoint.files.outputs import digest_of, is_taken, refusing_unwritable, require_writable
+from saddlepoint.files.outputs import OF_THE_CALL, digest_of, is_taken, refusing_unwritable, require_writable
 from saddlepoint.game.devices import name_of
 from saddlepoint.game.modes import device_named
 from saddlepoint.probing import linear
@@ -30,7 +30,6 @@ from saddlepoint.sampling.loading import checkpoint_of, home_of, load_synthesis,
 from saddlepoint.training.classifier import Examples, split
 
 Settings = Mapping[str, Any]
-WITHOUT_EFFECT = ("run", "output", "overwrite", "threads", "device", "extensions", "choices")  # on the errors
 FEW = 2  # labelled images of a class that cross-validation needs
 
 
@@ -197,4 +196,4 @@ def output_path(settings: Settings, checkpoint: Path, network: str) -> Path:
     data = settings["data"].get("name")
     of_data, decides = f"_{data}" if data else "", with_whole_paths(settings, "data.root")
     return home_of(checkpoint) / "probes" / (f"{checkpoint.stem}_{network}{of_data}_labels{settings['labels']}"
-                                             f"_seed{settings['seed']}_{digest_of(decides, WITHOUT_EFFECT)}.json")
+                                             f"_seed{settings['seed']}_{digest_of(decides, OF_THE_CALL)}.json")

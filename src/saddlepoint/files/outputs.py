@@ -12,6 +12,8 @@ from saddlepoint.errors import DiskFull, RequestError
 from saddlepoint.files import disk_space
 
 LITTLE = b"\0" * 4096  # a disk without room for this is full
+# Settings of commands that measure a run, of which nothing depends that they find
+OF_THE_CALL = ("run", "output", "overwrite", "threads", "device", "extensions", "choices")
 TRIES = 3  # another process may check the same place, and delete the folders between two steps of ours
 
 

@@ -38,7 +38,7 @@ class Bfloat16:
         if stages is None:
             for name in ("forward", *(name for name in METHODS if hasattr(network, name))):
                 setattr(network, name, _InBfloat16(self, network, name, is_last=True))
-        for number in {number % len(network.stages) for number in stages or ()}:
+        for number in stages or ():
             layers = layers_of(network.stages[number])
             for layer in layers:
                 layer.forward = _InBfloat16(self, layer, "forward", is_last=layer is layers[-1])

@@ -14,23 +14,25 @@ MOST_NAMED = 3  # differences that a sentence names
 
 def put(saved: Mapping[str, Any], module: nn.Module, where: str) -> None:
     """Loads the tensors of a checkpoint with the content `saved` into the game `module`. Raises a RequestError that
-    names the first tensors that are missing or of another shape, and which code has changed; `where` names the
-    checkpoint as it was typed."""
-    state = saved["module"]
+    names the first tensors that are missing or of another shape, and which code has changed; `where` names the run or
+    the checkpoint."""
     try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        found = differences(module.state_dict(), state)
+        module.load_state_dict(saved["module"])
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        found = differences(module.state_dict(), saved.get("module"))
         if not found:
-            raise
+            raise RequestError(f"{where} does not fit this version of saddlepoint: {error}") from error
         changed = extensions.changes_of_version(saved.get("extensions") or ())
-        cause = f"In fact {' and '.join(changed)}" if changed else "The code of a network has changed since"
+        cause = f"Note that {' and '.join(changed)}" if changed else "The code of a network has changed since"
         raise RequestError(f"{where} does not fit the networks that its settings make here: {shortened(found, '; ')}. "
-                           f"{cause}: use what wrote it, which the run's environment.json names") from error
+                           f"{cause}: install what wrote it, which the run's environment.json names") from error
 
 
-def differences(own: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
-    """Returns a phrase for each tensor that one state lacks or that has different shapes in the two."""
+def differences(own: Mapping[str, Any], there: Any) -> list[str]:
+    """Returns a phrase for each tensor that one state lacks or that has different shapes in the two; none if `there` is
+    no state."""
+    if not isinstance(there, Mapping):
+        return []
     return [f"{name} is {shape_in(there, name)} there and {shape_in(own, name)} here"
             for name in {**own, **there} if shape_in(there, name) != shape_in(own, name)]
 
