@@ -133,6 +133,13 @@ def test_inputs_below_the_folder_of_results_stay_inputs():
     assert targets("photos/new", "photos") == ["photos/a.png", "photos/b.png"]
 
 
+@pytest.mark.parametrize(("typed", "output"), [("photos", "photos/up"), (".", None)])
+def test_a_folder_of_nothing_but_results_is_refused(typed, output):
+    files("photos/up/a.png" if output else "upscaled_x4/a.png")
+    with pytest.raises(RequestError, match="All images of input=.* lie in output=.*up.*count as results: type output="):
+        targets(typed, output, recursive=True)
+
+
 @pytest.mark.parametrize(("typed", "words"), [
     ("nowhere.png", "input=nowhere.png does not exist"),
     ("nowhere/*.png", "matches no file"),

@@ -173,11 +173,16 @@ def _is_folder(output: str) -> bool:
 
 
 def _leave_out_results(chosen: Sources, folder: Path) -> Sources:
-    """Leaves out results that the same command wrote earlier, if their folder is among the inputs."""
+    """Leaves out results that the same command wrote earlier, if their folder is among the inputs. Raises a
+    RequestError if nothing else is there."""
     results = folder.resolve()
     if chosen.root.resolve().is_relative_to(results):  # the inputs are among the results
         return chosen
-    return chosen._replace(files=[file for file in chosen.files if not file.path.resolve().is_relative_to(results)])
+    files = [file for file in chosen.files if not file.path.resolve().is_relative_to(results)]
+    if not files:
+        raise RequestError(f"All images of input={chosen.root} lie in output={folder}, and count as results: type "
+                           "output= for another place")
+    return chosen._replace(files=files)
 
 
 def _suffix(name: str, kind: str) -> str:
