@@ -119,11 +119,19 @@ def test_labels_may_be_a_file_of_their_own_and_vectors(tmp_path, one_hot):
     assert shown(data) == {image.tobytes(): label for image, label in zip(images, LABELS.tolist(), strict=True)}
 
 
+@pytest.mark.parametrize("kind", ["<f2", ">f8", "u1", "<i8"])
+def test_class_numbers_may_be_of_any_type(tmp_path, kind):
+    numpy.savez(tmp_path / "a.npz", arr_0=pixels(), arr_1=LABELS.astype(kind))
+    assert sorted(shown(array(tmp_path / "a.npz", num_classes=4)).values()) == sorted(LABELS.tolist())
+
+
 @pytest.mark.parametrize(("labels", "words"), [
     ({}, "but .*a.npz has no labels called arr_1 .*: type data.label_array=NAME, or data.label_array=FILE.npy, or "),
     ({"arr_1": numpy.arange(7)}, "has 8 images and 7 labels"),
     ({"arr_1": numpy.arange(8)}, "numbers of 8 classes: type data.num_classes=8"),
-    ({"arr_1": numpy.full(8, 0.5)}, "whole numbers from 0, and 0.5"),
+    ({"arr_1": numpy.array([0, 0.5] * 4)}, "whole numbers from 0 to .*, and 0.5 is"),
+    ({"arr_1": numpy.array([0, numpy.nan] * 4)}, "whole numbers from 0 to .*, and nan is"),
+    ({"arr_1": numpy.array([0, 2**31] * 4)}, "whole numbers from 0 to 2147483647, and 2147483648 is"),
     ({"arr_1": numpy.array(["a"] * 8)}, "must be a class number for each image"),
     ({"arr_1": numpy.array([None] * 8)}, "must be a class number for each image"),
 ])

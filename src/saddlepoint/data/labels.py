@@ -13,6 +13,7 @@ from saddlepoint.data import class_folders, describing
 from saddlepoint.errors import RequestError
 
 MOST_BYTES = 1 << 28  # of a dataset.json: ten million files with a class each
+LARGEST = 2**31 - 1  # number of a class
 NO_CLASSES = "data.num_classes=0 to train without classes"
 WITHOUT = f"type {NO_CLASSES}"
 Classes = tuple[list[int], tuple[str, ...]]  # the class of each image, and the names of the classes
@@ -56,8 +57,8 @@ def labels_of(names: Sequence[str], labels: Mapping[str, Any], present: Iterable
 def classes_of(labels: Sequence[Any] | numpy.ndarray, num_classes: int, where: str) -> Classes:
     """Returns the class of each image, from 0, and the names of the classes, their numbers.
 
-    labels: N class numbers, or N vectors [K] with a one at the place of the class. Raises a RequestError for others,
-        and if there are not `num_classes` of them
+    labels: N class numbers, of whichever type, or N vectors [K] with a one at the place of the class. Raises a
+        RequestError for others, and if there are not `num_classes` of them
     """
     try:
         array = numpy.asarray(labels)
@@ -69,15 +70,16 @@ def classes_of(labels: Sequence[Any] | numpy.ndarray, num_classes: int, where: s
     if array.ndim == 2 and array.shape[1] != 1:
         return _of_vectors(array, num_classes, where)
     numbers = array.reshape(-1)
-    if numbers.dtype.kind == "f" or numbers.min() < 0 or numbers.max() > 2**31:
-        odd = numbers[numbers != numpy.floor(numbers)] if numbers.dtype.kind == "f" else numbers[numbers < 0]
-        example = (odd if len(odd) else numbers)[0]
-        raise RequestError(f"the labels of {where} must be whole numbers from 0, and {example} is among them: mend "
-                           f"them, or {WITHOUT}")
+    if numbers.dtype.kind == "f":
+        numbers = numbers.astype(numpy.float64)  # half precision has no LARGEST
+    possible = (numbers >= 0) & (numbers <= LARGEST) & (numbers == numpy.floor(numbers))
+    if not possible.all():
+        raise RequestError(f"the labels of {where} must be whole numbers from 0 to {LARGEST}, and "
+                           f"{numbers[~possible][0]} is among them: mend them, or {WITHOUT}")
     if (count := int(numbers.max()) + 1) > num_classes:
         raise RequestError(f"data.num_classes={num_classes}, but the labels of {where} are the numbers of {count} "
                            f"classes: type data.num_classes={count}, or 0 to train without classes")
-    return numbers.tolist(), tuple(map(str, range(num_classes)))
+    return numbers.astype(numpy.int64).tolist(), tuple(map(str, range(num_classes)))
 
 
 def _of_vectors(vectors: numpy.ndarray, num_classes: int, where: str) -> Classes:
