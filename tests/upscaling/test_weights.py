@@ -176,8 +176,18 @@ def test_the_file_that_a_super_resolution_run_leaves_computes_what_the_run_compu
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
-    with pytest.raises(RequestError, match="has no checkpoint"):
+    with pytest.raises(RequestError, match=f"weights={tmp_path} has no checkpoint"):
         weights.load(str(tmp_path))
+
+
+def test_a_run_enlarges_by_its_newest_whole_checkpoint(tmp_path, capsys):
+    run = super_resolution_run(tmp_path / "run")
+    expected = weights.load(str(run)).network.eval()
+    kept = (run / "checkpoints" / "last.ckpt").rename(run / "checkpoints" / "last-1.ckpt")
+    (run / "checkpoints" / "last.ckpt").write_bytes(b"half a checkpoint")
+    found = weights.load(str(run))
+    assert_same(found.network.eval(), expected)
+    assert found.source == str(kept) and "last.ckpt is damaged" in capsys.readouterr().err
 
 
 # Official ones.

@@ -138,14 +138,15 @@ def only_networks(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**settings, "model": settings["model"] | {"content": {}}}
 
 
-def checkpoint_of(run: Path) -> Path:
-    """Returns the newest undamaged checkpoint of a run directory; says so when that is not last.ckpt."""
+def checkpoint_of(run: Path, setting: str = "run") -> Path:
+    """Returns the newest undamaged checkpoint of a run directory; says so when that is not last.ckpt. `setting`: that
+    names the run, for messages."""
     if run.is_dir():
         folder = run / "checkpoints"
         if not any(folder.glob("last*.ckpt")):
-            raise RequestError(f"run={run} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
+            raise RequestError(f"{setting}={run} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
         return checkpoint.newest_good_path(folder)
     if not run.exists():
-        raise RequestError(f"run={run} does not exist: name a run directory, e.g. runs/dcgan_small_mnist5k/..., "
+        raise RequestError(f"{setting}={run} does not exist: name a run directory, e.g. runs/dcgan_small_mnist5k/..., "
                            "or a checkpoint file")
     return run

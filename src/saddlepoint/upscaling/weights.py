@@ -22,7 +22,7 @@ from saddlepoint.files.safetensors_files import is_safetensors
 from saddlepoint.networks import basicsr_layout
 from saddlepoint.networks.basicsr_layout import NO_METADATA
 from saddlepoint.runs import checkpoint
-from saddlepoint.sampling.loading import load_module, translates
+from saddlepoint.sampling.loading import checkpoint_of, load_module, translates
 from saddlepoint.upscaling import releases
 from saddlepoint.upscaling.releases import OFFICIAL, PACKAGE
 from saddlepoint.upscaling.tiling import COLOUR, GREY
@@ -68,10 +68,8 @@ def load_official(name: str) -> Weights:
 
 def load_from_run(path: Path) -> Weights:
     """Loads the network of a super-resolution run, with averaged weights if there are any. `path` is a run directory,
-    whose last checkpoint is taken, or a checkpoint."""
-    file = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
-    if not file.is_file():
-        raise RequestError(f"weights={path} has no checkpoint (checkpoints/last.ckpt): name a run that wrote one")
+    whose newest undamaged checkpoint is taken, or a checkpoint."""
+    file = checkpoint_of(path, "weights")
     module, _ = load_module(file)
     network = module.sampling_generator
     if translates(module):
