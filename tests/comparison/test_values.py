@@ -18,6 +18,12 @@ def test_the_value_asked_for_is_the_one_shown(tmp_path, value, mean):
     assert means(table(tmp_path, value=value)) == [[mean]]
 
 
+def test_points_that_were_measured_by_an_earlier_protocol_are_no_part_of_a_curve(tmp_path):
+    make_run(tmp_path / "a", score(value=25.0) | {"protocol_since": 30000}, curve=CURVE)
+    assert [means(table(tmp_path, value=images)) for images in (20000, 30000)] == [[[]], [[20.0]]]
+    assert "Row 1 was not measured after 20,000 images; nearest were 30,000 and 48,000." in said(tmp_path, value=20000)
+
+
 def test_best_without_a_best_checkpoint_is_the_best_of_the_first_metrics_curve(tmp_path):
     curve = [{"images_seen": images, "quality/psnr_y": value, "quality/niqe": value / 10} for images, value in
              ((100, 20.0), (200, 31.0), (300, 25.0))]

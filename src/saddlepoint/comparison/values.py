@@ -56,8 +56,10 @@ def _in_training(run: Run, first: int, last: int) -> Iterator[Measurement]:
 
 
 def curve(run: Run, score: Score) -> list[tuple[int, float]]:
-    """Returns the points (images seen, value) of a score over training, the newest included."""
-    points = dict(run.curve_points().get(f"quality/{score.name}", ()))
+    """Returns the points (images seen, value) of a score over training, the newest included, without those that were
+    measured by another protocol before."""
+    points = {images: value for images, value in run.curve_points().get(f"quality/{score.name}", ())
+              if images >= score.protocol_since}
     if score.images_seen is not None and score.value is not None:
         points[score.images_seen] = score.value
     return sorted(points.items())

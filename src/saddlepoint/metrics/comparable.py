@@ -30,6 +30,12 @@ GREATER_IS_BETTER = {
 }
 
 
+def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the fields in which two protocols differ, without those that may. A field that is absent, as
+    in files of earlier versions, counts as null."""
+    return [name for name in {**one, **other} if name not in MAY_DIFFER and one.get(name) != other.get(name)]
+
+
 def perfect_value(details: Mapping[str, Any]) -> float | None:
     """Returns the value that a perfect generator would have, from the details of a measurement; None: not known.
 

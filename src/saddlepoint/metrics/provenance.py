@@ -12,7 +12,7 @@ from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.data.evaluation_images import EvaluationImages
 from saddlepoint.environment import revision, versions
 from saddlepoint.game.devices import name_of
-from saddlepoint.metrics.comparable import MAY_DIFFER, perfect_value
+from saddlepoint.metrics.comparable import differing_fields, perfect_value
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.metrics.metric import Measurement, Sample
 from saddlepoint.metrics.stored_reference import StoredReference
@@ -51,12 +51,6 @@ class Protocol:
     def differences(self, other: "Protocol") -> list[str]:
         """Returns the names of the fields in which the protocols differ, so that their values must not be compared."""
         return differing_fields(asdict(self), asdict(other))
-
-
-def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Returns the names of the fields in which two protocols differ, without those that may. A field that is absent, as
-    in files of earlier versions, counts as null."""
-    return [name for name in {**one, **other} if name not in MAY_DIFFER and one.get(name) != other.get(name)]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from saddlepoint.runs import reading
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+PARTS = ("metrics", "image_quality", "translation", "representation")  # of metrics.json, which list scores
+
 
 @dataclass(frozen=True)
 class Score:
@@ -24,12 +26,13 @@ class Score:
     protocol: Mapping[str, Any]
     reason: str = ""  # why there is no value, or no interval
     details: Mapping[str, Any] = field(default_factory=dict)  # parts of the value, and what stands beside it, by name
+    protocol_since: int = 0  # images seen from which the protocol holds; values before were measured by another
 
 
 def scores(content: Mapping[str, Any]) -> tuple[Score, ...]:
     """Returns the scores in the content of metrics.json, or of a file that evaluate.py wrote; unreadable ones are left
     out."""
-    parts = [content.get(part) for part in ("metrics", "image_quality", "translation", "representation")]
+    parts = [content.get(part) for part in PARTS]
     listed = [each for part in parts if isinstance(part, list) for each in part]
     return tuple(each for each in map(score, listed) if each)
 
@@ -45,7 +48,8 @@ def score(content: Any) -> Score | None:
         interval = None
     return Score(content["name"], reading.finite_number(content, "value"), interval,
                  reading.count(content, "images_seen"), reading.mapping(content, "protocol"),
-                 reading.text(content, "reason"), reading.mapping(content, "details"))
+                 reading.text(content, "reason"), reading.mapping(content, "details"),
+                 reading.count(content, "protocol_since") or 0)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from saddlepoint.errors import RequestError
+from saddlepoint.metrics.comparable import differing_fields
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.frechet import FrechetDistance
 from saddlepoint.metrics.inception_score import InceptionScore
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Measurement
-from saddlepoint.metrics.provenance import differing_fields, values
+from saddlepoint.metrics.provenance import values
 from saddlepoint.runs import checkpoint
 from saddlepoint.sampling.pictures import write_png
 from saddlepoint.training.callbacks.sample_quality import SampleQuality

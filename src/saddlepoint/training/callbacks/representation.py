@@ -21,10 +21,10 @@ from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import read_json
 from saddlepoint.game.synthesis import SynthesisModule
 from saddlepoint.metrics.provenance import finite_or_none
-from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.pace import Pace
+from saddlepoint.training.callbacks.scores import write_scores
 from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 
@@ -103,7 +103,7 @@ class Representation(AtMoments):
                     "protocol": protocol} for name, (value, baseline) in values.items()]
         others = [each for each in (read_json(run / "metrics.json") or {}).get("representation", ())
                   if each["name"] not in values]
-        update_metrics(run, {"representation": others + entries})
+        write_scores(run, {"representation": others + entries})
         curves = {f"quality/{name}": value for name, (value, _) in values.items() if math.isfinite(value)}
         add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (baseline {baseline:.4g})" for name, (value, baseline) in values.items()]

@@ -17,20 +17,21 @@ from saddlepoint.downloads import cache_folder
 from saddlepoint.errors import RequestError
 from saddlepoint.game.modes import evaluating
 from saddlepoint.game.synthesis import SynthesisModule
+from saddlepoint.metrics.comparable import differing_fields
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.evaluator import Evaluator
 from saddlepoint.metrics.images import GeneratedImages, as_measured
 from saddlepoint.metrics.kernel import KernelDistance
 from saddlepoint.metrics.metric import Sample, Setup
 from saddlepoint.metrics.path_length import latent_spaces
-from saddlepoint.metrics.provenance import Value, differing_fields, of_average, protocol, values
+from saddlepoint.metrics.provenance import Value, of_average, protocol, values
 from saddlepoint.metrics.standing_statistics import kind_of_batchnorm
 from saddlepoint.runs import checkpoint
-from saddlepoint.runs.directory import update_metrics
 from saddlepoint.training.callbacks.checkpointing import state
 from saddlepoint.training.callbacks.every import Every
 from saddlepoint.training.callbacks.looking import Looks, reason_against
 from saddlepoint.training.callbacks.pace import Pace, arithmetic, arithmetic_of_drawing, generated, set_pace
+from saddlepoint.training.callbacks.scores import write_scores
 from saddlepoint.training.callbacks.table import add_points
 
 LOOKS, SHARE = 20, 1 / 10  # of every_images=auto: measurements over the budget, and the part they may take
@@ -203,7 +204,7 @@ class SampleQuality(Looks, pl.Callback):
 
     def write(self, trainer: pl.Trainer, measured_values: list[Value]) -> None:
         """Writes the values into metrics.json, and the finite ones as curves."""
-        update_metrics(Path(trainer.default_root_dir), {
+        write_scores(Path(trainer.default_root_dir), {
             "metrics": [value.as_json() for value in measured_values],
             "best": self.best and self.best.as_json(),
             "cost": {"evaluation_seconds": self.seconds},

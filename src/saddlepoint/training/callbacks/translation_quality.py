@@ -24,12 +24,12 @@ from saddlepoint.game.translation import TranslationModule
 from saddlepoint.metrics.context import EvaluationContext
 from saddlepoint.metrics.provenance import finite_or_none
 from saddlepoint.metrics.translation import Quality, against_truth, kept_class, mean_error
-from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.sampling.translation import translate
 from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.best import keep_greatest
 from saddlepoint.training.callbacks.pace import Pace
+from saddlepoint.training.callbacks.scores import write_scores
 from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 
@@ -146,8 +146,8 @@ class TranslationQuality(AtMoments):
         records = [{"name": name, **{key: None if each is None else finite_or_none(each)
                                      for key, each in quality._asdict().items()},
                     "images_seen": self.acted_at, "protocol": protocol} for name, quality in values.items()]
-        update_metrics(Path(trainer.default_root_dir), {"translation": records,
-                                                        "cost": {"evaluation_seconds": self.seconds}})
+        write_scores(Path(trainer.default_root_dir), {"translation": records,
+                                                      "cost": {"evaluation_seconds": self.seconds}})
         if not values:
             return
         curves = {f"quality/{name}": quality.value for name, quality in values.items()}

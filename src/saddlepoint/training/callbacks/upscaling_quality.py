@@ -25,11 +25,11 @@ from saddlepoint.game.modes import evaluating
 from saddlepoint.game.super_resolution import SuperResolutionModule
 from saddlepoint.metrics.enlargement import Enlargement
 from saddlepoint.metrics.provenance import finite_or_none
-from saddlepoint.runs.directory import update_metrics
 from saddlepoint.sampling import pictures
 from saddlepoint.training.callbacks.at_moments import AtMoments
 from saddlepoint.training.callbacks.best import keep_greatest
 from saddlepoint.training.callbacks.pace import Pace
+from saddlepoint.training.callbacks.scores import write_scores
 from saddlepoint.training.callbacks.table import add_points
 from saddlepoint.training.loggers.adapters import show
 from saddlepoint.upscaling.tiling import TILE, NotFinite, TiledUpscaler
@@ -128,8 +128,8 @@ class UpscalingQuality(AtMoments):
                     "low_in_training": self.data.low_in_training, "range_y": "16 to 235 (BT.601)"}
         records = [{"name": name, "value": finite_or_none(value), "bicubic": finite_or_none(self.bicubic[name]),
                     "images_seen": self.acted_at, "protocol": protocol} for name, value in values.items()]
-        update_metrics(Path(trainer.default_root_dir), {"image_quality": records,
-                                                        "cost": {"evaluation_seconds": self.seconds}})
+        write_scores(Path(trainer.default_root_dir), {"image_quality": records,
+                                                      "cost": {"evaluation_seconds": self.seconds}})
         curves = {f"quality/{name}": value for name, value in values.items()}
         add_points(trainer, self.acted_at, curves)
         texts = [f"{name} {value:.4g} (bicubic {self.bicubic[name]:.4g})" for name, value in values.items()]
