@@ -6,6 +6,7 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
@@ -205,6 +206,20 @@ def test_a_best_of_another_protocol_is_not_ranked_with_what_comes_after(monkeypa
         callback.keep_best(Trainer, None, *values({"fid": Measurement(value)}, protocol, 0))
     assert written == [3.0] and callback.best.value == 3.0
     assert capsys.readouterr().err.count("measured otherwise (num_real)") == 1
+
+
+def test_a_best_of_another_metric_is_not_ranked_with_what_comes_after(monkeypatch, tmp_path, capsys):
+    """The run goes on with the Inception Score: 1.5 after a FID of 2 is the first of its kind."""
+    written, callback = [], quality(["is"])
+    monkeypatch.setattr("saddlepoint.training.callbacks.sample_quality.state", lambda module: {})
+    best_file(tmp_path)
+    monkeypatch.setattr(checkpoint, "save", lambda path, content: written.append(content["best"]["value"]))
+    before, = values({"fid": Measurement(2.0)}, PROTOCOL, 0)
+    callback.load_state_dict({"best": before.as_json(), "seconds": 0.0})
+    for value in (1.5, 1.2, 1.7):
+        callback.keep_best(SimpleNamespace(default_root_dir=tmp_path), None,
+                           *values({"is": Measurement(value)}, PROTOCOL, 0))
+    assert written == [1.5, 1.7] and capsys.readouterr().err.count("begins anew") == 1
 
 
 def test_by_default_it_measures_what_the_extractor_can_tell():

@@ -193,6 +193,10 @@ class SampleQuality(Looks, pl.Callback):
         if not math.isfinite(value.value):
             return
         sign = 1 if next(iter(self.evaluator.metrics.values())).greater_is_better else -1
+        if self.best and self.best.name != value.name:
+            tqdm.write(f"note: the best so far is of {self.best.name}, and {value.name} decides now; "
+                       "checkpoints/best.ckpt begins anew", file=sys.stderr)
+            self.best = None
         if self.best and (names := differing_fields(self.best.as_json()["protocol"], value.as_json()["protocol"])):
             tqdm.write(f"note: the best {value.name} so far was measured otherwise ({', '.join(names)}) and does not "
                        "compare; checkpoints/best.ckpt begins anew", file=sys.stderr)
