@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from optuna.storages.journal import JournalFileBackend
 
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.files.json_files import read_json, write_json
@@ -98,6 +99,27 @@ def test_a_full_disk_lets_the_running_jobs_end_and_the_search_goes_on_to_the_sam
     with pytest.raises(OSError, match="No space left"):
         searched(X, "pause=0.1", at_once=2)
     assert {job["state"] for job in summary()["jobs"]} == {"completed"} and len(summary()["jobs"]) == 2
+    assert searched(X, "pause=0.1")[1] is None and len(trials()) == 6
+    assert {state for _, state, _ in trials()} == {"completed"}
+
+
+@pytest.mark.parametrize("cut", ["param_name", "user_attr"])
+def test_a_line_that_a_full_disk_has_cut_off_stays_the_last_of_the_study(cut, monkeypatch):
+    """The settings of the second trial, or the end of the first, while another job runs that ends later."""
+    append, lines = JournalFileBackend.append_logs, []
+
+    def appending(self, logs):
+        lines.extend(log for log in logs if cut in log)
+        if len(lines) == 2 and cut in logs[0]:
+            with Path(self._file_path).open("a") as journal:
+                journal.write(json.dumps(logs[0])[:-9])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, logs)
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFileBackend, "append_logs", appending)
+        with pytest.raises(OSError, match="No space left"):
+            searched(X, "pause=0.1", at_once=2)
+    assert {job["state"] for job in summary()["jobs"]} == {"completed"}
     assert searched(X, "pause=0.1")[1] is None and len(trials()) == 6
     assert {state for _, state, _ in trials()} == {"completed"}
 

@@ -51,7 +51,8 @@ class Search:
         # number of a job -> its trials whose end the study does not know; the first is followed, the others repeat it
         self.open: dict[int, list[Trial]] = {}
         self.first: dict[int, int] = {}  # number of a job -> number of its first trial
-        self.failure: OSError | None = None  # of a write to the study: no trial is asked for after it
+        # of a write to the study, which may have left a part of a line there: nothing is written after it
+        self.failure: OSError | None = None
         self.display = LiveTable(self.jobs, sys.stderr) if sys.stderr.isatty() else Lines(self.jobs, sys.stderr,
                                                                                          plan.trials)
 
@@ -130,12 +131,14 @@ class Search:
         return len(trials) - refused < self.plan.trials and refused < self.plan.trials
 
     def reason_to_end(self, job: Job) -> str | None:
+        if self.failure:
+            return None
         name, points = self.plan.objective.points(job.directory)
         with self.waiting_for_the_others():
             return self.study.follow(self.open[job.number][0], points, name, job.budget_images)
 
     def on_change(self, job: Job) -> None:
-        if job.state in ENDED:
+        if job.state in ENDED and not self.failure:
             with self.waiting_for_the_others():
                 self.conclude(job)
         with suppress(OSError):  # a full disk is reported at the end, so that the running jobs can end first
@@ -176,13 +179,14 @@ class Search:
             self.study.repeat(trial, self.study.trials[self.first[job.number]])
 
     def save(self, **more: Any) -> None:
-        """Writes summary.json with objective and trials. `more`: further entries, such as `ended` and `exit_code`."""
+        """Writes summary.json with objective and trials, without one that a failed write left without its settings.
+        `more`: further entries, such as `ended` and `exit_code`."""
         objective = self.plan.objective
         self.summary.save(**more, search={
             "metric": objective.metric, "value": objective.value, "direction": objective.direction,
             "trials": [{"number": trial.number, "job": self.job_of(trial).number,
                         "state": trial.user_attrs.get("state", "open"), "value": value_of(trial)}
-                       for trial in self.study.trials]})
+                       for trial in self.study.trials if self.study.has_settings(trial)]})
 
     def values(self) -> dict[int, float]:
         """Returns number -> score of the completed jobs."""

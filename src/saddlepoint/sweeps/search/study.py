@@ -90,6 +90,10 @@ class Study:
         self.study.sampler = self.method.make_sampler(len(self.trials))
         return self.study.ask(self.distributions)
 
+    def has_settings(self, trial: FrozenTrial) -> bool:
+        """Returns whether a trial has been given a value in each dimension of the space."""
+        return trial.params.keys() >= self.distributions.keys()
+
     def reopen(self, trial: FrozenTrial) -> Trial:
         """Returns a trial that was running when its search ended; settings that it had not been given yet are
         proposed now."""
