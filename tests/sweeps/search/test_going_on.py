@@ -156,6 +156,15 @@ def test_a_failed_trial_is_said_and_tried_again_in_its_own_place_when_the_search
     assert [trial.state.name for trial in study().trials].count("FAIL") == len(failed)
 
 
+def test_a_trial_that_was_to_be_pruned_and_failed_is_pruned_and_not_left_open():
+    pruning = {"pruner": "percentile", "pruner_startup_trials": 1, "trials": 8}
+    jobs, end = searched(X, "kind=fine,raising", **pruning)
+    decided = {trial.number: trial.state.name for trial in study().trials if "pruned" in trial.user_attrs}
+    assert set(decided.values()) == {"PRUNED"}
+    raising = [job for job in jobs if "kind=raising" in job.overrides and job.state == "pruned"]
+    assert raising and all(read_json(Path(job.directory) / "status.json")["state"] == "failed" for job in raising)
+
+
 @pytest.mark.parametrize(("typed", "changes", "words"), [
     (["x=interval(0, 2)"], {}, "of another space: x=(0 to 1) there, x=(0 to 2) now"),
     ([X, "kind=choice(fine)"], {}, "of another space: nothing there, kind=fine now"),

@@ -23,7 +23,8 @@ from saddlepoint.sweeps.search.study import JOURNAL, Method, Study
 from saddlepoint.sweeps.summary import Summary
 from saddlepoint.sweeps.sweep import Request, is_missing, locking
 
-OVERRULED = ("completed", "stopped", "hung", "killed")  # ends that count as pruned, if the pruner decided before
+# Ends that count as pruned, if the pruner decided before.
+OVERRULED = ("completed", "stopped", "hung", "killed", "failed")
 
 
 @dataclass(frozen=True)
