@@ -56,7 +56,7 @@ def main() -> None:
             time.sleep(600)
         time.sleep(float(settings.get("pause", 0)))
     if "reference" in settings:  # the digest of what it was measured against
-        protocol = {"reference_digest": settings["reference"], "ema": x > 0.5}
+        protocol = {"extractor": "x", "reference_digest": settings["reference"], "ema": x > 0.5}
         (run / "metrics.json").write_text(json.dumps({"metrics": [{"name": "fid_x", "value": fid(x, seen),
                                                                    "protocol": protocol}]}))
     status("completed")

@@ -6,6 +6,10 @@ import statistics
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from saddlepoint.errors import RequestError
+from saddlepoint.sweeps.search.objective import Objective
 from tests.sweeps.search.searching import X, objective, searched, study, summary, trials, x_of
 from tests.sweeps.search.stand_in import MEASURED, fid
 
@@ -130,6 +134,19 @@ def test_averaged_weights_are_a_part_of_what_is_searched():
     assert end is None
 
 
-def test_a_run_without_the_score_has_failed():
-    jobs, end = searched(trials=1, of=objective(metric="kid"))
-    assert jobs[0].reason == "completed without a finite kid in its metrics.csv" and end.exit_code == 1
+def test_a_score_that_no_trial_measures_ends_the_search_at_the_first_one():
+    for _ in range(2):  # also where it is continued
+        with pytest.raises(RequestError, match=r"metric=kid is not measured by .* job 0 .* \(measured: fid\)"):
+            searched(X, "reference=choice(a)", trials=4, of=objective(metric="kid"))
+        assert [job["reason"] for job in summary()["jobs"]] == ["completed without a finite kid in its metrics.csv"]
+
+
+@pytest.mark.parametrize(("metric", "finite"), [("fid", ()), ("kid", ("0",))])
+def test_trials_without_a_finite_score_fail_and_the_search_goes_on(metric, finite, monkeypatch):
+    """The score is measured by all trials and finite in none, or measured by the first trial alone."""
+    def points(self, run):
+        return f"{metric}_x", [(80, 1.0)] if Path(run).name.partition("_")[0] in finite else []
+    monkeypatch.setattr(Objective, "points", points)
+    jobs, end = searched(X, "reference=choice(a)", trials=3, of=objective(metric=metric))
+    assert [job.state for job in jobs] == ["completed"] * len(finite) + ["failed"] * (3 - len(finite))
+    assert end.exit_code == 1 and jobs[-1].reason == f"completed without a finite {metric}_x in its metrics.csv"

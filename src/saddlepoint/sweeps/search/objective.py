@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from saddlepoint.comparison.columns import binding_fields
+from saddlepoint.comparison.selection import name_without_extractor
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
 from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
@@ -48,6 +49,12 @@ class Objective:
             name, measured = self.points(run)[0], scores(read_json(Path(run) / "metrics.json"))
             return next((binding_fields(each.protocol, ("ema",)) for each in measured if each.name == name), {})
         return {}
+
+    def measured(self, run: str | Path) -> list[str]:
+        """Returns the metrics that the run in a directory has measured, finite or not, without their extractors."""
+        with suppress(Unreadable):
+            return [name_without_extractor(each) for each in scores(read_json(Path(run) / "metrics.json"))]
+        return []
 
     def planned_moment(self, images_seen: int) -> int:
         """Returns the number of images after which a measurement at `images_seen` was planned.

@@ -52,8 +52,9 @@ class Search:
         # number of a job -> its trials whose end the study does not know; the first is followed, the others repeat it
         self.open: dict[int, list[Trial]] = {}
         self.first: dict[int, int] = {}  # number of a job -> number of its first trial
-        # of a write to the study, which may have left a part of a line there: nothing is written after it
-        self.failure: OSError | None = None
+        # What ends the search: of a write to the study, which may have left a part of a line there, or a score that no
+        # trial measures. No trial is asked for and nothing is written to the study after it.
+        self.failure: OSError | RequestError | None = None
         self.display = LiveTable(self.jobs, sys.stderr) if sys.stderr.isatty() else Lines(self.jobs, sys.stderr,
                                                                                          plan.trials)
 
@@ -170,9 +171,20 @@ class Search:
             job.state, job.reason = "pruned", pruned
         elif job.state == "completed" and value is None:
             job.state, job.reason = "failed", f"completed without a finite {name} in its metrics.csv"
+            self.end_if_unmeasured(job)
         if job.state not in self.request.again:
             self.study.tell(self.open[job.number].pop(0), job.state, job.reason, value)
             self.repeat(job)
+
+    def end_if_unmeasured(self, job: Job) -> None:
+        """Ends the search if a completed job has not measured the score, not even as one that is not finite, and no
+        trial has: those to come would be trained for nothing."""
+        metric, measured = self.plan.objective.metric, self.plan.objective.measured(job.directory)
+        if metric not in measured and not any(trial.intermediate_values for trial in self.study.trials):
+            self.failure = RequestError(
+                f"hydra.sweeper.metric={metric} is not measured by these trials: job {job.number} completed without it "
+                f"(measured: {', '.join(measured) or 'nothing'}). Type a metric that is measured, or what this one is "
+                "measured with, and another hydra.sweep.dir")
 
     def repeat(self, job: Job) -> None:
         """Tells the study that all open trials of a job ended as the first one did."""
@@ -211,7 +223,7 @@ def search(request: Request, plan: Plan) -> tuple[Sequence[Job], EndOfRun | None
             print(f"{ended} of {plan.trials} trials have ended in {request.directory} before", file=sys.stderr)
         try:
             runner = Runner(request.command, request.places, request.limits, watcher=steering, steering=steering)
-            stopped_by = runner.run(missing)
+            stopped_by = runner.run([] if steering.failure else missing)
         finally:
             with suppress(OSError):
                 steering.display.close()
