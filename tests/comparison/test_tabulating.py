@@ -151,6 +151,14 @@ def test_what_is_odd_about_the_runs_is_counted_and_named_under_the_table(tmp_pat
     assert "Gathered: 1 run; 1 empty, 1 duplicate.\nNote: " in said(tmp_path)
 
 
+def test_times_of_unlike_devices_do_not_compare(tmp_path):
+    for seed, devices in enumerate((["CPU"], [], ["CPU"])):  # of the second run they are not recorded
+        make_run(tmp_path / str(seed), seed=seed, environment={"device": {"devices": devices}})
+    assert "Times do not compare" not in said(tmp_path)
+    make_run(tmp_path / "card", seed=3, environment={"device": {"devices": ["A card"]}})
+    assert "Times do not compare: runs had different machines, devices or numbers of threads." in said(tmp_path)
+
+
 def test_a_row_whose_runs_all_failed_stays(tmp_path):
     seeded(tmp_path / "a", [10.0])
     make_run(tmp_path / "x", state="collapsed", **R1)

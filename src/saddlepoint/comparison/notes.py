@@ -128,10 +128,10 @@ def _rows(table: Table) -> Iterator[str]:
 
 
 def _costs(table: Table) -> Iterator[str]:
-    runs = [run for row in table.rows for run in row.runs]
-    places = {(run.host, run.threads) for run in runs if run.cost.seconds is not None}
-    if len(places) > 1:
-        yield "Times do not compare: runs had different machines or numbers of threads."
+    timed = [run for row in table.rows for run in row.runs if run.cost.seconds is not None]
+    places, devices = {(run.host, run.threads) for run in timed}, {run.devices for run in timed if run.devices}
+    if len(places) > 1 or len(devices) > 1:
+        yield "Times do not compare: runs had different machines, devices or numbers of threads."
 
 
 def _baseline(table: Table) -> Iterator[str]:
