@@ -95,7 +95,8 @@ def test_a_row_of_class_all_is_what_that_class_alone_draws(studio):
     generator = painting_generator()
     studio.draw(generator, "class=all", "count=3")
     studio.draw(generator, "class=eel", "count=3", "columns=3")
-    assert torch.equal(studio.cells("last_classes_seed0_count3")[2:3], studio.cells("last_class2_seed0_count3"))
+    alone = studio.cells("last_class2_seed0_count3_columns3")
+    assert torch.equal(studio.cells("last_classes_seed0_count3")[2:3], alone)
 
 
 def test_columns_are_the_same_grid_turned(studio, capsys):
@@ -119,7 +120,7 @@ def test_a_class_without_an_image_to_learn_from_is_no_row_and_drawn_with_a_warni
     assert "rows from the top: dog, fox" in said.out
     assert "no image of class 0 (cat), class 2 (eel), and class=all leaves it out" in said.err
     studio.draw(generator, "class=eel", "count=3", "columns=3")
-    assert (studio.cells("last_class2_seed0_count3")[..., 0] == 2 * LEVEL).all()
+    assert (studio.cells("last_class2_seed0_count3_columns3")[..., 0] == 2 * LEVEL).all()
     studio.draw(generator, "interpolate_class=[dog,cat]", "count=1")
     told = capsys.readouterr().err
     assert "no image of class 2 (eel), and what is drawn of it" in told and "no image of class 0 (cat), and" in told
@@ -137,7 +138,7 @@ def test_one_class_fills_a_grid_and_is_named(studio, capsys):
 def test_no_class_asked_for_means_classes_as_they_come(studio):
     generator = painting_generator()
     studio.draw(generator, "count=16", "columns=4")
-    assert studio.cells("last_seed0_count16")[..., 0].flatten().tolist() == colours(generator.sample(16))
+    assert studio.cells("last_seed0_count16_columns4")[..., 0].flatten().tolist() == colours(generator.sample(16))
 
 
 @pytest.mark.parametrize(("num_classes", "overrides", "words"), [

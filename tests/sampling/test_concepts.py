@@ -67,7 +67,8 @@ def test_a_file_is_drawn_as_a_row_for_each_image(studio, tmp_path, capsys):
     concepts.write(file, Concept(torch.tensor([0.5, 0, 0]), {"run": "a", "positive": "1"}))
     assert concepts.read(file).record == {"run": "a", "positive": "1"}
     studio.draw(generator, f"concept='{file}'", "concept_strength=[-1,0,1]", "seed=2", "count=2")
-    cells = studio.cells("last_concept_up and right_strength-1_0_1_seed2_count2")
+    [picture] = (studio.run / "drawn").glob("last_concept_up and right_??????_strength-1_0_1_seed2_count2.png")
+    cells = studio.cells(picture.stem)
     z = generator.latents.of_images(2, 0, 2)
     points = concepts.moved(z, torch.tensor([0.5, 0, 0]), torch.tensor([-1.0, 0, 1]), generator)
     assert torch.equal(cells.flatten(0, 1)[:, 1:], pixels.to_bytes(points / 8).int())

@@ -51,7 +51,7 @@ def cells(frame: numpy.ndarray) -> torch.Tensor:
 def test_a_gif_walks_from_seed_to_seed_and_passes_each_once(studio, capsys):
     generator = painting_generator(distribution="uniform")
     studio.draw(generator, "class=dog", "interpolate=[1,2,1]", "steps=5", "format=gif", "fps=20")
-    path = studio.run / "drawn" / "last_class1_walk1-2-1_count1_steps5.gif"
+    path = studio.run / "drawn" / "last_class1_walk1-2-1_count1_steps5_fps20.gif"
     assert capsys.readouterr().out == f"9 frames of class 1 (dog), 0.45 seconds: {path}\n"
     frames, seconds = read_gif(path)
     assert frames.shape == (9, 2, 2, 3) and seconds == pytest.approx(0.45)

@@ -103,7 +103,7 @@ def test_a_checkpoint_of_another_shape_is_refused(run, tmp_path):
 
 def test_sample_writes_a_grid_and_single_files(run, capsys):
     drawn(run, "count=6", "seed=7", "columns=3", "files=true")
-    grid = run / "drawn" / "last_seed7_count6.png"
+    grid = run / "drawn" / "last_seed7_count6_columns3.png"
     assert str(grid) in capsys.readouterr().out
     assert Image.open(grid).size == (3 * 32 + 2 * pictures.GAP, 2 * 32 + pictures.GAP)
     singles = sorted(grid.with_suffix("").iterdir())

@@ -20,7 +20,7 @@ from saddlepoint.data.describing import listed
 from saddlepoint.data.standardisation import Standardisation
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
-from saddlepoint.files.outputs import refusing_unwritable
+from saddlepoint.files.outputs import digest_of, refusing_unwritable
 from saddlepoint.game.structured_latents import StructuredLatents
 from saddlepoint.sampling import compositions, concepts, directions, films, latent_arithmetic, pictures
 from saddlepoint.sampling.compositions import Picture
@@ -28,6 +28,7 @@ from saddlepoint.sampling.films import Film
 from saddlepoint.sampling.generator import ANY_CLASS, EVERY_CLASS, SamplingGenerator
 from saddlepoint.sampling.loading import load_generator
 from saddlepoint.upscaling.in_memory import ImageUpscaler
+from saddlepoint.upscaling.releases import OFFICIAL
 
 Settings = Mapping[str, Any]
 COUNT, COUNT_OF_EACH = 64, 10  # images, and images of each class or rows of each walk, unless count= says otherwise
@@ -68,12 +69,19 @@ def draw(settings: Settings) -> list[Path]:
     upscaler = ImageUpscaler(settings["upscale"]) if settings["upscale"] else None
     film = filming.is_film(settings)
     drawn = compose_film(generator, settings) if film else compose_picture(generator, settings)
-    output = output or default_output(settings, f"{drawn.name}_{upscaler.name}" if upscaler else drawn.name)
+    output = output or default_output(settings, drawn.name + (name_of_upscaler(settings, upscaler) if upscaler else ""))
     with refusing_unwritable(f"output={output}"):
         if film:
             return filming.write(drawn, upscaler, output, settings)
         paths, standardisation = write(drawn, upscaler, output, settings), generator.standardisation
         return [*paths, write_numbers(drawn, standardisation, output)] if standardisation else paths
+
+
+def name_of_upscaler(settings: Settings, upscaler: ImageUpscaler) -> str:
+    """Returns the end of the name of a file of enlarged images. A digest tells apart weights that are called alike."""
+    if settings["upscale"] in OFFICIAL:
+        return f"_{upscaler.name}"
+    return f"_{upscaler.name}_{digest_of({'upscale': str(Path(upscaler.source).resolve())}, ())}"
 
 
 def default_steps(settings: Settings) -> int:

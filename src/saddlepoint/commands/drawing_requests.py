@@ -16,6 +16,7 @@ Settings = Mapping[str, Any]
 KINDS = ("interpolate", "interpolate_class", "arithmetic", "codes", "concept", "directions", "training")  # of pictures
 PARTNERS = {"code_range": ("codes", [-2, 2]), "concept_strength": ("concept", [0, 1, 2, 3]),
             "direction_range": ("directions", [-3, 3])}  # the setting whose columns they fill, and their defaults
+IN_NAMES = {"truncation": None, "columns": None, "fps": None, "threshold": 0.5}  # of files, unless left at the default
 
 
 def refuse_contradictions(settings: Settings) -> None:
@@ -127,8 +128,9 @@ def refuse_files_beside(output: Path | None, generator: SamplingGenerator, setti
 def default_output(settings: Settings, name: str) -> Path:
     """Returns a path in the run's folder `drawn`, named after checkpoint and picture: the same picture replaces it."""
     run, kind = expanded(settings["run"], "run"), filming.format_of(settings)
+    how = "".join(f"_{setting}{settings[setting]:g}" for setting, default in IN_NAMES.items()
+                  if settings[setting] != default)
     if settings["training"]:
-        return filming.directory_of(run) / "drawn" / f"{name}.{kind}"
-    checkpoint, truncation = checkpoint_of(run), settings["truncation"]
-    how = "" if truncation is None else f"_truncation{truncation:g}"
+        return filming.directory_of(run) / "drawn" / f"{name}{how}.{kind}"
+    checkpoint = checkpoint_of(run)
     return home_of(checkpoint) / "drawn" / f"{stem_of(checkpoint, settings['weights'])}_{name}{how}.{kind}"

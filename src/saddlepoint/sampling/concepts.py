@@ -18,6 +18,7 @@ from torch import Tensor
 from saddlepoint.data import pixels
 from saddlepoint.errors import RequestError
 from saddlepoint.files.atomic import write_atomically
+from saddlepoint.files.outputs import digest_of
 from saddlepoint.metrics.extractors.extractor import Extractor
 from saddlepoint.sampling.compositions import Picture, class_prefix, describe_class, file_numbers
 from saddlepoint.sampling.directions import along, require_plain
@@ -100,7 +101,8 @@ def compose_concept(generator: SamplingGenerator, concept: Concept, name: str, s
     labels = generator.labels_of_images(seed, 0, count) if label is None else torch.full((count,), label)
     images = generator.of_latents(points, labels.repeat_interleave(len(strengths)))
     words = "_".join(f"{each:g}" for each in strengths)
-    return Picture(f"{class_prefix(label)}concept_{name}_strength{words}_seed{seed}_count{count}", images,
+    which = f"{name}_{digest_of({'vector': concept.vector.tolist()}, ())}"  # two files of concepts may be called alike
+    return Picture(f"{class_prefix(label)}concept_{which}_strength{words}_seed{seed}_count{count}", images,
                    len(strengths), file_numbers(len(images)), describe_class(generator, label),
                    f"columns from the left: {', '.join(f'{each:g}' for each in strengths)} times the concept")
 
