@@ -117,12 +117,22 @@ def test_only_images_that_it_drew_are_replaced_and_the_manifest_forgets_them_fir
     ("A/2", "output=filled has images of class a_2 in A_2/, which would be that of class A/2 too")])
 def test_a_class_whose_folder_would_be_another_is_refused(name, sentence, runs, monkeypatch):
     Path("filled").mkdir()
-    write_json(Path("filled/manifest.json"), {"images": [{"class": "a_2"}]})
+    write_json(Path("filled/manifest.json"), {"images": [{"class": "a_2", "numbers": [0]}]})
     source = augmenting.source_of
     monkeypatch.setattr(augmenting, "source_of", lambda *given: (source(*given)[0], name))
     with pytest.raises(RequestError) as refusal:
         augment(f"run={runs['cgan']}", "class=7", "count=2", "output=filled")
     assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [{"name": "x"}, {"images": []}, {"images": {}}, {"images": ["a.png"]},
+                                     {"images": [{"class": "cat", "src": "cat.png"}]}])
+def test_a_manifest_of_another_program_is_refused_and_left_as_it_is(content, runs):
+    Path("site").mkdir()
+    write_json(Path("site/manifest.json"), content)
+    with pytest.raises(RequestError, match="output=site holds files, and no manifest.json of ours: choose another"):
+        augment(f"run={runs['cgan']}", "class=7", "count=2", "output=site")
+    assert json.loads(Path("site/manifest.json").read_text()) == content and len([*Path("site").iterdir()]) == 1
 
 
 def test_a_classifier_picks_from_a_run_without_classes(runs, monkeypatch, capsys):

@@ -30,6 +30,7 @@ from saddlepoint.sampling.loading import (
 
 Settings = Mapping[str, Any]
 MANIFEST = "manifest.json"
+MADE_BY = "saddlepoint-augment"
 BLOCK = 64  # images that are drawn at once
 MOST_DRAWN = 200  # times the images that are wanted, before a classifier counts as finding none
 
@@ -95,13 +96,14 @@ def augment(settings: Settings) -> Path:
         "command": command(), "revision": revision(), "versions": versions()}
     with refusing_unwritable(f"output={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / MANIFEST, {"images": before})  # until the images of this class are all there
+        # until the images of this class are all there
+        write_json(folder / MANIFEST, {"made_by": MADE_BY, "images": before})
         for image in (folder / folder_name(name)).glob("*.png"):  # of a run with overwrite=true, or one cut short
             if image.stem.isdigit():
                 image.unlink()
         for number, image in zip(numbers, images, strict=True):
             pictures.write_png(folder / folder_name(name) / f"{number:06d}.png", image)
-        write_json(folder / MANIFEST, {"images": [*before, entry]})
+        write_json(folder / MANIFEST, {"made_by": MADE_BY, "images": [*before, entry]})
     picked = f", of {drawn:,} drawn, by {source.classifier.name}" if source.classifier else ""
     print(f"{count:,} images of class {name}{picked}: {folder / folder_name(name)}\n"
           f"{folder}: type {spelling.command('train_classifier', 'data=...', f'extra={folder}')}")
@@ -159,7 +161,7 @@ def entries(folder: Path, name: str, settings: Settings) -> list[dict[str, Any]]
     """Returns what the folder's manifest says of other classes. Refuses a folder that holds this class, unless it may
     be replaced, and one that was not made by this command."""
     manifest = read_json(folder / MANIFEST)
-    if manifest is None and folder.exists() and any(folder.iterdir()):
+    if not is_ours(manifest) and folder.exists() and any(folder.iterdir()):
         raise RequestError(f"output={folder} holds files, and no {MANIFEST} of ours: choose another folder")
     listed = manifest["images"] if manifest else []
     place = folder_name(name)
@@ -174,6 +176,15 @@ def entries(folder: Path, name: str, settings: Settings) -> list[dict[str, Any]]
         raise RequestError(f"output={folder} has images of class {name} already: choose another folder with output=, "
                            "or add overwrite=true to replace them")
     return [each for each in listed if each["class"] != name]
+
+
+def is_ours(manifest: Mapping[str, Any] | None) -> bool:
+    """Returns whether the content of a manifest.json is of this command: other programs call files so too. Manifests of
+    earlier versions do not say who made them, and are known by what they tell of a class."""
+    images = (manifest or {}).get("images")
+    told = isinstance(images, list) and all(isinstance(each, Mapping) and {"class", "numbers"} <= {*each}
+                                            for each in images)
+    return told and (bool(images) or manifest.get("made_by") == MADE_BY)
 
 
 def take(source: Source, count: int, settings: Settings) -> tuple[list[int], int, list[Tensor]]:
