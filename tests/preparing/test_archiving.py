@@ -166,6 +166,8 @@ def test_labels_of_a_folder_with_dataset_json_are_carried_over():
     ('{"labels": [["a.png", 0], ["b.png", [1, 2]]]}', "must be all classes, or all lists"),
     ('{"labels": [["a.png", -1], ["b.png", 1]]}', "must be pairs of a file's name and a class"),
     ('{"labels": [["a.png", [NaN]], ["b.png", [1]]]}', "must be pairs"),
+    ('{"labels": [["a.png", 0], ["b.png", 1], ["a.png", 1]]}', "dataset.json has two labels of a.png: leave one of"),
+    ('{"labels": [["a.png", 0], ["b.png", 1], ["b.png", 1]]}', "has two labels of b.png"),
     ('{"labels": null}', "says that there are no labels"),
     ("[" * 100_000, "is not a file of labels"), ("[1]", "is not a file of labels"),
     (None, "there is no photos/dataset.json"),

@@ -34,7 +34,7 @@ def read_labels(content: bytes, where: str) -> dict[str, Any] | None:
         raise RequestError(f'{where} is not {{"labels": [[FILE, CLASS], ...]}} ({error}): mend it, or '
                            f"{WITHOUT}") from error
     if pairs is not None and len(pairs) < len(labels):
-        twice = _first_twice(name for name, _ in labels)
+        twice = first_twice(name for name, _ in labels)
         raise RequestError(f"{where} has two labels of {twice}: mend it, or {WITHOUT}")
     return pairs
 
@@ -120,6 +120,7 @@ def classes_of_folders(names: Sequence[str], num_classes: int, where: str, why: 
     return [numbers[name.split("/", 1)[0]] for name in names], folders
 
 
-def _first_twice(names: Iterable[str]) -> str:
+def first_twice(names: Iterable[str]) -> str:
+    """Returns the first name that is there a second time."""
     seen: set[str] = set()
     return next(name for name in names if name in seen or seen.add(name))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from saddlepoint.config.spelling import word
 from saddlepoint.data import class_folders
 from saddlepoint.data.describing import counted, listed
+from saddlepoint.data.labels import first_twice
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.errors import RequestError
 from saddlepoint.files.names import to_nfc
@@ -54,7 +55,11 @@ def _from_folders(files: Sequence[ImageFile], root: Path) -> Labels:
 def _from_json(files: Sequence[ImageFile], root: Path) -> Labels:
     path = root / LABELS
     pairs = _read(path)
-    labels = {to_nfc(name).replace("\\", "/"): label for name, label in pairs}
+    names = [to_nfc(name).replace("\\", "/") for name, _ in pairs]
+    labels = {name: label for name, (_, label) in zip(names, pairs, strict=True)}
+    if len(labels) < len(pairs):
+        raise RequestError(f"labels=dataset.json: {path} has two labels of {first_twice(names)}: leave one of them "
+                           "there, or type labels=folders or labels=none")
     if missing := [file.name for file in files if file.name not in labels]:
         raise RequestError(f"labels=dataset.json: {path} has no label of {counted(len(missing), 'image')} of "
                            f"{len(files):,}: {listed(missing, 3)}. Every image needs one")
