@@ -14,10 +14,12 @@ from saddlepoint.commands import augmenting
 from saddlepoint.config.composing import settings_of
 from saddlepoint.data import pixels
 from saddlepoint.data.folders import ImageFolder
+from saddlepoint.data.sources.mnist5k import MNIST5k
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import write_json
 from saddlepoint.metrics.extractors.extractor import Embedding
 from saddlepoint.runs import checkpoint
+from saddlepoint.training.extra_images import Examples, with_extra
 from tests.composing import settings
 from tests.translation_runs import untrained_run
 
@@ -133,6 +135,18 @@ def test_a_manifest_of_another_program_is_refused_and_left_as_it_is(content, run
     with pytest.raises(RequestError, match="output=site holds files, and no manifest.json of ours: choose another"):
         augment(f"run={runs['cgan']}", "class=7", "count=2", "output=site")
     assert json.loads(Path("site/manifest.json").read_text()) == content and len([*Path("site").iterdir()]) == 1
+
+
+@pytest.mark.parametrize("name", ["a/b", "long " * 60])
+def test_train_classifier_finds_the_class_again_whatever_it_is_called(name, runs, monkeypatch):
+    source = augmenting.source_of
+    monkeypatch.setattr(augmenting, "source_of", lambda *given: (source(*given)[0], name))
+    augment(f"run={runs['cgan']}", "class=7", "count=2", "output=filled")
+    data = MNIST5k(name="mnist5k", channels=1, image_size=32, num_classes=10, batch_size=4, subset_size=20)
+    data.setup("fit")
+    data.class_names = tuple(name if label == 7 else str(label) for label in range(10))
+    none = Examples(torch.empty(0, 1, 32, 32, dtype=torch.uint8), torch.empty(0, dtype=torch.long))
+    assert with_extra(none, "filled", data)[0].labels.tolist() == [7, 7]
 
 
 def test_a_classifier_picks_from_a_run_without_classes(runs, monkeypatch, capsys):

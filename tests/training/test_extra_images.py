@@ -59,6 +59,13 @@ def test_folders_that_are_no_classes_are_refused(data, names, sentence):
     assert sentence in str(refusal.value)
 
 
+def test_a_folder_that_two_classes_have_is_refused(data, monkeypatch):
+    monkeypatch.setattr(data, "class_names", ("a/b", "c", "a_b"))
+    write("a_b/a.png")
+    with pytest.raises(RequestError, match="extra=more has the folder a_b, and the data have 2 classes whose folder"):
+        with_extra(numbered(0), "more", data)
+
+
 def test_an_archive_is_refused(data):
     with zipfile.ZipFile("more.zip", "w") as archive:
         archive.writestr("3/a.png", b"")

@@ -14,7 +14,7 @@ from saddlepoint.data import pixels
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError
 from saddlepoint.files.json_files import read_json, write_json
-from saddlepoint.files.names import shorten
+from saddlepoint.files.names import folder_of_class
 from saddlepoint.files.outputs import refusing_unwritable, require_writable
 from saddlepoint.metrics.extractors.classifier import Classifier, Digits, LoadedClassifier
 from saddlepoint.sampling import pictures
@@ -98,14 +98,14 @@ def augment(settings: Settings) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         # until the images of this class are all there
         write_json(folder / MANIFEST, {"made_by": MADE_BY, "images": before})
-        for image in (folder / folder_name(name)).glob("*.png"):  # of a run with overwrite=true, or one cut short
+        for image in (folder / folder_of_class(name)).glob("*.png"):  # of a run with overwrite=true, or one cut short
             if image.stem.isdigit():
                 image.unlink()
         for number, image in zip(numbers, images, strict=True):
-            pictures.write_png(folder / folder_name(name) / f"{number:06d}.png", image)
+            pictures.write_png(folder / folder_of_class(name) / f"{number:06d}.png", image)
         write_json(folder / MANIFEST, {"made_by": MADE_BY, "images": [*before, entry]})
     picked = f", of {drawn:,} drawn, by {source.classifier.name}" if source.classifier else ""
-    print(f"{count:,} images of class {name}{picked}: {folder / folder_name(name)}\n"
+    print(f"{count:,} images of class {name}{picked}: {folder / folder_of_class(name)}\n"
           f"{folder}: type {spelling.command('train_classifier', 'data=...', f'extra={folder}')}")
     return folder
 
@@ -164,12 +164,12 @@ def entries(folder: Path, name: str, settings: Settings) -> list[dict[str, Any]]
     if not is_ours(manifest) and folder.exists() and any(folder.iterdir()):
         raise RequestError(f"output={folder} holds files, and no {MANIFEST} of ours: choose another folder")
     listed = manifest["images"] if manifest else []
-    place = folder_name(name)
+    place = folder_of_class(name)
     if place in ("", ".", ".."):
         raise RequestError(f"class={settings['class']} is called {name!r}, which no folder can be called: rename the "
                            "class in the data")
     if twins := [each["class"] for each in listed
-                 if each["class"] != name and folder_name(each["class"]).casefold() == place.casefold()]:
+                 if each["class"] != name and folder_of_class(each["class"]).casefold() == place.casefold()]:
         raise RequestError(f"output={folder} has images of class {twins[0]} in {place}/, which would be that of class "
                            f"{name} too: choose another folder with output=")
     if any(each["class"] == name for each in listed) and not settings["overwrite"]:
@@ -202,8 +202,3 @@ def take(source: Source, count: int, settings: Settings) -> tuple[list[int], int
                                f"{number + 1:,} images, and {count} are wanted. Type a lower least_probability= or "
                                "count=, or draw from a run that has learnt this class")
     raise AssertionError("images of a seed have no end")
-
-
-def folder_name(name: str) -> str:
-    """Returns the name of a class's folder: the class's own, in which no folder ends."""
-    return shorten(name.replace("/", "_"))

@@ -65,6 +65,11 @@ def shorten(name: str, added: int = 0) -> str:
     return f"{beginning}{digest}{ending}"
 
 
+def folder_of_class(name: str) -> str:
+    """Returns the name of the folder of a class: the class's own, in which no folder ends."""
+    return shorten(name.replace("/", "_"))
+
+
 def temporary_for(path: Path) -> Path:
     """Returns the path of a hidden file in the folder of `path`, which only this process uses."""
     ending = f".tmp-{os.getpid()}"

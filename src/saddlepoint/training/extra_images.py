@@ -10,7 +10,7 @@ from saddlepoint.config.typed_paths import expanded
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.data.listing import image_files
 from saddlepoint.errors import RequestError
-from saddlepoint.files.names import to_nfc
+from saddlepoint.files.names import folder_of_class, to_nfc
 from saddlepoint.image_files.endings import ENDINGS
 from saddlepoint.metrics.fitting import loader_like
 from saddlepoint.metrics.sources import limits, open_source
@@ -34,7 +34,7 @@ def with_extra(training: Examples, typed: str, data: ImageDataModule) -> tuple[E
         raise RequestError(f"extra={typed} must be a folder with a folder of images for each class, as "
                            "saddlepoint-augment makes it: unpack an archive first")
     images = open_source(settings, "extra").images(loader_like(data, None, limits(settings)))
-    root, names = expanded(typed, "extra"), [*map(to_nfc, data.class_names)]
+    root, names = expanded(typed, "extra"), [to_nfc(folder_of_class(name)) for name in data.class_names]
     if unlisted := {file.path for file in image_files(root, ENDINGS)} - {*images.files}:
         raise RequestError(f"extra={typed}: {min(unlisted)} cannot be read: mend or remove it")
     labels = torch.tensor([label_of(Path(file).relative_to(root), names, typed) for file in images.files])
@@ -46,8 +46,11 @@ def with_extra(training: Examples, typed: str, data: ImageDataModule) -> tuple[E
 
 
 def label_of(file: Path, names: list[str], typed: str) -> int:
-    """Returns the class of a file from the folder that it lies in."""
+    """Returns the class of a file from the folder that it lies in. `names`: of the folders of all classes."""
     folder = to_nfc(file.parts[0]) if len(file.parts) > 1 else ""
+    if names.count(folder) > 1:
+        raise RequestError(f"extra={typed} has the folder {folder}, and the data have {names.count(folder)} classes "
+                           "whose folder is called so: rename them in the data")
     if folder not in names:
         where = f"has the folder {folder}" if folder else f"has {file} in no folder of a class"
         raise RequestError(f"extra={typed} {where}, and the classes of the data are {', '.join(names)}: name its "
