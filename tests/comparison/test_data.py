@@ -46,6 +46,17 @@ def test_a_folder_whose_content_changed_is_told_by_its_digest(tmp_path):
     assert [row.settings[0] for row in found.rows] == ["12", "13"]
 
 
+def test_a_run_that_recorded_less_of_its_data_is_of_the_only_set_that_is_equal_in_the_rest(tmp_path):
+    make_run(tmp_path / "former", seed=0, **trained_on(CATS, "/data"))
+    make_run(tmp_path / "now", seed=1, **trained_on(CATS | {"labels": "dd", "spread": "ee"}, "/data"))
+    make_run(tmp_path / "other", seed=2, **trained_on(DOGS | {"labels": "ff"}, "/data"))
+    rows = table(tmp_path).rows
+    assert sorted([run.name for run in row.runs] for row in rows) == [["former", "now"], ["other"]]
+    make_run(tmp_path / "relabelled", seed=3, **trained_on(CATS | {"labels": "ff", "spread": "ee"}, "/data"))
+    rows = table(tmp_path).rows
+    assert sorted([run.name for run in row.runs] for row in rows) == [["former"], ["now"], ["other"], ["relabelled"]]
+
+
 def test_where_the_same_set_lay_is_no_difference_between_recipes(tmp_path):
     make_run(tmp_path / "a", **trained_on(CATS, "/here"))
     make_run(tmp_path / "b", loss__reduction="mean", **trained_on(CATS, "/there"))

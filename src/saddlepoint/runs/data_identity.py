@@ -121,7 +121,15 @@ def continued_identity(before: Identity | None, now: dict[str, Any]) -> dict[str
     return now | ({"earlier": earlier} if earlier else {})
 
 
+def completed(identity: Identity, others: Iterable[Identity]) -> Identity:
+    """Returns the identity with what an earlier version did not record: that of the only one among the others which is
+    equal in all else. Returns it as it is if there is none, or if there are several."""
+    more = {digest(other): other for other in others if digest(_as_recorded_in(identity, other)) == digest(identity)}
+    more.pop(digest(identity), None)
+    return {**next(iter(more.values())), **identity} if len(more) == 1 else identity
+
+
 def _as_recorded_in(past: Identity, now: Identity) -> dict[str, Any]:
     """Returns the identity `now` without what an earlier version did not record in `past`."""
-    return {key: _as_recorded_in(past[key], value) if isinstance(value, Mapping) and key in past else value
-            for key, value in now.items() if key not in LATER or key in past}
+    return {key: _as_recorded_in(past[key], value) if isinstance(value, Mapping) and isinstance(past.get(key), Mapping)
+            else value for key, value in now.items() if key not in LATER or key in past}

@@ -10,7 +10,7 @@ from typing import Any
 
 from saddlepoint.environment import CHANGED
 from saddlepoint.runs import reading
-from saddlepoint.runs.data_identity import ASSUMED, digest
+from saddlepoint.runs.data_identity import ASSUMED, completed, digest
 from saddlepoint.runs.finding import Finder
 from saddlepoint.runs.recipe import recipe_key, with_digests_of_first_weights
 from saddlepoint.runs.record import Cost, Gathered, Problem, Run, Start, score, scores
@@ -132,7 +132,11 @@ def _natural_order(path: Path) -> list[tuple[int, str]]:
 
 def _with_assumed_data(runs: list[Run]) -> list[Run]:
     """Gives runs that did not record their data the data of the runs with the same settings, marked as assumed, if
-    these were all trained on one set. So they stand in one row; otherwise they are compared by their settings alone."""
+    these were all trained on one set. So they stand in one row; otherwise they are compared by their settings alone.
+    Data of which an earlier version recorded less are taken for those that are equal in what it did record."""
+    recorded = {digest(run.data): run.data for run in runs if run.data}
+    whole = {key: completed(data, recorded.values()) for key, data in recorded.items()}
+    runs = [replace(run, data=whole[digest(run.data)]) if run.data else run for run in runs]
     known: dict[Any, dict[str, Mapping[str, Any]]] = {}
     for run in runs:
         if run.data:
