@@ -150,6 +150,7 @@ def without(name: str) -> dict:
     (changed(conv_last__weight=torch.zeros(0, 4, 3, 3)), r"no convolution conv_last\.weight"),
     (MSRResNet(width=4, scale=2, num_blocks=1).state_dict() | {"upconv1.weight": torch.zeros(100, 4, 3, 3)},
      r"MSRResNet\(.*cannot be: data\.scale=5 must be 2, 3 or 4"),
+    (SRResNet(width=4, num_blocks=1).state_dict() | {"extra": torch.zeros(2)}, r"SRResNet\(.*1 tensors differ: extra"),
     ({"body.0.weight": torch.zeros(4, 3, 3, 3), "body.0.bias": torch.zeros(4)},
      r"num_convolutions=-1\), which cannot be: model\.generator\.num_convolutions=-1"),
 ])

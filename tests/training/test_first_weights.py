@@ -82,6 +82,12 @@ def test_another_network_is_refused_in_a_sentence_that_names_both(generator, wor
     assert all(torch.equal(values, before[name]) for name, values in generator.state_dict().items())
 
 
+def test_an_srresnet_is_refused_as_another_network_whether_or_not_its_file_tells_of_the_skip(tmp_path):
+    torch.save(SRResNet(width=4, num_blocks=1).state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(RequestError, match=r"holds SRResNet \(x4, .*model.generator is RRDBNet \(x4, "):
+        first(str(tmp_path / "weights.pth"))({"generator": rrdb()})
+
+
 def test_a_file_that_is_not_there_or_holds_something_else_is_refused_before_there_is_a_run_directory(tmp_path):
     (tmp_path / "text.pth").write_text("no weights")
     for source, sentence in (("nowhere.pth", "neither a name known here nor a file"), ("text.pth", "cannot be read")):

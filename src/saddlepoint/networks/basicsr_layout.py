@@ -28,6 +28,7 @@ KNOWN = ("RRDBNet (ESRGAN, Real-ESRGAN, BSRGAN), SRVGGNetCompact or MSRResNet in
 WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net", "net_g", "netG")
 AVERAGED = "params_ema"  # preferred where a file has other weights too, and so first in WRAPPERS
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
+TENSORS_ALONE: Mapping[str, str] = MappingProxyType({"skip": "false"})  # metadata where the rest does not matter
 DEEPEST = 5  # most dictionaries or prefixes around the weights
 DRAWS = ("normal_", "uniform_", "kaiming_uniform_")  # functions of tensors and torch.nn.init that draw weights
 _FIRST_ESRGAN = (
@@ -73,9 +74,9 @@ def recognise(state: Mapping[str, Tensor], metadata: Mapping[str, str] = NO_META
         if signature in weights:
             patterns = names(weights) if callable(names) else names
             weights = {_translated(name, patterns): values for name, values in weights.items()}
-            network, arguments = read_arguments(_Shapes(weights, metadata))
+            network, arguments = read_arguments(_Shapes(weights))
             _require_fit(network, arguments, weights)
-            return Recognised(network, arguments, weights, layout)
+            return Recognised(network, arguments | _told(network, metadata), weights, layout)
     raise RequestError(f"These weights fit no network known here ({KNOWN}): {_list_tensors(weights)}. Type "
                        "weights=realesrgan_x4plus, or give a file of one of these networks")
 
@@ -83,6 +84,18 @@ def recognise(state: Mapping[str, Tensor], metadata: Mapping[str, str] = NO_META
 def untold(network: nn.Module) -> dict[str, str]:
     """Returns the arguments of a network that its tensors do not tell, as JSON, for the metadata of their file."""
     return {"skip": json.dumps(network.skip)} if isinstance(network, SRResNet) else {}
+
+
+def _told(network: type[nn.Module], metadata: Mapping[str, str]) -> dict[str, bool]:
+    """Returns the arguments that `untold` put into the metadata. Refuses metadata without them."""
+    if network is not SRResNet:
+        return {}
+    if metadata.get("skip") not in ("true", "false"):
+        raise RequestError("These weights are those of an SRResNet, and the file does not say whether it adds the "
+                           "enlarged input to its output (model.generator.skip): type weights=RUN, the directory of "
+                           "the run that wrote them, or save them by safetensors with the metadata "
+                           '{"skip": "true"} or {"skip": "false"}')
+    return {"skip": json.loads(metadata["skip"])}
 
 
 def build(state: Mapping[str, Tensor], metadata: Mapping[str, str] = NO_METADATA) -> nn.Module:
@@ -111,11 +124,10 @@ def _without_weights(network: type[nn.Module], arguments: dict[str, int | str | 
 
 
 class _Shapes:
-    """The sizes of a file's tensors, and its metadata. Refuses a file that lacks a convolution, or has it with other
-    dimensions."""
+    """The sizes of a file's tensors. Refuses a file that lacks a convolution, or has it with other dimensions."""
 
-    def __init__(self, weights: Mapping[str, Tensor], metadata: Mapping[str, str]):
-        self.weights, self.metadata = weights, metadata
+    def __init__(self, weights: Mapping[str, Tensor]):
+        self.weights = weights
 
     def convolution(self, name: str) -> tuple[int, int, int]:
         """Returns (outputs, inputs, kernel size) of a convolution; inputs come first for a transposed one."""
@@ -161,11 +173,6 @@ def _msrresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
 
 
 def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
-    if (skip := shapes.metadata.get("skip")) not in ("true", "false"):
-        raise RequestError("These weights are those of an SRResNet, and the file does not say whether it adds the "
-                           "enlarged input to its output (model.generator.skip): type weights=RUN, the directory of "
-                           "the run that wrote them, or save them by safetensors with the metadata "
-                           '{"skip": "true"} or {"skip": "false"}')
     width, channels, _ = shapes.convolution("first.0")
     outputs, _, kernel_size = shapes.convolution("upsampling.0.0")
     shuffled = kernel_size == 3  # a transposed convolution's kernel is its factor + 2
@@ -173,8 +180,7 @@ def _srresnet(shapes: _Shapes) -> tuple[type[nn.Module], dict]:
     return SRResNet, {"channels": channels, "scale": factor ** shapes.count(r"upsampling\.\d+\."), "width": width,
                       "num_blocks": shapes.count(r"body\.\d+\.0\."),
                       "upsampling": "pixel_shuffle" if shuffled else "transposed",
-                      "normalization": "batch" if shapes.count(r".*\.running_mean") else "none",
-                      "skip": json.loads(skip)}
+                      "normalization": "batch" if shapes.count(r".*\.running_mean") else "none"}
 
 
 # By layout: a tensor that only it has; patterns from its names to ours; the function that reads the constructor's

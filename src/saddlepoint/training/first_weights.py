@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from saddlepoint.config.typed_paths import expanded
 from saddlepoint.errors import RequestError
 from saddlepoint.game.networks import PLAYERS, networks_of
-from saddlepoint.networks.basicsr_layout import untold
+from saddlepoint.networks.basicsr_layout import TENSORS_ALONE
 from saddlepoint.runs.module_state import differences, shape_in, shortened
 from saddlepoint.sampling.loading import checkpoint_of, load_module, with_plain_weights
 from saddlepoint.upscaling import weights
@@ -91,7 +91,7 @@ def read(typed: str, setting: str, player: str, own: nn.Module) -> Source:
         if is_run(typed):
             return Source(player, setting, typed, of_run(expanded(typed, "run"), player))
         if player == "generator" and hasattr(own, "scale"):
-            network = weights.load(typed, untold(own)).network
+            network = weights.load(typed, TENSORS_ALONE).network
             return Source(player, setting, typed, {player: network.state_dict()}, describe(network))
         path = expanded(typed, "weights")
         if not path.is_file():
