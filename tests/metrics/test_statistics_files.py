@@ -82,6 +82,11 @@ def test_what_they_are_of_is_kept_and_no_file_is_left_half_written(tmp_path, mon
     assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
 
 
+def test_a_mean_may_be_a_row(tmp_path):
+    path = saved(tmp_path / "file.npz", mu=FEATURES[:1].numpy(), sigma=numpy.eye(FEATURES.shape[1]))
+    torch.testing.assert_close(read(path).moments.mean, FEATURES[0].double())
+
+
 def with_value(array: numpy.ndarray, place: tuple[int, ...], value: float) -> numpy.ndarray:
     array = array.copy()
     array[place] = value

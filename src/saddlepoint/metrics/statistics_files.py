@@ -179,7 +179,7 @@ def moments_of(found: Mapping[str, numpy.ndarray], names: tuple[str, str], count
             other = covariance_name if name == mean_name else mean_name
             raise RequestError(f"{typed} has `{other}` and no `{name}`: both are needed")
     mean, covariance = (numpy.asarray(found[name], dtype=numpy.float64) for name in names)
-    mean = mean.reshape(-1) if mean.size == mean.shape[-1:] and mean.ndim else mean
+    mean = mean.reshape(-1) if mean.ndim and mean.size == mean.shape[-1] else mean
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         raise RequestError(f"{typed}: `{mean_name}` must be [D] and `{covariance_name}` [D, D] for D features, and "
                            f"they are {[*mean.shape]} and {[*covariance.shape]}")
