@@ -21,7 +21,7 @@ class Score:
 
     name: str  # with the extractor, e.g. fid_digits
     value: float | None  # None: it could not be measured, or is not finite
-    interval: tuple[float, float] | None  # 95 %, over other choices of fakes
+    interval: tuple[float, float] | None  # 95 %, over other choices of fakes; of recall and coverage, of real images
     images_seen: int | None
     protocol: Mapping[str, Any]
     reason: str = ""  # why there is no value, or no interval

@@ -13,6 +13,7 @@ from saddlepoint.runs.record import Run, Score
 
 NO_FAILURES = ("completed", "running")  # states
 OF_THE_RUN = ("versions", "revision")   # fields of a protocol that the section of runs shows
+OVER_REAL = ("recall_", "coverage_")    # how scores begin whose intervals are for the choice of real images
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def score_text(score: Score) -> str:
     """Returns a score with its interval, what a perfect generator would have, and images seen; or why it has no value.
     """
     value = f"none: {score.reason or 'not finite'}" if score.value is None else rounded(score.value)
-    interval = f" ({' to '.join(map(rounded, score.interval))}, 95 % over fakes)" if score.interval else ""
+    choice = "" if score.name.startswith(OVER_REAL) else " over fakes"
+    interval = f" ({' to '.join(map(rounded, score.interval))}, 95 %{choice})" if score.interval else ""
     perfect = perfect_value(score.details)
     beside = "" if perfect is None else f", of a perfect generator {rounded(perfect)}"
     return f"{value}{interval}{beside}" + (f" after {plural(score.images_seen, 'image')}" if score.images_seen else "")
