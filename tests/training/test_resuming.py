@@ -9,8 +9,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from saddlepoint import build
 from saddlepoint.errors import RequestError, RunDirectoryInUse
+from saddlepoint.files.json_files import read_json
 from saddlepoint.runs import checkpoint, resuming
-from saddlepoint.runs.directory import RunDirectory
+from saddlepoint.runs.directory import RunDirectory, update_metrics
 from saddlepoint.training import train
 from tests.comparing_runs import FAMILIES, NARROW, SMALL, WATCHED, same
 from tests.composing import read_yaml, settings
@@ -227,6 +228,19 @@ def test_only_pictures_of_the_run_are_taken_again_and_a_later_best_checkpoint_go
     resuming.delete_later_results(RunDirectory(run), 72)
     assert not (run / "checkpoints" / "best.ckpt").exists() and "it begins anew" in capsys.readouterr().err
     assert all(path.exists() for path in mine) and not (run / "samples" / "images_0000000080.png").exists()
+
+
+@pytest.mark.parametrize("harm", [b"{ half", b"[]", bytes(200_000), b"images\xff_seen,generator/total\n16,1\n"])
+@pytest.mark.parametrize("name", ["metrics.json", "metrics.csv"])
+def test_a_damaged_file_of_results_is_set_aside_and_begins_anew(name, harm, broken, capsys):
+    made, run = broken
+    (run / name).write_bytes(harm)
+    resuming.delete_later_results(RunDirectory(run), 72)
+    update_metrics(run, {"cost": {"evaluation_seconds": 1.0}})
+    assert (run / f"{name}.damaged").read_bytes() == harm
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"warning: {run / name} is damaged: it is kept as {name}.damaged, and begins anew"]
+    assert (run / "metrics.csv").exists() == (name == "metrics.json") and "cost" in read_json(run / "metrics.json")
 
 
 def test_a_run_under_way_is_not_gone_on_with(broken):

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -197,7 +198,22 @@ def only_begun(path: Path) -> bool:
 def update_metrics(run: Path, content: dict) -> None:
     """Replaces the parts of a run's metrics.json that `content` has, and keeps the others. Of `cost`, only the given
     entries are replaced. metrics/schema.json describes the file."""
-    path = run / "metrics.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = read_metrics(run)
     cost = before.get("cost", {}) | content.get("cost", {})
-    write_json(path, {"metrics": []} | before | content | ({"cost": cost} if cost else {}))
+    write_json(run / "metrics.json", {"metrics": []} | before | content | ({"cost": cost} if cost else {}))
+
+
+def read_metrics(run: Path) -> dict[str, Any]:
+    """Returns the content of a run's metrics.json; {} if there is none. A damaged file is set aside."""
+    path = run / "metrics.json"
+    content = read_json(path)
+    if content is None and path.is_file():
+        set_aside(path)
+    return content or {}
+
+
+def set_aside(path: Path) -> None:
+    """Renames a damaged file, and warns that the run writes it anew."""
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    print(f"warning: {path} is damaged: it is kept as {aside.name}, and begins anew", file=sys.stderr)

@@ -17,7 +17,7 @@ from saddlepoint.parallel.first import is_first
 from saddlepoint.runs import checkpoint, reading, saved_settings
 from saddlepoint.runs.checkpoint import FORMAT
 from saddlepoint.runs.continued_settings import merge
-from saddlepoint.runs.directory import Onlooker, RunDirectory
+from saddlepoint.runs.directory import Onlooker, RunDirectory, set_aside
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,16 @@ def _images_seen(path: Path) -> int:
 
 
 def _delete_later_rows(table: Path, images_seen: int) -> None:
-    """Deletes the rows after `images_seen`, and a last row that a crash cut off."""
-    with table.open(newline="", encoding="utf-8") as file:
-        columns, *rows = list(csv.reader(file)) or [[]]
-    if not columns:
+    """Deletes the rows after `images_seen`, and a last row that a crash cut off. A damaged table is set aside."""
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            columns, *rows = list(csv.reader(file)) or [[]]
+        if not columns:
+            return
+        at = columns.index("images_seen")
+    except (ValueError, csv.Error):
+        set_aside(table)
         return
-    at = columns.index("images_seen")
     remaining = [row for row in rows
                  if len(row) == len(columns) and row[at].isdecimal() and int(row[at]) <= images_seen]
 
