@@ -1,5 +1,6 @@
 """Compares how often a classifier sees each class among fakes and among real images. N fakes, K classes."""
 
+import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -57,6 +58,8 @@ class ClassShares(CountedModes):
         if self.distance == "total_variation":
             return (fake - real).abs().sum().item() / 2
         there = real > 0
+        if (fake[~there] > 0).any():
+            return math.inf
         return ((fake - real)[there].square() / real[there]).sum().item()
 
     def why_none(self, counts: Tensor, of_reals: Tensor) -> str:
@@ -67,7 +70,7 @@ class ClassShares(CountedModes):
         return ""
 
     def bounds(self, num_modes: int) -> tuple[float, float]:
-        return 0.0, 1.0 if self.distance == "total_variation" else float("inf")
+        return 0.0, 1.0 if self.distance == "total_variation" else math.inf
 
 
 def shares_of(counts: Tensor) -> Tensor:
