@@ -1,21 +1,25 @@
 """A run that dies and goes on is, bit for bit, the run that was never interrupted."""
 
+import json
 import shutil
+from importlib import resources
 from pathlib import Path
 
+import jsonschema
 import pytest
 import pytorch_lightning as pl
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from saddlepoint import build
 from saddlepoint.errors import RequestError, RunDirectoryInUse
-from saddlepoint.files.json_files import read_json
+from saddlepoint.files.json_files import read_json, write_json
 from saddlepoint.runs import checkpoint, resuming
 from saddlepoint.runs.directory import RunDirectory, update_metrics
 from saddlepoint.training import train
 from tests.comparing_runs import FAMILIES, NARROW, SMALL, WATCHED, same
 from tests.composing import read_yaml, settings
 from tests.data.formats import write_latents, write_photo_folder
+from tests.runs.made_runs import score
 
 
 class Death(pl.Callback):
@@ -228,6 +232,24 @@ def test_only_pictures_of_the_run_are_taken_again_and_a_later_best_checkpoint_go
     resuming.delete_later_results(RunDirectory(run), 72)
     assert not (run / "checkpoints" / "best.ckpt").exists() and "it begins anew" in capsys.readouterr().err
     assert all(path.exists() for path in mine) and not (run / "samples" / "images_0000000080.png").exists()
+
+
+def test_scores_of_later_steps_are_taken_out_and_their_protocols_stay(broken):
+    made, run = broken
+    known = {"reference": "mnist5k", "reference_digest": "ab" * 32, "split": "train", "num_images": 9, "ema": False}
+    early, late = ({"name": name, "value": 0.5, "baseline": 0.1, "images_seen": images, "protocol": known}
+                   for name, images in (("code_accuracy", 72), ("reconstruction_error", 73)))
+    fid = score(value=3.0, images=80) | {"protocol_since": 80, "interval": [2.0, 4.0], "details": {"0": 1.0}}
+    write_json(run / "metrics.json", {"metrics": [fid], "best": score(value=3.0, images=80),
+                                      "representation": [early, late]})
+    resuming.delete_later_results(RunDirectory(run), 72)
+    found = read_json(run / "metrics.json")
+    schema = json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text())
+    jsonschema.validate(found | {"metrics": [], "best": None}, schema)
+    reason = "the run went on from 72 images, before it was measured"
+    emptied = {"value": None, "images_seen": 72, "reason": reason}
+    assert found["metrics"] == [fid | emptied | {"interval": None, "details": {}, "protocol_since": 73}]
+    assert found["best"] is None and found["representation"] == [early, late | emptied]
 
 
 @pytest.mark.parametrize("harm", [b"{ half", b"[]", bytes(200_000), b"images\xff_seen,generator/total\n16,1\n"])

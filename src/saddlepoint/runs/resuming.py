@@ -17,7 +17,8 @@ from saddlepoint.parallel.first import is_first
 from saddlepoint.runs import checkpoint, reading, saved_settings
 from saddlepoint.runs.checkpoint import FORMAT
 from saddlepoint.runs.continued_settings import merge
-from saddlepoint.runs.directory import Onlooker, RunDirectory, set_aside
+from saddlepoint.runs.directory import Onlooker, RunDirectory, read_metrics, set_aside, update_metrics
+from saddlepoint.runs.record import PARTS
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,14 @@ def _health(saved: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def delete_later_results(run: RunDirectory, images_seen: int) -> None:
-    """Deletes the rows of metrics.csv and the pictures of later steps, which will be taken again, and the temporary
-    files of a process that died."""
+    """Deletes the scores, the rows of metrics.csv and the pictures of later steps, which will be taken again, and the
+    temporary files of a process that died."""
     for leftover in (*run.path.glob(".*.tmp*"), *run.checkpoints.glob(".*.tmp*"), *run.samples.glob(".*.tmp*")):
         leftover.unlink(missing_ok=True)
     table = run.path / "metrics.csv"
     if table.is_file():
         _delete_later_rows(table, images_seen)
+    _delete_later_scores(run.path, images_seen)
     for picture in run.samples.glob("*.png"):
         match = reading.PICTURE.fullmatch(picture.name)
         if match and int(match[2]) > images_seen:
@@ -144,6 +146,29 @@ def _images_seen(path: Path) -> int:
         return checkpoint.load(path)["images_seen"]
     except RequestError:
         return 0
+
+
+def _delete_later_scores(run: Path, images_seen: int) -> None:
+    """Takes the values of later steps out of metrics.json. Their protocols stay, to be compared with those of the next
+    values."""
+    content = read_metrics(run)
+    changed: dict[str, Any] = {part: [_without_value(each, images_seen) if _is_later(each, images_seen) else each
+                                      for each in content[part]] for part in PARTS if content.get(part)}
+    if content.get("best") and _is_later(content["best"], images_seen):
+        changed["best"] = None
+    if changed != {name: content[name] for name in changed}:
+        update_metrics(run, changed)
+
+
+def _is_later(score: Mapping[str, Any], images_seen: int) -> bool:
+    return (score["images_seen"] or 0) > images_seen
+
+
+def _without_value(score: Mapping[str, Any], images_seen: int) -> dict[str, Any]:
+    emptied = {"value": None, "interval": None, "details": {}, "images_seen": images_seen,
+               "protocol_since": min(score.get("protocol_since", 0), images_seen + 1),
+               "reason": f"the run went on from {images_seen:,} images, before it was measured"}
+    return {**score, **{name: value for name, value in emptied.items() if name in (*score, "reason")}}
 
 
 def _delete_later_rows(table: Path, images_seen: int) -> None:
