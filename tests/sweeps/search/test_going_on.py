@@ -15,6 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from saddlepoint.errors import RequestError, RunDirectoryInUse
 from saddlepoint.files.json_files import read_json, write_json
+from saddlepoint.sweeps import runner
 from saddlepoint.sweeps.search.study import Study
 from saddlepoint.sweeps.sweep import locking
 from tests.sweeps.search.searching import SEARCH, X, objective, searched, study, summary, trials
@@ -156,7 +157,8 @@ def test_a_failed_trial_is_said_and_tried_again_in_its_own_place_when_the_search
     assert [trial.state.name for trial in study().trials].count("FAIL") == len(failed)
 
 
-def test_a_trial_that_was_to_be_pruned_and_failed_is_pruned_and_not_left_open():
+def test_a_trial_that_was_to_be_pruned_and_failed_is_pruned_and_not_left_open(monkeypatch):
+    monkeypatch.setattr(runner, "READ_SECONDS", 3600)  # so that no trial is asked to end before it fails
     pruning = {"pruner": "percentile", "pruner_startup_trials": 1, "trials": 8}
     jobs, end = searched(X, "kind=fine,raising", **pruning)
     decided = {trial.number: trial.state.name for trial in study().trials if "pruned" in trial.user_attrs}
