@@ -267,6 +267,19 @@ def test_results_are_written_by_one_command_at_a_time(claims, monkeypatch):
     assert written == [claims / "results.jsonl"] * 2 and not (claims / ".results.jsonl.lock").exists()
 
 
+def test_a_command_waits_for_another_that_is_writing_and_says_so(claims, monkeypatch, capsys):
+    waited, acquire = [], filelock.FileLock.acquire
+    def held(lock, timeout=None, **more):
+        if Path(lock.lock_file).name == ".results.jsonl.lock":
+            waited.append(timeout)
+            if timeout == 0:
+                raise filelock.Timeout(lock.lock_file)
+        return acquire(lock, timeout=timeout, **more)
+    monkeypatch.setattr(filelock.FileLock, "acquire", held)
+    called(claims, "train=false")
+    assert waited == [0, None] and "another command is writing" in capsys.readouterr().err
+
+
 @pytest.fixture
 def rings(claims):
     (claims.parent / "none").mkdir()

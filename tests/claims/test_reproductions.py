@@ -104,7 +104,12 @@ def test_runs_count_whatever_watched_them_and_whatever_they_ran_on(rings):
     assert [*rows[0].runs] == [0]
 
 
-@pytest.mark.parametrize("code", [{"changes": ("src/a.py",)}, {"changes": None}, {"revision": ""}])
+def test_a_run_of_an_installed_package_counts_for_a_row(rings):
+    [installed] = runs(rings.lengths[0].rows[0], 6.0, revision="", changes=None)
+    assert repeated(rings.lengths[0], [installed])[0].runs == {0: installed}
+
+
+@pytest.mark.parametrize("code", [{"changes": ("src/a.py",)}, {"changes": None}])
 def test_a_run_of_code_that_cannot_be_had_again_counts_for_no_row(rings, code):
     full = rings.lengths[0]
     [changed, whole] = (runs(full.rows[0], 6.0, **{**CODE, **each})[0] for each in (code, {"changes": ("README.md",)}))

@@ -3,8 +3,9 @@
 import numpy
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from saddlepoint.data.decoding import Limits, Unreadable, decode
+from saddlepoint.data.decoding import Limits, Unreadable, decode, header_of, upright_sides
 from tests.data.formats import png_bytes
 
 RANDOM = numpy.random.default_rng(0)
@@ -173,3 +174,15 @@ def test_images_are_turned_as_their_exif_data_says(tmp_path, orientation, ending
 def test_of_an_animation_the_first_picture_is_taken(tmp_path):
     frames = [Image.fromarray(numpy.full((9, 9), value, numpy.uint8)) for value in (50, 200)]
     assert_grey(tmp_path, frames[0], numpy.full((9, 9), 50), "image.gif", save_all=True, append_images=frames[1:])
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "webp", "jpg", "tif"])
+def test_the_sides_of_a_picture_that_nothing_turns_are_told_without_decoding_it(ending, tmp_path, monkeypatch):
+    """Folders of many files are listed so. Texts that tell no orientation do not count."""
+    path, limits = tmp_path / f"a.{ending}", LIMIT
+    texts = PngInfo()
+    texts.add_text("Software", "mine")
+    Image.new("RGB", (6, 4)).save(path, **({"pnginfo": texts} if ending == "png" else {}))
+    header = header_of(path, limits)
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("it was decoded"))
+    assert upright_sides(path, header, limits) == (6, 4)

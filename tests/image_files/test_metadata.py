@@ -87,7 +87,7 @@ def test_chunks_of_hdr_stay_in_a_png_of_16_bits_and_are_missed_in_one_of_8(tmp_p
     (tmp_path / "x.png").write_bytes(deep_png(random_pixels(3, numpy.uint16), brightness))
     picture = read_picture(tmp_path / "x.png", LIMITS)
     for each, notes in ((picture, ()), (to_eight_bits(picture), (
-            "left out its cLLI, which are written into PNG files of 16 bits only",))):
+            "left out its cLLI: only 16-bit PNG files are written with such chunks",))):
         assert written(tmp_path, each, "png")[1].notes == notes
         assert (b"".join(brightness) in (tmp_path / "y.png").read_bytes()) is not bool(notes)
 

@@ -19,3 +19,11 @@ def test_the_number_of_a_process_and_who_is_first(variables, number, monkeypatch
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert first.process_number() == number and first.is_first() == (number == "0")
+
+
+def test_a_process_that_lightning_starts_beside_the_one_that_is_numbered_0_is_not_the_first(monkeypatch):
+    for name in first.NUMBERS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RANK", "0")  # by the cluster
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert not first.is_first()

@@ -252,6 +252,21 @@ def test_scores_of_later_steps_are_taken_out_and_their_protocols_stay(broken):
     assert found["best"] is None and found["representation"] == [early, late | emptied]
 
 
+def test_a_run_that_is_measured_otherwise_from_some_step_on_says_from_where(tmp_path):
+    typed = (*SMALL, "model=mlp", "callbacks=default", "callbacks.image_grid.every_images=null",
+             "callbacks.sample_quality.every_images=8", "callbacks.sample_quality.metric=[class_shares]",
+             "extractor=digits", "callbacks.sample_quality.num_real=16")
+    first = settings(*typed, "budget.images=16", "callbacks.sample_quality.num_fake=4")
+    run = train.train(first, tmp_path / "run")
+    longer = settings(*typed, "callbacks.sample_quality.num_fake=6") | {"resume": str(run), "budget": {"images": 32}}
+    going_on = resuming.continuation(longer, ["budget.images=32", "callbacks.sample_quality.num_fake=6"], None)
+    train.train(going_on.settings, continuation=going_on)
+    found = read_json(run / "metrics.json")
+    jsonschema.validate(found, json.loads(resources.files("saddlepoint.metrics").joinpath("schema.json").read_text()))
+    assert [each["protocol"]["num_fake"] for each in found["metrics"]] == [6]
+    assert [each["protocol_since"] for each in found["metrics"]] == [24]
+
+
 @pytest.mark.parametrize("harm", [b"{ half", b"[]", bytes(200_000), b"images\xff_seen,generator/total\n16,1\n"])
 @pytest.mark.parametrize("name", ["metrics.json", "metrics.csv"])
 def test_a_damaged_file_of_results_is_set_aside_and_begins_anew(name, harm, broken, capsys):
@@ -263,6 +278,9 @@ def test_a_damaged_file_of_results_is_set_aside_and_begins_anew(name, harm, brok
     said = capsys.readouterr().err.splitlines()
     assert said == [f"warning: {run / name} is damaged: it is kept as {name}.damaged, and begins anew"]
     assert (run / "metrics.csv").exists() == (name == "metrics.json") and "cost" in read_json(run / "metrics.json")
+    (run / name).write_bytes(b"{ again")
+    resuming.delete_later_results(RunDirectory(run), 72)
+    assert (run / f"{name}.damaged").read_bytes() == harm and (run / f"{name}.damaged1").read_bytes() == b"{ again"
 
 
 def test_a_run_under_way_is_not_gone_on_with(broken):

@@ -120,31 +120,33 @@ def test_the_same_command_goes_on_with_the_rest(net, tmp_path, capsys):
     assert Image.open(tmp_path / "in_x4" / "a.png").size == (32, 32)
 
 
-@pytest.mark.parametrize("done", ["a.png", "a_compare.png"])
-def test_of_a_result_and_its_comparison_the_missing_one_is_made_and_the_other_left_alone(done, net, tmp_path, capsys):
+def test_a_comparison_is_made_with_its_result_alone(net, tmp_path, capsys):
+    """Beside a result that is there already, which other weights may have made, it would be of another."""
     (tmp_path / "in").mkdir()
-    saved(tmp_path / "in" / "a.png", photo(8, 8))
-    [other] = {"a.png", "a_compare.png"} - {done}
     (tmp_path / "in_x4").mkdir()
-    (tmp_path / "in_x4" / done).write_bytes(b"precious")
+    for name in ("a.png", "b.png"):
+        saved(tmp_path / "in" / name, photo(8, 8))
+    for name in ("a.png", "b_compare.png"):
+        (tmp_path / "in_x4" / name).write_bytes(b"precious")
     upscale("input=in", f"weights={net}", "compare=true")
-    assert (tmp_path / "in_x4" / done).read_bytes() == b"precious"
-    Image.open(tmp_path / "in_x4" / other).verify()
-    assert f"-> in_x4/{other}: " in capsys.readouterr().out
+    assert only(tmp_path / "in_x4") == {"a.png", "b.png", "b_compare.png"}
+    assert all((tmp_path / "in_x4" / name).read_bytes() == b"precious" for name in ("a.png", "b_compare.png"))
+    assert "left as they are: 1 results that exist already" in capsys.readouterr().out
 
 
-def test_an_interruption_before_the_comparison_costs_no_comparison(net, tmp_path, monkeypatch):
+@pytest.mark.parametrize("last", ["side_by_side", "fit_to_format"])
+def test_an_interruption_costs_no_comparison(last, net, tmp_path, monkeypatch):
     saved(tmp_path / "a.png", photo(8, 8))
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(batch, "side_by_side", interrupted)
+        patch.setattr(batch if last == "side_by_side" else batch.writing, last, interrupted)
         upscale("input=a.png", f"weights={net}", "compare=true")
-    assert only(tmp_path) == {"a.png", "a_x4.png"}
+    assert only(tmp_path) == {"a.png"}
     upscale("input=a.png", f"weights={net}", "compare=true")
-    assert (tmp_path / "a_x4_compare.png").exists()
+    assert only(tmp_path) == {"a.png", "a_x4.png", "a_x4_compare.png"}
 
 
 def test_ctrl_c_says_how_far_it_came_and_leaves_whole_files_only(net, tmp_path, monkeypatch):

@@ -174,7 +174,7 @@ def test_existing_results_are_left_alone_unless_asked():
     planned = plan_jobs(find_sources("in", False), None, None, "_x4")
     assert select_new(planned, compare=False, overwrite=False) == planned[1:]
     assert select_new(planned, compare=False, overwrite=True) == planned
-    assert select_new(planned, compare=True, overwrite=False) == planned  # comparisons are missing
+    assert select_new(planned, compare=True, overwrite=False) == planned[1:]
     files("in_x4/b.png")
     with pytest.raises(RequestError, match="All 2 results exist in in_x4: .*overwrite=true"):
         select_new(planned, compare=False, overwrite=False)

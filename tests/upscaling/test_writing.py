@@ -135,7 +135,7 @@ def test_more_exif_data_than_a_jpeg_takes_is_left_out_and_said(tmp_path):
     exif[270] = "x"
     exif.get_ifd(0x8769)  # which reading a file does too, and takes some bytes
     exif[270] = "x" * (65_533 - len(exif.tobytes()) - 2)  # as many as fit, with the zero at their end
-    for more, notes in ((0, ()), (2, ("left out its EXIF, for which JPEG has no place",))):
+    for more, notes in ((0, ()), (2, ("left out its EXIF data, of more bytes than a JPEG takes",))):
         exif[270] += "x" * more
         fitted = fit_to_format(picture_of(random_pixels(3), Metadata(exif)), "jpg")
         write(tmp_path / "x.jpg", fitted, "jpg")

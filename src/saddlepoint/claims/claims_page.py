@@ -34,8 +34,9 @@ whose revision had another claim, or none, does not count. What every run that c
   threshold. Of a pattern: enough runs show it.
 - **{contradicted}**: it lies wholly on the other side of no effect (ratio 1, difference 0). Of a pattern: no run shows
   it.
-- **{undecided}**: neither. So is an effect of which a run has no value, as it may be the worst of its arm. A claim
-  without all of its runs is not decided, so that nobody stops at a lucky seed.
+- **{undecided}**: neither. So is an effect of which a run has no value, as it may be the worst of its arm, and a
+  pattern that no run shows while one has no value. A claim without all of its runs is not decided, so that nobody
+  stops at a lucky seed.
 - p is one-sided, of a t test against the threshold, so a claim holds by itself where it is below 2.5 %; Holm's
   correction is for all claims below that have a p. Verdicts are each claim's own, without it.
 - Minutes are by the clock: more than the run took where the machine was shared or the run suspended.

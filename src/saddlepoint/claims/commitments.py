@@ -115,7 +115,7 @@ def refuse_changed_code(what: str) -> None:
     """Raises a RequestError if no run of this code that begins now would count for a published table, `what`."""
     run = Result((), 0, RUNNING, revision=environment.revision().partition(CHANGED)[0],
                  changes=tuple(environment.changes()))
-    if why := code_refusal(run):
+    if why := code_refusal(run, installed=True):
         raise RequestError(f"A run of {what} that began now would not count: {why}. Commit, or call this command in a "
                            "clean checkout")
 

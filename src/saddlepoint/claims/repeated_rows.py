@@ -57,7 +57,7 @@ def repeated(length: Length, results: Sequence[Result]) -> list[Repeated]:
     rows = []
     for row in length.rows:
         same = [each for each in results if of_recipe(each.words) == of_recipe(row.words) and each.seed < row.seeds
-                and not code_refusal(each)]
+                and not code_refusal(each, installed=True)]
         rows.append(Repeated(row, first_of_each_seed(same)))
     return rows
 

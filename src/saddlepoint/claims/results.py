@@ -59,11 +59,15 @@ class Result:
         return self.words, self.seed, self.started, self.revision
 
 
-def code_refusal(result: Result, decides: Callable[[str], bool] = lambda name: name.startswith(CODE)) -> str:
+def code_refusal(result: Result, decides: Callable[[str], bool] = lambda name: name.startswith(CODE),
+                 installed: bool = False) -> str:
     """Returns why a run cannot be made again from the revision of its code; an empty text if it can.
 
     decides: whether a run may change with a file of the repository
+    installed: whether runs of an installed package count, which has no revision
     """
+    if installed and not result.revision and not result.changes:
+        return ""
     if result.changes is None:
         return "its code differed from its revision, and it has not recorded where"
     if not result.revision:

@@ -167,7 +167,7 @@ class Registry:
             if lacking:
                 commitments.refuse_to_run(claim)
             wanted += lacking
-        counted = [each for each in results if not code_refusal(each)]
+        counted = [each for each in results if not code_refusal(each, installed=True)]
         for length in lengths:
             rows = missing([(row.words, seed) for row in length.rows for seed in range(row.seeds)], counted, False)
             if rows:
@@ -182,7 +182,7 @@ class Registry:
         refused += [f"{length.title}, {row.name}, {_when(run)}: {why}" for each in self.reproductions
                     for length in each.lengths for row in length.rows for run in results
                     if of_recipe(run.words) == of_recipe(row.words) and run.seed < row.seeds
-                    and (why := code_refusal(run))]
+                    and (why := code_refusal(run, installed=True))]
         used = [run for each in decisions for run in each.runs.values()]
         used += [run for each in self.reproductions for length in each.lengths for row in repeated(length, results)
                  for run in row.runs.values()]

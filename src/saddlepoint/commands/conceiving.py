@@ -40,7 +40,6 @@ from saddlepoint.training.classifier import examples
 Settings = Mapping[str, Any]
 FEW = 10  # latents whose mean says something
 OTHERS = 200  # images that are moved along the concept, to see what it does
-WITHOUT_EFFECT = (*OF_THE_CALL, "strengths")  # on the concept
 OF_CLASSES = {"confidence": 0.9, "strengths": [0, 1, 2, 3]}  # settings for generated images, and their defaults
 READING = {"image_extensions": None, "max_pixels": 50_000_000, "white": None}  # of folders, as evaluate.py has them
 
@@ -197,5 +196,5 @@ def output_path(settings: Settings, checkpoint: Path) -> Path:
     sides = {side: str(expanded(str(settings[side]), side).resolve()) for side in ("positive", "negative")
              if settings[side] is not None and is_there(str(settings[side]))}  # folders may be called alike
     name = (f"{stem}_{positive}_minus_{negative}_count{settings['count']}_seed{settings['seed']}"
-            f"_{digest_of(with_whole_paths(settings | sides, 'extractor.weights'), WITHOUT_EFFECT)}.npz")
+            f"_{digest_of(with_whole_paths(settings | sides, 'extractor.weights'), OF_THE_CALL)}.npz")
     return home_of(checkpoint) / "concepts" / name

@@ -15,6 +15,7 @@ from saddlepoint.comparison.statistics import Summary, summarise
 from saddlepoint.config.image_sizes import sides_of
 from saddlepoint.config.spelling import command as line_of
 from saddlepoint.config.typed_paths import expanded, with_whole_paths
+from saddlepoint.data.array_labels import label_file
 from saddlepoint.data.images import ImageDataModule
 from saddlepoint.environment import command, revision, versions
 from saddlepoint.errors import RequestError
@@ -194,6 +195,7 @@ def output_path(settings: Settings, checkpoint: Path, network: str) -> Path:
             raise RequestError(f"output={output} exists: choose another file or add overwrite=true")
         return output
     data = settings["data"].get("name")
-    of_data, decides = f"_{data}" if data else "", with_whole_paths(settings, "data.root")
+    of_data, decides = f"_{data}" if data else "", with_whole_paths(
+        settings, "data.root", *(["data.label_array"] if label_file(settings["data"].get("label_array")) else []))
     return home_of(checkpoint) / "probes" / (f"{checkpoint.stem}_{network}{of_data}_labels{settings['labels']}"
                                              f"_seed{settings['seed']}_{digest_of(decides, OF_THE_CALL)}.json")

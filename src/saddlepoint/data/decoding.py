@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy
 from PIL import Image
 
+from saddlepoint.image_files import png
 from saddlepoint.image_files.errors import DAMAGED, Unreadable
 from saddlepoint.image_files.levels import to_eight_bits
 from saddlepoint.image_files.opening import MOST_PIXELS, Limits, open_image
@@ -52,15 +53,22 @@ def header_of(path: Place, limits: Limits) -> Header:
 
 
 def upright_sides(path: Place, header: Header, limits: Limits) -> tuple[int, int]:
-    """Returns the width and height that `decode` gives. Decodes files that are neither square nor JPEG, whose EXIF data
-    may follow the pixels. Raises Unreadable."""
+    """Returns the width and height that `decode` gives. Of PNG files it decodes those that are not square and have EXIF
+    data, which may follow the pixels; of others none. Raises Unreadable."""
     sides = header.width, header.height
     if header.width == header.height:
         return sides
     with open_image(path, limits) as source:
-        is_jpeg = source.image is not None and source.image.format == "JPEG"
-        number = _orientation_in_header(source.image) if is_jpeg else source.orientation()
+        kind = source.image.format if source.image is not None else "TIFF"
+        if kind == "PNG" and not _may_be_turned(path):
+            return sides
+        number = source.orientation() if kind in ("PNG", "TIFF") else _orientation_in_header(source.image)
     return sides[::-1] if number in SIDEWAYS else sides
+
+
+def _may_be_turned(path: Place) -> bool:
+    with path.open("rb") as stream:
+        return png.may_be_turned(stream)
 
 
 def decode(path: Place, channels: int, limits: Limits) -> Image.Image:
@@ -108,7 +116,7 @@ def drafted(path: Place, channels: int, limits: Limits, least: Callable[[int, in
 
 
 def _orientation_in_header(image: Image.Image) -> int:
-    """Returns the orientation of a JPEG file as EXIF numbers it, without decoding the file."""
+    """Returns the orientation as EXIF numbers it, without decoding a file whose EXIF data stands before its pixels."""
     try:
         return image.getexif().get(ORIENTATION, UPRIGHT)
     except DAMAGED:

@@ -1,6 +1,7 @@
 """Reads the chunks of a PNG file (https://www.w3.org/TR/png-3/#5Chunk-layout), and writes files without compression."""
 
 import io
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import numpy
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+ORIENTED_TEXTS = (b"Raw profile type ", b"XML:com.adobe.xmp")  # how texts begin that may hold an orientation
+KEYWORD = 80  # bytes that the name of a text takes at most
 NEEDED_TO_READ = 0x20  # this bit of a name's first letter is 0 in chunks that no reader may skip
 
 
@@ -37,6 +40,18 @@ def chunks(stream: BinaryIO) -> Iterator[Chunk]:
         if len(rest) < length + 4:
             return
         yield Chunk(name, rest[:length], header + rest)
+
+
+def may_be_turned(stream: BinaryIO) -> bool:
+    """Returns whether a PNG file has a chunk that may say how its picture is turned. Reads no pixels."""
+    stream.seek(len(SIGNATURE))
+    while len(header := stream.read(8)) == 8:
+        length, name = struct.unpack(">I4s", header)
+        beginning = stream.read(min(length, KEYWORD)) if name in TEXTS else b""
+        if name == b"eXIf" or beginning.startswith(ORIENTED_TEXTS):
+            return True
+        stream.seek(length + 4 - len(beginning), os.SEEK_CUR)
+    return False
 
 
 def copy_without_damaged_chunks(stream: BinaryIO) -> tuple[BinaryIO, list[str]]:

@@ -10,7 +10,7 @@ An identity is a mapping of plain containers with the keys
 - `contents`: a digest of their bytes (see data/identity.py), or of pixels and labels,
 - `spread`: a digest of more bytes of files that hold pixels as they are, where `contents` is of a few of them,
 - `labels`: a digest of the labels in the order of the files, where these come beside the images,
-- `low`, `source`, `held_out`, `validation`: `images`, `names` and `contents` of further files,
+- `low`, `source`, `held_out`, `validation`: the same of further files, from `images` on,
 - `earlier`: identities of what the run was trained on before it was continued on these data.
 
 Imports no torch.
@@ -126,7 +126,18 @@ def completed(identity: Identity, others: Iterable[Identity]) -> Identity:
     equal in all else. Returns it as it is if there is none, or if there are several."""
     more = {digest(other): other for other in others if digest(_as_recorded_in(identity, other)) == digest(identity)}
     more.pop(digest(identity), None)
-    return {**next(iter(more.values())), **identity} if len(more) == 1 else identity
+    return _with_later_keys(identity, next(iter(more.values()))) if len(more) == 1 else identity
+
+
+def _with_later_keys(past: Identity, other: Identity) -> dict[str, Any]:
+    """Returns an identity with what an earlier version did not record, as another has it."""
+    whole = dict(past)
+    for key, value in other.items():
+        if key in LATER:
+            whole.setdefault(key, value)
+        elif isinstance(value, Mapping) and isinstance(past.get(key), Mapping):
+            whole[key] = _with_later_keys(past[key], value)
+    return whole
 
 
 def _as_recorded_in(past: Identity, now: Identity) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -204,16 +205,24 @@ def update_metrics(run: Path, content: dict) -> None:
 
 
 def read_metrics(run: Path) -> dict[str, Any]:
-    """Returns the content of a run's metrics.json; {} if there is none. A damaged file is set aside."""
+    """Returns the content of a run's metrics.json; {} if there is none. A file that is read and holds something else is
+    set aside."""
     path = run / "metrics.json"
-    content = read_json(path)
-    if content is None and path.is_file():
-        set_aside(path)
-    return content or {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        content = None
+    if isinstance(content, dict):
+        return content
+    set_aside(path)
+    return {}
 
 
 def set_aside(path: Path) -> None:
     """Renames a damaged file, and warns that the run writes it anew."""
-    aside = path.with_name(f"{path.name}.damaged")
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in count())
+    aside = next(name for name in names if not name.exists())
     path.replace(aside)
     print(f"warning: {path} is damaged: it is kept as {aside.name}, and begins anew", file=sys.stderr)

@@ -141,7 +141,7 @@ class Batch(FileBatch):
         self.refuse_too_large(size_after(*size, self.scale), job.kind)
 
     def way_to_less_memory(self) -> str:
-        return "type a smaller scale=, as the whole result has to fit"
+        return "type a smaller max_pixels=, or weights= of a smaller scale, as the network's whole result has to fit"
 
     def refuse_too_large(self, size: tuple[int, int], kind: str) -> None:
         """Raises Unreadable if a result of this size has too many pixels, or more on a side than its format allows."""
@@ -163,13 +163,12 @@ class Batch(FileBatch):
         return low, enlarge(low, self.upscaler, self.settings["scale"], progress.tile)
 
     def written(self, job: Job, low: Picture, high: Picture) -> str:
-        """Writes the result and the comparison, or the one of them that is missing; returns the line to print."""
+        """Writes the comparison, if it is missing, and the result; returns the line to print."""
         high = writing.fit_to_format(high, job.kind)
         files = planning.files_to_write(job, self.settings["compare"], self.settings["overwrite"])
-        if job.target in files:
-            self.write(job.target, high, job.kind)
         if job.comparison in files:
             self.write(job.comparison, side_by_side(low, high, self.name), "png")
+        self.write(job.target, high, job.kind)
         sizes = " -> ".join(f"{width} x {height}" for width, height in (low.size, high.size))
         notes = f" ({'; '.join(high.notes)})" if high.notes else ""
-        return f"{job.source} -> {next(iter(files), job.target)}: {sizes}{notes}"
+        return f"{job.source} -> {job.target}: {sizes}{notes}"

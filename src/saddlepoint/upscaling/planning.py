@@ -117,9 +117,12 @@ def select_new(planned: Sequence[Job], compare: bool, overwrite: bool) -> list[J
 
 
 def files_to_write(job: Job, compare: bool, overwrite: bool) -> list[Path]:
-    """Returns which files of a job do not exist yet, or all of them if `overwrite` is true. `compare`: the comparison
-    is one of them."""
-    return [path for path in (job.target, job.comparison)[:1 + compare] if overwrite or not path.is_file()]
+    """Returns which files of a job are written, in this order: none if there is the result, unless `overwrite` is true.
+    `compare`: the comparison is one of them, if it is not there. It comes before the result, so that none is lost in an
+    interruption, and none made beside a result that may be of other weights."""
+    if job.target.is_file() and not overwrite:
+        return []
+    return [*([job.comparison] if compare and (overwrite or not job.comparison.is_file()) else []), job.target]
 
 
 def _as_stored(path: Path) -> Path:

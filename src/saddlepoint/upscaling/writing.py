@@ -54,8 +54,8 @@ def fit_to_format(picture: Picture, kind: str) -> Picture:
 
 
 def _storable_metadata(metadata: Metadata, kind: str) -> tuple[Metadata, list[str]]:
-    """Returns the metadata that a file of this kind can hold, and a sentence about the rest, if any."""
-    left_out = []
+    """Returns the metadata that a file of this kind can hold, and sentences about the rest, if any."""
+    left_out, too_long = [], []
     if kind != "png" and metadata.png_chunks:
         left_out += [name.decode() for name, _ in metadata.png_chunks]
         metadata = replace(metadata, png_chunks=())
@@ -67,13 +67,14 @@ def _storable_metadata(metadata: Metadata, kind: str) -> tuple[Metadata, list[st
             left_out.append("resolution")
         metadata = replace(metadata, dpi=None)
     if kind == "jpg" and len(metadata.exif) and len(metadata.exif.tobytes()) > MOST_EXIF:
-        left_out.append("EXIF")
+        too_long.append("EXIF")
         metadata = replace(metadata, exif=Image.Exif())
     if kind == "jpg" and metadata.xmp and len(metadata.xmp) > MOST_XMP:
-        left_out.append("XMP")
+        too_long.append("XMP")
         metadata = replace(metadata, xmp=None)
     names = ", ".join(dict.fromkeys(left_out))
-    return metadata, [f"left out its {names}, for which {FORMATS[kind]} has no place"] if left_out else []
+    notes = [f"left out its {names}, for which {FORMATS[kind]} has no place"] if left_out else []
+    return metadata, notes + [f"left out its {name} data, of more bytes than a JPEG takes" for name in too_long]
 
 
 def _without_hdr_chunks(metadata: Metadata) -> tuple[Metadata, list[str]]:
@@ -82,7 +83,7 @@ def _without_hdr_chunks(metadata: Metadata) -> tuple[Metadata, list[str]]:
     names = [name.decode() for name, _ in metadata.png_chunks if name in HDR_CHUNKS]
     kept = tuple(chunk for chunk in metadata.png_chunks if chunk[0] not in HDR_CHUNKS)
     return (replace(metadata, png_chunks=kept),
-            [f"left out its {', '.join(names)}, which are written into PNG files of 16 bits only"] if names else [])
+            [f"left out its {', '.join(names)}: only 16-bit PNG files are written with such chunks"] if names else [])
 
 
 def write(path: Path, picture: Picture, kind: str, quality: int | None = None) -> None:

@@ -12,4 +12,8 @@ def test_a_score_says_from_where_its_protocol_holds_if_it_was_another(tmp_path):
         return json.loads((tmp_path / "metrics.json").read_text())["metrics"][0].get("protocol_since")
 
     assert [measured(100), measured(200, revision="later", seed=1)] == [None, None]
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    del content["metrics"][0]["protocol"]["quantisation"]  # as an earlier version wrote it
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
+    assert measured(250, revision="later") is None
     assert [measured(300, num_fake=9), measured(400, num_fake=9), measured(500, num_fake=8)] == [300, 300, 500]

@@ -53,7 +53,7 @@ class Search:
         self.open: dict[int, list[Trial]] = {}
         self.first: dict[int, int] = {}  # number of a job -> number of its first trial
         # What ends the search: of a write to the study, which may have left a part of a line there, or a score that no
-        # trial measures. No trial is asked for and nothing is written to the study after it.
+        # trial measures. No trial is asked for after it, and the end of no other job is told.
         self.failure: OSError | RequestError | None = None
         self.display = LiveTable(self.jobs, sys.stderr) if sys.stderr.isatty() else Lines(self.jobs, sys.stderr,
                                                                                          plan.trials)

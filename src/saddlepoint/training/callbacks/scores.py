@@ -27,5 +27,6 @@ def with_protocol_since(score: Mapping[str, Any], earlier: Iterable[Mapping[str,
     if last is None:
         return score
     protocol = json.loads(json.dumps(score["protocol"]))  # with lists for tuples, as that of the file
-    since = score["images_seen"] if differing_fields(last["protocol"], protocol) else last.get("protocol_since")
+    known = {name: value for name, value in protocol.items() if name in last["protocol"]}  # earlier versions told less
+    since = score["images_seen"] if differing_fields(last["protocol"], known) else last.get("protocol_since")
     return score if since is None else {**score, "protocol_since": since}
