@@ -96,7 +96,7 @@ def test_want_of_memory_beside_the_tiles_is_no_bug(error, net, folder, monkeypat
     with pytest.raises(EndOfRun, match="1 of 2 images could not be upscaled: in/a.png"):
         upscale("input=in", f"weights={net}")
     assert only(folder.parent / "in_x4") == {"c.png"}
-    assert "in/a.png was left out: not enough memory: type a smaller scale=" in capsys.readouterr().err
+    assert "in/a.png was left out: not enough memory: type a smaller max_pixels=" in capsys.readouterr().err
 
 
 def test_a_closed_pipe_is_no_failure_of_pictures(net, folder, monkeypatch):  # noqa: F811

@@ -28,9 +28,10 @@ def test_sample_upscales_what_it_draws_and_grey_stays_grey(tmp_path, monkeypatch
     net = write_pth(tmp_path / "net.pth", small_rrdbnet())
     studio = Studio(tmp_path, monkeypatch)
     studio.draw(painting_generator(0), "count=6", "columns=3", f"upscale={net}", "files=true")
-    grid = Image.open(tmp_path / "drawn" / "last_seed0_count6_net.png")
+    [path] = (tmp_path / "drawn").glob("last_seed0_count6_net_*_columns3.png")
+    grid = Image.open(path)
     assert grid.mode == "L" and grid.size == (3 * 8 + 2 * pictures.GAP, 2 * 8 + pictures.GAP)
-    single = Image.open(tmp_path / "drawn" / "last_seed0_count6_net" / "000000.png")
+    single = Image.open(path.with_suffix("") / "000000.png")
     assert (single.mode, single.size) == ("L", (8, 8))
     assert f"6 images, upscaled by net (from {net}): " in capsys.readouterr().out
 

@@ -68,7 +68,7 @@ def test_images_are_held_out_ones_if_there_are_any_and_always_the_same(tmp_path)
 
 
 def test_the_newest_value_replaces_its_own_entry_only(tmp_path):
-    other = {"name": "code_accuracy", "value": 0.5}
+    other = {"name": "code_accuracy", "value": 0.5, "protocol": {}}
     (tmp_path / "metrics.json").write_text(json.dumps({"metrics": [], "representation": [other]}))
     watch(tmp_path, 16, Clock(digits(), 8, [], num_images=5))
     entries = json.loads((tmp_path / "metrics.json").read_text())["representation"]
