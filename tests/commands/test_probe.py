@@ -65,6 +65,9 @@ def test_data_typed_alike_in_two_folders_have_two_files(run, tmp_path, monkeypat
 
     for words in (["data.root=photos"], ["data=array", "data.root=[a.npy,b.npy]", "data.num_classes=2"]):
         assert output("one", *words) == output("one", *words) != output("other", *words)
+    labelled = ["data=array", f"data.root={tmp_path / 'a.npy'}", "data.num_classes=2"]
+    assert output("one", *labelled, "data.label_array=b.npy") != output("other", *labelled, "data.label_array=b.npy")
+    assert output("one", *labelled, "data.label_array=arr_1") == output("other", *labelled, "data.label_array=arr_1")
     assert output("one", f"data.root={tmp_path / 'one' / 'photos'}") == output("one", "data.root=photos")
     assert output("one", "labels=20") == output("other", "labels=20")
 

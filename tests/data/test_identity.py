@@ -16,7 +16,7 @@ from saddlepoint.data.identity import fingerprint
 from saddlepoint.data.listing import ImageFile
 from saddlepoint.errors import RequestError
 from saddlepoint.runs import checkpoint
-from saddlepoint.runs.data_identity import changes, continued_identity, digest, refuse_other_classes
+from saddlepoint.runs.data_identity import changes, completed, continued_identity, digest, refuse_other_classes
 from tests.data.archive_files import archived, array, pixels, stylegan_files, write_zip
 from tests.data.folder_data import folder, write_grey_levels
 from tests.data.formats import write_photo_folder
@@ -221,3 +221,12 @@ def test_a_run_resumed_with_other_images_belongs_to_neither_set():
     assumed = continued_identity(None, one)
     assert digest(assumed) == digest(one) and continued_identity(assumed, other)["assumed"]
     assert continued_identity(mixed, other) == mixed, "interrupted once more"
+
+
+def test_what_an_earlier_version_did_not_record_is_completed_at_every_depth_and_no_mark_of_another_run_comes_with_it():
+    source = {"images": 2, "names": "aa", "contents": "bb"}
+    past = {"name": "old", "images": 3, "contents": "cc", "source": source}
+    other = past | {"name": "new", "assumed": True, "labels": "dd", "source": source | {"spread": "ee"}}
+    whole = past | {"labels": "dd", "source": source | {"spread": "ee"}}
+    assert completed(past, [other]) == whole
+    assert completed(past, [other, other | {"labels": "ff"}]) == past
