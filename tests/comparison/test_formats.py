@@ -1,5 +1,6 @@
 """A table on a terminal, as Markdown and as LaTeX."""
 
+import itertools
 import re
 
 import pytest
@@ -113,3 +114,20 @@ def test_a_narrow_terminal_gets_several_tables_that_each_name_their_rows(made):
     assert len(blocks) > 1 and all(block.startswith("row") for block in blocks)
     assert all(len(line) <= 60 for line in narrow.splitlines())
     assert all(title.words in narrow for title in sheet(made[0]).header)
+
+
+@pytest.mark.parametrize("width, blocks", [
+    (34, [["row", "a", "b", "p"]]), (33, [["row", "a"], ["row", "b", "p"]]),  # 3, 2 + 10, 2 + 10 and 2 + 5 wide
+    (22, [["row", "a"], ["row", "b", "p"]]), (21, [["row", "a"], ["row", "b"], ["row", "p"]])])
+def test_what_stands_beside_a_column_moves_with_it_unless_both_are_too_wide(width, blocks):
+    titles = (Text("row"), Text("a"), Text("b"), Text("p", companion=True))
+    shown = formats.terminal(Sheet(titles, (tuple(map(Text, ("1", "9" * 10, "8" * 10, "7" * 5))),), 1), (), width)
+    assert [block.splitlines()[0].split() for block in shown.strip().split("\n\n")] == blocks
+
+
+def test_differences_and_their_p_belong_to_the_column_before(tmp_path):
+    for run, images in itertools.product(range(2), (1, 2)):
+        make_run(tmp_path / f"{run}{images}", score(value=10.0 + run * images), seed=run, budget__images=images)
+    header = sheet(tabulate(gather([tmp_path]).runs, Question(baseline="1"))).header
+    assert [title.words for title in header[-3:]] == ["fid_digits ↓", "Δ", "p"]
+    assert [title.companion for title in header] == [False] * (len(header) - 2) + [True, True]

@@ -105,6 +105,7 @@ def test_a_row_of_ours_shows_the_papers_value_and_interval_and_agrees_or_differs
     cells = {row.settings: row.cells[0] for row in table.rows}
     assert [cell.published.words for cell in cells.values()] == ["6.3 ± 0.5 [5.17, 7.43]", "7.9 ± 0.1 [7.67, 8.13]"]
     assert [cell.verdict for cell in cells.values()] == [AGREES, DIFFERS]
+    assert sheet(table).header[-1].words == "published fid_digits ↓"
     shown = [line[-1].words for line in sheet(table).body]
     assert shown == ["6.3 ± 0.5 [5.17, 7.43] (agrees)", "7.9 ± 0.1 [7.67, 8.13] (differs)"]
     html = page("title", table, gathered, yardsticks.yardsticks_of(table, yardsticks.read(file)))

@@ -60,6 +60,21 @@ def test_a_measurement_that_followed_no_protocol_compares_by_the_fields_that_are
         ("Fewest", "as ours"), ("Better", "protocol adm"), ("Worse", "protocol adm")]
 
 
+def test_columns_that_they_compare_with_alike_share_them_and_others_have_their_own(file, tmp_path):
+    for seed, (protocol, fakes) in enumerate((("adm", 5), ("adm", 6), ("clean", 7), ("clean", 8))):
+        measured = score("fid_inception", 5.0, extractor="inception", reference="cifar10", num_fake=fakes)
+        measured["protocol"]["name"] = protocol
+        make_run(tmp_path / f"run{seed}", measured, seed=seed)
+    table = tabulate(gather([tmp_path]).runs, Question())
+    assert [column.protocol["num_fake"] for column in table.columns] == [5, 6, 7, 8]
+    groups = yardsticks.yardsticks_of(table, yardsticks.read(file))
+    assert [group.title for group in groups] == [f"published fid_inception [{letters}] on cifar10"
+                                                 for letters in ("A", "B", "C, D")]
+    assert [[each.system for each in group.as_ours] for group in groups] == [
+        ["Fewest", "Better", "Worse"], ["Better", "Worse"], []]
+    assert yardsticks.sheet(groups[2]).header[1].words == "fid_inception [C, D] ↓"
+
+
 def test_other_data_and_other_extractors_have_none(file, tmp_path):
     table = tabulate(runs(tmp_path / "runs", reference="mnist5k", name="adm").runs, Question())
     assert yardsticks.yardsticks_of(table, yardsticks.read(file)) == []

@@ -17,11 +17,12 @@ def terminal(sheet: Sheet, notes: Sequence[str], width: int) -> str:
     """Returns the sheet as plain text, lines at most `width` characters long where columns permit.
 
     A sheet that is too wide becomes several tables below each other. Each begins with the columns that identify a row,
-    or with the row's number alone where these leave no room.
+    or with the row's number alone where these leave no room. Scores and what stands beside them stay in one table
+    unless they are too wide for one.
     """
     lines = [_with_marks(line) for line in (sheet.header, *sheet.body)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(sheet.header))]
-    blocks = _blocks(widths, sheet.fixed, width)
+    blocks = _blocks(widths, sheet, width)
     tables = ["\n".join(GAP.join(_align(line[place], widths[place], sheet.header[place]) for place in block).rstrip()
                         for line in lines) for block in blocks]
     return "\n\n".join([*tables, "\n".join(notes)])
@@ -65,17 +66,25 @@ def _align(words: str, width: int, title: Text) -> str:
     return words.rjust(width) if title.number else words.ljust(width)
 
 
-def _blocks(widths: Sequence[int], fixed: int, width: int) -> list[list[int]]:
+def _blocks(widths: Sequence[int], sheet: Sheet, width: int) -> list[list[int]]:
     """Returns the indices of the columns of each table; all begin with the same columns, which identify the row."""
-    leading = [*range(fixed)]
-    if sum(widths[:fixed]) + fixed * len(GAP) + max(widths[fixed:]) > width:
+    def fits(places: Sequence[int]) -> bool:
+        return sum(widths[place] + len(GAP) for place in places) - len(GAP) <= width
+
+    leading = [*range(sheet.fixed)]
+    if not fits([*leading, max(range(sheet.fixed, len(widths)), key=widths.__getitem__)]):
         leading = [0]  # the row's number
-    blocks = [[*leading]]
+    groups: list[list[int]] = []
     for place in range(len(leading), len(widths)):
-        used = sum(widths[each] + len(GAP) for each in blocks[-1])
-        if len(blocks[-1]) > len(leading) and used + widths[place] > width:
+        if sheet.header[place].companion and fits([*leading, *groups[-1], place]):
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    blocks = [[*leading]]
+    for group in groups:
+        if len(blocks[-1]) > len(leading) and not fits([*blocks[-1], *group]):
             blocks.append([*leading])
-        blocks[-1].append(place)
+        blocks[-1] += group
     return blocks
 
 

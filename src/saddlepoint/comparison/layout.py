@@ -21,6 +21,7 @@ class Text:
     words: str
     best: bool = False  # the best mean of its column
     number: bool = True  # set flush right
+    companion: bool = False  # of a title: its column belongs to the one before
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,10 @@ def sheet(table: Table) -> Sheet:
               Text("seeds", number=False), Text("images seen"), Text("time"), Text("parameters")]
     fixed = 1 + len(table.differences.settings) + 1
     for place, column in enumerate(table.columns):
-        titles.append(Text(column.title + ARROWS[direction(column)]))
-        titles += [Text(title) for title in _companion_titles(table, place)]
+        title = column.title + ARROWS[direction(column)]
+        titles.append(Text(title))
+        titles += [Text(f"published {title}" if each == "published" else each, companion=True)
+                   for each in _companion_titles(table, place)]
     return Sheet(tuple(titles), tuple(_line(table, row) for row in table.rows), fixed)
 
 

@@ -34,24 +34,28 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class Yardsticks:
-    """The published values that belong to a column of ours, those of its protocol first, then the best first."""
+    """The published values that belong to columns of ours, those of our protocol first, then the best first.
 
-    column: Column
+    columns: those to which all of the values compare alike: their protocols differ in nothing that the sources tell
+    """
+
+    columns: tuple[Column, ...]
     data: str
     entries: tuple[Yardstick, ...]
 
     @property
     def title(self) -> str:
-        return f"published {self.column.metric} on {self.data}"
+        return f"published {self.metric} on {self.data}"
+
+    @property
+    def metric(self) -> str:
+        """Returns the metric with the letters of its columns, e.g. `fid_digits [A, B]`."""
+        letters = ", ".join(column.letter for column in self.columns if column.letter)
+        return self.columns[0].metric + (f" [{letters}]" if letters else "")
 
     def protocol_of(self, entry: Yardstick) -> str:
-        """Returns whether an entry was measured as our column was, and if not, what is known to be otherwise."""
-        differing = differing_fields(entry.protocol, self.column.protocol)
-        if not differing and entry.protocol:
-            return AS_OURS
-        told = ", ".join(f"{'protocol' if name == 'name' else name.replace('_', ' ')} {value}"
-                         for name, value in entry.protocol.items())
-        return told or "not told"
+        """Returns whether an entry was measured as our columns were, and if not, what is known to be otherwise."""
+        return _protocol_of(entry, self.columns[0])
 
     @property
     def as_ours(self) -> tuple[Yardstick, ...]:
@@ -98,23 +102,38 @@ def _entries(table: Any, where: str) -> Iterator[Yardstick]:
 
 
 def yardsticks_of(table: Table, entries: Sequence[Yardstick]) -> list[Yardsticks]:
-    """Returns, for each column of a table whose metric and data somebody published values of, these values."""
-    found = []
+    """Returns the values that somebody published for a table's metrics and data, once for all columns that they
+    compare with alike."""
+    alike: dict[tuple[str, ...], list[Column]] = {}
     for column in table.columns:
         reference = str(column.protocol.get("reference", ""))
-        fitting = [each for each in entries if each.metric == column.metric and reference.lower() in each.data]
-        if fitting:
-            group = Yardsticks(column, reference, tuple(fitting))
-            sign = -1 if direction(column) else 1
-            ordered = sorted(fitting, key=lambda each, group=group, sign=sign: (
-                group.protocol_of(each) != AS_OURS, sign * each.value))
-            found.append(Yardsticks(column, reference, tuple(ordered)))
+        protocols = [_protocol_of(each, column) for each in _fitting(entries, column.metric, reference)]
+        if protocols:
+            alike.setdefault((column.metric, reference, *protocols), []).append(column)
+    found = []
+    for (metric, reference, *protocols), columns in alike.items():
+        sign = -1 if direction(columns[0]) else 1
+        told = zip(protocols, _fitting(entries, metric, reference), strict=True)
+        ordered = sorted(told, key=lambda each, sign=sign: (each[0] != AS_OURS, sign * each[1].value))
+        found.append(Yardsticks(tuple(columns), reference, tuple(each for _, each in ordered)))
     return found
+
+
+def _fitting(entries: Sequence[Yardstick], metric: str, reference: str) -> list[Yardstick]:
+    return [each for each in entries if each.metric == metric and reference.lower() in each.data]
+
+
+def _protocol_of(entry: Yardstick, column: Column) -> str:
+    if not differing_fields(entry.protocol, column.protocol) and entry.protocol:
+        return AS_OURS
+    told = ", ".join(f"{'protocol' if name == 'name' else name.replace('_', ' ')} {value}"
+                     for name, value in entry.protocol.items())
+    return told or "not told"
 
 
 def sheet(group: Yardsticks) -> Sheet:
     """Returns published values as a sheet, as `formats` writes it."""
-    header = (Text(group.title, number=False), Text(group.column.title + ARROWS[direction(group.column)]),
+    header = (Text(group.title, number=False), Text(group.metric + ARROWS[direction(group.columns[0])]),
               Text("protocol", number=False), Text("source", number=False))
     body = tuple((Text(each.system, number=False), Text(f"{each.value:g}"),
                   Text(group.protocol_of(each), number=False), Text(each.source, number=False))
