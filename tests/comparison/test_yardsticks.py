@@ -97,6 +97,9 @@ def test_they_are_told_in_every_format(file, tmp_path, capsys):
     table = tabulate(gathered.runs, Question())
     html = page("title", table, gathered, yardsticks.yardsticks_of(table, yardsticks.read(file)))
     assert '<a href="#published">Published</a>' in html and "<td>Fewest</td>" in html
+    compared, _, folded = html[html.index('<section id="published"'):].partition("<details>")
+    assert "<td>Better</td>" in compared and "<td>Fewest</td>" not in compared
+    assert "published fid_inception on cifar10: 1 of other protocols" in folded and "<td>Fewest</td>" in folded
     assert '<a href="#published">' not in page("title", table, gathered)
 
 

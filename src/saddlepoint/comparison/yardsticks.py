@@ -61,6 +61,10 @@ class Yardsticks:
     def as_ours(self) -> tuple[Yardstick, ...]:
         return tuple(entry for entry in self.entries if self.protocol_of(entry) == AS_OURS)
 
+    @property
+    def others(self) -> tuple[Yardstick, ...]:
+        return self.entries[len(self.as_ours):]
+
 
 def read(path: Path) -> list[Yardstick]:
     """Returns the yardsticks of a file such as conf/published.yaml, none if it has no list of this name; raises a
@@ -145,6 +149,6 @@ def lines(groups: Sequence[Yardsticks]) -> Iterator[str]:
     """Yields a line for a terminal about each group: the values of our protocol, and how many there are of others."""
     for group in groups:
         ours = "; ".join(f"{each.system} {each.value:g}" for each in group.as_ours)
-        others = len(group.entries) - len(group.as_ours)
+        others = len(group.others)
         more = f"{others} of other protocols, which do not compare: output= and page= list them" if others else ""
         yield f"{group.title}: " + "; ".join(filter(None, (ours, more)))

@@ -11,7 +11,9 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from saddlepoint.commands import comparing as command
+from saddlepoint.comparison.report.curves import score_chart
 from saddlepoint.comparison.report.page import page
+from saddlepoint.comparison.report.rows import page_rows
 from saddlepoint.comparison.table import Question
 from saddlepoint.comparison.tabulating import tabulate
 from saddlepoint.config.check import checked_settings
@@ -170,6 +172,21 @@ def test_a_chart_is_told_in_words_with_and_without_a_script(sweep):
     assert len(charts) == len(shown.charts()) == len(shown.all("noscript")) == 5
     assert "#1 loss=hinge ends at 10.5" in charts[0].attributes["aria-label"]
     assert "chart of fid_digits over images seen is drawn by JavaScript" in shown.all("noscript")[0].words
+
+
+def test_a_legend_names_what_tells_the_lines_of_its_chart_apart(tmp_path):
+    """A fourth row without this score has another trick, which the three of the chart do not differ in."""
+    for place, (loss, trick) in enumerate((("hinge", []), ("wasserstein", []), ("minimax", []), ("hinge", ["r1"]))):
+        measured = score(value=10.0) if place < 3 else score("is_digits", 3.0)
+        make_run(tmp_path / str(place), measured, loss___target_=loss, choices={"loss": loss}, trick=trick)
+    table = tabulate(gather([tmp_path]).runs, Question())
+    rows = page_rows(table)
+    assert [row.label for row in rows] == [
+        "loss=hinge, trick=[]", "loss=wasserstein, trick=[]", "loss=minimax, trick=[]", "loss=hinge, trick=[r1]"]
+    column = next(each for each in table.columns if each.metric == "fid_digits")
+    legend = ["#1 loss=hinge", "#2 loss=wasserstein", "#3 loss=minimax"]
+    assert [line.name for line in score_chart(rows, column).lines] == legend
+    assert [line.name for line in score_chart(rows[:1], column).lines] == ["#1 loss=hinge, trick=[]"]
 
 
 def test_one_measurement_is_a_point_on_axes_around_it(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from saddlepoint.comparison.columns import Column, Measurement, describe_difference, group_into_columns
 from saddlepoint.comparison.report.charts import Chart, Line
-from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, seed
+from saddlepoint.comparison.report.rows import DIRECTIONS, PageRow, seed, telling_apart
 from saddlepoint.comparison.report.run_details import Protocols
 from saddlepoint.comparison.report.seed_bands import Curve, seed_band
 from saddlepoint.comparison.tabulating import direction
@@ -50,10 +50,12 @@ def score_charts(rows: Sequence[PageRow], across: Sequence[str], protocols: Prot
 
 def score_chart(rows: Sequence[PageRow], column: Column) -> Chart:
     scores = {each.run.path: each.score for each in column.values}
-    lines = []
-    for row in rows:
-        curves = [(run, curve(run, scores[run.path])) for run in row.runs if run.path in scores]
-        lines += line(f"#{row.number} {row.label}", row.number, row.number - 1, curves)
+    curves = {row.number: [(run, curve(run, scores[run.path])) for run in row.runs if run.path in scores]
+              for row in rows}
+    shown = [row for row in rows if any(points for _, points in curves[row.number])]
+    names = telling_apart(shown)  # a legend has little room
+    lines = [each for row in shown
+             for each in line(f"#{row.number} {row.label_of(names)}", row.number, row.number - 1, curves[row.number])]
     return Chart(column.metric, lines, may_be_logarithmic=True)
 
 

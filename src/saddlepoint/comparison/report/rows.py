@@ -1,6 +1,6 @@
 """Holds what the sections of the page share: the rows of the table, and words for them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from saddlepoint.comparison.layout import NOTHING
@@ -21,7 +21,12 @@ class PageRow:
 
     @property
     def label(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.settings.items() if value != NOTHING) or "all runs"
+        return self.label_of(self.settings)
+
+    def label_of(self, names: Iterable[str]) -> str:
+        """Returns those of the settings that the row has, as typed."""
+        told = [f"{name}={self.settings[name]}" for name in names if self.settings[name] != NOTHING]
+        return ", ".join(told) or "all runs"
 
 
 def page_rows(table: Table) -> list[PageRow]:
@@ -33,6 +38,12 @@ def page_row(names: Sequence[str], row: Row, reference: Row) -> PageRow:
     values = zip(names, row.settings, reference.settings, strict=True)
     return PageRow(row.number, dict(zip(names, row.settings, strict=True)), row.runs,
                    {name for name, value, reference_value in values if value != reference_value})
+
+
+def telling_apart(rows: Sequence[PageRow]) -> list[str]:
+    """Returns the settings in which some rows of the page differ from each other; all of them for a single row."""
+    names = list(rows[0].settings) if rows else []
+    return [name for name in names if len({row.settings[name] for row in rows}) > 1] or names
 
 
 def seed(run: Run) -> str:

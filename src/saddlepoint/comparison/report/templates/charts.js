@@ -113,7 +113,7 @@
     node.replaceChildren();
     chart.lines = chart.lines.map(unpackedLine);
     chart.small = node.classList.contains("small");
-    chart.title = escaped(chart.quantity) + (chart.decades ? ", logarithmic" : "");
+    chart.title = escaped(chart.quantity) + (chart.decades ? "<br>logarithmic" : "");
     return chart;
   }
 
