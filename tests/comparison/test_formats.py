@@ -1,8 +1,10 @@
 """A table on a terminal, as Markdown and as LaTeX."""
 
+import html
 import itertools
 import re
 
+import markdown
 import pytest
 
 from saddlepoint.comparison import formats
@@ -104,7 +106,15 @@ def test_latex_is_a_booktabs_tabular_with_a_column_for_each_title(made):
 
 def test_what_means_something_to_markdown_is_escaped():
     made = formats.markdown(Sheet((Text("a|b\n*c* [d](e) <f>"),), (), 1), [])
-    assert made.splitlines()[0] == r"| a\|b \*c\* \[d\](e) \<f\> |"
+    assert made.splitlines()[0] == r"| a\|b \*c\* \[d\](e) &lt;f\> |"
+
+
+def test_a_reader_of_markdown_shows_what_was_meant():
+    """Python-Markdown, which makes the site of docs/, shows the backslash of \\<."""
+    texts = ("p < 0.0001", "<b>x</b> > y", "a|b", NASTY)
+    made = formats.markdown(Sheet((Text("x"),), tuple((Text(each),) for each in texts), 1), [])
+    shown = re.findall("<td[^>]*>(.*?)</td>", markdown.markdown(made, extensions=["tables"]))
+    assert [html.unescape(each) for each in shown] == list(texts) and not any("<" in each for each in shown)
 
 
 def test_a_narrow_terminal_gets_several_tables_that_each_name_their_rows(made):

@@ -10,7 +10,8 @@ MARK = "*"  # after the best value of a column, in a terminal
 SYMBOLS = str.maketrans({  # what pandas leaves, and the fonts of LaTeX lack or show as something else
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "–": "--",
     "±": r"$\pm$", "Δ": r"$\Delta$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"})
-MARKDOWN = re.compile(r"([\\`*|<>\[\]])")  # characters that Markdown would read as markup
+MARKDOWN = re.compile(r"([\\`*|>\[\]])")  # characters that Markdown would read as markup
+TAG = re.compile(r"<(?=[A-Za-z/!?])")     # so begins what it would read as HTML. Not every reader of Markdown knows \<
 
 
 def terminal(sheet: Sheet, notes: Sequence[str], width: int) -> str:
@@ -89,7 +90,7 @@ def _blocks(widths: Sequence[int], sheet: Sheet, width: int) -> list[list[int]]:
 
 
 def _markdown(words: str) -> str:
-    return MARKDOWN.sub(r"\\\1", _one_line(words))
+    return TAG.sub("&lt;", MARKDOWN.sub(r"\\\1", _one_line(words)))
 
 
 def _one_line(words: str) -> str:
