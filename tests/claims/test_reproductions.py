@@ -165,6 +165,7 @@ def test_the_page_has_paper_ours_seeds_floor_and_verdict_and_says_what_was_not_r
     assert "40 updates of D, direction only. Not run here; `only=[rings/short]` would make these runs:" in page
     assert "    # GAN\n    python train.py experiment=ring budget.images=4000 seed=0\n    # packed\n" in page
     assert page.endswith("Both agree.\n")
+    assert "400 updates of D. 1 run, 2.0 hours" in reproductions_page([rings], [*runs(full.rows[0], 6.0)])
 
 
 def test_seeds_are_those_of_a_metrics_values_and_who_lacks_one_is_named(rings):

@@ -20,6 +20,7 @@ from saddlepoint.claims.texts import (
     total_minutes,
 )
 from saddlepoint.comparison.layout import NOTHING
+from saddlepoint.comparison.report.rows import plural
 
 ALPHA = 0.025  # of one side, as a 95 % interval has on each
 HEAD = """# Claims
@@ -50,8 +51,8 @@ def claims_page(decisions: Sequence[Decision]) -> str:
     counted = ", ".join(f"{counts[verdict]} {'hold' if verdict == HOLDS and counts[verdict] > 1 else verdict}"
                         for verdict in (HOLDS, CONTRADICTED, UNDECIDED, NOT_RUN) if counts[verdict])
     runs = [*{run.order: run for each in decisions for run in each.made}.values()]
-    took = (f" {len(runs)} runs took {duration(total_minutes(runs))}, added up, each on one core: {made_on(runs)}."
-            if runs else "")
+    took = (f" {plural(len(runs), 'run')} took {duration(total_minutes(runs))}, added up, each on one core: "
+            f"{made_on(runs)}." if runs else "")
     sections = [f"{head}\nOf {len(decisions)} claims: {counted}.{_together(decisions)}{took}", _overview(decisions)]
     return "\n\n".join([*sections, *map(_section, decisions)]) + "\n"
 
@@ -86,7 +87,7 @@ def _verdict(decision: Decision) -> str:
     if decision.failures:
         notes.append(f"{len(decision.failures)} of {len(decision.runs)} runs without a value, see below")
     if decision.missing and decision.runs:
-        notes.append(f"{decision.missing} runs to be made")
+        notes.append(f"{plural(decision.missing, 'run')} to be made")
     return f"{decision.verdict} ({'; '.join(notes)})" if notes else decision.verdict
 
 

@@ -9,6 +9,7 @@ from saddlepoint.claims.texts import commands, duration, failures, figure, made_
 from saddlepoint.comparison.layout import NOTHING
 from saddlepoint.comparison.published import described
 from saddlepoint.comparison.published_tables import FAILS
+from saddlepoint.comparison.report.rows import plural
 from saddlepoint.comparison.statistics import Summary
 
 HEAD = """# Published tables, repeated here
@@ -54,7 +55,7 @@ def _length(reproduction: Reproduction, length: Length, rows: Sequence[Repeated]
     lines = commands((row.row.name, row.row.words) for row in rows)
     if not any(row.runs for row in rows):
         return [title, f"{words} Not run here; `only=[{name}]` would make these runs:", lines]
-    took = f"{len(there)} runs, {duration(total_minutes(there))}: {made_on(there)}." if there else ""
+    took = f"{plural(len(there), 'run')}, {duration(total_minutes(there))}: {made_on(there)}." if there else ""
     body = [metric for each in length.metrics if (metric := _metric(reproduction, length, rows, each))]
     header = ("metric", "row", "paper", "ours [95 %]", "seeds", "floor", "verdict")
     without = without_value(rows, length.metrics)

@@ -12,6 +12,7 @@ from saddlepoint.claims.reproduction import Length, Reproduction
 from saddlepoint.claims.results import Result
 from saddlepoint.claims.texts import commands, duration, failures, figure, made_on, span, table, total_minutes
 from saddlepoint.comparison.layout import NOTHING
+from saddlepoint.comparison.report.rows import plural
 from saddlepoint.comparison.statistics import Summary, summarise
 
 HEAD = """# {title}
@@ -40,7 +41,7 @@ def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> l
     if not there:
         return [title, f"Not run here; `only=[{study.name}/{length.name}]` would make these runs:", lines]
     without = without_value(rows, length.metrics)
-    took = f"{len(there)} runs, {duration(total_minutes(there))}: {made_on(there)}."
+    took = f"{plural(len(there), 'run')}, {duration(total_minutes(there))}: {made_on(there)}."
     return [title, table(_header(length), [_line(length, row, shortest(rows)) for row in rows]), took,
             *filter(None, ["Without a value: " + " ".join(failures(without)) if without else ""]),
             "One run of each row, seed 0:", lines]
