@@ -27,6 +27,12 @@ def test_a_run_has_the_recipe_of_its_words_whatever_its_seed_and_its_threads():
     assert result(*WORDS).recipe and change(result(*WORDS)) == ""
 
 
+def test_a_trick_typed_without_brackets_is_a_list_of_one():
+    """Else no run of a table whose words say trick=ema would ever count for it."""
+    typed = result("trick=ema")
+    assert typed.recipe["trick"] == ["ema"] and "ema" in typed.recipe["tricks"] and change(typed) == ""
+
+
 @pytest.mark.parametrize("words", [
     ("data.seed=0",), ("data.seed=3",), ("data=stacked_digits", "extractor=stacked_digits", "data.stack_seed=${seed}")])
 def test_a_seed_among_the_words_is_that_of_the_run(words):

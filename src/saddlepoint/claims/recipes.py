@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from saddlepoint.claims.results import Result
 from saddlepoint.claims.typed_words import Words
+from saddlepoint.config.check import put_single_names_in_lists
 from saddlepoint.config.composing import composed
 from saddlepoint.config.former import in_todays_words
 from saddlepoint.errors import RequestError
@@ -61,7 +62,9 @@ def change(result: Result) -> str:
 
 @cache
 def _of_words(words: Words) -> dict[str, Any]:
-    return _counting(OmegaConf.to_container(composed(words)[0], resolve=True))
+    settings = OmegaConf.to_container(composed(words)[0], resolve=True)
+    put_single_names_in_lists(settings)
+    return _counting(settings)
 
 
 def _shown(values: Mapping[str, Any], path: str) -> str:

@@ -29,10 +29,7 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
     own_rules: rules of settings that mean something else to this command than to others
     """
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    for path in NAMES:
-        parent, _, key = path.rpartition(".")
-        if isinstance(at(settings, path), str):  # trick=ema means trick=[ema]
-            at(settings, parent)[key] = [at(settings, path)]
+    put_single_names_in_lists(settings)
     if isinstance(settings.get("extensions"), str):
         settings["extensions"] = [settings["extensions"]]
     unresolved = OmegaConf.to_container(config)
@@ -49,6 +46,14 @@ def checked_settings(config: DictConfig, own_rules: Mapping[str, Rule] | None = 
     if refusals:
         raise RequestError("\n".join(refusals))
     return settings
+
+
+def put_single_names_in_lists(settings: Mapping[str, Any]) -> None:
+    """Makes a list of a name typed without brackets: trick=ema means trick=[ema]."""
+    for path in NAMES:
+        parent, _, key = path.rpartition(".")
+        if isinstance(at(settings, path), str):
+            at(settings, parent)[key] = [at(settings, path)]
 
 
 def _missing_parts(settings: Mapping[str, Any]) -> Iterator[str]:
