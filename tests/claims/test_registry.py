@@ -7,10 +7,10 @@ import pytest
 from saddlepoint.claims.claim import Effect, read_claims
 from saddlepoint.claims.claims_page import claims_page
 from saddlepoint.claims.deciding import decide
-from saddlepoint.claims.recipes import change
+from saddlepoint.claims.recipes import change, recorded
 from saddlepoint.claims.reproduction import PAGE, read_reproductions
 from saddlepoint.claims.reproductions_page import reproductions_page
-from saddlepoint.claims.results import read_results
+from saddlepoint.claims.results import Result, read_results
 from saddlepoint.claims.study_page import study_page
 from saddlepoint.claims.typed_words import of_recipe
 from saddlepoint.commands.claiming import counting
@@ -58,6 +58,15 @@ def test_the_runs_of_the_claim_on_the_decisive_ring_are_rows_of_its_table(claims
     [table] = [each for each in reproductions if each.name == "decisive_ring"]
     assert {of_recipe(arm.words) for arm in claim.arms} < {of_recipe(row.words) for row in table.lengths[0].rows}
     assert {row.seeds for row in table.lengths[0].rows} == {claim.seeds}
+
+
+def test_the_runs_that_are_asked_for_would_count(claims, reproductions):
+    """What train.py records of each line is the recipe that its words make, so that no run is made in vain."""
+    rows = [row for each in reproductions for length in each.lengths for row in length.rows]
+    asked = {each.words for each in (*rows, *(arm for claim in claims for arm in claim.arms))}
+    assert len(asked) > 80
+    for words in asked:
+        assert change(Result(words, 0, "completed", recipe=recorded(settings(*words, "seed=0")))) == ""
 
 
 def test_rows_that_are_repeated_are_those_of_their_tables(reproductions):

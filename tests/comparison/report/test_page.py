@@ -189,6 +189,16 @@ def test_a_legend_names_what_tells_the_lines_of_its_chart_apart(tmp_path):
     assert [line.name for line in score_chart(rows[:1], column).lines] == ["#1 loss=hinge, trick=[]"]
 
 
+def test_a_line_without_the_only_setting_in_which_a_chart_differs_has_its_whole_label(tmp_path):
+    make_run(tmp_path / "none", score(value=10.0), choices={"loss": "hinge"}, loss___target_="hinge")
+    make_run(tmp_path / "some", score(value=11.0), choices={"loss": "hinge"}, loss___target_="hinge",
+             data__num_points=100)
+    make_run(tmp_path / "other", score("is_digits", 3.0), choices={"loss": "minimax"}, loss___target_="minimax")
+    table = tabulate(gather([tmp_path]).runs, Question(metric=["fid"]))
+    names = [line.name for line in score_chart(page_rows(table), table.columns[0]).lines]
+    assert sorted(name.partition(" ")[2] for name in names) == ["data.num_points=100", "loss=hinge"]
+
+
 def test_one_measurement_is_a_point_on_axes_around_it(tmp_path):
     make_run(tmp_path / "run", score(value=10.0), curve=[{"images_seen": 48000, "quality/fid_digits": 10.0}])
     [chart] = Page(written(tmp_path)).charts()

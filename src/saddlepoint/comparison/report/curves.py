@@ -55,7 +55,8 @@ def score_chart(rows: Sequence[PageRow], column: Column) -> Chart:
     shown = [row for row in rows if any(points for _, points in curves[row.number])]
     names = telling_apart(shown)  # a legend has little room
     lines = [each for row in shown
-             for each in line(f"#{row.number} {row.label_of(names)}", row.number, row.number - 1, curves[row.number])]
+             for each in line(f"#{row.number} {row.settings_as_typed(names) or row.label}", row.number, row.number - 1,
+                              curves[row.number])]
     return Chart(column.metric, lines, may_be_logarithmic=True)
 
 

@@ -21,12 +21,11 @@ class PageRow:
 
     @property
     def label(self) -> str:
-        return self.label_of(self.settings)
+        return self.settings_as_typed(self.settings) or "all runs"
 
-    def label_of(self, names: Iterable[str]) -> str:
-        """Returns those of the settings that the row has, as typed."""
-        told = [f"{name}={self.settings[name]}" for name in names if self.settings[name] != NOTHING]
-        return ", ".join(told) or "all runs"
+    def settings_as_typed(self, names: Iterable[str]) -> str:
+        """Returns those of these settings that the row has; an empty text if it has none."""
+        return ", ".join(f"{name}={self.settings[name]}" for name in names if self.settings[name] != NOTHING)
 
 
 def page_rows(table: Table) -> list[PageRow]:
