@@ -6,6 +6,7 @@ from saddlepoint.claims.repeated_rows import repeated
 from saddlepoint.claims.reproduction import PAGE, read_reproductions
 from saddlepoint.claims.results import Result
 from saddlepoint.claims.study_page import after, minutes, shortest, study_page
+from saddlepoint.claims.texts import figure
 from saddlepoint.claims.typed_words import effective
 from saddlepoint.errors import RequestError
 
@@ -80,7 +81,7 @@ def test_the_page_has_a_table_for_each_set_and_lines_for_those_without_runs(tmp_
     lines = page.splitlines()
     assert lines[0] == "# What helps" and "R1 helps." in lines
     [header] = [line for line in lines if line.startswith("| row")]
-    assert "fid_digits, equal time" in header
+    assert "fid_digits, equal time" in header and " of " not in header
     cells = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines
              if line.startswith(("| plain", "| slow"))}
     assert cells["plain"][0].startswith("6 ") and cells["plain"][2].startswith("6 ")
@@ -92,7 +93,30 @@ def test_the_page_has_a_table_for_each_set_and_lines_for_those_without_runs(tmp_
     assert "python train.py threads=1 extractor=classifier data=fashion_mnist seed=0" in page
 
 
+def test_rows_are_divided_by_the_one_that_they_are_compared_with(tmp_path):
+    """4 / 8 and 2 / 16: the mean of the logarithms of 1/2 and 1/8 is that of 1/4, their standard error log 2, and
+    Student's t with one degree of freedom 12.706. At equal time slow is read after 200 images of 400, at 40."""
+    study = read(tmp_path, STUDY.replace("settings: [threads=1]", "settings: [threads=1]\ncompared_with: plain", 1))
+    plain, slow = study.lengths[0].rows
+    results = [run(plain, 0, 8.0, 4.0), run(plain, 1, 16.0, 4.0), run(slow, 0, 4.0, 8.0), run(slow, 1, 2.0, 8.0)]
+    page = study_page(study, results)
+    header, _, of_plain, of_slow = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()
+                                    if line.startswith("|")]
+    assert header == ["row", "fid_digits", "of plain", "neighbour_distance_digits", "fid_digits, equal time",
+                      "of plain, equal time", "minutes", "seeds"]
+    low, high = (0.25 * 2 ** (sign * 12.7062047) for sign in (-1, 1))
+    assert of_slow[2] == f"0.25 \\[{figure(low)}, {figure(high)}\\]"
+    assert of_slow[5].startswith("3.54 ")  # the geometric mean of 40 / 8 and 40 / 16
+    assert (of_plain[2], of_plain[5]) == ("–", "–")
+    assert "geometric means of the ratios to the runs of plain with the same seeds" in page
+
+    alone = study_page(study, [run(plain, 0, 8.0, 4.0), run(slow, 0, 4.0, 8.0), run(slow, 1, 2.0, 8.0)])
+    assert "| slow | 3 " in alone and "| 0.5 |" in alone  # of seed 0 alone, without an interval
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), [
+    ("page: what_helps", "page: what_helps\ncompared_with: plane", "compared_with=plane is no row: did you mean plain"),
+    ("page: what_helps", "compared_with: plain", "compared_with=plain is for a page of its own: add page=NAME"),
     ("[100, 200, 300]", "often", "along=often must be a list of numbers of images seen"),
     ("[fid_clothes]", "[fit_clothes]", "metrics=fit_clothes is no metric"),
     ("extractor=classifier, ", "", "metrics=fid_clothes is no metric"),

@@ -13,7 +13,8 @@ from saddlepoint.comparison.published_tables import PublishedTable
 from saddlepoint.config.rules import nearest
 from saddlepoint.errors import RequestError
 
-KEYS = ("number", "title", "table", "page", "metrics", "ordered_by", "settings", "lengths", "discussion")
+KEYS = ("number", "title", "table", "page", "metrics", "ordered_by", "compared_with", "settings", "lengths",
+        "discussion")
 KEYS_OF_A_LENGTH = ("title", "steps", "direction_only", "metrics", "settings", "along", "rows")
 PAGE = "reproductions"
 OTHER_PAGES = ("claims",)
@@ -59,6 +60,7 @@ class Reproduction:
     ordered_by: str  # the metric by which rows are ordered
     lengths: tuple[Length, ...]
     discussion: str = ""
+    compared_with: str = ""  # on a page of its own, the row that others are divided by, of those lengths that have it
 
 
 def read_reproductions(folder: Path, tables: Mapping[str, PublishedTable]) -> list[Reproduction]:
@@ -89,9 +91,21 @@ def _read(path: Path, tables: Mapping[str, PublishedTable]) -> Reproduction:
     if page in OTHER_PAGES or not re.fullmatch(r"[\w-]+", page):
         raise RequestError(f"{entry.where}: page={page} must be the name of a page of its own in docs/, without .md, "
                            f"of letters, digits, _ and -, and none of {', '.join(OTHER_PAGES)}")
-    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, page, metrics,
-                        ordered_by, tuple(_length(lengths, name, settings, table, metrics) for name in names),
-                        entry.text("discussion", "").strip())
+    read = tuple(_length(lengths, name, settings, table, metrics) for name in names)
+    return Reproduction(path.stem, entry.count("number"), entry.text("title"), table, page, metrics, ordered_by, read,
+                        entry.text("discussion", "").strip(), _compared_with(entry, page, read))
+
+
+def _compared_with(entry: Entry, page: str, lengths: Sequence[Length]) -> str:
+    row = entry.text("compared_with", "")
+    there = dict.fromkeys(each.name for length in lengths for each in length.rows)
+    if row and row not in there:
+        raise RequestError(f"{entry.where}: compared_with={row} is no row{nearest(row, there)} (the rows are "
+                           f"{', '.join(there)})")
+    if row and page == PAGE:
+        raise RequestError(f"{entry.where}: compared_with={row} is for a page of its own: add page=NAME, or leave it "
+                           "out")
+    return row
 
 
 def _metrics(entry: Entry, words: Words) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 images and after equal time on a processor."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from statistics import fmean
 
@@ -25,13 +25,17 @@ READING = """Values are means over seeds, with the 95 % interval of Student's t.
 spent on one run, which other programs on the machine change little. Under "equal time" each run is read where it had
 used as many as a whole run of the row that takes least: its curve is followed to the images that it had seen by then,
 between two measurements along a straight line of logarithms."""
+RATIOS = """Under "of {row}" are geometric means of the ratios to the runs of {row} with the same seeds, with the 95 %
+interval of Student's t of their logarithms: an interval that holds 1 does not tell the two apart."""
+Cell = Callable[[Repeated], str]
 
 
 def study_page(study: Reproduction, results: Sequence[Result]) -> str:
     """Returns the page's Markdown; the same results give the same text."""
     head = HEAD.format(title=study.title, name=study.name).rstrip("\n")
     sections = [part for length in study.lengths for part in _section(study, length, repeated(length, results))]
-    return "\n\n".join([head, *filter(None, [study.discussion]), READING, *sections]) + "\n"
+    reading = [READING, *([RATIOS.format(row=study.compared_with)] if study.compared_with else [])]
+    return "\n\n".join([head, *filter(None, [study.discussion]), *reading, *sections]) + "\n"
 
 
 def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> list[str]:
@@ -42,22 +46,52 @@ def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> l
         return [title, f"Not run here; `only=[{study.name}/{length.name}]` would make these runs:", lines]
     without = without_value(rows, length.metrics)
     took = f"{plural(len(there), 'run')}, {duration(total_minutes(there))}: {made_on(there)}."
-    return [title, table(_header(length), [_line(length, row, shortest(rows)) for row in rows]), took,
+    baseline = next((row for row in rows if row.row.name == study.compared_with), None)
+    columns = _columns(length, rows, baseline)
+    return [title, table(["row", *(name for name, _ in columns)],
+                         [[row.row.name, *(cell(row) for _, cell in columns)] for row in rows]), took,
             *filter(None, ["Without a value: " + " ".join(failures(without)) if without else ""]),
             "One run of each row, seed 0:", lines]
 
 
-def _header(length: Length) -> list[str]:
-    return ["row", *length.metrics, *([f"{length.metrics[0]}, equal time"] if length.along else []), "minutes", "seeds"]
+def _columns(length: Length, rows: Sequence[Repeated], baseline: Repeated | None) -> list[tuple[str, Cell]]:
+    """Returns the columns behind the row's name: what stands above, and what stands in a row."""
+    metric, time = length.metrics[0], shortest(rows)
 
+    def at_end(run: Result, row: Repeated) -> float | None:
+        return run.values.get(metric)
 
-def _line(length: Length, row: Repeated, time: float | None) -> list[str]:
-    equal = []
+    def at_equal_time(run: Result, row: Repeated) -> float | None:
+        return after(length, run, row, time)
+
+    def mean(row: Repeated) -> str:
+        values = [value for run in row.completed if (value := at_equal_time(run, row)) is not None]
+        return _value(summarise(values) if values else None)
+
+    columns: list[tuple[str, Cell]] = [(each, lambda row, each=each: _value(row.summary(each)))
+                                       for each in length.metrics]
+    if baseline:
+        columns.insert(1, (f"of {baseline.row.name}", lambda row: ratio(row, baseline, at_end)))
     if length.along:
-        values = [value for run in row.completed if (value := after(length, run, row, time)) is not None]
-        equal = [_value(summarise(values) if values else None)]
-    return [row.row.name, *(_value(row.summary(metric)) for metric in length.metrics), *equal, figure(minutes(row)),
-            str(len(row.completed)) if row.runs else NOTHING]
+        columns.append((f"{metric}, equal time", mean))
+        if baseline:
+            columns.append((f"of {baseline.row.name}, equal time", lambda row: ratio(row, baseline, at_equal_time)))
+    return [*columns, ("minutes", lambda row: figure(minutes(row))),
+            ("seeds", lambda row: str(len(row.completed)) if row.runs else NOTHING)]
+
+
+def ratio(row: Repeated, baseline: Repeated, value: Callable[[Result, Repeated], float | None]) -> str:
+    """Returns the geometric mean of a row's values divided by those of the baseline with the same seeds, and its 95 %
+    interval; nothing for the baseline itself, and where no seed has both."""
+    if row is baseline:
+        return NOTHING
+    logarithms = [math.log(one / other) for run in row.completed if (with_it := baseline.runs.get(run.seed)) is not None
+                  and (one := value(run, row) or 0) > 0 and (other := value(with_it, baseline) or 0) > 0]
+    if not logarithms:
+        return NOTHING
+    summary = summarise(logarithms)
+    interval = f" {span((math.exp(summary.interval[0]), math.exp(summary.interval[1])))}" if summary.interval else ""
+    return f"{figure(math.exp(summary.mean))}{interval}"
 
 
 def _value(summary: Summary | None) -> str:
