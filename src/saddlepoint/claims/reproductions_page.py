@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from saddlepoint.claims.repeated_rows import Pair, Repeated, order, repeated, verdict, without_value
 from saddlepoint.claims.reproduction import Length, Reproduction
 from saddlepoint.claims.results import Result
-from saddlepoint.claims.texts import commands, duration, failures, figure, made_on, span, table, total_minutes
+from saddlepoint.claims.texts import commands, duration, estimate, failures, figure, made_on, span, table, total_minutes
 from saddlepoint.comparison.layout import NOTHING
 from saddlepoint.comparison.published import described
 from saddlepoint.comparison.published_tables import FAILS
@@ -80,9 +80,7 @@ def _published(reproduction: Reproduction, row: Repeated, metric: str) -> str:
 
 
 def _ours(summary: Summary | None) -> str:
-    if summary is None:
-        return NOTHING
-    return f"{figure(summary.mean)} {span(summary.interval)}" if summary.interval else figure(summary.mean)
+    return estimate(summary.mean, summary.interval) if summary else NOTHING
 
 
 def _pair(pair: Pair) -> str:

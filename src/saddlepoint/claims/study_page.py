@@ -10,7 +10,7 @@ from saddlepoint.claims.measures import ValueAt
 from saddlepoint.claims.repeated_rows import Repeated, repeated, without_value
 from saddlepoint.claims.reproduction import Length, Reproduction
 from saddlepoint.claims.results import Result
-from saddlepoint.claims.texts import commands, duration, failures, figure, made_on, span, table, total_minutes
+from saddlepoint.claims.texts import commands, duration, estimate, failures, figure, made_on, table, total_minutes
 from saddlepoint.comparison.layout import NOTHING
 from saddlepoint.comparison.report.rows import plural
 from saddlepoint.comparison.statistics import Summary, summarise
@@ -25,8 +25,9 @@ READING = """Values are means over seeds, with the 95 % interval of Student's t.
 spent on one run, which other programs on the machine change little. Under "equal time" each run is read where it had
 used as many as a whole run of the row that takes least: its curve is followed to the images that it had seen by then,
 between two measurements along a straight line of logarithms."""
-RATIOS = """Under "of {row}" are geometric means of the ratios to the runs of {row} with the same seeds, with the 95 %
-interval of Student's t of their logarithms: an interval that holds 1 does not tell the two apart."""
+RATIOS = """Under "of {row}" are geometric means of the first metric's ratios to the runs of {row} with the same seeds,
+with the 95 % interval of Student's t of their logarithms: one that holds 1 does not tell the two apart, and of twenty
+rows without a difference one leaves it out by chance."""
 Cell = Callable[[Repeated], str]
 
 
@@ -90,14 +91,11 @@ def ratio(row: Repeated, baseline: Repeated, value: Callable[[Result, Repeated],
     if not logarithms:
         return NOTHING
     summary = summarise(logarithms)
-    interval = f" {span((math.exp(summary.interval[0]), math.exp(summary.interval[1])))}" if summary.interval else ""
-    return f"{figure(math.exp(summary.mean))}{interval}"
+    return estimate(math.exp(summary.mean), tuple(map(math.exp, summary.interval)) if summary.interval else None)
 
 
 def _value(summary: Summary | None) -> str:
-    if summary is None:
-        return NOTHING
-    return f"{figure(summary.mean)} {span(summary.interval)}" if summary.interval else figure(summary.mean)
+    return estimate(summary.mean, summary.interval) if summary else NOTHING
 
 
 def minutes(row: Repeated) -> float | None:

@@ -27,6 +27,11 @@ def span(interval: tuple[float, float] | None) -> str:
     return f"[{figure(interval[0])}, {figure(interval[1])}]" if interval else NOTHING
 
 
+def estimate(value: float, interval: tuple[float, float] | None) -> str:
+    """Returns a number and its interval, if it has one: 12.3 [10.1, 14.5]."""
+    return f"{figure(value)} {span(interval)}" if interval else figure(value)
+
+
 def probability(p: float | None) -> str:
     return NOTHING if p is None else "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
