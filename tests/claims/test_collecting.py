@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from saddlepoint.claims.collecting import result_of, words_of
+from saddlepoint.claims.results import merged, read_results, write_results
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Start
 from tests.claims.registries import WORDS, made_run
@@ -28,6 +29,19 @@ def test_words_of_later_starts_come_in_the_places_of_earlier_ones(run):
                       earlier_starts=(Start(run.command, "b" * 40, ()),))
     assert words_of(resumed) == tuple(sorted(
         [*WORDS["R1"].replace("threads=1", "threads=2").split(), "callbacks.sample_quality.num_fake=100"]))
+
+
+def test_a_result_has_the_weights_that_its_values_were_measured_with(run, tmp_path):
+    [score] = run.metrics
+    without_protocol = replace(score, name="is_digits", protocol={})
+    without_value = replace(score, name="kid_digits", value=None)
+    found = result_of(replace(run, metrics=(score, without_protocol, without_value)), ())
+    assert found.weights == {"fid_digits": score.protocol["digest"]} and [*found.values] == ["fid_digits", "is_digits"]
+    write_results(tmp_path / "results.jsonl", [found])
+    assert read_results(tmp_path / "results.jsonl") == [found]
+    assert merged([found], [replace(found, weights={})]) == [found]
+    assert merged([found], [replace(found, weights={"fid_digits": "b"})])[0].weights == {"fid_digits": "b"}
+    assert result_of(replace(run, state="diverged"), ()).weights == {}
 
 
 @pytest.mark.parametrize(("starts", "changes"), [

@@ -224,6 +224,7 @@ def test_a_line_of_the_results_that_cannot_be_read_is_named(claims):
     for line in ("[]", '{"words": ["a=1"], "seed": 0}', '{"words": ["a=1"], "seed": "0", "state": "completed"}',
                  '{"words": "a=1", "seed": 0, "state": "completed"}', '{"words": ["a=1"], "seed": 0, "state": 1}',
                  '{"words": ["a=1"], "seed": 0, "state": "completed", "values": [1]}',
+                 '{"words": ["a=1"], "seed": 0, "state": "completed", "weights": [1]}',
                  '{"words": ["a=1"], "seed": 0, "state": "x", "odd": 1}', "{"):
         (claims / "results.jsonl").write_text(f"{line}\n")
         with pytest.raises(RequestError, match="results.jsonl: line 1 cannot be used"):

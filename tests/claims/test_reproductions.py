@@ -180,6 +180,14 @@ def test_seeds_are_those_of_a_metrics_values_and_who_lacks_one_is_named(rings):
     assert "Without a value: GAN, seed 1: rarest_class_digits was not measured." in unmeasured
 
 
+def test_rows_that_were_measured_with_different_weights_are_called_not_comparable(rings):
+    gan, packed, *_ = rings.lengths[0].rows
+    made = [*runs(gan, 6.0, weights={"fid_digits": "aa"}), *runs(packed, 6.0, weights={"fid_digits": "bb"})]
+    sentence = "**Not comparable**, as the weights of fid_digits differ: SHA-256 aa of GAN; SHA-256 bb of packed."
+    assert sentence in reproductions_page([rings], made).splitlines()
+    assert sentence not in reproductions_page([rings], made[:1])
+
+
 def test_a_page_of_a_direction_says_which_row_is_better(rings):
     short = rings.lengths[1]
     made = rows_of(short, GAN=[4.0, 4.2], packed=[8.0, 8.1], lost=[7.0, 7.0])

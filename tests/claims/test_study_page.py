@@ -1,5 +1,7 @@
 """The page of a study: values after equally many images, and after equal time on a processor."""
 
+from dataclasses import replace
+
 import pytest
 
 from saddlepoint.claims.repeated_rows import repeated
@@ -112,6 +114,32 @@ def test_rows_are_divided_by_the_one_that_they_are_compared_with(tmp_path):
 
     alone = study_page(study, [run(plain, 0, 8.0, 4.0), run(slow, 0, 4.0, 8.0), run(slow, 1, 2.0, 8.0)])
     assert "| slow | 3 " in alone and "| 0.5 |" in alone  # of seed 0 alone, without an interval
+
+
+def with_weights(runs, *digests):
+    return [replace(run, weights={"fid_digits": digest}) for run, digest in zip(runs, digests, strict=True)]
+
+
+def test_values_by_two_classifiers_are_called_not_comparable(tmp_path):
+    study = read(tmp_path)
+    plain, slow = study.lengths[0].rows
+    runs = [run(plain, 0, 5.0, 5.0), run(plain, 1, 7.0, 5.0), run(slow, 0, 3.0, 8.0)]
+    sentence = ("**Not comparable**, as the weights of fid_digits differ: SHA-256 aa of plain, slow; SHA-256 bb of "
+                "plain.")
+    assert sentence in study_page(study, with_weights(runs, "aa", "bb", "aa")).splitlines()
+    for same in (runs, with_weights(runs, "aa", "aa", "aa"), [runs[0], *with_weights(runs[1:], "aa", "aa")]):
+        assert "SHA-256" not in study_page(study, same)  # our own classifier's, of which this code has one
+    stopped = replace(runs[1], state="diverged", values={})
+    assert "SHA-256" not in study_page(study, with_weights([runs[0], stopped, runs[2]], "aa", "bb", "aa"))
+
+
+def test_the_page_says_which_classifier_of_ones_own_has_measured(tmp_path):
+    study = read(tmp_path, STUDY.replace("[fid_clothes]", "[fid_clothes, neighbour_distance_clothes]"))
+    [plain] = study.lengths[1].rows
+    values = {"fid_clothes": 5.0, "neighbour_distance_clothes": 1.5}
+    made = replace(run(plain, 0, 5.0, 5.0), values=values, weights=dict.fromkeys(values, "aa"))
+    assert "\n\nThe weights of fid_clothes and neighbour_distance_clothes: SHA-256 aa.\n\n" in study_page(study, [made])
+    assert "SHA-256" not in study_page(study, [replace(made, weights={})])  # of a run before they were recorded
 
 
 @pytest.mark.parametrize(("old", "new", "sentence"), [

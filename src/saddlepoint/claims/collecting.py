@@ -10,6 +10,7 @@ from saddlepoint.claims.results import COMPLETED, Result
 from saddlepoint.claims.typed_words import Words, effective, of_command, of_recipe
 from saddlepoint.environment import CHANGED, processor
 from saddlepoint.metrics.comparable import perfect_value
+from saddlepoint.runs import reading
 from saddlepoint.runs.gathering import gather
 from saddlepoint.runs.record import Run, Start
 
@@ -49,6 +50,7 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
     values, lacking = read_all(run, measures) if is_completed else ({}, {})
     perfect = {score.name: perfect_value(score.details) for score in run.metrics if is_completed}
     floors = {name: value for name, value in perfect.items() if value is not None}
+    weights = {score.name: reading.text(score.protocol, "digest") for score in run.metrics if score.name in final}
     starts = [*run.earlier_starts, Start(run.command, run.revision, run.changes)]
     revisions = [each.revision.partition(CHANGED)[0] for each in starts]
     return Result(
@@ -57,7 +59,7 @@ def result_of(run: Run, measures: Sequence[Measure]) -> Result:
         *(each / 60 if each is not None else None for each in (run.cost.seconds, run.cost.processor_seconds)),
         run.processor or (processor() if run.host == platform.node() else ""), run.devices, dict(run.versions),
         {**final, **values}, lacking, floors, recorded(run.settings),
-        tuple(sorted({*revisions[:-1]} - {revisions[-1]})))
+        tuple(sorted({*revisions[:-1]} - {revisions[-1]})), {name: text for name, text in weights.items() if text})
 
 
 def changes_of(starts: Sequence[Start]) -> Words | None:

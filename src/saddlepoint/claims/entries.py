@@ -12,6 +12,7 @@ from saddlepoint.metrics.comparable import GREATER_IS_BETTER, greater_is_better
 from saddlepoint.runs import reading
 
 MISSING = object()
+OWN_CLASSIFIER = "extractor=classifier"  # as it is typed
 
 
 class Entry:
@@ -111,7 +112,7 @@ def refuse_unknown_metric(metric: str, where: str, words: Sequence[str] = ()) ->
     """Raises a RequestError if no metric of conf/metrics/ by an extractor of conf/extractor/ has this name, nor one of
     image pairs. Where `words` choose a classifier of one's own, any name may stand for that."""
     names = [f"{name}_{extractor}" for name in options("metrics") for extractor in options("extractor")]
-    if "extractor=classifier" in words and any(metric.startswith(f"{name}_") for name in options("metrics")):
+    if OWN_CLASSIFIER in words and any(metric.startswith(f"{name}_") for name in options("metrics")):
         return
     if metric not in (*names, *GREATER_IS_BETTER):
         raise RequestError(f"{where} is no metric{nearest(metric, names)} (a metric is named with its extractor, "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from saddlepoint.claims.entries import is_greater_better
+from saddlepoint.claims.entries import OWN_CLASSIFIER, is_greater_better
 from saddlepoint.claims.reproduction import Length, Reproduction, RowOfRuns
 from saddlepoint.claims.results import COMPLETED, Result, code_refusal, first_of_each_seed
 from saddlepoint.claims.typed_words import of_recipe
@@ -75,6 +75,29 @@ def without_value(rows: Sequence[Repeated], metrics: Sequence[str]) -> dict[tupl
             elif lacking:
                 reasons[row.row.name, seed] = "; ".join(lacking)
     return reasons
+
+
+def weights(length: Length, rows: Sequence[Repeated]) -> list[str]:
+    """Returns sentences on the weights with which values were measured: which, where they are those of a classifier of
+    one's own, as its file may be another one elsewhere; and which rows have which, where they differ. Runs that have
+    not recorded them are left out."""
+    metrics: dict[tuple, list[str]] = {}  # (SHA-256, rows), ... -> metrics
+    for metric in length.metrics:
+        rows_of: dict[str, dict[str, None]] = {}  # SHA-256 -> rows, in order
+        for row in rows:
+            for run in row.completed:
+                if metric in run.values and metric in run.weights:
+                    rows_of.setdefault(run.weights[metric], {})[row.row.name] = None
+        metrics.setdefault(tuple((digest, tuple(names)) for digest, names in rows_of.items()), []).append(metric)
+    sentences = []
+    for groups, measured in metrics.items():
+        there = f"weights of {' and '.join(measured)}"
+        if len(groups) > 1:
+            listed = "; ".join(f"SHA-256 {digest} of {', '.join(names)}" for digest, names in groups)
+            sentences.append(f"**Not comparable**, as the {there} differ: {listed}.")
+        elif groups and any(OWN_CLASSIFIER in row.row.words for row in rows):
+            sentences.append(f"The {there}: SHA-256 {groups[0][0]}.")
+    return sentences
 
 
 def verdict(reproduction: Reproduction, length: Length, row: Repeated, metric: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from saddlepoint.claims.repeated_rows import Pair, Repeated, order, repeated, verdict, without_value
+from saddlepoint.claims.repeated_rows import Pair, Repeated, order, repeated, verdict, weights, without_value
 from saddlepoint.claims.reproduction import Length, Reproduction
 from saddlepoint.claims.results import Result
 from saddlepoint.claims.texts import commands, duration, estimate, failures, figure, made_on, span, table, total_minutes
@@ -60,7 +60,7 @@ def _length(reproduction: Reproduction, length: Length, rows: Sequence[Repeated]
     header = ("metric", "row", "paper", "ours [95 %]", "seeds", "floor", "verdict")
     without = without_value(rows, length.metrics)
     return [title, f"{words} {took}".rstrip(), table(header, [line for each in body for line in each], words=7),
-            *filter(None, [" ".join(map(_pair, order(reproduction, rows))),
+            *weights(length, rows), *filter(None, [" ".join(map(_pair, order(reproduction, rows))),
                            "Without a value: " + " ".join(failures(without)) if without else ""]),
             "One run of each row, seed 0:", lines]
 

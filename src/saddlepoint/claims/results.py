@@ -4,7 +4,7 @@ where the runs are not. A recipe has a line of its own before its first run, sin
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Result:
     floors: Mapping[str, float] = field(default_factory=dict)  # metric -> what a perfect generator scores
     recipe: Mapping[str, Any] = field(default_factory=dict)  # the settings that change what is learnt; {}: not recorded
     earlier_revisions: Words = ()  # of the code with which it was begun, if it was resumed with another one
+    weights: Mapping[str, str] = field(default_factory=dict)  # metric -> SHA-256 of its extractor's; {}: not recorded
 
     @property
     def is_over(self) -> bool:
@@ -113,8 +114,8 @@ def _result(line: str, where: str, recipes: dict[str, Mapping[str, Any]]) -> Res
         if type(result.seed) is not int or not isinstance(result.state, str) or not isinstance(content["words"], tuple):
             raise ValueError("words must be a list, seed a whole number and state a text")
         if not all(isinstance(each, Mapping) for each in (result.values, result.lacking, result.floors,
-                                                          result.versions)):
-            raise ValueError("values, lacking, floors and versions must be names with values")
+                                                          result.versions, result.weights)):
+            raise ValueError("values, lacking, floors, versions and weights must be names with values")
         return result
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise RequestError(f"{where} cannot be used ({error}): delete the line, and the run is looked for and made "
@@ -154,7 +155,8 @@ def merged(before: Iterable[Result], found: Iterable[Result]) -> list[Result]:
         old = runs.get(each.order)
         values = {**old.values, **each.values} if old else each.values
         lacking = {name: why for name, why in each.lacking.items() if name not in values}
-        runs[each.order] = Result(**{**vars(each), "values": values, "lacking": lacking})
+        weights = {**old.weights, **each.weights} if old else each.weights
+        runs[each.order] = replace(each, values=values, lacking=lacking, weights=weights)
     return sorted(runs.values(), key=lambda each: each.order)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean
 
 from saddlepoint.claims.measures import ValueAt
-from saddlepoint.claims.repeated_rows import Repeated, repeated, without_value
+from saddlepoint.claims.repeated_rows import Repeated, repeated, weights, without_value
 from saddlepoint.claims.reproduction import Length, Reproduction
 from saddlepoint.claims.results import Result
 from saddlepoint.claims.texts import commands, duration, estimate, failures, figure, made_on, table, total_minutes
@@ -45,14 +45,14 @@ def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> l
     title = f"## {length.title}"
     if not there:
         return [title, f"Not run here; `only=[{study.name}/{length.name}]` would make these runs:", lines]
-    without = without_value(rows, length.metrics)
+    reasons = without_value(rows, length.metrics)
+    without = ["Without a value: " + " ".join(failures(reasons))] if reasons else []
     took = f"{plural(len(there), 'run')}, {duration(total_minutes(there))}: {made_on(there)}."
     baseline = next((row for row in rows if row.row.name == study.compared_with), None)
     columns = _columns(length, rows, baseline)
     return [title, table(["row", *(name for name, _ in columns)],
                          [[row.row.name, *(cell(row) for _, cell in columns)] for row in rows]), took,
-            *filter(None, ["Without a value: " + " ".join(failures(without)) if without else ""]),
-            "One run of each row, seed 0:", lines]
+            *weights(length, rows), *without, "One run of each row, seed 0:", lines]
 
 
 def _columns(length: Length, rows: Sequence[Repeated], baseline: Repeated | None) -> list[tuple[str, Cell]]:
