@@ -1,6 +1,7 @@
 """The page of a study: values after equally many images, and after equal time on a processor."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -110,10 +111,34 @@ def test_rows_are_divided_by_the_one_that_they_are_compared_with(tmp_path):
     assert of_slow[2] == f"0.25 \\[{figure(low)}, {figure(high)}\\]"
     assert of_slow[5].startswith("3.54 ")  # the geometric mean of 40 / 8 and 40 / 16
     assert (of_plain[2], of_plain[5]) == ("–", "–")
-    assert "the first metric's ratios to the runs of plain with the same seeds" in page
+    assert "the first metric's ratios to the runs of plain with the same\nseeds" in page
 
     alone = study_page(study, [run(plain, 0, 8.0, 4.0), run(slow, 0, 4.0, 8.0), run(slow, 1, 2.0, 8.0)])
     assert "| slow | 3 " in alone and "| 0.5 |" in alone  # of seed 0 alone, without an interval
+
+
+def tables_at_the_top(page):
+    """Returns what stands before each table above the first set's, and its cells without the line of dashes."""
+    parts = page.partition("\n## ")[0].split("\n\n")
+    tables = [(before, lines.splitlines()) for before, lines in pairwise(parts) if lines.startswith("|")]
+    return [(before, [[cell.strip() for cell in line.split("|")[1:-1]] for line in (header, *lines)])
+            for before, (header, _, *lines) in tables]
+
+
+def test_the_ratios_on_all_sets_stand_together_at_the_top(tmp_path):
+    """On clothes another row stands beside plain, and nothing was measured along the way."""
+    text = STUDY.replace("settings: [threads=1]", "settings: [threads=1]\ncompared_with: plain", 1)
+    study = read(tmp_path, text.replace("seeds: 1}", 'seeds: 1}\n      top: {words: ["trick=[top_k]"], seeds: 1}'))
+    (plain, slow), (clothes, top) = (length.rows for length in study.lengths)
+    few = [run(plain, 0, 8.0, 4.0), run(slow, 0, 4.0, 8.0)]
+    others = [replace(run(row, 0, 0.0, 4.0), values={"fid_clothes": fid}) for row, fid in ((clothes, 5.0), (top, 4.0))]
+    [at_end, at_equal_time] = tables_at_the_top(study_page(study, [*few, *others]))
+    reading = "([how to read it](#how-to-read-it)):"
+    assert at_end == (f"fid_digits or fid_clothes, divided by that of plain, after equally many images {reading}", [
+        ["row", "500 digits", "Clothes"], ["slow", "0.5", "–"], ["top", "–", "0.8"]])
+    assert at_equal_time == (f"fid_digits, divided by that of plain, after equal time {reading}", [
+        ["row", "500 digits"], ["slow", "5"]])
+    assert tables_at_the_top(study_page(study, few)) == []  # one set alone: its own table has them
 
 
 def with_weights(runs, *digests):

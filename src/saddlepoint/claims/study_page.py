@@ -21,22 +21,63 @@ HEAD = """# {title}
 [reproductions/{name}.yaml](../reproductions/{name}.yaml) and [results.jsonl](../claims/results.jsonl), which has a line
 for every run that counts. `only=[{name}]` makes the runs that are missing.
 """
-READING = """Values are means over seeds, with the 95 % interval of Student's t. Minutes are those that a processor
+READING = """## How to read it
+
+Values are means over seeds, with the 95 % interval of Student's t. Minutes are those that a processor
 spent on one run, which other programs on the machine change little. Under "equal time" each run is read where it had
 used as many as a whole run of the row that takes least: its curve is followed to the images that it had seen by then,
 between two measurements along a straight line of logarithms."""
-RATIOS = """Under "of {row}" are geometric means of the first metric's ratios to the runs of {row} with the same seeds,
-with the 95 % interval of Student's t of their logarithms: one that holds 1 does not tell the two apart, and of twenty
-rows without a difference one leaves it out by chance."""
+RATIOS = """Ratios ("of {row}") are geometric means of the first metric's ratios to the runs of {row} with the same
+seeds, with the 95 % interval of Student's t of their logarithms: one that holds 1 does not tell the two apart, and of
+twenty rows without a difference one leaves it out by chance."""
 Cell = Callable[[Repeated], str]
+Reader = Callable[[Result, Repeated], float | None]  # a value of a run of a row
 
 
 def study_page(study: Reproduction, results: Sequence[Result]) -> str:
     """Returns the page's Markdown; the same results give the same text."""
     head = HEAD.format(title=study.title, name=study.name).rstrip("\n")
-    sections = [part for length in study.lengths for part in _section(study, length, repeated(length, results))]
+    there = [(length, repeated(length, results)) for length in study.lengths]
+    sections = [part for length, rows in there for part in _section(study, length, rows)]
     reading = [READING, *([RATIOS.format(row=study.compared_with)] if study.compared_with else [])]
-    return "\n\n".join([head, *filter(None, [study.discussion]), *reading, *sections]) + "\n"
+    return "\n\n".join([head, *_overview(study, there), *filter(None, [study.discussion]), *reading, *sections]) + "\n"
+
+
+def _overview(study: Reproduction, there: Sequence[tuple[Length, Sequence[Repeated]]]) -> list[str]:
+    """Returns tables of the ratios of all rows on all sets of data; none of fewer than two sets with ratios."""
+    compared = [(length, rows, baseline) for length, rows in there if (baseline := _baseline(study, rows)) and
+                baseline.completed]
+    if len(compared) < 2:
+        return []
+
+    def cell(name: str, length: Length, rows: Sequence[Repeated], baseline: Repeated, value: Reader) -> str:
+        row = next((row for row in rows if row.row.name == name), None)
+        return ratio(row, baseline, value) if row else NOTHING
+
+    parts = []
+    for when, value_of in (("equally many images", _at_end), ("equal time", _at_equal_time)):
+        columns = [(length, rows, baseline, value_of(length, rows)) for length, rows, baseline in compared
+                   if value_of is _at_end or length.along]
+        names = dict.fromkeys(row.row.name for _, rows, baseline, _ in columns for row in rows if row is not baseline)
+        if columns:
+            parts += [f"{' or '.join(dict.fromkeys(length.metrics[0] for length, *_ in columns))}, divided by that of "
+                      f"{study.compared_with}, after {when} ([how to read it](#how-to-read-it)):",
+                      table(["row", *(length.title for length, *_ in columns)],
+                            [[name, *(cell(name, *column) for column in columns)] for name in names])]
+    return parts
+
+
+def _baseline(study: Reproduction, rows: Sequence[Repeated]) -> Repeated | None:
+    return next((row for row in rows if row.row.name == study.compared_with), None)
+
+
+def _at_end(length: Length, rows: Sequence[Repeated]) -> Reader:
+    return lambda run, row: run.values.get(length.metrics[0])
+
+
+def _at_equal_time(length: Length, rows: Sequence[Repeated]) -> Reader:
+    time = shortest(rows)
+    return lambda run, row: after(length, run, row, time)
 
 
 def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> list[str]:
@@ -48,8 +89,7 @@ def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> l
     reasons = without_value(rows, length.metrics)
     without = ["Without a value: " + " ".join(failures(reasons))] if reasons else []
     took = f"{plural(len(there), 'run')}, {duration(total_minutes(there))}: {made_on(there)}."
-    baseline = next((row for row in rows if row.row.name == study.compared_with), None)
-    columns = _columns(length, rows, baseline)
+    columns = _columns(length, rows, _baseline(study, rows))
     return [title, table(["row", *(name for name, _ in columns)],
                          [[row.row.name, *(cell(row) for _, cell in columns)] for row in rows]), took,
             *weights(length, rows), *without, "One run of each row, seed 0:", lines]
@@ -57,13 +97,7 @@ def _section(study: Reproduction, length: Length, rows: Sequence[Repeated]) -> l
 
 def _columns(length: Length, rows: Sequence[Repeated], baseline: Repeated | None) -> list[tuple[str, Cell]]:
     """Returns the columns behind the row's name: what stands above, and what stands in a row."""
-    metric, time = length.metrics[0], shortest(rows)
-
-    def at_end(run: Result, row: Repeated) -> float | None:
-        return run.values.get(metric)
-
-    def at_equal_time(run: Result, row: Repeated) -> float | None:
-        return after(length, run, row, time)
+    metric, at_end, at_equal_time = length.metrics[0], _at_end(length, rows), _at_equal_time(length, rows)
 
     def mean(row: Repeated) -> str:
         values = [value for run in row.completed if (value := at_equal_time(run, row)) is not None]
@@ -81,7 +115,7 @@ def _columns(length: Length, rows: Sequence[Repeated], baseline: Repeated | None
             ("seeds", lambda row: str(len(row.completed)) if row.runs else NOTHING)]
 
 
-def ratio(row: Repeated, baseline: Repeated, value: Callable[[Result, Repeated], float | None]) -> str:
+def ratio(row: Repeated, baseline: Repeated, value: Reader) -> str:
     """Returns the geometric mean of a row's values divided by those of the baseline with the same seeds, and its 95 %
     interval; nothing for the baseline itself, and where no seed has both."""
     if row is baseline:
