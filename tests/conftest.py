@@ -1,11 +1,13 @@
 """One thread for every test: results do not depend on the machine, and two test runs do not fight over its cores. Nor
-does what hypothesis thinks of an example that took long.
+does what hypothesis thinks of an example that took long, nor do random numbers depend on which tests came before.
 
 What takes long to import is imported where it is used: the first of several processes reads this file before it starts
 the others, and runs no test itself."""
 
 import gc
 import os
+import random
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +51,29 @@ def files_are_read_once():
         read_digits_once(patch)
         look_around_once(patch)
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest) -> Iterator[object]:
+    """Called before a fixture is made: which test makes one that several share depends on the number of processes."""
+    if fixturedef.scope != "function":
+        begin_random_numbers(f"{fixturedef.baseid} {fixturedef.argname}")
+    return (yield)
+
+
+@pytest.fixture(autouse=True)
+def chance(request):
+    begin_random_numbers(request.node.nodeid)
+
+
+def begin_random_numbers(name: str) -> None:
+    """Lets all random numbers follow from a name, so that a test has its own, whichever ran before in its process."""
+    import numpy as np
+    import torch
+    seed = zlib.crc32(name.encode())
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 @pytest.fixture(autouse=True)

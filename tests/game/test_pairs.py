@@ -160,7 +160,8 @@ class PointDiscriminator(nn.Module):
         return self.layers(points).squeeze(1)
 
 
-@pytest.mark.parametrize("tricks", [{}, {"wgan_gp": WassersteinGradientPenalty()}, {"r1": R1(), "r2": R2()}])
+# Weak penalties: plain gradient descent with a rate of 0.1 is unstable with 10, from some first weights.
+@pytest.mark.parametrize("tricks", [{}, {"wgan_gp": WassersteinGradientPenalty(0.03)}, {"r1": R1(0.3), "r2": R2(0.3)}])
 def test_points_of_the_plane_are_data(tricks):
     random = torch.Generator().manual_seed(3)
     data = [ImageBatch(3 + 0.1 * torch.randn(32, 2, generator=random).double(), torch.zeros(32, dtype=torch.long))

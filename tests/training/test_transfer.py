@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
+from torch.nn.utils import parametrize
 
 from saddlepoint import build
 from saddlepoint.commands.recipe_refusals import problems_of
@@ -42,9 +44,20 @@ def test_both_players_compute_what_those_of_the_run_do_whether_or_not_weights_ar
     before, _ = load_module(run / "checkpoints" / "last.ckpt")
     game = begun(*TINY, "seed=3", tricks, f"model.initialise={run}")
     latents = torch.randn(4, 5)
-    same = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-5)  # power iteration starts anew
+    same = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-6)
     same(game.generator.eval()(latents, LABELS), before.sampling_generator(latents, LABELS))
-    same(game.discriminator.eval()(IMAGES, LABELS), before.discriminator.eval()(IMAGES, LABELS))
+    ended = converged if "spectral_norm" in tricks else nn.Module.eval
+    same(ended(game.discriminator)(IMAGES, LABELS), ended(before.discriminator)(IMAGES, LABELS))
+
+
+def converged(network: nn.Module) -> nn.Module:
+    """Lets power iteration come to its end, since a game starts it anew at chance, and the run's is a few steps old."""
+    for layer in network.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            layer.train()
+            for _ in range(1000):
+                _ = layer.weight  # one iteration each
+    return network.eval()
 
 
 def test_a_file_holds_one_player_and_the_other_starts_at_random(run, tmp_path, capsys):
